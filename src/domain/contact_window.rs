@@ -1,0 +1,220 @@
+//! When a respondent may be contacted: hours per weekday, holidays and make-up workdays.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike, Weekday};
+use chrono_tz::Tz;
+
+use super::time::Timestamp;
+
+/// How far ahead [`ContactHours::next_open`] looks before it says that a plan never opens.
+const HORIZON_DAYS: i64 = 400;
+
+/// One stretch of a day, `[from, to)` in minutes after local midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interval {
+    from: u32,
+    to: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContactHoursError {
+    #[error("«{0}» is not a stretch of a day; write it like 09:00-12:00, the end after the beginning")]
+    BadInterval(String),
+    #[error("the contact hours of {0} overlap; write each stretch once")]
+    Overlap(String),
+    #[error("no weekday has contact hours; nobody could ever be contacted")]
+    NeverOpen,
+}
+
+impl Interval {
+    /// Reads `09:00-12:00`; `24:00` is the day's end.
+    pub fn parse(raw: &str) -> Result<Interval, ContactHoursError> {
+        let bad = || ContactHoursError::BadInterval(raw.to_owned());
+        let minutes = |text: &str| -> Option<u32> {
+            let (hours, minutes) = text.trim().split_once(':')?;
+            let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+            (minutes < 60 && hours * 60 + minutes <= 24 * 60).then_some(hours * 60 + minutes)
+        };
+        let (from, to) = raw.split_once(['-', '–']).ok_or_else(bad)?;
+        let (from, to) = (minutes(from).ok_or_else(bad)?, minutes(to).ok_or_else(bad)?);
+        if from < to { Ok(Interval { from, to }) } else { Err(bad()) }
+    }
+
+    fn holds(self, minute: u32) -> bool {
+        self.from <= minute && minute < self.to
+    }
+}
+
+/// Official holidays and the weekend days worked to make up for them (in China both are published each year by the State Council).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Calendar {
+    pub holidays: BTreeSet<NaiveDate>,
+    pub workdays: BTreeSet<NaiveDate>,
+}
+
+/// The hours in which contact is allowed, in the respondent's own zone (invariant I2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactHours {
+    /// Monday first.
+    week: [Vec<Interval>; 7],
+    on_holidays: Vec<Interval>,
+    calendar: Calendar,
+}
+
+impl ContactHours {
+    pub fn new(mut week: [Vec<Interval>; 7], mut on_holidays: Vec<Interval>, calendar: Calendar) -> Result<ContactHours, ContactHoursError> {
+        const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+        for (day, intervals) in DAYS.iter().zip(week.iter_mut()).chain([(&"holidays", &mut on_holidays)]) {
+            intervals.sort();
+            if intervals.windows(2).any(|pair| pair[1].from < pair[0].to) {
+                return Err(ContactHoursError::Overlap((*day).to_owned()));
+            }
+        }
+        if week.iter().all(Vec::is_empty) {
+            return Err(ContactHoursError::NeverOpen);
+        }
+        Ok(ContactHours { week, on_holidays, calendar })
+    }
+
+    /// The stretches of one calendar day: a holiday's own, a make-up workday's like Monday's, else the weekday's.
+    fn on(&self, date: NaiveDate) -> &[Interval] {
+        if self.calendar.holidays.contains(&date) {
+            return &self.on_holidays;
+        }
+        let weekday = if self.calendar.workdays.contains(&date) { Weekday::Mon } else { date.weekday() };
+        &self.week[weekday.num_days_from_monday() as usize]
+    }
+
+    /// Is contact allowed at this instant, by the wall clock of `zone`?
+    pub fn is_open(&self, at: Timestamp, zone: Tz) -> bool {
+        let local = at.in_zone(zone);
+        let minute = local.hour() * 60 + local.minute();
+        self.on(local.date_naive()).iter().any(|interval| interval.holds(minute))
+    }
+
+    /// The first instant from `at` on at which contact is allowed; `None` when there is none within 400 days.
+    pub fn next_open(&self, at: Timestamp, zone: Tz) -> Option<Timestamp> {
+        if self.is_open(at, zone) {
+            return Some(at);
+        }
+        let first = at.date(zone);
+        (0..HORIZON_DAYS).find_map(|day| {
+            let date = first.checked_add_signed(TimeDelta::days(day))?;
+            self.on(date).iter().find_map(|interval| {
+                let opens = Timestamp::from_local(date.and_time(time_of(interval.from)), zone);
+                // A change to summer time may swallow an opening or move it out of its stretch.
+                (opens > at && self.is_open(opens, zone)).then_some(opens)
+            })
+        })
+    }
+
+    /// When work that needs `needed` of open time is over, when it begins at `from`; `None` when the hours never suffice.
+    pub fn after_open_time(&self, from: Timestamp, needed: Duration, zone: Tz) -> Option<Timestamp> {
+        let mut at = self.next_open(from, zone)?;
+        let mut left = needed;
+        for _ in 0..HORIZON_DAYS * 4 {
+            let closes = self.closes_after(at, zone);
+            let open_for = closes.since(at);
+            if left <= open_for {
+                return Some(at + left);
+            }
+            left -= open_for;
+            at = self.next_open(closes, zone)?;
+        }
+        None
+    }
+
+    /// The end of the stretch that `at` lies in.
+    fn closes_after(&self, at: Timestamp, zone: Tz) -> Timestamp {
+        let local = at.in_zone(zone);
+        let minute = local.hour() * 60 + local.minute();
+        let date = local.date_naive();
+        let to = self.on(date).iter().find(|i| i.holds(minute)).map_or(minute + 1, |i| i.to);
+        let next_day = date.succ_opt().unwrap_or(date);
+        let closes = if to == 24 * 60 { Timestamp::start_of_day(next_day, zone) } else { Timestamp::from_local(date.and_time(time_of(to)), zone) };
+        if closes > at { closes } else { at + Duration::from_secs(60) }
+    }
+}
+
+fn time_of(minutes: u32) -> NaiveTime {
+    NaiveTime::from_num_seconds_from_midnight_opt((minutes % 1440) * 60, 0).unwrap_or(NaiveTime::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeZone;
+    use proptest::prelude::*;
+
+    fn hours(text: &[&str]) -> Vec<Interval> {
+        text.iter().map(|t| Interval::parse(t).unwrap()).collect()
+    }
+
+    fn office() -> ContactHours {
+        let workday = hours(&["09:00-12:00", "14:00-20:00"]);
+        let weekend = hours(&["10:00-12:00"]);
+        let calendar = Calendar {
+            holidays: [NaiveDate::from_ymd_opt(2026, 10, 1).unwrap()].into(),
+            workdays: [NaiveDate::from_ymd_opt(2026, 9, 27).unwrap()].into(),
+        };
+        let week = std::array::from_fn(|day| if day < 5 { workday.clone() } else { weekend.clone() });
+        ContactHours::new(week, vec![], calendar).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        let local = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap();
+        Timestamp(chrono_tz::Asia::Shanghai.from_local_datetime(&local).unwrap().timestamp_millis())
+    }
+
+    #[test]
+    fn holidays_are_closed_and_make_up_workdays_open_like_a_monday() {
+        let zone = chrono_tz::Asia::Shanghai;
+        assert!(!office().is_open(at("2026-10-01 10:00"), zone));
+        assert!(office().is_open(at("2026-09-27 15:00"), zone), "a Sunday worked like a Monday");
+        assert_eq!(office().next_open(at("2026-09-30 20:00"), zone), Some(at("2026-10-02 09:00")));
+        assert_eq!(office().next_open(at("2026-09-28 12:00"), zone), Some(at("2026-09-28 14:00")));
+    }
+
+    #[test]
+    fn open_time_is_counted_across_closed_stretches() {
+        let zone = chrono_tz::Asia::Shanghai;
+        let four_hours = Duration::from_secs(4 * 3600);
+        assert_eq!(office().after_open_time(at("2026-09-28 11:00"), four_hours, zone), Some(at("2026-09-28 17:00")));
+        assert_eq!(office().after_open_time(at("2026-09-28 19:00"), four_hours, zone), Some(at("2026-09-29 12:00")));
+    }
+
+    #[test]
+    fn wrong_hours_are_refused() {
+        for wrong in ["9-12", "12:00-09:00", "09:00-25:00", "09:60-10:00", "x"] {
+            assert!(Interval::parse(wrong).is_err(), "{wrong}");
+        }
+        let overlapping = std::array::from_fn(|_| hours(&["09:00-12:00", "11:00-13:00"]));
+        assert!(matches!(ContactHours::new(overlapping, vec![], Calendar::default()), Err(ContactHoursError::Overlap(_))));
+        assert_eq!(ContactHours::new(Default::default(), vec![], Calendar::default()), Err(ContactHoursError::NeverOpen));
+    }
+
+    proptest! {
+        /// Invariant I2: whatever the zone, the time and the hours, the next opening is open, not before the time, and nothing open is skipped.
+        #[test]
+        fn the_next_opening_is_open_and_is_the_first(
+            millis in 1_700_000_000_000i64..2_000_000_000_000,
+            zone in prop::sample::select(vec![chrono_tz::Asia::Shanghai, chrono_tz::Europe::Berlin, chrono_tz::America::New_York, chrono_tz::Australia::Lord_Howe, chrono_tz::Asia::Kathmandu]),
+            bounds in prop::collection::vec((0u32..1439, 1u32..600), 7),
+            holiday in 0i64..30,
+        ) {
+            let week: [Vec<Interval>; 7] = std::array::from_fn(|d| vec![Interval { from: bounds[d].0, to: (bounds[d].0 + bounds[d].1).min(1440) }]);
+            let from = Timestamp(millis);
+            let calendar = Calendar { holidays: [from.date(zone) + TimeDelta::days(holiday % 10)].into(), workdays: Default::default() };
+            let hours = ContactHours::new(week, vec![], calendar).unwrap();
+            let opens = hours.next_open(from, zone).unwrap();
+            prop_assert!(opens >= from);
+            prop_assert!(hours.is_open(opens, zone));
+            for step in 0..200 {
+                let between = Timestamp(from.0 + (opens.0 - from.0) / 200 * step);
+                prop_assert!(between >= opens || !hours.is_open(between, zone), "{between:?} was skipped");
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Floor 1: the pure types and rules of fieldwork.
+//!
+//! Raw text goes in at the edge (`parse`, `new`) and comes out as a value that is known to be valid; nothing in here reads a clock, a file,
+//! a socket or a database, and nothing is async. A rule that comes from a standard, a law or a provider cites it where it stands.
+
+pub mod category;
+pub mod contact_plan;
+pub mod contact_window;
+pub mod deadline;
+pub mod disposition;
+pub mod ids;
+pub mod language;
+pub mod outcome_rates;
+pub mod personal;
+pub mod phone;
+pub mod programme;
+pub mod questionnaire;
+pub mod quota;
+pub mod reply;
+pub mod segment;
+pub mod sms_text;
+pub mod subject;
+pub mod time;

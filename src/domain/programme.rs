@@ -1,0 +1,82 @@
+//! The programme (评价活动): the rules that all its applications share.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::category::Category;
+use super::language::Text;
+
+/// A programme's rules, as written in its file and stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Programme {
+    pub code: String,
+    pub name: Text,
+    #[serde(default = "shanghai")]
+    pub time_zone: Tz,
+    /// Calendar months from the list's receipt to the certificate.
+    #[serde(default = "three")]
+    pub certificate_months: u32,
+    /// Days before the certificate's day that scoring and review need.
+    #[serde(default = "twenty")]
+    pub dataset_lead_days: u32,
+    /// Lists received after this day belong to the next year's programme.
+    #[serde(default)]
+    pub cut_off: Option<NaiveDate>,
+    /// Caps that differ from the published ones.
+    #[serde(default)]
+    pub caps: BTreeMap<Category, u32>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProgrammeError {
+    #[error("{0}")]
+    Toml(String),
+    #[error("{key}: {problem}")]
+    Value { key: &'static str, problem: String },
+}
+
+fn shanghai() -> Tz {
+    chrono_tz::Asia::Shanghai
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn twenty() -> u32 {
+    20
+}
+
+impl Programme {
+    pub fn parse(toml_text: &str) -> Result<Programme, ProgrammeError> {
+        let programme: Programme = toml::from_str(toml_text).map_err(|e| ProgrammeError::Toml(e.to_string().trim().replace('\n', " ")))?;
+        let wrong = |key, problem: &str| Err(ProgrammeError::Value { key, problem: problem.into() });
+        if !is_code(&programme.code) {
+            return wrong("code", "use letters, digits, «-» and «_», at most 40");
+        }
+        if !(1..=24).contains(&programme.certificate_months) {
+            return wrong("certificate_months", "must be between 1 and 24");
+        }
+        if programme.dataset_lead_days >= programme.certificate_months * 28 {
+            return wrong("dataset_lead_days", "leaves no time for the field; make it shorter than certificate_months");
+        }
+        if programme.caps.values().any(|&cap| cap == 0) {
+            return wrong("caps", "must be at least 1");
+        }
+        Ok(programme)
+    }
+
+    /// Names on a list, and sample, at most.
+    pub fn cap(&self, category: Category) -> u32 {
+        self.caps.get(&category).copied().unwrap_or_else(|| category.default_cap())
+    }
+}
+
+/// A code that staff type, that stands in file names and addresses: letters, digits, `-`, `_`.
+pub fn is_code(code: &str) -> bool {
+    !code.is_empty() && code.len() <= 40 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}

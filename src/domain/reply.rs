@@ -1,0 +1,55 @@
+//! What a respondent means by an SMS reply.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// The meaning of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyMeaning {
+    /// Contact must cease at once (PIPL art. 15; bulk-SMS rules).
+    OptOut,
+    /// «Call me»: somebody of the staff must do something.
+    CallMe,
+    /// For the inbox of the staff.
+    Other,
+}
+
+impl ReplyMeaning {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReplyMeaning::OptOut => "opt_out",
+            ReplyMeaning::CallMe => "call_me",
+            ReplyMeaning::Other => "other",
+        }
+    }
+
+    /// Reads a reply: upper or lower case, full-width letters, punctuation and spaces around it.
+    pub fn of(text: &str) -> ReplyMeaning {
+        let folded: String = text.nfkc().collect::<String>().to_lowercase();
+        let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
+        const WHOLE: [&str; 9] = ["t", "td", "r", "n", "stop", "unsubscribe", "stopall", "quit", "cancel"];
+        const WITHIN: [&str; 8] = ["退订", "拒收", "别再发", "不要再发", "勿扰", "unsubscribe", "stop texting", "do not contact"];
+        if WHOLE.contains(&bare.as_str()) || WITHIN.iter().any(|word| folded.contains(word)) {
+            ReplyMeaning::OptOut
+        } else if ["回电", "打电话", "来电", "call me"].iter().any(|word| folded.contains(word)) {
+            ReplyMeaning::CallMe
+        } else {
+            ReplyMeaning::Other
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opt_out_is_seen_in_its_usual_spellings() {
+        for text in ["R", "r", "Ｒ", "TD", "td.", " T ", "退订", "请帮我退订，谢谢", "STOP!", "Unsubscribe", "N"] {
+            assert_eq!(ReplyMeaning::of(text), ReplyMeaning::OptOut, "{text}");
+        }
+        assert_eq!(ReplyMeaning::of("请打电话给我"), ReplyMeaning::CallMe);
+        for text in ["你们是谁", "8", "thanks", "Tom"] {
+            assert_eq!(ReplyMeaning::of(text), ReplyMeaning::Other, "{text}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The text of a message: templates, parts, and the opt-out that the law asks for.
+//!
+//! Parts follow 3GPP TS 23.038: GSM 7-bit 160 septets in one part and 153 in each of several, extension characters cost two; anything else is
+//! UCS-2 with 70, then 67 UTF-16 code units, and a surrogate pair is never split. Chinese gateways bill 70, then 67, for any Chinese text, the
+//! signature included.
+
+use std::collections::BTreeMap;
+
+const GSM_BASIC: &str =
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+const GSM_EXTENDED: &str = "^{}\\[~]|€\u{c}";
+
+/// How a text goes over the air, and what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    Gsm7,
+    Ucs2,
+}
+
+/// A text cut into parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segmentation {
+    pub encoding: Encoding,
+    /// Septets or UTF-16 code units.
+    pub units: usize,
+    pub parts: u32,
+}
+
+/// Counts the parts of a text.
+pub fn segment(text: &str) -> Segmentation {
+    let septets: Option<Vec<usize>> =
+        text.chars().map(|c| if GSM_BASIC.contains(c) { Some(1) } else { GSM_EXTENDED.contains(c).then_some(2) }).collect();
+    let (encoding, costs, single, several) = match septets {
+        Some(costs) => (Encoding::Gsm7, costs, 160, 153),
+        None => (Encoding::Ucs2, text.chars().map(char::len_utf16).collect(), 70, 67),
+    };
+    let units: usize = costs.iter().sum();
+    let parts = if units <= single { 1 } else { fill_parts(&costs, several) };
+    Segmentation { encoding, units, parts }
+}
+
+/// Fills parts character by character; one that does not fit whole begins the next part.
+fn fill_parts(costs: &[usize], room: usize) -> u32 {
+    let mut parts = 1;
+    let mut used = 0;
+    for &cost in costs {
+        if used + cost > room {
+            parts += 1;
+            used = 0;
+        }
+        used += cost;
+    }
+    parts
+}
+
+/// What can stand in braces in a message text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Placeholder {
+    /// The respondent's name as on the list.
+    Name,
+    Applicant,
+    /// The subject, or the subjects of a bundle.
+    Subject,
+    /// The personal link.
+    Link,
+    Signature,
+    /// Whole days until the questionnaire closes.
+    DaysLeft,
+}
+
+impl Placeholder {
+    pub const ALL: [Placeholder; 6] =
+        [Placeholder::Name, Placeholder::Applicant, Placeholder::Subject, Placeholder::Link, Placeholder::Signature, Placeholder::DaysLeft];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Placeholder::Name => "name",
+            Placeholder::Applicant => "applicant",
+            Placeholder::Subject => "subject",
+            Placeholder::Link => "link",
+            Placeholder::Signature => "signature",
+            Placeholder::DaysLeft => "days_left",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    #[error("{{{name}}} is not a placeholder; use {}", Placeholder::ALL.map(|p| format!("{{{}}}", p.as_str())).join(", "))]
+    UnknownPlaceholder { name: String },
+    #[error("a brace is opened and not closed; write {{link}}, for instance")]
+    OpenBrace,
+    #[error("the text has no {{link}}; without it nobody could answer")]
+    NoLink,
+    #[error("the text has no opt-out; add one such as «拒收请回复R» or «Reply STOP to opt out»")]
+    NoOptOut,
+    #[error("the text does not begin with the approved signature; begin it with 【{{signature}}】")]
+    NoSignature,
+}
+
+/// A message text with placeholders, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Literal(String),
+    Placeholder(Placeholder),
+}
+
+/// What makes a text an opt-out instruction (工信部《通信短信息服务管理规定》 asks for one; the wordings are the usual ones).
+const OPT_OUT_WORDS: [&str; 6] = ["拒收", "退订", "回复r", "回t", "stop", "opt out"];
+
+impl Template {
+    /// Reads a text and checks that it has a signature, a link and an opt-out.
+    pub fn parse(text: &str) -> Result<Template, TemplateError> {
+        let mut pieces = Vec::new();
+        let mut rest = text.trim();
+        while let Some(open) = rest.find('{') {
+            if open > 0 {
+                pieces.push(Piece::Literal(rest[..open].to_owned()));
+            }
+            let close = rest[open..].find('}').ok_or(TemplateError::OpenBrace)? + open;
+            let name = rest[open + 1..close].trim();
+            let placeholder = Placeholder::ALL
+                .into_iter()
+                .find(|p| p.as_str() == name)
+                .ok_or_else(|| TemplateError::UnknownPlaceholder { name: name.to_owned() })?;
+            pieces.push(Piece::Placeholder(placeholder));
+            rest = &rest[close + 1..];
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Literal(rest.to_owned()));
+        }
+        let template = Template { pieces };
+        template.check()
+    }
+
+    fn check(self) -> Result<Template, TemplateError> {
+        if !self.uses(Placeholder::Link) {
+            return Err(TemplateError::NoLink);
+        }
+        let literal: String =
+            self.pieces.iter().filter_map(|p| if let Piece::Literal(text) = p { Some(text.to_lowercase()) } else { None }).collect();
+        if !OPT_OUT_WORDS.iter().any(|word| literal.contains(word)) {
+            return Err(TemplateError::NoOptOut);
+        }
+        let signed = matches!(self.pieces.first(), Some(Piece::Literal(text)) if text == "【" || (text.starts_with('【') && text.contains('】')));
+        if !signed {
+            return Err(TemplateError::NoSignature);
+        }
+        Ok(self)
+    }
+
+    pub fn uses(&self, placeholder: Placeholder) -> bool {
+        self.pieces.contains(&Piece::Placeholder(placeholder))
+    }
+
+    /// Fills the placeholders; one without a value becomes empty.
+    pub fn render(&self, values: &BTreeMap<Placeholder, String>) -> String {
+        self.pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Literal(text) => text.as_str(),
+                Piece::Placeholder(p) => values.get(p).map(String::as_str).unwrap_or_default(),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn parts_follow_the_standard() {
+        let parts = |text: &str| (segment(text).encoding, segment(text).parts);
+        assert_eq!(parts(&"a".repeat(160)), (Encoding::Gsm7, 1));
+        assert_eq!(parts(&"a".repeat(161)), (Encoding::Gsm7, 2));
+        assert_eq!(parts(&"a".repeat(306)), (Encoding::Gsm7, 2));
+        assert_eq!(parts(&"€".repeat(80)), (Encoding::Gsm7, 1));
+        assert_eq!(parts(&"€".repeat(81)), (Encoding::Gsm7, 2), "an extension character is not split: 76 in a part of 153");
+        assert_eq!(parts(&"字".repeat(70)), (Encoding::Ucs2, 1));
+        assert_eq!(parts(&"字".repeat(71)), (Encoding::Ucs2, 2));
+        assert_eq!(parts(&"字".repeat(134)), (Encoding::Ucs2, 2));
+        assert_eq!(parts(&"字".repeat(135)), (Encoding::Ucs2, 3));
+        assert_eq!(parts(&format!("{}{}", "😀".repeat(33), "字".repeat(68))).1, 2);
+        assert_eq!(parts(&format!("{}😀{}", "字".repeat(66), "字".repeat(66))).1, 3, "a pair at the border moves to the next part whole");
+    }
+
+    #[test]
+    fn a_text_must_have_signature_link_and_opt_out() {
+        let good = "【{signature}】请评价{subject}：{link} 拒收请回复R";
+        assert!(Template::parse(good).is_ok());
+        assert_eq!(Template::parse("【{signature}】请评价 拒收请回复R"), Err(TemplateError::NoLink));
+        assert_eq!(Template::parse("【{signature}】请评价{link}"), Err(TemplateError::NoOptOut));
+        assert_eq!(Template::parse("请评价{link} 拒收请回复R"), Err(TemplateError::NoSignature));
+        assert_eq!(Template::parse("【{signature}】{lnik} 退订回T"), Err(TemplateError::UnknownPlaceholder { name: "lnik".into() }));
+        assert_eq!(Template::parse("【{signature}】{link 退订回T"), Err(TemplateError::OpenBrace));
+    }
+
+    #[test]
+    fn rendering_fills_every_placeholder() {
+        let template = Template::parse("【{signature}】{name}您好：{link} 退订回T").unwrap();
+        let values = [(Placeholder::Signature, "质协".to_owned()), (Placeholder::Link, "https://x/i/abc".to_owned())].into();
+        assert_eq!(template.render(&values), "【质协】您好：https://x/i/abc 退订回T");
+    }
+
+    proptest! {
+        #[test]
+        fn parts_never_shrink_when_a_text_grows(text in "\\PC{0,300}", more in "\\PC{1,50}") {
+            let longer = format!("{text}{more}");
+            prop_assert!(segment(&longer).parts >= segment(&text).parts);
+        }
+    }
+}

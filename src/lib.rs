@@ -1,0 +1,7 @@
+//! fieldworkd: survey fieldwork as a daemon.
+//!
+//! Four floors; a file imports only from floors below its own (`tests/architecture.rs` holds that): [`domain`] is pure; [`store`], [`gateway`],
+//! [`sink`], [`clock`], [`crypto`], [`config`] and [`telemetry`] are the outside world behind small interfaces; the use-cases stand above them;
+//! [`cli`] and [`web`] are the faces. `docs/architecture.md` is the map.
+
+pub mod domain;
