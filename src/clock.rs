@@ -1,0 +1,61 @@
+//! The one source of time (invariant I8).
+//!
+//! Everything that needs the time is handed a [`Clock`]. The daemon runs on [`SystemClock`]; the demo, the rehearsal and the tests run on
+//! [`VirtualClock`], in which three months pass in seconds and the same plan gives the same run.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+use crate::domain::time::Timestamp;
+
+#[async_trait]
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+
+    /// Returns when the clock shows `at` or later.
+    async fn sleep_until(&self, at: Timestamp);
+}
+
+/// The machine's clock.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Timestamp(0) + since_epoch
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        tokio::time::sleep(at.since(self.now())).await;
+    }
+}
+
+/// A clock that only moves when it is told to, or when somebody sleeps on it: a sleeper does not wait, the time jumps.
+#[derive(Debug)]
+pub struct VirtualClock(AtomicI64);
+
+impl VirtualClock {
+    pub fn starting_at(at: Timestamp) -> VirtualClock {
+        VirtualClock(AtomicI64::new(at.0))
+    }
+
+    /// Moves the clock forward; never back.
+    pub fn advance_to(&self, at: Timestamp) {
+        self.0.fetch_max(at.0, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        self.advance_to(at);
+    }
+}

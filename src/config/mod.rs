@@ -1,0 +1,322 @@
+//! The configuration: one TOML file, every key also as `FIELDWORKD_SECTION__KEY`, checked whole.
+//!
+//! In goes a file (or the built-in one) and the environment, out comes a [`Config`] or the list of all its mistakes. Secrets are never in the
+//! file: they come from files it names, or from the environment.
+
+mod reader;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+pub use reader::Reader;
+
+use crate::domain::personal::Personal;
+
+/// The configuration file as shipped; it works as it is.
+pub const SHIPPED: &str = include_str!("../../config/fieldworkd.toml");
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub database_url: String,
+    pub key_ring: PathBuf,
+    pub installation_key_file: Option<PathBuf>,
+    pub listen: SocketAddr,
+    /// The address respondents' links begin with, without a slash at the end.
+    pub public_url: String,
+    pub log_level: LogLevel,
+    pub log_json: bool,
+    pub datasets: PathBuf,
+    pub questionnaires: Option<PathBuf>,
+    pub open_answers: OpenAnswers,
+    pub caps: ContactCaps,
+    pub opt_out_for_all: bool,
+    pub default_region: String,
+    /// Further header words of lists, by column name.
+    pub headers: BTreeMap<String, Vec<String>>,
+    pub dispatch: DispatchConfig,
+    pub gateways: BTreeMap<String, GatewayConfig>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// What a dataset holds of open answers, in which people may have named themselves or others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenAnswers {
+    /// Numbers, addresses and the respondent's own name are struck out.
+    Redacted,
+    Withheld,
+}
+
+/// Messages to one number, counted across all campaigns; 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContactCaps {
+    pub per_hour: u32,
+    pub per_day: u32,
+    pub per_week: u32,
+    /// Quiet time after any contact.
+    pub quiet: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct DispatchConfig {
+    /// Invitations claimed in one transaction.
+    pub batch: u32,
+    /// A submit without an answer for so long is in doubt.
+    pub in_doubt_after: Duration,
+    pub tick_every: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    pub name: String,
+    /// The text of the gateway's own file.
+    pub definition: String,
+    pub rate_per_second: u32,
+    pub in_flight: u32,
+    pub price_per_part: f64,
+    pub currency: String,
+    pub user: String,
+    pub secret: Personal,
+}
+
+/// Every mistake of a configuration, each with its key.
+#[derive(Debug)]
+pub struct ConfigError {
+    pub source: String,
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.source, self.problems.join(&format!("\n{}: ", self.source)))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads a file, or the shipped text when there is none, with the environment's keys over it.
+    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigError> {
+        let source = file.map_or("the built-in configuration".to_owned(), |path| path.display().to_string());
+        let text = match file {
+            None => SHIPPED.to_owned(),
+            Some(path) => std::fs::read_to_string(path).map_err(|error| ConfigError {
+                source: source.clone(),
+                problems: vec![format!("cannot be read: {error}; name another with --config")],
+            })?,
+        };
+        let folder = file.and_then(Path::parent).map(Path::to_owned);
+        Config::parse(&text, folder.as_deref(), environment).map_err(|problems| ConfigError { source, problems })
+    }
+
+    /// `folder` is where files named in the configuration are looked for; without one, the shipped files are meant.
+    fn parse(text: &str, folder: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, Vec<String>> {
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string().trim().replace('\n', " ")])?;
+        let mut problems = Vec::new();
+        for (key, value) in environment {
+            if let Some(path) = key.strip_prefix("FIELDWORKD_").filter(|path| path.contains("__")) {
+                lay_over(&mut table, &path.to_lowercase(), value, &mut problems);
+            }
+        }
+        let mut reader = Reader::new(&table, "", &mut problems);
+        let config = read_config(&mut reader, folder);
+        reader.refuse_unknown();
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// Puts `value` at `section__key`.
+fn lay_over(table: &mut Table, path: &str, value: String, problems: &mut Vec<String>) {
+    let keys: Vec<&str> = path.split("__").collect();
+    let mut at = table;
+    for key in &keys[..keys.len() - 1] {
+        match at.entry((*key).to_owned()).or_insert_with(|| Value::Table(Table::new())) {
+            Value::Table(inner) => at = inner,
+            _ => return problems.push(format!("FIELDWORKD_{}: {key} is not a section", path.to_uppercase())),
+        }
+    }
+    at.insert(keys[keys.len() - 1].to_owned(), Value::String(value));
+}
+
+fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
+    let database_url = r.section("database", |r| {
+        let url = r.text("url").unwrap_or_else(|| "sqlite:var/fieldworkd.db".into());
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            r.problem("url", "must begin with sqlite: or postgres://".into());
+        }
+        url
+    });
+    let (key_ring, installation_key_file) = r.section("keys", |r| {
+        (
+            PathBuf::from(r.text("ring").unwrap_or_else(|| "var/keyring".into())),
+            r.text("installation_key_file").filter(|p| !p.is_empty()).map(PathBuf::from),
+        )
+    });
+    let (listen, public_url) = r.section("web", |r| {
+        let listen = r.parsed::<SocketAddr>("listen", "127.0.0.1:8080");
+        let public_url = r.text("public_url").unwrap_or_else(|| "http://127.0.0.1:8080".into());
+        if !(public_url.starts_with("http://") || public_url.starts_with("https://")) || public_url.ends_with('/') {
+            r.problem("public_url", "must begin with https:// (or http://) and end without a slash".into());
+        }
+        (listen, public_url)
+    });
+    let (log_level, log_json) = r.section("log", |r| {
+        let levels =
+            [("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
+        (r.choice("level", &levels), r.choice("format", &[("json", true), ("text", false)]))
+    });
+    let (datasets, open_answers) = r.section("dataset", |r| {
+        let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
+        (folder, r.choice("open_answers", &[("redacted", OpenAnswers::Redacted), ("withheld", OpenAnswers::Withheld)]))
+    });
+    let questionnaires = r.section("questionnaires", |r| r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from));
+    let (caps, opt_out_for_all) = r.section("contact", |r| {
+        let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
+        let (per_hour, per_day, per_week) = (cap("messages_per_hour"), cap("messages_per_day"), cap("messages_per_week"));
+        let quiet = r.duration("quiet_after_contact", "24h");
+        (ContactCaps { per_hour, per_day, per_week, quiet }, r.choice("opt_out_scope", &[("programme", false), ("all", true)]))
+    });
+    let (default_region, headers) = r.section("intake", |r| {
+        let region = r.text("default_region").unwrap_or_else(|| "CN".into());
+        if region.parse::<phonenumber::country::Id>().is_err() {
+            r.problem("default_region", format!("«{region}» is no region; use a two-letter code such as CN"));
+        }
+        let headers = r.section("headers", |r| {
+            ["name", "organisation", "job_title", "mobile", "phone", "email", "segment", "remark", "language"]
+                .into_iter()
+                .map(|column| (column.to_owned(), r.texts(column)))
+                .collect()
+        });
+        (region, headers)
+    });
+    let dispatch = r.section("dispatch", |r| DispatchConfig {
+        batch: u32::try_from(r.number("batch", 500, 1..=5000)).unwrap_or(500),
+        in_doubt_after: r.duration("in_doubt_after", "5m"),
+        tick_every: r.duration("tick_every", "1s"),
+    });
+    let names = r.keys_of("gateway");
+    let gateways = r.section("gateway", |r| {
+        names.into_iter().filter_map(|name| Some((name.clone(), r.section(&name, |r| read_gateway(r, &name, folder))?))).collect::<BTreeMap<_, _>>()
+    });
+    if gateways.is_empty() {
+        r.problem("gateway", "no gateway is set up; add a section [gateway.NAME]".into());
+    }
+    Some(Config {
+        database_url,
+        key_ring,
+        installation_key_file,
+        listen: listen?,
+        public_url,
+        log_level,
+        log_json,
+        datasets,
+        questionnaires,
+        open_answers,
+        caps,
+        opt_out_for_all,
+        default_region,
+        headers,
+        dispatch,
+        gateways,
+    })
+}
+
+fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>) -> Option<GatewayConfig> {
+    if !crate::domain::programme::is_code(name) {
+        r.problem("", "a gateway's name takes letters, digits, «-» and «_»".into());
+    }
+    let file = r.text("file").unwrap_or_default();
+    let definition = match folder {
+        _ if file.is_empty() => Err("name the gateway's file, such as gateways/simulator.toml".to_owned()),
+        Some(folder) => std::fs::read_to_string(folder.join(&file)).map_err(|e| format!("{}: {e}", folder.join(&file).display())),
+        None => shipped_gateway(&file).map(str::to_owned).ok_or_else(|| format!("{file} is not a shipped gateway file")),
+    };
+    let definition = definition.map_err(|problem| r.problem("file", problem)).ok();
+    let secret_file = r.text("secret_file").filter(|p| !p.is_empty());
+    let secret = match (r.text("secret"), secret_file) {
+        (Some(_), Some(_)) => {
+            r.problem("secret", "set either secret (from the environment) or secret_file, not both".into());
+            None
+        }
+        (Some(secret), None) => Some(secret),
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text.trim().to_owned()),
+            Err(error) => {
+                r.problem("secret_file", format!("{path}: {error}"));
+                None
+            }
+        },
+        (None, None) => Some(String::new()),
+    };
+    let gateway = GatewayConfig {
+        name: name.to_owned(),
+        definition: definition.unwrap_or_default(),
+        rate_per_second: u32::try_from(r.number("rate_per_second", 10, 1..=100_000)).unwrap_or(10),
+        in_flight: u32::try_from(r.number("in_flight", 16, 1..=4096)).unwrap_or(16),
+        price_per_part: r.decimal("price_per_part", 0.0),
+        currency: r.text("currency").unwrap_or_else(|| "CNY".into()),
+        user: r.text("user").unwrap_or_default(),
+        secret: Personal::new(secret?),
+    };
+    Some(gateway)
+}
+
+/// The gateway files that are built in, for running without any file.
+fn shipped_gateway(file: &str) -> Option<&'static str> {
+    match file {
+        "gateways/simulator.toml" => Some(include_str!("../../config/gateways/simulator.toml")),
+        "gateways/kannel.toml" => Some(include_str!("../../config/gateways/kannel.toml")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_configuration_works_as_it_is() {
+        let config = Config::load(None, std::iter::empty()).unwrap();
+        assert_eq!(config.database_url, "sqlite:var/fieldworkd.db");
+        assert!(config.gateways.contains_key("simulator"));
+    }
+
+    #[test]
+    fn every_key_can_come_from_the_environment() {
+        let env = [("FIELDWORKD_DATABASE__URL", "postgres://x/y"), ("FIELDWORKD_GATEWAY__SIMULATOR__RATE_PER_SECOND", "7"), ("FIELDWORKD_LOG", "x")];
+        let config = Config::load(None, env.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()))).unwrap();
+        assert_eq!((config.database_url.as_str(), config.gateways["simulator"].rate_per_second), ("postgres://x/y", 7));
+    }
+
+    #[test]
+    fn all_mistakes_are_listed_at_once_with_their_keys() {
+        let text = "[database]\nurl = \"mysql://x\"\n[web]\nlisten = \"here\"\nlisten_on = 1\n[gateway.g]\nfile = \"gateways/simulator.toml\"\nrate_per_second = 0\n[typo]\n";
+        let problems = Config::parse(text, None, std::iter::empty()).unwrap_err().join("\n");
+        for key in ["database.url:", "web.listen:", "web.listen_on: no such key", "gateway.g.rate_per_second:", "typo: no such key"] {
+            assert!(problems.contains(key), "{key} in\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let env = [("FIELDWORKD_GATEWAY__SIMULATOR__SECRET".to_owned(), "hush".to_owned())];
+        let config = Config::load(None, env.into_iter()).unwrap();
+        assert_eq!(config.gateways["simulator"].secret.reveal(), "hush");
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+}

@@ -1,0 +1,104 @@
+//! Keyed hashes: how numbers, links and references are found without being readable.
+
+use data_encoding::{Encoding, HEXLOWER, Specification};
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::domain::phone::Phone;
+
+/// Makes every derived value of an installation. The same inputs give the same value, so a reminder repeats the same link.
+#[derive(Clone)]
+pub struct Hasher {
+    numbers: [u8; 32],
+    links: [u8; 32],
+    references: [u8; 32],
+    pseudonyms: [u8; 32],
+}
+
+impl Hasher {
+    pub(super) fn new(installation_key: &[u8; 32]) -> Hasher {
+        let derive = |purpose: &str| {
+            let mut key = [0u8; 32];
+            // 32 bytes are far below HKDF-SHA-256's limit of 8,160, its only error.
+            Hkdf::<Sha256>::new(None, installation_key).expand(purpose.as_bytes(), &mut key).expect("32 bytes fit HKDF");
+            key
+        };
+        Hasher { numbers: derive("numbers"), links: derive("links"), references: derive("references"), pseudonyms: derive("pseudonyms") }
+    }
+
+    /// The hash under which a number is found, in every table and across applicants.
+    pub fn number(&self, phone: &Phone) -> String {
+        HEXLOWER.encode(&mac(&self.numbers, phone.e164())[..16])
+    }
+
+    /// The code in a personal link: 16 characters of Crockford's alphabet, 80 bits.
+    pub fn link_code(&self, campaign_code: &str, applicant_key_id: &str, phone_hash: &str) -> String {
+        crockford().encode(&mac(&self.links, &format!("{campaign_code}\n{applicant_key_id}\n{phone_hash}"))[..10])
+    }
+
+    /// The hash by which a link's code is looked up.
+    pub fn link_hash(&self, code: &str) -> String {
+        HEXLOWER.encode(&mac(&self.links, &format!("stored\n{}", code.to_lowercase()))[..16])
+    }
+
+    /// Our reference of a message, which the gateway repeats in receipts: the same for the same step of the same invitation.
+    pub fn message_reference(&self, invitation: i64, step: u32) -> String {
+        crockford().encode(&mac(&self.references, &format!("{invitation}\n{step}"))[..15])
+    }
+
+    /// The secret part of a gateway's webhook address.
+    pub fn webhook_secret(&self, gateway: &str) -> String {
+        crockford().encode(&mac(&self.references, &format!("webhook\n{gateway}"))[..15])
+    }
+
+    /// The name of a case in datasets, different for the same person in every application.
+    pub fn pseudonym(&self, application_code: &str, phone_hash: &str) -> String {
+        crockford().encode(&mac(&self.pseudonyms, &format!("{application_code}\n{phone_hash}"))[..10])
+    }
+
+    /// A fingerprint that tells doubles apart and says nothing of the content.
+    pub fn fingerprint(&self, content: &[u8]) -> String {
+        HEXLOWER.encode(&mac_bytes(&self.references, content)[..16])
+    }
+}
+
+fn mac(key: &[u8; 32], text: &str) -> [u8; 32] {
+    mac_bytes(key, text.as_bytes())
+}
+
+fn mac_bytes(key: &[u8; 32], content: &[u8]) -> [u8; 32] {
+    // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(content);
+    mac.finalize().into_bytes().into()
+}
+
+/// SHA-256 as lower-case hexadecimal, for files.
+pub fn sha256_hex(content: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(content))
+}
+
+/// Crockford's base 32 in lower case: no i, l, o, u, so a link read aloud is typed right.
+fn crockford() -> Encoding {
+    let mut specification = Specification::new();
+    specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
+    // 32 distinct ASCII symbols are a valid specification.
+    specification.encoding().expect("32 symbols make an encoding")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_stable_distinct_and_80_bits_long() {
+        let hasher = Hasher::new(&[1; 32]);
+        let code = hasher.link_code("c1", "k1", "h1");
+        assert_eq!(code, hasher.link_code("c1", "k1", "h1"));
+        assert_eq!(code.len(), 16);
+        assert_ne!(code, hasher.link_code("c2", "k1", "h1"));
+        assert_ne!(code, Hasher::new(&[2; 32]).link_code("c1", "k1", "h1"));
+        assert_eq!(hasher.link_hash(&code), hasher.link_hash(&code.to_uppercase()));
+    }
+}

@@ -1,0 +1,136 @@
+//! The key ring: a folder with the installation's key and one sealed key for each applicant of each programme.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use data_encoding::HEXLOWER;
+
+use super::hasher::Hasher;
+use super::sealer::{SealError, Sealer};
+
+const INSTALLATION_KEY: &str = "installation.key";
+
+/// An open key ring. Losing the folder means losing every name and number; keep it apart from the database's backups.
+pub struct KeyRing {
+    folder: PathBuf,
+    installation: Sealer,
+    hasher: Hasher,
+    open: Mutex<HashMap<String, Sealer>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyRingError {
+    #[error("key ring {path}: {error}; check keys.ring and the folder's rights")]
+    Io { path: PathBuf, error: io::Error },
+    #[error("key ring {path} is not a key of 32 bytes in hexadecimal; restore it from its backup")]
+    Malformed { path: PathBuf },
+    #[error("key ring {path} was sealed with another installation key; restore the right {INSTALLATION_KEY}")]
+    WrongInstallation { path: PathBuf },
+    #[error("the key {key_id} is not in the key ring: the applicant's personal data has been purged, or the key ring belongs to another database")]
+    Missing { key_id: String },
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl KeyRing {
+    /// Opens the folder, making it and the installation's key when they are missing. `installation_key_file` names a key that is kept elsewhere
+    /// (a systemd credential, say); then it must exist.
+    pub fn open(folder: &Path, installation_key_file: Option<&Path>) -> Result<KeyRing, KeyRingError> {
+        fs::create_dir_all(folder).map_err(|error| KeyRingError::Io { path: folder.to_owned(), error })?;
+        let own_file = folder.join(INSTALLATION_KEY);
+        let path = installation_key_file.unwrap_or(&own_file);
+        if installation_key_file.is_none() && !own_file.exists() {
+            let key = random_key()?;
+            write_secret(&own_file, &HEXLOWER.encode(&key))?;
+        }
+        let text = fs::read_to_string(path).map_err(|error| KeyRingError::Io { path: path.to_owned(), error })?;
+        let key = decode_key(text.trim()).ok_or_else(|| KeyRingError::Malformed { path: path.to_owned() })?;
+        Ok(KeyRing { folder: folder.to_owned(), installation: Sealer::new(&key), hasher: Hasher::new(&key), open: Mutex::default() })
+    }
+
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// Makes a new key and returns its id. Until something is sealed with it, it costs nothing but a small file.
+    pub fn create_key(&self) -> Result<String, KeyRingError> {
+        let mut id = [0u8; 10];
+        getrandom::fill(&mut id).map_err(SealError::NoRandom)?;
+        let key_id = HEXLOWER.encode(&id);
+        let sealed = self.installation.seal(&key_id, &random_key()?)?;
+        write_secret(&self.file_of(&key_id), &HEXLOWER.encode(&sealed))?;
+        Ok(key_id)
+    }
+
+    /// The sealer of one applicant's key.
+    pub fn sealer(&self, key_id: &str) -> Result<Sealer, KeyRingError> {
+        let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(sealer) = open.get(key_id) {
+            return Ok(sealer.clone());
+        }
+        let path = self.file_of(key_id);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyRingError::Missing { key_id: key_id.to_owned() }),
+            Err(error) => return Err(KeyRingError::Io { path, error }),
+        };
+        let sealed = HEXLOWER.decode(text.trim().as_bytes()).map_err(|_| KeyRingError::Malformed { path: path.clone() })?;
+        let key = self.installation.open(key_id, &sealed).map_err(|_| KeyRingError::WrongInstallation { path: path.clone() })?;
+        let key: [u8; 32] = key.try_into().map_err(|_| KeyRingError::Malformed { path })?;
+        let sealer = Sealer::new(&key);
+        open.insert(key_id.to_owned(), sealer.clone());
+        Ok(sealer)
+    }
+
+    fn file_of(&self, key_id: &str) -> PathBuf {
+        self.folder.join(format!("{key_id}.key"))
+    }
+}
+
+fn random_key() -> Result<[u8; 32], KeyRingError> {
+    let mut key = [0u8; 32];
+    getrandom::fill(&mut key).map_err(SealError::NoRandom)?;
+    Ok(key)
+}
+
+fn decode_key(text: &str) -> Option<[u8; 32]> {
+    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+/// Writes a file that only its owner may read, synced before anything is sealed with what it holds.
+fn write_secret(path: &Path, text: &str) -> Result<(), KeyRingError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let write = || -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().map_err(|error| KeyRingError::Io { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_opens_again_with_its_own_installation_key_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let ring = KeyRing::open(dir.path(), None).unwrap();
+        let id = ring.create_key().unwrap();
+        let sealed = ring.sealer(&id).unwrap().seal("x", b"y").unwrap();
+
+        let again = KeyRing::open(dir.path(), None).unwrap();
+        assert_eq!(again.sealer(&id).unwrap().open("x", &sealed).unwrap(), b"y");
+
+        fs::write(dir.path().join(INSTALLATION_KEY), "00".repeat(32)).unwrap();
+        let other = KeyRing::open(dir.path(), None).unwrap();
+        assert!(matches!(other.sealer(&id), Err(KeyRingError::WrongInstallation { .. })));
+        assert!(matches!(other.sealer("abc"), Err(KeyRingError::Missing { .. })));
+        fs::write(dir.path().join(INSTALLATION_KEY), "short").unwrap();
+        assert!(matches!(KeyRing::open(dir.path(), None), Err(KeyRingError::Malformed { .. })));
+    }
+}

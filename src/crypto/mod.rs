@@ -1,0 +1,14 @@
+//! Sealing and hashing (invariant I7).
+//!
+//! Personal columns are sealed with a key per applicant and programme ([`Sealer`]); numbers and links are found by keyed hash ([`Hasher`]). The
+//! keys live in a [`KeyRing`] beside the database, never in it: a copied database says nothing, and destroying a key is the purge. Nothing in
+//! here reads the database.
+
+mod hasher;
+mod keyring;
+mod sealer;
+
+pub use hasher::Hasher;
+pub use hasher::sha256_hex;
+pub use keyring::{KeyRing, KeyRingError};
+pub use sealer::{SealError, Sealer};

@@ -1,0 +1,194 @@
+//! Applications: one declared subject in one category.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::dialect::{parameters, statement};
+use super::{Result, StoreError, known};
+use crate::domain::category::Category;
+use crate::domain::ids::{ApplicantId, ApplicationId, CampaignId, ProgrammeId};
+use crate::domain::subject::Subject;
+use crate::domain::time::Timestamp;
+
+/// An application as stored, with what is needed of its applicant.
+#[derive(Debug, Clone)]
+pub struct Application {
+    pub id: ApplicationId,
+    pub programme_id: ProgrammeId,
+    pub applicant_id: ApplicantId,
+    pub applicant_name: String,
+    pub key_id: String,
+    pub code: String,
+    pub category: Category,
+    pub subject: Subject,
+    pub quota: SetQuota,
+    pub list_received_at: Option<Timestamp>,
+    pub field_closes_at: Option<Timestamp>,
+    pub campaign_id: Option<CampaignId>,
+    pub questionnaire_id: Option<i64>,
+    pub state: ApplicationState,
+    pub closed_by: Option<ClosedBy>,
+}
+
+/// What the application's file sets of its quota.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetQuota {
+    #[serde(default)]
+    pub target: Option<u32>,
+    #[serde(default)]
+    pub cells: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplicationState {
+    Registered,
+    InField,
+    Closed,
+}
+
+/// Why the field was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosedBy {
+    Quota,
+    DueDay,
+    ByHand,
+}
+
+impl ClosedBy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClosedBy::Quota => "quota",
+            ClosedBy::DueDay => "due_day",
+            ClosedBy::ByHand => "by_hand",
+        }
+    }
+
+    fn parse(raw: &str) -> Option<ClosedBy> {
+        [ClosedBy::Quota, ClosedBy::DueDay, ClosedBy::ByHand].into_iter().find(|c| c.as_str() == raw)
+    }
+}
+
+const SELECT: &str = "SELECT a.id, p.programme_id, a.applicant_id, p.name AS applicant_name, p.key_id, a.code, a.category, a.subject, a.quota,
+                             a.list_received_at, a.field_closes_at, a.campaign_id, a.questionnaire_id, a.state, a.closed_by
+                      FROM application a JOIN applicant p ON p.id = a.applicant_id";
+
+fn read(row: &AnyRow) -> Result<Application> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let category = known("a category", &text("category")?, Category::parse)?;
+    let fields = serde_json::from_str(&text("subject")?).map_err(|e| StoreError::Unreadable { what: "a subject", value: e.to_string() })?;
+    let subject = Subject::parse(category, &fields).map_err(|e| StoreError::Unreadable { what: "a subject", value: e.to_string() })?;
+    let quota = serde_json::from_str(&text("quota")?).map_err(|e| StoreError::Unreadable { what: "a quota", value: e.to_string() })?;
+    let state = known("an application's state", &text("state")?, |s| match s {
+        "registered" => Some(ApplicationState::Registered),
+        "in_field" => Some(ApplicationState::InField),
+        "closed" => Some(ApplicationState::Closed),
+        _ => None,
+    })?;
+    let closed_by = row.try_get::<Option<String>, _>("closed_by")?.map(|s| known("a closing reason", &s, ClosedBy::parse)).transpose()?;
+    Ok(Application {
+        id: ApplicationId(row.try_get("id")?),
+        programme_id: ProgrammeId(row.try_get("programme_id")?),
+        applicant_id: ApplicantId(row.try_get("applicant_id")?),
+        applicant_name: text("applicant_name")?,
+        key_id: text("key_id")?,
+        code: text("code")?,
+        category,
+        subject,
+        quota,
+        list_received_at: row.try_get::<Option<i64>, _>("list_received_at")?.map(Timestamp),
+        field_closes_at: row.try_get::<Option<i64>, _>("field_closes_at")?.map(Timestamp),
+        campaign_id: row.try_get::<Option<i64>, _>("campaign_id")?.map(CampaignId),
+        questionnaire_id: row.try_get("questionnaire_id")?,
+        state,
+        closed_by,
+    })
+}
+
+/// Registers an application, or replaces the declaration of one that is not in the field yet. False: it is, and nothing was changed.
+pub async fn put(
+    tx: &mut AnyConnection,
+    applicant: ApplicantId,
+    code: &str,
+    subject: &Subject,
+    quota: &SetQuota,
+    list_received_at: Option<Timestamp>,
+) -> Result<bool> {
+    let json = |what, result: serde_json::Result<String>| result.map_err(|e| StoreError::Unreadable { what, value: e.to_string() });
+    let sql = "INSERT INTO application (applicant_id, code, category, subject, quota, list_received_at, state)
+               VALUES ($1, $2, $3, $4, $5, $6, 'registered')
+               ON CONFLICT (code) DO UPDATE SET subject = excluded.subject, category = excluded.category, quota = excluded.quota,
+                   list_received_at = COALESCE(excluded.list_received_at, application.list_received_at)
+               WHERE application.state = 'registered' AND application.applicant_id = excluded.applicant_id";
+    let done = sqlx::query(sql)
+        .bind(applicant.0)
+        .bind(code.to_owned())
+        .bind(subject.category().as_str())
+        .bind(json("a subject", serde_json::to_string(subject.fields()))?)
+        .bind(json("a quota", serde_json::to_string(quota))?)
+        .bind(list_received_at.map(|t| t.0))
+        .execute(tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<Application>> {
+    let row = sqlx::query(statement(format!("{SELECT} WHERE a.code = $1"))).bind(code.to_owned()).fetch_optional(connection).await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub async fn get(connection: &mut AnyConnection, id: ApplicationId) -> Result<Application> {
+    read(&sqlx::query(statement(format!("{SELECT} WHERE a.id = $1"))).bind(id.0).fetch_one(connection).await?)
+}
+
+pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Application>> {
+    sqlx::query(statement(format!("{SELECT} ORDER BY a.code"))).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+pub async fn of_campaign(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<Application>> {
+    let rows = sqlx::query(statement(format!("{SELECT} WHERE a.campaign_id = $1 ORDER BY a.code"))).bind(campaign.0).fetch_all(connection).await?;
+    rows.iter().map(read).collect()
+}
+
+pub async fn set_list_received(tx: &mut AnyConnection, id: ApplicationId, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE application SET list_received_at = $2 WHERE id = $1 AND list_received_at IS NULL";
+    sqlx::query(sql).bind(id.0).bind(at.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Puts an application into the field.
+pub async fn launch(tx: &mut AnyConnection, id: ApplicationId, campaign: CampaignId, questionnaire: i64, field_closes_at: Timestamp) -> Result<()> {
+    let sql = "UPDATE application SET campaign_id = $2, questionnaire_id = $3, field_closes_at = $4, state = 'in_field' WHERE id = $1";
+    sqlx::query(sql).bind(id.0).bind(campaign.0).bind(questionnaire).bind(field_closes_at.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Takes an application out of the field. False: somebody else did it already.
+pub async fn close(tx: &mut AnyConnection, id: ApplicationId, by: ClosedBy, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE application SET state = 'closed', closed_by = $2, closed_at = $3 WHERE id = $1 AND state = 'in_field'";
+    Ok(sqlx::query(sql).bind(id.0).bind(by.as_str()).bind(now.0).execute(tx).await?.rows_affected() == 1)
+}
+
+/// The other applications in which somebody on the lists of `ids` has a case too: those that one invitation must cover together.
+pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId]) -> Result<Vec<String>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let marks = parameters(0, ids.len());
+    let sql = format!(
+        "SELECT DISTINCT a.code
+         FROM survey_case mine
+         JOIN survey_case theirs ON theirs.respondent_id = mine.respondent_id AND theirs.application_id <> mine.application_id
+         JOIN application a ON a.id = theirs.application_id AND a.state = 'registered'
+         WHERE mine.application_id IN ({marks}) AND theirs.application_id NOT IN ({marks})
+         ORDER BY a.code"
+    );
+    let mut query = sqlx::query_scalar(statement(sql));
+    for id in ids {
+        query = query.bind(id.0);
+    }
+    Ok(query.fetch_all(connection).await?)
+}

@@ -1,0 +1,108 @@
+//! Campaigns and the questionnaires that were frozen for them.
+
+use sqlx::AnyConnection;
+
+use super::{Result, known};
+use crate::domain::ids::{CampaignId, ProgrammeId};
+use crate::domain::time::Timestamp;
+
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    pub id: CampaignId,
+    pub programme_id: ProgrammeId,
+    pub code: String,
+    /// The plan's file, holidays included, as JSON.
+    pub plan: String,
+    pub gateway: String,
+    pub state: CampaignState,
+    pub launched_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CampaignState {
+    Running,
+    Paused,
+    Closed,
+}
+
+impl CampaignState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CampaignState::Running => "running",
+            CampaignState::Paused => "paused",
+            CampaignState::Closed => "closed",
+        }
+    }
+
+    fn parse(raw: &str) -> Option<CampaignState> {
+        [CampaignState::Running, CampaignState::Paused, CampaignState::Closed].into_iter().find(|s| s.as_str() == raw)
+    }
+}
+
+type Row = (i64, i64, String, String, String, String, i64);
+
+fn read((id, programme, code, plan, gateway, state, launched_at): Row) -> Result<Campaign> {
+    Ok(Campaign {
+        id: CampaignId(id),
+        programme_id: ProgrammeId(programme),
+        code,
+        plan,
+        gateway,
+        state: known("a campaign's state", &state, CampaignState::parse)?,
+        launched_at: Timestamp(launched_at),
+    })
+}
+
+pub async fn add(tx: &mut AnyConnection, programme: ProgrammeId, code: &str, plan: &str, gateway: &str, now: Timestamp) -> Result<CampaignId> {
+    let sql = "INSERT INTO campaign (programme_id, code, plan, gateway, state, launched_at) VALUES ($1, $2, $3, $4, 'running', $5) RETURNING id";
+    let id: i64 = sqlx::query_scalar(sql)
+        .bind(programme.0)
+        .bind(code.to_owned())
+        .bind(plan.to_owned())
+        .bind(gateway.to_owned())
+        .bind(now.0)
+        .fetch_one(tx)
+        .await?;
+    Ok(CampaignId(id))
+}
+
+pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<Campaign>> {
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign WHERE code = $1";
+    sqlx::query_as(sql).bind(code.to_owned()).fetch_optional(connection).await?.map(read).transpose()
+}
+
+pub async fn get(connection: &mut AnyConnection, id: CampaignId) -> Result<Campaign> {
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign WHERE id = $1";
+    read(sqlx::query_as(sql).bind(id.0).fetch_one(connection).await?)
+}
+
+/// The campaigns that are not closed.
+pub async fn live(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign WHERE state <> 'closed' ORDER BY id";
+    sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
+}
+
+/// Moves a campaign between states; false when it was not in `from`.
+pub async fn set_state(tx: &mut AnyConnection, id: CampaignId, from: &[CampaignState], to: CampaignState, now: Timestamp) -> Result<bool> {
+    let current: String = sqlx::query_scalar("SELECT state FROM campaign WHERE id = $1").bind(id.0).fetch_one(&mut *tx).await?;
+    if !from.iter().any(|state| state.as_str() == current) {
+        return Ok(false);
+    }
+    let closed_at = (to == CampaignState::Closed).then_some(now.0);
+    let sql = "UPDATE campaign SET state = $2, closed_at = $3 WHERE id = $1 AND state = $4";
+    let done = sqlx::query(sql).bind(id.0).bind(to.as_str()).bind(closed_at).bind(current).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Freezes a questionnaire's text under its code and version, or finds it. `None`: another text was frozen under the same version.
+pub async fn freeze_questionnaire(tx: &mut AnyConnection, code: &str, version: u32, sha256: &str, source: &str) -> Result<Option<i64>> {
+    let insert = "INSERT INTO questionnaire (code, version, sha256, source) VALUES ($1, $2, $3, $4) ON CONFLICT (code, version) DO NOTHING";
+    sqlx::query(insert).bind(code.to_owned()).bind(i64::from(version)).bind(sha256.to_owned()).bind(source.to_owned()).execute(&mut *tx).await?;
+    let select = "SELECT id FROM questionnaire WHERE code = $1 AND version = $2 AND sha256 = $3";
+    Ok(sqlx::query_scalar(select).bind(code.to_owned()).bind(i64::from(version)).bind(sha256.to_owned()).fetch_optional(tx).await?)
+}
+
+/// The frozen text of a questionnaire.
+pub async fn questionnaire_source(connection: &mut AnyConnection, id: i64) -> Result<String> {
+    Ok(sqlx::query_scalar("SELECT source FROM questionnaire WHERE id = $1").bind(id).fetch_one(connection).await?)
+}

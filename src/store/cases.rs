@@ -1,0 +1,182 @@
+//! Cases and their dispositions.
+
+use sqlx::AnyConnection;
+
+use super::dialect::{parameters, statement, values};
+use super::{Result, known};
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{ApplicationId, CaseId, InvitationId, RespondentId};
+use crate::domain::segment::Segment;
+use crate::domain::time::Timestamp;
+
+#[derive(Debug, Clone)]
+pub struct NewCase {
+    pub application: ApplicationId,
+    pub respondent: RespondentId,
+    pub segment: Segment,
+    pub pseudonym: String,
+}
+
+/// Stores new cases, not attempted yet.
+pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> Result<()> {
+    for chunk in cases.chunks(1000) {
+        let sql = format!(
+            "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, disposition, disposed_at, is_open) VALUES {}",
+            values(chunk.len(), &[""; 7])
+        );
+        let mut query = sqlx::query(statement(sql));
+        for case in chunk {
+            query = query
+                .bind(case.application.0)
+                .bind(case.respondent.0)
+                .bind(case.segment.as_str().to_owned())
+                .bind(case.pseudonym.clone())
+                .bind(Disposition::NotAttempted.code())
+                .bind(now.0)
+                .bind(1i64);
+        }
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Who moves a case, as its history tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Gateway,
+    Web,
+    Reply,
+    Close,
+}
+
+impl Source {
+    fn as_str(self) -> &'static str {
+        match self {
+            Source::Gateway => "gateway",
+            Source::Web => "web",
+            Source::Reply => "reply",
+            Source::Close => "close",
+        }
+    }
+}
+
+/// Moves open cases to a disposition and writes their history; a final one closes them. Cases that are closed stay as they are,
+/// and, where `only_from` is not empty, those at another disposition. Returns how many moved.
+pub async fn dispose(
+    tx: &mut AnyConnection,
+    cases: &[CaseId],
+    to: Disposition,
+    only_from: &[Disposition],
+    source: Source,
+    now: Timestamp,
+) -> Result<u64> {
+    let mut moved = 0;
+    for chunk in cases.chunks(1000) {
+        let from = if only_from.is_empty() { &Disposition::ALL[..] } else { only_from };
+        let sql = format!(
+            "UPDATE survey_case SET disposition = $1, disposed_at = $2, is_open = $3
+             WHERE is_open = 1 AND disposition <> $1 AND disposition IN ({}) AND id IN ({})
+             RETURNING id",
+            parameters(3, from.len()),
+            parameters(3 + from.len(), chunk.len())
+        );
+        let mut query = sqlx::query_scalar::<_, i64>(statement(sql)).bind(to.code()).bind(now.0).bind(i64::from(!to.is_final()));
+        for disposition in from {
+            query = query.bind(disposition.code());
+        }
+        for case in chunk {
+            query = query.bind(case.0);
+        }
+        let ids = query.fetch_all(&mut *tx).await?;
+        moved += ids.len() as u64;
+        write_history(tx, &ids, to, source, now).await?;
+    }
+    Ok(moved)
+}
+
+async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, source: Source, now: Timestamp) -> Result<()> {
+    if cases.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("INSERT INTO disposition_change (case_id, disposition, source, changed_at) VALUES {}", values(cases.len(), &[""; 4]));
+    let mut query = sqlx::query(statement(sql));
+    for case in cases {
+        query = query.bind(*case).bind(to.code()).bind(source.as_str()).bind(now.0);
+    }
+    query.execute(tx).await?;
+    Ok(())
+}
+
+/// The open cases under these invitations.
+pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<CaseId>> {
+    let mut cases = Vec::new();
+    for chunk in invitations.chunks(1000) {
+        let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id IN ({}) ORDER BY id", parameters(0, chunk.len()));
+        let mut query = sqlx::query_scalar::<_, i64>(statement(sql));
+        for invitation in chunk {
+            query = query.bind(invitation.0);
+        }
+        cases.extend(query.fetch_all(&mut *connection).await?.into_iter().map(CaseId));
+    }
+    Ok(cases)
+}
+
+/// What a dataset tells of a case.
+#[derive(Debug, Clone)]
+pub struct CaseRecord {
+    pub id: CaseId,
+    pub pseudonym: String,
+    pub segment: String,
+    pub disposition: Disposition,
+    pub disposed_at: Timestamp,
+    pub attempts: i64,
+    pub first_attempt_at: Option<Timestamp>,
+    pub last_attempt_at: Option<Timestamp>,
+    pub delivered: bool,
+    pub opened_at: Option<Timestamp>,
+}
+
+/// The cases of an application in the order of their pseudonyms, which says nothing of the list's order.
+pub async fn records(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseRecord>> {
+    type Row = (i64, String, String, String, i64, i64, Option<i64>, Option<i64>, i64, Option<i64>);
+    let sql = "SELECT c.id, c.pseudonym, c.segment, c.disposition, c.disposed_at,
+                      COUNT(m.id), MIN(m.submitted_at), MAX(m.submitted_at),
+                      COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at)
+               FROM survey_case c
+               LEFT JOIN invitation i ON i.id = c.invitation_id
+               LEFT JOIN message m ON m.invitation_id = c.invitation_id AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')
+               WHERE c.application_id = $1
+               GROUP BY c.id, c.pseudonym, c.segment, c.disposition, c.disposed_at
+               ORDER BY c.pseudonym";
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|(id, pseudonym, segment, disposition, disposed_at, attempts, first, last, delivered, opened)| {
+            Ok(CaseRecord {
+                id: CaseId(id),
+                pseudonym,
+                segment,
+                disposition: known("a disposition", &disposition, Disposition::from_code)?,
+                disposed_at: Timestamp(disposed_at),
+                attempts,
+                first_attempt_at: first.map(Timestamp),
+                last_attempt_at: last.map(Timestamp),
+                delivered: delivered == 1,
+                opened_at: opened.map(Timestamp),
+            })
+        })
+        .collect()
+}
+
+/// Cases of an application by disposition.
+pub async fn by_disposition(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(Disposition, u64)>> {
+    let sql = "SELECT disposition, COUNT(*) FROM survey_case WHERE application_id = $1 GROUP BY disposition ORDER BY disposition";
+    let rows: Vec<(String, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    rows.into_iter().map(|(code, cases)| Ok((known("a disposition", &code, Disposition::from_code)?, u64::try_from(cases).unwrap_or(0)))).collect()
+}
+
+/// The open cases of an application with the id of their response, if they began one.
+pub async fn open_of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
+    let sql = "SELECT id FROM survey_case WHERE application_id = $1 AND is_open = 1 ORDER BY id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(CaseId).collect())
+}

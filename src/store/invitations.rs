@@ -1,0 +1,281 @@
+//! Invitations: one row for each respondent of a campaign, holding its own next step and next time.
+
+use sqlx::{AnyConnection, Row};
+
+use super::dialect::{Engine, parameters, statement, values};
+use super::{Result, StoreError, known};
+use crate::domain::category::Category;
+use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId, RespondentId};
+use crate::domain::language::Language;
+use crate::domain::subject::Subject;
+use crate::domain::time::Timestamp;
+
+#[derive(Debug, Clone)]
+pub struct NewInvitation {
+    pub respondent: RespondentId,
+    pub link_hash: String,
+    /// `None`: nothing can be sent to this person.
+    pub next_at: Option<Timestamp>,
+}
+
+/// Creates the invitations of a campaign and hangs the open cases of its applications below them.
+pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[NewInvitation], applications: &[ApplicationId]) -> Result<()> {
+    for chunk in invitations.chunks(1000) {
+        let sql =
+            format!("INSERT INTO invitation (campaign_id, respondent_id, token_hash, next_step, next_at) VALUES {}", values(chunk.len(), &[""; 5]));
+        let mut query = sqlx::query(statement(sql));
+        for invitation in chunk {
+            query = query
+                .bind(campaign.0)
+                .bind(invitation.respondent.0)
+                .bind(invitation.link_hash.clone())
+                .bind(0i64)
+                .bind(invitation.next_at.map(|t| t.0));
+        }
+        query.execute(&mut *tx).await?;
+    }
+    let sql = format!(
+        "UPDATE survey_case
+         SET invitation_id = (SELECT i.id FROM invitation i WHERE i.campaign_id = $1 AND i.respondent_id = survey_case.respondent_id)
+         WHERE is_open = 1 AND application_id IN ({})",
+        parameters(1, applications.len())
+    );
+    let mut query = sqlx::query(statement(sql)).bind(campaign.0);
+    for application in applications {
+        query = query.bind(application.0);
+    }
+    query.execute(tx).await?;
+    Ok(())
+}
+
+/// An invitation whose next step is due.
+#[derive(Debug, Clone)]
+pub struct DueInvitation {
+    pub id: InvitationId,
+    pub step: u32,
+    pub phone_hash: String,
+    pub phone_sealed: Vec<u8>,
+    pub person_sealed: Vec<u8>,
+    pub language: Language,
+    pub zone: Option<String>,
+    pub key_id: String,
+    pub applicant_name: String,
+}
+
+/// Takes due invitations of a campaign, the longest waiting first, for this transaction alone.
+pub async fn claim_due(tx: &mut AnyConnection, engine: Engine, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<DueInvitation>> {
+    let claim = format!("SELECT id FROM invitation WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, id LIMIT $3{}", engine.skip_locked());
+    let ids: Vec<i64> = sqlx::query_scalar(statement(claim)).bind(campaign.0).bind(now.0).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    type DueRow = (i64, i64, String, Vec<u8>, Vec<u8>, String, Option<String>, String, String);
+    let sql = format!(
+        "SELECT i.id, i.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name
+         FROM invitation i
+         JOIN respondent r ON r.id = i.respondent_id
+         JOIN applicant a ON a.id = r.applicant_id
+         WHERE i.id IN ({}) ORDER BY i.next_at, i.id",
+        parameters(0, ids.len())
+    );
+    let mut query = sqlx::query_as::<_, DueRow>(statement(sql));
+    for id in ids {
+        query = query.bind(id);
+    }
+    query
+        .fetch_all(tx)
+        .await?
+        .into_iter()
+        .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name)| {
+            Ok(DueInvitation {
+                id: InvitationId(id),
+                step: u32::try_from(step).unwrap_or(u32::MAX),
+                phone_hash,
+                phone_sealed,
+                person_sealed,
+                language: known("a language", &language, Language::parse)?,
+                zone,
+                key_id,
+                applicant_name,
+            })
+        })
+        .collect()
+}
+
+/// A case under an invitation.
+#[derive(Debug, Clone)]
+pub struct InvitedCase {
+    pub id: CaseId,
+    pub invitation: InvitationId,
+    pub application: ApplicationId,
+    pub segment: String,
+    pub subject: Subject,
+    pub questionnaire_id: i64,
+    pub field_closes_at: Timestamp,
+    pub disposition: String,
+    pub is_open: bool,
+    pub in_field: bool,
+    /// The total or the case's own cell has reached its target.
+    pub is_cell_full: bool,
+}
+
+/// The cases under these invitations, in the order in which they are asked.
+pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<InvitedCase>> {
+    let mut cases = Vec::new();
+    for chunk in invitations.chunks(1000) {
+        let sql = format!(
+            "SELECT c.id, c.invitation_id, c.application_id, c.segment, a.category, a.subject, a.questionnaire_id, a.field_closes_at,
+                    c.disposition, c.is_open, a.state,
+                    (SELECT COUNT(*) FROM quota_cell q
+                     WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) AS full_cells
+             FROM survey_case c JOIN application a ON a.id = c.application_id
+             WHERE c.invitation_id IN ({}) ORDER BY c.invitation_id, a.code",
+            parameters(0, chunk.len())
+        );
+        let mut query = sqlx::query(statement(sql));
+        for invitation in chunk {
+            query = query.bind(invitation.0);
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            let unreadable = |e: String| StoreError::Unreadable { what: "a subject", value: e };
+            let category = known("a category", &row.try_get::<String, _>("category")?, Category::parse)?;
+            let fields = serde_json::from_str(&row.try_get::<String, _>("subject")?).map_err(|e| unreadable(e.to_string()))?;
+            cases.push(InvitedCase {
+                id: CaseId(row.try_get("id")?),
+                invitation: InvitationId(row.try_get("invitation_id")?),
+                application: ApplicationId(row.try_get("application_id")?),
+                segment: row.try_get("segment")?,
+                subject: Subject::parse(category, &fields).map_err(|e| unreadable(e.to_string()))?,
+                questionnaire_id: row.try_get::<Option<i64>, _>("questionnaire_id")?.unwrap_or(0),
+                field_closes_at: Timestamp(row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0)),
+                disposition: row.try_get("disposition")?,
+                is_open: row.try_get::<i64, _>("is_open")? == 1,
+                in_field: row.try_get::<String, _>("state")? == "in_field",
+                is_cell_full: row.try_get::<i64, _>("full_cells")? > 0,
+            });
+        }
+    }
+    Ok(cases)
+}
+
+/// Where an invitation goes next.
+#[derive(Debug, Clone, Copy)]
+pub struct NextStep {
+    pub id: InvitationId,
+    pub step: u32,
+    /// `None`: nothing more is planned.
+    pub at: Option<Timestamp>,
+}
+
+pub async fn set_next(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
+    for chunk in next.chunks(1000) {
+        let sql = format!(
+            "WITH v (id, next_step, next_at) AS (VALUES {})
+             UPDATE invitation SET next_step = v.next_step, next_at = v.next_at FROM v WHERE invitation.id = v.id",
+            values(chunk.len(), &["BIGINT"; 3])
+        );
+        let mut query = sqlx::query(statement(sql));
+        for next in chunk {
+            query = query.bind(next.id.0).bind(i64::from(next.step)).bind(next.at.map(|t| t.0));
+        }
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Plans nothing more for these invitations.
+pub async fn stop(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
+    for chunk in invitations.chunks(1000) {
+        let sql = format!("UPDATE invitation SET next_at = NULL WHERE id IN ({})", parameters(0, chunk.len()));
+        let mut query = sqlx::query(statement(sql));
+        for invitation in chunk {
+            query = query.bind(invitation.0);
+        }
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// The invitations to a number: all of them, or those of one programme.
+pub async fn to_number(connection: &mut AnyConnection, phone_hash: &str, programme: Option<ProgrammeId>) -> Result<Vec<InvitationId>> {
+    let sql = "SELECT i.id FROM invitation i JOIN respondent r ON r.id = i.respondent_id JOIN campaign c ON c.id = i.campaign_id
+               WHERE r.phone_hash = $1 AND (c.programme_id = $2 OR $2 = 0) ORDER BY i.id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(phone_hash.to_owned()).bind(programme.map_or(0, |p| p.0)).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(InvitationId).collect())
+}
+
+/// What stands behind a personal link.
+#[derive(Debug, Clone)]
+pub struct LinkedInvitation {
+    pub id: InvitationId,
+    pub campaign: CampaignId,
+    pub campaign_closed: bool,
+    pub programme_id: ProgrammeId,
+    pub phone_hash: String,
+    pub language: Language,
+    pub key_id: String,
+    pub applicant_name: String,
+}
+
+/// Looks a link up by the hash of its code.
+pub async fn find_by_link(connection: &mut AnyConnection, link_hash: &str) -> Result<Option<LinkedInvitation>> {
+    let sql = "SELECT i.id, i.campaign_id, c.state, c.programme_id, r.phone_hash, r.language, a.key_id, a.name
+               FROM invitation i
+               JOIN campaign c ON c.id = i.campaign_id
+               JOIN respondent r ON r.id = i.respondent_id
+               JOIN applicant a ON a.id = r.applicant_id
+               WHERE i.token_hash = $1";
+    type LinkRow = (i64, i64, String, i64, String, String, String, String);
+    let row: Option<LinkRow> = sqlx::query_as(sql).bind(link_hash.to_owned()).fetch_optional(connection).await?;
+    row.map(|(id, campaign, state, programme, phone_hash, language, key_id, applicant_name)| {
+        Ok(LinkedInvitation {
+            id: InvitationId(id),
+            campaign: CampaignId(campaign),
+            campaign_closed: state == "closed",
+            programme_id: ProgrammeId(programme),
+            phone_hash,
+            language: known("a language", &language, Language::parse)?,
+            key_id,
+            applicant_name,
+        })
+    })
+    .transpose()
+}
+
+pub async fn mark_opened(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE invitation SET opened_at = $2 WHERE id = $1 AND opened_at IS NULL";
+    sqlx::query(sql).bind(invitation.0).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// The earliest time at which anything is planned in a running campaign.
+pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(i.next_at) FROM invitation i JOIN campaign c ON c.id = i.campaign_id WHERE c.state = 'running' AND i.next_at IS NOT NULL";
+    let at: Option<i64> = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// How far an application's invitations have come.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Funnel {
+    pub names: u64,
+    pub invited: u64,
+    pub delivered: u64,
+    pub opened: u64,
+    pub in_doubt: u64,
+}
+
+/// Counts persons of one application: on the list, invited (a gateway took or may have taken a message), delivered, opened.
+pub async fn funnel(connection: &mut AnyConnection, application: ApplicationId) -> Result<Funnel> {
+    let sql = "SELECT COUNT(*),
+                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = c.invitation_id
+                                              AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')) THEN 1 END),
+                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = c.invitation_id AND m.state = 'delivered') THEN 1 END),
+                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM invitation i WHERE i.id = c.invitation_id AND i.opened_at IS NOT NULL) THEN 1 END),
+                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = c.invitation_id AND m.state = 'in_doubt') THEN 1 END)
+               FROM survey_case c WHERE c.application_id = $1";
+    let (names, invited, delivered, opened, in_doubt): (i64, i64, i64, i64, i64) =
+        sqlx::query_as(sql).bind(application.0).fetch_one(connection).await?;
+    let number = |n| u64::try_from(n).unwrap_or(0);
+    Ok(Funnel { names: number(names), invited: number(invited), delivered: number(delivered), opened: number(opened), in_doubt: number(in_doubt) })
+}

@@ -1,0 +1,179 @@
+//! Respondents and the imports that brought them.
+
+use std::collections::HashMap;
+
+use sqlx::{AnyConnection, Row};
+
+use super::dialect::{parameters, statement, values};
+use super::{Result, known};
+use crate::domain::ids::{ApplicantId, ApplicationId, RespondentId};
+use crate::domain::language::Language;
+use crate::domain::segment::Segment;
+use crate::domain::time::Timestamp;
+
+/// A person to be stored; everything personal is sealed or hashed already.
+#[derive(Debug, Clone)]
+pub struct NewRespondent {
+    pub phone_hash: String,
+    pub phone_kind: &'static str,
+    pub phone_sealed: Vec<u8>,
+    pub person_sealed: Vec<u8>,
+    pub language: Language,
+    pub zone: Option<String>,
+}
+
+/// The counts of one import.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImportCounts {
+    pub rows_read: u64,
+    pub accepted: u64,
+    pub merged: u64,
+    pub rejected: u64,
+}
+
+/// When the same file was imported for the same applications, if it was.
+pub async fn find_import(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+    content_hash: &str,
+    applications: &str,
+) -> Result<Option<Timestamp>> {
+    let sql = "SELECT imported_at FROM list_import WHERE applicant_id = $1 AND content_hash = $2 AND applications = $3";
+    let at: Option<i64> =
+        sqlx::query_scalar(sql).bind(applicant.0).bind(content_hash.to_owned()).bind(applications.to_owned()).fetch_optional(connection).await?;
+    Ok(at.map(Timestamp))
+}
+
+pub async fn add_import(
+    tx: &mut AnyConnection,
+    applicant: ApplicantId,
+    content_hash: &str,
+    applications: &str,
+    counts: ImportCounts,
+    now: Timestamp,
+) -> Result<()> {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let sql = "INSERT INTO list_import (applicant_id, content_hash, applications, rows_read, accepted, merged, rejected, imported_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    sqlx::query(sql)
+        .bind(applicant.0)
+        .bind(content_hash.to_owned())
+        .bind(applications.to_owned())
+        .bind(number(counts.rows_read))
+        .bind(number(counts.accepted))
+        .bind(number(counts.merged))
+        .bind(number(counts.rejected))
+        .bind(now.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Which of these numbers the applicant has handed in before, with the applications they are cases of.
+pub async fn known_numbers(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+    phone_hashes: &[String],
+) -> Result<HashMap<String, (RespondentId, Vec<ApplicationId>)>> {
+    let mut known: HashMap<String, (RespondentId, Vec<ApplicationId>)> = HashMap::new();
+    for chunk in phone_hashes.chunks(1000) {
+        let sql = format!(
+            "SELECT r.phone_hash, r.id, c.application_id
+             FROM respondent r LEFT JOIN survey_case c ON c.respondent_id = r.id
+             WHERE r.applicant_id = $1 AND r.phone_hash IN ({})",
+            parameters(1, chunk.len())
+        );
+        let mut query = sqlx::query_as::<_, (String, i64, Option<i64>)>(statement(sql)).bind(applicant.0);
+        for hash in chunk {
+            query = query.bind(hash.clone());
+        }
+        for (hash, id, application) in query.fetch_all(&mut *connection).await? {
+            let entry = known.entry(hash).or_insert((RespondentId(id), Vec::new()));
+            entry.1.extend(application.map(ApplicationId));
+        }
+    }
+    Ok(known)
+}
+
+/// Stores new respondents and returns their ids by hash.
+pub async fn add_respondents(
+    tx: &mut AnyConnection,
+    applicant: ApplicantId,
+    respondents: &[NewRespondent],
+    now: Timestamp,
+) -> Result<HashMap<String, RespondentId>> {
+    let mut ids = HashMap::with_capacity(respondents.len());
+    for chunk in respondents.chunks(1000) {
+        let sql = format!(
+            "INSERT INTO respondent (applicant_id, phone_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
+             VALUES {} RETURNING phone_hash, id",
+            values(chunk.len(), &[""; 8])
+        );
+        let mut query = sqlx::query_as::<_, (String, i64)>(statement(sql));
+        for person in chunk {
+            query = query
+                .bind(applicant.0)
+                .bind(person.phone_hash.clone())
+                .bind(person.phone_kind)
+                .bind(person.phone_sealed.clone())
+                .bind(person.person_sealed.clone())
+                .bind(person.language.tag())
+                .bind(person.zone.clone())
+                .bind(now.0);
+        }
+        ids.extend(query.fetch_all(&mut *tx).await?.into_iter().map(|(hash, id)| (hash, RespondentId(id))));
+    }
+    Ok(ids)
+}
+
+/// Cases of an application, counted by segment.
+pub async fn names_by_segment(connection: &mut AnyConnection, application: ApplicationId) -> Result<std::collections::BTreeMap<Segment, u32>> {
+    let sql = "SELECT segment, COUNT(*) AS names FROM survey_case WHERE application_id = $1 GROUP BY segment";
+    let rows = sqlx::query(sql).bind(application.0).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((Segment::parse(&row.try_get::<String, _>("segment")?), count(row.try_get("names")?)))).collect()
+}
+
+/// Everything personal of an application's respondents, sealed, with what the launch checks need.
+#[derive(Debug, Clone)]
+pub struct ListedPerson {
+    pub respondent: RespondentId,
+    pub applications: Vec<ApplicationId>,
+    pub phone_hash: String,
+    pub is_mobile: bool,
+    pub person_sealed: Vec<u8>,
+    pub language: Language,
+}
+
+/// The people who have an open case in one of these applications, each once, in the order of their rows.
+pub async fn people_of(connection: &mut AnyConnection, applications: &[ApplicationId]) -> Result<Vec<ListedPerson>> {
+    let sql = format!(
+        "SELECT r.id, c.application_id, r.phone_hash, r.phone_kind, r.person_sealed, r.language
+         FROM survey_case c JOIN respondent r ON r.id = c.respondent_id
+         WHERE c.is_open = 1 AND c.application_id IN ({})
+         ORDER BY r.id, c.application_id",
+        parameters(0, applications.len())
+    );
+    let mut query = sqlx::query_as::<_, (i64, i64, String, String, Vec<u8>, String)>(statement(sql));
+    for application in applications {
+        query = query.bind(application.0);
+    }
+    let mut people: Vec<ListedPerson> = Vec::new();
+    for (id, application, phone_hash, phone_kind, person_sealed, language) in query.fetch_all(connection).await? {
+        match people.last_mut() {
+            Some(last) if last.respondent.0 == id => last.applications.push(ApplicationId(application)),
+            _ => people.push(ListedPerson {
+                respondent: RespondentId(id),
+                applications: vec![ApplicationId(application)],
+                phone_hash,
+                is_mobile: phone_kind == "mobile",
+                person_sealed,
+                language: known("a language", &language, Language::parse)?,
+            }),
+        }
+    }
+    Ok(people)
+}
+
+fn count(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,189 @@
+//! All SQL, one file per table family: plain functions over a connection.
+//!
+//! One body of SQL serves SQLite and PostgreSQL through `sqlx::Any`; what differs stands in [`dialect`]. Sealed values and hashes come in and go
+//! out as they are: this floor cannot read a name or a number. Reads take any connection; writes take a [`WriteTx`], which commits or leaves
+//! nothing behind.
+
+pub mod applications;
+pub mod campaigns;
+pub mod cases;
+pub mod datasets;
+pub mod dialect;
+pub mod invitations;
+pub mod lists;
+pub mod messages;
+pub mod programmes;
+pub mod quotas;
+pub mod rates;
+pub mod receipts;
+pub mod replies;
+pub mod responses;
+pub mod suppressions;
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use dialect::Engine;
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// A database of fieldworkd, open and of the right version.
+#[derive(Clone)]
+pub struct Store {
+    pool: AnyPool,
+    engine: Engine,
+    /// SQLite has one writer; waiting here is fair, waiting in the database is not.
+    writer: Option<Arc<Semaphore>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("database {url}: {error}; check database.url")]
+    Connect { url: String, error: sqlx::Error },
+    #[error("the database is locked by another program; stop that one, or wait and try again")]
+    Locked,
+    #[error(
+        "the database was made by a newer fieldworkd (migration {0} is unknown here); use that version, or restore the backup made before the upgrade"
+    )]
+    Newer(i64),
+    #[error("the database cannot be brought to this version: {0}")]
+    Migrate(MigrateError),
+    #[error("database: {0}")]
+    Sql(sqlx::Error),
+    #[error("the database holds «{value}» as {what}, which this version does not know")]
+    Unreadable { what: &'static str, value: String },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        // SQLITE_BUSY is 5, its extended forms have 5 in the low byte.
+        let busy = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok()).is_some_and(|code| code & 0xff == 5);
+        if busy { StoreError::Locked } else { StoreError::Sql(error) }
+    }
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+impl Store {
+    /// Connects, and brings an older database to this version.
+    pub async fn open(url: &str) -> Result<Store> {
+        sqlx::any::install_default_drivers();
+        let engine = Engine::of(url);
+        let shown = dialect::url_without_password(url);
+        let connect = |error| StoreError::Connect { url: shown.clone(), error };
+        if let Some(folder) = dialect::sqlite_folder(url) {
+            std::fs::create_dir_all(Path::new(&folder)).map_err(|error| connect(sqlx::Error::Io(error)))?;
+        }
+        let pool = AnyPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(30))
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    for statement in engine.on_connect() {
+                        connection.execute(*statement).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(&engine.connect_url(url))
+            .await
+            .map_err(|error| match StoreError::from(error) {
+                StoreError::Sql(error) => connect(error),
+                other => other,
+            })?;
+        let writer = (engine == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
+        let store = Store { pool, engine, writer };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let migrator = match self.engine {
+            Engine::Sqlite => &SQLITE_MIGRATIONS,
+            Engine::Postgres => &POSTGRES_MIGRATIONS,
+        };
+        migrator.run(&self.pool).await.map_err(|error| match error {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => StoreError::Newer(version),
+            MigrateError::Execute(error) => match StoreError::from(error) {
+                StoreError::Locked => StoreError::Locked,
+                other => other,
+            },
+            other => StoreError::Migrate(other),
+        })
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// A connection for reading.
+    pub async fn read(&self) -> Result<PoolConnection<Any>> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// A transaction for writing: on SQLite it has the write lock from its first statement on.
+    pub async fn write(&self) -> Result<WriteTx> {
+        let permit = match &self.writer {
+            // The semaphore is never closed.
+            Some(writer) => writer.clone().acquire_owned().await.ok(),
+            None => None,
+        };
+        Ok(WriteTx { tx: self.pool.begin_with(self.engine.begin_write()).await?, engine: self.engine, _permit: permit })
+    }
+
+    /// Is the database there and answering?
+    pub async fn ping(&self) -> Result<()> {
+        self.pool.acquire().await?.execute("SELECT 1").await?;
+        Ok(())
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// An open write transaction; dropped without [`WriteTx::commit`], it leaves nothing behind.
+pub struct WriteTx {
+    tx: Transaction<'static, Any>,
+    engine: Engine,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl WriteTx {
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Durable when it returns.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+impl Deref for WriteTx {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for WriteTx {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.tx
+    }
+}
+
+/// Reads a stored word back into its type.
+fn known<T>(what: &'static str, value: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+    read(value).ok_or_else(|| StoreError::Unreadable { what, value: value.to_owned() })
+}

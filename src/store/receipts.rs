@@ -1,0 +1,105 @@
+//! Receipts: they move a message forward, never back, whenever and however often they come.
+
+use sqlx::AnyConnection;
+
+use super::Result;
+use crate::domain::ids::InvitationId;
+use crate::domain::time::Timestamp;
+
+/// A receipt as a gateway sent it: it names its message by our reference, by the gateway's id, or both.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    pub gateway: String,
+    pub reference: Option<String>,
+    pub gateway_message_id: Option<String>,
+    pub delivered: bool,
+    pub code: Option<String>,
+}
+
+/// What became of a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// The message moved on; it belongs to this invitation.
+    Moved(InvitationId),
+    /// The message is known and stands there already.
+    Known,
+    /// No message of this name; kept, because the gateway's answer may be on its way.
+    Waiting,
+}
+
+/// Applies one receipt.
+pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) -> Result<Applied> {
+    let found: Option<(i64, i64, String)> = find(tx, receipt).await?;
+    let Some((message, invitation, state)) = found else {
+        if let Some(id) = &receipt.gateway_message_id {
+            keep(tx, receipt, id, now).await?;
+        }
+        return Ok(Applied::Waiting);
+    };
+    // Delivered is the end; undelivered may still become delivered, as gateways try again.
+    let moves = match state.as_str() {
+        "submitting" | "in_doubt" | "accepted" | "failed" => true,
+        "undelivered" => receipt.delivered,
+        _ => false,
+    };
+    if !moves {
+        return Ok(Applied::Known);
+    }
+    let sql = "UPDATE message SET state = $2, received_at = $3, code = $4, gateway_message_id = COALESCE(gateway_message_id, $5) WHERE id = $1";
+    sqlx::query(sql)
+        .bind(message)
+        .bind(if receipt.delivered { "delivered" } else { "undelivered" })
+        .bind(now.0)
+        .bind(receipt.code.clone())
+        .bind(receipt.gateway_message_id.clone())
+        .execute(tx)
+        .await?;
+    Ok(Applied::Moved(InvitationId(invitation)))
+}
+
+async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, i64, String)>> {
+    if let Some(reference) = &receipt.reference {
+        let sql = "SELECT id, invitation_id, state FROM message WHERE reference = $1";
+        let row = sqlx::query_as(sql).bind(reference.clone()).fetch_optional(&mut *tx).await?;
+        if row.is_some() {
+            return Ok(row);
+        }
+    }
+    let Some(id) = &receipt.gateway_message_id else { return Ok(None) };
+    let sql = "SELECT id, invitation_id, state FROM message WHERE gateway = $1 AND gateway_message_id = $2";
+    Ok(sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(id.clone()).fetch_optional(tx).await?)
+}
+
+async fn keep(tx: &mut AnyConnection, receipt: &Receipt, id: &str, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO waiting_receipt (gateway, gateway_message_id, delivered, code, received_at) VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (gateway, gateway_message_id, delivered) DO NOTHING";
+    sqlx::query(sql)
+        .bind(receipt.gateway.clone())
+        .bind(id.to_owned())
+        .bind(i64::from(receipt.delivered))
+        .bind(receipt.code.clone())
+        .bind(now.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Takes the receipts that have been waiting for this gateway id.
+pub async fn take_waiting(tx: &mut AnyConnection, gateway: &str, gateway_message_id: &str) -> Result<Vec<Receipt>> {
+    let sql = "DELETE FROM waiting_receipt WHERE gateway = $1 AND gateway_message_id = $2 RETURNING delivered, code";
+    let rows: Vec<(i64, Option<String>)> = sqlx::query_as(sql).bind(gateway.to_owned()).bind(gateway_message_id.to_owned()).fetch_all(tx).await?;
+    let receipt = |(delivered, code)| Receipt {
+        gateway: gateway.to_owned(),
+        reference: None,
+        gateway_message_id: Some(gateway_message_id.to_owned()),
+        delivered: delivered == 1,
+        code,
+    };
+    Ok(rows.into_iter().map(receipt).collect())
+}
+
+/// Are any receipts waiting for a gateway?
+pub async fn any_waiting(connection: &mut AnyConnection, gateway: &str) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM waiting_receipt WHERE gateway = $1 LIMIT 1) AS w";
+    Ok(sqlx::query_scalar::<_, i64>(sql).bind(gateway.to_owned()).fetch_one(connection).await? > 0)
+}

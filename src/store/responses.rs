@@ -1,0 +1,126 @@
+//! Responses and answers: one row for each case and item; open text only sealed.
+
+use std::collections::BTreeMap;
+
+use sqlx::AnyConnection;
+
+use super::dialect::{statement, values};
+use super::{Result, known};
+use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
+use crate::domain::language::Language;
+use crate::domain::time::Timestamp;
+
+/// An answer as stored.
+#[derive(Clone)]
+pub enum StoredValue {
+    Plain(String),
+    Sealed(Vec<u8>),
+}
+
+/// Begins the response of a case, or finds it and notes the language.
+pub async fn begin(tx: &mut AnyConnection, case: CaseId, language: Language, mode: &'static str, now: Timestamp) -> Result<ResponseId> {
+    let sql = "INSERT INTO response (case_id, language, mode, started_at, updated_at) VALUES ($1, $2, $3, $4, $4)
+               ON CONFLICT (case_id) DO UPDATE SET language = excluded.language RETURNING id";
+    let id: i64 = sqlx::query_scalar(sql).bind(case.0).bind(language.tag()).bind(mode).bind(now.0).fetch_one(tx).await?;
+    Ok(ResponseId(id))
+}
+
+/// Stores the answers of a page, over earlier ones of the same items.
+pub async fn save_answers(
+    tx: &mut AnyConnection,
+    response: ResponseId,
+    answers: &[(String, StoredValue)],
+    mode: &'static str,
+    now: Timestamp,
+) -> Result<()> {
+    if !answers.is_empty() {
+        let sql = format!(
+            "INSERT INTO answer (response_id, item, value, value_sealed, mode, answered_at) VALUES {}
+             ON CONFLICT (response_id, item) DO UPDATE
+                 SET value = excluded.value, value_sealed = excluded.value_sealed, mode = excluded.mode, answered_at = excluded.answered_at",
+            values(answers.len(), &[""; 6])
+        );
+        let mut query = sqlx::query(statement(sql));
+        for (item, value) in answers {
+            let (plain, sealed) = match value {
+                StoredValue::Plain(text) => (Some(text.clone()), None),
+                StoredValue::Sealed(bytes) => (None, Some(bytes.clone())),
+            };
+            query = query.bind(response.0).bind(item.clone()).bind(plain).bind(sealed).bind(mode).bind(now.0);
+        }
+        query.execute(&mut *tx).await?;
+    }
+    sqlx::query("UPDATE response SET updated_at = $2 WHERE id = $1").bind(response.0).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Takes back the answers of items that were left empty this time.
+pub async fn clear_answers(tx: &mut AnyConnection, response: ResponseId, items: &[String]) -> Result<()> {
+    for item in items {
+        sqlx::query("DELETE FROM answer WHERE response_id = $1 AND item = $2").bind(response.0).bind(item.clone()).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+pub async fn complete(tx: &mut AnyConnection, response: ResponseId, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE response SET completed_at = $2 WHERE id = $1").bind(response.0).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// A response with its answers by item.
+#[derive(Clone)]
+pub struct Response {
+    pub id: ResponseId,
+    pub case: CaseId,
+    pub language: Language,
+    pub mode: String,
+    pub started_at: Timestamp,
+    pub completed_at: Option<Timestamp>,
+    pub answers: BTreeMap<String, StoredValue>,
+}
+
+pub async fn of_case(connection: &mut AnyConnection, case: CaseId) -> Result<Option<Response>> {
+    Ok(select(connection, "c.id = $1", case.0).await?.into_iter().next())
+}
+
+pub async fn of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<Response>> {
+    select(connection, "c.application_id = $1", application.0).await
+}
+
+async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64) -> Result<Vec<Response>> {
+    type ResponseRow = (i64, i64, String, String, i64, Option<i64>);
+    let sql = format!(
+        "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at
+         FROM response r JOIN survey_case c ON c.id = r.case_id WHERE {condition} ORDER BY r.id"
+    );
+    let rows: Vec<ResponseRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(&mut *connection).await?;
+    let mut responses = Vec::with_capacity(rows.len());
+    for (id, case, language, mode, started_at, completed_at) in rows {
+        responses.push(Response {
+            id: ResponseId(id),
+            case: CaseId(case),
+            language: known("a language", &language, Language::parse)?,
+            mode,
+            started_at: Timestamp(started_at),
+            completed_at: completed_at.map(Timestamp),
+            answers: BTreeMap::new(),
+        });
+    }
+    type AnswerRow = (i64, String, Option<String>, Option<Vec<u8>>);
+    let sql = format!(
+        "SELECT w.response_id, w.item, w.value, w.value_sealed
+         FROM answer w JOIN response r ON r.id = w.response_id JOIN survey_case c ON c.id = r.case_id
+         WHERE {condition} ORDER BY w.response_id"
+    );
+    let answers: Vec<AnswerRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(connection).await?;
+    for (response, item, plain, sealed) in answers {
+        let value = match (plain, sealed) {
+            (_, Some(sealed)) => StoredValue::Sealed(sealed),
+            (plain, None) => StoredValue::Plain(plain.unwrap_or_default()),
+        };
+        if let Ok(at) = responses.binary_search_by_key(&response, |r| r.id.0) {
+            responses[at].answers.insert(item, value);
+        }
+    }
+    Ok(responses)
+}
