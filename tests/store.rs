@@ -1,0 +1,227 @@
+//! The store's promises, on every engine: one suite, two drivers.
+
+mod common;
+
+use common::databases;
+use fieldworkd::domain::category::Category;
+use fieldworkd::domain::disposition::Disposition;
+use fieldworkd::domain::ids::{CampaignId, InvitationId};
+use fieldworkd::domain::language::Language;
+use fieldworkd::domain::programme::Programme;
+use fieldworkd::domain::quota::QuotaPlan;
+use fieldworkd::domain::segment::Segment;
+use fieldworkd::domain::subject::Subject;
+use fieldworkd::domain::time::Timestamp;
+use fieldworkd::store::applications::{Application, SetQuota};
+use fieldworkd::store::lists::NewRespondent;
+use fieldworkd::store::messages::{NewMessage, Settlement};
+use fieldworkd::store::receipts::{Applied, Receipt};
+use fieldworkd::store::{Store, StoreError, applications, campaigns, cases, invitations, lists, messages, programmes, quotas, rates, receipts};
+
+const NOW: Timestamp = Timestamp(1_772_000_000_000);
+
+/// A programme with one application of `people` cases in a running campaign.
+async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<InvitationId>) {
+    let mut tx = store.write().await.unwrap();
+    let programme = Programme::parse("code = \"p\"\nname = { zh = \"评\", en = \"P\" }").unwrap();
+    let programme = programmes::put(&mut tx, &programme, NOW).await.unwrap();
+    let applicant = programmes::add_applicant(&mut tx, programme, "a", "某厂", "key1").await.unwrap();
+    let subject = Subject::parse(Category::Brand, &[("brand".to_owned(), "山海".to_owned())].into()).unwrap();
+    assert!(applications::put(&mut tx, applicant, "A1", &subject, &SetQuota::default(), None).await.unwrap());
+    let application = applications::find(&mut tx, "A1").await.unwrap().unwrap();
+    let respondents: Vec<NewRespondent> = (0..people)
+        .map(|n| NewRespondent {
+            phone_hash: format!("hash{n:05}"),
+            phone_kind: "mobile",
+            phone_sealed: vec![1],
+            person_sealed: vec![2],
+            language: Language::Zh,
+            zone: None,
+        })
+        .collect();
+    let ids = lists::add_respondents(&mut tx, applicant, &respondents, NOW).await.unwrap();
+    let new_cases: Vec<cases::NewCase> = respondents
+        .iter()
+        .map(|r| cases::NewCase {
+            application: application.id,
+            respondent: ids[&r.phone_hash],
+            segment: Segment::none(),
+            pseudonym: format!("p{}", r.phone_hash),
+        })
+        .collect();
+    cases::add(&mut tx, &new_cases, NOW).await.unwrap();
+    let campaign = campaigns::add(&mut tx, programme, "C1", "{}", "g", NOW).await.unwrap();
+    let questionnaire = campaigns::freeze_questionnaire(&mut tx, "brand", 1, "abc", "text").await.unwrap().unwrap();
+    let new_invitations: Vec<invitations::NewInvitation> = respondents
+        .iter()
+        .map(|r| invitations::NewInvitation { respondent: ids[&r.phone_hash], link_hash: format!("link{}", r.phone_hash), next_at: Some(NOW) })
+        .collect();
+    invitations::add(&mut tx, campaign, &new_invitations, &[application.id]).await.unwrap();
+    applications::launch(&mut tx, application.id, campaign, questionnaire, Timestamp(NOW.0 + 1)).await.unwrap();
+    let engine = tx.engine();
+    let due = invitations::claim_due(&mut tx, engine, campaign, NOW, 100_000).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(due.len(), people);
+    (application, campaign, due.into_iter().map(|d| d.id).collect())
+}
+
+fn message(invitation: InvitationId, step: u32) -> NewMessage {
+    NewMessage {
+        invitation,
+        step,
+        gateway: "g".into(),
+        reference: format!("ref{}-{step}", invitation.0),
+        phone_hash: format!("hash{}", invitation.0),
+        parts: 2,
+    }
+}
+
+fn settlement(reference: &str, state: &'static str, id: Option<&str>) -> Settlement {
+    Settlement { reference: reference.to_owned(), state, gateway_message_id: id.map(str::to_owned), code: None, submitted_at: NOW }
+}
+
+#[tokio::test]
+async fn a_step_of_an_invitation_is_one_message_for_ever() {
+    for db in databases().await {
+        let (_, _, ids) = seeded(&db.store, 3).await;
+        let both = [message(ids[0], 0), message(ids[1], 0)];
+        let mut tx = db.store.write().await.unwrap();
+        assert_eq!(messages::begin_submit(&mut tx, &both, NOW).await.unwrap().len(), 2);
+        assert!(messages::begin_submit(&mut tx, &both, NOW).await.unwrap().is_empty(), "{}: submitting already", db.engine());
+        let settled = [settlement(&both[0].reference, "deferred", None), settlement(&both[1].reference, "in_doubt", None)];
+        messages::settle(&mut tx, &settled, NOW).await.unwrap();
+        let again = messages::begin_submit(&mut tx, &both, NOW).await.unwrap();
+        assert_eq!(again.into_iter().collect::<Vec<_>>(), vec![both[0].reference.clone()], "only what the gateway did not take goes again");
+        tx.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn receipts_move_a_message_forward_and_never_back() {
+    for db in databases().await {
+        let (_, _, ids) = seeded(&db.store, 1).await;
+        let mut tx = db.store.write().await.unwrap();
+        messages::begin_submit(&mut tx, &[message(ids[0], 0)], NOW).await.unwrap();
+        let reference = message(ids[0], 0).reference;
+        let receipt = |reference: Option<&str>, id: &str, delivered| Receipt {
+            gateway: "g".into(),
+            reference: reference.map(str::to_owned),
+            gateway_message_id: Some(id.into()),
+            delivered,
+            code: None,
+        };
+        // Before the submit's answer, by the gateway's id alone: it waits.
+        assert_eq!(receipts::apply(&mut tx, &receipt(None, "G1", true), NOW).await.unwrap(), Applied::Waiting);
+        messages::settle(&mut tx, &[settlement(&reference, "accepted", Some("G1"))], NOW).await.unwrap();
+        let waiting = receipts::take_waiting(&mut tx, "g", "G1").await.unwrap();
+        assert_eq!(waiting.len(), 1);
+        assert_eq!(receipts::apply(&mut tx, &waiting[0], NOW).await.unwrap(), Applied::Moved(ids[0]));
+        assert_eq!(receipts::apply(&mut tx, &receipt(Some(&reference), "G1", false), NOW).await.unwrap(), Applied::Known);
+        messages::settle(&mut tx, &[settlement(&reference, "accepted", Some("G1"))], NOW).await.unwrap();
+        assert_eq!(messages::count_by_state(&mut tx).await.unwrap(), vec![("delivered".to_owned(), 1)], "{}", db.engine());
+    }
+}
+
+#[tokio::test]
+async fn dispositions_close_cases_and_keep_their_history() {
+    for db in databases().await {
+        let (application, _, ids) = seeded(&db.store, 2).await;
+        let mut tx = db.store.write().await.unwrap();
+        let open = cases::open_of_invitations(&mut tx, &ids).await.unwrap();
+        let dispose = async |tx: &mut fieldworkd::store::WriteTx, to, from: &[Disposition]| {
+            cases::dispose(tx, &open, to, from, cases::Source::Gateway, NOW).await.unwrap()
+        };
+        assert_eq!(dispose(&mut tx, Disposition::NonContact, &[Disposition::NotAttempted]).await, 2);
+        assert_eq!(dispose(&mut tx, Disposition::NothingHeard, &[Disposition::NotAttempted]).await, 0, "a receipt is not undone by a late answer");
+        assert_eq!(dispose(&mut tx, Disposition::Refusal, &[]).await, 2);
+        assert_eq!(dispose(&mut tx, Disposition::Complete, &[]).await, 0, "a closed case stays closed");
+        assert_eq!(cases::by_disposition(&mut tx, application.id).await.unwrap(), vec![(Disposition::Refusal, 2)]);
+        let funnel = invitations::funnel(&mut tx, application.id).await.unwrap();
+        assert_eq!((funnel.names, funnel.invited), (2, 0));
+        assert_eq!(cases::records(&mut tx, application.id).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_hard_quota_takes_exactly_its_target() {
+    for db in databases().await {
+        let (application, _, _) = seeded(&db.store, 1).await;
+        let mut tx = db.store.write().await.unwrap();
+        let plan = QuotaPlan { total: 3, cells: [(Segment::large_owner(), 1)].into() };
+        quotas::set(&mut tx, application.id, &plan).await.unwrap();
+        let mut taken = Vec::new();
+        for segment in ["large_owner", "large_owner", "", "small_owner", ""] {
+            taken.push(quotas::take_place(&mut tx, application.id, segment).await.unwrap());
+        }
+        assert_eq!(taken, [true, false, true, true, false], "{}", db.engine());
+        let completes: Vec<(String, u32)> =
+            quotas::cells(&mut tx, application.id).await.unwrap().into_iter().map(|c| (c.segment, c.completes)).collect();
+        assert_eq!(completes, [("*".to_owned(), 3), ("large_owner".to_owned(), 1)]);
+        assert_eq!(quotas::full_applications(&mut tx).await.unwrap(), [application.id]);
+    }
+}
+
+#[tokio::test]
+async fn slots_are_shared_and_a_pause_holds_everybody() {
+    for db in databases().await {
+        let mut tx = db.store.write().await.unwrap();
+        let engine = tx.engine();
+        let first = rates::take_slots(&mut tx, engine, "g", NOW, 10, 1_000_000, 5).await.unwrap();
+        let second = rates::take_slots(&mut tx, engine, "g", NOW, 10, 1_000_000, 50).await.unwrap();
+        assert_eq!((first.len(), second.len()), (5, 6));
+        assert_eq!(second[0] - first[4], 100_000, "{}", db.engine());
+        rates::pause(&mut tx, "g", Timestamp(NOW.0 + 60_000)).await.unwrap();
+        assert!(rates::take_slots(&mut tx, engine, "g", Timestamp(NOW.0 + 30_000), 10, 1_000_000, 5).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_stale_submit_is_put_into_doubt() {
+    for db in databases().await {
+        let (_, _, ids) = seeded(&db.store, 1).await;
+        let mut tx = db.store.write().await.unwrap();
+        messages::begin_submit(&mut tx, &[message(ids[0], 0)], NOW).await.unwrap();
+        assert_eq!(messages::doubt_stale(&mut tx, Timestamp(NOW.0 - 1), NOW).await.unwrap(), 0);
+        assert_eq!(messages::doubt_stale(&mut tx, NOW, NOW).await.unwrap(), 1);
+        assert_eq!(messages::in_doubt(&mut tx, "g", NOW, 10).await.unwrap().len(), 1, "{}", db.engine());
+    }
+}
+
+#[tokio::test]
+async fn a_database_newer_than_the_program_is_refused() {
+    for db in databases().await {
+        let mut tx = db.store.write().await.unwrap();
+        let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', $1, $2, 0)";
+        let sql = if db.engine() == "sqlite" { sql } else { &sql.replace("$1", "CAST($1 AS BIGINT) = 1") };
+        sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(1i64).bind(vec![0u8]).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        let error = Store::open(&db.url).await.err().expect("must be refused");
+        assert!(matches!(error, StoreError::Newer(9999)), "{}: {error}", db.engine());
+        assert!(error.to_string().contains("newer fieldworkd"));
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_leaves_nothing() {
+    for db in databases().await {
+        let mut tx = db.store.write().await.unwrap();
+        let programme = Programme::parse("code = \"p\"\nname = { zh = \"评\", en = \"P\" }").unwrap();
+        programmes::put(&mut tx, &programme, NOW).await.unwrap();
+        drop(tx);
+        let mut connection = db.store.read().await.unwrap();
+        assert!(programmes::find(&mut connection, "p").await.unwrap().is_none());
+    }
+}
+
+/// The two engines' migrations are one text but for the words that differ.
+#[test]
+fn migrations_of_both_engines_say_the_same() {
+    let folded = |engine: &str| {
+        let mut files: Vec<_> = std::fs::read_dir(format!("migrations/{engine}")).unwrap().map(|f| f.unwrap().path()).collect();
+        files.sort();
+        let text: String = files.iter().map(|f| std::fs::read_to_string(f).unwrap()).collect();
+        text.replace("BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", "INTEGER PRIMARY KEY").replace("BYTEA", "BLOB")
+    };
+    let squeeze = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(squeeze(folded("sqlite")), squeeze(folded("postgres")));
+}
