@@ -8,4 +8,6 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod gateway;
+pub mod http_client;
 pub mod store;

@@ -1,0 +1,164 @@
+//! Gateways: how a message leaves the house, and how receipts and replies come in.
+//!
+//! In goes a batch of messages that may be sent now (the dispatcher has checked that), out comes one [`Outcome`] for each; in goes what a
+//! gateway pushed, out come [`Receipt`]s and [`Reply`]s. A gateway never decides whether somebody may be contacted, never sends anything twice
+//! on its own, and never touches the database. One file or folder for each kind of gateway; [`simulator`] is a real HTTP server that the
+//! daemon cannot tell from a carrier.
+
+pub mod simulator;
+pub mod template;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::config::GatewayConfig;
+use crate::domain::personal::Personal;
+use crate::domain::phone::Phone;
+
+/// A message on its way out.
+#[derive(Debug, Clone)]
+pub struct OutgoingMessage {
+    /// Ours: unique for ever, repeated by the gateway in its receipts.
+    pub reference: String,
+    pub to: Phone,
+    pub text: Personal,
+    pub parts: u32,
+}
+
+/// What a gateway said to a submit. Everything but [`Outcome::Accepted`] and [`Outcome::InDoubt`] means: it certainly did not take the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Accepted {
+        id: Option<String>,
+    },
+    /// This number can never be reached: the case is closed.
+    RefusedNumber {
+        code: String,
+    },
+    /// This number cannot be reached now (a frequency limit): later.
+    DeferredNumber {
+        code: String,
+    },
+    /// Too fast: everybody waits.
+    SlowDown {
+        code: String,
+        retry_after: Option<Duration>,
+    },
+    /// A passing failure: later.
+    PassingFailure {
+        code: String,
+    },
+    /// The account does not work: the gateway pauses, and somebody must look.
+    AccountFailure {
+        code: String,
+    },
+    /// Taken or not, nobody knows: settled by a query, a receipt or a person, never by sending again (invariant I1).
+    InDoubt {
+        code: String,
+    },
+}
+
+/// What a gateway knows of a message that is in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryAnswer {
+    Accepted {
+        id: Option<String>,
+    },
+    Delivered {
+        id: Option<String>,
+    },
+    Undelivered {
+        id: Option<String>,
+    },
+    /// The gateway has never seen it.
+    Unknown,
+    /// The gateway cannot be asked, or did not answer: ask again later.
+    NoAnswer,
+}
+
+/// A delivery report, named by our reference, the gateway's id, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub reference: Option<String>,
+    pub id: Option<String>,
+    pub delivered: bool,
+    /// The report says that the number is not in service.
+    pub dead_number: bool,
+    pub code: Option<String>,
+}
+
+/// A message that somebody sent us.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub from: Personal,
+    pub text: Personal,
+    /// The gateway's id of it, by which a second push is recognised.
+    pub id: Option<String>,
+}
+
+/// What a gateway pushed to our webhook.
+#[derive(Debug, Clone, Copy)]
+pub struct Push<'a> {
+    pub query: &'a str,
+    pub body: &'a [u8],
+}
+
+/// A push that cannot be read. The text tells the operator which key of the gateway's file to look at; it repeats nothing of the push.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PushError {
+    #[error("the push is not {0}; check «form» in the gateway's file")]
+    Form(&'static str),
+    #[error("the push has no {0}; check its place in the gateway's file")]
+    Missing(&'static str),
+    #[error("the gateway's file has no [{0}] section")]
+    NotConfigured(&'static str),
+}
+
+/// What a kind of gateway can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Messages in one request.
+    pub batch: usize,
+    /// Can it be asked what became of a message?
+    pub query: bool,
+}
+
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    fn name(&self) -> &str;
+
+    fn capabilities(&self) -> Capabilities;
+
+    /// Submits a batch of at most [`Capabilities::batch`] messages; one outcome for each, in their order.
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome>;
+
+    /// Asks what became of a message.
+    async fn query(&self, reference: &str, gateway_message_id: Option<&str>) -> QueryAnswer;
+
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError>;
+
+    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError>;
+}
+
+/// The gateways of an installation, by name.
+pub type Gateways = BTreeMap<String, Arc<dyn Gateway>>;
+
+/// A gateway's file that does not hold together.
+#[derive(Debug, thiserror::Error)]
+#[error("gateway {name}: {problem}")]
+pub struct GatewayError {
+    pub name: String,
+    pub problem: String,
+}
+
+/// Opens every configured gateway; `hooks_url` makes the address that its pushes come to.
+pub fn open_all(configured: &BTreeMap<String, GatewayConfig>, hooks_url: impl Fn(&str) -> String) -> Result<Gateways, GatewayError> {
+    let open = |(name, config): (&String, &GatewayConfig)| {
+        let gateway = template::TemplateGateway::open(config, &hooks_url(name)).map_err(|problem| GatewayError { name: name.clone(), problem })?;
+        Ok((name.clone(), Arc::new(gateway) as Arc<dyn Gateway>))
+    };
+    configured.iter().map(open).collect()
+}

@@ -1,0 +1,184 @@
+//! The gateway simulator: a real HTTP server on loopback that behaves like a carrier, with people behind it who open links and answer.
+//!
+//! In come submits (`POST /v1/messages`) and queries (`GET /v1/messages/REFERENCE`), as `config/gateways/simulator.toml` describes them; out go
+//! receipts and replies to the addresses that a submit names, and HTTP requests of people to the links in their messages. What it does is
+//! scripted ([`Script`]) and drawn from a seed by number and message, so the same seed gives the same run. It keeps a [`Record`] of everything
+//! it was asked, which is what the demo and the tests judge the daemon by. It only ever talks to loopback addresses.
+
+mod carrier;
+mod people;
+mod script;
+mod server;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::time::Timestamp;
+use people::Person;
+pub use script::{PeopleScript, Script};
+
+/// A running simulator.
+#[derive(Clone)]
+pub struct Simulator {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+struct Shared {
+    script: Script,
+    clock: Arc<dyn Clock>,
+    client: reqwest::Client,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    record: Record,
+    /// Messages taken, by reference.
+    taken: HashMap<String, Taken>,
+    /// How often each number was tried, so that every try has its own draw.
+    tries: HashMap<String, u32>,
+    people: HashMap<String, Person>,
+    events: BTreeMap<(Timestamp, u64), Event>,
+    events_made: u64,
+}
+
+struct Taken {
+    id: String,
+    state: &'static str,
+}
+
+enum Event {
+    Receipt {
+        reference: String,
+        delivered: bool,
+        url: String,
+        pushes_left: u8,
+    },
+    Reply {
+        from: String,
+        text: String,
+        url: String,
+        id: String,
+        pushes_left: u8,
+    },
+    /// Somebody does the next thing at a link.
+    Visit {
+        number: String,
+        link: String,
+    },
+}
+
+/// What the simulator saw, for those who judge the daemon.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// Every submit: when it came, and under which reference.
+    pub submits: Vec<(Timestamp, String)>,
+    /// How often each reference was taken; more than once is a message sent twice.
+    pub taken: BTreeMap<String, u32>,
+    /// How often each text went to each number, by fingerprint; the second way to see a double.
+    pub texts: HashMap<u64, u32>,
+}
+
+impl Record {
+    /// Messages that went out more often than once.
+    pub fn duplicates(&self) -> u64 {
+        let again = |counts: &mut dyn Iterator<Item = u32>| counts.map(|n| u64::from(n.saturating_sub(1))).sum::<u64>();
+        again(&mut self.taken.values().copied()).max(again(&mut self.texts.values().copied()))
+    }
+
+    /// Submits beyond `per_second` in any sliding second (invariant I3).
+    pub fn over_rate(&self, per_second: u32) -> u64 {
+        let mut times: Vec<i64> = self.submits.iter().map(|(at, _)| at.0).collect();
+        times.sort_unstable();
+        times.windows(per_second as usize + 1).filter(|w| w[per_second as usize] - w[0] < 1000).count() as u64
+    }
+}
+
+impl Simulator {
+    /// Starts the server on a loopback address. Nothing happens by itself until [`Simulator::tick`] is called, or [`Simulator::run`] runs.
+    pub async fn start(address: SocketAddr, script: Script, clock: Arc<dyn Clock>) -> std::io::Result<Simulator> {
+        if !address.ip().is_loopback() {
+            return Err(std::io::Error::other("the simulator listens on loopback only"));
+        }
+        let client = crate::http_client::new(Duration::from_secs(30)).map_err(std::io::Error::other)?;
+        let shared = Arc::new(Shared { script, clock, client, state: Mutex::default() });
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let router = server::router(shared.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Simulator { shared, address })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn record(&self) -> Record {
+        self.shared.lock().record.clone()
+    }
+
+    /// When the next receipt, reply or person is due.
+    pub fn next_event_at(&self) -> Option<Timestamp> {
+        self.shared.lock().events.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Lets everything happen that is due now, one after another; returns how much that was.
+    pub async fn tick(&self) -> u64 {
+        let mut done = 0;
+        loop {
+            let now = self.shared.clock.now();
+            let event = {
+                let mut state = self.shared.lock();
+                match state.events.first_entry() {
+                    Some(first) if first.key().0 <= now => first.remove(),
+                    _ => return done,
+                }
+            };
+            self.shared.happen(event).await;
+            done += 1;
+        }
+    }
+
+    /// Lets things happen as time passes, for ever.
+    pub async fn run(&self) {
+        loop {
+            self.tick().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    async fn happen(&self, event: Event) {
+        let again = match event {
+            Event::Receipt { reference, delivered, url, pushes_left } => {
+                let heard = self.push_receipt(&reference, delivered, &url).await;
+                (!heard && pushes_left > 1).then(|| Event::Receipt { reference, delivered, url, pushes_left: pushes_left - 1 })
+            }
+            Event::Reply { from, text, url, id, pushes_left } => {
+                let heard = self.push(&url, serde_json::json!({ "id": id, "from": from, "text": text }).to_string()).await;
+                (!heard && pushes_left > 1).then(|| Event::Reply { from, text, url, id, pushes_left: pushes_left - 1 })
+            }
+            Event::Visit { number, link } => return self.visit(number, link).await,
+        };
+        if let Some(event) = again {
+            let at = self.clock.now() + Duration::from_secs(60);
+            self.lock().plan(at, event);
+        }
+    }
+}
+
+impl State {
+    fn plan(&mut self, at: Timestamp, event: Event) {
+        self.events_made += 1;
+        self.events.insert((at, self.events_made), event);
+    }
+}

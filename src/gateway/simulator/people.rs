@@ -1,0 +1,242 @@
+//! The people behind the numbers: they get messages, open links in a browser's way, and answer, refuse, stop half-way or stay silent.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::carrier::{PUSHES, draw};
+use super::script::Script;
+use super::{Event, Shared};
+use crate::domain::time::Timestamp;
+
+// Fixed patterns that compile; every simulated interview runs them.
+static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"https?://[0-9a-z.:\[\]-]+/i/[0-9a-z]+").expect("a fixed pattern"));
+static FORM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?s)<form[^>]*action="([^"]+)"[^>]*>(.*?)</form>"#).expect("a fixed pattern"));
+static FIELD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<(?:input|textarea)[^>]*>").expect("a fixed pattern"));
+static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"([a-z-]+)="([^"]*)""#).expect("a fixed pattern"));
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Answers to this message, counted from 0.
+    Completes(u32),
+    StopsHalfWay,
+    RepliesOptOut,
+    RefusesOnPage,
+    IsNoUser,
+    RepliesSomething,
+    Silent,
+}
+
+pub(super) struct Person {
+    kind: Kind,
+    rng: fastrand::Rng,
+    /// Where this person's answers lie, between 0 (bad) and 1 (good).
+    level: f64,
+    reads_english: bool,
+    /// Messages got with each link, and where the browser stands there.
+    links: HashMap<String, Visit>,
+    replied: bool,
+}
+
+#[derive(Default)]
+struct Visit {
+    messages: u32,
+    pages_done: u32,
+    under_way: bool,
+    address: Option<String>,
+}
+
+impl Person {
+    pub fn drawn(script: &Script, number: &str) -> Person {
+        let mut rng = draw(script.seed, "person", number, 0);
+        let people = &script.people;
+        let kinds = [
+            (people.completes[0], Kind::Completes(0)),
+            (people.completes[1], Kind::Completes(1)),
+            (people.completes[2], Kind::Completes(2)),
+            (people.stops_half_way, Kind::StopsHalfWay),
+            (people.replies_opt_out, Kind::RepliesOptOut),
+            (people.refuses_on_page, Kind::RefusesOnPage),
+            (people.is_no_user, Kind::IsNoUser),
+            (people.replies_something, Kind::RepliesSomething),
+        ];
+        let mut left = rng.f64();
+        let mut kind = Kind::Silent;
+        for (share, candidate) in kinds {
+            if left < share {
+                kind = candidate;
+                break;
+            }
+            left -= share;
+        }
+        let (level, reads_english) = (0.45 + 0.5 * rng.f64(), rng.f64() < 0.05);
+        Person { kind, rng, level, reads_english, links: HashMap::new(), replied: false }
+    }
+
+    /// A message arrives; returns what this person is going to do because of it.
+    pub fn receives(&mut self, at: Timestamp, number: &str, text: &str, replies_url: &str) -> Vec<(Timestamp, Event)> {
+        let Some(link) = LINK.find(text).map(|found| found.as_str().to_owned()) else { return Vec::new() };
+        let number = number.to_owned();
+        let visit = self.links.entry(link.clone()).or_default();
+        let message = visit.messages;
+        visit.messages += 1;
+        // Most look within the hour, some in the evening or the next day.
+        let minutes = 1.0 + 600.0 * self.rng.f64() * self.rng.f64() * self.rng.f64() + if self.rng.f64() < 0.1 { 900.0 } else { 0.0 };
+        let then = at + Duration::from_secs_f64(minutes * 60.0);
+        let reply = |text: &str| Event::Reply {
+            from: number.clone(),
+            text: text.to_owned(),
+            url: replies_url.to_owned(),
+            id: format!("up-{}-{}", link.rsplit('/').next().unwrap_or_default(), message),
+            pushes_left: PUSHES,
+        };
+        match self.kind {
+            Kind::Completes(answers_to) if answers_to <= message && !visit.under_way => {
+                visit.under_way = true;
+                vec![(then, Event::Visit { number, link })]
+            }
+            Kind::StopsHalfWay | Kind::RefusesOnPage | Kind::IsNoUser if !visit.under_way => {
+                visit.under_way = true;
+                vec![(then, Event::Visit { number, link })]
+            }
+            Kind::RepliesOptOut if !self.replied => {
+                self.replied = true;
+                let words = ["R", "退订", "ｒ", "TD.", "请不要再发了，退订"];
+                vec![(then, reply(words[self.rng.usize(..words.len())]))]
+            }
+            Kind::RepliesSomething if !self.replied => {
+                self.replied = true;
+                let words = ["你们是谁？", "已经填过纸质问卷了", "请打电话给我"];
+                vec![(then, reply(words[self.rng.usize(..words.len())]))]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A form of a page, as a browser sees it.
+struct Form {
+    action: String,
+    /// Hidden fields.
+    fixed: Vec<(String, String)>,
+    /// Radio buttons: the choices by name, in the page's order.
+    choices: Vec<(String, Vec<String>)>,
+    texts: Vec<String>,
+}
+
+fn forms_of(page: &str) -> Vec<Form> {
+    let form = |found: regex::Captures<'_>| {
+        let mut form = Form { action: found[1].replace("&amp;", "&"), fixed: Vec::new(), choices: Vec::new(), texts: Vec::new() };
+        for field in FIELD.find_iter(found.get(2).map_or("", |m| m.as_str())) {
+            let attributes: HashMap<&str, &str> =
+                ATTRIBUTE.captures_iter(field.as_str()).map(|c| (c.get(1).map_or("", |m| m.as_str()), c.get(2).map_or("", |m| m.as_str()))).collect();
+            let Some(&name) = attributes.get("name") else { continue };
+            let value = attributes.get("value").copied().unwrap_or_default().to_owned();
+            match attributes.get("type").copied() {
+                Some("hidden") => form.fixed.push((name.to_owned(), value)),
+                Some("radio") => match form.choices.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, values)) => values.push(value),
+                    None => form.choices.push((name.to_owned(), vec![value])),
+                },
+                None => form.texts.push(name.to_owned()),
+                Some(_) => {}
+            }
+        }
+        form
+    };
+    FORM.captures_iter(page).map(form).collect()
+}
+
+impl Person {
+    /// Chooses what to send on a page, if anything; `number` is this person's own.
+    fn choose(&mut self, page: &str, link: &str, number: &str) -> Option<(String, Vec<(String, String)>)> {
+        let forms = forms_of(page);
+        let find = |end: &str| forms.iter().find(|form| form.action.split('?').next().is_some_and(|path| path.ends_with(end)));
+        let visit = self.links.get_mut(link)?;
+        let form = match self.kind {
+            Kind::RefusesOnPage => find("/refuse")?,
+            Kind::IsNoUser if find("/begin").is_none() => find("/not-a-user")?,
+            Kind::StopsHalfWay if visit.pages_done >= 1 => return None,
+            _ => find("/begin").or_else(|| find("/answers"))?,
+        };
+        if form.action.contains("/answers") {
+            visit.pages_done += 1;
+        }
+        let mut fields = form.fixed.clone();
+        for (name, values) in &form.choices {
+            let numbers: Vec<&String> = values.iter().filter(|v| v.parse::<i64>().is_ok()).collect();
+            let chosen = if numbers.len() < values.len() && self.rng.f64() < 0.04 {
+                values.iter().find(|v| v.parse::<i64>().is_err())
+            } else {
+                let place = (self.level + 0.3 * (self.rng.f64() - 0.5)).clamp(0.0, 0.999);
+                numbers.get((place * numbers.len() as f64) as usize).copied()
+            };
+            fields.extend(chosen.map(|value| (name.clone(), value.clone())));
+        }
+        for name in &form.texts {
+            let words = ["服务很好，继续保持。", "希望售后回电快一些。", "Fine, thank you.", "有问题请联系我"];
+            let text = match self.rng.usize(..12) {
+                n @ 0..=2 => words[n].to_owned(),
+                // Some people leave their number where none was asked for.
+                3 => format!("{} {}", words[3], number.trim_start_matches("+86")),
+                _ => String::new(),
+            };
+            fields.push((name.clone(), text));
+        }
+        Some((form.action.clone(), fields))
+    }
+}
+
+impl Shared {
+    /// One step of a visit: look at the page, send what one chooses, and go on a little later.
+    pub(super) async fn visit(&self, number: String, link: String) {
+        let (address, origin) = {
+            let state = self.lock();
+            let Some(person) = state.people.get(&number) else { return };
+            let Some(visit) = person.links.get(&link) else { return };
+            let first = if person.reads_english { format!("{link}?lang=en") } else { link.clone() };
+            let origin = link.split("/i/").next().unwrap_or_default().to_owned();
+            (visit.address.clone().unwrap_or(first), origin)
+        };
+        if !["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|loopback| origin.starts_with(loopback)) {
+            return;
+        }
+        let Ok(page) = self.client.get(&address).send().await else { return };
+        let Ok(page) = page.text().await else { return };
+        let chosen = self.lock().people.get_mut(&number).and_then(|person| person.choose(&page, &link, &number));
+        let Some((action, fields)) = chosen else { return };
+        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.client.post(format!("{origin}{action}")).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let Ok(answer) = request.send().await else { return };
+        let next = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(|path| format!("{origin}{path}"));
+        let Some(next) = next else { return };
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if let Some(person) = state.people.get_mut(&number) {
+            let pause = Duration::from_secs(8 + person.rng.u64(..40));
+            if let Some(visit) = person.links.get_mut(&link) {
+                visit.address = Some(next);
+            }
+            state.plan(now + pause, Event::Visit { number, link });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_read_like_a_browser_reads_it() {
+        let page = r#"<form method="post" action="/i/x/answers?lang=zh"><input type="hidden" name="page" value="0">
+            <input type="radio" name="q1" value="1"><input type="radio" name="q1" value="2"><textarea name="open"></textarea>
+            <input type="submit" value="ok"></form>"#;
+        let forms = forms_of(page);
+        assert_eq!(forms.len(), 1);
+        assert_eq!(forms[0].fixed, [("page".to_owned(), "0".to_owned())]);
+        assert_eq!(forms[0].choices, [("q1".to_owned(), vec!["1".to_owned(), "2".to_owned()])]);
+        assert_eq!(forms[0].texts, ["open"]);
+    }
+}

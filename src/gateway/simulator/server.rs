@@ -1,0 +1,58 @@
+//! The simulator's HTTP face.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Shared;
+use super::carrier::Verdict;
+
+#[derive(Deserialize)]
+pub(super) struct Submit {
+    pub to: String,
+    pub text: String,
+    pub reference: String,
+    pub callback: String,
+    pub replies: String,
+}
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/messages", post(submit))
+        .route("/v1/messages/{reference}", get(query))
+        .layer(DefaultBodyLimit::max(64 * 1024))
+        .with_state(shared)
+}
+
+async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(submit): Json<Submit>) -> Response {
+    if shared.script.latency_millis > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(shared.script.latency_millis)).await;
+    }
+    let secret = &shared.script.secret;
+    let brought = headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !secret.is_empty() && brought != format!("Bearer {secret}") {
+        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "unauthorised" }))).into_response();
+    }
+    let error = |status: StatusCode, error: &str| (status, Json(json!({ "error": error }))).into_response();
+    match shared.receive(&submit).await {
+        Verdict::Taken { id } => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
+        Verdict::Throttled => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "2")], Json(json!({ "error": "throttled" }))).into_response(),
+        Verdict::DeadNumber => error(StatusCode::BAD_REQUEST, "invalid_number"),
+        Verdict::NumberFrequency => error(StatusCode::BAD_REQUEST, "number_frequency"),
+        Verdict::Unavailable => error(StatusCode::INTERNAL_SERVER_ERROR, "unavailable"),
+        Verdict::AnswerLost => error(StatusCode::BAD_GATEWAY, "bad_gateway"),
+    }
+}
+
+async fn query(State(shared): State<Arc<Shared>>, Path(reference): Path<String>) -> Response {
+    match shared.lock().taken.get(&reference) {
+        Some(taken) => Json(json!({ "id": taken.id, "state": taken.state })).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(json!({ "error": "unknown" }))).into_response(),
+    }
+}

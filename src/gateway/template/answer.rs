@@ -1,0 +1,152 @@
+//! Judges a gateway's answer by its file.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+use serde_json::Value;
+
+use super::super::{Outcome, QueryAnswer};
+use super::file::{Answer, Query};
+
+/// An answer is read up to this size; a gateway's is far smaller.
+const MAX_ANSWER: usize = 64 * 1024;
+
+pub(super) async fn judge(rules: &Answer, response: reqwest::Response) -> Outcome {
+    let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+    let Some(body) = read_body(response).await else { return Outcome::InDoubt { code: "answer_lost".into() } };
+    judge_read(rules, status, retry_after, &body)
+}
+
+fn judge_read(rules: &Answer, status: StatusCode, retry_after: Option<Duration>, body: &str) -> Outcome {
+    let json: Option<Value> = serde_json::from_str(body).ok();
+    let find = |pointer: &Option<String>, pattern: &Option<regex::Regex>| -> Option<String> {
+        let by_pointer = pointer.as_deref().and_then(|p| text_of(json.as_ref()?.pointer(p)?));
+        by_pointer.or_else(|| Some(pattern.as_ref()?.captures(body)?.get(1)?.as_str().trim().to_owned()))
+    };
+    let code = find(&rules.code, &rules.code_text);
+    let says = |list: &[String]| code.as_ref().is_some_and(|code| list.contains(code));
+    // A code is kept only when the gateway's file knows it: an unknown one might repeat the number.
+    let shown = || match &code {
+        Some(code) if code.len() <= 60 && code.chars().all(|c| c.is_ascii_alphabetic() || "._- ".contains(c)) => code.clone(),
+        Some(code) if code.len() <= 6 => code.clone(),
+        _ => format!("http_{}", status.as_u16()),
+    };
+    if says(&rules.refused_number) {
+        return Outcome::RefusedNumber { code: shown() };
+    }
+    if says(&rules.deferred_number) {
+        return Outcome::DeferredNumber { code: shown() };
+    }
+    if says(&rules.slow_down) {
+        return Outcome::SlowDown { code: shown(), retry_after };
+    }
+    if says(&rules.account) {
+        return Outcome::AccountFailure { code: shown() };
+    }
+    if says(&rules.not_taken) {
+        return Outcome::PassingFailure { code: shown() };
+    }
+    let text_fits = rules.accepted_text.as_ref().is_none_or(|pattern| pattern.is_match(body));
+    if rules.accepted_status.contains(&status.as_u16()) && text_fits {
+        return Outcome::Accepted { id: find(&rules.id, &rules.id_text) };
+    }
+    match status.as_u16() {
+        429 => Outcome::SlowDown { code: shown(), retry_after },
+        401..=403 | 407 => Outcome::AccountFailure { code: shown() },
+        // RFC 9110: 503 says that the request was not handled; the other 5xx do not say so.
+        503 => Outcome::PassingFailure { code: shown() },
+        500..=599 => Outcome::InDoubt { code: shown() },
+        // An accepting status whose text or body we cannot read.
+        200..=299 => Outcome::InDoubt { code: shown() },
+        _ => Outcome::PassingFailure { code: shown() },
+    }
+}
+
+pub(super) async fn judge_query(rules: &Query, response: reqwest::Response) -> QueryAnswer {
+    let status = response.status();
+    if status == StatusCode::NOT_FOUND {
+        return QueryAnswer::Unknown;
+    }
+    let Some(body) = read_body(response).await else { return QueryAnswer::NoAnswer };
+    let Ok(json) = serde_json::from_str::<Value>(&body) else { return QueryAnswer::NoAnswer };
+    let at = |pointer: &str| json.pointer(pointer).and_then(text_of);
+    let id = rules.id.as_deref().and_then(at);
+    match at(&rules.state) {
+        Some(state) if !status.is_success() || state.is_empty() => QueryAnswer::NoAnswer,
+        Some(state) if rules.delivered.contains(&state) => QueryAnswer::Delivered { id },
+        Some(state) if rules.undelivered.contains(&state) => QueryAnswer::Undelivered { id },
+        Some(state) if rules.accepted.contains(&state) => QueryAnswer::Accepted { id },
+        _ => QueryAnswer::NoAnswer,
+    }
+}
+
+async fn read_body(mut response: reqwest::Response) -> Option<String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER {
+            return None;
+        }
+    }
+    Some(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// A JSON value as the text it stands for.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::GatewayFile;
+    use super::*;
+
+    /// One line: the answer's status and body, and what it means.
+    fn check(file: &str, table: &[(u16, &str, Outcome)]) {
+        let file = GatewayFile::parse(file).unwrap();
+        for (status, body, expected) in table {
+            let outcome = judge_read(&file.submit.answer, StatusCode::from_u16(*status).unwrap(), None, body);
+            assert_eq!(&outcome, expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn the_simulators_answers() {
+        let code = |code: &str| code.to_owned();
+        check(
+            include_str!("../../../config/gateways/simulator.toml"),
+            &[
+                (202, r#"{"id":"s1"}"#, Outcome::Accepted { id: Some("s1".into()) }),
+                (400, r#"{"error":"invalid_number"}"#, Outcome::RefusedNumber { code: code("invalid_number") }),
+                (400, r#"{"error":"number_frequency"}"#, Outcome::DeferredNumber { code: code("number_frequency") }),
+                (429, r#"{"error":"throttled"}"#, Outcome::SlowDown { code: code("throttled"), retry_after: None }),
+                (402, r#"{"error":"no_credit"}"#, Outcome::AccountFailure { code: code("no_credit") }),
+                (500, r#"{"error":"unavailable"}"#, Outcome::PassingFailure { code: code("unavailable") }),
+                (503, "", Outcome::PassingFailure { code: code("http_503") }),
+                (500, "", Outcome::InDoubt { code: code("http_500") }),
+                (502, "<html>bad gateway</html>", Outcome::InDoubt { code: code("http_502") }),
+                (404, "13800138000", Outcome::PassingFailure { code: code("http_404") }),
+            ],
+        );
+    }
+
+    #[test]
+    fn kannels_answers() {
+        check(
+            include_str!("../../../config/gateways/kannel.toml"),
+            &[
+                (202, "0: Accepted for delivery", Outcome::Accepted { id: None }),
+                (202, "3: Queued for later delivery", Outcome::Accepted { id: None }),
+                (403, "Authorization failed for sendsms", Outcome::AccountFailure { code: "http_403".into() }),
+                (503, "Temporal failure, try again later.", Outcome::PassingFailure { code: "http_503".into() }),
+            ],
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! The gateway's file: what to send, what counts as taken, where receipts and replies stand.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use regex::Regex;
+use serde::Deserialize;
+
+use super::request::{PLACEHOLDERS, placeholders_in};
+use crate::domain::time::parse_duration;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GatewayFile {
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    pub submit: Submit,
+    #[serde(default)]
+    pub query: Option<Query>,
+    #[serde(default)]
+    pub receipt: Option<ReceiptPlaces>,
+    #[serde(default)]
+    pub reply: Option<ReplyPlaces>,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Template,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Submit {
+    #[serde(flatten)]
+    pub request: RequestForm,
+    #[serde(default)]
+    timeout: Option<String>,
+    pub answer: Answer,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RequestForm {
+    pub method: Method,
+    pub url: String,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
+    pub escape: Escape,
+}
+
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum Method {
+    Get,
+    Post,
+    Put,
+}
+
+/// How a value is written where it stands in the body.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Escape {
+    #[default]
+    None,
+    Json,
+    Form,
+    Xml,
+}
+
+/// What counts as what. Codes are looked up in the lists in this order.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Answer {
+    pub accepted_status: Vec<u16>,
+    #[serde(default, deserialize_with = "regex")]
+    pub accepted_text: Option<Regex>,
+    #[serde(default)]
+    pub id: Option<String>,
+    #[serde(default, deserialize_with = "regex")]
+    pub id_text: Option<Regex>,
+    #[serde(default)]
+    pub code: Option<String>,
+    #[serde(default, deserialize_with = "regex")]
+    pub code_text: Option<Regex>,
+    #[serde(default)]
+    pub refused_number: Vec<String>,
+    #[serde(default)]
+    pub deferred_number: Vec<String>,
+    #[serde(default)]
+    pub slow_down: Vec<String>,
+    #[serde(default)]
+    pub account: Vec<String>,
+    /// Failures after which the gateway has certainly not taken the message.
+    #[serde(default)]
+    pub not_taken: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Query {
+    #[serde(flatten)]
+    pub request: RequestForm,
+    #[serde(default)]
+    pub id: Option<String>,
+    pub state: String,
+    #[serde(default)]
+    pub accepted: Vec<String>,
+    #[serde(default)]
+    pub delivered: Vec<String>,
+    #[serde(default)]
+    pub undelivered: Vec<String>,
+}
+
+/// How a push is written.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PushForm {
+    /// JSON, one object or an array of them; places are JSON pointers.
+    Json,
+    /// A form body; places are field names.
+    Form,
+    /// The address's query; places are field names.
+    Query,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReceiptPlaces {
+    pub form: PushForm,
+    #[serde(default)]
+    pub id: Option<String>,
+    #[serde(default)]
+    pub reference: Option<String>,
+    pub state: String,
+    pub delivered: Vec<String>,
+    #[serde(default)]
+    pub undelivered: Vec<String>,
+    #[serde(default)]
+    pub code: Option<String>,
+    #[serde(default)]
+    pub dead_number: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplyPlaces {
+    pub form: PushForm,
+    pub from: String,
+    pub text: String,
+    #[serde(default)]
+    pub id: Option<String>,
+}
+
+fn regex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
+    let pattern = String::deserialize(deserializer)?;
+    Regex::new(&pattern).map(Some).map_err(|e| serde::de::Error::custom(format!("«{pattern}» is no regular expression: {e}")))
+}
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Submit {
+    pub fn timeout(&self) -> Duration {
+        self.timeout.as_deref().and_then(parse_duration).unwrap_or(DEFAULT_TIMEOUT)
+    }
+}
+
+impl GatewayFile {
+    /// Reads and checks a file; the error names the key and the remedy.
+    pub fn parse(text: &str) -> Result<GatewayFile, String> {
+        let file: GatewayFile = toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        if file.submit.timeout.as_deref().is_some_and(|raw| parse_duration(raw).is_none()) {
+            return Err("submit.timeout is no duration; write it like 20s".into());
+        }
+        check_request("submit", &file.submit.request)?;
+        let submit = &file.submit.request;
+        let sends = [Some(&submit.url), submit.body.as_ref()].into_iter().flatten().any(|part| part.contains("{text}"));
+        if !sends {
+            return Err("submit: neither url nor body holds {text}; the message would be empty".into());
+        }
+        if let Some(query) = &file.query {
+            check_request("query", &query.request)?;
+        }
+        if file.receipt.as_ref().is_some_and(|receipt| receipt.id.is_none() && receipt.reference.is_none()) {
+            return Err("receipt: set id or reference; without one a receipt names no message".into());
+        }
+        Ok(file)
+    }
+}
+
+fn check_request(section: &str, request: &RequestForm) -> Result<(), String> {
+    if !request.url.starts_with("http://") && !request.url.starts_with("https://") {
+        return Err(format!("{section}.url must begin with https:// or http://"));
+    }
+    let parts = [Some(&request.url), request.body.as_ref()].into_iter().flatten().chain(request.headers.values());
+    for name in parts.flat_map(|part| placeholders_in(part)) {
+        if !PLACEHOLDERS.contains(&name.as_str()) {
+            let known = PLACEHOLDERS.map(|p| format!("{{{p}}}")).join(", ");
+            return Err(format!("{section}: {{{name}}} is not a placeholder; use {known}"));
+        }
+    }
+    Ok(())
+}

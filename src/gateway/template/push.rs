@@ -1,0 +1,91 @@
+//! Reads what a gateway pushed: receipts and replies.
+
+use serde_json::Value;
+
+use super::super::{Push, PushError, Receipt, Reply};
+use super::answer::text_of;
+use super::file::{PushForm, ReceiptPlaces, ReplyPlaces};
+use crate::domain::personal::Personal;
+
+/// One entry of a push, whatever its form.
+enum Entry {
+    Json(Value),
+    Fields(Vec<(String, String)>),
+}
+
+impl Entry {
+    /// The value at a JSON pointer or of a field.
+    fn at(&self, place: &str) -> Option<String> {
+        match self {
+            Entry::Json(value) => text_of(value.pointer(place)?),
+            Entry::Fields(fields) => fields.iter().find(|(name, _)| name == place).map(|(_, value)| value.clone()),
+        }
+    }
+}
+
+fn entries(form: PushForm, push: Push<'_>) -> Result<Vec<Entry>, PushError> {
+    let fields = |text: &[u8]| Ok(vec![Entry::Fields(form_urlencoded::parse(text).into_owned().collect())]);
+    match form {
+        PushForm::Query => fields(push.query.as_bytes()),
+        PushForm::Form => fields(push.body),
+        PushForm::Json => match serde_json::from_slice(push.body) {
+            Ok(Value::Array(values)) => Ok(values.into_iter().map(Entry::Json).collect()),
+            Ok(value @ Value::Object(_)) => Ok(vec![Entry::Json(value)]),
+            _ => Err(PushError::Form("JSON")),
+        },
+    }
+}
+
+/// The receipts of a push; states that are neither delivered nor undelivered («buffered») are passed over.
+pub(super) fn receipts(places: &ReceiptPlaces, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+    let mut receipts = Vec::new();
+    for entry in entries(places.form, push)? {
+        let state = entry.at(&places.state).ok_or(PushError::Missing("state"))?;
+        let delivered = places.delivered.contains(&state);
+        if !delivered && !places.undelivered.contains(&state) {
+            continue;
+        }
+        let named = |place: &Option<String>| place.as_deref().and_then(|p| entry.at(p)).filter(|v| !v.is_empty() && v.len() <= 200);
+        let (reference, id, code) = (named(&places.reference), named(&places.id), named(&places.code));
+        if reference.is_none() && id.is_none() {
+            return Err(PushError::Missing("id or reference"));
+        }
+        let dead_number = !delivered && code.as_ref().is_some_and(|code| places.dead_number.contains(code));
+        receipts.push(Receipt { reference, id, delivered, dead_number, code });
+    }
+    Ok(receipts)
+}
+
+pub(super) fn replies(places: &ReplyPlaces, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+    let reply = |entry: Entry| {
+        let from = entry.at(&places.from).ok_or(PushError::Missing("from"))?;
+        let text = entry.at(&places.text).ok_or(PushError::Missing("text"))?;
+        let id = places.id.as_deref().and_then(|p| entry.at(p));
+        Ok(Reply { from: Personal::new(from), text: Personal::new(text), id })
+    };
+    entries(places.form, push)?.into_iter().map(reply).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::GatewayFile;
+    use super::*;
+
+    #[test]
+    fn receipts_in_each_form() {
+        let simulator = GatewayFile::parse(include_str!("../../../config/gateways/simulator.toml")).unwrap().receipt.unwrap();
+        let body = br#"[{"id":"s1","reference":"r1","state":"delivered"},{"id":"s2","state":"buffered"},
+                        {"id":"s3","state":"undelivered","error":"absent"}]"#;
+        let read = receipts(&simulator, Push { query: "", body }).unwrap();
+        assert_eq!(read.len(), 2);
+        assert!(read[0].delivered && read[0].reference.as_deref() == Some("r1") && !read[0].dead_number);
+        assert!(!read[1].delivered && read[1].dead_number);
+
+        let kannel = GatewayFile::parse(include_str!("../../../config/gateways/kannel.toml")).unwrap().receipt.unwrap();
+        let read = receipts(&kannel, Push { query: "reference=r7&state=1", body: b"" }).unwrap();
+        assert_eq!((read[0].reference.as_deref(), read[0].delivered), (Some("r7"), true));
+
+        assert_eq!(receipts(&simulator, Push { query: "", body: b"x" }).unwrap_err(), PushError::Form("JSON"));
+        assert_eq!(receipts(&simulator, Push { query: "", body: b"{}" }).unwrap_err(), PushError::Missing("state"));
+    }
+}
