@@ -10,4 +10,6 @@ pub mod crypto;
 pub mod domain;
 pub mod gateway;
 pub mod http_client;
+pub mod installation;
+pub mod intake;
 pub mod store;

@@ -11,6 +11,7 @@ pub mod disposition;
 pub mod ids;
 pub mod language;
 pub mod outcome_rates;
+pub mod person;
 pub mod personal;
 pub mod phone;
 pub mod programme;

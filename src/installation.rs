@@ -1,0 +1,58 @@
+//! One installation, open: its configuration, database, key ring, clock and gateways. Every use-case is handed one.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::crypto::{KeyRing, KeyRingError, SealError, Sealer};
+use crate::domain::person::Person;
+use crate::domain::phone::Phone;
+use crate::gateway::{self, GatewayError, Gateways};
+use crate::store::{Store, StoreError};
+
+pub struct Installation {
+    pub config: Config,
+    pub store: Store,
+    pub keys: KeyRing,
+    pub clock: Arc<dyn Clock>,
+    pub gateways: Gateways,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InstallationError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+}
+
+impl Installation {
+    /// Opens the key ring and the gateways, then the database, which is brought to this version.
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Installation, InstallationError> {
+        let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
+        let hooks = |name: &str| format!("{}/hooks/{name}/{}", config.public_url, keys.hasher().webhook_secret(name));
+        let gateways = gateway::open_all(&config.gateways, hooks)?;
+        let store = Store::open(&config.database_url).await?;
+        Ok(Installation { config, store, keys, clock, gateways })
+    }
+}
+
+/// Where a sealed value stands; it opens only there.
+pub mod place {
+    pub const PHONE: &str = "respondent.phone";
+    pub const PERSON: &str = "respondent.person";
+    pub const OPEN_ANSWER: &str = "answer.value";
+    pub const REPLY: &str = "reply.text";
+}
+
+/// Opens a respondent's sealed number.
+pub fn open_phone(sealer: &Sealer, sealed: &[u8]) -> Result<Phone, SealError> {
+    Phone::from_e164(&sealer.open_text(place::PHONE, sealed)?).map_err(|_| SealError::Broken)
+}
+
+/// Opens a respondent's sealed person.
+pub fn open_person(sealer: &Sealer, sealed: &[u8]) -> Result<Person, SealError> {
+    Person::from_sealable(&sealer.open_text(place::PERSON, sealed)?).ok_or(SealError::Broken)
+}

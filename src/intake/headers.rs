@@ -1,0 +1,203 @@
+//! Finds out what the columns of a list are.
+
+use std::collections::BTreeMap;
+
+use phonenumber::country;
+use unicode_normalization::UnicodeNormalization;
+
+use super::table::{TableError, TableRow};
+use crate::domain::phone::Phone;
+
+/// A column that the intake reads; every other one is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Column {
+    Name,
+    Organisation,
+    JobTitle,
+    Mobile,
+    Phone,
+    Email,
+    Segment,
+    Remark,
+    Language,
+}
+
+/// The words that head a column, normalised as in [`normal`]. The configuration adds to them.
+const SYNONYMS: [(Column, &str, &[&str]); 9] = [
+    (
+        Column::Name,
+        "name",
+        &[
+            "姓名",
+            "名字",
+            "被访者",
+            "被访者姓名",
+            "联系人",
+            "联系人姓名",
+            "用户姓名",
+            "客户姓名",
+            "业主姓名",
+            "name",
+            "fullname",
+            "contact",
+            "respondent",
+        ],
+    ),
+    (
+        Column::Organisation,
+        "organisation",
+        &["单位", "单位名称", "工作单位", "公司", "公司名称", "企业", "企业名称", "机构", "organisation", "organization", "company", "employer"],
+    ),
+    (Column::JobTitle, "job_title", &["职务", "职位", "岗位", "职称", "title", "jobtitle", "position"]),
+    (Column::Mobile, "mobile", &["手机", "手机号", "手机号码", "移动电话", "手机电话", "mobile", "mobilephone", "mobilenumber", "cell", "cellphone"]),
+    (
+        Column::Phone,
+        "phone",
+        &["电话", "联系电话", "固定电话", "固话", "座机", "办公电话", "电话号码", "联系方式", "phone", "telephone", "phonenumber", "tel", "landline"],
+    ),
+    (Column::Email, "email", &["邮箱", "电子邮箱", "电子邮件", "email", "mail", "emailaddress"]),
+    (
+        Column::Segment,
+        "segment",
+        &["类别", "用户类型", "用户类别", "客户类型", "业主类型", "业主类别", "类型", "segment", "category", "usertype", "type"],
+    ),
+    (Column::Remark, "remark", &["备注", "说明", "备注说明", "remark", "remarks", "note", "notes", "comment"]),
+    (Column::Language, "language", &["语言", "语种", "language", "lang"]),
+];
+
+/// Headers that are known and not needed: they help to recognise the header row.
+const OTHERS: [&str; 8] = ["序号", "编号", "no", "id", "性别", "地址", "购买日期", "使用时间"];
+
+/// What stands where, and where the rows of people begin.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    pub columns: BTreeMap<Column, usize>,
+    /// The columns' own headers, for reports; empty where the list has none.
+    headers: Vec<String>,
+    /// Index of the first row of people.
+    pub first: usize,
+}
+
+impl Layout {
+    /// Finds the header row among the first ten (lists often begin with a title), or understands a list without one when a column is plainly
+    /// telephone numbers. `more` are the configuration's words by column name.
+    pub fn find(rows: &[TableRow], more: &BTreeMap<String, Vec<String>>, region: country::Id) -> Result<Layout, TableError> {
+        let header = rows.iter().take(10).position(|row| is_header(row, more));
+        match header {
+            Some(at) => {
+                let mut columns = BTreeMap::new();
+                for (index, cell) in rows[at].cells.iter().enumerate() {
+                    if let Some(column) = column_of(cell, more) {
+                        columns.entry(column).or_insert(index);
+                    }
+                }
+                Ok(Layout { columns, headers: rows[at].cells.clone(), first: at + 1 })
+            }
+            None => without_header(rows, region),
+        }
+    }
+
+    /// The column's name as a report shows it: its header, or its letter in a spreadsheet.
+    pub fn shown(&self, column: Column) -> String {
+        let Some(&index) = self.columns.get(&column) else { return String::new() };
+        match self.headers.get(index).map(|h| h.trim()) {
+            Some(header) if !header.is_empty() => header.to_owned(),
+            _ => column_letter(index),
+        }
+    }
+}
+
+fn is_header(row: &TableRow, more: &BTreeMap<String, Vec<String>>) -> bool {
+    let columns: Vec<Column> = row.cells.iter().filter_map(|cell| column_of(cell, more)).collect();
+    let has_number = columns.iter().any(|c| matches!(c, Column::Mobile | Column::Phone));
+    let known = columns.len() + row.cells.iter().filter(|cell| OTHERS.contains(&normal(cell).as_str())).count();
+    has_number && (known >= 2 || row.cells.iter().filter(|c| !c.trim().is_empty()).count() == 1)
+}
+
+fn column_of(header: &str, more: &BTreeMap<String, Vec<String>>) -> Option<Column> {
+    let header = normal(header);
+    if header.is_empty() || header.chars().count() > 20 {
+        return None;
+    }
+    SYNONYMS
+        .iter()
+        .find(|(_, key, words)| words.contains(&header.as_str()) || more.get(*key).is_some_and(|more| more.iter().any(|word| normal(word) == header)))
+        .map(|(column, ..)| *column)
+}
+
+/// A header without width, case, spaces, punctuation and what stands in brackets: `手机号码（必填）` is `手机号码`.
+fn normal(header: &str) -> String {
+    let folded: String = header.nfkc().collect::<String>().to_lowercase();
+    let before_bracket = folded.split(['(', '[', '【', '〔']).next().unwrap_or_default();
+    before_bracket.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+fn without_header(rows: &[TableRow], region: country::Id) -> Result<Layout, TableError> {
+    let width = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+    let share = |index: usize, fits: &dyn Fn(&str) -> bool| {
+        let cells: Vec<&str> = rows.iter().filter_map(|row| row.cells.get(index)).map(|c| c.trim()).filter(|c| !c.is_empty()).collect();
+        let fitting = cells.iter().filter(|cell| fits(cell)).count();
+        if cells.len() * 2 < rows.len() { 0.0 } else { fitting as f64 / cells.len() as f64 }
+    };
+    let numbers = |cell: &str| Phone::parse(cell, region).is_ok();
+    let best = |fits: &dyn Fn(&str) -> bool, at_least: f64| {
+        (0..width).map(|index| (index, share(index, fits))).filter(|(_, s)| *s >= at_least).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+    };
+    let (mobile, _) = best(&numbers, 0.7).ok_or(TableError::NoNumbers)?;
+    let mut columns = BTreeMap::from([(Column::Mobile, mobile)]);
+    let short_name = |cell: &str| (2..=4).contains(&cell.chars().count()) && cell.chars().all(|c| ('\u{4e00}'..='\u{9fff}').contains(&c) || c == '·');
+    if let Some((name, _)) = best(&short_name, 0.7) {
+        columns.insert(Column::Name, name);
+    }
+    Ok(Layout { columns, headers: Vec::new(), first: 0 })
+}
+
+/// 0 is A, 26 is AA.
+fn column_letter(mut index: usize) -> String {
+    let mut letters = Vec::new();
+    loop {
+        letters.push(char::from(b'A' + u8::try_from(index % 26).unwrap_or(0)));
+        match (index / 26).checked_sub(1) {
+            Some(rest) => index = rest,
+            None => return letters.into_iter().rev().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(rows: &[&[&str]]) -> Vec<TableRow> {
+        rows.iter().zip(1..).map(|(cells, number)| TableRow { number, cells: cells.iter().map(|c| (*c).to_owned()).collect() }).collect()
+    }
+
+    fn layout(rows: &[&[&str]]) -> Result<Layout, TableError> {
+        let more = BTreeMap::from([("mobile".to_owned(), vec!["机主号码".to_owned()])]);
+        Layout::find(&table(rows), &more, country::CN)
+    }
+
+    #[test]
+    fn headers_are_found_in_any_order_language_and_below_a_title() {
+        let found =
+            layout(&[&["被访者信息登记表"], &["备注", "手机号码（必填）", " 姓 名 ", "用户类型", "序号"], &["", "13800138000", "王小明", "", "1"]])
+                .unwrap();
+        assert_eq!(found.first, 2);
+        assert_eq!(found.columns[&Column::Mobile], 1);
+        assert_eq!((found.columns[&Column::Name], found.columns[&Column::Segment]), (2, 3));
+        assert_eq!(found.shown(Column::Mobile), "手机号码（必填）");
+        assert_eq!(layout(&[&["Name", "Mobile No."], &["x", "1"]]).err(), Some(TableError::NoNumbers), "an unknown word is no column");
+        assert_eq!(layout(&[&["Full Name", "Mobile Number"], &["x", "1"]]).unwrap().columns.len(), 2);
+        assert_eq!(layout(&[&["姓名", "机主号码"]]).unwrap().columns[&Column::Mobile], 1, "a word of the configuration");
+    }
+
+    #[test]
+    fn a_list_without_header_is_understood_by_its_numbers() {
+        let found =
+            layout(&[&["1", "王小明", "13800138000"], &["2", "李四", "13900139000"], &["3", "赵六", "坏的"], &["4", "钱七", "13700137000"]]).unwrap();
+        assert_eq!((found.first, found.columns[&Column::Mobile], found.columns[&Column::Name]), (0, 2, 1));
+        assert_eq!(found.shown(Column::Mobile), "C");
+        assert_eq!(layout(&[&["王小明", "北京"], &["李四", "上海"]]).err(), Some(TableError::NoNumbers));
+        assert_eq!((column_letter(25), column_letter(26), column_letter(701)), ("Z".into(), "AA".into(), "ZZ".into()));
+    }
+}

@@ -1,0 +1,51 @@
+//! Intake: programmes, applications and respondent lists come into the house.
+//!
+//! In go the files that applicants hand in, with the dirt that such files have; out come respondents (personal columns sealed, numbers found by
+//! keyed hash) and their cases, and for every row that was not taken a [`Finding`] that tells staff what to do. An import is one transaction: it
+//! happens whole or not at all, and the same file again changes nothing. Nothing of a person is ever in an error or a report but its shape.
+//!
+//! [`text`] decodes, [`table`] reads rows, [`headers`] finds the columns, [`row`] reads a person, [`import`] does it, [`registration`] takes
+//! programmes and applications.
+
+mod headers;
+mod import;
+mod registration;
+mod report;
+mod row;
+mod table;
+mod text;
+
+pub use import::{ImportOutcome, ImportRequest, import_list};
+pub use registration::{RegistrationError, add_applications, apply_programme};
+pub use report::{Decision, Finding, write_report};
+pub use table::TableError;
+
+use crate::crypto::{KeyRingError, SealError};
+use crate::domain::category::Category;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    #[error("{file}: {error}")]
+    Table { file: String, error: TableError },
+    #[error("no application has the code {0}; register it with «application add»")]
+    UnknownApplication(String),
+    #[error("applications {0} and {1} belong to different applicants; a list is one applicant's, so import it for each by itself")]
+    DifferentApplicants(String, String),
+    #[error("application {0} is in the field or closed; its list can no longer change")]
+    NotOpen(String),
+    #[error(
+        "{file}: application {application} would have {names} names, but category {category} allows at most {cap}; shorten the list by {over}, nothing was imported"
+    )]
+    OverCap { file: String, application: String, names: u32, category: Category, cap: u32, over: u32 },
+    #[error("{file}: no row could be taken ({rejected} rejected); correct the rows that the report names and import the file again")]
+    NothingTaken { file: String, rejected: u64 },
+    #[error("application {application}: the programme took lists until {cut_off}; register it in the next programme")]
+    AfterCutOff { application: String, cut_off: chrono::NaiveDate },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}

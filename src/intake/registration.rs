@@ -1,0 +1,128 @@
+//! Programmes and applications, from their files.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+use crate::crypto::KeyRingError;
+use crate::domain::category::Category;
+use crate::domain::programme::{Programme, ProgrammeError, is_code};
+use crate::domain::quota::{QuotaError, QuotaPlan};
+use crate::domain::segment::Segment;
+use crate::domain::subject::{Subject, SubjectError};
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::applications::{self, SetQuota};
+use crate::store::{StoreError, programmes};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrationError {
+    #[error("{0}")]
+    Toml(String),
+    #[error(transparent)]
+    Programme(#[from] ProgrammeError),
+    #[error("no programme has the code {0}; create it with «programme apply»")]
+    UnknownProgramme(String),
+    #[error("the file has no [[application]]")]
+    Nothing,
+    #[error("application {code}: {problem}")]
+    Field { code: String, problem: String },
+    #[error("application {code}: {error}")]
+    Subject { code: String, error: SubjectError },
+    #[error("application {code}: {error}")]
+    Quota { code: String, error: QuotaError },
+    #[error("application {0} is in the field, or belongs to another applicant; its declaration can no longer change")]
+    NotOpen(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApplicationsFile {
+    programme: String,
+    #[serde(default, rename = "application")]
+    applications: Vec<ApplicationFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApplicationFile {
+    code: String,
+    applicant: ApplicantFile,
+    category: String,
+    subject: BTreeMap<String, String>,
+    #[serde(default)]
+    quota: SetQuota,
+    /// The day on which the list was received, when that was before its import.
+    #[serde(default)]
+    list_received: Option<NaiveDate>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApplicantFile {
+    code: String,
+    name: String,
+}
+
+/// Creates a programme or replaces its rules; returns its code.
+pub async fn apply_programme(installation: &Installation, toml_text: &str) -> Result<Programme, RegistrationError> {
+    let programme = Programme::parse(toml_text)?;
+    let mut tx = installation.store.write().await?;
+    programmes::put(&mut tx, &programme, installation.clock.now()).await?;
+    tx.commit().await?;
+    Ok(programme)
+}
+
+/// Registers the applications of a file, all or none, and returns their codes. Applications that are not in the field yet can be declared anew.
+pub async fn add_applications(installation: &Installation, toml_text: &str) -> Result<Vec<String>, RegistrationError> {
+    let file: ApplicationsFile = toml::from_str(toml_text).map_err(|e| RegistrationError::Toml(e.to_string().trim().replace('\n', " ")))?;
+    if file.applications.is_empty() {
+        return Err(RegistrationError::Nothing);
+    }
+    let mut tx = installation.store.write().await?;
+    let (programme_id, programme) =
+        programmes::find(&mut tx, &file.programme).await?.ok_or_else(|| RegistrationError::UnknownProgramme(file.programme.clone()))?;
+    let mut codes = Vec::new();
+    for declared in file.applications {
+        let (subject, received) = declared.check(&programme)?;
+        let applicant = match programmes::find_applicant(&mut tx, programme_id, &declared.applicant.code).await? {
+            Some((id, _)) => id,
+            None => {
+                let key_id = installation.keys.create_key()?;
+                programmes::add_applicant(&mut tx, programme_id, &declared.applicant.code, declared.applicant.name.trim(), &key_id).await?
+            }
+        };
+        if !applications::put(&mut tx, applicant, &declared.code, &subject, &declared.quota, received).await? {
+            return Err(RegistrationError::NotOpen(declared.code));
+        }
+        codes.push(declared.code);
+    }
+    tx.commit().await?;
+    Ok(codes)
+}
+
+impl ApplicationFile {
+    fn check(&self, programme: &Programme) -> Result<(Subject, Option<Timestamp>), RegistrationError> {
+        let field = |problem: &str| RegistrationError::Field { code: self.code.clone(), problem: problem.to_owned() };
+        if !is_code(&self.code) || !is_code(&self.applicant.code) {
+            return Err(field("code and applicant.code take letters, digits, «-» and «_», at most 40"));
+        }
+        if self.applicant.name.trim().is_empty() {
+            return Err(field("applicant.name is empty; respondents read it on the page"));
+        }
+        let known = Category::ALL.map(Category::as_str).join(", ");
+        let category = Category::parse(&self.category).ok_or_else(|| field(&format!("category «{}» is unknown; use {known}", self.category)))?;
+        let subject = Subject::parse(category, &self.subject).map_err(|error| RegistrationError::Subject { code: self.code.clone(), error })?;
+        let cells: BTreeMap<Segment, u32> = self.quota.cells.iter().map(|(name, &target)| (Segment::parse(name), target)).collect();
+        // The list is not known yet: only what the file sets is checked.
+        QuotaPlan::new(category, programme.cap(category), &BTreeMap::new(), self.quota.target, &cells)
+            .map_err(|error| RegistrationError::Quota { code: self.code.clone(), error })?;
+        let received = self.list_received.map(|day| Timestamp::start_of_day(day, programme.time_zone));
+        Ok((subject, received))
+    }
+}

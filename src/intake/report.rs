@@ -1,0 +1,60 @@
+//! What became of the rows that were not simply taken, for staff and the applicant.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// The row is not in the list; it must be corrected.
+    Rejected,
+    /// The row is somebody who is known already.
+    Merged,
+    /// The row was taken; something about it should be known.
+    Noted,
+}
+
+impl Decision {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Decision::Rejected => "rejected",
+            Decision::Merged => "merged",
+            Decision::Noted => "noted",
+        }
+    }
+}
+
+/// One line of a report: where, what (masked), and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub row: u32,
+    pub column: String,
+    /// The value's shape; never the value.
+    pub value: String,
+    pub decision: Decision,
+    pub what: String,
+}
+
+/// Writes findings as CSV with a byte-order mark (spreadsheets then read it as UTF-8), under a temporary name first.
+pub fn write_report(path: &Path, list: &str, findings: &[Finding]) -> std::io::Result<()> {
+    let mut writer = csv::Writer::from_writer(vec![0xef, 0xbb, 0xbf]);
+    writer.write_record(["file", "row", "column", "value", "decision", "what_to_do"])?;
+    for finding in findings {
+        let row = finding.row.to_string();
+        let cells = [list, &row, &finding.column, &finding.value, finding.decision.as_str(), &finding.what];
+        writer.write_record(cells.map(harmless))?;
+    }
+    let content = writer.into_inner().map_err(|e| std::io::Error::other(e.to_string()))?;
+    let temporary = path.with_extension("part");
+    let mut file = std::fs::File::create(&temporary)?;
+    file.write_all(&content)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)
+}
+
+/// A cell that a spreadsheet will not take for a formula (OWASP: CSV injection).
+fn harmless(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t']) { format!("'{cell}") } else { cell.to_owned() }
+}
