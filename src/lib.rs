@@ -4,9 +4,11 @@
 //! [`sink`], [`clock`], [`crypto`], [`config`] and [`telemetry`] are the outside world behind small interfaces; the use-cases stand above them;
 //! [`cli`] and [`web`] are the faces. `docs/architecture.md` is the map.
 
+pub mod campaign;
 pub mod clock;
 pub mod config;
 pub mod crypto;
+pub mod dispatch;
 pub mod domain;
 pub mod gateway;
 pub mod http_client;

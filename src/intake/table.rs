@@ -76,14 +76,14 @@ fn cell_text(cell: &Data) -> String {
 fn read_delimited(text: &str) -> Result<Vec<TableRow>, TableError> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter_of(text)).from_reader(text.as_bytes());
     let mut rows = Vec::new();
-    // csv passes over empty lines in silence; a spreadsheet shows and counts them.
-    let (mut number, mut next_line) = (0u32, 1u64);
+    let mut number = 0u32;
     for record in reader.records() {
         let record = record.map_err(|_| TableError::Row { row: number + 1, problem: "it is no row of fields" })?;
-        let line = record.position().map_or(next_line, csv::Position::line);
+        // csv passes over empty lines in silence; a spreadsheet shows and counts them.
+        let start = record.position().map_or(0, |p| usize::try_from(p.byte()).unwrap_or(0));
+        let empty_lines = text.as_bytes().iter().skip(start).take_while(|byte| **byte == b'\n').count();
+        number += 1 + u32::try_from(empty_lines).unwrap_or(0);
         let line_ends: usize = record.iter().map(|field| field.matches('\n').count()).sum();
-        number += 1 + u32::try_from(line.saturating_sub(next_line)).unwrap_or(0);
-        next_line = line + 1 + line_ends as u64;
         // A quotation mark that is never closed swallows the rest of the file.
         if line_ends > 50 {
             return Err(TableError::Row { row: number, problem: "a quotation mark is opened and not closed" });

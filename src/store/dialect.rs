@@ -47,6 +47,14 @@ impl Engine {
         }
     }
 
+    /// Held by the transaction that claims: daemons claim one after another, so that what one plans, the next one's caps see.
+    pub fn lock_claims(self) -> Option<&'static str> {
+        match self {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some("SELECT pg_advisory_xact_lock(7361)"),
+        }
+    }
+
     /// The end of a SELECT that waits for its rows.
     pub fn for_update(self) -> &'static str {
         match self {

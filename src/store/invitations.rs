@@ -102,6 +102,31 @@ pub async fn claim_due(tx: &mut AnyConnection, engine: Engine, campaign: Campaig
         .collect()
 }
 
+/// Waits until no other daemon is claiming; held until the transaction ends.
+pub async fn lock_claims(tx: &mut AnyConnection, engine: Engine) -> Result<()> {
+    if let Some(sql) = engine.lock_claims() {
+        sqlx::query(sql).execute(tx).await?;
+    }
+    Ok(())
+}
+
+/// May this invitation's message go out at this moment (invariant I2)? The campaign runs, a case is open in the field with room in its cells, and
+/// the number is not suppressed. Contact hours are the caller's part.
+pub async fn may_send(connection: &mut AnyConnection, invitation: InvitationId, phone_hash: &str, programme: &str, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM survey_case c
+               JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $4
+               JOIN invitation i ON i.id = c.invitation_id
+               JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
+               WHERE c.invitation_id = $1 AND c.is_open = 1
+                 AND NOT EXISTS (SELECT 1 FROM quota_cell q
+                                 WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target)
+                 AND NOT EXISTS (SELECT 1 FROM suppression s
+                                 WHERE s.phone_hash = $2 AND s.scope IN ('all', $3) AND (s.expires_at IS NULL OR s.expires_at > $4))";
+    let open: i64 =
+        sqlx::query_scalar(sql).bind(invitation.0).bind(phone_hash.to_owned()).bind(programme.to_owned()).bind(now.0).fetch_one(connection).await?;
+    Ok(open > 0)
+}
+
 /// A case under an invitation.
 #[derive(Debug, Clone)]
 pub struct InvitedCase {

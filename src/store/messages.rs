@@ -89,6 +89,36 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
     Ok(())
 }
 
+/// Settles a message in doubt by what the gateway knows of it; the time of its submit stays.
+pub async fn settle_doubt(tx: &mut AnyConnection, settlement: &Settlement) -> Result<()> {
+    let sql = "UPDATE message SET state = $2, gateway_message_id = COALESCE(gateway_message_id, $3), code = $4, settled_at = $5
+               WHERE reference = $1 AND state = 'in_doubt'";
+    sqlx::query(sql)
+        .bind(settlement.reference.clone())
+        .bind(settlement.state)
+        .bind(settlement.gateway_message_id.clone())
+        .bind(settlement.code.clone())
+        .bind(settlement.submitted_at.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// When the longest waiting submit was claimed, and the longest doubt on these gateways last looked at.
+pub async fn oldest_unsettled(connection: &mut AnyConnection, gateways: &[&str]) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+    let claimed: Option<i64> =
+        sqlx::query_scalar("SELECT MIN(claimed_at) FROM message WHERE state = 'submitting'").fetch_one(&mut *connection).await?;
+    if gateways.is_empty() {
+        return Ok((claimed.map(Timestamp), None));
+    }
+    let sql = format!("SELECT MIN(settled_at) FROM message WHERE state = 'in_doubt' AND gateway IN ({})", parameters(0, gateways.len()));
+    let mut query = sqlx::query_scalar::<_, Option<i64>>(statement(sql));
+    for gateway in gateways {
+        query = query.bind((*gateway).to_owned());
+    }
+    Ok((claimed.map(Timestamp), query.fetch_one(connection).await?.map(Timestamp)))
+}
+
 /// How often these messages have been tried.
 pub async fn tries(connection: &mut AnyConnection, references: &[String]) -> Result<std::collections::HashMap<String, u32>> {
     let mut tries = std::collections::HashMap::new();

@@ -1,0 +1,331 @@
+//! The launch: every check that can be made before the first message, then one transaction.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::questionnaires::{self, QuestionnaireSourceError};
+use super::schedule::{self, StepWindow};
+use super::text::{Addressee, compose};
+use crate::crypto::{KeyRingError, SealError, sha256_hex};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
+use crate::domain::deadline::Deadline;
+use crate::domain::ids::ApplicationId;
+use crate::domain::programme::{Programme, is_code};
+use crate::domain::quota::{QuotaError, QuotaPlan};
+use crate::domain::segment::Segment;
+use crate::domain::time::Timestamp;
+use crate::installation::{Installation, open_person};
+use crate::store::applications::{self, Application, ApplicationState};
+use crate::store::lists::{self, ListedPerson};
+use crate::store::{StoreError, WriteTx, campaigns, invitations, programmes, quotas};
+
+pub struct LaunchRequest<'a> {
+    pub code: &'a str,
+    pub applications: &'a [String],
+    pub plan: &'a PlanFile,
+    pub gateway: &'a str,
+    /// Check and reckon everything, launch nothing.
+    pub dry_run: bool,
+}
+
+/// What a launch is about to do, or has done.
+#[derive(Debug, Clone, Serialize)]
+pub struct LaunchReport {
+    pub campaign: String,
+    pub invitations: u64,
+    /// People on fixed lines, whom SMS does not reach.
+    pub without_mobile: u64,
+    pub steps: Vec<StepReport>,
+    pub applications: Vec<LaunchedApplication>,
+    /// If everybody gets every step.
+    pub parts_at_most: u64,
+    pub cost_at_most: f64,
+    pub currency: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct StepReport {
+    pub name: String,
+    pub begins: String,
+    pub done: String,
+    pub parts: u64,
+    pub longest_message_parts: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LaunchedApplication {
+    pub code: String,
+    pub names: u32,
+    pub target: u32,
+    pub dataset_due: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    #[error("campaign code «{0}»: use letters, digits, «-» and «_», at most 40")]
+    Code(String),
+    #[error("a campaign {0} exists already; choose another code")]
+    Exists(String),
+    #[error("contact plan: {0}")]
+    Plan(#[from] ContactPlanError),
+    #[error("no gateway is called {name}; configured are: {known}")]
+    UnknownGateway { name: String, known: String },
+    #[error("no application has the code {0}; register it with «application add»")]
+    UnknownApplication(String),
+    #[error("application {0} is in the field or closed already")]
+    NotOpen(String),
+    #[error("application {0} belongs to another programme than {1}; launch them in two campaigns")]
+    OtherProgramme(String, String),
+    #[error("application {0} has no list; import one with «list import»")]
+    NoList(String),
+    #[error("{0} share people with these applications; launch them together, so that nobody is asked twice")]
+    Shared(String),
+    #[error("application {code}: the dataset was due on {due}; the field would be closed at once")]
+    DueDayPast { code: String, due: String },
+    #[error("application {code}: {error}")]
+    Quota { code: String, error: QuotaError },
+    #[error(
+        "contact plan, step {number} ({name}): its messages would go out until {until}, but the field of {code} closes on {closes}; shorten the delays or widen the contact hours"
+    )]
+    TooLate { number: usize, name: String, until: String, code: String, closes: String },
+    #[error(
+        "contact plan, step {number} ({name}): for {people} of the people the text takes up to {parts} parts, allowed are {max}; shorten it, or raise max_parts"
+    )]
+    TooManyParts { number: usize, name: String, people: usize, parts: u32, max: u32 },
+    #[error(transparent)]
+    Questionnaire(#[from] QuestionnaireSourceError),
+    #[error("questionnaire {code}: version {version} was launched with another text before; raise its version")]
+    ChangedQuestionnaire { code: String, version: u32 },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// An application on its way into the field.
+struct Candidate {
+    application: Application,
+    quota: QuotaPlan,
+    names: u32,
+    deadline: Deadline,
+    closes_at: Timestamp,
+}
+
+/// Launches a campaign, or says what stands against it.
+pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) -> Result<LaunchReport, LaunchError> {
+    let now = installation.clock.now();
+    let plan = request.plan.check()?;
+    let gateway = installation.config.gateways.get(request.gateway).ok_or_else(|| LaunchError::UnknownGateway {
+        name: request.gateway.to_owned(),
+        known: installation.config.gateways.keys().cloned().collect::<Vec<_>>().join(", "),
+    })?;
+    if !is_code(request.code) {
+        return Err(LaunchError::Code(request.code.to_owned()));
+    }
+    let mut tx = installation.store.write().await?;
+    if campaigns::find(&mut tx, request.code).await?.is_some() {
+        return Err(LaunchError::Exists(request.code.to_owned()));
+    }
+    let (programme, candidates) = find_candidates(&mut tx, request.applications, now).await?;
+    let ids: Vec<ApplicationId> = candidates.iter().map(|c| c.application.id).collect();
+    let people = lists::people_of(&mut tx, &ids).await?;
+    let mobiles = people.iter().filter(|p| p.is_mobile).count() as u64;
+
+    let windows = schedule::windows(&plan, &installation.config.caps, mobiles, gateway.rate_per_second, now);
+    check_finishes(&plan, &windows, &candidates)?;
+    let parts = count_parts(installation, request.code, &plan, &windows, &candidates, &people, now)?;
+
+    put_into_field(installation, &mut tx, request, &candidates, now).await?;
+    invite(installation, &mut tx, request.code, &candidates, &people, windows[0].map(|w| w.begins)).await?;
+    if request.dry_run {
+        drop(tx);
+    } else {
+        tx.commit().await?;
+    }
+    let shown = |at: Timestamp| at.rfc3339(programme.time_zone);
+    let steps = plan.steps.iter().zip(&windows).zip(&parts).map(|((step, window), parts)| StepReport {
+        name: step.name.clone(),
+        begins: window.map(|w| shown(w.begins)).unwrap_or_default(),
+        done: window.map(|w| shown(w.done)).unwrap_or_default(),
+        parts: parts.0,
+        longest_message_parts: parts.1,
+    });
+    let parts_at_most: u64 = parts.iter().map(|p| p.0).sum();
+    Ok(LaunchReport {
+        campaign: request.code.to_owned(),
+        invitations: people.len() as u64,
+        without_mobile: people.len() as u64 - mobiles,
+        steps: steps.collect(),
+        applications: candidates
+            .iter()
+            .map(|c| LaunchedApplication {
+                code: c.application.code.clone(),
+                names: c.names,
+                target: c.quota.total,
+                dataset_due: c.deadline.dataset_due.to_string(),
+            })
+            .collect(),
+        parts_at_most,
+        cost_at_most: (parts_at_most as f64 * gateway.price_per_part * 100.0).round() / 100.0,
+        currency: gateway.currency.clone(),
+    })
+}
+
+async fn find_candidates(tx: &mut WriteTx, codes: &[String], now: Timestamp) -> Result<(Programme, Vec<Candidate>), LaunchError> {
+    let mut found: Vec<Application> = Vec::new();
+    for code in codes {
+        let application = applications::find(tx, code).await?.ok_or_else(|| LaunchError::UnknownApplication(code.clone()))?;
+        if application.state != ApplicationState::Registered {
+            return Err(LaunchError::NotOpen(code.clone()));
+        }
+        if let Some(first) = found.first().filter(|first| first.programme_id != application.programme_id) {
+            return Err(LaunchError::OtherProgramme(code.clone(), first.code.clone()));
+        }
+        if !found.iter().any(|a| a.id == application.id) {
+            found.push(application);
+        }
+    }
+    let Some(first) = found.first() else { return Err(LaunchError::UnknownApplication(String::new())) };
+    let programme = programmes::get(tx, first.programme_id).await?;
+    let ids: Vec<ApplicationId> = found.iter().map(|a| a.id).collect();
+    let shared = applications::sharing_a_list(tx, &ids).await?;
+    if !shared.is_empty() {
+        return Err(LaunchError::Shared(shared.join(", ")));
+    }
+    let mut candidates = Vec::new();
+    for application in found {
+        candidates.push(check_candidate(tx, &programme, application, now).await?);
+    }
+    Ok((programme, candidates))
+}
+
+async fn check_candidate(tx: &mut WriteTx, programme: &Programme, application: Application, now: Timestamp) -> Result<Candidate, LaunchError> {
+    let names = lists::names_by_segment(tx, application.id).await?;
+    let Some(received) = application.list_received_at.filter(|_| !names.is_empty()) else {
+        return Err(LaunchError::NoList(application.code));
+    };
+    let deadline = Deadline::from_receipt(received.date(programme.time_zone), programme.certificate_months, programme.dataset_lead_days);
+    let closes_at = deadline.field_closes_at(programme.time_zone);
+    if closes_at <= now {
+        return Err(LaunchError::DueDayPast { code: application.code, due: deadline.dataset_due.to_string() });
+    }
+    let cells: BTreeMap<Segment, u32> = application.quota.cells.iter().map(|(name, &target)| (Segment::parse(name), target)).collect();
+    let quota = QuotaPlan::new(application.category, programme.cap(application.category), &names, application.quota.target, &cells)
+        .map_err(|error| LaunchError::Quota { code: application.code.clone(), error })?;
+    Ok(Candidate { names: names.values().sum(), application, quota, deadline, closes_at })
+}
+
+fn check_finishes(plan: &ContactPlan, windows: &[Option<StepWindow>], candidates: &[Candidate]) -> Result<(), LaunchError> {
+    let Some(first_closing) = candidates.iter().min_by_key(|c| c.closes_at) else { return Ok(()) };
+    for (index, (step, window)) in plan.steps.iter().zip(windows).enumerate() {
+        if window.is_some_and(|w| w.done < first_closing.closes_at) {
+            continue;
+        }
+        return Err(LaunchError::TooLate {
+            number: index + 1,
+            name: step.name.clone(),
+            until: window.map_or("no day within a year".to_owned(), |w| w.done.date(plan.time_zone).to_string()),
+            code: first_closing.application.code.clone(),
+            closes: first_closing.deadline.dataset_due.to_string(),
+        });
+    }
+    Ok(())
+}
+
+/// Parts of each step over all people, and of its longest message.
+fn count_parts(
+    installation: &Installation,
+    campaign: &str,
+    plan: &ContactPlan,
+    windows: &[Option<StepWindow>],
+    candidates: &[Candidate],
+    people: &[ListedPerson],
+    now: Timestamp,
+) -> Result<Vec<(u64, u32)>, LaunchError> {
+    let by_id: HashMap<ApplicationId, &Candidate> = candidates.iter().map(|c| (c.application.id, c)).collect();
+    let mut parts = vec![(0u64, 0u32); plan.steps.len()];
+    let mut too_long = vec![0usize; plan.steps.len()];
+    for person in people.iter().filter(|p| p.is_mobile) {
+        let theirs: Vec<&Candidate> = person.applications.iter().filter_map(|id| by_id.get(id).copied()).collect();
+        let Some(first) = theirs.first() else { continue };
+        let details = open_person(&installation.keys.sealer(&first.application.key_id)?, &person.person_sealed)?;
+        let code = installation.keys.hasher().link_code(campaign, &first.application.key_id, &person.phone_hash);
+        let link = format!("{}/i/{code}", installation.config.public_url);
+        let addressee = Addressee {
+            name: &details.name,
+            applicant: &first.application.applicant_name,
+            subjects: theirs.iter().map(|c| c.application.subject.title()).collect(),
+            link: &link,
+            language: person.language,
+            field_closes_at: theirs.iter().map(|c| c.closes_at).min().unwrap_or(now),
+        };
+        for (index, step) in plan.steps.iter().enumerate() {
+            let at = windows[index].map_or(now, |w| w.begins);
+            let (_, segmentation) = compose(plan, step, &addressee, at);
+            parts[index].0 += u64::from(segmentation.parts);
+            parts[index].1 = parts[index].1.max(segmentation.parts);
+            too_long[index] += usize::from(segmentation.parts > plan.max_parts);
+        }
+    }
+    match too_long.iter().position(|&people| people > 0) {
+        None => Ok(parts),
+        Some(index) => Err(LaunchError::TooManyParts {
+            number: index + 1,
+            name: plan.steps[index].name.clone(),
+            people: too_long[index],
+            parts: parts[index].1,
+            max: plan.max_parts,
+        }),
+    }
+}
+
+async fn put_into_field(
+    installation: &Installation,
+    tx: &mut WriteTx,
+    request: &LaunchRequest<'_>,
+    candidates: &[Candidate],
+    now: Timestamp,
+) -> Result<(), LaunchError> {
+    let plan = serde_json::to_string(request.plan).map_err(|e| ContactPlanError::Toml(e.to_string()))?;
+    let campaign = campaigns::add(tx, candidates[0].application.programme_id, request.code, &plan, request.gateway, now).await?;
+    for candidate in candidates {
+        let (source, questionnaire) = questionnaires::of_category(installation.config.questionnaires.as_deref(), candidate.application.category)?;
+        let (code, version) = (questionnaire.code, questionnaire.version);
+        let frozen = campaigns::freeze_questionnaire(tx, &code, version, &sha256_hex(source.as_bytes()), &source).await?;
+        let frozen = frozen.ok_or(LaunchError::ChangedQuestionnaire { code, version })?;
+        quotas::set(tx, candidate.application.id, &candidate.quota).await?;
+        applications::launch(tx, candidate.application.id, campaign, frozen, candidate.closes_at).await?;
+    }
+    Ok(())
+}
+
+async fn invite(
+    installation: &Installation,
+    tx: &mut WriteTx,
+    campaign: &str,
+    candidates: &[Candidate],
+    people: &[ListedPerson],
+    begins: Option<Timestamp>,
+) -> Result<(), LaunchError> {
+    let hasher = installation.keys.hasher();
+    let key_of: HashMap<ApplicationId, &str> = candidates.iter().map(|c| (c.application.id, c.application.key_id.as_str())).collect();
+    let invitations: Vec<invitations::NewInvitation> = people
+        .iter()
+        .map(|person| {
+            let key_id = person.applications.first().and_then(|id| key_of.get(id)).copied().unwrap_or_default();
+            let code = hasher.link_code(campaign, key_id, &person.phone_hash);
+            invitations::NewInvitation {
+                respondent: person.respondent,
+                link_hash: hasher.link_hash(&code),
+                next_at: begins.filter(|_| person.is_mobile),
+            }
+        })
+        .collect();
+    let ids: Vec<ApplicationId> = candidates.iter().map(|c| c.application.id).collect();
+    let id = campaigns::find(tx, campaign).await?.map(|c| c.id).ok_or_else(|| LaunchError::Exists(campaign.to_owned()))?;
+    invitations::add(tx, id, &invitations, &ids).await?;
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! Campaigns: launched after every check, paused, resumed, closed, and looked at.
+//!
+//! In go applications with their lists, a contact plan and a gateway; out comes a running campaign: one invitation for each person (one link for
+//! all of that person's cases), quotas set, questionnaires frozen. [`launch`] refuses a plan that cannot finish before the datasets are due and a
+//! message that is too long, and tells what the campaign will cost at most. Nothing is sent from here.
+
+mod launch;
+mod questionnaires;
+mod schedule;
+mod status;
+pub mod text;
+
+pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch};
+pub use questionnaires::{QuestionnaireSourceError, check_all};
+pub use status::{ApplicationStatus, CampaignError, CampaignStatus, change_state, status};
+
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
+
+/// Reads a campaign's stored plan.
+pub fn read_plan(stored: &str) -> Result<ContactPlan, ContactPlanError> {
+    let file: PlanFile = serde_json::from_str(stored).map_err(|e| ContactPlanError::Toml(e.to_string()))?;
+    file.check()
+}

@@ -1,0 +1,73 @@
+//! Where a category's questionnaire comes from: the configured folder, else the one that is built in.
+
+use std::path::Path;
+
+use crate::domain::category::Category;
+use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum QuestionnaireSourceError {
+    #[error("questionnaire {file}: {error}; check questionnaires.folder")]
+    Unreadable { file: String, error: std::io::Error },
+    #[error("questionnaire {file}: {error}")]
+    Wrong { file: String, error: QuestionnaireError },
+}
+
+fn built_in(category: Category) -> &'static str {
+    match category {
+        Category::Organisation => include_str!("../../config/questionnaires/organisation.toml"),
+        Category::Brand => include_str!("../../config/questionnaires/brand.toml"),
+        Category::Product => include_str!("../../config/questionnaires/product.toml"),
+        Category::Project => include_str!("../../config/questionnaires/project.toml"),
+        Category::Service => include_str!("../../config/questionnaires/service.toml"),
+    }
+}
+
+/// The text of a category's questionnaire and its checked form. A folder need not hold all five.
+pub fn of_category(folder: Option<&Path>, category: Category) -> Result<(String, Questionnaire), QuestionnaireSourceError> {
+    let file = folder.map(|folder| folder.join(format!("{category}.toml"))).filter(|file| file.exists());
+    let (name, source) = match &file {
+        None => (format!("{category} (built in)"), built_in(category).to_owned()),
+        Some(path) => {
+            let name = path.display().to_string();
+            let source = std::fs::read_to_string(path).map_err(|error| QuestionnaireSourceError::Unreadable { file: name.clone(), error })?;
+            (name, source)
+        }
+    };
+    match Questionnaire::parse(&source) {
+        Ok(questionnaire) => Ok((source, questionnaire)),
+        Err(error) => Err(QuestionnaireSourceError::Wrong { file: name, error }),
+    }
+}
+
+/// Every mistake in the questionnaires that would be used.
+pub fn check_all(folder: Option<&Path>) -> Vec<QuestionnaireSourceError> {
+    Category::ALL.into_iter().filter_map(|category| of_category(folder, category).err()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::questionnaire::{ItemKind, Latent};
+
+    #[test]
+    fn the_built_in_questionnaires_hold_what_the_models_ask_for() {
+        for category in Category::ALL {
+            let (_, questionnaire) = of_category(None, category).unwrap_or_else(|e| panic!("{e}"));
+            let scales = questionnaire.items().filter(|item| matches!(item.kind, ItemKind::Scale(_))).count();
+            let open = questionnaire.items().filter(|item| matches!(item.kind, ItemKind::Open { .. })).count();
+            assert!((10..=15).contains(&(scales + open)) && open == 1, "{category}: {scales} scales, {open} open questions");
+            for latent in
+                [Latent::Image, Latent::Expectation, Latent::PerceivedQuality, Latent::PerceivedValue, Latent::Satisfaction, Latent::Loyalty]
+            {
+                assert!(questionnaire.items().any(|item| item.latent == Some(latent)), "{category}: {}", latent.as_str());
+            }
+            for item in questionnaire.items() {
+                if let ItemKind::Scale(scale) = &item.kind {
+                    assert_eq!((scale.from, scale.to), (1, 10), "{category} {}", item.id);
+                }
+            }
+            assert_eq!(questionnaire.code, category.as_str());
+        }
+    }
+}

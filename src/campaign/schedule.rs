@@ -1,0 +1,64 @@
+//! Can a plan finish? Walks through its steps as the dispatcher will.
+
+use std::time::Duration;
+
+use crate::config::ContactCaps;
+use crate::domain::contact_plan::ContactPlan;
+use crate::domain::time::Timestamp;
+
+/// When a step begins to go out, and when the last of its messages has gone, at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepWindow {
+    pub begins: Timestamp,
+    pub done: Timestamp,
+}
+
+/// The windows of all steps for so many messages a step, at the gateway's rate, inside contact hours, with the caps on messages to one number.
+/// `None` for a step that the contact hours never let out.
+pub fn windows(plan: &ContactPlan, caps: &ContactCaps, messages: u64, per_second: u32, launched: Timestamp) -> Vec<Option<StepWindow>> {
+    let work = Duration::from_millis(messages * 1000 / u64::from(per_second.max(1)));
+    let mut windows: Vec<Option<StepWindow>> = Vec::new();
+    let mut before = Some(StepWindow { begins: launched, done: launched });
+    for (index, step) in plan.steps.iter().enumerate() {
+        let window = before.and_then(|before| {
+            let wait = if index > 0 { step.after.max(caps.quiet) } else { step.after };
+            let earliest_by_caps = [(caps.per_hour, 3_600), (caps.per_day, 86_400), (caps.per_week, 604_800)]
+                .into_iter()
+                .filter(|(cap, _)| *cap > 0 && index >= *cap as usize)
+                .filter_map(|(cap, seconds)| Some(windows[index - cap as usize]?.done + Duration::from_secs(seconds)))
+                .max();
+            let begins = plan.hours.next_open((before.begins + wait).max(earliest_by_caps.unwrap_or(launched)), plan.time_zone)?;
+            let last = plan.hours.next_open((before.done + wait).max(earliest_by_caps.unwrap_or(launched)), plan.time_zone)?;
+            let done = plan.hours.after_open_time(begins, work, plan.time_zone)?.max(last);
+            Some(StepWindow { begins, done })
+        });
+        windows.push(window);
+        before = window;
+    }
+    windows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::contact_plan::PlanFile;
+
+    #[test]
+    fn steps_wait_for_hours_quiet_time_and_caps() {
+        let plan = PlanFile::parse(
+            "name = \"t\"\nsignature = \"质协\"\n[hours]\nmonday = [\"09:00-20:00\"]\ntuesday = [\"09:00-20:00\"]\n\
+             [[step]]\nname = \"a\"\nafter = \"0d\"\ntext.zh = \"【质协】{link} 退订回T\"\n\
+             [[step]]\nname = \"b\"\nafter = \"1h\"\ntext.zh = \"【质协】{link} 退订回T\"\n\
+             [[step]]\nname = \"c\"\nafter = \"1d\"\ntext.zh = \"【质协】{link} 退订回T\"\n",
+        );
+        let plan = plan.unwrap().check().unwrap();
+        let caps = ContactCaps { per_hour: 1, per_day: 1, per_week: 2, quiet: Duration::from_secs(86_400) };
+        // A Monday at noon in Shanghai.
+        let monday = Timestamp::from_local("2026-03-02T12:00:00".parse().unwrap(), plan.time_zone);
+        let begins: Vec<String> =
+            windows(&plan, &caps, 10, 10, monday).iter().map(|w| w.unwrap().begins.rfc3339(plan.time_zone)[..16].to_owned()).collect();
+        assert_eq!(begins, ["2026-03-02T12:00", "2026-03-03T12:00", "2026-03-09T12:00"], "the third in a week waits for the week's end");
+        let hour_of_work = windows(&plan, &caps, 12 * 3600, 1, monday)[0].unwrap();
+        assert_eq!(hour_of_work.done.rfc3339(plan.time_zone), "2026-03-03T13:00:00+08:00", "eight hours on Monday, four on Tuesday");
+    }
+}

@@ -1,0 +1,131 @@
+//! How a campaign stands, and the words that pause, resume and close it.
+
+use serde::Serialize;
+
+use crate::domain::outcome_rates::Outcomes;
+use crate::installation::Installation;
+use crate::store::applications::{self, ApplicationState, ClosedBy};
+use crate::store::campaigns::{self, CampaignState};
+use crate::store::{StoreError, cases, datasets, invitations, messages, programmes, quotas, rates};
+
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    #[error("no campaign has the code {0}")]
+    Unknown(String),
+    #[error("campaign {code} is {state}; it cannot be {wanted}")]
+    WrongState { code: String, state: &'static str, wanted: &'static str },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CampaignStatus {
+    pub code: String,
+    pub state: &'static str,
+    pub gateway: String,
+    /// Until when the gateway is held still, if it is.
+    pub gateway_paused_until: Option<String>,
+    pub parts_sent: i64,
+    pub cost: f64,
+    pub currency: String,
+    pub applications: Vec<ApplicationStatus>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ApplicationStatus {
+    pub code: String,
+    pub category: &'static str,
+    pub state: &'static str,
+    pub names: u64,
+    pub invited: u64,
+    pub delivered: u64,
+    pub opened: u64,
+    pub in_doubt: u64,
+    pub completed: u64,
+    pub target: u32,
+    pub cells: Vec<CellStatus>,
+    /// AAPOR response rates; null where nothing can be said.
+    pub rr1: Option<f64>,
+    pub rr2: Option<f64>,
+    pub rr3: Option<f64>,
+    pub dispositions: Vec<(String, u64)>,
+    pub field_closes: Option<String>,
+    pub closed_by: Option<&'static str>,
+    pub dataset: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CellStatus {
+    pub segment: String,
+    pub completed: u32,
+    pub target: u32,
+}
+
+/// The status of one campaign, counted from the cases themselves.
+pub async fn status(installation: &Installation, code: &str) -> Result<CampaignStatus, CampaignError> {
+    let mut connection = installation.store.read().await?;
+    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
+    let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
+    let parts_sent = messages::parts_of_campaign(&mut connection, campaign.id).await?;
+    let gateway = installation.config.gateways.get(&campaign.gateway);
+    let paused = rates::paused(&mut connection, installation.clock.now()).await?;
+    let datasets = datasets::all(&mut connection).await?;
+    let mut statuses = Vec::new();
+    for application in applications::of_campaign(&mut connection, campaign.id).await? {
+        let funnel = invitations::funnel(&mut connection, application.id).await?;
+        let by_disposition = cases::by_disposition(&mut connection, application.id).await?;
+        let mut outcomes = Outcomes::default();
+        by_disposition.iter().for_each(|&(disposition, cases)| outcomes.add(disposition, cases));
+        let cells = quotas::cells(&mut connection, application.id).await?;
+        let dataset = datasets.iter().rev().find(|d| d.application == application.id).and_then(|d| d.folder.clone());
+        statuses.push(ApplicationStatus {
+            code: application.code,
+            category: application.category.as_str(),
+            state: match application.state {
+                ApplicationState::Registered => "registered",
+                ApplicationState::InField => "in_field",
+                ApplicationState::Closed => "closed",
+            },
+            names: funnel.names,
+            invited: funnel.invited,
+            delivered: funnel.delivered,
+            opened: funnel.opened,
+            in_doubt: funnel.in_doubt,
+            completed: outcomes.complete,
+            target: cells.iter().find(|c| c.segment == "*").map_or(0, |c| c.target),
+            cells: cells.into_iter().map(|c| CellStatus { segment: c.segment, completed: c.completes, target: c.target }).collect(),
+            rr1: outcomes.rr1(),
+            rr2: outcomes.rr2(),
+            rr3: outcomes.rr3(),
+            dispositions: by_disposition.into_iter().map(|(disposition, cases)| (disposition.to_string(), cases)).collect(),
+            field_closes: application.field_closes_at.map(|at| at.rfc3339(zone)),
+            closed_by: application.closed_by.map(ClosedBy::as_str),
+            dataset,
+        });
+    }
+    Ok(CampaignStatus {
+        code: campaign.code,
+        state: campaign.state.as_str(),
+        gateway_paused_until: paused.iter().find(|(name, _)| *name == campaign.gateway).map(|(_, until)| until.rfc3339(zone)),
+        gateway: campaign.gateway,
+        parts_sent,
+        cost: gateway.map_or(0.0, |g| (parts_sent as f64 * g.price_per_part * 100.0).round() / 100.0),
+        currency: gateway.map(|g| g.currency.clone()).unwrap_or_default(),
+        applications: statuses,
+    })
+}
+
+/// Pauses or resumes a campaign. (Closing is the deadline's: it disposes of what is open.)
+pub async fn change_state(installation: &Installation, code: &str, to: CampaignState) -> Result<(), CampaignError> {
+    let (from, wanted) = match to {
+        CampaignState::Running => ([CampaignState::Paused], "resumed"),
+        _ => ([CampaignState::Running], "paused"),
+    };
+    let mut tx = installation.store.write().await?;
+    let campaign = campaigns::find(&mut tx, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
+    if !campaigns::set_state(&mut tx, campaign.id, &from, to, installation.clock.now()).await? {
+        return Err(CampaignError::WrongState { code: code.to_owned(), state: campaign.state.as_str(), wanted });
+    }
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! What a message says: a step's text with a respondent's own words in it.
+
+use std::collections::BTreeMap;
+
+use crate::domain::contact_plan::{ContactPlan, Step};
+use crate::domain::language::Language;
+use crate::domain::personal::Personal;
+use crate::domain::sms_text::{Placeholder, Segmentation, segment};
+use crate::domain::time::Timestamp;
+
+/// The respondent's side of a message.
+pub struct Addressee<'a> {
+    pub name: &'a Personal,
+    pub applicant: &'a str,
+    /// The subjects of the open cases, in the order they are asked about.
+    pub subjects: Vec<String>,
+    pub link: &'a str,
+    pub language: Language,
+    pub field_closes_at: Timestamp,
+}
+
+/// A message's text, and the parts it goes out in.
+pub fn compose(plan: &ContactPlan, step: &Step, to: &Addressee<'_>, now: Timestamp) -> (Personal, Segmentation) {
+    let days_left = to.field_closes_at.since(now).as_secs() / 86_400;
+    let joint = if to.language == Language::Zh { "、" } else { ", " };
+    let values = BTreeMap::from([
+        (Placeholder::Name, to.name.reveal().to_owned()),
+        (Placeholder::Applicant, to.applicant.to_owned()),
+        (Placeholder::Subject, to.subjects.join(joint)),
+        (Placeholder::Link, to.link.to_owned()),
+        (Placeholder::Signature, plan.signature.clone()),
+        (Placeholder::DaysLeft, days_left.to_string()),
+    ]);
+    let text = step.text(to.language).map(|template| template.render(&values)).unwrap_or_default();
+    let segmentation = segment(&text);
+    (Personal::new(text), segmentation)
+}
