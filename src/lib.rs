@@ -5,13 +5,21 @@
 //! [`cli`] and [`web`] are the faces. `docs/architecture.md` is the map.
 
 pub mod campaign;
+pub mod cli;
 pub mod clock;
+pub mod collect;
 pub mod config;
 pub mod crypto;
+pub mod dataset;
+pub mod deadline;
 pub mod dispatch;
 pub mod domain;
 pub mod gateway;
 pub mod http_client;
 pub mod installation;
 pub mod intake;
+pub mod quota;
+pub mod sink;
 pub mod store;
+pub mod telemetry;
+pub mod web;

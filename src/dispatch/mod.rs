@@ -26,7 +26,8 @@ use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
 use crate::store::campaigns::{self, Campaign, CampaignState};
-use crate::store::{StoreError, invitations};
+use crate::store::{StoreError, invitations, rates};
+pub use eligibility::is_askable;
 use pace::Pacers;
 
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +90,13 @@ impl Dispatcher {
         Ok(tick)
     }
 
-    /// When anything is due next, as far as it is planned.
+    /// When anything is due next, as far as it is planned: a step, a doubt, or the end of a gateway's pause that steps are waiting for.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, DispatchError> {
+        let now = self.installation.clock.now();
         let mut connection = self.installation.store.read().await?;
         let planned = invitations::next_due(&mut connection).await?;
+        let pause_ends = rates::paused(&mut connection, now).await?.into_iter().map(|(_, until)| until).min();
+        let planned = planned.map(|at| if at <= now { pause_ends.unwrap_or(at) } else { at });
         let doubt = doubt::next_due(&mut connection, &self.installation).await?;
         Ok([planned, doubt].into_iter().flatten().min())
     }

@@ -80,10 +80,11 @@ pub async fn settle(installation: &Installation, campaign: &Campaign, plan: &Con
             submitted_at: at,
         });
     }
+    // Cases before invitations, as everywhere: two transactions that took them in different orders could wait for each other.
     messages::settle(&mut tx, &settlements, now).await?;
-    invitations::set_next(&mut tx, &again).await?;
     dispose(&mut tx, &accepted, Disposition::NothingHeard, &[Disposition::NotAttempted], now).await?;
     dispose(&mut tx, &dead, Disposition::NonWorkingNumber, &[Disposition::NotAttempted, Disposition::NothingHeard], now).await?;
+    invitations::set_next(&mut tx, &again).await?;
     invitations::stop(&mut tx, &dead).await?;
     apply_early_receipts(&mut tx, &campaign.gateway, &settlements, now).await?;
     tx.commit().await?;

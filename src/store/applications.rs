@@ -172,6 +172,19 @@ pub async fn close(tx: &mut AnyConnection, id: ApplicationId, by: ClosedBy, now:
     Ok(sqlx::query(sql).bind(id.0).bind(by.as_str()).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
+/// Applications in the field whose due day is over.
+pub async fn over_due_day(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<ApplicationId>> {
+    let sql = "SELECT id FROM application WHERE state = 'in_field' AND field_closes_at <= $1 ORDER BY id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(ApplicationId).collect())
+}
+
+/// The first end of a due day that is still to come.
+pub async fn next_closing(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(field_closes_at) FROM application WHERE state = 'in_field'").fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
+}
+
 /// The other applications in which somebody on the lists of `ids` has a case too: those that one invitation must cover together.
 pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId]) -> Result<Vec<String>> {
     if ids.is_empty() {

@@ -3,7 +3,7 @@
 use sqlx::AnyConnection;
 
 use super::dialect::{parameters, statement, values};
-use super::{Result, known};
+use super::{Result, WriteTx, known};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId, InvitationId, RespondentId};
 use crate::domain::segment::Segment;
@@ -46,6 +46,7 @@ pub enum Source {
     Gateway,
     Web,
     Reply,
+    Staff,
     Close,
 }
 
@@ -55,6 +56,7 @@ impl Source {
             Source::Gateway => "gateway",
             Source::Web => "web",
             Source::Reply => "reply",
+            Source::Staff => "staff",
             Source::Close => "close",
         }
     }
@@ -104,6 +106,40 @@ async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, s
         query = query.bind(*case).bind(to.code()).bind(source.as_str()).bind(now.0);
     }
     query.execute(tx).await?;
+    Ok(())
+}
+
+/// Closes cases that keep the disposition they have.
+pub async fn close_as_they_stand(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
+    for chunk in cases.chunks(1000) {
+        let sql = format!("UPDATE survey_case SET is_open = 0 WHERE id IN ({})", parameters(0, chunk.len()));
+        let mut query = sqlx::query(statement(sql));
+        for case in chunk {
+            query = query.bind(case.0);
+        }
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Takes a case for this transaction alone: everybody else who wants to change it waits. False: it is closed.
+pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
+    lock(tx, &[case]).await?;
+    let open: Option<i64> = sqlx::query_scalar("SELECT is_open FROM survey_case WHERE id = $1").bind(case.0).fetch_optional(&mut **tx).await?;
+    Ok(open == Some(1))
+}
+
+/// Takes cases for this transaction alone, in the order of their ids.
+pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
+    let engine = tx.engine();
+    for chunk in cases.chunks(1000) {
+        let sql = format!("SELECT id FROM survey_case WHERE id IN ({}) ORDER BY id{}", parameters(0, chunk.len()), engine.for_update());
+        let mut query = sqlx::query_scalar::<_, i64>(statement(sql));
+        for case in chunk {
+            query = query.bind(case.0);
+        }
+        query.fetch_all(&mut **tx).await?;
+    }
     Ok(())
 }
 

@@ -221,6 +221,15 @@ pub async fn stop(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Resul
     Ok(())
 }
 
+/// Plans nothing more where no case is open any more.
+pub async fn stop_without_open_case(tx: &mut AnyConnection, campaign: CampaignId) -> Result<()> {
+    let sql = "UPDATE invitation SET next_at = NULL
+               WHERE campaign_id = $1 AND next_at IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM survey_case c WHERE c.invitation_id = invitation.id AND c.is_open = 1)";
+    sqlx::query(sql).bind(campaign.0).execute(tx).await?;
+    Ok(())
+}
+
 /// The invitations to a number: all of them, or those of one programme.
 pub async fn to_number(connection: &mut AnyConnection, phone_hash: &str, programme: Option<ProgrammeId>) -> Result<Vec<InvitationId>> {
     let sql = "SELECT i.id FROM invitation i JOIN respondent r ON r.id = i.respondent_id JOIN campaign c ON c.id = i.campaign_id
@@ -233,30 +242,28 @@ pub async fn to_number(connection: &mut AnyConnection, phone_hash: &str, program
 #[derive(Debug, Clone)]
 pub struct LinkedInvitation {
     pub id: InvitationId,
-    pub campaign: CampaignId,
-    pub campaign_closed: bool,
     pub programme_id: ProgrammeId,
     pub phone_hash: String,
     pub language: Language,
     pub key_id: String,
     pub applicant_name: String,
+    pub opened_at: Option<Timestamp>,
 }
 
 /// Looks a link up by the hash of its code.
 pub async fn find_by_link(connection: &mut AnyConnection, link_hash: &str) -> Result<Option<LinkedInvitation>> {
-    let sql = "SELECT i.id, i.campaign_id, c.state, c.programme_id, r.phone_hash, r.language, a.key_id, a.name
+    let sql = "SELECT i.id, i.opened_at, c.programme_id, r.phone_hash, r.language, a.key_id, a.name
                FROM invitation i
                JOIN campaign c ON c.id = i.campaign_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
                WHERE i.token_hash = $1";
-    type LinkRow = (i64, i64, String, i64, String, String, String, String);
+    type LinkRow = (i64, Option<i64>, i64, String, String, String, String);
     let row: Option<LinkRow> = sqlx::query_as(sql).bind(link_hash.to_owned()).fetch_optional(connection).await?;
-    row.map(|(id, campaign, state, programme, phone_hash, language, key_id, applicant_name)| {
+    row.map(|(id, opened_at, programme, phone_hash, language, key_id, applicant_name)| {
         Ok(LinkedInvitation {
             id: InvitationId(id),
-            campaign: CampaignId(campaign),
-            campaign_closed: state == "closed",
+            opened_at: opened_at.map(Timestamp),
             programme_id: ProgrammeId(programme),
             phone_hash,
             language: known("a language", &language, Language::parse)?,

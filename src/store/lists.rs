@@ -174,6 +174,12 @@ pub async fn people_of(connection: &mut AnyConnection, applications: &[Applicati
     Ok(people)
 }
 
+/// The sealed persons of an application's respondents.
+pub async fn sealed_persons(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let sql = "SELECT r.person_sealed, r.phone_sealed FROM survey_case c JOIN respondent r ON r.id = c.respondent_id WHERE c.application_id = $1";
+    Ok(sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?)
+}
+
 fn count(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }

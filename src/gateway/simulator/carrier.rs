@@ -119,6 +119,7 @@ impl Shared {
         if !matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")) {
             return true;
         }
+        self.lock().record.pushes += 1;
         let sent = self.client.post(parsed).header("content-type", "application/json").body(body).send().await;
         sent.is_ok_and(|answer| answer.status().is_success())
     }

@@ -81,6 +81,10 @@ pub struct Record {
     pub taken: BTreeMap<String, u32>,
     /// How often each text went to each number, by fingerprint; the second way to see a double.
     pub texts: HashMap<u64, u32>,
+    /// Receipts and replies pushed.
+    pub pushes: u64,
+    /// Pages that people looked at.
+    pub visits: u64,
 }
 
 impl Record {

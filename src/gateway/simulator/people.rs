@@ -203,6 +203,7 @@ impl Shared {
         if !["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|loopback| origin.starts_with(loopback)) {
             return;
         }
+        self.lock().record.visits += 1;
         let Ok(page) = self.client.get(&address).send().await else { return };
         let Ok(page) = page.text().await else { return };
         let chosen = self.lock().people.get_mut(&number).and_then(|person| person.choose(&page, &link, &number));

@@ -145,7 +145,7 @@ mod tests {
                 (202, "0: Accepted for delivery", Outcome::Accepted { id: None }),
                 (202, "3: Queued for later delivery", Outcome::Accepted { id: None }),
                 (403, "Authorization failed for sendsms", Outcome::AccountFailure { code: "Authorization failed for sendsms".into() }),
-                (503, "Temporal failure, try again later.", Outcome::PassingFailure { code: "http_503".into() }),
+                (503, "Temporal failure, try again later.", Outcome::PassingFailure { code: "Temporal failure".into() }),
             ],
         );
     }

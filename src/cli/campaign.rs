@@ -1,0 +1,127 @@
+//! `campaign launch|pause|resume|close|status`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+
+use super::{output, read_text};
+use crate::campaign::{self, LaunchReport, LaunchRequest};
+use crate::domain::contact_plan::PlanFile;
+use crate::installation::Installation;
+use crate::store::campaigns::CampaignState;
+use crate::{dataset, deadline};
+
+#[derive(Subcommand)]
+pub enum CampaignCommand {
+    /// Check everything, show parts and cost, and put the applications into the field
+    Launch {
+        code: String,
+        #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
+        application: Vec<String>,
+        /// The contact plan's TOML file
+        #[arg(long, value_name = "FILE")]
+        plan: PathBuf,
+        /// A gateway of the configuration
+        #[arg(long, value_name = "NAME")]
+        gateway: String,
+        /// Check and reckon everything, launch nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send nothing until it is resumed; people may still answer
+    Pause { code: String },
+    /// Go on sending
+    Resume { code: String },
+    /// Close the field by hand, and write the datasets
+    Close { code: String },
+    /// How the campaign stands
+    Status {
+        code: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub async fn run(installation: &Installation, command: CampaignCommand) -> Result<()> {
+    match command {
+        CampaignCommand::Launch { code, application, plan, gateway, dry_run, json } => {
+            let file = read_plan(&plan)?;
+            let request = LaunchRequest { code: &code, applications: &application, plan: &file, gateway: &gateway, dry_run };
+            let report = campaign::launch(installation, &request).await.with_context(|| plan.display().to_string())?;
+            if json { output::json(&report) } else { show_launch(&report, dry_run) }
+        }
+        CampaignCommand::Pause { code } => {
+            campaign::change_state(installation, &code, CampaignState::Paused).await?;
+            println!("campaign {code} is paused");
+            Ok(())
+        }
+        CampaignCommand::Resume { code } => {
+            campaign::change_state(installation, &code, CampaignState::Running).await?;
+            println!("campaign {code} is running");
+            Ok(())
+        }
+        CampaignCommand::Close { code } => {
+            let closed = deadline::close_campaign(installation, &code).await?;
+            dataset::write_pending(installation).await?;
+            println!("campaign {code} is closed: {}", closed.join(", "));
+            Ok(())
+        }
+        CampaignCommand::Status { code, json } => {
+            let status = campaign::status(installation, &code).await?;
+            if json { output::json(&status) } else { show_status(&status) }
+        }
+    }
+}
+
+/// A plan's file, with the holidays file that it names beside it.
+pub fn read_plan(path: &std::path::Path) -> Result<PlanFile> {
+    let name = || path.display().to_string();
+    let file = PlanFile::parse(&read_text(path)?).with_context(name)?;
+    match &file.holidays {
+        None => Ok(file),
+        Some(holidays) => {
+            let beside = path.parent().unwrap_or(std::path::Path::new(".")).join(holidays);
+            let text = read_text(&beside).with_context(|| format!("{}: holidays", name()))?;
+            file.with_calendar(&text).with_context(|| beside.display().to_string())
+        }
+    }
+}
+
+fn show_launch(report: &LaunchReport, dry_run: bool) -> Result<()> {
+    let verb = if dry_run { "could be launched" } else { "is launched" };
+    println!("campaign {} {verb}: {} people, {} of them by telephone only", report.campaign, report.invitations, report.without_mobile);
+    let steps =
+        report.steps.iter().map(|s| vec![s.name.clone(), s.begins.clone(), s.done.clone(), s.longest_message_parts.to_string(), s.parts.to_string()]);
+    output::table(&["step", "begins", "done at the latest", "parts of the longest", "parts"], &steps.collect::<Vec<_>>());
+    let applications = report.applications.iter().map(|a| vec![a.code.clone(), a.names.to_string(), a.target.to_string(), a.dataset_due.clone()]);
+    output::table(&["application", "names", "target", "dataset due"], &applications.collect::<Vec<_>>());
+    println!("if everybody gets every step: {} parts, {:.2} {}", report.parts_at_most, report.cost_at_most, report.currency);
+    Ok(())
+}
+
+fn show_status(status: &campaign::CampaignStatus) -> Result<()> {
+    println!("campaign {} is {}; {} parts sent, {:.2} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
+    if let Some(until) = &status.gateway_paused_until {
+        println!("gateway {} is held still until {until}", status.gateway);
+    }
+    let cells = |a: &campaign::ApplicationStatus| {
+        vec![
+            a.code.clone(),
+            a.state.to_owned(),
+            a.names.to_string(),
+            a.invited.to_string(),
+            a.delivered.to_string(),
+            a.opened.to_string(),
+            a.in_doubt.to_string(),
+            format!("{}/{}", a.completed, a.target),
+            output::percent(a.rr1),
+            a.closed_by.or(a.field_closes.as_deref()).unwrap_or_default().to_owned(),
+        ]
+    };
+    let header = ["application", "state", "names", "invited", "delivered", "opened", "in doubt", "completed", "RR1", "closes"];
+    output::table(&header, &status.applications.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}

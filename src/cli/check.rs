@@ -1,0 +1,69 @@
+//! `check-config`, `migrate` and `doctor`.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+
+use crate::campaign;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::installation::{Installation, open_phone};
+use crate::store::{applications, lists};
+
+/// The configuration has been read by now; what it names is looked at too.
+pub fn check_config(config: &Config) -> Result<()> {
+    let mut problems: Vec<String> = campaign::check_all(config.questionnaires.as_deref()).into_iter().map(|e| e.to_string()).collect();
+    for (name, gateway) in &config.gateways {
+        problems.extend(crate::gateway::template::TemplateGateway::open(gateway, "").err().map(|problem| format!("gateway.{name}: {problem}")));
+    }
+    if !problems.is_empty() {
+        bail!("{}", problems.join("\nfieldworkd: "));
+    }
+    println!("the configuration is good: {} gateway(s), five questionnaires", config.gateways.len());
+    Ok(())
+}
+
+pub async fn migrate(config: Config) -> Result<()> {
+    super::open(config).await?;
+    println!("the database is of this version");
+    Ok(())
+}
+
+/// Looks at everything that must work together, and fails when something does not.
+pub async fn doctor(config: Config) -> Result<()> {
+    let mut all_well = true;
+    let mut tell = |what: &str, problem: Option<String>| {
+        all_well &= problem.is_none();
+        println!("{} {what}{}", if problem.is_none() { "ok     " } else { "PROBLEM" }, problem.map(|p| format!(": {p}")).unwrap_or_default());
+    };
+    tell("configuration", check_questions(&config));
+    let datasets = config.datasets.clone();
+    let written = std::fs::create_dir_all(&datasets).and_then(|()| {
+        let probe = datasets.join(".doctor");
+        std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(probe))
+    });
+    tell("datasets folder", written.err().map(|e| format!("{}: {e}", datasets.display())));
+    match Installation::open(config, Arc::new(SystemClock)).await {
+        Err(error) => tell("database and key ring", Some(error.to_string())),
+        Ok(installation) => {
+            tell("database and key ring", None);
+            tell("the key ring belongs to the database", check_keys(&installation).await.err().map(|e| e.to_string()));
+        }
+    }
+    if all_well { Ok(()) } else { bail!("not all is well; see above") }
+}
+
+fn check_questions(config: &Config) -> Option<String> {
+    campaign::check_all(config.questionnaires.as_deref()).first().map(|e| e.to_string())
+}
+
+/// Opens one sealed number of each application.
+async fn check_keys(installation: &Installation) -> Result<()> {
+    let mut connection = installation.store.read().await?;
+    for application in applications::all(&mut connection).await? {
+        if let Some((_, phone)) = lists::sealed_persons(&mut connection, application.id).await?.first() {
+            open_phone(&installation.keys.sealer(&application.key_id)?, phone)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! One completed interview in words, and links to look at.
+
+use anyhow::Result;
+
+use super::world::World;
+use crate::campaign::{self, LaunchRequest};
+use crate::domain::language::Language;
+use crate::domain::phone::Phone;
+use crate::domain::questionnaire::Questionnaire;
+use crate::intake::{self, ImportRequest};
+use crate::store::responses::StoredValue;
+use crate::store::{applications, campaigns, responses};
+
+/// The first completed interview of the demo: questions and points, without the open answer, which may name people.
+pub async fn tell_one(world: &World) -> Result<Option<String>> {
+    let mut connection = world.installation.store.read().await?;
+    for application in applications::all(&mut connection).await? {
+        let Some(questionnaire) = application.questionnaire_id else { continue };
+        let complete = responses::of_application(&mut connection, application.id).await?.into_iter().find(|r| r.completed_at.is_some());
+        let Some(response) = complete else { continue };
+        let questionnaire = Questionnaire::parse(&campaigns::questionnaire_source(&mut connection, questionnaire).await?)?;
+        let zone = world.plan.time_zone;
+        let seconds = response.completed_at.map_or(0, |end| end.since(response.started_at).as_secs());
+        let mut lines =
+            vec![format!("One interview about {}, begun {}, done in {seconds} s:", application.subject.title(), response.started_at.rfc3339(zone))];
+        for item in questionnaire.items() {
+            let answer = match response.answers.get(&item.id) {
+                Some(StoredValue::Plain(value)) if value == "na" => "不适用",
+                Some(StoredValue::Plain(value)) => value,
+                Some(StoredValue::Sealed(_)) => "(an open answer, sealed)",
+                None => "–",
+            };
+            lines.push(format!("  {}  {answer}", item.text.in_language(Language::Zh)));
+        }
+        return Ok(Some(lines.join("\n")));
+    }
+    Ok(None)
+}
+
+const LOOK_APPLICATIONS: &str = r#"
+programme = "credit-2026"
+[[application]]
+code = "LOOK-TEA"
+applicant = { code = "look", name = "云雾茶业" }
+category = "product"
+subject = { brand = "云雾", product = "绿茶", model = "特级", specification = "250g" }
+[[application]]
+code = "LOOK-SHOP"
+applicant = { code = "look", name = "云雾茶业" }
+category = "service"
+subject = { service = "云雾门店服务" }
+"#;
+
+/// Puts two more applications with two made-up visitors into the field and returns their links: the demo's own fields are closed by now.
+pub async fn open_links(world: &World) -> Result<Vec<String>> {
+    const NUMBERS: [&str; 2] = ["13800138000", "13900139000"];
+    let installation = &world.installation;
+    intake::add_applications(installation, LOOK_APPLICATIONS).await?;
+    let applications = ["LOOK-TEA", "LOOK-SHOP"].map(str::to_owned);
+    let list = format!("姓名,手机,语言\n访客一,{},中文\nVisitor,{},English\n", NUMBERS[0], NUMBERS[1]);
+    let request = ImportRequest { applications: &applications, file: "visitors", content: list.as_bytes(), dry_run: false };
+    intake::import_list(installation, &request, &mut |_, _| {}).await?;
+    let launch = LaunchRequest { code: "LOOK", applications: &applications, plan: world.plan_file(), gateway: super::world::GATEWAY, dry_run: false };
+    campaign::launch(installation, &launch).await?;
+    let key_id = applications::find(&mut *installation.store.read().await?, "LOOK-TEA").await?.map(|a| a.key_id).unwrap_or_default();
+    let hasher = installation.keys.hasher();
+    let mut lines = Vec::new();
+    for (number, said) in NUMBERS.iter().zip(["two questionnaires behind one link, in Chinese", "the same for a guest, in English"]) {
+        let phone = Phone::parse(number, phonenumber::country::CN)?;
+        let code = hasher.link_code("LOOK", &key_id, &hasher.number(&phone));
+        lines.push(format!("  {}/i/{code}  {said}", installation.config.public_url));
+    }
+    lines.push(format!("  {}/readyz  the probe", installation.config.public_url));
+    Ok(lines)
+}

@@ -1,0 +1,98 @@
+//! Counts what happened: from the simulator's record and from the cases themselves.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::play::Played;
+use super::world::{RATE, World};
+use crate::{campaign, dataset};
+
+/// The demo's outcome; its keys are a contract: added to, never renamed.
+#[derive(Serialize)]
+pub struct Report {
+    pub applications: Vec<ApplicationReport>,
+    pub duplicate_submits: u64,
+    pub outside_hours: u64,
+    pub over_rate: u64,
+    pub over_quota: u64,
+    pub messages: u64,
+    pub virtual_days: u64,
+    pub wall_seconds: f64,
+    pub seed: u64,
+    /// Messages whose answer was lost, and those of them that the gateway's query settled.
+    pub in_doubt: u64,
+    pub in_doubt_settled: u64,
+    /// Receipts and replies that the gateway pushed.
+    pub pushes: u64,
+    /// Pages that people looked at.
+    pub visits: u64,
+    pub datasets_verified: u64,
+}
+
+#[derive(Serialize)]
+pub struct ApplicationReport {
+    pub code: String,
+    pub category: String,
+    pub names: u64,
+    pub invited: u64,
+    pub delivered: u64,
+    pub opened: u64,
+    pub completed: u64,
+    pub target: u32,
+    pub rr1: Option<f64>,
+    pub closed_by: Option<String>,
+    pub dataset: Option<String>,
+    pub dispositions: Vec<(String, u64)>,
+}
+
+pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) -> Result<Report> {
+    let record = world.simulator.record();
+    let mut applications = Vec::new();
+    let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
+    for code in World::campaign_codes() {
+        for application in campaign::status(&world.installation, code).await?.applications {
+            over_quota += application.completed.saturating_sub(u64::from(application.target));
+            over_quota += application.cells.iter().map(|cell| u64::from(cell.completed.saturating_sub(cell.target))).sum::<u64>();
+            in_doubt_left += application.in_doubt;
+            if let Some(folder) = &application.dataset {
+                dataset::verify(Path::new(folder))?;
+                verified += 1;
+            }
+            applications.push(ApplicationReport {
+                code: application.code,
+                category: application.category.to_owned(),
+                names: application.names,
+                invited: application.invited,
+                delivered: application.delivered,
+                opened: application.opened,
+                completed: application.completed,
+                target: application.target,
+                rr1: application.rr1.map(|rate| (rate * 10_000.0).round() / 10_000.0),
+                closed_by: application.closed_by.map(str::to_owned),
+                dataset: application.dataset,
+                dispositions: application.dispositions,
+            });
+        }
+    }
+    let zone = world.plan.time_zone;
+    let outside = record.submits.iter().filter(|(at, _)| !world.plan.hours.is_open(*at, zone)).count();
+    Ok(Report {
+        applications,
+        duplicate_submits: record.duplicates(),
+        outside_hours: outside as u64,
+        over_rate: record.over_rate(RATE),
+        over_quota,
+        messages: record.taken.values().map(|&n| u64::from(n)).sum(),
+        virtual_days: world.now().since(world.began_at).as_secs() / 86_400,
+        wall_seconds: (began.elapsed().as_secs_f64() * 100.0).round() / 100.0,
+        seed,
+        in_doubt: played.settled + in_doubt_left,
+        in_doubt_settled: played.settled,
+        pushes: record.pushes,
+        visits: record.visits,
+        datasets_verified: verified,
+    })
+}

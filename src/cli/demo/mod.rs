@@ -1,0 +1,123 @@
+//! `demo`: a whole programme on loopback, in virtual time, from the lists in `config/demo/`.
+//!
+//! The daemon's own web server and the gateway simulator run on loopback ports; the lists are imported, the campaigns launched, and three months
+//! are played as fast as the machine goes. What the table says of the invariants is counted from what the simulator saw and from the cases
+//! themselves, not from what the daemon says about itself.
+
+mod interview;
+mod judge;
+mod play;
+mod world;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output;
+use judge::Report;
+use world::World;
+
+#[derive(Args)]
+pub struct DemoArguments {
+    /// Where the demo's database, keys, log and datasets go
+    #[arg(long, value_name = "DIR", default_value = "fieldworkd-demo")]
+    dir: PathBuf,
+    /// The same seed gives the same figures
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object instead of the story
+    #[arg(long)]
+    json: bool,
+    /// Keep the server up afterwards, and print links to look at
+    #[arg(long)]
+    open: bool,
+}
+
+pub async fn run(arguments: DemoArguments) -> Result<()> {
+    let began = Instant::now();
+    let says = |line: &str| {
+        if !arguments.json {
+            println!("{line}");
+        }
+    };
+    let world = World::make(&arguments.dir, arguments.seed).await?;
+    says(&format!("fieldworkd demo, seed {}: everything on loopback, in {}", arguments.seed, arguments.dir.display()));
+    says("\nLists come in:");
+    for line in world.import_lists().await? {
+        says(&format!("  {line}"));
+    }
+    says("\nCampaigns are launched:");
+    for line in world.launch_campaigns().await? {
+        says(&format!("  {line}"));
+    }
+    says("\nThree months pass:");
+    let bar = progress_bar(arguments.json);
+    let played = play::play(&world, &mut |day, of| {
+        bar.set_length(of);
+        bar.set_position(day);
+    })
+    .await?;
+    bar.finish_and_clear();
+    let report = judge::judge(&world, arguments.seed, &played, began).await?;
+    if arguments.json {
+        output::json(&report)?;
+    } else {
+        show(&report);
+        if let Some(told) = interview::tell_one(&world).await? {
+            println!("\n{told}");
+        }
+    }
+    if arguments.open {
+        world.stay_open(arguments.json).await?;
+    }
+    Ok(())
+}
+
+fn progress_bar(is_json: bool) -> ProgressBar {
+    let visible = !is_json && std::io::stderr().is_terminal();
+    let bar = ProgressBar::with_draw_target(None, if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
+    if let Ok(style) = ProgressStyle::with_template("  {wide_bar} day {pos} of {len}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn show(report: &Report) {
+    println!(
+        "  {} messages, {} receipts and replies, {} page visits in {} virtual days\n",
+        report.messages, report.pushes, report.visits, report.virtual_days
+    );
+    let header = ["application", "category", "names", "invited", "delivered", "opened", "completed", "target", "RR1", "closed by", "dataset"];
+    let cells = |a: &judge::ApplicationReport| {
+        vec![
+            a.code.clone(),
+            a.category.clone(),
+            a.names.to_string(),
+            a.invited.to_string(),
+            a.delivered.to_string(),
+            a.opened.to_string(),
+            a.completed.to_string(),
+            a.target.to_string(),
+            output::percent(a.rr1),
+            a.closed_by.clone().unwrap_or_default(),
+            a.dataset.clone().unwrap_or_default(),
+        ]
+    };
+    output::table(&header, &report.applications.iter().map(cells).collect::<Vec<_>>());
+    println!(
+        "\nThe invariants, counted from outside: sent twice {}, outside hours {}, over the rate {}, over quota {}; in doubt {}, of these settled {}; datasets verified {} of {}",
+        report.duplicate_submits,
+        report.outside_hours,
+        report.over_rate,
+        report.over_quota,
+        report.in_doubt,
+        report.in_doubt_settled,
+        report.datasets_verified,
+        report.applications.len()
+    );
+    println!("{:.1} s", report.wall_seconds);
+}

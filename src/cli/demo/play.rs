@@ -1,0 +1,45 @@
+//! Plays the months: whatever is due next happens next, and the clock jumps to it.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::world::World;
+use crate::dispatch::Dispatcher;
+use crate::domain::time::Timestamp;
+use crate::store::campaigns;
+use crate::{dataset, deadline};
+
+/// The field is over when its last due day is; a play that goes on past this has gone wrong.
+const AT_MOST: Duration = Duration::from_secs(200 * 86_400);
+
+pub struct Played {
+    /// Messages in doubt that a query settled.
+    pub settled: u64,
+}
+
+/// Plays until every campaign is closed. `progress` is told the days gone by and all of them.
+pub async fn play(world: &World, progress: &mut dyn FnMut(u64, u64)) -> Result<Played> {
+    let dispatcher = Dispatcher::new(world.installation.clone());
+    let last_day = deadline::next_due(&world.installation).await?.unwrap_or(world.now());
+    let days = |until: Timestamp| until.since(world.began_at).as_secs() / 86_400;
+    let mut settled = 0;
+    loop {
+        settled += dispatcher.tick().await?.settled;
+        world.simulator.tick().await;
+        deadline::tick(&world.installation).await?;
+        if campaigns::live(&mut *world.installation.store.read().await?).await?.is_empty() {
+            break;
+        }
+        let now = world.now();
+        let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), deadline::next_due(&world.installation).await?];
+        let Some(next) = next.into_iter().flatten().min() else { bail!("nothing is planned, and the field is still open") };
+        world.clock.advance_to(next.max(now + Duration::from_millis(1)));
+        if world.now().since(world.began_at) > AT_MOST {
+            bail!("the field should be over by now");
+        }
+        progress(days(world.now()), days(last_day));
+    }
+    dataset::write_pending(&world.installation).await?;
+    Ok(Played { settled })
+}

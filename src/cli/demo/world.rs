@@ -1,0 +1,177 @@
+//! The demo's world: an installation in a folder of its own, its web server, the simulator, and the files of `config/demo/`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use tokio::net::TcpListener;
+
+use crate::campaign::{self, LaunchRequest};
+use crate::clock::{Clock, VirtualClock};
+use crate::config::Config;
+use crate::crypto::sha256_hex;
+use crate::domain::contact_plan::{ContactPlan, PlanFile};
+use crate::domain::time::Timestamp;
+use crate::gateway::simulator::{Script, Simulator};
+use crate::installation::Installation;
+use crate::intake::{self, ImportRequest};
+use crate::{telemetry, web};
+
+const PROGRAMME: &str = include_str!("../../../config/demo/programme.toml");
+const APPLICATIONS: &str = include_str!("../../../config/demo/applications.toml");
+const PLAN: &str = include_str!("../../../config/demo/plan.toml");
+const HOLIDAYS: &str = include_str!("../../../config/demo/holidays-2026.toml");
+
+struct DemoList {
+    file: &'static str,
+    form: &'static str,
+    content: &'static [u8],
+    applications: &'static [&'static str],
+}
+
+macro_rules! demo_list {
+    ($file:literal, $form:literal, $applications:expr) => {
+        DemoList { file: $file, form: $form, content: include_bytes!(concat!("../../../config/demo/lists/", $file)), applications: &$applications }
+    };
+}
+
+const LISTS: [DemoList; 6] = [
+    demo_list!("shanhai-users.csv", "CSV in GB18030, a title row, shared by two applications", ["SH-BRAND", "SH-FIRM"]),
+    demo_list!("shanhai-h6.xlsx", "XLSX, numbers as numbers", ["SH-H6"]),
+    demo_list!("yunchuan-owners.xls", "XLS with kinds of owners", ["YC-TOWER"]),
+    demo_list!("yunchuan-care.tsv", "TSV in UTF-16, some on another applicant's list too", ["YC-CARE"]),
+    demo_list!("qinghe-clinic.ods", "ODS without any header", ["QH-CLINIC"]),
+    demo_list!("qinghe-users.csv", "CSV in UTF-8 with semicolons and lone CR", ["QH-FIRM"]),
+];
+
+const CAMPAIGNS: [(&str, &[&str]); 3] =
+    [("SHANHAI", &["SH-BRAND", "SH-FIRM", "SH-H6"]), ("YUNCHUAN", &["YC-TOWER", "YC-CARE"]), ("QINGHE", &["QH-CLINIC", "QH-FIRM"])];
+
+pub const GATEWAY: &str = "simulator";
+pub const RATE: u32 = 20;
+/// A folder with this file in it is a demo's, and may be emptied for the next one.
+const MARK: &str = ".fieldworkd-demo";
+
+pub struct World {
+    pub installation: Arc<Installation>,
+    pub clock: Arc<VirtualClock>,
+    pub simulator: Simulator,
+    pub plan: ContactPlan,
+    pub began_at: Timestamp,
+    plan_file: PlanFile,
+}
+
+impl World {
+    /// Empties and fills the folder, starts the servers.
+    pub async fn make(folder: &Path, seed: u64) -> Result<World> {
+        prepare(folder, seed)?;
+        let plan_file = PlanFile::parse(PLAN)?.with_calendar(HOLIDAYS)?;
+        let plan = plan_file.check()?;
+        // A Monday morning.
+        let morning = chrono::NaiveDate::from_ymd_opt(2026, 3, 2).and_then(|day| day.and_hms_opt(9, 30, 0)).context("a day")?;
+        let began_at = Timestamp::from_local(morning, plan.time_zone);
+        let clock = Arc::new(VirtualClock::starting_at(began_at));
+
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let simulator = Simulator::start(any_port, Script::lifelike(seed, RATE), clock.clone()).await.context("the simulator cannot start")?;
+        let listener = TcpListener::bind(any_port).await.context("no loopback port is free")?;
+        let config = configure(folder, listener.local_addr()?, simulator.address())?;
+        telemetry::start(&config, Some(&folder.join("fieldworkd.log")))?;
+        let installation = Arc::new(Installation::open(config, clock.clone()).await?);
+        tokio::spawn(web::serve(installation.clone(), listener, std::future::pending()));
+        Ok(World { installation, clock, simulator, plan, began_at, plan_file })
+    }
+
+    pub async fn import_lists(&self) -> Result<Vec<String>> {
+        intake::apply_programme(&self.installation, PROGRAMME).await?;
+        intake::add_applications(&self.installation, APPLICATIONS).await?;
+        let mut lines = Vec::new();
+        for list in &LISTS {
+            let applications: Vec<String> = list.applications.iter().map(|code| (*code).to_owned()).collect();
+            let request = ImportRequest { applications: &applications, file: list.file, content: list.content, dry_run: false };
+            let outcome = intake::import_list(&self.installation, &request, &mut |_, _| {}).await?;
+            let (taken, merged, rejected) = (outcome.accepted, outcome.merged, outcome.rejected);
+            lines.push(format!("{} ({}): {taken} taken, {merged} merged, {rejected} rejected", list.file, list.form));
+        }
+        Ok(lines)
+    }
+
+    pub async fn launch_campaigns(&self) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for (code, applications) in CAMPAIGNS {
+            let applications: Vec<String> = applications.iter().map(|code| (*code).to_owned()).collect();
+            let request = LaunchRequest { code, applications: &applications, plan: &self.plan_file, gateway: GATEWAY, dry_run: false };
+            let report = campaign::launch(&self.installation, &request).await?;
+            lines.push(format!(
+                "{code}: {} people ({} by telephone only), at most {} parts or {:.2} {}",
+                report.invitations, report.without_mobile, report.parts_at_most, report.cost_at_most, report.currency
+            ));
+        }
+        Ok(lines)
+    }
+
+    pub fn campaign_codes() -> impl Iterator<Item = &'static str> {
+        CAMPAIGNS.iter().map(|(code, _)| *code)
+    }
+
+    /// Prints links whose field is open, and waits for Ctrl-C.
+    pub async fn stay_open(&self, is_json: bool) -> Result<()> {
+        let links = super::interview::open_links(self).await?;
+        let mut lines = vec!["Open in a browser (stop with Ctrl-C):".to_owned()];
+        lines.extend(links);
+        // With --json the one object on standard output stays alone.
+        lines.iter().for_each(|line| if is_json { eprintln!("{line}") } else { println!("{line}") });
+        tokio::signal::ctrl_c().await?;
+        Ok(())
+    }
+}
+
+fn prepare(folder: &Path, seed: u64) -> Result<()> {
+    let shown = folder.display();
+    if folder.exists() {
+        let is_empty = std::fs::read_dir(folder).with_context(|| format!("{shown} cannot be read"))?.next().is_none();
+        if !is_empty && !folder.join(MARK).exists() {
+            bail!("{shown} holds something else than a demo; name another folder with --dir");
+        }
+        std::fs::remove_dir_all(folder).with_context(|| format!("{shown} cannot be emptied"))?;
+    }
+    std::fs::create_dir_all(folder.join("keyring")).with_context(|| format!("{shown} cannot be made"))?;
+    std::fs::write(folder.join(MARK), "made by fieldworkd demo\n")?;
+    // The key comes from the seed, so that the same seed gives the same datasets. Only made-up people are sealed with it.
+    std::fs::write(folder.join("keyring/installation.key"), sha256_hex(format!("demo {seed}").as_bytes()))?;
+    Ok(())
+}
+
+/// The shipped configuration with the demo's paths and ports; FIELDWORKD_… variables about the log still count.
+fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Config> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let ours = [
+        ("DATABASE__URL", format!("sqlite:{}", path("fieldworkd.db"))),
+        ("KEYS__RING", path("keyring")),
+        ("WEB__LISTEN", web.to_string()),
+        ("WEB__PUBLIC_URL", format!("http://{web}")),
+        ("DATASET__FOLDER", path("datasets")),
+        ("GATEWAY__SIMULATOR__RATE_PER_SECOND", RATE.to_string()),
+        // One at a time: virtual time then stands still while a message is under way.
+        ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
+    ];
+    let log = std::env::vars().filter(|(key, _)| key.starts_with("FIELDWORKD_LOG__"));
+    let environment = ours.into_iter().map(|(key, value)| (format!("FIELDWORKD_{key}"), value)).chain(log);
+    let mut config = Config::load(None, environment)?;
+    if let Some(gateway) = config.gateways.get_mut(GATEWAY) {
+        gateway.definition = gateway.definition.replace("127.0.0.1:9700", &simulator.to_string());
+    }
+    config.datasets = PathBuf::from(path("datasets"));
+    Ok(config)
+}
+
+impl World {
+    pub fn plan_file(&self) -> &PlanFile {
+        &self.plan_file
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

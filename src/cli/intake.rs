@@ -1,0 +1,167 @@
+//! `programme`, `application` and `list`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use super::{output, read_file, read_text};
+use crate::installation::Installation;
+use crate::intake::{self, Decision, ImportOutcome, ImportRequest};
+use crate::store::applications::{self, ApplicationState};
+use crate::store::lists;
+
+#[derive(Subcommand)]
+pub enum ProgrammeCommand {
+    /// Create or update a programme from its TOML file
+    Apply { file: PathBuf },
+}
+
+#[derive(Subcommand)]
+pub enum ApplicationCommand {
+    /// Register the applications of a TOML file, all or none
+    Add { file: PathBuf },
+    /// List applications
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ListCommand {
+    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS)
+    Import {
+        /// The application that the list serves; several, parted by commas, share it
+        #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
+        application: Vec<String>,
+        file: PathBuf,
+        /// Check and show everything, write nothing to the database
+        #[arg(long)]
+        dry_run: bool,
+        /// Where the report on rejected and merged rows goes; without it, beside the list as NAME.report.csv
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub async fn programme(installation: &Installation, command: ProgrammeCommand) -> Result<()> {
+    let ProgrammeCommand::Apply { file } = command;
+    let programme = intake::apply_programme(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
+    println!("programme {} is set: {}", programme.code, programme.name.zh);
+    Ok(())
+}
+
+pub async fn application(installation: &Installation, command: ApplicationCommand) -> Result<()> {
+    match command {
+        ApplicationCommand::Add { file } => {
+            let codes = intake::add_applications(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
+            println!("registered: {}", codes.join(", "));
+            Ok(())
+        }
+        ApplicationCommand::List { json } => list_applications(installation, json).await,
+    }
+}
+
+async fn list_applications(installation: &Installation, as_json: bool) -> Result<()> {
+    let mut connection = installation.store.read().await?;
+    let mut rows = Vec::new();
+    for application in applications::all(&mut connection).await? {
+        let names: u32 = lists::names_by_segment(&mut connection, application.id).await?.values().sum();
+        let state = match application.state {
+            ApplicationState::Registered => "registered",
+            ApplicationState::InField => "in_field",
+            ApplicationState::Closed => "closed",
+        };
+        rows.push((application, names, state));
+    }
+    if as_json {
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|(a, names, state)| {
+                json!({ "code": a.code, "category": a.category, "applicant": a.applicant_name, "subject": a.subject.title(), "names": names, "state": state })
+            })
+            .collect();
+        return output::json(&shown);
+    }
+    let cells = |(a, names, state): &(applications::Application, u32, &str)| {
+        vec![a.code.clone(), a.category.to_string(), (*state).to_owned(), names.to_string(), a.applicant_name.clone(), a.subject.title()]
+    };
+    output::table(&["code", "category", "state", "names", "applicant", "subject"], &rows.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}
+
+pub async fn list(installation: &Installation, command: ListCommand) -> Result<()> {
+    let ListCommand::Import { application, file, dry_run, report, json } = command;
+    let content = read_file(&file)?;
+    let shown_name = file.display().to_string();
+    let request = ImportRequest { applications: &application, file: &shown_name, content: &content, dry_run };
+    let bar = progress_bar();
+    let outcome = intake::import_list(installation, &request, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    })
+    .await?;
+    bar.finish_and_clear();
+    // A dry run shows its findings; it writes a file only when one is named.
+    let report_file = report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{shown_name}.report.csv"))));
+    let mut written = None;
+    if let (Some(path), false) = (report_file, outcome.findings.is_empty()) {
+        intake::write_report(&path, &shown_name, &outcome.findings).with_context(|| format!("the report {} cannot be written", path.display()))?;
+        written = Some(path.display().to_string());
+    }
+    if json {
+        let mut value = serde_json::to_value(&outcome)?;
+        value["dry_run"] = json!(dry_run);
+        value["report"] = json!(written);
+        return output::json(&value);
+    }
+    show(&outcome, &shown_name, dry_run, written.as_deref());
+    Ok(())
+}
+
+fn show(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>) {
+    if outcome.already {
+        println!("{file} was imported before; nothing was changed");
+        return;
+    }
+    if dry_run || report.is_none() {
+        for finding in &outcome.findings {
+            let place = if finding.column.is_empty() { String::new() } else { format!(", {}", finding.column) };
+            println!("{file}, row {}{place}: {} {} — {}", finding.row, finding.decision.as_str(), finding.value, finding.what);
+        }
+    }
+    let noted = outcome.findings.iter().filter(|f| f.decision == Decision::Noted).count();
+    println!(
+        "{}{} rows: {} taken, {} merged, {} rejected, {} noted; {} by telephone only, {} opted out earlier",
+        if dry_run { "dry run, nothing written: " } else { "" },
+        outcome.rows,
+        outcome.accepted,
+        outcome.merged,
+        outcome.rejected,
+        noted,
+        outcome.fixed_lines,
+        outcome.suppressed
+    );
+    for (code, names) in &outcome.names {
+        println!("{code}: {names} names on the list");
+    }
+    if let Some(report) = report {
+        println!("what to do about each row stands in {report}");
+    }
+}
+
+/// On a terminal only.
+fn progress_bar() -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(None, target);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows") {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,129 @@
+//! The command line: parses, opens the installation, calls one use-case, prints.
+//!
+//! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong usage. Listing commands take `--json`.
+
+mod campaign;
+mod check;
+mod dataset;
+mod demo;
+mod intake;
+mod output;
+mod serve;
+mod simulator;
+mod suppress;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::installation::Installation;
+
+#[derive(Parser)]
+#[command(name = "fieldworkd", version, about, max_term_width = 110)]
+struct Arguments {
+    /// The configuration file; without it, config/fieldworkd.toml if it is there, else the built-in one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play a whole programme on loopback, in virtual time, from the lists in config/demo/
+    Demo(demo::DemoArguments),
+    /// Run the daemon
+    Serve,
+    /// Check the configuration, and name every mistake in it
+    CheckConfig,
+    /// Bring the database to this version
+    Migrate,
+    /// Is all well, and what is missing?
+    Doctor,
+    /// Programmes
+    #[command(subcommand)]
+    Programme(intake::ProgrammeCommand),
+    /// Applications
+    #[command(subcommand)]
+    Application(intake::ApplicationCommand),
+    /// Respondent lists
+    #[command(subcommand)]
+    List(intake::ListCommand),
+    /// Campaigns
+    #[command(subcommand)]
+    Campaign(campaign::CampaignCommand),
+    /// Datasets
+    #[command(subcommand)]
+    Dataset(dataset::DatasetCommand),
+    /// Numbers that are not contacted
+    #[command(subcommand)]
+    Suppress(suppress::SuppressCommand),
+    /// Run the gateway simulator, with people behind it, on loopback
+    Simulator(simulator::SimulatorArguments),
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("fieldworkd: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let config = || load_config(arguments.config.clone());
+    match arguments.command {
+        Command::Demo(demo) => demo::run(demo).await,
+        Command::Serve => serve::run(config()?).await,
+        Command::CheckConfig => check::check_config(&config()?),
+        Command::Migrate => check::migrate(config()?).await,
+        Command::Doctor => check::doctor(config()?).await,
+        Command::Simulator(simulator) => simulator::run(simulator).await,
+        Command::Dataset(dataset::DatasetCommand::Verify { folder }) => dataset::verify_folder(&folder),
+        Command::Programme(command) => intake::programme(&open(config()?).await?, command).await,
+        Command::Application(command) => intake::application(&open(config()?).await?, command).await,
+        Command::List(command) => intake::list(&open(config()?).await?, command).await,
+        Command::Campaign(command) => campaign::run(&open(config()?).await?, command).await,
+        Command::Dataset(command) => dataset::run(&open(config()?).await?, command).await,
+        Command::Suppress(command) => suppress::run(&open(config()?).await?, command).await,
+    }
+}
+
+const USUAL_CONFIG: &str = "config/fieldworkd.toml";
+
+fn load_config(file: Option<PathBuf>) -> Result<Config> {
+    let usual = PathBuf::from(USUAL_CONFIG);
+    let file = file.or_else(|| usual.exists().then_some(usual));
+    Ok(Config::load(file.as_deref(), std::env::vars())?)
+}
+
+/// Opens the installation for one command; its log goes to standard error, warnings and worse.
+async fn open(config: Config) -> Result<Installation> {
+    let quiet = Config { log_level: crate::config::LogLevel::Warn, log_json: false, ..config };
+    crate::telemetry::start(&quiet, None)?;
+    Ok(Installation::open(quiet, Arc::new(SystemClock)).await?)
+}
+
+/// Reads a file, naming it when that fails.
+fn read_file(path: &std::path::Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+fn read_text(path: &std::path::Path) -> Result<String> {
+    String::from_utf8(read_file(path)?).with_context(|| format!("{} is not UTF-8; save it as UTF-8", path.display()))
+}

@@ -1,0 +1,39 @@
+//! How listings look: a table for people, or one JSON value.
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// Prints a value as JSON.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints rows under a header, columns as wide as their widest cell; numbers to the right.
+pub fn table(header: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| shown_width(cell));
+        cells.chain([shown_width(header[column])]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded = cells.zip(&widths).map(|(cell, &width)| {
+            let space = " ".repeat(width - shown_width(cell).min(width));
+            let is_number = cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains('/');
+            if is_number { format!("{space}{cell}") } else { format!("{cell}{space}") }
+        });
+        println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+    };
+    line(&mut header.iter().copied());
+    rows.iter().for_each(|row| line(&mut row.iter().map(String::as_str)));
+}
+
+/// Chinese characters take two columns of a terminal.
+fn shown_width(text: &str) -> usize {
+    text.chars().map(|c| if ('\u{1100}'..='\u{ffe6}').contains(&c) && c != '…' && c != '·' && c != '–' { 2 } else { 1 }).sum()
+}
+
+/// A rate as a percentage; «n/a» where there is none.
+pub fn percent(rate: Option<f64>) -> String {
+    rate.map_or("n/a".to_owned(), |rate| format!("{:.1}%", rate * 100.0))
+}

@@ -1,0 +1,38 @@
+//! `simulator`: the gateway simulator by itself, in real time, for trying a daemon out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::clock::SystemClock;
+use crate::gateway::simulator::{Script, Simulator};
+
+#[derive(Args)]
+pub struct SimulatorArguments {
+    /// A loopback address
+    #[arg(long, default_value = "127.0.0.1:9700")]
+    listen: SocketAddr,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Submits in a second before it answers 429
+    #[arg(long, default_value_t = 50)]
+    rate: u32,
+    /// No faults, and nobody answers
+    #[arg(long)]
+    silent: bool,
+}
+
+pub async fn run(arguments: SimulatorArguments) -> Result<()> {
+    let make = if arguments.silent { Script::faultless } else { Script::lifelike };
+    let script = make(arguments.seed, arguments.rate);
+    let simulator = Simulator::start(arguments.listen, script, Arc::new(SystemClock))
+        .await
+        .with_context(|| format!("the simulator cannot listen on {}; choose another address with --listen", arguments.listen))?;
+    println!("the gateway simulator answers at http://{}; stop it with Ctrl-C", simulator.address());
+    tokio::select! {
+        () = simulator.run() => Ok(()),
+        stopped = tokio::signal::ctrl_c() => Ok(stopped?),
+    }
+}

@@ -1,0 +1,140 @@
+//! What stands behind a link: the cases of one respondent, and the screen to show.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use sqlx::AnyConnection;
+
+use super::{CollectError, Collector};
+use crate::crypto::Sealer;
+use crate::dispatch::is_askable;
+use crate::domain::disposition::Disposition;
+use crate::domain::language::Language;
+use crate::domain::personal::Personal;
+use crate::domain::questionnaire::{Answer, Questionnaire};
+use crate::domain::time::Timestamp;
+use crate::installation::place;
+use crate::store::invitations::{self, InvitedCase, LinkedInvitation};
+use crate::store::programmes;
+use crate::store::responses::{self, StoredValue};
+
+/// A respondent's cases under one link.
+pub struct Bundle {
+    pub invitation: LinkedInvitation,
+    pub cases: Vec<BundleCase>,
+    /// The programme's zone, in which days are shown.
+    pub zone: Tz,
+}
+
+pub struct BundleCase {
+    pub case: InvitedCase,
+    pub questionnaire: Arc<Questionnaire>,
+    pub answers: BTreeMap<String, Answer>,
+    /// Can answers be given now?
+    pub is_askable: bool,
+}
+
+/// What to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    Welcome,
+    /// A page of one case's questionnaire; both counted from 0.
+    Page {
+        case: usize,
+        page: usize,
+    },
+    Finished(Finish),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    Thanks,
+    Refused,
+    NotAUser,
+    CellFull,
+    Closed,
+}
+
+impl Collector {
+    /// Looks behind a link. Changes nothing.
+    pub async fn open(&self, code: &str) -> Result<Bundle, CollectError> {
+        let mut connection = self.installation.store.read().await?;
+        self.load(&mut connection, code).await
+    }
+
+    pub(super) async fn load(&self, connection: &mut AnyConnection, code: &str) -> Result<Bundle, CollectError> {
+        let hash = self.installation.keys.hasher().link_hash(code);
+        let invitation = invitations::find_by_link(connection, &hash).await?.ok_or(CollectError::UnknownLink)?;
+        let now = self.installation.clock.now();
+        let sealer = self.installation.keys.sealer(&invitation.key_id)?;
+        let mut cases = Vec::new();
+        for case in invitations::cases_of(connection, &[invitation.id]).await? {
+            let questionnaire = self.questionnaire(connection, case.questionnaire_id).await?;
+            let stored = responses::of_case(connection, case.id).await?.map(|r| r.answers).unwrap_or_default();
+            let answers = read_answers(&sealer, stored)?;
+            cases.push(BundleCase { is_askable: is_askable(&case, now), case, questionnaire, answers });
+        }
+        let zone = programmes::get(connection, invitation.programme_id).await?.time_zone;
+        Ok(Bundle { invitation, cases, zone })
+    }
+}
+
+/// Stored values as answers; open text is opened.
+pub fn read_answers(sealer: &Sealer, stored: BTreeMap<String, StoredValue>) -> Result<BTreeMap<String, Answer>, CollectError> {
+    let read = |(item, value)| {
+        let answer = match value {
+            StoredValue::Sealed(sealed) => Answer::Open(Personal::new(sealer.open_text(place::OPEN_ANSWER, &sealed)?)),
+            StoredValue::Plain(text) => match text.parse() {
+                Ok(number) => Answer::Number(number),
+                Err(_) => Answer::NotApplicable,
+            },
+        };
+        Ok((item, answer))
+    };
+    stored.into_iter().map(read).collect()
+}
+
+impl Bundle {
+    /// What to show a respondent who wants to see `wanted` (a page of the current case), or where the interview stands.
+    pub fn screen(&self, wanted: Option<usize>) -> Screen {
+        let Some(current) = self.cases.iter().position(|case| case.is_askable) else {
+            return Screen::Finished(self.finish());
+        };
+        if self.invitation.opened_at.is_none() {
+            return Screen::Welcome;
+        }
+        let case = &self.cases[current];
+        let last = case.questionnaire.pages.len().saturating_sub(1);
+        let reached = case.questionnaire.first_open_page(&case.answers).unwrap_or(last);
+        Screen::Page { case: current, page: wanted.map_or(reached, |wanted| wanted.min(reached)) }
+    }
+
+    fn finish(&self) -> Finish {
+        let any = |disposition: Disposition| self.cases.iter().any(|c| c.case.disposition == disposition.code());
+        if any(Disposition::Complete) {
+            Finish::Thanks
+        } else if any(Disposition::Refusal) {
+            Finish::Refused
+        } else if any(Disposition::NotEligible) {
+            Finish::NotAUser
+        } else if any(Disposition::QuotaFilled) || self.cases.iter().any(|c| c.case.is_cell_full) {
+            Finish::CellFull
+        } else {
+            Finish::Closed
+        }
+    }
+
+    /// The case at this place of the bundle, if it can be answered.
+    pub fn askable(&self, index: usize) -> Option<&BundleCase> {
+        self.cases.get(index).filter(|case| case.is_askable)
+    }
+
+    pub fn language(&self) -> Language {
+        self.invitation.language
+    }
+
+    pub fn field_closes_at(&self) -> Option<Timestamp> {
+        self.cases.iter().filter(|case| case.is_askable).map(|case| case.case.field_closes_at).min()
+    }
+}

@@ -1,0 +1,65 @@
+//! Collection: what respondents see behind their link, and what becomes of their answers.
+//!
+//! In goes the code of a personal link and what a form sent; out comes a [`Screen`]. Looking changes nothing (message scanners open links);
+//! only [`Collector::begin`], [`Collector::save_page`], [`Collector::refuse`] and [`Collector::not_a_user`] do, each in one transaction that is on disk
+//! before anybody is thanked (invariant I5). A respondent's cases are asked one after another, in the order of their applications' codes. It knows
+//! no HTML and sends nothing.
+
+mod bundle;
+mod save;
+
+pub use bundle::{Bundle, BundleCase, Finish, Screen, read_answers};
+pub use save::Saved;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::crypto::{KeyRingError, SealError};
+use crate::dispatch::DispatchError;
+use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
+use crate::installation::Installation;
+use crate::store::{StoreError, campaigns};
+
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    #[error("no invitation has this link")]
+    UnknownLink,
+    #[error("the page sent a field that is none of this questionnaire's")]
+    BadForm,
+    #[error("questionnaire {id} as launched cannot be read: {error}")]
+    Questionnaire { id: i64, error: QuestionnaireError },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Dispatch(#[from] DispatchError),
+}
+
+/// The collection of one installation.
+pub struct Collector {
+    installation: Arc<Installation>,
+    /// Launched questionnaires never change, so each is read once.
+    shelf: Mutex<HashMap<i64, Arc<Questionnaire>>>,
+}
+
+impl Collector {
+    pub fn new(installation: Arc<Installation>) -> Collector {
+        Collector { installation, shelf: Mutex::default() }
+    }
+
+    async fn questionnaire(&self, connection: &mut sqlx::AnyConnection, id: i64) -> Result<Arc<Questionnaire>, CollectError> {
+        if let Some(known) = self.shelf().get(&id) {
+            return Ok(known.clone());
+        }
+        let source = campaigns::questionnaire_source(connection, id).await?;
+        let read = Questionnaire::parse(&source).map_err(|error| CollectError::Questionnaire { id, error })?;
+        Ok(self.shelf().entry(id).or_insert(Arc::new(read)).clone())
+    }
+
+    fn shelf(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Arc<Questionnaire>>> {
+        self.shelf.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

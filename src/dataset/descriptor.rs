@@ -1,0 +1,97 @@
+//! `datapackage.json`: a Frictionless Tabular Data Package over the two tables.
+
+use serde_json::{Value, json};
+
+use super::codebook::NOT_APPLICABLE;
+use crate::crypto::sha256_hex;
+use crate::domain::disposition::Disposition;
+use crate::domain::questionnaire::{ItemKind, Questionnaire};
+
+/// What the descriptor tells of the fieldwork.
+pub struct About<'a> {
+    pub application: &'a str,
+    pub category: &'a str,
+    pub subject: String,
+    pub version: u32,
+    pub created: String,
+    pub target: u32,
+    pub closed_by: Option<&'static str>,
+    pub rr1: Option<f64>,
+}
+
+fn field(name: &str, kind: &str, title: &str, constraints: Value) -> Value {
+    json!({ "name": name, "type": kind, "title": title, "constraints": constraints })
+}
+
+fn time(name: &str, title: &str) -> Value {
+    let mut time = field(name, "datetime", title, json!({}));
+    time["format"] = json!("%Y-%m-%dT%H:%M:%S%z");
+    time
+}
+
+pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(String, Vec<u8>)]) -> Value {
+    let codes: Vec<&str> = Disposition::ALL.iter().map(|d| d.code()).collect();
+    let names: Vec<&str> = Disposition::ALL.iter().map(|d| d.name()).collect();
+    let resource = |name: &str, title: &str, schema: Value| {
+        let path = format!("{name}.csv");
+        let content = files.iter().find(|(file, _)| *file == path).map(|(_, content)| content.as_slice()).unwrap_or_default();
+        json!({
+            "name": name, "path": path, "title": title, "profile": "tabular-data-resource",
+            "format": "csv", "mediatype": "text/csv", "encoding": "utf-8",
+            "bytes": content.len(), "hash": format!("sha256:{}", sha256_hex(content)), "schema": schema,
+        })
+    };
+    let case = field("case", "string", "pseudonym of the case, of this application only", json!({ "required": true, "unique": true }));
+    let mut response_fields = vec![
+        case.clone(),
+        field("disposition", "string", "AAPOR final disposition", json!({ "required": true, "enum": ["1.1", "1.2"] })),
+        field("language", "string", "language of the interview", json!({ "required": true, "enum": ["zh", "en"] })),
+        field("mode", "string", "mode of the interview", json!({ "required": true })),
+        time("started_at", "first page"),
+        time("completed_at", "last page; empty for a partial response"),
+    ];
+    response_fields.extend(questionnaire.items().map(|item| match &item.kind {
+        ItemKind::Scale(scale) => {
+            let mut described = field(&item.variable, "integer", &item.text.zh, json!({ "minimum": scale.from, "maximum": scale.to }));
+            described["description"] = json!(format!("{} [{}]", item.text.en, item.latent.map_or("", |l| l.as_str())));
+            described
+        }
+        ItemKind::Open { .. } => {
+            let mut described = field(&item.variable, "string", &item.text.zh, json!({}));
+            described["description"] = json!(item.text.en);
+            described
+        }
+    }));
+    let case_fields = vec![
+        case,
+        field("segment", "string", "kind of user, as on the list", json!({})),
+        field("disposition", "string", "AAPOR final disposition", json!({ "required": true, "enum": codes })),
+        field("disposition_name", "string", "its name", json!({ "required": true, "enum": names })),
+        time("disposed_at", "when it got there"),
+        field("attempts", "integer", "messages submitted", json!({ "required": true, "minimum": 0 })),
+        time("first_attempt_at", "first message"),
+        time("last_attempt_at", "last message"),
+        field("delivered", "boolean", "a receipt said delivered", json!({ "required": true })),
+        time("opened_at", "when the respondent began"),
+    ];
+    json!({
+        "profile": "tabular-data-package",
+        "name": format!("{}-v{}", about.application.to_lowercase(), about.version),
+        "title": about.subject,
+        "created": about.created,
+        "version": about.version.to_string(),
+        "fieldwork": {
+            "application": about.application, "category": about.category, "questionnaire": questionnaire.code,
+            "questionnaire_version": questionnaire.version, "target": about.target, "closed_by": about.closed_by, "rr1": about.rr1,
+        },
+        "resources": [
+            resource("responses", "complete and partial responses", json!({
+                "fields": response_fields, "missingValues": ["", NOT_APPLICABLE], "primaryKey": ["case"],
+                "foreignKeys": [{ "fields": ["case"], "reference": { "resource": "cases", "fields": ["case"] } }],
+            })),
+            resource("cases", "all cases with their dispositions", json!({
+                "fields": case_fields, "missingValues": [""], "primaryKey": ["case"],
+            })),
+        ],
+    })
+}

@@ -1,0 +1,144 @@
+//! Builds the files of a dataset from the frozen data.
+
+use std::collections::HashMap;
+
+use super::DatasetError;
+use super::codebook::{NOT_APPLICABLE, codebook};
+use super::descriptor::{About, descriptor};
+use super::redaction::Redaction;
+use crate::collect::read_answers;
+use crate::config::OpenAnswers;
+use crate::crypto::{Sealer, sha256_hex};
+use crate::domain::disposition::Disposition;
+use crate::domain::outcome_rates::Outcomes;
+use crate::domain::questionnaire::{Answer, Questionnaire};
+use crate::domain::time::Timestamp;
+use crate::installation::{Installation, open_person, open_phone};
+use crate::store::applications::{Application, ClosedBy};
+use crate::store::cases::{self, CaseRecord};
+use crate::store::datasets::Dataset;
+use crate::store::responses::{self, Response};
+use crate::store::{campaigns, lists, programmes, quotas};
+
+pub const SUMS: &str = "SHA256SUMS";
+
+/// The files of a dataset, by name; `SHA256SUMS` last.
+pub async fn build(installation: &Installation, application: &Application, dataset: &Dataset) -> Result<Vec<(String, Vec<u8>)>, DatasetError> {
+    let mut connection = installation.store.read().await?;
+    let zone = programmes::get(&mut connection, application.programme_id).await?.time_zone;
+    let frozen = application.questionnaire_id.ok_or_else(|| DatasetError::NotFrozen(application.code.clone()))?;
+    let questionnaire = Questionnaire::parse(&campaigns::questionnaire_source(&mut connection, frozen).await?)?;
+    let records = cases::records(&mut connection, application.id).await?;
+    let responses = responses::of_application(&mut connection, application.id).await?;
+    let target = quotas::cells(&mut connection, application.id).await?.iter().find(|c| c.segment == "*").map_or(0, |c| c.target);
+    let sealer = installation.keys.sealer(&application.key_id)?;
+    let mut people = Vec::new();
+    for (person, phone) in lists::sealed_persons(&mut connection, application.id).await? {
+        people.push((open_person(&sealer, &person)?, open_phone(&sealer, &phone)?));
+    }
+    let redaction = match installation.config.open_answers {
+        OpenAnswers::Redacted => Some(Redaction::of(&people)),
+        OpenAnswers::Withheld => None,
+    };
+    let shown = |at: Timestamp| at.rfc3339(zone);
+    let format = |e: &dyn std::fmt::Display| DatasetError::Format(application.code.clone(), e.to_string());
+
+    let mut outcomes = Outcomes::default();
+    records.iter().for_each(|record| outcomes.add(record.disposition, 1));
+    let about = About {
+        application: &application.code,
+        category: application.category.as_str(),
+        subject: application.subject.title(),
+        version: dataset.version,
+        created: shown(dataset.frozen_at),
+        target,
+        closed_by: application.closed_by.map(ClosedBy::as_str),
+        rr1: outcomes.rr1(),
+    };
+    let mut files = vec![
+        ("responses.csv".to_owned(), responses_csv(&questionnaire, &records, responses, &sealer, redaction.as_ref(), &shown)?),
+        ("cases.csv".to_owned(), cases_csv(&records, &shown).map_err(|e| format(&e))?),
+        ("codebook.json".to_owned(), pretty(&codebook(&questionnaire))),
+    ];
+    files.push(("datapackage.json".to_owned(), pretty(&descriptor(&about, &questionnaire, &files))));
+    files.sort();
+    let sums: String = files.iter().map(|(name, content)| format!("{}  {name}\n", sha256_hex(content))).collect();
+    files.push((SUMS.to_owned(), sums.into_bytes()));
+    Ok(files)
+}
+
+fn pretty(value: &serde_json::Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}
+
+/// Complete and partial responses, in the order of their pseudonyms.
+fn responses_csv(
+    questionnaire: &Questionnaire,
+    records: &[CaseRecord],
+    responses: Vec<Response>,
+    sealer: &Sealer,
+    redaction: Option<&Redaction>,
+    shown: &dyn Fn(Timestamp) -> String,
+) -> Result<Vec<u8>, DatasetError> {
+    let mut by_case: HashMap<_, Response> = responses.into_iter().map(|response| (response.case, response)).collect();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let format = |e: csv::Error| DatasetError::Format("responses.csv".to_owned(), e.to_string());
+    let head = ["case", "disposition", "language", "mode", "started_at", "completed_at"].map(str::to_owned);
+    writer.write_record(head.into_iter().chain(questionnaire.items().map(|item| item.variable.clone()))).map_err(format)?;
+    for record in records.iter().filter(|r| matches!(r.disposition, Disposition::Complete | Disposition::Partial)) {
+        let Some(response) = by_case.remove(&record.id) else { continue };
+        let mut cells = vec![
+            record.pseudonym.clone(),
+            record.disposition.code().to_owned(),
+            response.language.tag().to_owned(),
+            response.mode.clone(),
+            shown(response.started_at),
+            response.completed_at.map(shown).unwrap_or_default(),
+        ];
+        let answers = read_answers(sealer, response.answers)?;
+        cells.extend(questionnaire.items().map(|item| match answers.get(&item.id) {
+            Some(Answer::Number(number)) => number.to_string(),
+            Some(Answer::NotApplicable) => NOT_APPLICABLE.to_owned(),
+            Some(Answer::Open(text)) => redaction.map(|r| harmless(r.apply(text.reveal()))).unwrap_or_default(),
+            None => String::new(),
+        }));
+        writer.write_record(cells).map_err(format)?;
+    }
+    writer.into_inner().map_err(|e| DatasetError::Format("responses.csv".to_owned(), e.to_string()))
+}
+
+/// A text that a spreadsheet will not take for a formula (OWASP: CSV injection).
+fn harmless(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+}
+
+fn cases_csv(records: &[CaseRecord], shown: &dyn Fn(Timestamp) -> String) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "case",
+        "segment",
+        "disposition",
+        "disposition_name",
+        "disposed_at",
+        "attempts",
+        "first_attempt_at",
+        "last_attempt_at",
+        "delivered",
+        "opened_at",
+    ])?;
+    for record in records {
+        writer.write_record([
+            record.pseudonym.clone(),
+            record.segment.clone(),
+            record.disposition.code().to_owned(),
+            record.disposition.name().to_owned(),
+            shown(record.disposed_at),
+            record.attempts.to_string(),
+            record.first_attempt_at.map(shown).unwrap_or_default(),
+            record.last_attempt_at.map(shown).unwrap_or_default(),
+            record.delivered.to_string(),
+            record.opened_at.map(shown).unwrap_or_default(),
+        ])?;
+    }
+    writer.into_inner().map_err(|e| csv::Error::from(std::io::Error::other(e.to_string())))
+}

@@ -1,0 +1,112 @@
+//! The deadline: fields are closed on quota or on the due day, and what is open then gets its final disposition.
+//!
+//! In goes the time; out come closed applications, each with its data frozen in the same transaction. An application whose total is reached closes
+//! by quota; one whose due day is over closes by that. It contacts nobody and writes no dataset: that is [`crate::dataset`]'s.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{ApplicationId, CaseId};
+use crate::domain::personal::Personal;
+use crate::domain::questionnaire::{Answer, Completion, Questionnaire, QuestionnaireError};
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::quota;
+use crate::store::applications::{self, ApplicationState, ClosedBy};
+use crate::store::campaigns::{self, CampaignState};
+use crate::store::cases::{self, Source};
+use crate::store::{StoreError, WriteTx, datasets, invitations, quotas, responses};
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeadlineError {
+    #[error("no campaign has the code {0}")]
+    UnknownCampaign(String),
+    #[error("campaign {0} is closed already")]
+    Closed(String),
+    #[error("the questionnaire of an application, as launched, cannot be read: {0}")]
+    Questionnaire(#[from] QuestionnaireError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Closes what is due at this moment; returns the codes of the applications that were closed.
+pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineError> {
+    quota::release_cases_of_full_cells(installation).await?;
+    let now = installation.clock.now();
+    let (full, over) = {
+        let mut connection = installation.store.read().await?;
+        (quotas::full_applications(&mut connection).await?, applications::over_due_day(&mut connection, now).await?)
+    };
+    let mut closed = Vec::new();
+    for (id, by) in full.into_iter().map(|id| (id, ClosedBy::Quota)).chain(over.into_iter().map(|id| (id, ClosedBy::DueDay))) {
+        closed.extend(close(installation, id, by).await?);
+    }
+    Ok(closed)
+}
+
+/// The next due day of an application in the field.
+pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
+    Ok(applications::next_closing(&mut *installation.store.read().await?).await?)
+}
+
+/// Closes a campaign by hand: every application that is still in the field.
+pub async fn close_campaign(installation: &Installation, code: &str) -> Result<Vec<String>, DeadlineError> {
+    let (campaign, theirs) = {
+        let mut connection = installation.store.read().await?;
+        let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
+        let theirs = applications::of_campaign(&mut connection, campaign.id).await?;
+        (campaign, theirs)
+    };
+    if campaign.state == CampaignState::Closed {
+        return Err(DeadlineError::Closed(code.to_owned()));
+    }
+    let mut closed = Vec::new();
+    for application in theirs.iter().filter(|a| a.state == ApplicationState::InField) {
+        closed.extend(close(installation, application.id, ClosedBy::ByHand).await?);
+    }
+    Ok(closed)
+}
+
+/// Closes one application: open cases get their last disposition, the data is frozen, nobody without an open case is contacted any more.
+/// `None`: it was closed already.
+async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> Result<Option<String>, DeadlineError> {
+    let now = installation.clock.now();
+    let mut tx = installation.store.write().await?;
+    if !applications::close(&mut tx, id, by, now).await? {
+        return Ok(None);
+    }
+    let application = applications::get(&mut tx, id).await?;
+    let open = cases::open_of_application(&mut tx, id).await?;
+    cases::lock(&mut tx, &open).await?;
+    let open = cases::open_of_application(&mut tx, id).await?;
+    let amounts = amounts_of_responses(&mut tx, id, application.questionnaire_id).await?;
+    let partial: Vec<CaseId> = open.iter().copied().filter(|case| amounts.get(case).is_some_and(|c| *c != Completion::TooLittle)).collect();
+    let rest: Vec<CaseId> = open.iter().copied().filter(|case| !partial.contains(case)).collect();
+    cases::dispose(&mut tx, &partial, Disposition::Partial, &[], Source::Close, now).await?;
+    match by {
+        ClosedBy::Quota => _ = cases::dispose(&mut tx, &rest, Disposition::QuotaFilled, &[], Source::Close, now).await?,
+        ClosedBy::DueDay | ClosedBy::ByHand => cases::close_as_they_stand(&mut tx, &rest).await?,
+    }
+    datasets::freeze(&mut tx, id, now).await?;
+    if let Some(campaign) = application.campaign_id {
+        invitations::stop_without_open_case(&mut tx, campaign).await?;
+        let still_open = applications::of_campaign(&mut tx, campaign).await?.iter().any(|a| a.state == ApplicationState::InField);
+        if !still_open {
+            campaigns::set_state(&mut tx, campaign, &[CampaignState::Running, CampaignState::Paused], CampaignState::Closed, now).await?;
+        }
+    }
+    tx.commit().await?;
+    tracing::info!(application = application.code, by = by.as_str(), "the field is closed");
+    Ok(Some(application.code))
+}
+
+/// What the response of each case amounts to. Open text need not be opened for that.
+async fn amounts_of_responses(tx: &mut WriteTx, id: ApplicationId, questionnaire: Option<i64>) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
+    let Some(questionnaire) = questionnaire else { return Ok(HashMap::new()) };
+    let questionnaire = Questionnaire::parse(&campaigns::questionnaire_source(tx, questionnaire).await?)?;
+    let amount = |response: responses::Response| {
+        let answered: BTreeMap<String, Answer> = response.answers.into_keys().map(|item| (item, Answer::Open(Personal::default()))).collect();
+        (response.case, questionnaire.completion(&answered))
+    };
+    Ok(responses::of_application(tx, id).await?.into_iter().map(amount).collect())
+}

@@ -1,0 +1,49 @@
+//! What a caller sees when something failed: a plain page, with a reference into the log when the fault is ours.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::collect::CollectError;
+use crate::dispatch::DispatchError;
+
+#[derive(Debug)]
+pub enum Failure {
+    NotFound,
+    /// A form or push that cannot be read; the text names no value.
+    Unreadable(String),
+    /// Ours; the text goes to the log only.
+    Internal(String),
+}
+
+impl From<CollectError> for Failure {
+    fn from(error: CollectError) -> Failure {
+        match error {
+            CollectError::UnknownLink => Failure::NotFound,
+            CollectError::BadForm => Failure::Unreadable(error.to_string()),
+            other => Failure::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<DispatchError> for Failure {
+    fn from(error: DispatchError) -> Failure {
+        Failure::Internal(error.to_string())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Failure::NotFound => (StatusCode::NOT_FOUND, super::respondent::not_found_page()).into_response(),
+            Failure::Unreadable(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+            Failure::Internal(problem) => {
+                let mut random = [0u8; 4];
+                // Without random bytes the reference is 00000000, and the log line still tells the time.
+                let _ = getrandom::fill(&mut random);
+                let reference = data_encoding::HEXLOWER.encode(&random);
+                tracing::error!(reference, problem, "a request failed");
+                (StatusCode::INTERNAL_SERVER_ERROR, super::respondent::failure_page(&reference)).into_response()
+            }
+        }
+    }
+}

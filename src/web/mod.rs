@@ -1,0 +1,72 @@
+//! The web faces: respondents at `/i/CODE`, gateways at `/hooks/…`, probes at `/healthz` and `/readyz`.
+//!
+//! Thin: a handler parses, calls one use-case and renders. Nothing of a person is in an address, a header, a log line or an error page; an internal
+//! error shows a reference that stands in the log.
+
+mod failure;
+mod health;
+pub mod respondent;
+pub mod webhooks;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::HeaderValue;
+use axum::http::header::{self, HeaderName};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use crate::collect::Collector;
+use crate::installation::Installation;
+use failure::Failure;
+
+/// What every handler can reach.
+pub struct Site {
+    pub installation: Arc<Installation>,
+    pub collector: Collector,
+}
+
+/// The whole site.
+pub fn router(installation: Arc<Installation>) -> Router {
+    let collector = Collector::new(installation.clone());
+    let site = Arc::new(Site { installation, collector });
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .merge(respondent::routes())
+        .merge(webhooks::routes())
+        .fallback(async || Failure::NotFound)
+        .layer(middleware::from_fn(guard))
+        .with_state(site)
+}
+
+/// Serves until `stop` is done, then finishes what is under way.
+pub async fn serve(installation: Arc<Installation>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    axum::serve(listener, router(installation)).with_graceful_shutdown(stop).await
+}
+
+/// Headers that every answer carries, and the one log line of a request: its route, never its address.
+async fn guard(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let mut response = next.run(request).await;
+    tracing::debug!(%method, route, status = response.status().as_u16(), "request");
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, respondent::content_security_policy()),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.entry(name).or_insert(value);
+        }
+    }
+    response
+}

@@ -1,0 +1,139 @@
+//! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, Chinese and English.
+//!
+//! GET shows and changes nothing; every change is a POST that ends in a redirect, so that a reload never sends anything twice.
+
+mod views;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use data_encoding::BASE64;
+use sha2::{Digest, Sha256};
+
+use super::{Failure, Site};
+use crate::collect::{Bundle, Saved, Screen};
+use crate::domain::language::Language;
+use views::{EndPage, QuestionsPage, WelcomePage};
+
+const STYLE: &str = include_str!("pages/style.css");
+const MAX_FORM: usize = 64 * 1024;
+
+/// Nothing is loaded from anywhere; the one style sheet is in the page and allowed by its hash.
+static CSP: LazyLock<String> = LazyLock::new(|| {
+    let hash = BASE64.encode(&Sha256::digest(STYLE.as_bytes()));
+    format!("default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+});
+
+pub fn content_security_policy() -> &'static str {
+    &CSP
+}
+
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/i/{code}", get(show))
+        .route("/i/{code}/begin", post(begin))
+        .route("/i/{code}/answers", post(answers))
+        .route("/i/{code}/refuse", post(refuse))
+        .route("/i/{code}/not-a-user", post(not_a_user))
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+}
+
+type Fields = BTreeMap<String, String>;
+
+async fn show(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Response, Failure> {
+    let bundle = site.collector.open(checked(&code)?).await?;
+    let language = language_of(&query).unwrap_or(bundle.language());
+    let wanted = query.get("page").and_then(|page| page.parse().ok());
+    Ok(render(&site, &bundle, &code, language, wanted, None))
+}
+
+async fn begin(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
+    let code = checked(&code)?;
+    let language = language_of(&query).unwrap_or_default();
+    site.collector.begin(code, language).await?;
+    Ok(back_to(code, language, None))
+}
+
+async fn answers(
+    State(site): State<Arc<Site>>,
+    Path(code): Path<String>,
+    Query(query): Query<Fields>,
+    Form(form): Form<Fields>,
+) -> Result<Response, Failure> {
+    let code = checked(&code)?;
+    let language = language_of(&query).unwrap_or_default();
+    let (case, page) = (number(&form, "case")?, number(&form, "page")?);
+    match site.collector.save_page(code, case, page, &form, language).await? {
+        Saved::GoOn => Ok(back_to(code, language, Some(page + 1)).into_response()),
+        Saved::NotAskable => Ok(back_to(code, language, None).into_response()),
+        Saved::Problems(problems) => {
+            let bundle = site.collector.open(code).await?;
+            let attempt = views::Attempt { problems, sent: form };
+            Ok(render(&site, &bundle, code, language, Some(page), Some(attempt)))
+        }
+    }
+}
+
+async fn refuse(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
+    let code = checked(&code)?;
+    site.collector.refuse(code).await?;
+    Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
+}
+
+async fn not_a_user(
+    State(site): State<Arc<Site>>,
+    Path(code): Path<String>,
+    Query(query): Query<Fields>,
+    Form(form): Form<Fields>,
+) -> Result<Redirect, Failure> {
+    let code = checked(&code)?;
+    site.collector.not_a_user(code, number(&form, "case")?).await?;
+    Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
+}
+
+/// Only what can be a code is looked up.
+fn checked(code: &str) -> Result<&str, Failure> {
+    if (10..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric()) { Ok(code) } else { Err(Failure::NotFound) }
+}
+
+fn language_of(query: &Fields) -> Option<Language> {
+    query.get("lang").and_then(|tag| Language::parse(tag))
+}
+
+fn number(form: &Fields, field: &str) -> Result<usize, Failure> {
+    form.get(field).and_then(|n| n.parse().ok()).ok_or_else(|| Failure::Unreadable(format!("the form has no {field}")))
+}
+
+fn back_to(code: &str, language: Language, page: Option<usize>) -> Redirect {
+    let page = page.map(|page| format!("&page={page}")).unwrap_or_default();
+    Redirect::to(&format!("/i/{code}?lang={language}{page}"))
+}
+
+fn render(site: &Site, bundle: &Bundle, code: &str, language: Language, wanted: Option<usize>, attempt: Option<views::Attempt>) -> Response {
+    let status = if attempt.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = match bundle.screen(wanted) {
+        Screen::Welcome => WelcomePage::new(bundle, code, language, site.installation.clock.now()).render(),
+        Screen::Page { case, page } => QuestionsPage::new(bundle, code, language, case, page, attempt).render(),
+        Screen::Finished(finish) => EndPage::finished(finish, code, language).render(),
+    };
+    match page {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => Failure::Internal(error.to_string()).into_response(),
+    }
+}
+
+/// For every address that is none of ours, a wrong link among them.
+pub fn not_found_page() -> Html<String> {
+    Html(EndPage::not_found().render().unwrap_or_default())
+}
+
+pub fn failure_page(reference: &str) -> Html<String> {
+    Html(EndPage::failure(reference).render().unwrap_or_default())
+}
