@@ -25,7 +25,7 @@ use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
 use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
-use crate::store::campaigns::{self, Campaign, CampaignState};
+use crate::store::campaigns::{self, Campaign};
 use crate::store::{StoreError, invitations, rates};
 pub use eligibility::is_askable;
 use pace::Pacers;
@@ -76,8 +76,9 @@ impl Dispatcher {
     /// One step: every running campaign gets one batch, and messages in doubt are asked after.
     pub async fn tick(&self) -> Result<Tick, DispatchError> {
         let mut tick = Tick { settled: doubt::settle_doubts(&self.installation).await?, ..Tick::default() };
-        let live = campaigns::live(&mut *self.installation.store.read().await?).await?;
-        for campaign in live.into_iter().filter(|c| c.state == CampaignState::Running) {
+        let now = self.installation.clock.now();
+        let due = campaigns::with_due_invitations(&mut *self.installation.store.read().await?, now).await?;
+        for campaign in due {
             let plan = self.plan_of(&campaign)?;
             let Some(gateway) = self.installation.gateways.get(&campaign.gateway) else {
                 tracing::error!(campaign = campaign.code, gateway = campaign.gateway, "the campaign's gateway is not configured; nothing is sent");

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::contact_window::{Calendar, ContactHours, ContactHoursError, Interval};
 use super::language::Language;
 use super::sms_text::{Template, TemplateError};
-use super::time::parse_duration;
+use super::time::{days, parse_duration};
 
 /// A contact plan, checked whole.
 #[derive(Debug, Clone)]
@@ -89,9 +89,9 @@ pub struct PlanFile {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HolidaysFile {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "days::list")]
     holidays: Vec<NaiveDate>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "days::list")]
     workdays: Vec<NaiveDate>,
 }
 
@@ -228,6 +228,18 @@ text.zh = "【{signature}】{link} 退订回T"
     fn a_good_plan_stands() {
         let plan = PlanFile::parse(PLAN).unwrap().check().unwrap();
         assert_eq!((plan.steps.len(), plan.max_parts, plan.time_zone), (1, 2, chrono_tz::Asia::Shanghai));
+    }
+
+    #[test]
+    fn holidays_are_days_in_toml_and_survive_being_stored() {
+        let file =
+            PlanFile::parse(&format!("holidays = \"h.toml\"\n{PLAN}")).unwrap().with_calendar("holidays = [2026-03-02, \"2026-03-09\"]").unwrap();
+        let stored: PlanFile = serde_json::from_str(&serde_json::to_string(&file).unwrap()).unwrap();
+        let noon = |day: &str| crate::domain::time::Timestamp::from_local(format!("{day}T12:00:00").parse().unwrap(), chrono_tz::Asia::Shanghai);
+        let hours = stored.check().unwrap().hours;
+        assert!(["2026-03-02", "2026-03-09"].iter().all(|day| !hours.is_open(noon(day), chrono_tz::Asia::Shanghai)));
+        assert!(hours.is_open(noon("2026-03-16"), chrono_tz::Asia::Shanghai));
+        assert!(PlanFile::parse(PLAN).unwrap().with_calendar("holidays = [\"May Day\"]").unwrap_err().to_string().contains("May Day"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::category::Category;
 use super::language::Text;
+use super::time::days;
 
 /// A programme's rules, as written in its file and stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub struct Programme {
     #[serde(default = "twenty")]
     pub dataset_lead_days: u32,
     /// Lists received after this day belong to the next year's programme.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "days::optional")]
     pub cut_off: Option<NaiveDate>,
     /// Caps that differ from the published ones.
     #[serde(default)]

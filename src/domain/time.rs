@@ -73,6 +73,37 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
+/// For `#[serde(deserialize_with = "…")]`: calendar days as TOML writes them (`2026-05-01`), or as text.
+pub mod days {
+    use chrono::NaiveDate;
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Day {
+        Toml(toml::value::Datetime),
+        Text(String),
+    }
+
+    impl Day {
+        fn read<E: Error>(self) -> Result<NaiveDate, E> {
+            let text = match self {
+                Day::Toml(date) => date.to_string(),
+                Day::Text(text) => text,
+            };
+            text.parse().map_err(|_| E::custom(format!("«{text}» is no day; write it like 2026-05-01")))
+        }
+    }
+
+    pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NaiveDate>, D::Error> {
+        Vec::<Day>::deserialize(deserializer)?.into_iter().map(Day::read).collect()
+    }
+
+    pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, D::Error> {
+        Option::<Day>::deserialize(deserializer)?.map(Day::read).transpose()
+    }
+}
+
 /// Reads a duration as people write it in a plan: `3d`, `12h`, `90m`, `45s`, or several of them (`2d 12h`).
 pub fn parse_duration(raw: &str) -> Option<Duration> {
     let mut total = 0u64;

@@ -11,7 +11,7 @@ use crate::domain::programme::{Programme, ProgrammeError, is_code};
 use crate::domain::quota::{QuotaError, QuotaPlan};
 use crate::domain::segment::Segment;
 use crate::domain::subject::{Subject, SubjectError};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, days};
 use crate::installation::Installation;
 use crate::store::applications::{self, SetQuota};
 use crate::store::{StoreError, programmes};
@@ -58,7 +58,7 @@ struct ApplicationFile {
     #[serde(default)]
     quota: SetQuota,
     /// The day on which the list was received, when that was before its import.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "days::optional")]
     list_received: Option<NaiveDate>,
 }
 

@@ -82,6 +82,13 @@ pub async fn live(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
+/// The running campaigns that have an invitation due.
+pub async fn with_due_invitations(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Campaign>> {
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign
+               WHERE state = 'running' AND EXISTS (SELECT 1 FROM invitation i WHERE i.campaign_id = campaign.id AND i.next_at <= $1) ORDER BY id";
+    sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?.into_iter().map(read).collect()
+}
+
 /// Moves a campaign between states; false when it was not in `from`.
 pub async fn set_state(tx: &mut AnyConnection, id: CampaignId, from: &[CampaignState], to: CampaignState, now: Timestamp) -> Result<bool> {
     let current: String = sqlx::query_scalar("SELECT state FROM campaign WHERE id = $1").bind(id.0).fetch_one(&mut *tx).await?;

@@ -25,16 +25,23 @@ pub async fn play(world: &World, progress: &mut dyn FnMut(u64, u64)) -> Result<P
     let days = |until: Timestamp| until.since(world.began_at).as_secs() / 86_400;
     let mut settled = 0;
     loop {
-        settled += dispatcher.tick().await?.settled;
-        world.simulator.tick().await;
-        deadline::tick(&world.installation).await?;
+        let planned = dispatcher.next_due().await?;
+        if planned.is_some_and(|at| at <= world.now()) {
+            let tick = dispatcher.tick().await?;
+            settled += tick.settled;
+        }
+        // Whatever people did may have filled a cell.
+        let did_something = world.simulator.tick().await > 0;
+        let closing = deadline::next_due(&world.installation).await?;
+        if did_something || closing.is_some_and(|at| at <= world.now()) {
+            deadline::tick(&world.installation).await?;
+        }
         if campaigns::live(&mut *world.installation.store.read().await?).await?.is_empty() {
             break;
         }
-        let now = world.now();
-        let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), deadline::next_due(&world.installation).await?];
+        let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), closing];
         let Some(next) = next.into_iter().flatten().min() else { bail!("nothing is planned, and the field is still open") };
-        world.clock.advance_to(next.max(now + Duration::from_millis(1)));
+        world.clock.advance_to(next.max(world.now() + Duration::from_millis(1)));
         if world.now().since(world.began_at) > AT_MOST {
             bail!("the field should be over by now");
         }
