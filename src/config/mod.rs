@@ -75,6 +75,8 @@ pub struct DispatchConfig {
     pub batch: u32,
     /// A submit without an answer for so long is in doubt.
     pub in_doubt_after: Duration,
+    /// A gateway is asked about a message so long after the doubt began, and again after the same time: it may need a while to know.
+    pub ask_after: Duration,
     pub tick_every: Duration,
 }
 
@@ -207,6 +209,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let dispatch = r.section("dispatch", |r| DispatchConfig {
         batch: u32::try_from(r.number("batch", 500, 1..=5000)).unwrap_or(500),
         in_doubt_after: r.duration("in_doubt_after", "5m"),
+        ask_after: r.duration("ask_after", "2m"),
         tick_every: r.duration("tick_every", "1s"),
     });
     let names = r.keys_of("gateway");

@@ -16,7 +16,7 @@ use crate::installation::{Installation, open_person, open_phone};
 use crate::store::campaigns::Campaign;
 use crate::store::invitations::{self, DueInvitation, InvitedCase, NextStep};
 use crate::store::messages::{self, NewMessage};
-use crate::store::{programmes, rates, suppressions};
+use crate::store::{WriteTx, programmes, rates, suppressions};
 
 /// Slots are taken so far ahead; a daemon that dies loses them for no longer than this.
 const HORIZON: Duration = Duration::from_secs(1);
@@ -40,10 +40,11 @@ pub struct Batch {
 
 /// Claims one batch of a campaign's due invitations.
 pub async fn claim(installation: &Installation, campaign: &Campaign, plan: &ContactPlan) -> Result<Batch, DispatchError> {
-    let now = installation.clock.now();
     let mut tx = installation.store.write().await?;
     let engine = tx.engine();
     invitations::lock_claims(&mut tx, engine).await?;
+    // After the wait for other daemons: slots in the past would be of no use.
+    let now = installation.clock.now();
     let due = invitations::claim_due(&mut tx, engine, campaign.id, now, installation.config.dispatch.batch).await?;
     let programme = programmes::get(&mut tx, campaign.programme_id).await?.code;
     if due.is_empty() {
@@ -126,6 +127,25 @@ pub async fn claim(installation: &Installation, campaign: &Campaign, plan: &Cont
     invitations::stop(&mut tx, &stopped).await?;
     tx.commit().await?;
     Ok(Batch { messages: prepared, moved, programme })
+}
+
+/// Takes slots of the rate that all daemons share; there may be fewer than wanted.
+pub async fn take_slots(
+    installation: &Installation,
+    tx: &mut WriteTx,
+    gateway: &str,
+    now: Timestamp,
+    wanted: usize,
+) -> Result<Vec<Timestamp>, DispatchError> {
+    if wanted == 0 {
+        return Ok(Vec::new());
+    }
+    let horizon = i64::try_from(HORIZON.as_micros()).unwrap_or(1_000_000);
+    let per_second = installation.config.gateways.get(gateway).map_or(1, |g| g.rate_per_second);
+    let engine = tx.engine();
+    let slots = rates::take_slots(tx, engine, gateway, now, per_second, horizon, u32::try_from(wanted).unwrap_or(u32::MAX)).await?;
+    // Rounded up: a slot is never used before its time.
+    Ok(slots.into_iter().map(|slot| Timestamp(slot.div_euclid(1000) + i64::from(slot.rem_euclid(1000) > 0))).collect())
 }
 
 fn prepare(

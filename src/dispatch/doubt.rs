@@ -1,7 +1,5 @@
 //! Messages in doubt: the daemon died between submit and answer, or the answer was lost. They are asked after, never sent again (invariant I1).
 
-use std::time::Duration;
-
 use sqlx::AnyConnection;
 
 use super::DispatchError;
@@ -13,8 +11,6 @@ use crate::installation::Installation;
 use crate::store::messages::{self, Settlement};
 use crate::store::receipts;
 
-/// A gateway is asked so long after the doubt began, and again after the same time: it may need a while to know.
-const ASK_AFTER: Duration = Duration::from_secs(120);
 const ASK_AT_ONCE: u32 = 20;
 
 /// Puts stale submits into doubt and asks the gateways after those in doubt; returns how many were settled.
@@ -32,7 +28,8 @@ pub async fn settle_doubts(installation: &Installation) -> Result<u64, DispatchE
     }
     let mut settled = 0;
     for (name, gateway) in installation.gateways.iter().filter(|(_, gateway)| gateway.capabilities().query) {
-        let doubtful = messages::in_doubt(&mut *installation.store.read().await?, name, now - ASK_AFTER, ASK_AT_ONCE).await?;
+        let doubtful =
+            messages::in_doubt(&mut *installation.store.read().await?, name, now - installation.config.dispatch.ask_after, ASK_AT_ONCE).await?;
         for (reference, id) in doubtful {
             let answer = gateway.query(&reference, id.as_deref()).await;
             settled += u64::from(write_answer(installation, name, &reference, answer).await?);
@@ -46,7 +43,7 @@ pub async fn next_due(connection: &mut AnyConnection, installation: &Installatio
     let askable: Vec<&str> = installation.gateways.iter().filter(|(_, g)| g.capabilities().query).map(|(name, _)| name.as_str()).collect();
     let (claimed, doubted) = messages::oldest_unsettled(connection, &askable).await?;
     let stale = claimed.map(|at| at + installation.config.dispatch.in_doubt_after);
-    Ok([stale, doubted.map(|at| at + ASK_AFTER)].into_iter().flatten().min())
+    Ok([stale, doubted.map(|at| at + installation.config.dispatch.ask_after)].into_iter().flatten().min())
 }
 
 async fn write_answer(installation: &Installation, gateway: &str, reference: &str, answer: QueryAnswer) -> Result<bool, DispatchError> {

@@ -34,7 +34,7 @@ pub struct Answered {
     pub at: Timestamp,
 }
 
-/// What an ending means for the message's row and the invitation.
+/// What an outcome means for the message's row and the invitation.
 struct Meaning {
     state: &'static str,
     id: Option<String>,
@@ -51,22 +51,28 @@ pub async fn settle(installation: &Installation, campaign: &Campaign, plan: &Con
     let references: Vec<String> = answered.iter().map(|a| a.claimed.message.reference.clone()).collect();
     let mut tx = installation.store.write().await?;
     let tries = messages::tries(&mut tx, &references).await?;
-    let (mut settlements, mut again) = (Vec::new(), Vec::new());
+    let (mut settlements, mut again, mut withdrawn) = (Vec::new(), Vec::new(), Vec::new());
     let (mut accepted, mut dead) = (Vec::new(), Vec::new());
     for Answered { claimed, ending, at } in answered {
-        let tried = tries.get(&claimed.message.reference).copied().unwrap_or(1);
-        let meaning = read_ending(&ending, tried);
-        match &ending {
-            Ending::Answered(Outcome::SlowDown { .. }) => {
-                rates::pause(&mut tx, &campaign.gateway, now + meaning.again_after.unwrap_or_default()).await?
+        let outcome = match ending {
+            Ending::Answered(outcome) => outcome,
+            Ending::Withdrawn => {
+                again.push(NextStep { id: claimed.invitation, step: claimed.step, at: plan.hours.next_open(now, claimed.zone) });
+                withdrawn.push(claimed.message.reference);
+                continue;
             }
-            Ending::Answered(Outcome::AccountFailure { code }) => {
+        };
+        let tried = tries.get(&claimed.message.reference).copied().unwrap_or(1);
+        let meaning = read_outcome(&outcome, tried);
+        match &outcome {
+            Outcome::SlowDown { .. } => rates::pause(&mut tx, &campaign.gateway, now + meaning.again_after.unwrap_or_default()).await?,
+            Outcome::AccountFailure { code } => {
                 tracing::error!(gateway = campaign.gateway, code, "the gateway's account does not work; it pauses for ten minutes");
                 rates::pause(&mut tx, &campaign.gateway, now + ACCOUNT_PAUSE).await?;
             }
-            Ending::Answered(Outcome::Accepted { .. }) => accepted.push(claimed.invitation),
-            Ending::Answered(Outcome::RefusedNumber { .. }) => dead.push(claimed.invitation),
-            Ending::Answered(Outcome::InDoubt { code }) => tracing::warn!(gateway = campaign.gateway, code, "a message is in doubt"),
+            Outcome::Accepted { .. } => accepted.push(claimed.invitation),
+            Outcome::RefusedNumber { .. } => dead.push(claimed.invitation),
+            Outcome::InDoubt { code } => tracing::warn!(gateway = campaign.gateway, code, "a message is in doubt"),
             _ => {}
         }
         if let Some(wait) = meaning.again_after {
@@ -82,6 +88,7 @@ pub async fn settle(installation: &Installation, campaign: &Campaign, plan: &Con
     }
     // Cases before invitations, as everywhere: two transactions that took them in different orders could wait for each other.
     messages::settle(&mut tx, &settlements, now).await?;
+    messages::withdraw(&mut tx, &withdrawn).await?;
     dispose(&mut tx, &accepted, Disposition::NothingHeard, &[Disposition::NotAttempted], now).await?;
     dispose(&mut tx, &dead, Disposition::NonWorkingNumber, &[Disposition::NotAttempted, Disposition::NothingHeard], now).await?;
     invitations::set_next(&mut tx, &again).await?;
@@ -91,23 +98,20 @@ pub async fn settle(installation: &Installation, campaign: &Campaign, plan: &Con
     Ok(())
 }
 
-fn read_ending(ending: &Ending, tried: u32) -> Meaning {
+fn read_outcome(outcome: &Outcome, tried: u32) -> Meaning {
     let not_taken = |code: &str, wait: Duration| Meaning { state: "deferred", id: None, code: Some(code.to_owned()), again_after: Some(wait) };
     let ended = |state, id: &Option<String>, code: Option<&str>| Meaning { state, id: id.clone(), code: code.map(str::to_owned), again_after: None };
-    let back_off = FIRST_BACK_OFF * 2u32.pow(tried.min(8));
-    match ending {
-        // Decided anew by the next claim.
-        Ending::Withdrawn => not_taken("withdrawn", Duration::ZERO),
-        Ending::Answered(Outcome::Accepted { id }) => ended("accepted", id, None),
-        Ending::Answered(Outcome::RefusedNumber { code }) => ended("refused", &None, Some(code)),
-        Ending::Answered(Outcome::InDoubt { code }) => ended("in_doubt", &None, Some(code)),
-        Ending::Answered(Outcome::DeferredNumber { code }) => not_taken(code, NUMBER_FREQUENCY_WAIT),
-        Ending::Answered(Outcome::SlowDown { code, retry_after }) => {
+    match outcome {
+        Outcome::Accepted { id } => ended("accepted", id, None),
+        Outcome::RefusedNumber { code } => ended("refused", &None, Some(code)),
+        Outcome::InDoubt { code } => ended("in_doubt", &None, Some(code)),
+        Outcome::DeferredNumber { code } => not_taken(code, NUMBER_FREQUENCY_WAIT),
+        Outcome::SlowDown { code, retry_after } => {
             not_taken(code, retry_after.unwrap_or(Duration::from_secs(2)).clamp(Duration::from_secs(1), Duration::from_secs(600)))
         }
-        Ending::Answered(Outcome::AccountFailure { code }) => not_taken(code, ACCOUNT_PAUSE),
-        Ending::Answered(Outcome::PassingFailure { code }) if tried >= MAX_TRIES => ended("failed", &None, Some(code)),
-        Ending::Answered(Outcome::PassingFailure { code }) => not_taken(code, back_off),
+        Outcome::AccountFailure { code } => not_taken(code, ACCOUNT_PAUSE),
+        Outcome::PassingFailure { code } if tried >= MAX_TRIES => ended("failed", &None, Some(code)),
+        Outcome::PassingFailure { code } => not_taken(code, FIRST_BACK_OFF * 2u32.pow(tried.min(8))),
     }
 }
 

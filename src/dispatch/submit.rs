@@ -1,16 +1,16 @@
 //! Submits claimed messages, each at its slot, so many at a time as the gateway's configuration allows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::DispatchError;
-use super::claim::{Batch, ClaimedMessage};
+use super::claim::{Batch, ClaimedMessage, take_slots};
 use super::pace::Pacers;
 use super::settle::{Answered, Ending, settle};
 use crate::domain::contact_plan::ContactPlan;
-use crate::domain::time::Timestamp;
 use crate::gateway::{Gateway, Outcome};
 use crate::installation::Installation;
 use crate::store::campaigns::Campaign;
@@ -18,6 +18,24 @@ use crate::store::invitations;
 
 /// Outcomes are written in sets of about so many.
 const SETTLE_SET: usize = 100;
+/// A slot that is missed by more than this is not used: by now it may be another daemon's turn. (Slots lie two per cent further apart than the rate
+/// asks for, which is 20 ms in a second.)
+const SLOT_TOLERANCE: Duration = Duration::from_millis(15);
+/// Messages that missed their slots get new ones so often; then the next claim takes them.
+const ROUNDS: u32 = 3;
+
+/// One batch on its way out.
+struct Sending<'a> {
+    installation: &'a Arc<Installation>,
+    gateway: &'a Arc<dyn Gateway>,
+    campaign: &'a Campaign,
+    plan: &'a ContactPlan,
+    programme: String,
+    permits: Arc<Semaphore>,
+    under_way: JoinSet<Answered>,
+    answered: Vec<Answered>,
+    submitted: u64,
+}
 
 /// Sends a batch and writes what came of it; returns how many messages were submitted.
 pub async fn submit_and_settle(
@@ -28,56 +46,94 @@ pub async fn submit_and_settle(
     plan: &ContactPlan,
     batch: Batch,
 ) -> Result<u64, DispatchError> {
-    let config = installation.config.gateways.get(&campaign.gateway);
-    let (per_second, in_flight) = config.map_or((1, 1), |g| (g.rate_per_second, g.in_flight));
-    let permits = Arc::new(Semaphore::new(in_flight as usize));
-    let mut under_way: JoinSet<Answered> = JoinSet::new();
-    let mut answered: Vec<Answered> = Vec::new();
-    let mut submitted = 0;
-    for claimed in batch.messages {
-        // The semaphore is never closed.
-        let Ok(permit) = permits.clone().acquire_owned().await else { break };
-        installation.clock.sleep_until(claimed.at).await;
-        pacers.wait(&campaign.gateway, per_second).await;
-        let now = installation.clock.now();
-        if !may_still_send(installation, plan, &claimed, &batch.programme, now).await? {
-            answered.push(Answered { claimed, ending: Ending::Withdrawn, at: now });
-            continue;
-        }
-        submitted += 1;
-        let gateway = gateway.clone();
-        under_way.spawn(async move {
-            let outcome = gateway.submit(std::slice::from_ref(&claimed.message)).await.pop();
-            drop(permit);
-            let outcome = outcome.unwrap_or(Outcome::InDoubt { code: "no_outcome".into() });
-            Answered { claimed, ending: Ending::Answered(outcome), at: now }
-        });
-        while let Some(Ok(done)) = under_way.try_join_next() {
-            answered.push(done);
-        }
-        if answered.len() >= SETTLE_SET {
-            settle(installation, campaign, plan, std::mem::take(&mut answered)).await?;
-        }
+    let in_flight = installation.config.gateways.get(&campaign.gateway).map_or(1, |g| g.in_flight);
+    let mut sending = Sending {
+        installation,
+        gateway,
+        campaign,
+        plan,
+        programme: batch.programme,
+        permits: Arc::new(Semaphore::new(in_flight as usize)),
+        under_way: JoinSet::new(),
+        answered: Vec::new(),
+        submitted: 0,
+    };
+    let mut waiting = batch.messages;
+    for round in 1..=ROUNDS {
+        let late = sending.send_on_time(pacers, waiting).await?;
+        waiting = if late.is_empty() || round == ROUNDS { late } else { sending.slot_again(late).await? };
     }
+    let now = installation.clock.now();
+    sending.answered.extend(waiting.into_iter().map(|claimed| Answered { claimed, ending: Ending::Withdrawn, at: now }));
     // A submit that panicked stays `submitting`, and so comes into doubt: never sent again.
-    while let Some(done) = under_way.join_next().await {
-        answered.extend(done.ok());
+    while let Some(done) = sending.under_way.join_next().await {
+        sending.answered.extend(done.ok());
     }
-    settle(installation, campaign, plan, answered).await?;
-    Ok(submitted)
+    settle(installation, campaign, plan, sending.answered).await?;
+    Ok(sending.submitted)
 }
 
-/// The rules once more, at the moment of submit (invariant I2).
-async fn may_still_send(
-    installation: &Installation,
-    plan: &ContactPlan,
-    claimed: &ClaimedMessage,
-    programme: &str,
-    now: Timestamp,
-) -> Result<bool, DispatchError> {
-    if !plan.hours.is_open(now, claimed.zone) {
-        return Ok(false);
+impl Sending<'_> {
+    /// Submits each message at its slot; returns those that missed theirs.
+    async fn send_on_time(&mut self, pacers: &Pacers, messages: Vec<ClaimedMessage>) -> Result<Vec<ClaimedMessage>, DispatchError> {
+        let clock = &self.installation.clock;
+        let per_second = self.installation.config.gateways.get(&self.campaign.gateway).map_or(1, |g| g.rate_per_second);
+        let mut late = Vec::new();
+        for claimed in messages {
+            // The semaphore is never closed.
+            let Ok(permit) = self.permits.clone().acquire_owned().await else { break };
+            clock.sleep_until(claimed.at).await;
+            if !self.may_still_send(&claimed).await? {
+                self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: clock.now() });
+                continue;
+            }
+            if clock.now() > claimed.at + SLOT_TOLERANCE {
+                late.push(claimed);
+                continue;
+            }
+            pacers.wait(&self.campaign.gateway, per_second).await;
+            self.submitted += 1;
+            let (gateway, at) = (self.gateway.clone(), clock.now());
+            self.under_way.spawn(async move {
+                let outcome = gateway.submit(std::slice::from_ref(&claimed.message)).await.pop();
+                drop(permit);
+                let outcome = outcome.unwrap_or(Outcome::InDoubt { code: "no_outcome".into() });
+                Answered { claimed, ending: Ending::Answered(outcome), at }
+            });
+            while let Some(Ok(done)) = self.under_way.try_join_next() {
+                self.answered.push(done);
+            }
+            if self.answered.len() >= SETTLE_SET {
+                settle(self.installation, self.campaign, self.plan, std::mem::take(&mut self.answered)).await?;
+            }
+        }
+        Ok(late)
     }
-    let mut connection = installation.store.read().await?;
-    Ok(invitations::may_send(&mut connection, claimed.invitation, &claimed.phone_hash, programme, now).await?)
+
+    /// New slots for messages that missed theirs; for those that there is none for, the next claim finds one.
+    async fn slot_again(&mut self, late: Vec<ClaimedMessage>) -> Result<Vec<ClaimedMessage>, DispatchError> {
+        let mut tx = self.installation.store.write().await?;
+        let now = self.installation.clock.now();
+        let slots = take_slots(self.installation, &mut tx, &self.campaign.gateway, now, late.len()).await?;
+        tx.commit().await?;
+        let mut slots = slots.into_iter();
+        let mut again = Vec::new();
+        for claimed in late {
+            match slots.next() {
+                Some(at) => again.push(ClaimedMessage { at, ..claimed }),
+                None => self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: now }),
+            }
+        }
+        Ok(again)
+    }
+
+    /// The rules once more, at the moment of submit (invariant I2).
+    async fn may_still_send(&self, claimed: &ClaimedMessage) -> Result<bool, DispatchError> {
+        let now = self.installation.clock.now();
+        if !self.plan.hours.is_open(now, claimed.zone) {
+            return Ok(false);
+        }
+        let mut connection = self.installation.store.read().await?;
+        Ok(invitations::may_send(&mut connection, claimed.invitation, &claimed.phone_hash, &self.programme, now).await?)
+    }
 }

@@ -18,7 +18,7 @@ mod text;
 pub use import::{ImportOutcome, ImportRequest, import_list};
 pub use registration::{RegistrationError, add_applications, apply_programme};
 pub use report::{Decision, Finding, write_report};
-pub use table::TableError;
+pub use table::{TableError, TableRow, read as read_table};
 
 use crate::crypto::{KeyRingError, SealError};
 use crate::domain::category::Category;

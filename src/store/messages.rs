@@ -89,6 +89,22 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
     Ok(())
 }
 
+/// Takes back messages that were marked and not submitted after all: no gateway heard of them, and no try is counted.
+pub async fn withdraw(tx: &mut AnyConnection, references: &[String]) -> Result<()> {
+    for chunk in references.chunks(1000) {
+        let sql = format!(
+            "UPDATE message SET state = 'deferred', tries = tries - 1, code = 'withdrawn' WHERE state = 'submitting' AND reference IN ({})",
+            parameters(0, chunk.len())
+        );
+        let mut query = sqlx::query(statement(sql));
+        for reference in chunk {
+            query = query.bind(reference.clone());
+        }
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
 /// Settles a message in doubt by what the gateway knows of it; the time of its submit stays.
 pub async fn settle_doubt(tx: &mut AnyConnection, settlement: &Settlement) -> Result<()> {
     let sql = "UPDATE message SET state = $2, gateway_message_id = COALESCE(gateway_message_id, $3), code = $4, settled_at = $5

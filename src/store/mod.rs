@@ -28,7 +28,7 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use dialect::Engine;
@@ -83,6 +83,16 @@ impl Store {
         if let Some(folder) = dialect::sqlite_folder(url) {
             std::fs::create_dir_all(Path::new(&folder)).map_err(|error| connect(sqlx::Error::Io(error)))?;
         }
+        // The pool would try for half a minute; a server that is not there, or a file that is no database, is told at once.
+        let locked_or_not_there = |error| match StoreError::from(error) {
+            StoreError::Sql(error) => connect(error),
+            other => other,
+        };
+        let mut probe = AnyConnection::connect(&engine.connect_url(url)).await.map_err(locked_or_not_there)?;
+        for statement in engine.on_connect() {
+            probe.execute(*statement).await.map_err(locked_or_not_there)?;
+        }
+        probe.close().await.map_err(locked_or_not_there)?;
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(30))
@@ -98,10 +108,7 @@ impl Store {
             })
             .connect(&engine.connect_url(url))
             .await
-            .map_err(|error| match StoreError::from(error) {
-                StoreError::Sql(error) => connect(error),
-                other => other,
-            })?;
+            .map_err(locked_or_not_there)?;
         let writer = (engine == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
         let store = Store { pool, engine, writer };
         store.migrate().await?;

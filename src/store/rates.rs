@@ -48,9 +48,10 @@ pub async fn paused(connection: &mut AnyConnection, now: Timestamp) -> Result<Ve
     Ok(rows.into_iter().map(|(gateway, until)| (gateway, Timestamp(until))).collect())
 }
 
+/// So many microseconds lie between two slots: rounded up, so that `per_second` intervals are never shorter than a second, and two per cent longer
+/// than that, so that a gateway does not see too many in a second either when the network presses some of them together.
 fn interval_micros(per_second: u32) -> i64 {
-    // Rounded up, so that `per_second` intervals are never shorter than a second.
-    (1_000_000 + i64::from(per_second) - 1) / i64::from(per_second.max(1))
+    (1_020_000 + i64::from(per_second) - 1) / i64::from(per_second.max(1))
 }
 
 fn slots_from(arrival: i64, now: i64, per_second: u32, horizon: i64, wanted: u32) -> Vec<i64> {

@@ -1,9 +1,26 @@
-//! What the integration tests share: a fresh database of each engine, and an installation around it.
+//! What the integration tests share: a fresh database of each engine, and a whole installation with its web server and a simulator.
 #![allow(dead_code)] // each test file uses its own part
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use fieldworkd::campaign::{self, LaunchError, LaunchReport, LaunchRequest};
+use fieldworkd::clock::{Clock, VirtualClock};
+use fieldworkd::config::Config;
+use fieldworkd::deadline;
+use fieldworkd::dispatch::Dispatcher;
+use fieldworkd::domain::contact_plan::PlanFile;
+use fieldworkd::domain::phone::Phone;
+use fieldworkd::domain::time::Timestamp;
+use fieldworkd::gateway::simulator::{Script, Simulator};
+use fieldworkd::installation::Installation;
+use fieldworkd::intake::{self, ImportOutcome, ImportRequest, IntakeError};
 use fieldworkd::store::Store;
+use fieldworkd::store::applications;
+use fieldworkd::web;
 use sqlx::{Connection, Executor};
 
 /// A fresh, empty database; SQLite's folder goes with it.
@@ -15,15 +32,19 @@ pub struct Database {
 
 impl Database {
     pub fn engine(&self) -> &'static str {
-        if self.url.starts_with("sqlite:") { "sqlite" } else { "postgres" }
+        engine_of(&self.url)
     }
+}
+
+fn engine_of(url: &str) -> &'static str {
+    if url.starts_with("sqlite:") { "sqlite" } else { "postgres" }
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The address of a database that does not exist yet (SQLite) or was just made (PostgreSQL), for each engine that is there. `tests/run` starts a
 /// PostgreSQL and names it in the environment; without it, only SQLite is tested, and the test says so.
-pub async fn fresh_urls(folder: &std::path::Path) -> Vec<String> {
+pub async fn fresh_urls(folder: &Path) -> Vec<String> {
     let mut urls = vec![format!("sqlite:{}", folder.join("test.db").display())];
     match std::env::var("FIELDWORKD_TEST_POSTGRES") {
         Ok(server) => {
@@ -49,4 +70,221 @@ pub async fn databases() -> Vec<Database> {
         databases.push(Database { url, store, folder });
     }
     databases
+}
+
+/// Monday 2 March 2026, half past nine in Shanghai.
+pub fn monday() -> Timestamp {
+    local("2026-03-02T09:30:00")
+}
+
+pub fn local(text: &str) -> Timestamp {
+    Timestamp::from_local(text.parse().expect("a local time"), chrono_tz::Asia::Shanghai)
+}
+
+pub const PROGRAMME: &str = "code = \"p26\"\nname = { zh = \"评价\", en = \"Rating\" }\n";
+
+/// Open on every day from nine to nine; an invitation and two reminders, a week apart.
+pub const PLAN: &str = r#"
+name = "test"
+signature = "质协"
+max_parts = 3
+[hours]
+monday = ["09:00-21:00"]
+tuesday = ["09:00-21:00"]
+wednesday = ["09:00-21:00"]
+thursday = ["09:00-21:00"]
+friday = ["09:00-21:00"]
+saturday = ["09:00-21:00"]
+sunday = ["09:00-21:00"]
+[[step]]
+name = "invitation"
+after = "0d"
+text.zh = "【{signature}】{name}您好，请评价{subject}：{link} 退订回T"
+text.en = "【{signature}】Dear {name}, please rate {subject}: {link} Reply STOP to opt out"
+[[step]]
+name = "reminder"
+after = "7d"
+text.zh = "【{signature}】{name}您好，再请评价{subject}：{link} 退订回T"
+[[step]]
+name = "last"
+after = "7d"
+text.zh = "【{signature}】{name}您好，最后请评价{subject}：{link} 退订回T"
+"#;
+
+/// A whole installation on one database, with its web server and a simulator, in virtual time.
+pub struct TestApp {
+    pub installation: Arc<Installation>,
+    pub clock: Arc<VirtualClock>,
+    pub simulator: Simulator,
+    pub dispatcher: Dispatcher,
+    pub base: String,
+    pub engine: &'static str,
+    pub folder: tempfile::TempDir,
+    pub http: reqwest::Client,
+}
+
+impl TestApp {
+    /// One for each engine. `settings` are FIELDWORKD_… variables without the prefix.
+    pub async fn on_each_engine(script: Script, settings: &[(&str, &str)]) -> Vec<TestApp> {
+        let mut apps = Vec::new();
+        let scout = tempfile::tempdir().expect("a temporary folder");
+        for url in fresh_urls(scout.path()).await {
+            apps.push(TestApp::start(&url, script.clone(), settings).await);
+        }
+        apps
+    }
+
+    pub async fn on_sqlite(script: Script, settings: &[(&str, &str)]) -> TestApp {
+        TestApp::start("sqlite:", script, settings).await
+    }
+
+    async fn start(url: &str, script: Script, settings: &[(&str, &str)]) -> TestApp {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let clock = Arc::new(VirtualClock::starting_at(monday()));
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let simulator = Simulator::start(any_port, script, clock.clone()).await.expect("the simulator starts");
+        let listener = tokio::net::TcpListener::bind(any_port).await.expect("a port is free");
+        let base = format!("http://{}", listener.local_addr().expect("it has an address"));
+        let config = config_for(folder.path(), url, &base, simulator.address(), settings);
+        let installation = Arc::new(Installation::open(config, clock.clone()).await.expect("the installation opens"));
+        tokio::spawn(web::serve(installation.clone(), listener, std::future::pending()));
+        let dispatcher = Dispatcher::new(installation.clone());
+        let http = fieldworkd::http_client::new(Duration::from_secs(60)).expect("a client");
+        let app = TestApp { installation, clock, simulator, dispatcher, base, engine: engine_of(url), folder, http };
+        intake::apply_programme(&app.installation, PROGRAMME).await.expect("the programme applies");
+        app
+    }
+
+    /// Registers an application of the brand category.
+    pub async fn brand(&self, code: &str, applicant: &str, more: &str) {
+        let file = format!(
+            "programme = \"p26\"\n[[application]]\ncode = \"{code}\"\napplicant = {{ code = \"{applicant}\", name = \"{applicant}公司\" }}\n\
+             category = \"brand\"\nsubject = {{ brand = \"{code}牌\" }}\n{more}\n"
+        );
+        intake::add_applications(&self.installation, &file).await.expect("the application registers");
+    }
+
+    pub async fn import(&self, codes: &[&str], content: &[u8]) -> Result<ImportOutcome, IntakeError> {
+        let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
+        let request = ImportRequest { applications: &applications, file: "list.csv", content, dry_run: false };
+        intake::import_list(&self.installation, &request, &mut |_, _| {}).await
+    }
+
+    pub async fn launch(&self, campaign: &str, codes: &[&str], plan: &str) -> Result<LaunchReport, LaunchError> {
+        let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
+        let plan = PlanFile::parse(plan)?;
+        let request = LaunchRequest { code: campaign, applications: &applications, plan: &plan, gateway: "simulator", dry_run: false };
+        campaign::launch(&self.installation, &request).await
+    }
+
+    /// An application in the field with `people` on its list.
+    pub async fn in_field(&self, people: usize, more: &str) {
+        self.brand("A1", "a", more).await;
+        self.import(&["A1"], list(people).as_bytes()).await.expect("the list imports");
+        self.launch("C1", &["A1"], PLAN).await.expect("the campaign launches");
+    }
+
+    /// Lets time pass: whatever is due happens when it is due.
+    pub async fn play_until(&self, end: Timestamp) {
+        loop {
+            if self.dispatcher.next_due().await.unwrap().is_some_and(|at| at <= self.clock.now()) {
+                self.dispatcher.tick().await.unwrap();
+            }
+            self.simulator.tick().await;
+            deadline::tick(&self.installation).await.unwrap();
+            let next =
+                [self.dispatcher.next_due().await.unwrap(), self.simulator.next_event_at(), deadline::next_due(&self.installation).await.unwrap()];
+            match next.into_iter().flatten().min() {
+                Some(next) if next <= end => self.clock.advance_to(next.max(self.clock.now() + Duration::from_millis(1))),
+                _ => break,
+            }
+        }
+        self.clock.advance_to(end);
+    }
+
+    /// The personal link of the `n`th person of [`list`] in campaign C1.
+    pub async fn link(&self, n: usize) -> String {
+        self.link_of("C1", "A1", &number(n)).await
+    }
+
+    pub async fn link_of(&self, campaign: &str, application: &str, number: &str) -> String {
+        let mut connection = self.installation.store.read().await.unwrap();
+        let key = applications::find(&mut connection, application).await.unwrap().unwrap().key_id;
+        let hasher = self.installation.keys.hasher();
+        let phone = Phone::parse(number, phonenumber::country::CN).unwrap();
+        format!("{}/i/{}", self.base, hasher.link_code(campaign, &key, &hasher.number(&phone)))
+    }
+
+    pub async fn get(&self, url: &str) -> (u16, String) {
+        let answer = self.http.get(url).send().await.expect("the server answers");
+        (answer.status().as_u16(), answer.text().await.expect("a body"))
+    }
+
+    /// Posts a form; returns the status and where it leads.
+    pub async fn post(&self, url: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
+        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let answer = request.send().await.expect("the server answers");
+        let location = answer.headers().get("location").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        (answer.status().as_u16(), location, answer.text().await.expect("a body"))
+    }
+
+    /// Begins and answers everything with the same point; returns the last page.
+    pub async fn answer_all(&self, link: &str, case: usize, point: &str) -> String {
+        self.post(&format!("{link}/begin"), &[]).await;
+        for page in 0..4 {
+            self.post(&format!("{link}/answers"), &answers(case, page, point)).await;
+        }
+        self.get(link).await.1
+    }
+
+    pub async fn dispositions(&self, application: &str) -> Vec<(String, u64)> {
+        let mut connection = self.installation.store.read().await.unwrap();
+        let id = applications::find(&mut connection, application).await.unwrap().unwrap().id;
+        let rows = fieldworkd::store::cases::by_disposition(&mut connection, id).await.unwrap();
+        rows.into_iter().map(|(disposition, cases)| (disposition.code().to_owned(), cases)).collect()
+    }
+}
+
+/// The shipped configuration with everything in `folder` and on loopback.
+pub fn config_for(folder: &Path, url: &str, base: &str, simulator: SocketAddr, settings: &[(&str, &str)]) -> Config {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let url = if url == "sqlite:" || url.starts_with("sqlite:/tmp") { format!("sqlite:{}", path("test.db")) } else { url.to_owned() };
+    let ours = [
+        ("DATABASE__URL", url),
+        ("KEYS__RING", path("keyring")),
+        ("WEB__PUBLIC_URL", base.to_owned()),
+        ("DATASET__FOLDER", path("datasets")),
+        ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
+    ];
+    let given = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
+    let environment = ours.into_iter().chain(given).map(|(key, value)| (format!("FIELDWORKD_{key}"), value));
+    let mut config = Config::load(None, environment).expect("the configuration is good");
+    for gateway in config.gateways.values_mut() {
+        gateway.definition = gateway.definition.replace("127.0.0.1:9700", &simulator.to_string());
+    }
+    config
+}
+
+/// The number of the `n`th made-up person.
+pub fn number(n: usize) -> String {
+    format!("138{:08}", 10_000_000 + n)
+}
+
+/// A list of made-up people.
+pub fn list(people: usize) -> String {
+    let rows: String = (0..people).map(|n| format!("受访者{n},{}\n", number(n))).collect();
+    format!("姓名,手机\n{rows}")
+}
+
+/// What a respondent sends for a page of the shipped brand questionnaire.
+pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str)> {
+    let items: &[&str] = match page {
+        0 => &["img1", "exp1"],
+        1 => &["pq1", "pq2", "pq3", "pq4"],
+        2 => &["val1", "val2", "sat1", "sat2", "sat3"],
+        _ => &["com1", "loy1", "loy2"],
+    };
+    let numbers = ["0", "1", "2", "3"];
+    [("case", numbers[case]), ("page", numbers[page])].into_iter().chain(items.iter().map(|item| (*item, point))).collect()
 }

@@ -1,0 +1,189 @@
+//! The command line through the real binary: every refusal is one clear line, exit status 1 or 2, and nothing is half-written.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::list;
+
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let desk = Desk { folder: tempfile::tempdir().unwrap() };
+        desk.write("programme.toml", common::PROGRAMME);
+        desk.write(
+            "applications.toml",
+            "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
+        );
+        desk.write("plan.toml", common::PLAN);
+        desk.write("list.csv", &list(5));
+        desk
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path().join(name), content).unwrap();
+    }
+
+    fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(arguments).current_dir(self.path()).envs(environment.iter().copied()).output().unwrap()
+    }
+
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.run_with(arguments, &[]);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The one line of a refusal, without the program's name.
+    fn refused(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        let output = self.run_with(arguments, environment);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        assert_eq!(error.trim_end().lines().count(), 1, "{arguments:?}: {error}");
+        error.strip_prefix("fieldworkd: ").unwrap_or_else(|| panic!("{error}")).trim_end().to_owned()
+    }
+}
+
+#[test]
+fn from_nothing_to_launched_on_the_command_line() {
+    let desk = Desk::new();
+    desk.done(&["programme", "apply", "programme.toml"]);
+    assert!(desk.done(&["application", "add", "applications.toml"]).contains("A1"));
+    desk.write("list.csv", &format!("{}坏,1381\n", list(5)));
+    let dry = desk.done(&["list", "import", "--application", "A1", "list.csv", "--dry-run"]);
+    assert!(dry.contains("dry run, nothing written") && dry.contains("row 7, 手机: rejected") && !desk.path().join("list.csv.report.csv").exists());
+    let done = desk.done(&["list", "import", "--application", "A1", "list.csv"]);
+    assert!(done.contains("5 taken, 0 merged, 1 rejected") && done.contains("list.csv.report.csv"), "{done}");
+    let report = std::fs::read_to_string(desk.path().join("list.csv.report.csv")).unwrap();
+    assert!(report.contains("list.csv,7,手机,****,rejected,"), "{report}");
+    assert!(desk.done(&["list", "import", "--application", "A1", "list.csv"]).contains("nothing was changed"));
+    let launch = ["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"];
+    assert!(desk.done(&[&launch[..], &["--dry-run"]].concat()).contains("could be launched"));
+    assert!(desk.done(&launch).contains("if everybody gets every step: "));
+    let status: serde_json::Value = serde_json::from_str(&desk.done(&["campaign", "status", "C1", "--json"])).unwrap();
+    assert_eq!((&status["state"], &status["applications"][0]["names"]), (&"running".into(), &5.into()));
+    assert!(desk.done(&["application", "list"]).contains("in_field"));
+    assert!(desk.done(&["campaign", "pause", "C1"]).contains("paused"));
+    assert!(desk.done(&["campaign", "resume", "C1"]).contains("running"));
+    assert!(desk.done(&["suppress", "add", "13810000000"]).contains("1 numbers are suppressed everywhere"));
+    assert!(desk.done(&["suppress", "list"]).contains("opt_out"));
+    assert!(desk.done(&["campaign", "close", "C1"]).contains("A1"));
+    assert!(desk.done(&["dataset", "verify", "var/datasets/A1/v1"]).contains("is whole"));
+    let datasets: serde_json::Value = serde_json::from_str(&desk.done(&["dataset", "list", "--json"])).unwrap();
+    assert_eq!(datasets[0]["application"], "A1");
+    let doctor = desk.done(&["doctor"]);
+    assert!(doctor.contains("ok      the key ring belongs to the database") && !doctor.contains("PROBLEM"), "{doctor}");
+    desk.done(&["migrate"]);
+    desk.done(&["check-config"]);
+}
+
+#[test]
+fn every_wrong_input_gets_one_line_that_names_it() {
+    let desk = Desk::new();
+    assert!(desk.refused(&["application", "add", "applications.toml"], &[]).contains("no programme has the code p26"));
+    desk.done(&["programme", "apply", "programme.toml"]);
+    desk.done(&["application", "add", "applications.toml"]);
+    desk.write("empty.csv", "");
+    desk.write("long.csv", &list(101));
+    let import = |file| ["list", "import", "--application", "A1", file];
+    for (arguments, expected) in [
+        (&["programme", "apply", "nowhere.toml"][..], "nowhere.toml cannot be read"),
+        (&["programme", "apply", "list.csv"], "list.csv: TOML parse error"),
+        (&import("nowhere.csv"), "nowhere.csv cannot be read"),
+        (&import("empty.csv"), "empty.csv: the file is empty"),
+        (&import("."), ". cannot be read"),
+        (&import("long.csv"), "long.csv: application A1 would have 101 names, but category brand allows at most 100"),
+        (&["list", "import", "--application", "B7", "list.csv"], "no application has the code B7"),
+        (&["campaign", "status", "C9"], "no campaign has the code C9"),
+        (&["campaign", "close", "C9"], "no campaign has the code C9"),
+        (
+            &["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "pigeon"],
+            "no gateway is called pigeon; configured are: simulator",
+        ),
+        (&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"], "application A1 has no list"),
+        (&["dataset", "verify", "."], ". is no dataset folder: it has no SHA256SUMS"),
+        (&["suppress", "add", "12"], "line 1: this is not a telephone number"),
+        (&["--config", "nowhere.toml", "doctor"], "nowhere.toml: cannot be read"),
+        (&["demo", "--dir", "."], ". holds something else than a demo"),
+    ] {
+        let error = desk.refused(arguments, &[]);
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+    // A plan's own mistakes name the plan's file.
+    desk.done(&import("list.csv"));
+    let launch = ["campaign", "launch", "C1", "--application", "A1", "--plan", "bad.toml", "--gateway", "simulator"];
+    desk.write("bad.toml", &common::PLAN.replace("{link}", "{lnik}"));
+    assert!(desk.refused(&launch, &[]).contains("bad.toml: contact plan: step 1 (invitation), text"));
+    desk.write("bad.toml", &format!("time_zone = \"Mars/Olympus\"\n{}", common::PLAN));
+    assert!(desk.refused(&launch, &[]).contains("«Mars/Olympus» is no time zone"));
+    desk.write("bad.toml", &format!("holidays = \"none.toml\"\n{}", common::PLAN));
+    assert!(desk.refused(&launch, &[]).contains("none.toml cannot be read"));
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    let desk = Desk::new();
+    for arguments in [&["lunch"][..], &["list", "import", "list.csv"], &["demo", "--seed", "x"], &[]] {
+        assert_eq!(desk.run_with(arguments, &[]).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn configuration_mistakes_are_all_listed_with_file_and_key() {
+    let desk = Desk::new();
+    desk.write("bad.toml", "[web]\nlisten = \"here\"\n[dispatch]\nbatch = 0\ntick = 1\n[gateway.g]\nfile = \"none.toml\"\n");
+    let output = desk.run_with(&["--config", "bad.toml", "check-config"], &[]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    for expected in ["bad.toml: web.listen:", "bad.toml: dispatch.batch:", "bad.toml: dispatch.tick: no such key", "bad.toml: gateway.g.file:"] {
+        assert!(error.contains(expected), "{expected} in\n{error}");
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_used_says_why() {
+    let desk = Desk::new();
+    desk.done(&["migrate"]);
+    let list = ["application", "list"];
+    // Another program holds it.
+    let holder = lock_of_another_program(&desk.path().join("var/fieldworkd.db"));
+    let locked = desk.refused(&["programme", "apply", "programme.toml"], &[]);
+    assert!(locked.contains("locked by another program"), "{locked}");
+    drop(holder);
+    // Nothing was half-written while it was locked.
+    assert!(!desk.done(&list).contains("p26"));
+    let nobody = desk.refused(&list, &[("FIELDWORKD_DATABASE__URL", "postgres://u:hush@127.0.0.1:1/x")]);
+    assert!(nobody.contains("check database.url") && !nobody.contains("hush"), "{nobody}");
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(desk.path().join(format!("var/fieldworkd.db{end}")));
+    }
+    std::fs::write(desk.path().join("var/fieldworkd.db"), "not a database at all, whatever its name says").unwrap();
+    assert!(desk.refused(&list, &[]).contains("database"));
+}
+
+/// Holds the write lock of an SQLite file until the child is killed.
+fn lock_of_another_program(path: &Path) -> Held {
+    let script = "import sqlite3,sys,time\nc=sqlite3.connect(sys.argv[1])\nc.execute('BEGIN EXCLUSIVE')\nprint('held',flush=True)\ntime.sleep(120)";
+    let mut child = Command::new("python3").args(["-c", script]).arg(path).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
+    assert_eq!(line, "held\n");
+    Held(child)
+}
+
+struct Held(std::process::Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,269 @@
+//! The dispatcher's invariants, on both engines, against the simulator over HTTP: never twice, never against the rules, never too fast.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::{PLAN, TestApp, list, local, monday, number};
+use fieldworkd::clock::Clock;
+use fieldworkd::dispatch::Dispatcher;
+use fieldworkd::dispatch::incoming::opt_out;
+use fieldworkd::domain::phone::Phone;
+use fieldworkd::gateway::simulator::{PeopleScript, Script};
+use fieldworkd::gateway::{Capabilities, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use fieldworkd::installation::Installation;
+use fieldworkd::store::{cases, messages};
+
+async fn states(app: &TestApp) -> Vec<(String, i64)> {
+    messages::count_by_state(&mut app.installation.store.read().await.unwrap()).await.unwrap()
+}
+
+fn count(states: &[(String, i64)], state: &str) -> i64 {
+    states.iter().find(|(name, _)| name == state).map_or(0, |(_, n)| *n)
+}
+
+/// A gateway with every fault there is.
+fn stormy(seed: u64) -> Script {
+    Script {
+        throttled: 0.1,
+        unavailable: 0.1,
+        answer_lost: 0.1,
+        request_lost: 0.05,
+        dead_numbers: 0.05,
+        number_frequency: 0.05,
+        undelivered: 0.05,
+        no_receipt: 0.05,
+        doubled_receipts: 0.3,
+        early_receipts: 0.2,
+        ..Script::faultless(seed, 20)
+    }
+}
+
+#[tokio::test]
+async fn through_every_fault_nobody_gets_a_step_twice_and_everybody_gets_an_outcome() {
+    for app in TestApp::on_each_engine(stormy(7), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "20")]).await {
+        app.in_field(100, "").await;
+        app.play_until(local("2026-03-25T12:00:00")).await;
+        let record = app.simulator.record();
+        assert_eq!(record.duplicates(), 0, "{}", app.engine);
+        assert_eq!(record.over_rate(20), 0, "{}", app.engine);
+        let outside =
+            record.submits.iter().filter(|(at, _)| !(9..21).contains(&chrono::Timelike::hour(&at.in_zone(chrono_tz::Asia::Shanghai)))).count();
+        assert_eq!(outside, 0, "{}", app.engine);
+        let states = states(&app).await;
+        assert_eq!(count(&states, "submitting") + count(&states, "in_doubt") + count(&states, "deferred"), 0, "{}: {states:?}", app.engine);
+        assert!(count(&states, "delivered") > 200 && count(&states, "refused") > 0 && count(&states, "failed") > 0, "{states:?}");
+        // What the gateway says it took, and what we say it took, is the same: no message is lost either.
+        let ours = count(&states, "delivered") + count(&states, "undelivered") + count(&states, "accepted");
+        assert_eq!(ours, record.taken.len() as i64, "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn two_daemons_on_one_database_share_the_work_and_the_caps() {
+    for app in TestApp::on_each_engine(Script::faultless(3, 200), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "200")]).await {
+        // The same hundred people on the lists of two applicants, due in the same second.
+        for (application, applicant, campaign) in [("A1", "a", "C1"), ("B1", "b", "C2")] {
+            app.brand(application, applicant, "").await;
+            app.import(&[application], list(100).as_bytes()).await.unwrap();
+            app.launch(campaign, &[application], PLAN).await.unwrap();
+        }
+        let other = Dispatcher::new(app.installation.clone());
+        for _ in 0..10 {
+            let (one, two) = tokio::join!(app.dispatcher.tick(), other.tick());
+            (one.unwrap(), two.unwrap());
+            app.clock.advance_to(app.clock.now() + Duration::from_secs(1));
+        }
+        let record = app.simulator.record();
+        assert_eq!((record.duplicates(), record.taken.len()), (0, 100), "{}: each person once a day", app.engine);
+        app.play_until(monday() + Duration::from_secs(2 * 86_400)).await;
+        assert_eq!(app.simulator.record().taken.len(), 200, "{}: and the other applicant's a day later", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_submit_whose_daemon_died_is_asked_after_and_never_sent_again() {
+    for app in TestApp::on_each_engine(Script::faultless(3, 50), &[]).await {
+        app.in_field(4, "").await;
+        // A daemon marks the messages and is gone before it submits them: the task is cut off in its first HTTP request.
+        let dying = tokio::spawn({
+            let installation = app.installation.clone();
+            async move { Dispatcher::new(installation).tick().await }
+        });
+        while count(&states(&app).await, "submitting") == 0 {
+            tokio::task::yield_now().await;
+        }
+        dying.abort();
+        assert!(dying.await.is_err());
+        let stuck = count(&states(&app).await, "submitting");
+        assert!(stuck > 0);
+        app.play_until(monday() + Duration::from_secs(3600)).await;
+        let record = app.simulator.record();
+        assert_eq!(record.duplicates(), 0, "{}", app.engine);
+        let states = states(&app).await;
+        assert_eq!(count(&states, "submitting") + count(&states, "in_doubt"), 0, "{}: {states:?}", app.engine);
+        // What the gateway had taken is known to be, and what it had not is failed, for the reminder to make good.
+        assert_eq!(count(&states, "failed"), 4 - record.taken.len() as i64, "{}: {states:?}", app.engine);
+        app.play_until(monday() + Duration::from_secs(8 * 86_400)).await;
+        assert_eq!(app.simulator.record().duplicates(), 0);
+    }
+}
+
+/// Passes on to the real gateway, and lets something happen when the first message goes.
+struct Meddling {
+    inner: Arc<dyn Gateway>,
+    installation: std::sync::OnceLock<Arc<Installation>>,
+    submits: AtomicU32,
+    opts_out: Phone,
+}
+
+#[async_trait]
+impl Gateway for Meddling {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome> {
+        if self.submits.fetch_add(1, Ordering::SeqCst) == 0 {
+            let installation = self.installation.get().expect("set before the first tick");
+            let mut tx = installation.store.write().await.unwrap();
+            let hash = installation.keys.hasher().number(&self.opts_out);
+            opt_out(&mut tx, &hash, None, cases::Source::Reply, installation.clock.now()).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        self.inner.submit(batch).await
+    }
+
+    async fn query(&self, reference: &str, id: Option<&str>) -> QueryAnswer {
+        self.inner.query(reference, id).await
+    }
+
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+        self.inner.parse_receipts(push)
+    }
+
+    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+        self.inner.parse_replies(push)
+    }
+}
+
+#[tokio::test]
+async fn an_opt_out_between_claim_and_submit_holds() {
+    for mut app in TestApp::on_each_engine(Script::faultless(3, 50), &[]).await {
+        app.in_field(3, "").await;
+        // The last of the three opts out while the first one's message is on its way; all three were claimed together.
+        let meddling = Arc::new(Meddling {
+            inner: app.installation.gateways["simulator"].clone(),
+            installation: std::sync::OnceLock::new(),
+            submits: AtomicU32::new(0),
+            opts_out: Phone::parse(&number(2), phonenumber::country::CN).unwrap(),
+        });
+        let (config, store, clock) = (app.installation.config.clone(), app.installation.store.clone(), app.clock.clone());
+        let keys = fieldworkd::crypto::KeyRing::open(&config.key_ring, None).unwrap();
+        let gateways = [("simulator".to_owned(), meddling.clone() as Arc<dyn Gateway>)].into();
+        let meddled = Arc::new(Installation { config, store, keys, clock, gateways });
+        assert!(meddling.installation.set(meddled.clone()).is_ok());
+        app.dispatcher = Dispatcher::new(meddled);
+        app.dispatcher.tick().await.unwrap();
+        assert_eq!(app.simulator.record().taken.len(), 2, "{}", app.engine);
+        app.play_until(monday() + Duration::from_secs(20 * 86_400)).await;
+        assert_eq!(app.simulator.record().taken.len(), 6, "{}: two people, three steps", app.engine);
+        assert!(app.dispositions("A1").await.contains(&("2.112".to_owned(), 1)));
+    }
+}
+
+#[tokio::test]
+async fn a_person_on_two_applicants_lists_is_spaced_by_the_caps() {
+    for app in TestApp::on_each_engine(Script::faultless(3, 50), &[]).await {
+        for (application, applicant, campaign) in [("A1", "a", "C1"), ("B1", "b", "C2")] {
+            app.brand(application, applicant, "").await;
+            app.import(&[application], list(1).as_bytes()).await.unwrap();
+            app.launch(campaign, &[application], PLAN).await.unwrap();
+        }
+        app.play_until(monday() + Duration::from_secs(25 * 86_400)).await;
+        let record = app.simulator.record();
+        assert_eq!(record.taken.len(), 6, "{}: three steps from each", app.engine);
+        let mut times: Vec<i64> = record.submits.iter().map(|(at, _)| at.0).collect();
+        times.sort_unstable();
+        let day = 86_400_000;
+        assert!(times.windows(2).all(|w| w[1] - w[0] >= day), "{}: never two within the quiet time", app.engine);
+        assert!(times.windows(4).all(|w| w[3] - w[0] >= 7 * day), "{}: never four in a week", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn replies_opt_out_at_once_and_are_taken_once() {
+    let people = PeopleScript { replies_opt_out: 1.0, ..PeopleScript::silent() };
+    for app in TestApp::on_each_engine(Script { people, ..Script::faultless(5, 50) }, &[]).await {
+        app.in_field(5, "").await;
+        app.play_until(monday() + Duration::from_secs(20 * 86_400)).await;
+        assert_eq!(app.simulator.record().taken.len(), 5, "{}: nobody is reminded", app.engine);
+        assert_eq!(app.dispositions("A1").await, [("2.112".to_owned(), 5)]);
+        let replies = fieldworkd::store::replies::count_by_meaning(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+        assert_eq!(replies, [("opt_out".to_owned(), 5)], "{}", app.engine);
+        // The same person on a later list of the programme is not contacted either.
+        app.brand("B1", "b", "").await;
+        let outcome = app.import(&["B1"], list(5).as_bytes()).await.unwrap();
+        assert_eq!(outcome.suppressed, 5);
+        app.launch("C2", &["B1"], PLAN).await.unwrap();
+        app.play_until(monday() + Duration::from_secs(40 * 86_400)).await;
+        assert_eq!(app.simulator.record().taken.len(), 5, "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_account_pauses_the_gateway_and_fails_nobody() {
+    let script = Script { secret: "right".into(), ..Script::faultless(5, 50) };
+    let app = TestApp::on_sqlite(script, &[("GATEWAY__SIMULATOR__SECRET", "wrong")]).await;
+    app.in_field(3, "").await;
+    app.play_until(monday() + Duration::from_secs(3600)).await;
+    let states = states(&app).await;
+    assert_eq!((count(&states, "deferred"), states.len()), (3, 1), "{states:?}");
+    assert!(app.simulator.record().submits.is_empty(), "a refused account is no message");
+    assert_eq!(app.dispositions("A1").await, [("3.11".to_owned(), 3)]);
+    let (status, ready) = app.get(&format!("{}/readyz", app.base)).await;
+    assert!(status == 200 && ready.contains("simulator"), "{ready}");
+}
+
+#[tokio::test]
+async fn a_pause_holds_everything_and_resuming_goes_on() {
+    use fieldworkd::store::campaigns::CampaignState;
+    for app in TestApp::on_each_engine(Script::faultless(5, 50), &[]).await {
+        app.in_field(3, "").await;
+        fieldworkd::campaign::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
+        assert!(
+            fieldworkd::campaign::change_state(&app.installation, "C1", CampaignState::Paused)
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be paused")
+        );
+        app.play_until(monday() + Duration::from_secs(3600)).await;
+        assert!(app.simulator.record().submits.is_empty());
+        fieldworkd::campaign::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
+        app.play_until(monday() + Duration::from_secs(7200)).await;
+        assert_eq!(app.simulator.record().taken.len(), 3, "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_push_with_a_wrong_secret_or_shape_changes_nothing() {
+    let app = TestApp::on_sqlite(Script::faultless(5, 50), &[]).await;
+    let secret = app.installation.keys.hasher().webhook_secret("simulator");
+    let post =
+        async |path: String, body: &'static str| app.http.post(format!("{}{path}", app.base)).body(body).send().await.unwrap().status().as_u16();
+    assert_eq!(post("/hooks/simulator/wrong/receipts".into(), "{}").await, 404);
+    assert_eq!(post(format!("/hooks/other/{secret}/receipts"), "{}").await, 404);
+    assert_eq!(post(format!("/hooks/simulator/{secret}/receipts"), "no json").await, 400);
+    assert_eq!(post(format!("/hooks/simulator/{secret}/receipts"), r#"{"id":"x","state":"delivered"}"#).await, 200);
+    assert_eq!(post(format!("/hooks/simulator/{secret}/replies"), r#"{"from":"not a number","text":"R"}"#).await, 200);
+    let huge: &'static str = Box::leak("x".repeat(2_000_000).into_boxed_str());
+    assert_eq!(post(format!("/hooks/simulator/{secret}/receipts"), huge).await, 413);
+}

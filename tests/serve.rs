@@ -1,0 +1,299 @@
+//! The daemon as a process: killed in the middle, told to stop in the middle, watched by systemd; on each engine, against a live simulator.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{list, number};
+use fieldworkd::clock::SystemClock;
+use fieldworkd::config::SHIPPED;
+use fieldworkd::gateway::simulator::{PeopleScript, Script, Simulator};
+use fieldworkd::store::{Store, messages};
+
+/// Always open: these tests run at any hour.
+fn plan() -> String {
+    common::PLAN.replace("09:00-21:00", "00:00-24:00")
+}
+
+/// A folder with a configuration, a campaign of made-up people, and a simulator in this process.
+struct Site {
+    folder: tempfile::TempDir,
+    url: String,
+    port: u16,
+    simulator: Simulator,
+}
+
+impl Site {
+    async fn on_each_engine(people: usize, script: &Script, rate: u32) -> Vec<Site> {
+        let scout = tempfile::tempdir().unwrap();
+        let mut sites = Vec::new();
+        for url in common::fresh_urls(scout.path()).await {
+            let folder = tempfile::tempdir().unwrap();
+            let url = if url.starts_with("sqlite:") { format!("sqlite:{}/test.db", folder.path().display()) } else { url };
+            let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), script.clone(), Arc::new(SystemClock)).await.unwrap();
+            tokio::spawn({
+                let simulator = simulator.clone();
+                async move { simulator.run().await }
+            });
+            let port = free_port();
+            let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+            write("gateway.toml", &include_str!("../config/gateways/simulator.toml").replace("127.0.0.1:9700", &simulator.address().to_string()));
+            let config = SHIPPED
+                .replace("gateways/simulator.toml", "gateway.toml")
+                .replace("8080", &port.to_string())
+                .replace("rate_per_second = 50", &format!("rate_per_second = {rate}"))
+                .replace("tick_every = \"1s\"", "tick_every = \"1s\"\n")
+                .replace("in_doubt_after = \"5m\"", "in_doubt_after = \"3s\"")
+                .replace("ask_after = \"2m\"", "ask_after = \"2s\"");
+            write("fieldworkd.toml", &config);
+            write("programme.toml", common::PROGRAMME);
+            write(
+                "applications.toml",
+                "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
+            );
+            write("plan.toml", &plan());
+            write("list.csv", &list(people));
+            let site = Site { folder, url, port, simulator };
+            site.command(&["programme", "apply", "programme.toml"]);
+            site.command(&["application", "add", "applications.toml"]);
+            site.command(&["list", "import", "--application", "A1", "list.csv"]);
+            site.command(&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"]);
+            sites.push(site);
+        }
+        sites
+    }
+
+    fn binary(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fieldworkd"));
+        command.current_dir(self.path()).env("FIELDWORKD_DATABASE__URL", &self.url).args(["--config", "fieldworkd.toml"]).args(arguments);
+        command
+    }
+
+    fn command(&self, arguments: &[&str]) {
+        let output = self.binary(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the daemon and waits until it answers. Its log is appended to `log` in the folder.
+    async fn daemon(&self, environment: &[(&str, &str)]) -> Daemon {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path().join("log")).unwrap();
+        let child = self.binary(&["serve"]).envs(environment.iter().copied()).stderr(Stdio::from(log)).spawn().unwrap();
+        let daemon = Daemon(child);
+        let http = fieldworkd::http_client::new(Duration::from_secs(5)).unwrap();
+        let port = environment
+            .iter()
+            .find(|(key, _)| key.ends_with("LISTEN"))
+            .and_then(|(_, v)| v.rsplit(':').next())
+            .map_or(self.port, |p| p.parse().unwrap());
+        wait_until("the daemon answers", async || {
+            http.get(format!("http://127.0.0.1:{port}/readyz")).send().await.is_ok_and(|a| a.status().is_success())
+        })
+        .await;
+        daemon
+    }
+
+    async fn states(&self) -> Vec<(String, i64)> {
+        let store = Store::open(&self.url).await.unwrap();
+        let states = messages::count_by_state(&mut store.read().await.unwrap()).await.unwrap();
+        store.close().await;
+        states
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.path().join("log")).unwrap()
+    }
+}
+
+struct Daemon(Child);
+
+impl Daemon {
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits for its end, with its exit status.
+    fn end(mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn count(states: &[(String, i64)], state: &str) -> i64 {
+    states.iter().find(|(name, _)| name == state).map_or(0, |(_, n)| *n)
+}
+
+/// Invariant I1 through the real program: killed twice without warning, nothing is sent twice, nothing is lost, nothing is stuck.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_it_sends_nothing_twice_and_forgets_nobody() {
+    let script = Script { latency_millis: 60, ..Script::faultless(1, 100) };
+    for site in Site::on_each_engine(100, &script, 40).await {
+        for killed_at in [20, 50] {
+            let daemon = site.daemon(&[]).await;
+            wait_until("messages go out", async || site.simulator.record().taken.len() >= killed_at).await;
+            daemon.signal("KILL");
+            daemon.end();
+        }
+        assert!(count(&site.states().await, "submitting") > 0, "{}: it was killed with submits under way", site.url);
+        let daemon = site.daemon(&[]).await;
+        wait_until("everybody is settled", async || {
+            let states = site.states().await;
+            states.iter().map(|(_, n)| n).sum::<i64>() == 100 && ["submitting", "in_doubt", "deferred"].iter().all(|s| count(&states, s) == 0)
+        })
+        .await;
+        let record = site.simulator.record();
+        let states = site.states().await;
+        assert_eq!(record.duplicates(), 0, "{}", site.url);
+        assert_eq!(record.taken.len() as i64 + count(&states, "failed"), 100, "{}: {states:?}", site.url);
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_it_settles_what_is_under_way() {
+    let script = Script { latency_millis: 400, ..Script::faultless(1, 100) };
+    for site in Site::on_each_engine(60, &script, 40).await {
+        let daemon = site.daemon(&[]).await;
+        wait_until("messages go out", async || !site.simulator.record().submits.is_empty()).await;
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0), "{}", site.log());
+        let states = site.states().await;
+        assert_eq!(count(&states, "submitting") + count(&states, "in_doubt"), 0, "{}: {states:?}", site.url);
+        assert!(site.log().contains("\"stopped\""));
+    }
+}
+
+/// People answer while the daemon is killed: whoever was thanked is complete in the database (invariant I5).
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_were_thanked_for_survives_a_kill() {
+    for site in Site::on_each_engine(30, &Script::faultless(1, 100), 100).await {
+        let mut daemon = Some(site.daemon(&[]).await);
+        wait_until("the invitations are out", async || site.simulator.record().taken.len() == 30).await;
+        let http = fieldworkd::http_client::new(Duration::from_secs(5)).unwrap();
+        let links = links(&site).await;
+        let mut thanked = 0;
+        for (n, link) in links.iter().enumerate() {
+            let post = async |path: &str, body: String| {
+                http.post(format!("{link}/{path}")).header("content-type", "application/x-www-form-urlencoded").body(body).send().await.is_ok()
+            };
+            post("begin", String::new()).await;
+            for page in 0..4 {
+                let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(common::answers(0, page, "7")).finish();
+                if n == 15 && page == 3 {
+                    // The last page of this one is on its way when the daemon dies.
+                    let daemon = daemon.take().unwrap();
+                    let (_, ()) = tokio::join!(post("answers", body), async { daemon.signal("KILL") });
+                    daemon.end();
+                    break;
+                }
+                post("answers", body).await;
+            }
+            if daemon.is_none() {
+                break;
+            }
+            let page = http.get(link).send().await.unwrap().text().await.unwrap();
+            thanked += i64::from(page.contains("感谢您的评价"));
+        }
+        assert_eq!(thanked, 15);
+        let store = Store::open(&site.url).await.unwrap();
+        let mut connection = store.read().await.unwrap();
+        let complete: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM survey_case WHERE disposition = '1.1'").fetch_one(&mut *connection).await.unwrap();
+        let counted: i64 = sqlx::query_scalar("SELECT completes FROM quota_cell WHERE segment = '*'").fetch_one(&mut *connection).await.unwrap();
+        assert!(complete == thanked || complete == thanked + 1, "{}: {complete} complete, {thanked} thanked", site.url);
+        assert_eq!(complete, counted, "{}", site.url);
+        drop(connection);
+        store.close().await;
+    }
+}
+
+async fn links(site: &Site) -> Vec<String> {
+    let keys = fieldworkd::crypto::KeyRing::open(&site.path().join("var/keyring"), None).unwrap();
+    let store = Store::open(&site.url).await.unwrap();
+    let mut connection = store.read().await.unwrap();
+    let key = fieldworkd::store::applications::find(&mut connection, "A1").await.unwrap().unwrap().key_id;
+    let link = |n| {
+        let phone = fieldworkd::domain::phone::Phone::parse(&number(n), phonenumber::country::CN).unwrap();
+        format!("http://127.0.0.1:{}/i/{}", site.port, keys.hasher().link_code("C1", &key, &keys.hasher().number(&phone)))
+    };
+    (0..30).map(link).collect()
+}
+
+/// Several daemons share one PostgreSQL: the work, the rate, and never a double.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_daemons_on_one_postgresql_keep_one_rate() {
+    let script = Script { people: PeopleScript::silent(), ..Script::faultless(1, 1000) };
+    for site in Site::on_each_engine(100, &script, 20).await.into_iter().filter(|site| site.url.starts_with("postgres")) {
+        let one = site.daemon(&[]).await;
+        let listen = format!("127.0.0.1:{}", free_port());
+        let two = site.daemon(&[("FIELDWORKD_WEB__LISTEN", listen.as_str())]).await;
+        wait_until("all are out", async || site.simulator.record().taken.len() == 100).await;
+        let record = site.simulator.record();
+        assert_eq!(record.duplicates(), 0);
+        // The simulator's own clock ticks behind a loaded machine's scheduler: one in twenty is its uncertainty, not the rate's.
+        assert_eq!(record.over_rate(21), 0);
+        for daemon in [one, two] {
+            daemon.signal("TERM");
+            assert_eq!(daemon.end(), Some(0));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
+    let site = Site::on_each_engine(1, &Script::faultless(1, 50), 50).await.remove(0);
+    let socket = site.path().join("notify");
+    let heard = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    heard.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let next = || {
+        let mut buffer = [0u8; 256];
+        let length = heard.recv(&mut buffer).expect("a notification");
+        String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
+    };
+    let socket = socket.display().to_string();
+    let daemon = site.daemon(&[("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "900000")]).await;
+    assert_eq!(next(), "READY=1");
+    assert_eq!(next(), "WATCHDOG=1");
+    daemon.signal("TERM");
+    while next() != "STOPPING=1" {}
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_named_and_nothing_starts() {
+    let site = Site::on_each_engine(1, &Script::faultless(1, 50), 50).await.remove(0);
+    let _held = std::net::TcpListener::bind(("127.0.0.1", site.port)).unwrap();
+    let output = site.binary(&["serve"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+    assert!(error.contains("web.listen") && error.contains(&site.port.to_string()), "{error}");
+    let simulator = site.binary(&["simulator", "--listen", &format!("127.0.0.1:{}", site.port)]).output().unwrap();
+    assert!(String::from_utf8(simulator.stderr).unwrap().contains("--listen"));
+    let outside = site.binary(&["simulator", "--listen", "0.0.0.0:0"]).output().unwrap();
+    assert!(String::from_utf8(outside.stderr).unwrap().contains("loopback only"));
+}
