@@ -74,7 +74,8 @@ async fn two_daemons_on_one_database_share_the_work_and_the_caps() {
         let other = Dispatcher::new(app.installation.clone());
         for _ in 0..10 {
             let (one, two) = tokio::join!(app.dispatcher.tick(), other.tick());
-            (one.unwrap(), two.unwrap());
+            one.unwrap();
+            two.unwrap();
             app.clock.advance_to(app.clock.now() + Duration::from_secs(1));
         }
         let record = app.simulator.record();

@@ -40,7 +40,9 @@ pub async fn run(config: Config) -> Result<()> {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
     let (dispatching, watching, serving, beating) = tokio::join!(dispatching, watching, serving, beating);
-    (dispatching?, watching?, beating?);
+    dispatching?;
+    watching?;
+    beating?;
     serving??;
     installation.store.close().await;
     tracing::info!("stopped");

@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn each_category_names_the_rule_that_is_broken() {
-        let cases: [(Category, &[(&str, &str)], &str); 9] = [
+        type Declared = &'static [(&'static str, &'static str)];
+        let cases: [(Category, Declared, &str); 9] = [
             (Category::Product, &[("brand", "山海"), ("product", "热水器")], "product with model and specification"),
             (Category::Product, &[("brand", "山海"), ("product", "热水器"), ("model", "H6")], "product with model and specification"),
             (Category::Product, &[("brand", "山海"), ("product", "热水器系列"), ("model", "H6"), ("specification", "60L")], "product line"),

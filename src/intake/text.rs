@@ -37,7 +37,7 @@ fn utf_16_by_zeros(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(4096) & !1];
     let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|b| **b == 0).count();
     let (even, odd, quarter) = (zeros(0), zeros(1), sample.len() / 8);
-    if bytes.len() % 2 != 0 || sample.is_empty() {
+    if !bytes.len().is_multiple_of(2) || sample.is_empty() {
         None
     } else if odd > quarter && even == 0 {
         Some(UTF_16LE)

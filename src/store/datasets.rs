@@ -34,7 +34,8 @@ pub async fn set_written(tx: &mut AnyConnection, dataset: &Dataset, folder: &str
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Dataset>> {
     let sql = "SELECT d.application_id, a.code, d.version, d.frozen_at, d.folder, d.sha256
                FROM dataset d JOIN application a ON a.id = d.application_id ORDER BY a.code, d.version";
-    let rows: Vec<(i64, String, i64, i64, Option<String>, Option<String>)> = sqlx::query_as(sql).fetch_all(connection).await?;
+    type DatasetRow = (i64, String, i64, i64, Option<String>, Option<String>);
+    let rows: Vec<DatasetRow> = sqlx::query_as(sql).fetch_all(connection).await?;
     Ok(rows
         .into_iter()
         .map(|(application, application_code, version, frozen_at, folder, sha256)| Dataset {
