@@ -83,3 +83,31 @@ async fn a_full_cell_takes_its_other_cases_out_of_the_field() {
         assert_eq!(cells, [("*".to_owned(), 1, 10), ("large_owner".to_owned(), 1, 1)]);
     }
 }
+
+/// One person's last page, sent eight times at once (a dying connection, an impatient thumb): one complete, counted once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_page_many_times_at_once_counts_once() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 100), &[]).await {
+        app.in_field(10, "").await;
+        let app = std::sync::Arc::new(app);
+        let mut under_way = tokio::task::JoinSet::new();
+        for n in 0..5 {
+            let link = app.link(n).await;
+            app.post(&format!("{link}/begin"), &[]).await;
+            for page in 0..3 {
+                app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
+            }
+            for _ in 0..8 {
+                let (app, link) = (app.clone(), link.clone());
+                under_way.spawn(async move { app.post(&format!("{link}/answers"), &answers(0, 3, "8")).await.0 });
+            }
+        }
+        while let Some(status) = under_way.join_next().await {
+            assert_eq!(status.unwrap(), 303);
+        }
+        let mut connection = app.installation.store.read().await.unwrap();
+        let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+        assert_eq!(quotas::cells(&mut connection, id).await.unwrap()[0].completes, 5, "{}", app.engine);
+        assert!(app.dispositions("A1").await.contains(&("1.1".to_owned(), 5)));
+    }
+}
