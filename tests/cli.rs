@@ -71,6 +71,8 @@ fn from_nothing_to_launched_on_the_command_line() {
     let status: serde_json::Value = serde_json::from_str(&desk.done(&["campaign", "status", "C1", "--json"])).unwrap();
     assert_eq!((&status["state"], &status["applications"][0]["names"]), (&"running".into(), &5.into()));
     assert!(desk.done(&["application", "list"]).contains("in_field"));
+    let campaigns: serde_json::Value = serde_json::from_str(&desk.done(&["campaign", "list", "--json"])).unwrap();
+    assert_eq!((&campaigns[0]["code"], &campaigns[0]["applications"][0]), (&"C1".into(), &"A1".into()));
     assert!(desk.done(&["campaign", "pause", "C1"]).contains("paused"));
     assert!(desk.done(&["campaign", "resume", "C1"]).contains("running"));
     assert!(desk.done(&["suppress", "add", "13810000000"]).contains("1 numbers are suppressed everywhere"));

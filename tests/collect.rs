@@ -112,6 +112,12 @@ async fn wrong_links_and_forms_get_a_polite_page_and_closed_fields_too() {
         let (status, page) = app.get(&format!("{}{path}", app.base)).await;
         assert!(status == 404 && page.contains("没有这个页面"), "{path}: {status}");
     }
+    // Somebody who tries many is slowed down; real links still work.
+    let mut slowed = 0;
+    for n in 0..60 {
+        slowed += u32::from(app.get(&format!("{}/i/00000000000000{n:02}", app.base)).await.0 == 429);
+    }
+    assert!(slowed >= 5, "{slowed}");
     let link = app.link(0).await;
     app.post(&format!("{link}/begin"), &[]).await;
     assert_eq!(app.post(&format!("{link}/answers"), &[("case", "7"), ("page", "0")]).await.0, 400);

@@ -1,15 +1,17 @@
-//! `campaign launch|pause|resume|close|status`.
+//! `campaign launch|pause|resume|close|list|status`.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
+use serde_json::json;
 
 use super::{output, read_text};
 use crate::campaign::{self, LaunchReport, LaunchRequest};
 use crate::domain::contact_plan::PlanFile;
 use crate::installation::Installation;
-use crate::store::campaigns::CampaignState;
+use crate::store::campaigns::{self, CampaignState};
+use crate::store::{applications, programmes};
 use crate::{dataset, deadline};
 
 #[derive(Subcommand)]
@@ -37,6 +39,11 @@ pub enum CampaignCommand {
     Resume { code: String },
     /// Close the field by hand, and write the datasets
     Close { code: String },
+    /// All campaigns, the latest first
+    List {
+        #[arg(long)]
+        json: bool,
+    },
     /// How the campaign stands
     Status {
         code: String,
@@ -69,11 +76,33 @@ pub async fn run(installation: &Installation, command: CampaignCommand) -> Resul
             println!("campaign {code} is closed: {}", closed.join(", "));
             Ok(())
         }
+        CampaignCommand::List { json } => list(installation, json).await,
         CampaignCommand::Status { code, json } => {
             let status = campaign::status(installation, &code).await?;
             if json { output::json(&status) } else { show_status(&status) }
         }
     }
+}
+
+async fn list(installation: &Installation, as_json: bool) -> Result<()> {
+    let mut connection = installation.store.read().await?;
+    let mut rows = Vec::new();
+    for campaign in campaigns::all(&mut connection).await? {
+        let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
+        let codes: Vec<String> = applications::of_campaign(&mut connection, campaign.id).await?.into_iter().map(|a| a.code).collect();
+        rows.push((campaign.launched_at.rfc3339(zone), campaign, codes));
+    }
+    if as_json {
+        let shown = rows.iter().map(|(launched_at, campaign, codes)| {
+            json!({ "code": campaign.code, "state": campaign.state.as_str(), "gateway": campaign.gateway, "launched_at": launched_at, "applications": codes })
+        });
+        return output::json(&shown.collect::<Vec<_>>());
+    }
+    let cells = |(launched_at, campaign, codes): &(String, campaigns::Campaign, Vec<String>)| {
+        vec![campaign.code.clone(), campaign.state.as_str().to_owned(), campaign.gateway.clone(), launched_at.clone(), codes.join(", ")]
+    };
+    output::table(&["code", "state", "gateway", "launched", "applications"], &rows.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
 }
 
 /// A plan's file, with the holidays file that it names beside it.

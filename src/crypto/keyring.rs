@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -39,7 +40,8 @@ impl KeyRing {
     /// Opens the folder, making it and the installation's key when they are missing. `installation_key_file` names a key that is kept elsewhere
     /// (a systemd credential, say); then it must exist.
     pub fn open(folder: &Path, installation_key_file: Option<&Path>) -> Result<KeyRing, KeyRingError> {
-        fs::create_dir_all(folder).map_err(|error| KeyRingError::Io { path: folder.to_owned(), error })?;
+        let make = || fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        make().map_err(|error| KeyRingError::Io { path: folder.to_owned(), error })?;
         let own_file = folder.join(INSTALLATION_KEY);
         let path = installation_key_file.unwrap_or(&own_file);
         if installation_key_file.is_none() && !own_file.exists() {

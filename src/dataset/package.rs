@@ -14,6 +14,7 @@ use crate::domain::outcome_rates::Outcomes;
 use crate::domain::questionnaire::{Answer, Questionnaire};
 use crate::domain::time::Timestamp;
 use crate::installation::{Installation, open_person, open_phone};
+use crate::sink::harmless_cell;
 use crate::store::applications::{Application, ClosedBy};
 use crate::store::cases::{self, CaseRecord};
 use crate::store::datasets::Dataset;
@@ -99,17 +100,12 @@ fn responses_csv(
         cells.extend(questionnaire.items().map(|item| match answers.get(&item.id) {
             Some(Answer::Number(number)) => number.to_string(),
             Some(Answer::NotApplicable) => NOT_APPLICABLE.to_owned(),
-            Some(Answer::Open(text)) => redaction.map(|r| harmless(r.apply(text.reveal()))).unwrap_or_default(),
+            Some(Answer::Open(text)) => redaction.map(|r| harmless_cell(&r.apply(text.reveal()))).unwrap_or_default(),
             None => String::new(),
         }));
         writer.write_record(cells).map_err(format)?;
     }
     writer.into_inner().map_err(|e| DatasetError::Format("responses.csv".to_owned(), e.to_string()))
-}
-
-/// A text that a spreadsheet will not take for a formula (OWASP: CSV injection).
-fn harmless(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
 }
 
 fn cases_csv(records: &[CaseRecord], shown: &dyn Fn(Timestamp) -> String) -> Result<Vec<u8>, csv::Error> {

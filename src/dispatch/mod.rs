@@ -2,17 +2,16 @@
 //!
 //! In go invitations with a `next_at` in the past; out go messages through a gateway, and every outcome comes back into the database. A step is
 //! marked `submitting` and committed before the gateway hears of it (invariant I1); the rules are checked when it is claimed and once more at
-//! the moment of submit (I2); slots come from the rate that all daemons share, and inside this process `governor` paces them (I3). It decides
-//! nothing about answers or quotas, and closes no field.
+//! the moment of submit (I2); slots come from the rate that all daemons share, and a slot is good only at its time (I3). It decides nothing about
+//! answers or quotas, and closes no field.
 //!
-//! [`claim`] takes and marks, [`eligibility`] decides, [`pace`] and [`submit`] send, [`settle`] writes what came of it, [`doubt`] asks after
+//! [`claim`] takes and marks, [`eligibility`] decides, [`submit`] sends, [`settle`] writes what came of it, [`doubt`] asks after
 //! messages whose answer was lost, [`incoming`] takes receipts and replies. [`Dispatcher::tick`] is one step of all that.
 
 mod claim;
 mod doubt;
 mod eligibility;
 pub mod incoming;
-mod pace;
 mod settle;
 mod submit;
 
@@ -28,7 +27,6 @@ use crate::installation::Installation;
 use crate::store::campaigns::{self, Campaign};
 use crate::store::{StoreError, invitations, rates};
 pub use eligibility::is_askable;
-use pace::Pacers;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DispatchError {
@@ -64,13 +62,11 @@ impl Tick {
 pub struct Dispatcher {
     installation: Arc<Installation>,
     plans: Mutex<HashMap<CampaignId, Arc<ContactPlan>>>,
-    pacers: Pacers,
 }
 
 impl Dispatcher {
     pub fn new(installation: Arc<Installation>) -> Dispatcher {
-        let pacers = Pacers::new(installation.clock.clone());
-        Dispatcher { installation, plans: Mutex::default(), pacers }
+        Dispatcher { installation, plans: Mutex::default() }
     }
 
     /// One step: every running campaign gets one batch, and messages in doubt are asked after.
@@ -86,7 +82,7 @@ impl Dispatcher {
             };
             let batch = claim::claim(&self.installation, &campaign, &plan).await?;
             tick.moved += batch.moved;
-            tick.submitted += submit::submit_and_settle(&self.installation, &self.pacers, gateway, &campaign, &plan, batch).await?;
+            tick.submitted += submit::submit_and_settle(&self.installation, gateway, &campaign, &plan, batch).await?;
         }
         Ok(tick)
     }

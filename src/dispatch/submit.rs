@@ -1,26 +1,27 @@
 //! Submits claimed messages, each at its slot, so many at a time as the gateway's configuration allows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::DispatchError;
 use super::claim::{Batch, ClaimedMessage, take_slots};
-use super::pace::Pacers;
 use super::settle::{Answered, Ending, settle};
 use crate::domain::contact_plan::ContactPlan;
+use crate::domain::ids::InvitationId;
 use crate::gateway::{Gateway, Outcome};
 use crate::installation::Installation;
 use crate::store::campaigns::Campaign;
 use crate::store::invitations;
+use crate::store::rates::SLOT_TOLERANCE;
 
 /// Outcomes are written in sets of about so many.
 const SETTLE_SET: usize = 100;
-/// A slot that is missed by more than this is not used: by now it may be another daemon's turn. (Slots lie two per cent further apart than the rate
-/// asks for, which is 20 ms in a second.)
-const SLOT_TOLERANCE: Duration = Duration::from_millis(15);
+/// The rules are looked at once more for all messages whose slots lie within so much time, right before the first of them goes.
+const LOOK_AHEAD: Duration = Duration::from_millis(10);
 /// Messages that missed their slots get new ones so often; then the next claim takes them.
 const ROUNDS: u32 = 3;
 
@@ -40,7 +41,6 @@ struct Sending<'a> {
 /// Sends a batch and writes what came of it; returns how many messages were submitted.
 pub async fn submit_and_settle(
     installation: &Arc<Installation>,
-    pacers: &Pacers,
     gateway: &Arc<dyn Gateway>,
     campaign: &Campaign,
     plan: &ContactPlan,
@@ -60,7 +60,7 @@ pub async fn submit_and_settle(
     };
     let mut waiting = batch.messages;
     for round in 1..=ROUNDS {
-        let late = sending.send_on_time(pacers, waiting).await?;
+        let late = sending.send_on_time(waiting).await?;
         waiting = if late.is_empty() || round == ROUNDS { late } else { sending.slot_again(late).await? };
     }
     let now = installation.clock.now();
@@ -75,31 +75,32 @@ pub async fn submit_and_settle(
 
 impl Sending<'_> {
     /// Submits each message at its slot; returns those that missed theirs.
-    async fn send_on_time(&mut self, pacers: &Pacers, messages: Vec<ClaimedMessage>) -> Result<Vec<ClaimedMessage>, DispatchError> {
-        let clock = &self.installation.clock;
-        let per_second = self.installation.config.gateways.get(&self.campaign.gateway).map_or(1, |g| g.rate_per_second);
+    async fn send_on_time(&mut self, messages: Vec<ClaimedMessage>) -> Result<Vec<ClaimedMessage>, DispatchError> {
+        let clock = self.installation.clock.clone();
         let mut late = Vec::new();
-        for claimed in messages {
-            // The semaphore is never closed.
-            let Ok(permit) = self.permits.clone().acquire_owned().await else { break };
-            clock.sleep_until(claimed.at).await;
-            if !self.may_still_send(&claimed).await? {
-                self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: clock.now() });
-                continue;
+        let mut messages = messages.into_iter().peekable();
+        while let Some(first) = messages.peek() {
+            clock.sleep_until(first.at).await;
+            let soon = clock.now().max(first.at) + LOOK_AHEAD;
+            let mut together = Vec::new();
+            while let Some(claimed) = messages.next_if(|claimed| claimed.at <= soon) {
+                together.push(claimed);
             }
-            if clock.now() > claimed.at + SLOT_TOLERANCE {
-                late.push(claimed);
-                continue;
+            let allowed = self.still_allowed(&together).await?;
+            for claimed in together {
+                if !allowed.contains(&claimed.invitation) {
+                    self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: clock.now() });
+                    continue;
+                }
+                // The semaphore is never closed.
+                let Ok(permit) = self.permits.clone().acquire_owned().await else { break };
+                clock.sleep_until(claimed.at).await;
+                if clock.now() > claimed.at + SLOT_TOLERANCE {
+                    late.push(claimed);
+                    continue;
+                }
+                self.submit(claimed, permit);
             }
-            pacers.wait(&self.campaign.gateway, per_second).await;
-            self.submitted += 1;
-            let (gateway, at) = (self.gateway.clone(), clock.now());
-            self.under_way.spawn(async move {
-                let outcome = gateway.submit(std::slice::from_ref(&claimed.message)).await.pop();
-                drop(permit);
-                let outcome = outcome.unwrap_or(Outcome::InDoubt { code: "no_outcome".into() });
-                Answered { claimed, ending: Ending::Answered(outcome), at }
-            });
             while let Some(Ok(done)) = self.under_way.try_join_next() {
                 self.answered.push(done);
             }
@@ -108,6 +109,17 @@ impl Sending<'_> {
             }
         }
         Ok(late)
+    }
+
+    fn submit(&mut self, claimed: ClaimedMessage, permit: OwnedSemaphorePermit) {
+        self.submitted += 1;
+        let (gateway, at) = (self.gateway.clone(), self.installation.clock.now());
+        self.under_way.spawn(async move {
+            let outcome = gateway.submit(std::slice::from_ref(&claimed.message)).await.pop();
+            drop(permit);
+            let outcome = outcome.unwrap_or(Outcome::InDoubt { code: "no_outcome".into() });
+            Answered { claimed, ending: Ending::Answered(outcome), at }
+        });
     }
 
     /// New slots for messages that missed theirs; for those that there is none for, the next claim finds one.
@@ -127,13 +139,11 @@ impl Sending<'_> {
         Ok(again)
     }
 
-    /// The rules once more, at the moment of submit (invariant I2).
-    async fn may_still_send(&self, claimed: &ClaimedMessage) -> Result<bool, DispatchError> {
+    /// The rules once more, at the moment of submit (invariant I2): whose message may still go.
+    async fn still_allowed(&self, messages: &[ClaimedMessage]) -> Result<HashSet<InvitationId>, DispatchError> {
         let now = self.installation.clock.now();
-        if !self.plan.hours.is_open(now, claimed.zone) {
-            return Ok(false);
-        }
+        let open: Vec<InvitationId> = messages.iter().filter(|m| self.plan.hours.is_open(now.max(m.at), m.zone)).map(|m| m.invitation).collect();
         let mut connection = self.installation.store.read().await?;
-        Ok(invitations::may_send(&mut connection, claimed.invitation, &claimed.phone_hash, &self.programme, now).await?)
+        Ok(invitations::may_send(&mut connection, &open, &self.programme, now).await?)
     }
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::sink::harmless_cell;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
@@ -44,7 +46,7 @@ pub fn write_report(path: &Path, list: &str, findings: &[Finding]) -> std::io::R
     for finding in findings {
         let row = finding.row.to_string();
         let cells = [list, &row, &finding.column, &finding.value, finding.decision.as_str(), &finding.what];
-        writer.write_record(cells.map(harmless))?;
+        writer.write_record(cells.map(harmless_cell))?;
     }
     let content = writer.into_inner().map_err(|e| std::io::Error::other(e.to_string()))?;
     let temporary = path.with_extension("part");
@@ -52,9 +54,4 @@ pub fn write_report(path: &Path, list: &str, findings: &[Finding]) -> std::io::R
     file.write_all(&content)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)
-}
-
-/// A cell that a spreadsheet will not take for a formula (OWASP: CSV injection).
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t']) { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Where datasets go: a folder, written whole or not at all.
+//! Where files for others go: a folder written whole or not at all, and cells that are safe in a spreadsheet.
 
 use std::fs;
 use std::io::{self, Write};
@@ -32,6 +32,11 @@ pub fn write_folder(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<()
 fn temporary_beside(folder: &Path) -> PathBuf {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     folder.with_file_name(format!(".{name}.part"))
+}
+
+/// A cell of a CSV file that a spreadsheet will not take for a formula (OWASP: CSV injection).
+pub fn harmless_cell(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 #[cfg(test)]

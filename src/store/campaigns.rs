@@ -76,6 +76,12 @@ pub async fn get(connection: &mut AnyConnection, id: CampaignId) -> Result<Campa
     read(sqlx::query_as(sql).bind(id.0).fetch_one(connection).await?)
 }
 
+/// Every campaign, the latest first.
+pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign ORDER BY launched_at DESC, id DESC";
+    sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
+}
+
 /// The campaigns that are not closed.
 pub async fn live(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
     let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign WHERE state <> 'closed' ORDER BY id";

@@ -1,5 +1,7 @@
 //! Invitations: one row for each respondent of a campaign, holding its own next step and next time.
 
+use std::collections::HashSet;
+
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, parameters, statement, values};
@@ -110,21 +112,36 @@ pub async fn lock_claims(tx: &mut AnyConnection, engine: Engine) -> Result<()> {
     Ok(())
 }
 
-/// May this invitation's message go out at this moment (invariant I2)? The campaign runs, a case is open in the field with room in its cells, and
-/// the number is not suppressed. Contact hours are the caller's part.
-pub async fn may_send(connection: &mut AnyConnection, invitation: InvitationId, phone_hash: &str, programme: &str, now: Timestamp) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM survey_case c
-               JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $4
-               JOIN invitation i ON i.id = c.invitation_id
-               JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
-               WHERE c.invitation_id = $1 AND c.is_open = 1
-                 AND NOT EXISTS (SELECT 1 FROM quota_cell q
-                                 WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target)
-                 AND NOT EXISTS (SELECT 1 FROM suppression s
-                                 WHERE s.phone_hash = $2 AND s.scope IN ('all', $3) AND (s.expires_at IS NULL OR s.expires_at > $4))";
-    let open: i64 =
-        sqlx::query_scalar(sql).bind(invitation.0).bind(phone_hash.to_owned()).bind(programme.to_owned()).bind(now.0).fetch_one(connection).await?;
-    Ok(open > 0)
+/// Which of these invitations' messages may go out at this moment (invariant I2)? The campaign runs, a case is open in the field with room in its
+/// cells, and the number is not suppressed. Contact hours are the caller's part.
+pub async fn may_send(
+    connection: &mut AnyConnection,
+    invitations: &[InvitationId],
+    programme: &str,
+    now: Timestamp,
+) -> Result<HashSet<InvitationId>> {
+    let mut allowed = HashSet::with_capacity(invitations.len());
+    for chunk in invitations.chunks(1000) {
+        let sql = format!(
+            "SELECT DISTINCT c.invitation_id FROM survey_case c
+             JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2
+             JOIN invitation i ON i.id = c.invitation_id
+             JOIN respondent r ON r.id = i.respondent_id
+             JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
+             WHERE c.is_open = 1 AND c.invitation_id IN ({})
+               AND NOT EXISTS (SELECT 1 FROM quota_cell q
+                               WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target)
+               AND NOT EXISTS (SELECT 1 FROM suppression s
+                               WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2))",
+            parameters(2, chunk.len())
+        );
+        let mut query = sqlx::query_scalar::<_, i64>(statement(sql)).bind(programme.to_owned()).bind(now.0);
+        for invitation in chunk {
+            query = query.bind(invitation.0);
+        }
+        allowed.extend(query.fetch_all(&mut *connection).await?.into_iter().map(InvitationId));
+    }
+    Ok(allowed)
 }
 
 /// A case under an invitation.

@@ -3,21 +3,26 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use super::Site;
 use crate::collect::CollectError;
 use crate::dispatch::DispatchError;
 
 #[derive(Debug)]
 pub enum Failure {
     NotFound,
+    /// Too many wrong links.
+    TooMany,
     /// A form or push that cannot be read; the text names no value.
     Unreadable(String),
     /// Ours; the text goes to the log only.
     Internal(String),
 }
 
-impl From<CollectError> for Failure {
-    fn from(error: CollectError) -> Failure {
+impl Failure {
+    /// What a respondent sees of an error; a wrong link is counted.
+    pub fn of_collect(site: &Site, error: CollectError) -> Failure {
         match error {
+            CollectError::UnknownLink if !site.guesses.count() => Failure::TooMany,
             CollectError::UnknownLink => Failure::NotFound,
             CollectError::BadForm => Failure::Unreadable(error.to_string()),
             other => Failure::Internal(other.to_string()),
@@ -35,6 +40,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
             Failure::NotFound => (StatusCode::NOT_FOUND, super::respondent::not_found_page()).into_response(),
+            Failure::TooMany => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "10")], super::respondent::not_found_page()).into_response(),
             Failure::Unreadable(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
             Failure::Internal(problem) => {
                 let mut random = [0u8; 4];

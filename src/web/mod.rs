@@ -4,6 +4,7 @@
 //! error shows a reference that stands in the log.
 
 mod failure;
+mod guesses;
 mod health;
 pub mod respondent;
 pub mod webhooks;
@@ -23,17 +24,20 @@ use tokio::net::TcpListener;
 use crate::collect::Collector;
 use crate::installation::Installation;
 use failure::Failure;
+use guesses::Guesses;
 
 /// What every handler can reach.
 pub struct Site {
     pub installation: Arc<Installation>,
     pub collector: Collector,
+    guesses: Guesses,
 }
 
 /// The whole site.
 pub fn router(installation: Arc<Installation>) -> Router {
     let collector = Collector::new(installation.clone());
-    let site = Arc::new(Site { installation, collector });
+    let guesses = Guesses::new(installation.clock.clone());
+    let site = Arc::new(Site { installation, collector, guesses });
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

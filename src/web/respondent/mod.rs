@@ -48,7 +48,8 @@ pub fn routes() -> Router<Arc<Site>> {
 type Fields = BTreeMap<String, String>;
 
 async fn show(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Response, Failure> {
-    let bundle = site.collector.open(checked(&code)?).await?;
+    let failure = |error| Failure::of_collect(&site, error);
+    let bundle = site.collector.open(checked(&code)?).await.map_err(failure)?;
     let language = language_of(&query).unwrap_or(bundle.language());
     let wanted = query.get("page").and_then(|page| page.parse().ok());
     Ok(render(&site, &bundle, &code, language, wanted, None))
@@ -56,8 +57,9 @@ async fn show(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(que
 
 async fn begin(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
     let code = checked(&code)?;
+    let failure = |error| Failure::of_collect(&site, error);
     let language = language_of(&query).unwrap_or_default();
-    site.collector.begin(code, language).await?;
+    site.collector.begin(code, language).await.map_err(failure)?;
     Ok(back_to(code, language, None))
 }
 
@@ -68,13 +70,14 @@ async fn answers(
     Form(form): Form<Fields>,
 ) -> Result<Response, Failure> {
     let code = checked(&code)?;
+    let failure = |error| Failure::of_collect(&site, error);
     let language = language_of(&query).unwrap_or_default();
     let (case, page) = (number(&form, "case")?, number(&form, "page")?);
-    match site.collector.save_page(code, case, page, &form, language).await? {
+    match site.collector.save_page(code, case, page, &form, language).await.map_err(failure)? {
         Saved::GoOn => Ok(back_to(code, language, Some(page + 1)).into_response()),
         Saved::NotAskable => Ok(back_to(code, language, None).into_response()),
         Saved::Problems(problems) => {
-            let bundle = site.collector.open(code).await?;
+            let bundle = site.collector.open(code).await.map_err(failure)?;
             let attempt = views::Attempt { problems, sent: form };
             Ok(render(&site, &bundle, code, language, Some(page), Some(attempt)))
         }
@@ -83,7 +86,8 @@ async fn answers(
 
 async fn refuse(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
     let code = checked(&code)?;
-    site.collector.refuse(code).await?;
+    let failure = |error| Failure::of_collect(&site, error);
+    site.collector.refuse(code).await.map_err(failure)?;
     Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
 }
 
@@ -94,7 +98,8 @@ async fn not_a_user(
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
     let code = checked(&code)?;
-    site.collector.not_a_user(code, number(&form, "case")?).await?;
+    let failure = |error| Failure::of_collect(&site, error);
+    site.collector.not_a_user(code, number(&form, "case")?).await.map_err(failure)?;
     Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
 }
 

@@ -1,0 +1,44 @@
+//! Slows down whoever tries links that are none: beyond a few a second, wrong ones are answered with 429.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+use crate::clock::Clock;
+
+// Checked when this is compiled: neither is zero.
+/// Wrong links a second, over everybody: people mistype now and then.
+const A_SECOND: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
+/// So many at once, before that counts.
+const AT_ONCE: NonZeroU32 = NonZeroU32::new(50).expect("fifty is not zero");
+
+/// Our clock, as `governor` wants to read it.
+#[derive(Clone)]
+struct LimiterClock(Arc<dyn Clock>);
+
+impl GovernorClock for LimiterClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::from(Duration::from_millis(u64::try_from(self.0.now().0).unwrap_or(0)))
+    }
+}
+
+pub struct Guesses(RateLimiter<NotKeyed, InMemoryState, LimiterClock, NoOpMiddleware<Nanos>>);
+
+impl Guesses {
+    pub fn new(clock: Arc<dyn Clock>) -> Guesses {
+        Guesses(RateLimiter::direct_with_clock(Quota::per_second(A_SECOND).allow_burst(AT_ONCE), LimiterClock(clock)))
+    }
+
+    /// Counts one wrong link; false: there have been too many.
+    pub fn count(&self) -> bool {
+        self.0.check().is_ok()
+    }
+}
