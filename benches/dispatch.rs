@@ -5,7 +5,6 @@
 //! FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench dispatch` starts one).
 
 #[path = "../tests/common/mod.rs"]
-#[allow(dead_code)]
 mod common;
 
 use std::io::{BufRead, BufReader};

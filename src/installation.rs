@@ -32,11 +32,20 @@ impl Installation {
     /// Opens the key ring and the gateways, then the database, which is brought to this version.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Installation, InstallationError> {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
-        let hooks = |name: &str| format!("{}/hooks/{name}/{}", config.public_url, keys.hasher().webhook_secret(name));
-        let gateways = gateway::open_all(&config.gateways, hooks)?;
+        let hooks = |name: &str| hooks_url(&config, &keys, name);
+        let gateways = gateway::open_all(&config.gateways, &clock, hooks)?;
         let store = Store::open(&config.database_url).await?;
         Ok(Installation { config, store, keys, clock, gateways })
     }
+
+    /// What the addresses of a gateway's pushes begin with; `…/receipts` and `…/replies` follow.
+    pub fn hooks_url(&self, gateway: &str) -> String {
+        hooks_url(&self.config, &self.keys, gateway)
+    }
+}
+
+fn hooks_url(config: &Config, keys: &KeyRing, gateway: &str) -> String {
+    format!("{}/hooks/{gateway}/{}", config.public_url, keys.hasher().webhook_secret(gateway))
 }
 
 /// Where a sealed value stands; it opens only there.

@@ -37,7 +37,7 @@ fn floor_of(module: &str) -> Option<usize> {
 /// The program's part of a file; tests below may look anywhere.
 fn program_of(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap();
-    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
+    text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
 }
 
 /// Every `crate::module` that a text names, `use crate::{a, b}` included.

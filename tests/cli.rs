@@ -83,6 +83,7 @@ fn from_nothing_to_launched_on_the_command_line() {
     assert_eq!(datasets[0]["application"], "A1");
     let doctor = desk.done(&["doctor"]);
     assert!(doctor.contains("ok      the key ring belongs to the database") && !doctor.contains("PROBLEM"), "{doctor}");
+    assert!(desk.done(&["gateways"]).contains("receipts come to http://127.0.0.1:8080/hooks/simulator/"));
     desk.done(&["migrate"]);
     desk.done(&["check-config"]);
 }

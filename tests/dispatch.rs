@@ -13,7 +13,7 @@ use fieldworkd::dispatch::Dispatcher;
 use fieldworkd::dispatch::incoming::opt_out;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::gateway::{Capabilities, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use fieldworkd::gateway::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
 use fieldworkd::installation::Installation;
 use fieldworkd::store::{cases, messages};
 
@@ -158,8 +158,8 @@ impl Gateway for Meddling {
         self.inner.submit(batch).await
     }
 
-    async fn query(&self, reference: &str, id: Option<&str>) -> QueryAnswer {
-        self.inner.query(reference, id).await
+    async fn query(&self, message: &Doubtful) -> QueryAnswer {
+        self.inner.query(message).await
     }
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {

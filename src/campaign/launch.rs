@@ -264,7 +264,7 @@ fn count_parts(
         };
         for (index, step) in plan.steps.iter().enumerate() {
             let at = windows[index].map_or(now, |w| w.begins);
-            let (_, segmentation) = compose(plan, step, &addressee, at);
+            let segmentation = compose(plan, step, &addressee, at).segmentation;
             parts[index].0 += u64::from(segmentation.parts);
             parts[index].1 = parts[index].1.max(segmentation.parts);
             too_long[index] += usize::from(segmentation.parts > plan.max_parts);

@@ -19,8 +19,16 @@ pub struct Addressee<'a> {
     pub field_closes_at: Timestamp,
 }
 
+/// A message, ready to go.
+pub struct Composed {
+    pub text: Personal,
+    pub segmentation: Segmentation,
+    /// What stands in the placeholders.
+    pub fields: BTreeMap<Placeholder, Personal>,
+}
+
 /// A message's text, and the parts it goes out in.
-pub fn compose(plan: &ContactPlan, step: &Step, to: &Addressee<'_>, now: Timestamp) -> (Personal, Segmentation) {
+pub fn compose(plan: &ContactPlan, step: &Step, to: &Addressee<'_>, now: Timestamp) -> Composed {
     let days_left = to.field_closes_at.since(now).as_secs() / 86_400;
     let joint = if to.language == Language::Zh { "、" } else { ", " };
     let values = BTreeMap::from([
@@ -33,5 +41,6 @@ pub fn compose(plan: &ContactPlan, step: &Step, to: &Addressee<'_>, now: Timesta
     ]);
     let text = step.text(to.language).map(|template| template.render(&values)).unwrap_or_default();
     let segmentation = segment(&text);
-    (Personal::new(text), segmentation)
+    let fields = values.into_iter().map(|(placeholder, value)| (placeholder, Personal::new(value))).collect();
+    Composed { text: Personal::new(text), segmentation, fields }
 }

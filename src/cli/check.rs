@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use crate::campaign;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::installation::{Installation, open_phone};
 use crate::store::{applications, lists};
@@ -14,7 +14,8 @@ use crate::store::{applications, lists};
 pub fn check_config(config: &Config) -> Result<()> {
     let mut problems: Vec<String> = campaign::check_all(config.questionnaires.as_deref()).into_iter().map(|e| e.to_string()).collect();
     for (name, gateway) in &config.gateways {
-        problems.extend(crate::gateway::template::TemplateGateway::open(gateway, "").err().map(|problem| format!("gateway.{name}: {problem}")));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        problems.extend(crate::gateway::open(gateway, &clock, "").err().map(|problem| format!("gateway.{name}: {problem}")));
     }
     if !problems.is_empty() {
         bail!("{}", problems.join("\nfieldworkd: "));

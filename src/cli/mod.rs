@@ -6,6 +6,7 @@ mod campaign;
 mod check;
 mod dataset;
 mod demo;
+mod gateways;
 mod intake;
 mod output;
 mod serve;
@@ -63,6 +64,8 @@ enum Command {
     /// Numbers that are not contacted
     #[command(subcommand)]
     Suppress(suppress::SuppressCommand),
+    /// The configured gateways, and the addresses that their receipts and replies are to come to
+    Gateways(gateways::GatewaysArguments),
     /// Run the gateway simulator, with people behind it, on loopback
     Simulator(simulator::SimulatorArguments),
 }
@@ -100,6 +103,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::List(command) => intake::list(&open(config()?).await?, command).await,
         Command::Campaign(command) => campaign::run(&open(config()?).await?, command).await,
         Command::Dataset(command) => dataset::run(&open(config()?).await?, command).await,
+        Command::Gateways(arguments) => gateways::run(&open(config()?).await?, arguments).await,
         Command::Suppress(command) => suppress::run(&open(config()?).await?, command).await,
     }
 }

@@ -284,6 +284,9 @@ fn shipped_gateway(file: &str) -> Option<&'static str> {
     match file {
         "gateways/simulator.toml" => Some(include_str!("../../config/gateways/simulator.toml")),
         "gateways/kannel.toml" => Some(include_str!("../../config/gateways/kannel.toml")),
+        "gateways/alibaba.toml" => Some(include_str!("../../config/gateways/alibaba.toml")),
+        "gateways/tencent.toml" => Some(include_str!("../../config/gateways/tencent.toml")),
+        "gateways/twilio.toml" => Some(include_str!("../../config/gateways/twilio.toml")),
         _ => None,
     }
 }

@@ -171,7 +171,8 @@ fn prepare(
         language: invitation.language,
         field_closes_at: askable.iter().map(|case| case.field_closes_at).min().unwrap_or(at),
     };
-    let (text, segmentation) = compose(plan, &plan.steps[invitation.step as usize], &addressee, at);
+    let step = &plan.steps[invitation.step as usize];
+    let composed = compose(plan, step, &addressee, at);
     let reference = hasher.message_reference(invitation.id.0, invitation.step);
     Ok(ClaimedMessage {
         invitation: invitation.id,
@@ -179,7 +180,14 @@ fn prepare(
         phone_hash: invitation.phone_hash.clone(),
         zone,
         at,
-        message: OutgoingMessage { reference, to: phone, text, parts: segmentation.parts },
+        message: OutgoingMessage {
+            reference,
+            to: phone,
+            text: composed.text,
+            parts: composed.segmentation.parts,
+            step: step.name.clone(),
+            fields: composed.fields,
+        },
     })
 }
 

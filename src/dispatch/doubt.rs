@@ -6,8 +6,8 @@ use super::DispatchError;
 use super::settle::dispose;
 use crate::domain::disposition::Disposition;
 use crate::domain::time::Timestamp;
-use crate::gateway::QueryAnswer;
-use crate::installation::Installation;
+use crate::gateway::{Doubtful, QueryAnswer};
+use crate::installation::{Installation, open_phone};
 use crate::store::messages::{self, Settlement};
 use crate::store::receipts;
 
@@ -30,9 +30,16 @@ pub async fn settle_doubts(installation: &Installation) -> Result<u64, DispatchE
     for (name, gateway) in installation.gateways.iter().filter(|(_, gateway)| gateway.capabilities().query) {
         let doubtful =
             messages::in_doubt(&mut *installation.store.read().await?, name, now - installation.config.dispatch.ask_after, ASK_AT_ONCE).await?;
-        for (reference, id) in doubtful {
-            let answer = gateway.query(&reference, id.as_deref()).await;
-            settled += u64::from(write_answer(installation, name, &reference, answer).await?);
+        for message in doubtful {
+            let sealer = installation.keys.sealer(&message.key_id)?;
+            let asked = Doubtful {
+                reference: message.reference,
+                id: message.gateway_message_id,
+                to: open_phone(&sealer, &message.phone_sealed)?,
+                submitted_at: message.submitted_at,
+            };
+            let answer = gateway.query(&asked).await;
+            settled += u64::from(write_answer(installation, name, &asked.reference, answer).await?);
         }
     }
     Ok(settled)

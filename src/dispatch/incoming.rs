@@ -60,7 +60,7 @@ pub async fn take_reply(installation: &Installation, gateway: &str, reply: &gate
     let hasher = installation.keys.hasher();
     let phone_hash = hasher.number(&phone);
     let meaning = ReplyMeaning::of(reply.text.reveal());
-    let which = reply.id.clone().unwrap_or_else(|| format!("{}\n{}", phone_hash, reply.text.reveal()));
+    let which = reply.id.as_ref().map_or_else(|| format!("{phone_hash}\n{}", reply.text.reveal()), |id| id.reveal().to_owned());
     let mut tx = installation.store.write().await?;
     let contacted = replies::latest_contact(&mut tx, &phone_hash).await?;
     // Without a contact there is no applicant whose key could seal the text: then only its meaning is kept.

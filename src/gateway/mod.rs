@@ -5,18 +5,28 @@
 //! on its own, and never touches the database. One file or folder for each kind of gateway; [`simulator`] is a real HTTP server that the
 //! daemon cannot tell from a carrier.
 
+pub mod alibaba;
+mod approved;
+mod http;
 pub mod simulator;
 pub mod template;
+pub mod tencent;
+pub mod twilio;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
 
+use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
+use crate::domain::sms_text::Placeholder;
+use crate::domain::time::Timestamp;
 
 /// A message on its way out.
 #[derive(Debug, Clone)]
@@ -26,6 +36,20 @@ pub struct OutgoingMessage {
     pub to: Phone,
     pub text: Personal,
     pub parts: u32,
+    /// The plan's step, by which gateways with approved templates choose theirs.
+    pub step: String,
+    /// What stands in the text's placeholders, for templates that are filled in by the gateway.
+    pub fields: BTreeMap<Placeholder, Personal>,
+}
+
+/// A message in doubt that a gateway is asked about.
+#[derive(Debug, Clone)]
+pub struct Doubtful {
+    pub reference: String,
+    /// The gateway's own id, where it is known.
+    pub id: Option<String>,
+    pub to: Phone,
+    pub submitted_at: Timestamp,
 }
 
 /// What a gateway said to a submit. Everything but [`Outcome::Accepted`] and [`Outcome::InDoubt`] means: it certainly did not take the message.
@@ -95,14 +119,17 @@ pub struct Receipt {
 pub struct Reply {
     pub from: Personal,
     pub text: Personal,
-    /// The gateway's id of it, by which a second push is recognised.
-    pub id: Option<String>,
+    /// What a second push of the same reply has in common with the first.
+    pub id: Option<Personal>,
 }
 
 /// What a gateway pushed to our webhook.
 #[derive(Debug, Clone, Copy)]
 pub struct Push<'a> {
+    /// Our address as the gateway knows it, without the query.
+    pub url: &'a str,
     pub query: &'a str,
+    pub headers: &'a HeaderMap,
     pub body: &'a [u8],
 }
 
@@ -115,6 +142,8 @@ pub enum PushError {
     Missing(&'static str),
     #[error("the gateway's file has no [{0}] section")]
     NotConfigured(&'static str),
+    #[error("the push is not signed with the account's secret")]
+    Forged,
 }
 
 /// What a kind of gateway can do.
@@ -136,11 +165,16 @@ pub trait Gateway: Send + Sync {
     async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome>;
 
     /// Asks what became of a message.
-    async fn query(&self, reference: &str, gateway_message_id: Option<&str>) -> QueryAnswer;
+    async fn query(&self, message: &Doubtful) -> QueryAnswer;
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError>;
 
     fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError>;
+
+    /// What a push wants to hear when it is on disk: content type and body. Anything else, and it is pushed again.
+    fn push_answer(&self) -> (&'static str, &'static str) {
+        ("text/plain", "ok\n")
+    }
 }
 
 /// The gateways of an installation, by name.
@@ -154,11 +188,35 @@ pub struct GatewayError {
     pub problem: String,
 }
 
+/// The first line of every gateway's file; each kind reads the rest.
+#[derive(Deserialize)]
+struct KindOnly {
+    kind: String,
+}
+
 /// Opens every configured gateway; `hooks_url` makes the address that its pushes come to.
-pub fn open_all(configured: &BTreeMap<String, GatewayConfig>, hooks_url: impl Fn(&str) -> String) -> Result<Gateways, GatewayError> {
-    let open = |(name, config): (&String, &GatewayConfig)| {
-        let gateway = template::TemplateGateway::open(config, &hooks_url(name)).map_err(|problem| GatewayError { name: name.clone(), problem })?;
-        Ok((name.clone(), Arc::new(gateway) as Arc<dyn Gateway>))
-    };
-    configured.iter().map(open).collect()
+pub fn open_all(
+    configured: &BTreeMap<String, GatewayConfig>,
+    clock: &Arc<dyn Clock>,
+    hooks_url: impl Fn(&str) -> String,
+) -> Result<Gateways, GatewayError> {
+    configured
+        .iter()
+        .map(|(name, config)| match open(config, clock, &hooks_url(name)) {
+            Ok(gateway) => Ok((name.clone(), gateway)),
+            Err(problem) => Err(GatewayError { name: name.clone(), problem }),
+        })
+        .collect()
+}
+
+/// Opens one gateway by the kind that its file names; the error names the key and the remedy.
+pub fn open(config: &GatewayConfig, clock: &Arc<dyn Clock>, hooks_url: &str) -> Result<Arc<dyn Gateway>, String> {
+    let kind: KindOnly = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+    Ok(match kind.kind.as_str() {
+        "template" => Arc::new(template::TemplateGateway::open(config, hooks_url)?),
+        "alibaba" => Arc::new(alibaba::Alibaba::open(config, clock.clone())?),
+        "tencent" => Arc::new(tencent::Tencent::open(config, clock.clone())?),
+        "twilio" => Arc::new(twilio::Twilio::open(config, hooks_url)?),
+        other => return Err(format!("kind «{other}» is unknown; use template, alibaba, tencent or twilio")),
+    })
 }

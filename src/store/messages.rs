@@ -156,11 +156,34 @@ pub async fn doubt_stale(tx: &mut AnyConnection, claimed_before: Timestamp, now:
     Ok(sqlx::query(sql).bind(claimed_before.0).bind(now.0).execute(tx).await?.rows_affected())
 }
 
+/// A message in doubt, with the sealed number it went to.
+#[derive(Debug, Clone)]
+pub struct MessageInDoubt {
+    pub reference: String,
+    pub gateway_message_id: Option<String>,
+    pub submitted_at: Timestamp,
+    pub phone_sealed: Vec<u8>,
+    pub key_id: String,
+}
+
 /// Messages in doubt since before `settled_before`, oldest first.
-pub async fn in_doubt(connection: &mut AnyConnection, gateway: &str, settled_before: Timestamp, limit: u32) -> Result<Vec<(String, Option<String>)>> {
-    let sql = "SELECT reference, gateway_message_id FROM message
-               WHERE state = 'in_doubt' AND gateway = $1 AND settled_at <= $2 ORDER BY settled_at, id LIMIT $3";
-    Ok(sqlx::query_as(sql).bind(gateway.to_owned()).bind(settled_before.0).bind(i64::from(limit)).fetch_all(connection).await?)
+pub async fn in_doubt(connection: &mut AnyConnection, gateway: &str, settled_before: Timestamp, limit: u32) -> Result<Vec<MessageInDoubt>> {
+    type Row = (String, Option<String>, i64, Vec<u8>, String);
+    let sql = "SELECT m.reference, m.gateway_message_id, COALESCE(m.submitted_at, m.claimed_at), r.phone_sealed, a.key_id
+               FROM message m
+               JOIN invitation i ON i.id = m.invitation_id
+               JOIN respondent r ON r.id = i.respondent_id
+               JOIN applicant a ON a.id = r.applicant_id
+               WHERE m.state = 'in_doubt' AND m.gateway = $1 AND m.settled_at <= $2 ORDER BY m.settled_at, m.id LIMIT $3";
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(gateway.to_owned()).bind(settled_before.0).bind(i64::from(limit)).fetch_all(connection).await?;
+    let read = |(reference, gateway_message_id, at, phone_sealed, key_id)| MessageInDoubt {
+        reference,
+        gateway_message_id,
+        submitted_at: Timestamp(at),
+        phone_sealed,
+        key_id,
+    };
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// Notes that a message in doubt was asked after once more, so that others get their turn.

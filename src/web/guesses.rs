@@ -12,11 +12,10 @@ use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
 
-// Checked when this is compiled: neither is zero.
 /// Wrong links a second, over everybody: people mistype now and then.
-const A_SECOND: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
+const A_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 /// So many at once, before that counts.
-const AT_ONCE: NonZeroU32 = NonZeroU32::new(50).expect("fifty is not zero");
+const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
 /// Our clock, as `governor` wants to read it.
 #[derive(Clone)]

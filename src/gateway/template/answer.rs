@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
 
+use super::super::http::outcome_of_status;
 use super::super::{Outcome, QueryAnswer};
 use super::file::{Answer, Query};
 
@@ -52,14 +53,10 @@ fn judge_read(rules: &Answer, status: StatusCode, retry_after: Option<Duration>,
     if rules.accepted_status.contains(&status.as_u16()) && text_fits {
         return Outcome::Accepted { id: find(&rules.id, &rules.id_text) };
     }
-    match status.as_u16() {
-        429 => Outcome::SlowDown { code: shown(), retry_after },
-        401..=403 | 407 => Outcome::AccountFailure { code: shown() },
-        // RFC 9110: 503 says that the request was not handled; the other 5xx do not say so.
-        503 => Outcome::PassingFailure { code: shown() },
-        500..=599 => Outcome::InDoubt { code: shown() },
-        // An accepting status whose text or body we cannot read.
-        200..=299 => Outcome::InDoubt { code: shown() },
+    match outcome_of_status(status.as_u16()) {
+        Outcome::SlowDown { .. } => Outcome::SlowDown { code: shown(), retry_after },
+        Outcome::AccountFailure { .. } => Outcome::AccountFailure { code: shown() },
+        Outcome::InDoubt { .. } => Outcome::InDoubt { code: shown() },
         _ => Outcome::PassingFailure { code: shown() },
     }
 }

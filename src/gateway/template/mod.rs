@@ -9,7 +9,8 @@ mod request;
 
 use async_trait::async_trait;
 
-use super::{Capabilities, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use super::http::outcome_of_error;
+use super::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
 use crate::config::GatewayConfig;
 use file::GatewayFile;
 use request::{Account, Values};
@@ -43,10 +44,7 @@ impl TemplateGateway {
         };
         match self.client.execute(request).await {
             Ok(response) => answer::judge(&self.file.submit.answer, response).await,
-            // No connection: nothing has left. Anything later: the gateway may have read the request.
-            Err(error) if error.is_connect() => Outcome::PassingFailure { code: "no_connection".into() },
-            Err(error) if error.is_timeout() => Outcome::InDoubt { code: "timeout".into() },
-            Err(_) => Outcome::InDoubt { code: "connection_lost".into() },
+            Err(error) => outcome_of_error(&error),
         }
     }
 }
@@ -69,9 +67,9 @@ impl Gateway for TemplateGateway {
         outcomes
     }
 
-    async fn query(&self, reference: &str, _gateway_message_id: Option<&str>) -> QueryAnswer {
+    async fn query(&self, message: &Doubtful) -> QueryAnswer {
         let Some(query) = &self.file.query else { return QueryAnswer::NoAnswer };
-        let Ok(request) = request::build(&self.client, &query.request, &Values::of_query(reference), &self.account) else {
+        let Ok(request) = request::build(&self.client, &query.request, &Values::of_query(&message.reference), &self.account) else {
             return QueryAnswer::NoAnswer;
         };
         match self.client.execute(request).await {

@@ -60,7 +60,7 @@ pub(super) fn replies(places: &ReplyPlaces, push: Push<'_>) -> Result<Vec<Reply>
     let reply = |entry: Entry| {
         let from = entry.at(&places.from).ok_or(PushError::Missing("from"))?;
         let text = entry.at(&places.text).ok_or(PushError::Missing("text"))?;
-        let id = places.id.as_deref().and_then(|p| entry.at(p));
+        let id = places.id.as_deref().and_then(|p| entry.at(p)).map(Personal::new);
         Ok(Reply { from: Personal::new(from), text: Personal::new(text), id })
     };
     entries(places.form, push)?.into_iter().map(reply).collect()
@@ -71,21 +71,26 @@ mod tests {
     use super::super::file::GatewayFile;
     use super::*;
 
+    fn push<'a>(query: &'a str, body: &'a [u8]) -> Push<'a> {
+        static NONE: std::sync::LazyLock<reqwest::header::HeaderMap> = std::sync::LazyLock::new(Default::default);
+        Push { url: "", query, headers: &NONE, body }
+    }
+
     #[test]
     fn receipts_in_each_form() {
         let simulator = GatewayFile::parse(include_str!("../../../config/gateways/simulator.toml")).unwrap().receipt.unwrap();
-        let body = br#"[{"id":"s1","reference":"r1","state":"delivered"},{"id":"s2","state":"buffered"},
+        let body: &[u8] = br#"[{"id":"s1","reference":"r1","state":"delivered"},{"id":"s2","state":"buffered"},
                         {"id":"s3","state":"undelivered","error":"absent"}]"#;
-        let read = receipts(&simulator, Push { query: "", body }).unwrap();
+        let read = receipts(&simulator, push("", body)).unwrap();
         assert_eq!(read.len(), 2);
         assert!(read[0].delivered && read[0].reference.as_deref() == Some("r1") && !read[0].dead_number);
         assert!(!read[1].delivered && read[1].dead_number);
 
         let kannel = GatewayFile::parse(include_str!("../../../config/gateways/kannel.toml")).unwrap().receipt.unwrap();
-        let read = receipts(&kannel, Push { query: "reference=r7&state=1", body: b"" }).unwrap();
+        let read = receipts(&kannel, push("reference=r7&state=1", b"")).unwrap();
         assert_eq!((read[0].reference.as_deref(), read[0].delivered), (Some("r7"), true));
 
-        assert_eq!(receipts(&simulator, Push { query: "", body: b"x" }).unwrap_err(), PushError::Form("JSON"));
-        assert_eq!(receipts(&simulator, Push { query: "", body: b"{}" }).unwrap_err(), PushError::Missing("state"));
+        assert_eq!(receipts(&simulator, push("", b"x")).unwrap_err(), PushError::Form("JSON"));
+        assert_eq!(receipts(&simulator, push("", b"{}")).unwrap_err(), PushError::Missing("state"));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::super::OutgoingMessage;
+use super::super::http::escape_url;
 use super::file::{Escape, Method, RequestForm};
 use crate::domain::personal::Personal;
 
@@ -93,12 +94,6 @@ fn fill(template: &str, values: &Values<'_>, account: &Account, escape: fn(&str)
             escape(value)
         })
         .into_owned()
-}
-
-/// RFC 3986: everything but the unreserved characters.
-fn escape_url(value: &str) -> String {
-    let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-    value.bytes().map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// The inside of a JSON text.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use super::{Failure, Site};
@@ -23,31 +25,32 @@ pub fn routes() -> Router<Arc<Site>> {
         .layer(DefaultBodyLimit::max(MAX_PUSH))
 }
 
-async fn receipts(
-    State(site): State<Arc<Site>>,
-    Path((name, secret)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-    body: Bytes,
-) -> Result<&'static str, Failure> {
+/// A push, taken apart by axum.
+type Pushed = (Path<(String, String)>, OriginalUri, HeaderMap, Bytes);
+
+async fn receipts(State(site): State<Arc<Site>>, (Path((name, secret)), uri, headers, body): Pushed) -> Result<Response, Failure> {
     let gateway = authorised(&site, &name, &secret)?;
-    let push = Push { query: query.as_deref().unwrap_or_default(), body: &body };
+    let url = format!("{}{}", site.installation.config.public_url, uri.path());
+    let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     let receipts = gateway.parse_receipts(push).map_err(|error| unreadable(&name, error))?;
     incoming::take_receipts(&site.installation, &name, receipts).await?;
-    Ok("ok\n")
+    Ok(heard(gateway))
 }
 
-async fn replies(
-    State(site): State<Arc<Site>>,
-    Path((name, secret)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-    body: Bytes,
-) -> Result<&'static str, Failure> {
+async fn replies(State(site): State<Arc<Site>>, (Path((name, secret)), uri, headers, body): Pushed) -> Result<Response, Failure> {
     let gateway = authorised(&site, &name, &secret)?;
-    let push = Push { query: query.as_deref().unwrap_or_default(), body: &body };
+    let url = format!("{}{}", site.installation.config.public_url, uri.path());
+    let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     for reply in gateway.parse_replies(push).map_err(|error| unreadable(&name, error))? {
         incoming::take_reply(&site.installation, &name, &reply).await?;
     }
-    Ok("ok\n")
+    Ok(heard(gateway))
+}
+
+/// On disk by now; said in the gateway's own way.
+fn heard(gateway: &dyn Gateway) -> Response {
+    let (content_type, body) = gateway.push_answer();
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
 fn authorised<'a>(site: &'a Site, name: &str, secret: &str) -> Result<&'a dyn Gateway, Failure> {

@@ -1,0 +1,73 @@
+//! What Alibaba Cloud pushes: SmsReport and SmsUp, JSON arrays.
+
+use serde::Deserialize;
+
+use super::super::{PushError, Receipt, Reply};
+use crate::domain::personal::Personal;
+
+#[derive(Deserialize)]
+struct Report {
+    success: bool,
+    biz_id: Option<String>,
+    out_id: Option<String>,
+    err_code: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Up {
+    phone_number: String,
+    content: String,
+    #[serde(default)]
+    sequence_id: Option<i64>,
+}
+
+/// Codes of operators that say: this number is not in service.
+const DEAD: [&str; 2] = ["MOBILE_NOT_ON_SERVICE", "MK:0001"];
+
+pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
+    let reports: Vec<Report> = serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsReport"))?;
+    let receipt = |report: Report| {
+        let named = |value: Option<String>| value.filter(|v| !v.is_empty() && v.len() <= 255);
+        let (reference, id) = (named(report.out_id), named(report.biz_id));
+        if reference.is_none() && id.is_none() {
+            return Err(PushError::Missing("out_id"));
+        }
+        let dead_number = !report.success && report.err_code.as_deref().is_some_and(|code| DEAD.contains(&code));
+        Ok(Receipt { reference, id, delivered: report.success, dead_number, code: named(report.err_code).filter(|_| !report.success) })
+    };
+    reports.into_iter().map(receipt).collect()
+}
+
+pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
+    let ups: Vec<Up> = serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsUp"))?;
+    let reply = |up: Up| Reply {
+        from: Personal::new(up.phone_number),
+        text: Personal::new(up.content),
+        id: up.sequence_id.map(|id| Personal::new(id.to_string())),
+    };
+    Ok(ups.into_iter().map(reply).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_and_replies() {
+        let body = r#"[{"phone_number":"13800138000","send_time":"2026-03-02 09:30:00","report_time":"2026-03-02 09:30:05","success":true,
+                        "err_code":"DELIVERED","err_msg":"x","sms_size":"1","biz_id":"9006^0","out_id":"ref1"},
+                       {"phone_number":"13900139000","success":false,"err_code":"MOBILE_NOT_ON_SERVICE","biz_id":"9007^0","out_id":"ref2"}]"#;
+        let read = receipts(body.as_bytes()).unwrap();
+        assert_eq!(
+            (read[0].reference.as_deref(), read[0].id.as_deref(), read[0].delivered, read[0].dead_number),
+            (Some("ref1"), Some("9006^0"), true, false)
+        );
+        assert_eq!((read[1].delivered, read[1].dead_number, read[1].code.as_deref()), (false, true, Some("MOBILE_NOT_ON_SERVICE")));
+        assert_eq!(receipts(b"{}").unwrap_err(), PushError::Form("a JSON array of SmsReport"));
+        assert_eq!(receipts(br#"[{"success":true}]"#).unwrap_err(), PushError::Missing("out_id"));
+
+        let body = r#"[{"phone_number":"13800138000","content":"R","send_time":"x","sign_name":"质","dest_code":"1","sequence_id":9}]"#;
+        let read = replies(body.as_bytes()).unwrap();
+        assert_eq!((read[0].text.reveal(), read[0].id.as_ref().map(Personal::reveal)), ("R", Some("9")));
+    }
+}

@@ -1,0 +1,132 @@
+//! Templates that a gateway has approved: its code for each step of the plan, and what fills its parameters.
+
+use std::collections::BTreeMap;
+
+use super::OutgoingMessage;
+use crate::domain::personal::Personal;
+use crate::domain::sms_text::Placeholder;
+
+/// The key of the template for every step that has none of its own.
+pub(super) const ANY_STEP: &str = "*";
+
+/// One piece of a parameter: fixed text or a field of the message.
+#[derive(Debug, Clone, PartialEq)]
+enum Piece {
+    Fixed(String),
+    Field(Placeholder),
+    /// The personal link's code alone: gateways refuse addresses in parameters, so the approved template carries the rest.
+    LinkCode,
+}
+
+/// A parameter as the operator wrote it: `{name}`, `{link_code}`, or text around them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pattern(Vec<Piece>);
+
+impl Pattern {
+    pub fn parse(raw: &str) -> Result<Pattern, String> {
+        let mut pieces = Vec::new();
+        let mut rest = raw;
+        while let Some(open) = rest.find('{') {
+            let close = rest[open..].find('}').ok_or_else(|| format!("«{raw}»: a brace is opened and not closed"))? + open;
+            if open > 0 {
+                pieces.push(Piece::Fixed(rest[..open].to_owned()));
+            }
+            let name = &rest[open + 1..close];
+            pieces.push(match Placeholder::ALL.into_iter().find(|p| p.as_str() == name) {
+                Some(placeholder) => Piece::Field(placeholder),
+                None if name == "link_code" => Piece::LinkCode,
+                None => {
+                    let known = Placeholder::ALL.map(|p| format!("{{{}}}", p.as_str())).join(", ");
+                    return Err(format!("{{{name}}} is not a placeholder; use {{link_code}}, {known}"));
+                }
+            });
+            rest = &rest[close + 1..];
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Fixed(rest.to_owned()));
+        }
+        Ok(Pattern(pieces))
+    }
+
+    pub fn fill(&self, message: &OutgoingMessage) -> String {
+        let field = |placeholder: Placeholder| message.fields.get(&placeholder).map(Personal::reveal).unwrap_or_default();
+        self.0
+            .iter()
+            .map(|piece| match piece {
+                Piece::Fixed(text) => text.as_str(),
+                Piece::Field(placeholder) => field(*placeholder),
+                Piece::LinkCode => field(Placeholder::Link).rsplit('/').next().unwrap_or_default(),
+            })
+            .collect()
+    }
+
+    fn leads_to_the_link(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::LinkCode | Piece::Field(Placeholder::Link)))
+    }
+}
+
+/// An approved template with its parameters, named (Alibaba) or in order (Tencent; their names are then empty).
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ApprovedTemplate {
+    pub code: String,
+    pub parameters: Vec<(String, Pattern)>,
+}
+
+/// Templates by step name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ApprovedTemplates(BTreeMap<String, ApprovedTemplate>);
+
+impl ApprovedTemplates {
+    /// Checks that every step has one, and that each leads the respondent to the link.
+    pub fn new(templates: BTreeMap<String, ApprovedTemplate>) -> Result<ApprovedTemplates, String> {
+        if !templates.contains_key(ANY_STEP) {
+            return Err("template: add [template.\"*\"], the one for every step without its own".into());
+        }
+        if let Some((step, _)) = templates.iter().find(|(_, t)| !t.parameters.iter().any(|(_, pattern)| pattern.leads_to_the_link())) {
+            return Err(format!("template.\"{step}\": no parameter holds {{link_code}}; nobody could answer"));
+        }
+        Ok(ApprovedTemplates(templates))
+    }
+
+    /// The template of a message's step. (Construction made sure that there is one for every step.)
+    pub fn of(&self, message: &OutgoingMessage) -> Option<&ApprovedTemplate> {
+        self.0.get(&message.step).or_else(|| self.0.get(ANY_STEP))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::phone::Phone;
+
+    /// A message as the dispatcher hands it over.
+    pub fn message(to: &str) -> OutgoingMessage {
+        let field = |placeholder, text: &str| (placeholder, Personal::new(text));
+        OutgoingMessage {
+            reference: "ref1".into(),
+            to: Phone::parse(to, phonenumber::country::CN).unwrap(),
+            text: Personal::new("【质量协会】王 小*明~您好，请评价山海：https://x.cn/i/abc123 拒收请回复R"),
+            parts: 1,
+            step: "invitation".into(),
+            fields: [
+                field(Placeholder::Name, "王 小*明~"),
+                field(Placeholder::Subject, "山海"),
+                field(Placeholder::Link, "https://x.cn/i/abc123"),
+                field(Placeholder::Signature, "质量协会"),
+            ]
+            .into(),
+        }
+    }
+
+    #[test]
+    fn parameters_are_filled_and_the_link_travels_as_a_code() {
+        let filled = |raw: &str| Pattern::parse(raw).unwrap().fill(&message("13800138000"));
+        assert_eq!(filled("{name}先生/女士"), "王 小*明~先生/女士");
+        assert_eq!(filled("{link_code}"), "abc123");
+        assert!(Pattern::parse("{lnik}").unwrap_err().contains("{link_code}"));
+        assert!(Pattern::parse("{name").is_err());
+        let without_link = ApprovedTemplate { code: "1".into(), parameters: vec![("n".into(), Pattern::parse("{name}").unwrap())] };
+        assert!(ApprovedTemplates::new([("*".to_owned(), without_link.clone())].into()).unwrap_err().contains("link_code"));
+        assert!(ApprovedTemplates::new([("invitation".to_owned(), without_link)].into()).unwrap_err().contains("\"*\""));
+    }
+}

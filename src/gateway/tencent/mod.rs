@@ -1,0 +1,168 @@
+//! Tencent Cloud SMS (sms, version 2021-01-11): SendSms, PullSmsSendStatusByPhoneNumber, receipts and replies by HTTP push.
+//!
+//! What is sent is compared with the official SDK's own requests by `tests/gateways.rs`. A parameter may not hold an address
+//! (InvalidParameterValue.ProhibitedUseUrlInTemplateParameter), so the link travels as its code.
+
+mod answer;
+mod push;
+mod sign;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::approved::{ApprovedTemplate, ApprovedTemplates, Pattern};
+use super::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use crate::clock::Clock;
+use crate::config::GatewayConfig;
+use crate::domain::personal::Personal;
+pub use sign::authorization;
+
+const VERSION: &str = "2021-01-11";
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The gateway's file. `user` of the configuration is the SecretId, its secret the SecretKey.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(default = "endpoint")]
+    endpoint: String,
+    #[serde(default = "region")]
+    region: String,
+    sdk_app_id: String,
+    /// The approved signature, without brackets.
+    sign_name: String,
+    template: BTreeMap<String, TemplateFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TemplateFile {
+    code: String,
+    #[serde(default)]
+    parameters: Vec<String>,
+}
+
+fn endpoint() -> String {
+    "https://sms.tencentcloudapi.com".into()
+}
+
+fn region() -> String {
+    "ap-guangzhou".into()
+}
+
+pub struct Tencent {
+    name: String,
+    file: File,
+    templates: ApprovedTemplates,
+    secret_id: String,
+    secret_key: Personal,
+    client: reqwest::Client,
+    clock: Arc<dyn Clock>,
+}
+
+impl Tencent {
+    /// Reads the gateway's file; the error names the key and the remedy.
+    pub fn open(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Tencent, String> {
+        let file: File = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        if config.user.is_empty() {
+            return Err("user is empty; set it to the SecretId".into());
+        }
+        let mut templates = BTreeMap::new();
+        for (step, template) in &file.template {
+            let parameters = template.parameters.iter().map(|raw| Ok((String::new(), Pattern::parse(raw)?))).collect::<Result<_, String>>();
+            let parameters = parameters.map_err(|e| format!("template.\"{step}\".parameters: {e}"))?;
+            templates.insert(step.clone(), ApprovedTemplate { code: template.code.clone(), parameters });
+        }
+        Ok(Tencent {
+            name: config.name.clone(),
+            templates: ApprovedTemplates::new(templates)?,
+            file,
+            secret_id: config.user.clone(),
+            secret_key: config.secret.clone(),
+            client: crate::http_client::new(TIMEOUT).map_err(|e| format!("the HTTP client cannot be made: {e}"))?,
+            clock,
+        })
+    }
+
+    /// The body of SendSms for one message.
+    fn send_sms(&self, message: &OutgoingMessage) -> Option<serde_json::Value> {
+        let template = self.templates.of(message)?;
+        Some(json!({
+            "PhoneNumberSet": [message.to.e164()],
+            "SmsSdkAppId": self.file.sdk_app_id,
+            "TemplateId": template.code,
+            "SignName": self.file.sign_name,
+            "TemplateParamSet": template.parameters.iter().map(|(_, pattern)| pattern.fill(message)).collect::<Vec<_>>(),
+            "SessionContext": message.reference,
+        }))
+    }
+
+    async fn call(&self, action: &str, body: &serde_json::Value) -> Result<reqwest::Response, reqwest::Error> {
+        let host = self.file.endpoint.split("://").nth(1).unwrap_or_default().trim_end_matches('/');
+        let seconds = self.clock.now().0.div_euclid(1000);
+        let body = body.to_string();
+        let signed = authorization(host, &body, seconds, &self.secret_id, self.secret_key.reveal());
+        self.client
+            .post(format!("{}/", self.file.endpoint.trim_end_matches('/')))
+            .header("content-type", sign::CONTENT_TYPE)
+            .header("host", host)
+            .header("x-tc-action", action)
+            .header("x-tc-version", VERSION)
+            .header("x-tc-timestamp", seconds)
+            .header("x-tc-region", &self.file.region)
+            .header("authorization", signed)
+            .body(body)
+            .send()
+            .await
+    }
+}
+
+#[async_trait]
+impl Gateway for Tencent {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { batch: 1, query: true }
+    }
+
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for message in batch {
+            outcomes.push(match self.send_sms(message) {
+                None => Outcome::AccountFailure { code: "no_template".into() },
+                Some(body) => answer::judge(self.call("SendSms", &body).await).await,
+            });
+        }
+        outcomes
+    }
+
+    async fn query(&self, message: &Doubtful) -> QueryAnswer {
+        let begin = message.submitted_at.0.div_euclid(1000);
+        let body = json!({
+            "BeginTime": begin - 60, "EndTime": begin + 3_600, "Offset": 0, "Limit": 100,
+            "PhoneNumber": message.to.e164(), "SmsSdkAppId": self.file.sdk_app_id,
+        });
+        answer::judge_query(message, self.call("PullSmsSendStatusByPhoneNumber", &body).await).await
+    }
+
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+        push::receipts(push.body)
+    }
+
+    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+        push::replies(push.body)
+    }
+
+    fn push_answer(&self) -> (&'static str, &'static str) {
+        ("application/json", r#"{"result":0,"errmsg":"OK"}"#)
+    }
+}

@@ -1,0 +1,152 @@
+//! Twilio Messages (API 2010-04-01): one number a request, signed webhooks, query by number and day.
+//!
+//! The webhook's signature is compared with what the official SDK's own validator computes by `tests/gateways.rs`.
+
+mod answer;
+mod push;
+mod sign;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use super::http::outcome_of_error;
+use super::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use crate::config::GatewayConfig;
+use crate::domain::personal::Personal;
+pub use sign::{Algorithm, signature};
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The gateway's file. `user` of the configuration is the Account SID, its secret the auth token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(default = "endpoint")]
+    endpoint: String,
+    /// One of the two: a number of ours, or a messaging service.
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    messaging_service_sid: Option<String>,
+}
+
+fn endpoint() -> String {
+    "https://api.twilio.com".into()
+}
+
+pub struct Twilio {
+    name: String,
+    endpoint: String,
+    sender: (&'static str, String),
+    account: String,
+    token: Personal,
+    callback_url: String,
+    client: reqwest::Client,
+}
+
+impl Twilio {
+    /// Reads the gateway's file; the error names the key and the remedy.
+    pub fn open(config: &GatewayConfig, hooks_url: &str) -> Result<Twilio, String> {
+        let file: File = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        if config.user.is_empty() {
+            return Err("user is empty; set it to the Account SID".into());
+        }
+        let sender = match (file.from, file.messaging_service_sid) {
+            (Some(from), None) => ("From", from),
+            (None, Some(service)) => ("MessagingServiceSid", service),
+            _ => return Err("set either from or messaging_service_sid".into()),
+        };
+        Ok(Twilio {
+            name: config.name.clone(),
+            endpoint: file.endpoint.trim_end_matches('/').to_owned(),
+            sender,
+            account: config.user.clone(),
+            token: config.secret.clone(),
+            callback_url: format!("{hooks_url}/receipts"),
+            client: crate::http_client::new(TIMEOUT).map_err(|e| format!("the HTTP client cannot be made: {e}"))?,
+        })
+    }
+
+    fn messages_url(&self) -> String {
+        format!("{}/2010-04-01/Accounts/{}/Messages.json", self.endpoint, self.account)
+    }
+
+    /// The form of one message. Our reference travels in the status callback's address, and so comes back in every receipt.
+    fn form(&self, message: &OutgoingMessage) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("To", message.to.e164())
+            .append_pair(self.sender.0, &self.sender.1)
+            .append_pair("Body", message.text.reveal())
+            .append_pair("StatusCallback", &format!("{}?reference={}", self.callback_url, message.reference))
+            .finish()
+    }
+
+    /// Checks `X-Twilio-Signature` over our own address and the form.
+    fn check(&self, push: &Push<'_>) -> Result<Vec<(String, String)>, PushError> {
+        let fields: Vec<(String, String)> = form_urlencoded::parse(push.body).into_owned().collect();
+        let header = |name: &str| push.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let algorithm = Algorithm::named_in(header("x-twilio-webhooks-signature-settings"));
+        let url = if push.query.is_empty() { push.url.to_owned() } else { format!("{}?{}", push.url, push.query) };
+        let given = header("x-twilio-signature");
+        match sign::spellings(&url).iter().any(|url| sign::same(&signature(url, &fields, self.token.reveal(), algorithm), given)) {
+            true => Ok(fields),
+            false => Err(PushError::Forged),
+        }
+    }
+}
+
+#[async_trait]
+impl Gateway for Twilio {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { batch: 1, query: true }
+    }
+
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for message in batch {
+            let request = self
+                .client
+                .post(self.messages_url())
+                .basic_auth(&self.account, Some(self.token.reveal()))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(self.form(message));
+            outcomes.push(match request.send().await {
+                Err(error) => outcome_of_error(&error),
+                Ok(response) => answer::judge(response).await,
+            });
+        }
+        outcomes
+    }
+
+    async fn query(&self, message: &Doubtful) -> QueryAnswer {
+        // Twilio's days are UTC's.
+        let day = message.submitted_at.in_zone(chrono_tz::UTC).format("%Y-%m-%d").to_string();
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("To", message.to.e164()).append_pair("DateSent", &day).finish();
+        let request = self.client.get(format!("{}?{query}", self.messages_url())).basic_auth(&self.account, Some(self.token.reveal()));
+        match request.send().await {
+            Err(_) => QueryAnswer::NoAnswer,
+            Ok(response) => answer::judge_query(message, response).await,
+        }
+    }
+
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+        push::receipt(&self.check(&push)?, push.query)
+    }
+
+    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+        push::reply(&self.check(&push)?)
+    }
+
+    /// An empty TwiML document: nothing is to be said in return.
+    fn push_answer(&self) -> (&'static str, &'static str) {
+        ("text/xml", "<Response/>")
+    }
+}
