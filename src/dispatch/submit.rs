@@ -80,6 +80,8 @@ impl Sending<'_> {
         let mut late = Vec::new();
         let mut messages = messages.into_iter().peekable();
         while let Some(first) = messages.peek() {
+            // A permit before the wait: while a gateway is busy with all that it may have, no time passes unseen.
+            let mut permit = self.permit().await;
             clock.sleep_until(first.at).await;
             let soon = clock.now().max(first.at) + LOOK_AHEAD;
             let mut together = Vec::new();
@@ -92,14 +94,17 @@ impl Sending<'_> {
                     self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: clock.now() });
                     continue;
                 }
-                // The semaphore is never closed.
-                let Ok(permit) = self.permits.clone().acquire_owned().await else { break };
+                let held = match permit.take() {
+                    Some(held) => Some(held),
+                    None => self.permit().await,
+                };
                 clock.sleep_until(claimed.at).await;
                 if clock.now() > claimed.at + SLOT_TOLERANCE {
                     late.push(claimed);
+                    permit = held;
                     continue;
                 }
-                self.submit(claimed, permit);
+                self.submit(claimed, held);
             }
             while let Some(Ok(done)) = self.under_way.try_join_next() {
                 self.answered.push(done);
@@ -111,7 +116,12 @@ impl Sending<'_> {
         Ok(late)
     }
 
-    fn submit(&mut self, claimed: ClaimedMessage, permit: OwnedSemaphorePermit) {
+    /// One of the places in flight. (`None` only for a closed semaphore, which this one never is; then nothing is held, and nothing is counted.)
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().acquire_owned().await.ok()
+    }
+
+    fn submit(&mut self, claimed: ClaimedMessage, permit: Option<OwnedSemaphorePermit>) {
         self.submitted += 1;
         let (gateway, at) = (self.gateway.clone(), self.installation.clock.now());
         self.under_way.spawn(async move {
