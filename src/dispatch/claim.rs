@@ -1,4 +1,4 @@
-//! Claims due invitations: decides about each, takes slots of the rate, and marks what will be submitted, in one transaction.
+//! Claims due invitations: decides about each, and marks what will be submitted, in one transaction.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,19 +16,16 @@ use crate::installation::{Installation, open_person, open_phone};
 use crate::store::campaigns::Campaign;
 use crate::store::invitations::{self, DueInvitation, InvitedCase, NextStep};
 use crate::store::messages::{self, NewMessage};
-use crate::store::{WriteTx, programmes, rates, suppressions};
+use crate::store::{programmes, suppressions};
 
-/// Slots are taken so far ahead; a daemon that dies loses them for no longer than this.
-const HORIZON: Duration = Duration::from_secs(1);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
-/// A message marked `submitting`, with the time at which it may go.
+/// A message marked `submitting`.
 pub struct ClaimedMessage {
     pub invitation: InvitationId,
     pub step: u32,
     pub phone_hash: String,
     pub zone: Tz,
-    pub at: Timestamp,
     pub message: OutgoingMessage,
 }
 
@@ -45,7 +42,10 @@ pub async fn claim(installation: &Installation, campaign: &Campaign, plan: &Cont
     invitations::lock_claims(&mut tx, engine).await?;
     // After the wait for other daemons: slots in the past would be of no use.
     let now = installation.clock.now();
-    let due = invitations::claim_due(&mut tx, engine, campaign.id, now, installation.config.dispatch.batch).await?;
+    // No more than goes out in a second: what is marked and not sent when a daemon dies comes into doubt.
+    let a_second = installation.config.gateways.get(&campaign.gateway).map_or(1, |g| g.rate_per_second);
+    let limit = installation.config.dispatch.batch.min(a_second);
+    let due = invitations::claim_due(&mut tx, engine, campaign.id, now, limit).await?;
     let programme = programmes::get(&mut tx, campaign.programme_id).await?.code;
     if due.is_empty() {
         return Ok(Batch { messages: Vec::new(), moved: 0, programme });
@@ -82,24 +82,12 @@ pub async fn claim(installation: &Installation, campaign: &Campaign, plan: &Cont
             _ => stopped.push(invitation.id),
         }
     }
-    let horizon = i64::try_from(HORIZON.as_micros()).unwrap_or(1_000_000);
-    let per_second = installation.config.gateways.get(&campaign.gateway).map_or(1, |g| g.rate_per_second);
-    let wanted = u32::try_from(sendable.len()).unwrap_or(u32::MAX);
-    let slots =
-        if wanted == 0 { Vec::new() } else { rates::take_slots(&mut tx, engine, &campaign.gateway, now, per_second, horizon, wanted).await? };
-
     let mut prepared = Vec::new();
-    for (&(invitation, zone), slot) in sendable.iter().zip(slots) {
-        // Rounded up: a slot is never used before its time.
-        let at = Timestamp(slot.div_euclid(1000) + i64::from(slot.rem_euclid(1000) > 0));
-        if !plan.hours.is_open(at, zone) {
-            next.push(NextStep { id: invitation.id, step: invitation.step, at: plan.hours.next_open(at, zone) });
-            continue;
-        }
+    for (invitation, zone) in sendable {
         let theirs = cases_of.get(&invitation.id).map(Vec::as_slice).unwrap_or_default();
-        match prepare(installation, campaign, plan, invitation, theirs, zone, at) {
+        match prepare(installation, campaign, plan, invitation, theirs, zone, now) {
             Ok(message) => {
-                next.push(next_after(plan, invitation, zone, at));
+                next.push(next_after(plan, invitation, zone, now));
                 prepared.push(message);
             }
             // Only a purged or foreign key gets here: this person can never be contacted again, the others can.
@@ -127,25 +115,6 @@ pub async fn claim(installation: &Installation, campaign: &Campaign, plan: &Cont
     invitations::stop(&mut tx, &stopped).await?;
     tx.commit().await?;
     Ok(Batch { messages: prepared, moved, programme })
-}
-
-/// Takes slots of the rate that all daemons share; there may be fewer than wanted.
-pub async fn take_slots(
-    installation: &Installation,
-    tx: &mut WriteTx,
-    gateway: &str,
-    now: Timestamp,
-    wanted: usize,
-) -> Result<Vec<Timestamp>, DispatchError> {
-    if wanted == 0 {
-        return Ok(Vec::new());
-    }
-    let horizon = i64::try_from(HORIZON.as_micros()).unwrap_or(1_000_000);
-    let per_second = installation.config.gateways.get(gateway).map_or(1, |g| g.rate_per_second);
-    let engine = tx.engine();
-    let slots = rates::take_slots(tx, engine, gateway, now, per_second, horizon, u32::try_from(wanted).unwrap_or(u32::MAX)).await?;
-    // Rounded up: a slot is never used before its time.
-    Ok(slots.into_iter().map(|slot| Timestamp(slot.div_euclid(1000) + i64::from(slot.rem_euclid(1000) > 0))).collect())
 }
 
 fn prepare(
@@ -179,7 +148,6 @@ fn prepare(
         step: invitation.step,
         phone_hash: invitation.phone_hash.clone(),
         zone,
-        at,
         message: OutgoingMessage {
             reference,
             to: phone,

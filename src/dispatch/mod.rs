@@ -5,7 +5,7 @@
 //! the moment of submit (I2); slots come from the rate that all daemons share, and a slot is good only at its time (I3). It decides nothing about
 //! answers or quotas, and closes no field.
 //!
-//! [`claim`] takes and marks, [`eligibility`] decides, [`submit`] sends, [`settle`] writes what came of it, [`doubt`] asks after
+//! [`claim`] takes and marks, [`eligibility`] decides, [`slots`] and [`submit`] send, [`settle`] writes what came of it, [`doubt`] asks after
 //! messages whose answer was lost, [`incoming`] takes receipts and replies. [`Dispatcher::tick`] is one step of all that.
 
 mod claim;
@@ -13,6 +13,7 @@ mod doubt;
 mod eligibility;
 pub mod incoming;
 mod settle;
+mod slots;
 mod submit;
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Submits claimed messages, each at its slot, so many at a time as the gateway's configuration allows.
+//! Submits claimed messages, each at a slot of the gateway's rate, so many at a time as the gateway's configuration allows.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,10 +8,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::DispatchError;
-use super::claim::{Batch, ClaimedMessage, take_slots};
+use super::claim::{Batch, ClaimedMessage};
 use super::settle::{Answered, Ending, settle};
+use super::slots::Slots;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::InvitationId;
+use crate::domain::time::Timestamp;
 use crate::gateway::{Gateway, Outcome};
 use crate::installation::Installation;
 use crate::store::campaigns::Campaign;
@@ -19,11 +21,9 @@ use crate::store::invitations;
 use crate::store::rates::SLOT_TOLERANCE;
 
 /// Outcomes are written in sets of about so many.
-const SETTLE_SET: usize = 100;
-/// The rules are looked at once more for all messages whose slots lie within so much time, right before the first of them goes.
-const LOOK_AHEAD: Duration = Duration::from_millis(10);
-/// Messages that missed their slots get new ones so often; then the next claim takes them.
-const ROUNDS: u32 = 3;
+const SETTLE_SET: usize = 200;
+/// A look at the rules is good for so long; then the messages that still wait are looked at again.
+const LOOK_LASTS: Duration = Duration::from_millis(20);
 
 /// One batch on its way out.
 struct Sending<'a> {
@@ -36,6 +36,15 @@ struct Sending<'a> {
     under_way: JoinSet<Answered>,
     answered: Vec<Answered>,
     submitted: u64,
+    look: Look,
+}
+
+/// Whose messages may go, and when that was looked up.
+#[derive(Default)]
+struct Look {
+    at: Option<Timestamp>,
+    looked_at: HashSet<InvitationId>,
+    allowed: HashSet<InvitationId>,
 }
 
 /// Sends a batch and writes what came of it; returns how many messages were submitted.
@@ -57,14 +66,10 @@ pub async fn submit_and_settle(
         under_way: JoinSet::new(),
         answered: Vec::new(),
         submitted: 0,
+        look: Look::default(),
     };
-    let mut waiting = batch.messages;
-    for round in 1..=ROUNDS {
-        let late = sending.send_on_time(waiting).await?;
-        waiting = if late.is_empty() || round == ROUNDS { late } else { sending.slot_again(late).await? };
-    }
-    let now = installation.clock.now();
-    sending.answered.extend(waiting.into_iter().map(|claimed| Answered { claimed, ending: Ending::Withdrawn, at: now }));
+    let slots = Slots::new(installation, &campaign.gateway, in_flight);
+    sending.send(batch.messages, slots).await?;
     // A submit that panicked stays `submitting`, and so comes into doubt: never sent again.
     while let Some(done) = sending.under_way.join_next().await {
         sending.answered.extend(done.ok());
@@ -74,38 +79,23 @@ pub async fn submit_and_settle(
 }
 
 impl Sending<'_> {
-    /// Submits each message at its slot; returns those that missed theirs.
-    async fn send_on_time(&mut self, messages: Vec<ClaimedMessage>) -> Result<Vec<ClaimedMessage>, DispatchError> {
+    /// Submits each message at its slot. What finds no slot now is given back; the next claim takes it.
+    async fn send(&mut self, messages: Vec<ClaimedMessage>, mut slots: Slots<'_>) -> Result<(), DispatchError> {
         let clock = self.installation.clock.clone();
-        let mut late = Vec::new();
-        let mut messages = messages.into_iter().peekable();
-        while let Some(first) = messages.peek() {
-            // A permit before the wait: while a gateway is busy with all that it may have, no time passes unseen.
-            let mut permit = self.permit().await;
-            clock.sleep_until(first.at).await;
-            let soon = clock.now().max(first.at) + LOOK_AHEAD;
-            let mut together = Vec::new();
-            while let Some(claimed) = messages.next_if(|claimed| claimed.at <= soon) {
-                together.push(claimed);
+        let mut waiting = messages.into_iter();
+        while !waiting.as_slice().is_empty() {
+            // A place in flight before a slot: while a gateway is busy with all that it may have, no slot passes unused.
+            // (The semaphore is never closed.)
+            let permit = self.permits.clone().acquire_owned().await.ok();
+            let Some(at) = slots.next(waiting.len()).await? else { break };
+            clock.sleep_until(at).await;
+            let Some(claimed) = self.next_allowed(&mut waiting, at).await? else { break };
+            if clock.now() > at + SLOT_TOLERANCE {
+                // The look took too long: this slot is gone, the message waits for the next one.
+                waiting = std::iter::once(claimed).chain(waiting).collect::<Vec<_>>().into_iter();
+                continue;
             }
-            let allowed = self.still_allowed(&together).await?;
-            for claimed in together {
-                if !allowed.contains(&claimed.invitation) {
-                    self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: clock.now() });
-                    continue;
-                }
-                let held = match permit.take() {
-                    Some(held) => Some(held),
-                    None => self.permit().await,
-                };
-                clock.sleep_until(claimed.at).await;
-                if clock.now() > claimed.at + SLOT_TOLERANCE {
-                    late.push(claimed);
-                    permit = held;
-                    continue;
-                }
-                self.submit(claimed, held);
-            }
+            self.submit(claimed, permit);
             while let Some(Ok(done)) = self.under_way.try_join_next() {
                 self.answered.push(done);
             }
@@ -113,12 +103,41 @@ impl Sending<'_> {
                 settle(self.installation, self.campaign, self.plan, std::mem::take(&mut self.answered)).await?;
             }
         }
-        Ok(late)
+        let now = clock.now();
+        self.answered.extend(waiting.map(|claimed| Answered { claimed, ending: Ending::Withdrawn, at: now }));
+        Ok(())
     }
 
-    /// One of the places in flight. (`None` only for a closed semaphore, which this one never is; then nothing is held, and nothing is counted.)
-    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        self.permits.clone().acquire_owned().await.ok()
+    /// The next message that may go at this moment (invariant I2); those that may not are withdrawn.
+    async fn next_allowed(
+        &mut self,
+        waiting: &mut std::vec::IntoIter<ClaimedMessage>,
+        at: Timestamp,
+    ) -> Result<Option<ClaimedMessage>, DispatchError> {
+        while let Some(first) = waiting.as_slice().first() {
+            let now = self.installation.clock.now();
+            let is_fresh = self.look.at.is_some_and(|looked| now.since(looked) <= LOOK_LASTS) && self.look.looked_at.contains(&first.invitation);
+            if !is_fresh {
+                self.look(waiting.as_slice(), now).await?;
+            }
+            let Some(claimed) = waiting.next() else { break };
+            if self.look.allowed.contains(&claimed.invitation) && self.plan.hours.is_open(at.max(now), claimed.zone) {
+                return Ok(Some(claimed));
+            }
+            self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: now });
+        }
+        Ok(None)
+    }
+
+    /// Looks the rules up for those who are about to go while the look lasts.
+    async fn look(&mut self, waiting: &[ClaimedMessage], now: Timestamp) -> Result<(), DispatchError> {
+        let per_second = self.installation.config.gateways.get(&self.campaign.gateway).map_or(1, |g| g.rate_per_second);
+        let soon = (per_second / 50).clamp(1, 500) as usize;
+        let invitations: Vec<InvitationId> = waiting.iter().take(soon).map(|claimed| claimed.invitation).collect();
+        let mut connection = self.installation.store.read().await?;
+        let allowed = invitations::may_send(&mut connection, &invitations, &self.programme, now).await?;
+        self.look = Look { at: Some(now), looked_at: invitations.into_iter().collect(), allowed };
+        Ok(())
     }
 
     fn submit(&mut self, claimed: ClaimedMessage, permit: Option<OwnedSemaphorePermit>) {
@@ -130,30 +149,5 @@ impl Sending<'_> {
             let outcome = outcome.unwrap_or(Outcome::InDoubt { code: "no_outcome".into() });
             Answered { claimed, ending: Ending::Answered(outcome), at }
         });
-    }
-
-    /// New slots for messages that missed theirs; for those that there is none for, the next claim finds one.
-    async fn slot_again(&mut self, late: Vec<ClaimedMessage>) -> Result<Vec<ClaimedMessage>, DispatchError> {
-        let mut tx = self.installation.store.write().await?;
-        let now = self.installation.clock.now();
-        let slots = take_slots(self.installation, &mut tx, &self.campaign.gateway, now, late.len()).await?;
-        tx.commit().await?;
-        let mut slots = slots.into_iter();
-        let mut again = Vec::new();
-        for claimed in late {
-            match slots.next() {
-                Some(at) => again.push(ClaimedMessage { at, ..claimed }),
-                None => self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: now }),
-            }
-        }
-        Ok(again)
-    }
-
-    /// The rules once more, at the moment of submit (invariant I2): whose message may still go.
-    async fn still_allowed(&self, messages: &[ClaimedMessage]) -> Result<HashSet<InvitationId>, DispatchError> {
-        let now = self.installation.clock.now();
-        let open: Vec<InvitationId> = messages.iter().filter(|m| self.plan.hours.is_open(now.max(m.at), m.zone)).map(|m| m.invitation).collect();
-        let mut connection = self.installation.store.read().await?;
-        Ok(invitations::may_send(&mut connection, &open, &self.programme, now).await?)
     }
 }
