@@ -30,7 +30,11 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        tokio::time::sleep(at.since(self.now())).await;
+        let wait = at.since(self.now());
+        // A timer takes a millisecond or two to say that nothing was to be waited for.
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
     }
 }
 

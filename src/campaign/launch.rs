@@ -143,6 +143,7 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
     if request.dry_run {
         drop(tx);
     } else {
+        tx.refresh_statistics().await?;
         tx.commit().await?;
     }
     let shown = |at: Timestamp| at.rfc3339(programme.time_zone);

@@ -11,12 +11,17 @@ use crate::store::rates::{self, SLOT_TOLERANCE};
 /// Slots are taken no further ahead than this; a daemon that dies loses its share for no longer.
 const HORIZON: Duration = Duration::from_secs(2);
 
+/// About how long a commit takes.
+const COMMIT_TAKES: Duration = Duration::from_millis(6);
+
 pub struct Slots<'a> {
     installation: &'a Installation,
     gateway: &'a str,
     per_second: u32,
     /// So many are taken at once: what goes out in a tenth of a second, or at the same time.
     slice: usize,
+    /// At a rate whose slots pass faster than commits are made, some pass unused: then no fewer than a twentieth of a second's are taken.
+    at_least: usize,
     held: VecDeque<Timestamp>,
 }
 
@@ -24,7 +29,8 @@ impl<'a> Slots<'a> {
     pub fn new(installation: &'a Installation, gateway: &'a str, in_flight: u32) -> Slots<'a> {
         let per_second = installation.config.gateways.get(gateway).map_or(1, |g| g.rate_per_second);
         let slice = (per_second / 10).max(in_flight).max(2) as usize;
-        Slots { installation, gateway, per_second, slice, held: VecDeque::new() }
+        let at_least = if per_second > 1_000 { per_second as usize / 20 } else { 1 };
+        Slots { installation, gateway, per_second, slice, at_least, held: VecDeque::new() }
     }
 
     /// The next slot that can still be used; `left` messages want one. `None`: the gateway is held still, or other daemons have all there is for now.
@@ -32,8 +38,9 @@ impl<'a> Slots<'a> {
     /// More are taken while half of them are still to come, so that none passes unused meanwhile.
     pub async fn next(&mut self, left: usize) -> Result<Option<Timestamp>, DispatchError> {
         self.drop_missed();
-        if self.held.len() < left.min(self.slice) / 2 || self.held.is_empty() {
-            self.take(left.min(self.slice) - self.held.len()).await?;
+        let wanted = left.min(self.slice).max(self.at_least);
+        if self.held.len() < wanted / 2 || self.held.is_empty() {
+            self.take(wanted - self.held.len()).await?;
             self.drop_missed();
         }
         Ok(self.held.pop_front())
@@ -47,13 +54,19 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// Do more slots pass during a commit than in the tolerance of one?
+    fn is_hurried(&self) -> bool {
+        self.per_second > 100
+    }
+
     async fn take(&mut self, wanted: usize) -> Result<(), DispatchError> {
         let horizon = i64::try_from(HORIZON.as_micros()).unwrap_or(i64::MAX);
         let wanted = u32::try_from(wanted.max(1)).unwrap_or(u32::MAX);
         let mut tx = self.installation.store.write().await?;
         let engine = tx.engine();
-        let now = self.installation.clock.now();
-        let slots = rates::take_slots(&mut tx, engine, self.gateway, now, self.per_second, horizon, wanted).await?;
+        // The commit takes its time: the first slots should not be over before it is done. (Virtual time stands still meanwhile.)
+        let from = self.installation.clock.now() + if self.is_hurried() { COMMIT_TAKES } else { Duration::ZERO };
+        let slots = rates::take_slots(&mut tx, engine, self.gateway, from, self.per_second, horizon, wanted).await?;
         tx.commit().await?;
         // Rounded up: a slot is never used before its time.
         self.held.extend(slots.into_iter().map(|slot| Timestamp(slot.div_euclid(1000) + i64::from(slot.rem_euclid(1000) > 0))));

@@ -47,6 +47,12 @@ struct Look {
     allowed: HashSet<InvitationId>,
 }
 
+impl Look {
+    fn is_fresh(&self, invitation: InvitationId, now: Timestamp) -> bool {
+        self.at.is_some_and(|at| now.since(at) <= LOOK_LASTS) && self.looked_at.contains(&invitation)
+    }
+}
+
 /// Sends a batch and writes what came of it; returns how many messages were submitted.
 pub async fn submit_and_settle(
     installation: &Arc<Installation>,
@@ -83,17 +89,26 @@ impl Sending<'_> {
     async fn send(&mut self, messages: Vec<ClaimedMessage>, mut slots: Slots<'_>) -> Result<(), DispatchError> {
         let clock = self.installation.clock.clone();
         let mut waiting = messages.into_iter();
-        while !waiting.as_slice().is_empty() {
+        'sending: while !waiting.as_slice().is_empty() {
             // A place in flight before a slot: while a gateway is busy with all that it may have, no slot passes unused.
             // (The semaphore is never closed.)
             let permit = self.permits.clone().acquire_owned().await.ok();
-            let Some(at) = slots.next(waiting.len()).await? else { break };
-            clock.sleep_until(at).await;
-            let Some(claimed) = self.next_allowed(&mut waiting, at).await? else { break };
-            if clock.now() > at + SLOT_TOLERANCE {
-                // The look took too long: this slot is gone, the message waits for the next one.
-                waiting = std::iter::once(claimed).chain(waiting).collect::<Vec<_>>().into_iter();
-                continue;
+            let Some(mut claimed) = self.next_allowed(&mut waiting).await? else { break };
+            loop {
+                let Some(at) = slots.next(waiting.len() + 1).await? else {
+                    self.withdraw(claimed);
+                    break 'sending;
+                };
+                clock.sleep_until(at).await;
+                // The wait for the slot may have outlasted the look.
+                if !self.is_allowed_now(&claimed).await? {
+                    self.withdraw(claimed);
+                    let Some(next) = self.next_allowed(&mut waiting).await? else { break 'sending };
+                    claimed = next;
+                }
+                if clock.now() <= at + SLOT_TOLERANCE {
+                    break;
+                }
             }
             self.submit(claimed, permit);
             while let Some(Ok(done)) = self.under_way.try_join_next() {
@@ -103,34 +118,42 @@ impl Sending<'_> {
                 settle(self.installation, self.campaign, self.plan, std::mem::take(&mut self.answered)).await?;
             }
         }
-        let now = clock.now();
-        self.answered.extend(waiting.map(|claimed| Answered { claimed, ending: Ending::Withdrawn, at: now }));
+        waiting.for_each(|claimed| self.withdraw(claimed));
         Ok(())
     }
 
-    /// The next message that may go at this moment (invariant I2); those that may not are withdrawn.
-    async fn next_allowed(
-        &mut self,
-        waiting: &mut std::vec::IntoIter<ClaimedMessage>,
-        at: Timestamp,
-    ) -> Result<Option<ClaimedMessage>, DispatchError> {
+    fn withdraw(&mut self, claimed: ClaimedMessage) {
+        let at = self.installation.clock.now();
+        self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at });
+    }
+
+    /// The next message that may go (invariant I2); those that may not are withdrawn.
+    async fn next_allowed(&mut self, waiting: &mut std::vec::IntoIter<ClaimedMessage>) -> Result<Option<ClaimedMessage>, DispatchError> {
         while let Some(first) = waiting.as_slice().first() {
-            let now = self.installation.clock.now();
-            let is_fresh = self.look.at.is_some_and(|looked| now.since(looked) <= LOOK_LASTS) && self.look.looked_at.contains(&first.invitation);
-            if !is_fresh {
-                self.look(waiting.as_slice(), now).await?;
+            if !self.look.is_fresh(first.invitation, self.installation.clock.now()) {
+                self.look(waiting.as_slice()).await?;
             }
             let Some(claimed) = waiting.next() else { break };
-            if self.look.allowed.contains(&claimed.invitation) && self.plan.hours.is_open(at.max(now), claimed.zone) {
+            if self.look.allowed.contains(&claimed.invitation) {
                 return Ok(Some(claimed));
             }
-            self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at: now });
+            self.withdraw(claimed);
         }
         Ok(None)
     }
 
+    /// May this message go at this very moment?
+    async fn is_allowed_now(&mut self, claimed: &ClaimedMessage) -> Result<bool, DispatchError> {
+        let now = self.installation.clock.now();
+        if !self.look.is_fresh(claimed.invitation, now) {
+            self.look(std::slice::from_ref(claimed)).await?;
+        }
+        Ok(self.look.allowed.contains(&claimed.invitation) && self.plan.hours.is_open(now, claimed.zone))
+    }
+
     /// Looks the rules up for those who are about to go while the look lasts.
-    async fn look(&mut self, waiting: &[ClaimedMessage], now: Timestamp) -> Result<(), DispatchError> {
+    async fn look(&mut self, waiting: &[ClaimedMessage]) -> Result<(), DispatchError> {
+        let now = self.installation.clock.now();
         let per_second = self.installation.config.gateways.get(&self.campaign.gateway).map_or(1, |g| g.rate_per_second);
         let soon = (per_second / 50).clamp(1, 500) as usize;
         let invitations: Vec<InvitationId> = waiting.iter().take(soon).map(|claimed| claimed.invitation).collect();

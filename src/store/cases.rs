@@ -2,7 +2,7 @@
 
 use sqlx::AnyConnection;
 
-use super::dialect::{parameters, statement, values};
+use super::dialect::{CHUNK, parameters, statement, values};
 use super::{Result, WriteTx, known};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId, InvitationId, RespondentId};
@@ -19,7 +19,7 @@ pub struct NewCase {
 
 /// Stores new cases, not attempted yet.
 pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> Result<()> {
-    for chunk in cases.chunks(1000) {
+    for chunk in cases.chunks(CHUNK) {
         let sql = format!(
             "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, disposition, disposed_at, is_open) VALUES {}",
             values(chunk.len(), &[""; 7])
@@ -73,7 +73,7 @@ pub async fn dispose(
     now: Timestamp,
 ) -> Result<u64> {
     let mut moved = 0;
-    for chunk in cases.chunks(1000) {
+    for chunk in cases.chunks(CHUNK) {
         let from = if only_from.is_empty() { &Disposition::ALL[..] } else { only_from };
         let sql = format!(
             "UPDATE survey_case SET disposition = $1, disposed_at = $2, is_open = $3
@@ -111,7 +111,7 @@ async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, s
 
 /// Closes cases that keep the disposition they have.
 pub async fn close_as_they_stand(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
-    for chunk in cases.chunks(1000) {
+    for chunk in cases.chunks(CHUNK) {
         let sql = format!("UPDATE survey_case SET is_open = 0 WHERE id IN ({})", parameters(0, chunk.len()));
         let mut query = sqlx::query(statement(sql));
         for case in chunk {
@@ -132,7 +132,7 @@ pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
 /// Takes cases for this transaction alone, in the order of their ids.
 pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
     let engine = tx.engine();
-    for chunk in cases.chunks(1000) {
+    for chunk in cases.chunks(CHUNK) {
         let sql = format!("SELECT id FROM survey_case WHERE id IN ({}) ORDER BY id{}", parameters(0, chunk.len()), engine.for_update());
         let mut query = sqlx::query_scalar::<_, i64>(statement(sql));
         for case in chunk {
@@ -146,7 +146,7 @@ pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
 /// The open cases under these invitations.
 pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<CaseId>> {
     let mut cases = Vec::new();
-    for chunk in invitations.chunks(1000) {
+    for chunk in invitations.chunks(CHUNK) {
         let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id IN ({}) ORDER BY id", parameters(0, chunk.len()));
         let mut query = sqlx::query_scalar::<_, i64>(statement(sql));
         for invitation in chunk {

@@ -9,8 +9,9 @@ pub enum Engine {
     Postgres,
 }
 
-/// Bind parameters in one statement: SQLite allows 32,766, PostgreSQL 65,535.
-pub const MAX_PARAMETERS: usize = 30_000;
+/// Rows or ids in one statement. SQLite looks every numbered parameter up by walking through all of them, so that a statement's cost grows with the
+/// square of their number; sets of this size cost no more per row than single rows, and the statement's text repeats and stays prepared.
+pub const CHUNK: usize = 100;
 
 impl Engine {
     pub(super) fn of(url: &str) -> Engine {
@@ -52,6 +53,14 @@ impl Engine {
         match self {
             Engine::Sqlite => None,
             Engine::Postgres => Some("SELECT pg_advisory_xact_lock(7361)"),
+        }
+    }
+
+    /// After many rows came in at once: PostgreSQL's planner knows nothing of them until a minute later, and then plans scans.
+    pub fn refresh_statistics(self) -> Option<&'static str> {
+        match self {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some("ANALYZE respondent, survey_case, invitation, application, campaign, quota_cell"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{Engine, parameters, statement, values};
+use super::dialect::{CHUNK, Engine, parameters, statement, values};
 use super::{Result, StoreError, known};
 use crate::domain::category::Category;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId, RespondentId};
@@ -22,7 +22,7 @@ pub struct NewInvitation {
 
 /// Creates the invitations of a campaign and hangs the open cases of its applications below them.
 pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[NewInvitation], applications: &[ApplicationId]) -> Result<()> {
-    for chunk in invitations.chunks(1000) {
+    for chunk in invitations.chunks(CHUNK) {
         let sql =
             format!("INSERT INTO invitation (campaign_id, respondent_id, token_hash, next_step, next_at) VALUES {}", values(chunk.len(), &[""; 5]));
         let mut query = sqlx::query(statement(sql));
@@ -121,18 +121,19 @@ pub async fn may_send(
     now: Timestamp,
 ) -> Result<HashSet<InvitationId>> {
     let mut allowed = HashSet::with_capacity(invitations.len());
-    for chunk in invitations.chunks(1000) {
+    for chunk in invitations.chunks(CHUNK) {
         let sql = format!(
-            "SELECT DISTINCT c.invitation_id FROM survey_case c
-             JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2
-             JOIN invitation i ON i.id = c.invitation_id
+            // Counting subqueries: a planner that knows nothing of a fresh table yet makes scans of anti-joins.
+            "SELECT i.id FROM invitation i
              JOIN respondent r ON r.id = i.respondent_id
              JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
-             WHERE c.is_open = 1 AND c.invitation_id IN ({})
-               AND NOT EXISTS (SELECT 1 FROM quota_cell q
-                               WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target)
-               AND NOT EXISTS (SELECT 1 FROM suppression s
-                               WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2))",
+             WHERE i.id IN ({})
+               AND (SELECT COUNT(*) FROM suppression s
+                    WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2)) = 0
+               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2
+                    WHERE c.invitation_id = i.id AND c.is_open = 1
+                      AND (SELECT COUNT(*) FROM quota_cell q
+                           WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) = 0) > 0",
             parameters(2, chunk.len())
         );
         let mut query = sqlx::query_scalar::<_, i64>(statement(sql)).bind(programme.to_owned()).bind(now.0);
@@ -164,7 +165,7 @@ pub struct InvitedCase {
 /// The cases under these invitations, in the order in which they are asked.
 pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<InvitedCase>> {
     let mut cases = Vec::new();
-    for chunk in invitations.chunks(1000) {
+    for chunk in invitations.chunks(CHUNK) {
         let sql = format!(
             "SELECT c.id, c.invitation_id, c.application_id, c.segment, a.category, a.subject, a.questionnaire_id, a.field_closes_at,
                     c.disposition, c.is_open, a.state,
@@ -210,7 +211,7 @@ pub struct NextStep {
 }
 
 pub async fn set_next(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
-    for chunk in next.chunks(1000) {
+    for chunk in next.chunks(CHUNK) {
         let sql = format!(
             "WITH v (id, next_step, next_at) AS (VALUES {})
              UPDATE invitation SET next_step = v.next_step, next_at = v.next_at FROM v WHERE invitation.id = v.id",
@@ -227,7 +228,7 @@ pub async fn set_next(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
 
 /// Plans nothing more for these invitations.
 pub async fn stop(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
-    for chunk in invitations.chunks(1000) {
+    for chunk in invitations.chunks(CHUNK) {
         let sql = format!("UPDATE invitation SET next_at = NULL WHERE id IN ({})", parameters(0, chunk.len()));
         let mut query = sqlx::query(statement(sql));
         for invitation in chunk {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{parameters, statement, values};
+use super::dialect::{CHUNK, parameters, statement, values};
 use super::{Result, known};
 use crate::domain::ids::{ApplicantId, ApplicationId, RespondentId};
 use crate::domain::language::Language;
@@ -76,7 +76,7 @@ pub async fn known_numbers(
     phone_hashes: &[String],
 ) -> Result<HashMap<String, (RespondentId, Vec<ApplicationId>)>> {
     let mut known: HashMap<String, (RespondentId, Vec<ApplicationId>)> = HashMap::new();
-    for chunk in phone_hashes.chunks(1000) {
+    for chunk in phone_hashes.chunks(CHUNK) {
         let sql = format!(
             "SELECT r.phone_hash, r.id, c.application_id
              FROM respondent r LEFT JOIN survey_case c ON c.respondent_id = r.id
@@ -103,7 +103,7 @@ pub async fn add_respondents(
     now: Timestamp,
 ) -> Result<HashMap<String, RespondentId>> {
     let mut ids = HashMap::with_capacity(respondents.len());
-    for chunk in respondents.chunks(1000) {
+    for chunk in respondents.chunks(CHUNK) {
         let sql = format!(
             "INSERT INTO respondent (applicant_id, phone_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
              VALUES {} RETURNING phone_hash, id",

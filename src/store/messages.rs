@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::AnyConnection;
 
 use super::Result;
-use super::dialect::{parameters, statement, values};
+use super::dialect::{CHUNK, parameters, statement, values};
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 
@@ -23,7 +23,7 @@ pub struct NewMessage {
 /// the gateway has said that it did not take it (`deferred`).
 pub async fn begin_submit(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashSet<String>> {
     let mut begun = HashSet::with_capacity(messages.len());
-    for chunk in messages.chunks(1000) {
+    for chunk in messages.chunks(CHUNK) {
         let sql = format!(
             "INSERT INTO message (invitation_id, step, gateway, reference, phone_hash, parts, tries, state, claimed_at) VALUES {}
              ON CONFLICT (invitation_id, step) DO UPDATE
@@ -62,7 +62,7 @@ pub struct Settlement {
 
 /// Writes the gateway's answers. A receipt may have come first: then only the gateway's id and the times are filled in.
 pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Timestamp) -> Result<()> {
-    for chunk in settlements.chunks(1000) {
+    for chunk in settlements.chunks(CHUNK) {
         let sql = format!(
             "WITH v (reference, state, gateway_message_id, code, submitted_at, settled_at) AS (VALUES {})
              UPDATE message SET
@@ -91,7 +91,7 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
 
 /// Takes back messages that were marked and not submitted after all: no gateway heard of them, and no try is counted.
 pub async fn withdraw(tx: &mut AnyConnection, references: &[String]) -> Result<()> {
-    for chunk in references.chunks(1000) {
+    for chunk in references.chunks(CHUNK) {
         let sql = format!(
             "UPDATE message SET state = 'deferred', tries = tries - 1, code = 'withdrawn' WHERE state = 'submitting' AND reference IN ({})",
             parameters(0, chunk.len())
@@ -138,7 +138,7 @@ pub async fn oldest_unsettled(connection: &mut AnyConnection, gateways: &[&str])
 /// How often these messages have been tried.
 pub async fn tries(connection: &mut AnyConnection, references: &[String]) -> Result<std::collections::HashMap<String, u32>> {
     let mut tries = std::collections::HashMap::new();
-    for chunk in references.chunks(1000) {
+    for chunk in references.chunks(CHUNK) {
         let sql = format!("SELECT reference, tries FROM message WHERE reference IN ({})", parameters(0, chunk.len()));
         let mut query = sqlx::query_as::<_, (String, i64)>(statement(sql));
         for reference in chunk {
@@ -203,7 +203,7 @@ pub async fn note_query(tx: &mut AnyConnection, references: &[String], now: Time
 /// The times of contacts with these numbers since `since`, across all campaigns.
 pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[String], since: Timestamp) -> Result<Vec<(String, Timestamp)>> {
     let mut contacts = Vec::new();
-    for chunk in phone_hashes.chunks(1000) {
+    for chunk in phone_hashes.chunks(CHUNK) {
         let sql = format!(
             "SELECT phone_hash, COALESCE(submitted_at, claimed_at) FROM message
              WHERE state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND claimed_at >= $1 AND phone_hash IN ({})",
@@ -221,7 +221,7 @@ pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[Str
 /// The invitations of these messages.
 pub async fn invitations_of(connection: &mut AnyConnection, references: &[String]) -> Result<Vec<InvitationId>> {
     let mut invitations = Vec::new();
-    for chunk in references.chunks(1000) {
+    for chunk in references.chunks(CHUNK) {
         let sql = format!("SELECT DISTINCT invitation_id FROM message WHERE reference IN ({}) ORDER BY invitation_id", parameters(0, chunk.len()));
         let mut query = sqlx::query_scalar::<_, i64>(statement(sql));
         for reference in chunk {

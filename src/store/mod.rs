@@ -172,6 +172,14 @@ impl WriteTx {
         self.engine
     }
 
+    /// Tells the planner of the many rows that this transaction has brought.
+    pub async fn refresh_statistics(&mut self) -> Result<()> {
+        if let Some(sql) = self.engine.refresh_statistics() {
+            self.tx.execute(sql).await?;
+        }
+        Ok(())
+    }
+
     /// Durable when it returns.
     pub async fn commit(self) -> Result<()> {
         Ok(self.tx.commit().await?)

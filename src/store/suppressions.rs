@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::AnyConnection;
 
 use super::Result;
-use super::dialect::{parameters, statement};
+use super::dialect::{CHUNK, parameters, statement};
 use crate::domain::time::Timestamp;
 
 /// The scope that holds for every programme.
@@ -22,7 +22,7 @@ pub async fn add(tx: &mut AnyConnection, phone_hash: &str, scope: &str, reason: 
 /// Which of these numbers are suppressed now in a programme.
 pub async fn among(connection: &mut AnyConnection, phone_hashes: &[String], programme: &str, now: Timestamp) -> Result<HashSet<String>> {
     let mut suppressed = HashSet::new();
-    for chunk in phone_hashes.chunks(1000) {
+    for chunk in phone_hashes.chunks(CHUNK) {
         let sql = format!(
             "SELECT phone_hash FROM suppression
              WHERE scope IN ('{ALL}', $1) AND (expires_at IS NULL OR expires_at > $2) AND phone_hash IN ({})",
