@@ -74,8 +74,11 @@ impl Dispatcher {
     pub async fn tick(&self) -> Result<Tick, DispatchError> {
         let mut tick = Tick { settled: doubt::settle_doubts(&self.installation).await?, ..Tick::default() };
         let now = self.installation.clock.now();
-        let due = campaigns::with_due_invitations(&mut *self.installation.store.read().await?, now).await?;
-        for campaign in due {
+        let (due, held) = {
+            let mut connection = self.installation.store.read().await?;
+            (campaigns::with_due_invitations(&mut connection, now).await?, rates::paused(&mut connection, now).await?)
+        };
+        for campaign in due.into_iter().filter(|campaign| !held.iter().any(|(gateway, _)| *gateway == campaign.gateway)) {
             let plan = self.plan_of(&campaign)?;
             let Some(gateway) = self.installation.gateways.get(&campaign.gateway) else {
                 tracing::error!(campaign = campaign.code, gateway = campaign.gateway, "the campaign's gateway is not configured; nothing is sent");

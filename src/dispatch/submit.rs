@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use std::vec::IntoIter;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -87,29 +88,12 @@ pub async fn submit_and_settle(
 impl Sending<'_> {
     /// Submits each message at its slot. What finds no slot now is given back; the next claim takes it.
     async fn send(&mut self, messages: Vec<ClaimedMessage>, mut slots: Slots<'_>) -> Result<(), DispatchError> {
-        let clock = self.installation.clock.clone();
         let mut waiting = messages.into_iter();
-        'sending: while !waiting.as_slice().is_empty() {
+        while let Some(first) = self.next_allowed(&mut waiting).await? {
             // A place in flight before a slot: while a gateway is busy with all that it may have, no slot passes unused.
             // (The semaphore is never closed.)
             let permit = self.permits.clone().acquire_owned().await.ok();
-            let Some(mut claimed) = self.next_allowed(&mut waiting).await? else { break };
-            loop {
-                let Some(at) = slots.next(waiting.len() + 1).await? else {
-                    self.withdraw(claimed);
-                    break 'sending;
-                };
-                clock.sleep_until(at).await;
-                // The wait for the slot may have outlasted the look.
-                if !self.is_allowed_now(&claimed).await? {
-                    self.withdraw(claimed);
-                    let Some(next) = self.next_allowed(&mut waiting).await? else { break 'sending };
-                    claimed = next;
-                }
-                if clock.now() <= at + SLOT_TOLERANCE {
-                    break;
-                }
-            }
+            let Some(claimed) = self.at_a_slot(first, &mut waiting, &mut slots).await? else { break };
             self.submit(claimed, permit);
             while let Some(Ok(done)) = self.under_way.try_join_next() {
                 self.answered.push(done);
@@ -122,13 +106,40 @@ impl Sending<'_> {
         Ok(())
     }
 
+    /// Waits for a slot and returns who may use it: the first one, or, if the rules have changed meanwhile, the next one who may go.
+    /// `None`: there is no slot for now, or nobody left.
+    async fn at_a_slot(
+        &mut self,
+        first: ClaimedMessage,
+        waiting: &mut IntoIter<ClaimedMessage>,
+        slots: &mut Slots<'_>,
+    ) -> Result<Option<ClaimedMessage>, DispatchError> {
+        let clock = self.installation.clock.clone();
+        let mut claimed = first;
+        while let Some(at) = slots.next(waiting.len() + 1).await? {
+            clock.sleep_until(at).await;
+            while !self.is_allowed_now(&claimed).await? {
+                self.withdraw(claimed);
+                match self.next_allowed(waiting).await? {
+                    Some(next) => claimed = next,
+                    None => return Ok(None),
+                }
+            }
+            if clock.now() <= at + SLOT_TOLERANCE {
+                return Ok(Some(claimed));
+            }
+        }
+        self.withdraw(claimed);
+        Ok(None)
+    }
+
     fn withdraw(&mut self, claimed: ClaimedMessage) {
         let at = self.installation.clock.now();
         self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at });
     }
 
     /// The next message that may go (invariant I2); those that may not are withdrawn.
-    async fn next_allowed(&mut self, waiting: &mut std::vec::IntoIter<ClaimedMessage>) -> Result<Option<ClaimedMessage>, DispatchError> {
+    async fn next_allowed(&mut self, waiting: &mut IntoIter<ClaimedMessage>) -> Result<Option<ClaimedMessage>, DispatchError> {
         while let Some(first) = waiting.as_slice().first() {
             if !self.look.is_fresh(first.invitation, self.installation.clock.now()) {
                 self.look(waiting.as_slice()).await?;
