@@ -15,6 +15,13 @@ pub(super) fn outcome_of_error(error: &reqwest::Error) -> Outcome {
     }
 }
 
+/// A provider's answer, whole: status and body; or what it means that there is none.
+pub(super) async fn read_answer(answer: Result<reqwest::Response, reqwest::Error>) -> Result<(u16, String), Outcome> {
+    let response = answer.map_err(|error| outcome_of_error(&error))?;
+    let status = response.status().as_u16();
+    response.text().await.map(|body| (status, body)).map_err(|_| Outcome::InDoubt { code: "answer_lost".into() })
+}
+
 /// An answer that holds nothing we can read, judged by its status alone.
 pub(super) fn outcome_of_status(status: u16) -> Outcome {
     let code = format!("http_{status}");

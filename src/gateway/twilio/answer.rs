@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::http::outcome_of_status;
+use super::super::http::{outcome_of_status, read_answer};
 use super::super::{Doubtful, Outcome, QueryAnswer};
 
 #[derive(Deserialize)]
@@ -24,11 +24,10 @@ struct Message {
     status: String,
 }
 
-pub(super) async fn judge(response: reqwest::Response) -> Outcome {
-    let status = response.status().as_u16();
-    match response.text().await {
-        Ok(body) => judge_read(status, &body),
-        Err(_) => Outcome::InDoubt { code: "answer_lost".into() },
+pub(super) async fn judge(answer: Result<reqwest::Response, reqwest::Error>) -> Outcome {
+    match read_answer(answer).await {
+        Ok((status, body)) => judge_read(status, &body),
+        Err(outcome) => outcome,
     }
 }
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::http::outcome_of_error;
 use super::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
 use crate::config::GatewayConfig;
 use crate::domain::personal::Personal;
@@ -118,10 +117,7 @@ impl Gateway for Twilio {
                 .basic_auth(&self.account, Some(self.token.reveal()))
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(self.form(message));
-            outcomes.push(match request.send().await {
-                Err(error) => outcome_of_error(&error),
-                Ok(response) => answer::judge(response).await,
-            });
+            outcomes.push(answer::judge(request.send().await).await);
         }
         outcomes
     }
