@@ -12,6 +12,7 @@ use fieldworkd::clock::Clock;
 use fieldworkd::dispatch::Dispatcher;
 use fieldworkd::dispatch::incoming::opt_out;
 use fieldworkd::domain::phone::Phone;
+use fieldworkd::domain::time::Timestamp;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
 use fieldworkd::gateway::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
 use fieldworkd::installation::Installation;
@@ -171,28 +172,70 @@ impl Gateway for Meddling {
     }
 }
 
+/// The same installation with another gateway or another clock.
+fn installation_with(app: &TestApp, gateway: Option<Arc<dyn Gateway>>, clock: Arc<dyn Clock>) -> Arc<Installation> {
+    let keys = fieldworkd::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
+    let gateways = match gateway {
+        Some(gateway) => [("simulator".to_owned(), gateway)].into(),
+        None => app.installation.gateways.clone(),
+    };
+    Arc::new(Installation { config: app.installation.config.clone(), store: app.installation.store.clone(), keys, clock, gateways })
+}
+
 #[tokio::test]
 async fn an_opt_out_between_claim_and_submit_holds() {
-    for mut app in TestApp::on_each_engine(Script::faultless(3, 50), &[]).await {
-        app.in_field(3, "").await;
-        // The last of the three opts out while the first one's message is on its way; all three were claimed together.
-        let meddling = Arc::new(Meddling {
-            inner: app.installation.gateways["simulator"].clone(),
-            installation: std::sync::OnceLock::new(),
-            submits: AtomicU32::new(0),
-            opts_out: Phone::parse(&number(2), phonenumber::country::CN).unwrap(),
-        });
-        let (config, store, clock) = (app.installation.config.clone(), app.installation.store.clone(), app.clock.clone());
-        let keys = fieldworkd::crypto::KeyRing::open(&config.key_ring, None).unwrap();
-        let gateways = [("simulator".to_owned(), meddling.clone() as Arc<dyn Gateway>)].into();
-        let meddled = Arc::new(Installation { config, store, keys, clock, gateways });
-        assert!(meddling.installation.set(meddled.clone()).is_ok());
-        app.dispatcher = Dispatcher::new(meddled);
-        app.dispatcher.tick().await.unwrap();
-        assert_eq!(app.simulator.record().taken.len(), 2, "{}", app.engine);
-        app.play_until(monday() + Duration::from_secs(20 * 86_400)).await;
-        assert_eq!(app.simulator.record().taken.len(), 6, "{}: two people, three steps", app.engine);
-        assert!(app.dispositions("A1").await.contains(&("2.112".to_owned(), 1)));
+    // The second or the third of three opts out while the first one's message is on its way; all were claimed together.
+    for who in [1, 2] {
+        for mut app in TestApp::on_each_engine(Script::faultless(3, 50), &[]).await {
+            app.in_field(3, "").await;
+            let meddling = Arc::new(Meddling {
+                inner: app.installation.gateways["simulator"].clone(),
+                installation: std::sync::OnceLock::new(),
+                submits: AtomicU32::new(0),
+                opts_out: Phone::parse(&number(who), phonenumber::country::CN).unwrap(),
+            });
+            let meddled = installation_with(&app, Some(meddling.clone()), app.clock.clone());
+            assert!(meddling.installation.set(meddled.clone()).is_ok());
+            app.dispatcher = Dispatcher::new(meddled);
+            app.dispatcher.tick().await.unwrap();
+            assert_eq!(app.simulator.record().taken.len(), 2, "{}: {who}", app.engine);
+            app.play_until(monday() + Duration::from_secs(20 * 86_400)).await;
+            assert_eq!(app.simulator.record().taken.len(), 6, "{}: two people, three steps", app.engine);
+            assert!(app.dispositions("A1").await.contains(&("2.112".to_owned(), 1)));
+        }
+    }
+}
+
+/// A machine that wakes its sleepers late, by up to 60 ms, now more, now less.
+struct LateClock {
+    clock: Arc<fieldworkd::clock::VirtualClock>,
+    woken: AtomicU32,
+}
+
+#[async_trait]
+impl Clock for LateClock {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        let lateness = [0, 3, 60, 0, 17, 5, 41, 2][self.woken.fetch_add(1, Ordering::SeqCst) as usize % 8];
+        if at > self.now() {
+            self.clock.advance_to(at + Duration::from_millis(lateness));
+        }
+    }
+}
+
+/// Invariant I3 on a machine that is late: what missed its slot waits for another one, so nothing is pressed together.
+#[tokio::test]
+async fn a_late_machine_is_slower_and_never_too_fast() {
+    for mut app in TestApp::on_each_engine(Script::faultless(3, 1000), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "20")]).await {
+        app.in_field(100, "").await;
+        let late = Arc::new(LateClock { clock: app.clock.clone(), woken: AtomicU32::new(0) });
+        app.dispatcher = Dispatcher::new(installation_with(&app, None, late));
+        app.play_until(monday() + Duration::from_secs(600)).await;
+        let record = app.simulator.record();
+        assert_eq!((record.taken.len(), record.over_rate(20)), (100, 0), "{}", app.engine);
     }
 }
 
