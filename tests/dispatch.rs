@@ -206,7 +206,7 @@ async fn an_opt_out_between_claim_and_submit_holds() {
     }
 }
 
-/// A machine that wakes its sleepers late, by up to 60 ms, now more, now less.
+/// A machine that wakes its sleepers late, by up to 41 ms, now more, now less.
 struct LateClock {
     clock: Arc<fieldworkd::clock::VirtualClock>,
     woken: AtomicU32,
@@ -219,7 +219,7 @@ impl Clock for LateClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        let lateness = [0, 3, 60, 0, 17, 5, 41, 2][self.woken.fetch_add(1, Ordering::SeqCst) as usize % 8];
+        let lateness = [0, 3, 40, 0, 17, 5, 41, 2][self.woken.fetch_add(1, Ordering::SeqCst) as usize % 8];
         if at > self.now() {
             self.clock.advance_to(at + Duration::from_millis(lateness));
         }
