@@ -126,7 +126,7 @@ impl Config {
     /// `folder` is where files named in the configuration are looked for; without one, the shipped files are meant.
     fn parse(text: &str, folder: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, Vec<String>> {
         let mut table: Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string().trim().replace('\n', " ")])?;
-        let mut problems = Vec::new();
+        let mut problems = secrets_in(&table);
         for (key, value) in environment {
             if let Some(path) = key.strip_prefix("FIELDWORKD_").filter(|path| path.contains("__")) {
                 lay_over(&mut table, &path.to_lowercase(), value, &mut problems);
@@ -140,6 +140,17 @@ impl Config {
             _ => Err(problems),
         }
     }
+}
+
+/// A secret that stands in the file itself would end up in backups and in somebody's repository.
+fn secrets_in(table: &Table) -> Vec<String> {
+    let gateways = table.get("gateway").and_then(Value::as_table).into_iter().flatten();
+    let with_secret = gateways.filter(|(_, gateway)| gateway.as_table().is_some_and(|g| g.contains_key("secret")));
+    let problem = |name: &String| {
+        let variable = format!("FIELDWORKD_GATEWAY__{}__SECRET", name.to_uppercase());
+        format!("gateway.{name}.secret: a secret does not stand in this file; name a file with secret_file, or set {variable}")
+    };
+    with_secret.map(|(name, _)| problem(name)).collect()
 }
 
 /// Puts `value` at `section__key`.
@@ -316,6 +327,13 @@ mod tests {
         for key in ["database.url:", "web.listen:", "web.listen_on: no such key", "gateway.g.rate_per_second:", "typo: no such key"] {
             assert!(problems.contains(key), "{key} in\n{problems}");
         }
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_refused_and_not_repeated() {
+        let text = "[gateway.g]\nfile = \"gateways/simulator.toml\"\nsecret = \"hush\"\n";
+        let problems = Config::parse(text, None, std::iter::empty()).unwrap_err().join("\n");
+        assert!(problems.contains("gateway.g.secret") && problems.contains("FIELDWORKD_GATEWAY__G__SECRET") && !problems.contains("hush"));
     }
 
     #[test]

@@ -97,9 +97,4 @@ impl PeopleScript {
     pub fn silent() -> PeopleScript {
         PeopleScript { completes: [0.0; 3], stops_half_way: 0.0, replies_opt_out: 0.0, refuses_on_page: 0.0, is_no_user: 0.0, replies_something: 0.0 }
     }
-
-    /// Everybody answers to the first message.
-    pub fn eager() -> PeopleScript {
-        PeopleScript { completes: [1.0, 0.0, 0.0], ..PeopleScript::silent() }
-    }
 }
