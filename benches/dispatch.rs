@@ -132,8 +132,14 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
     let request = ImportRequest { applications: &["A1".to_owned()], file: "list", content: list.as_bytes(), dry_run: false };
     intake::import_list(&installation, &request, &mut |_, _| {}).await.expect("the list imports");
     let plan = fieldworkd::domain::contact_plan::PlanFile::parse(&common::PLAN.replace("09:00-21:00", "00:00-24:00")).expect("a plan");
-    let launch =
-        fieldworkd::campaign::LaunchRequest { code: "C1", applications: &["A1".to_owned()], plan: &plan, gateway: "simulator", dry_run: false };
+    let launch = fieldworkd::campaign::LaunchRequest {
+        code: "C1",
+        applications: &["A1".to_owned()],
+        plan: &plan,
+        gateway: "simulator",
+        budget: None,
+        dry_run: false,
+    };
     fieldworkd::campaign::launch(&installation, &launch).await.expect("the campaign launches");
     let dispatcher = Dispatcher::new(installation.clone());
     clock.sleep_until(clock.now() + Duration::from_millis(200)).await;

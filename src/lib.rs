@@ -19,6 +19,7 @@ pub mod http_client;
 pub mod installation;
 pub mod intake;
 pub mod quota;
+pub mod retention;
 pub mod sink;
 pub mod store;
 pub mod telemetry;

@@ -113,7 +113,7 @@ fn every_wrong_input_gets_one_line_that_names_it() {
         ),
         (&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"], "application A1 has no list"),
         (&["dataset", "verify", "."], ". is no dataset folder: it has no SHA256SUMS"),
-        (&["suppress", "add", "12"], "line 1: this is not a telephone number"),
+        (&["suppress", "add", "12"], "row 1: this is not a telephone number"),
         (&["--config", "nowhere.toml", "doctor"], "nowhere.toml: cannot be read"),
         (&["demo", "--dir", "."], ". holds something else than a demo"),
     ] {

@@ -14,7 +14,7 @@ use fieldworkd::dispatch::incoming::opt_out;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::gateway::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use fieldworkd::gateway::{Capabilities, Doubtful, Gateway, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use fieldworkd::installation::Installation;
 use fieldworkd::store::{cases, messages};
 
@@ -148,7 +148,7 @@ impl Gateway for Meddling {
         self.inner.capabilities()
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome> {
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
         if self.submits.fetch_add(1, Ordering::SeqCst) == 0 {
             let installation = self.installation.get().expect("set before the first tick");
             let mut tx = installation.store.write().await.unwrap();

@@ -63,6 +63,7 @@ fn open(definition: String, clock: Timestamp) -> Arc<dyn Gateway> {
         currency: "CNY".into(),
         user: "the-id".into(),
         secret: Personal::new("the-secret"),
+        allow: Vec::new(),
     };
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(clock));
     gateway::open(&config, &clock, "https://x.cn/hooks/g/s").unwrap_or_else(|problem| panic!("{problem}"))
@@ -76,8 +77,14 @@ fn message() -> OutgoingMessage {
         text: Personal::new("【质量协会】王 小*明~您好，请评价山海：https://x.cn/i/abc123 拒收请回复R"),
         parts: 1,
         step: "invitation".into(),
+        alone: false,
         fields: [field(Placeholder::Name, "王 小*明~"), field(Placeholder::Link, "https://x.cn/i/abc123")].into(),
     }
+}
+
+/// The same to another number.
+fn message_to(number: &str) -> OutgoingMessage {
+    OutgoingMessage { reference: format!("ref-{number}"), to: Phone::parse(number, phonenumber::country::CN).unwrap(), ..message() }
 }
 
 fn doubtful() -> Doubtful {
@@ -133,6 +140,7 @@ fn alibaba_authorization_of(request: &Recorded) -> String {
         version: "",
         host: "",
         query: request.query.iter().map(|(name, value)| (&*name.clone().leak(), value.clone())).collect(),
+        form: Vec::new(),
         date: String::new(),
         nonce: String::new(),
     };
@@ -143,21 +151,26 @@ fn alibaba_authorization_of(request: &Recorded) -> String {
 async fn alibaba_is_asked_as_its_sdk_asks() {
     let (url, ours) = recorder(200, r#"{"Code":"OK","BizId":"9^0"}"#).await;
     let gateway = open(alibaba_file(&url), common::monday());
-    assert_eq!(gateway.submit(&[message()]).await, [Outcome::Accepted { id: Some("9^0".into()) }]);
+    assert_eq!(gateway.submit(&[message()]).await.outcomes, [Outcome::Accepted { id: Some("9^0".into()) }]);
     gateway.query(&doubtful()).await;
+    let two = [message(), message_to("13800138001")];
+    assert!(gateway.goes_with(&two[0], &two[1]) && gateway.capabilities().batch == 100);
+    assert_eq!(gateway.submit(&two).await.outcomes, vec![Outcome::Accepted { id: Some("9^0".into()) }; 2]);
     let ours = ours.lock().unwrap().clone();
     for request in &ours {
         assert_eq!(request.headers["authorization"], alibaba_authorization_of(request));
         assert_eq!(request.headers["x-acs-date"], "2026-03-02T01:30:00Z");
-        assert!(request.body.is_empty() && request.headers["x-acs-signature-nonce"].len() == 32);
+        assert_eq!(request.headers["x-acs-signature-nonce"].len(), 32);
+        assert_eq!(request.body.is_empty(), request.headers["x-acs-action"] != "SendBatchSms");
     }
     let Some((theirs, _)) = sdks() else { return };
-    for (request, action) in ours.iter().zip(["SendSms", "QuerySendDetails"]) {
+    for (request, action) in ours.iter().zip(["SendSms", "QuerySendDetails", "SendBatchSms"]) {
         let sdk = of_action(&theirs, "x-acs-action", action);
         assert_eq!(sdk.headers["authorization"], alibaba_authorization_of(sdk), "our signature of what the SDK sent is the SDK's");
         assert_eq!((&request.path, &request.query), (&sdk.path, &sdk.query), "{action}");
-        for header in ["x-acs-action", "x-acs-version", "x-acs-content-sha256"] {
-            assert_eq!(request.headers[header], sdk.headers[header], "{action}");
+        assert_eq!(decoded(&request.body), decoded(&sdk.body), "{action}");
+        for header in ["x-acs-action", "x-acs-version", "content-type"] {
+            assert_eq!(request.headers.get(header), sdk.headers.get(header).filter(|_| header != "content-type" || !sdk.body.is_empty()), "{action}");
         }
     }
 }
@@ -166,8 +179,15 @@ async fn alibaba_is_asked_as_its_sdk_asks() {
 async fn tencent_is_asked_as_its_sdk_asks() {
     let (url, ours) = recorder(200, r#"{"Response":{"SendStatusSet":[{"SerialNo":"5:1","Code":"Ok"}],"RequestId":"R"}}"#).await;
     let gateway = open(tencent_file(&url), common::monday());
-    assert_eq!(gateway.submit(&[message()]).await, [Outcome::Accepted { id: Some("5:1".into()) }]);
+    assert_eq!(gateway.submit(&[message()]).await.outcomes, [Outcome::Accepted { id: Some("5:1".into()) }]);
     gateway.query(&doubtful()).await;
+    let two = [message(), message_to("13800138001")];
+    assert!(gateway.goes_with(&two[0], &two[1]) && gateway.capabilities().batch == 200);
+    let abroad = message_to("+4915112345678");
+    assert!(!gateway.goes_with(&two[0], &abroad), "a request holds mainland or foreign numbers");
+    let other_text = OutgoingMessage { fields: [(Placeholder::Name, Personal::new("李"))].into(), ..message_to("13800138002") };
+    assert!(!gateway.goes_with(&two[0], &other_text), "a request has one text");
+    gateway.submit(&two).await;
     let ours = ours.lock().unwrap().clone();
     let authorization_of = |request: &Recorded| {
         let seconds = request.headers["x-tc-timestamp"].parse().unwrap();
@@ -178,8 +198,9 @@ async fn tencent_is_asked_as_its_sdk_asks() {
         assert_eq!(request.headers["x-tc-timestamp"], "1772415000");
     }
     let Some((theirs, _)) = sdks() else { return };
-    for (request, action) in ours.iter().zip(["SendSms", "PullSmsSendStatusByPhoneNumber"]) {
-        let sdk = of_action(&theirs, "x-tc-action", action);
+    let of_two = |r: &&Recorded| r.body.contains("13800138001") && r.headers.contains_key("x-tc-action");
+    for (request, action) in ours.iter().zip(["SendSms", "PullSmsSendStatusByPhoneNumber", "two"]) {
+        let sdk = if action == "two" { theirs.iter().find(of_two).unwrap() } else { of_action(&theirs, "x-tc-action", action) };
         assert_eq!(sdk.headers["authorization"], authorization_of(sdk), "our signature of what the SDK sent is the SDK's");
         let json = |request: &Recorded| serde_json::from_str::<Value>(&request.body).unwrap();
         assert_eq!(json(request), json(sdk), "{action}");
@@ -193,7 +214,7 @@ async fn tencent_is_asked_as_its_sdk_asks() {
 async fn twilio_is_asked_as_its_sdk_asks_and_its_pushes_are_checked_as_its_sdk_checks() {
     let (url, ours) = recorder(201, r#"{"sid":"SM1","status":"queued"}"#).await;
     let gateway = open(twilio_file(&url), common::monday());
-    assert_eq!(gateway.submit(&[message()]).await, [Outcome::Accepted { id: Some("SM1".into()) }]);
+    assert_eq!(gateway.submit(&[message()]).await.outcomes, [Outcome::Accepted { id: Some("SM1".into()) }]);
     let request = ours.lock().unwrap()[0].clone();
     assert_eq!(request.path, "/2010-04-01/Accounts/the-id/Messages.json");
     let Some((theirs, twilio_says)) = sdks() else { return };
@@ -234,6 +255,7 @@ fn a_gateways_file_that_does_not_hold_together_says_where() {
             currency: String::new(),
             user: "u".into(),
             secret: Personal::default(),
+            allow: Vec::new(),
         };
         gateway::open(&config, &clock, "").err().expect(definition)
     };

@@ -62,24 +62,34 @@ client.send_sms(
         out_id="ref1",
     )
 )
+client.send_batch_sms(
+    alibaba.SendBatchSmsRequest(
+        phone_number_json='["13800138000","13800138001"]',
+        sign_name_json='["质量协会","质量协会"]',
+        template_code="SMS_1",
+        template_param_json='[{"name":"王 小*明~","code":"abc123"},{"name":"王 小*明~","code":"abc123"}]',
+        out_id="batch-ref1",
+    )
+)
 client.query_send_details(alibaba.QuerySendDetailsRequest(phone_number="13800138000", send_date="20260302", page_size=50, current_page=1))
 
 profile = ClientProfile(httpProfile=HttpProfile(protocol="http", endpoint=loopback))
 client = SmsClient(Credential("the-id", "the-secret"), "ap-guangzhou", profile)
-request = tencent.SendSmsRequest()
-request.from_json_string(
-    json.dumps(
-        {
-            "PhoneNumberSet": ["+8613800138000"],
-            "SmsSdkAppId": "1400",
-            "SignName": "质量协会",
-            "TemplateId": "77",
-            "TemplateParamSet": ["王 小*明~", "abc123"],
-            "SessionContext": "ref1",
-        }
+for numbers, context in ((["+8613800138000"], "ref1"), (["+8613800138000", "+8613800138001"], "")):
+    request = tencent.SendSmsRequest()
+    request.from_json_string(
+        json.dumps(
+            {
+                "PhoneNumberSet": numbers,
+                "SmsSdkAppId": "1400",
+                "SignName": "质量协会",
+                "TemplateId": "77",
+                "TemplateParamSet": ["王 小*明~", "abc123"],
+                "SessionContext": context,
+            }
+        )
     )
-)
-client.SendSms(request)
+    client.SendSms(request)
 request = tencent.PullSmsSendStatusByPhoneNumberRequest()
 begin = 1772415000
 request.from_json_string(

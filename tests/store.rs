@@ -5,7 +5,7 @@ mod common;
 use common::databases;
 use fieldworkd::domain::category::Category;
 use fieldworkd::domain::disposition::Disposition;
-use fieldworkd::domain::ids::{CampaignId, InvitationId};
+use fieldworkd::domain::ids::{CampaignId, InvitationId, ProgrammeId};
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::programme::Programme;
 use fieldworkd::domain::quota::QuotaPlan;
@@ -50,7 +50,7 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
         })
         .collect();
     cases::add(&mut tx, &new_cases, NOW).await.unwrap();
-    let campaign = campaigns::add(&mut tx, programme, "C1", "{}", "g", NOW).await.unwrap();
+    let campaign = campaigns::add(&mut tx, &new_campaign(programme), NOW).await.unwrap();
     let questionnaire = campaigns::freeze_questionnaire(&mut tx, "brand", 1, "abc", "text").await.unwrap().unwrap();
     let new_invitations: Vec<invitations::NewInvitation> = respondents
         .iter()
@@ -65,6 +65,10 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
     (application, campaign, due.into_iter().map(|d| d.id).collect())
 }
 
+fn new_campaign(programme: ProgrammeId) -> campaigns::NewCampaign<'static> {
+    campaigns::NewCampaign { programme, code: "C1", plan: "{}", gateway: "g", budget_micros: None }
+}
+
 fn message(invitation: InvitationId, step: u32) -> NewMessage {
     NewMessage {
         invitation,
@@ -73,6 +77,7 @@ fn message(invitation: InvitationId, step: u32) -> NewMessage {
         reference: format!("ref{}-{step}", invitation.0),
         phone_hash: format!("hash{}", invitation.0),
         parts: 2,
+        cost_micros: 90_000,
     }
 }
 
@@ -91,7 +96,7 @@ async fn a_step_of_an_invitation_is_one_message_for_ever() {
         let settled = [settlement(&both[0].reference, "deferred", None), settlement(&both[1].reference, "in_doubt", None)];
         messages::settle(&mut tx, &settled, NOW).await.unwrap();
         let again = messages::begin_submit(&mut tx, &both, NOW).await.unwrap();
-        assert_eq!(again.into_iter().collect::<Vec<_>>(), vec![both[0].reference.clone()], "only what the gateway did not take goes again");
+        assert_eq!(again.into_iter().collect::<Vec<_>>(), vec![(both[0].reference.clone(), 2)], "only what the gateway did not take goes again");
         tx.commit().await.unwrap();
     }
 }
@@ -107,6 +112,7 @@ async fn receipts_move_a_message_forward_and_never_back() {
             gateway: "g".into(),
             reference: reference.map(str::to_owned),
             gateway_message_id: Some(id.into()),
+            phone_hash: None,
             delivered,
             code: None,
         };
@@ -166,12 +172,13 @@ async fn slots_are_shared_and_a_pause_holds_everybody() {
     for db in databases().await {
         let mut tx = db.store.write().await.unwrap();
         let engine = tx.engine();
-        let first = rates::take_slots(&mut tx, engine, "g", NOW, 10, 1_000_000, 5).await.unwrap();
-        let second = rates::take_slots(&mut tx, engine, "g", NOW, 10, 1_000_000, 50).await.unwrap();
+        let pace = rates::pace_of(10, 1);
+        let first = rates::take_slots(&mut tx, engine, "g", NOW, pace, 1_000_000, 5).await.unwrap();
+        let second = rates::take_slots(&mut tx, engine, "g", NOW, pace, 1_000_000, 50).await.unwrap();
         assert_eq!((first.len(), second.len()), (5, 5));
         assert_eq!(second[0] - first[4], 100_500, "{}", db.engine());
-        rates::pause(&mut tx, "g", Timestamp(NOW.0 + 60_000)).await.unwrap();
-        assert!(rates::take_slots(&mut tx, engine, "g", Timestamp(NOW.0 + 30_000), 10, 1_000_000, 5).await.unwrap().is_empty());
+        rates::pause(&mut tx, "g", Timestamp(NOW.0 + 60_000), "account").await.unwrap();
+        assert!(rates::take_slots(&mut tx, engine, "g", Timestamp(NOW.0 + 30_000), pace, 1_000_000, 5).await.unwrap().is_empty());
     }
 }
 

@@ -1,12 +1,13 @@
 //! The launch: every check that can be made before the first message, then one transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
 use super::questionnaires::{self, QuestionnaireSourceError};
 use super::schedule::{self, StepWindow};
 use super::text::{Addressee, compose};
+use crate::config::{GatewayConfig, Route, Way};
 use crate::crypto::{KeyRingError, SealError, sha256_hex};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 use crate::domain::deadline::Deadline;
@@ -15,7 +16,9 @@ use crate::domain::programme::{Programme, is_code};
 use crate::domain::quota::{QuotaError, QuotaPlan};
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
-use crate::installation::{Installation, open_person};
+use crate::domain::zones::Zones;
+use crate::gateway::CONFIRMATION;
+use crate::installation::{Installation, open_person, open_phone};
 use crate::store::applications::{self, Application, ApplicationState};
 use crate::store::lists::{self, ListedPerson};
 use crate::store::{StoreError, WriteTx, campaigns, invitations, programmes, quotas};
@@ -24,7 +27,10 @@ pub struct LaunchRequest<'a> {
     pub code: &'a str,
     pub applications: &'a [String],
     pub plan: &'a PlanFile,
+    /// A gateway or a route of the configuration.
     pub gateway: &'a str,
+    /// What may be spent, in the gateways' currency.
+    pub budget: Option<f64>,
     /// Check and reckon everything, launch nothing.
     pub dry_run: bool,
 }
@@ -36,6 +42,10 @@ pub struct LaunchReport {
     pub invitations: u64,
     /// People on fixed lines, whom SMS does not reach.
     pub without_mobile: u64,
+    /// People abroad whom the plan's hours never reach, because their zones share none.
+    pub never_open: u64,
+    /// People whose numbers no gateway of the route takes.
+    pub without_gateway: u64,
     pub steps: Vec<StepReport>,
     pub applications: Vec<LaunchedApplication>,
     /// If everybody gets every step.
@@ -71,6 +81,10 @@ pub enum LaunchError {
     Plan(#[from] ContactPlanError),
     #[error("no gateway is called {name}; configured are: {known}")]
     UnknownGateway { name: String, known: String },
+    #[error("gateway {gateway}: {problem}")]
+    GatewayStep { gateway: String, problem: String },
+    #[error("the gateways of {route} charge in different currencies ({currencies}); a budget needs one")]
+    Currencies { route: String, currencies: String },
     #[error("no application has the code {0}; register it with «application add»")]
     UnknownApplication(String),
     #[error("application {0} is in the field or closed already")]
@@ -118,10 +132,7 @@ struct Candidate {
 pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) -> Result<LaunchReport, LaunchError> {
     let now = installation.clock.now();
     let plan = request.plan.check()?;
-    let gateway = installation.config.gateways.get(request.gateway).ok_or_else(|| LaunchError::UnknownGateway {
-        name: request.gateway.to_owned(),
-        known: installation.config.gateways.keys().cloned().collect::<Vec<_>>().join(", "),
-    })?;
+    let way = find_way(installation, request, &plan)?;
     if !is_code(request.code) {
         return Err(LaunchError::Code(request.code.to_owned()));
     }
@@ -134,12 +145,12 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
     let people = lists::people_of(&mut tx, &ids).await?;
     let mobiles = people.iter().filter(|p| p.is_mobile).count() as u64;
 
-    let windows = schedule::windows(&plan, &installation.config.caps, mobiles, gateway.rate_per_second, now);
+    let windows = schedule::windows(&plan, &installation.config.caps, mobiles, way.per_second, now);
     check_finishes(&plan, &windows, &candidates)?;
     let parts = count_parts(installation, request.code, &plan, &windows, &candidates, &people, now)?;
 
     put_into_field(installation, &mut tx, request, &candidates, now).await?;
-    invite(installation, &mut tx, request.code, &candidates, &people, windows[0].map(|w| w.begins)).await?;
+    let unreached = invite(installation, &mut tx, request.code, &way.route, &plan, &candidates, &people, now).await?;
     if request.dry_run {
         drop(tx);
     } else {
@@ -159,6 +170,8 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
         campaign: request.code.to_owned(),
         invitations: people.len() as u64,
         without_mobile: people.len() as u64 - mobiles,
+        never_open: unreached.never_open,
+        without_gateway: unreached.without_gateway,
         steps: steps.collect(),
         applications: candidates
             .iter()
@@ -170,8 +183,43 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
             })
             .collect(),
         parts_at_most,
-        cost_at_most: (parts_at_most as f64 * gateway.price_per_part * 100.0).round() / 100.0,
-        currency: gateway.currency.clone(),
+        cost_at_most: (parts_at_most as f64 * way.price_per_part * 100.0).round() / 100.0,
+        currency: way.currency,
+    })
+}
+
+/// A campaign's way, for its reckoning: by the dearest gateway, at the pace of all of them together.
+struct CampaignWay {
+    route: Route,
+    per_second: u32,
+    price_per_part: f64,
+    currency: String,
+}
+
+fn find_way(installation: &Installation, request: &LaunchRequest<'_>, plan: &ContactPlan) -> Result<CampaignWay, LaunchError> {
+    let config = &installation.config;
+    let route = config.route(request.gateway).ok_or_else(|| LaunchError::UnknownGateway {
+        name: request.gateway.to_owned(),
+        known: config.gateways.keys().chain(config.routes.keys()).cloned().collect::<Vec<_>>().join(", "),
+    })?;
+    let confirms = (!plan.confirmation.is_empty()).then_some(CONFIRMATION);
+    for name in route.gateways() {
+        let Some(gateway) = installation.gateways.get(name) else { continue };
+        for step in plan.steps.iter().map(|step| step.name.as_str()).chain(confirms) {
+            gateway.check_step(step).map_err(|problem| LaunchError::GatewayStep { gateway: name.to_owned(), problem })?;
+        }
+    }
+    let gateways: Vec<&GatewayConfig> = route.gateways().filter_map(|name| config.gateways.get(name)).collect();
+    let currencies: BTreeSet<&str> = gateways.iter().map(|gateway| gateway.currency.as_str()).collect();
+    if request.budget.is_some() && currencies.len() > 1 {
+        let currencies = currencies.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(LaunchError::Currencies { route: request.gateway.to_owned(), currencies });
+    }
+    Ok(CampaignWay {
+        per_second: gateways.iter().map(|gateway| gateway.rate_per_second).sum(),
+        price_per_part: gateways.iter().map(|gateway| gateway.price_per_part).fold(0.0, f64::max),
+        currency: gateways.first().map(|gateway| gateway.currency.clone()).unwrap_or_default(),
+        route,
     })
 }
 
@@ -291,7 +339,14 @@ async fn put_into_field(
     now: Timestamp,
 ) -> Result<(), LaunchError> {
     let plan = serde_json::to_string(request.plan).map_err(|e| ContactPlanError::Toml(e.to_string()))?;
-    let campaign = campaigns::add(tx, candidates[0].application.programme_id, request.code, &plan, request.gateway, now).await?;
+    let new = campaigns::NewCampaign {
+        programme: candidates[0].application.programme_id,
+        code: request.code,
+        plan: &plan,
+        gateway: request.gateway,
+        budget_micros: request.budget.map(super::micros),
+    };
+    let campaign = campaigns::add(tx, &new, now).await?;
     for candidate in candidates {
         let (source, questionnaire) = questionnaires::of_category(installation.config.questionnaires.as_deref(), candidate.application.category)?;
         let (code, version) = (questionnaire.code, questionnaire.version);
@@ -303,30 +358,41 @@ async fn put_into_field(
     Ok(())
 }
 
+/// People with a mobile number who get nothing all the same.
+#[derive(Default)]
+struct Unreached {
+    never_open: u64,
+    without_gateway: u64,
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a thing of its own that a launch has at hand")]
 async fn invite(
     installation: &Installation,
     tx: &mut WriteTx,
     campaign: &str,
+    route: &Route,
+    plan: &ContactPlan,
     candidates: &[Candidate],
     people: &[ListedPerson],
-    begins: Option<Timestamp>,
-) -> Result<(), LaunchError> {
+    now: Timestamp,
+) -> Result<Unreached, LaunchError> {
     let hasher = installation.keys.hasher();
     let key_of: HashMap<ApplicationId, &str> = candidates.iter().map(|c| (c.application.id, c.application.key_id.as_str())).collect();
-    let invitations: Vec<invitations::NewInvitation> = people
-        .iter()
-        .map(|person| {
-            let key_id = person.applications.first().and_then(|id| key_of.get(id)).copied().unwrap_or_default();
-            let code = hasher.link_code(campaign, key_id, &person.phone_hash);
-            invitations::NewInvitation {
-                respondent: person.respondent,
-                link_hash: hasher.link_hash(&code),
-                next_at: begins.filter(|_| person.is_mobile),
-            }
-        })
-        .collect();
+    let mut unreached = Unreached::default();
+    let mut invitations = Vec::with_capacity(people.len());
+    for person in people {
+        let key_id = person.applications.first().and_then(|id| key_of.get(id)).copied().unwrap_or_default();
+        let code = hasher.link_code(campaign, key_id, &person.phone_hash);
+        let phone = open_phone(&installation.keys.sealer(key_id)?, &person.phone_sealed)?;
+        let zones = person.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
+        let has_gateway = matches!(route.choose(&phone, &person.phone_hash, None, |_| true), Way::Through(_));
+        let next_at = plan.first_contact(now, &zones, &person.phone_hash).filter(|_| person.is_mobile && has_gateway);
+        unreached.without_gateway += u64::from(person.is_mobile && !has_gateway);
+        unreached.never_open += u64::from(person.is_mobile && has_gateway && next_at.is_none());
+        invitations.push(invitations::NewInvitation { respondent: person.respondent, link_hash: hasher.link_hash(&code), next_at });
+    }
     let ids: Vec<ApplicationId> = candidates.iter().map(|c| c.application.id).collect();
     let id = campaigns::find(tx, campaign).await?.map(|c| c.id).ok_or_else(|| LaunchError::Exists(campaign.to_owned()))?;
     invitations::add(tx, id, &invitations, &ids).await?;
-    Ok(())
+    Ok(unreached)
 }

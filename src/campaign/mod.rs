@@ -12,9 +12,14 @@ pub mod text;
 
 pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch};
 pub use questionnaires::{QuestionnaireSourceError, check_all};
-pub use status::{ApplicationStatus, CampaignError, CampaignStatus, change_state, status};
+pub use status::{ApplicationStatus, CampaignError, CampaignStatus, change_state, set_budget, status};
 
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
+
+/// Money as it is stored, in millionths.
+fn micros(amount: f64) -> i64 {
+    (amount * 1e6).round() as i64
+}
 
 /// Reads a campaign's stored plan.
 pub fn read_plan(stored: &str) -> Result<ContactPlan, ContactPlanError> {

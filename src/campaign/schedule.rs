@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::ContactCaps;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::time::Timestamp;
+use crate::domain::zones::Zones;
 
 /// When a step begins to go out, and when the last of its messages has gone, at the latest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub struct StepWindow {
 /// The windows of all steps for so many messages a step, at the gateway's rate, inside contact hours, with the caps on messages to one number.
 /// `None` for a step that the contact hours never let out.
 pub fn windows(plan: &ContactPlan, caps: &ContactCaps, messages: u64, per_second: u32, launched: Timestamp) -> Vec<Option<StepWindow>> {
+    let zones = Zones::from(plan.time_zone);
+    // Whoever is due in a closed hour, or with everybody else at the launch, is spread over the stretch that opens.
+    let spread_from = |opens: Timestamp| plan.hours.open_until(opens, &zones).min(opens + plan.spread.0.unwrap_or(Duration::from_secs(86_400)));
     let work = Duration::from_millis(messages * 1000 / u64::from(per_second.max(1)));
     let mut windows: Vec<Option<StepWindow>> = Vec::new();
     let mut before = Some(StepWindow { begins: launched, done: launched });
@@ -27,9 +31,11 @@ pub fn windows(plan: &ContactPlan, caps: &ContactCaps, messages: u64, per_second
                 .filter(|(cap, _)| *cap > 0 && index >= *cap as usize)
                 .filter_map(|(cap, seconds)| Some(windows[index - cap as usize]?.done + Duration::from_secs(seconds)))
                 .max();
-            let begins = plan.hours.next_open((before.begins + wait).max(earliest_by_caps.unwrap_or(launched)), plan.time_zone)?;
-            let last = plan.hours.next_open((before.done + wait).max(earliest_by_caps.unwrap_or(launched)), plan.time_zone)?;
-            let done = plan.hours.after_open_time(begins, work, plan.time_zone)?.max(last);
+            let begins = plan.hours.next_open((before.begins + wait).max(earliest_by_caps.unwrap_or(launched)), &zones)?;
+            let due = (before.done + wait).max(earliest_by_caps.unwrap_or(launched));
+            let last = plan.hours.next_open(due, &zones)?;
+            let last = if last > due || index == 0 { spread_from(last) } else { last };
+            let done = plan.hours.after_open_time(begins, work, &zones)?.max(last);
             Some(StepWindow { begins, done })
         });
         windows.push(window);
@@ -46,7 +52,7 @@ mod tests {
     #[test]
     fn steps_wait_for_hours_quiet_time_and_caps() {
         let plan = PlanFile::parse(
-            "name = \"t\"\nsignature = \"质协\"\n[hours]\nmonday = [\"09:00-20:00\"]\ntuesday = [\"09:00-20:00\"]\n\
+            "name = \"t\"\nsignature = \"质协\"\nspread = \"0s\"\n[hours]\nmonday = [\"09:00-20:00\"]\ntuesday = [\"09:00-20:00\"]\n\
              [[step]]\nname = \"a\"\nafter = \"0d\"\ntext.zh = \"【质协】{link} 退订回T\"\n\
              [[step]]\nname = \"b\"\nafter = \"1h\"\ntext.zh = \"【质协】{link} 退订回T\"\n\
              [[step]]\nname = \"c\"\nafter = \"1d\"\ntext.zh = \"【质协】{link} 退订回T\"\n",

@@ -22,11 +22,14 @@ pub enum CampaignError {
 pub struct CampaignStatus {
     pub code: String,
     pub state: &'static str,
+    /// Why the daemon itself paused it: its budget.
+    pub paused_because: Option<String>,
     pub gateway: String,
     /// Until when the gateway is held still, if it is.
     pub gateway_paused_until: Option<String>,
     pub parts_sent: i64,
     pub cost: f64,
+    pub budget: Option<f64>,
     pub currency: String,
     pub applications: Vec<ApplicationStatus>,
 }
@@ -66,9 +69,11 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
     let mut connection = installation.store.read().await?;
     let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
     let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
-    let parts_sent = messages::parts_of_campaign(&mut connection, campaign.id).await?;
-    let gateway = installation.config.gateways.get(&campaign.gateway);
+    let (parts_sent, cost_micros) = messages::taken_of_campaign(&mut connection, campaign.id).await?;
+    let route = installation.config.route(&campaign.gateway);
+    let first = route.as_ref().and_then(|route| route.gateways().next()).and_then(|name| installation.config.gateways.get(name));
     let paused = rates::paused(&mut connection, installation.clock.now()).await?;
+    let is_of_route = |name: &str| route.as_ref().is_some_and(|route| route.gateways().any(|gateway| gateway == name));
     let datasets = datasets::all(&mut connection).await?;
     let mut statuses = Vec::new();
     for application in applications::of_campaign(&mut connection, campaign.id).await? {
@@ -106,13 +111,29 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
     Ok(CampaignStatus {
         code: campaign.code,
         state: campaign.state.as_str(),
-        gateway_paused_until: paused.iter().find(|(name, _)| *name == campaign.gateway).map(|(_, until)| until.rfc3339(zone)),
+        paused_because: campaign.paused_because,
+        gateway_paused_until: paused.iter().filter(|(name, _)| is_of_route(name)).map(|(_, until)| until.rfc3339(zone)).min(),
         gateway: campaign.gateway,
         parts_sent,
-        cost: gateway.map_or(0.0, |g| (parts_sent as f64 * g.price_per_part * 100.0).round() / 100.0),
-        currency: gateway.map(|g| g.currency.clone()).unwrap_or_default(),
+        cost: money(cost_micros),
+        budget: campaign.budget_micros.map(money),
+        currency: first.map(|g| g.currency.clone()).unwrap_or_default(),
         applications: statuses,
     })
+}
+
+/// Millionths, rounded to hundredths.
+fn money(micros: i64) -> f64 {
+    (micros as f64 / 10_000.0).round() / 100.0
+}
+
+/// Sets or lifts a campaign's budget. One that was paused by its budget stays paused until it is resumed.
+pub async fn set_budget(installation: &Installation, code: &str, budget: Option<f64>) -> Result<(), CampaignError> {
+    let mut tx = installation.store.write().await?;
+    let campaign = campaigns::find(&mut tx, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
+    campaigns::set_budget(&mut tx, campaign.id, budget.map(super::micros)).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Pauses or resumes a campaign. (Closing is the deadline's: it disposes of what is open.)

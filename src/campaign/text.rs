@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::contact_plan::{ContactPlan, Step};
+use crate::domain::contact_plan::{ContactPlan, Step, text_in};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
-use crate::domain::sms_text::{Placeholder, Segmentation, segment};
+use crate::domain::sms_text::{Placeholder, Segmentation, Template, segment};
 use crate::domain::time::Timestamp;
 
 /// The respondent's side of a message.
@@ -29,6 +29,15 @@ pub struct Composed {
 
 /// A message's text, and the parts it goes out in.
 pub fn compose(plan: &ContactPlan, step: &Step, to: &Addressee<'_>, now: Timestamp) -> Composed {
+    fill(plan, &step.texts, to, now)
+}
+
+/// The answer to an opt-out.
+pub fn compose_confirmation(plan: &ContactPlan, to: &Addressee<'_>, now: Timestamp) -> Composed {
+    fill(plan, &plan.confirmation, to, now)
+}
+
+fn fill(plan: &ContactPlan, texts: &BTreeMap<Language, Template>, to: &Addressee<'_>, now: Timestamp) -> Composed {
     let days_left = to.field_closes_at.since(now).as_secs() / 86_400;
     let joint = if to.language == Language::Zh { "、" } else { ", " };
     let values = BTreeMap::from([
@@ -39,7 +48,7 @@ pub fn compose(plan: &ContactPlan, step: &Step, to: &Addressee<'_>, now: Timesta
         (Placeholder::Signature, plan.signature.clone()),
         (Placeholder::DaysLeft, days_left.to_string()),
     ]);
-    let text = step.text(to.language).map(|template| template.render(&values)).unwrap_or_default();
+    let text = text_in(texts, to.language).map(|template| template.render(&values)).unwrap_or_default();
     let segmentation = segment(&text);
     let fields = values.into_iter().map(|(placeholder, value)| (placeholder, Personal::new(value))).collect();
     Composed { text: Personal::new(text), segmentation, fields }

@@ -24,9 +24,12 @@ pub enum CampaignCommand {
         /// The contact plan's TOML file
         #[arg(long, value_name = "FILE")]
         plan: PathBuf,
-        /// A gateway of the configuration
+        /// A gateway or a route of the configuration
         #[arg(long, value_name = "NAME")]
         gateway: String,
+        /// Pause before more than this is spent
+        #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+        budget: Option<f64>,
         /// Check and reckon everything, launch nothing
         #[arg(long)]
         dry_run: bool,
@@ -37,6 +40,12 @@ pub enum CampaignCommand {
     Pause { code: String },
     /// Go on sending
     Resume { code: String },
+    /// Set what may be spent, or «none»; resume a campaign that its budget has paused
+    Budget {
+        code: String,
+        #[arg(value_name = "AMOUNT|none")]
+        amount: String,
+    },
     /// Close the field by hand, and write the datasets
     Close { code: String },
     /// All campaigns, the latest first
@@ -54,9 +63,9 @@ pub enum CampaignCommand {
 
 pub async fn run(installation: &Installation, command: CampaignCommand) -> Result<()> {
     match command {
-        CampaignCommand::Launch { code, application, plan, gateway, dry_run, json } => {
+        CampaignCommand::Launch { code, application, plan, gateway, budget, dry_run, json } => {
             let file = read_plan(&plan)?;
-            let request = LaunchRequest { code: &code, applications: &application, plan: &file, gateway: &gateway, dry_run };
+            let request = LaunchRequest { code: &code, applications: &application, plan: &file, gateway: &gateway, budget, dry_run };
             let report = campaign::launch(installation, &request).await.with_context(|| plan.display().to_string())?;
             if json { output::json(&report) } else { show_launch(&report, dry_run) }
         }
@@ -70,6 +79,12 @@ pub async fn run(installation: &Installation, command: CampaignCommand) -> Resul
             println!("campaign {code} is running");
             Ok(())
         }
+        CampaignCommand::Budget { code, amount: raw } => {
+            let budget = if raw == "none" { None } else { Some(amount(&raw).map_err(anyhow::Error::msg)?) };
+            campaign::set_budget(installation, &code, budget).await?;
+            println!("campaign {code} has {}", budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}")));
+            Ok(())
+        }
         CampaignCommand::Close { code } => {
             let closed = deadline::close_campaign(installation, &code).await?;
             dataset::write_pending(installation).await?;
@@ -81,6 +96,14 @@ pub async fn run(installation: &Installation, command: CampaignCommand) -> Resul
             let status = campaign::status(installation, &code).await?;
             if json { output::json(&status) } else { show_status(&status) }
         }
+    }
+}
+
+/// An amount of money.
+fn amount(raw: &str) -> Result<f64, String> {
+    match raw.parse::<f64>() {
+        Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
+        _ => Err(format!("«{raw}» is no amount of money; write it like 500 or 49.90")),
     }
 }
 
@@ -122,6 +145,12 @@ pub fn read_plan(path: &std::path::Path) -> Result<PlanFile> {
 fn show_launch(report: &LaunchReport, dry_run: bool) -> Result<()> {
     let verb = if dry_run { "could be launched" } else { "is launched" };
     println!("campaign {} {verb}: {} people, {} of them by telephone only", report.campaign, report.invitations, report.without_mobile);
+    if report.never_open > 0 {
+        println!("{} people abroad are never contacted: the plan's hours share no hour of all their zones", report.never_open);
+    }
+    if report.without_gateway > 0 {
+        println!("{} people are never contacted: no gateway takes their numbers", report.without_gateway);
+    }
     let steps =
         report.steps.iter().map(|s| vec![s.name.clone(), s.begins.clone(), s.done.clone(), s.longest_message_parts.to_string(), s.parts.to_string()]);
     output::table(&["step", "begins", "done at the latest", "parts of the longest", "parts"], &steps.collect::<Vec<_>>());
@@ -132,7 +161,9 @@ fn show_launch(report: &LaunchReport, dry_run: bool) -> Result<()> {
 }
 
 fn show_status(status: &campaign::CampaignStatus) -> Result<()> {
-    println!("campaign {} is {}; {} parts sent, {:.2} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
+    let why = status.paused_because.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let budget = status.budget.map(|budget| format!(" of {budget:.2}")).unwrap_or_default();
+    println!("campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
     if let Some(until) = &status.gateway_paused_until {
         println!("gateway {} is held still until {until}", status.gateway);
     }

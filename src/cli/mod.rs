@@ -7,7 +7,9 @@ mod check;
 mod dataset;
 mod demo;
 mod gateways;
+mod inbox;
 mod intake;
+mod message;
 mod output;
 mod serve;
 mod simulator;
@@ -64,6 +66,12 @@ enum Command {
     /// Numbers that are not contacted
     #[command(subcommand)]
     Suppress(suppress::SuppressCommand),
+    /// Messages: those in doubt, and the conversation about one
+    #[command(subcommand)]
+    Message(message::MessageCommand),
+    /// Replies that want somebody
+    #[command(subcommand)]
+    Inbox(inbox::InboxCommand),
     /// The configured gateways, and the addresses that their receipts and replies are to come to
     Gateways(gateways::GatewaysArguments),
     /// Run the gateway simulator, with people behind it, on loopback
@@ -104,6 +112,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Campaign(command) => campaign::run(&open(config()?).await?, command).await,
         Command::Dataset(command) => dataset::run(&open(config()?).await?, command).await,
         Command::Gateways(arguments) => gateways::run(&open(config()?).await?, arguments).await,
+        Command::Message(command) => message::run(&open(config()?).await?, command).await,
+        Command::Inbox(command) => inbox::run(&open(config()?).await?, command).await,
         Command::Suppress(command) => suppress::run(&open(config()?).await?, command).await,
     }
 }

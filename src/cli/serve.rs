@@ -8,16 +8,18 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{DispatchError, Dispatcher, Tick, WORKERS, incoming};
 use crate::installation::Installation;
-use crate::{dataset, deadline, telemetry, web};
+use crate::{dataset, deadline, retention, telemetry, web};
 
 /// After a failed step (a database that went away, say) the next one waits so long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+const TIDY_LOOK: Duration = Duration::from_secs(60);
 
 pub async fn run(config: Config) -> Result<()> {
     telemetry::start(&config, None)?;
@@ -27,7 +29,8 @@ pub async fn run(config: Config) -> Result<()> {
     let installation = Arc::new(Installation::open(config, Arc::new(SystemClock)).await?);
     let (stop, stopped) = watch::channel(false);
 
-    let dispatching = tokio::spawn(dispatch(installation.clone(), stopped.clone()));
+    let dispatching = dispatch(&installation, &stopped);
+    let tidying = tokio::spawn(tidy(installation.clone(), stopped.clone()));
     let watching = tokio::spawn(watch_deadlines(installation.clone(), stopped.clone()));
     let serving = tokio::spawn(web::serve(installation.clone(), listener, until(stopped.clone())));
     let beating = tokio::spawn(feed_watchdog(installation.clone(), stopped));
@@ -39,9 +42,9 @@ pub async fn run(config: Config) -> Result<()> {
     tracing::info!("stopping: submits under way are settled first");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
-    let (dispatching, watching, serving, beating) = tokio::join!(dispatching, watching, serving, beating);
-    dispatching?;
+    let (_, watching, tidying, serving, beating) = tokio::join!(dispatching.join_all(), watching, tidying, serving, beating);
     watching?;
+    tidying?;
     beating?;
     serving??;
     installation.store.close().await;
@@ -70,12 +73,40 @@ async fn rest(stopped: &mut watch::Receiver<bool>, time: Duration) -> bool {
     }
 }
 
+/// The loops of the dispatcher: several for each lane, so that one claims while another sends and a third writes; one for messages in doubt; one for
+/// each gateway that has receipts and replies on a connection of its own.
+fn dispatch(installation: &Arc<Installation>, stopped: &watch::Receiver<bool>) -> JoinSet<()> {
+    let dispatcher = Arc::new(Dispatcher::new(installation.clone()));
+    let mut loops = JoinSet::new();
+    for lane in dispatcher.lanes() {
+        for _ in 0..WORKERS {
+            let (dispatcher, lane) = (dispatcher.clone(), lane.clone());
+            let tick = move || {
+                let (dispatcher, lane) = (dispatcher.clone(), lane.clone());
+                async move { dispatcher.tick_lane(&lane).await }
+            };
+            loops.spawn(repeat(tick, installation.config.dispatch.tick_every, stopped.clone()));
+        }
+    }
+    let doubts = move || {
+        let dispatcher = dispatcher.clone();
+        async move { dispatcher.tick_doubts().await }
+    };
+    loops.spawn(repeat(doubts, installation.config.dispatch.tick_every, stopped.clone()));
+    for name in installation.gateways.keys() {
+        loops.spawn(receive(installation.clone(), name.clone(), stopped.clone()));
+    }
+    loops
+}
+
 /// A tick is never cut off: it ends when every submit of it is settled.
-async fn dispatch(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
-    let dispatcher = Dispatcher::new(installation.clone());
+async fn repeat<F>(tick: impl Fn() -> F, every: Duration, mut stopped: watch::Receiver<bool>)
+where
+    F: Future<Output = Result<Tick, DispatchError>>,
+{
     while !*stopped.borrow() {
-        let pause = match dispatcher.tick().await {
-            Ok(tick) if tick.is_idle() => installation.config.dispatch.tick_every,
+        let pause = match tick().await {
+            Ok(tick) if tick.is_idle() => every,
             Ok(_) => continue,
             Err(error) => {
                 tracing::error!(%error, "a tick of the dispatcher failed");
@@ -84,6 +115,41 @@ async fn dispatch(installation: Arc<Installation>, mut stopped: watch::Receiver<
         };
         if !rest(&mut stopped, pause).await {
             break;
+        }
+    }
+}
+
+/// Takes what a gateway delivers on its own connection; it hears that it is taken when it is on disk.
+async fn receive(installation: Arc<Installation>, name: String, mut stopped: watch::Receiver<bool>) {
+    let Some(gateway) = installation.gateways.get(&name).cloned() else { return };
+    loop {
+        let delivery = tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            delivery = gateway.receive() => delivery,
+        };
+        let taken = incoming::take_delivery(&installation, &name, &delivery).await;
+        if let Err(error) = &taken {
+            tracing::error!(gateway = name, %error, "a delivery could not be stored; the gateway is told to try again");
+        }
+        delivery.answer(taken.is_ok());
+    }
+    gateway.close().await;
+}
+
+async fn tidy(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+    let clock = installation.clock.clone();
+    let mut last = clock.now();
+    while let Some(next) = retention::next_round(&installation, last) {
+        // In short stretches: the clock may be set.
+        while clock.now() < next {
+            if !rest(&mut stopped, next.since(clock.now()).min(TIDY_LOOK)).await {
+                return;
+            }
+        }
+        last = next;
+        match retention::tidy(&installation).await {
+            Ok(tidied) => tracing::info!(?tidied, "housekeeping"),
+            Err(error) => tracing::error!(%error, "housekeeping failed; the next round makes it good"),
         }
     }
 }

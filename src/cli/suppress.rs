@@ -1,79 +1,92 @@
-//! `suppress add|list`.
+//! `suppress add|import|list`.
 
 use std::io::Read;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use clap::Subcommand;
-use phonenumber::country;
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::output;
-use crate::dispatch::incoming::opt_out;
-use crate::domain::phone::Phone;
+use super::{output, read_file};
+use crate::domain::suppression::SuppressionReason;
 use crate::installation::Installation;
-use crate::store::cases::Source;
-use crate::store::{programmes, suppressions};
+use crate::intake::{SuppressionDefaults, import_suppressions};
+use crate::store::suppressions;
 
 #[derive(Subcommand)]
 pub enum SuppressCommand {
-    /// Contact a number no more: its open cases end as refusals
+    /// Contact a number no more
     Add {
         /// The number, or «-» to read numbers line by line from standard input, which leaves no trace in the shell's history
         number: String,
-        /// Only in this programme; without it, everywhere
-        #[arg(long, value_name = "CODE")]
-        programme: Option<String>,
+        #[command(flatten)]
+        how: How,
     },
-    /// When and where numbers were suppressed, and why; never whose
+    /// Contact the numbers of a file no more: CSV, TSV, XLSX, XLS or ODS with a column «number», and if you like «reason», «scope» and «until»
+    Import {
+        file: PathBuf,
+        #[command(flatten)]
+        how: How,
+    },
+    /// When and where numbers were suppressed, why and how long; never whose
     List {
         #[arg(long)]
         json: bool,
     },
 }
 
+#[derive(Args)]
+pub struct How {
+    /// Only in this programme; without it, everywhere
+    #[arg(long, value_name = "CODE")]
+    programme: Option<String>,
+    /// opt_out, complaint or invalid: open cases end as refusals, or as non-working numbers
+    #[arg(long, default_value = "opt_out", value_parser = reason)]
+    reason: SuppressionReason,
+    /// The first day on which they may be contacted again; until then, cases stay open
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    until: Option<NaiveDate>,
+}
+
+fn reason(raw: &str) -> Result<SuppressionReason, String> {
+    SuppressionReason::parse(raw).ok_or_else(|| format!("«{raw}» is no reason; use opt_out, complaint or invalid"))
+}
+
 pub async fn run(installation: &Installation, command: SuppressCommand) -> Result<()> {
     match command {
-        SuppressCommand::Add { number, programme } => add(installation, number, programme).await,
+        SuppressCommand::Add { number, how } => {
+            let mut text = number;
+            if text == "-" {
+                text.clear();
+                std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+            }
+            suppress(installation, text.as_bytes(), &how).await
+        }
+        SuppressCommand::Import { file, how } => suppress(installation, &read_file(&file)?, &how).await.with_context(|| file.display().to_string()),
         SuppressCommand::List { json } => list(installation, json).await,
     }
 }
 
-async fn add(installation: &Installation, number: String, programme: Option<String>) -> Result<()> {
-    let mut text = number;
-    if text == "-" {
-        text.clear();
-        std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
-    }
-    let region = installation.config.default_region.parse().unwrap_or(country::CN);
-    let mut phones = Vec::new();
-    for (line, number) in (1..).zip(text.lines()).filter(|(_, number)| !number.trim().is_empty()) {
-        phones.push(Phone::parse(number, region).with_context(|| format!("line {line}"))?);
-    }
-    if phones.is_empty() {
-        bail!("no number was given");
-    }
-    let mut tx = installation.store.write().await?;
-    let scope = match &programme {
-        None => None,
-        Some(code) => match programmes::find(&mut tx, code).await? {
-            Some((id, _)) => Some(id),
-            None => bail!("no programme has the code {code}"),
-        },
-    };
-    for phone in &phones {
-        opt_out(&mut tx, &installation.keys.hasher().number(phone), scope, Source::Staff, installation.clock.now()).await?;
-    }
-    tx.commit().await?;
-    println!("{} numbers are suppressed {}", phones.len(), programme.map_or("everywhere".to_owned(), |code| format!("in {code}")));
+async fn suppress(installation: &Installation, content: &[u8], how: &How) -> Result<()> {
+    let defaults = SuppressionDefaults { reason: how.reason, programme: how.programme.as_deref(), until: how.until };
+    let numbers = import_suppressions(installation, content, &defaults).await?;
+    let place = how.programme.as_ref().map_or("everywhere".to_owned(), |code| format!("in {code}"));
+    println!("{numbers} numbers are suppressed {place} (unless the file says otherwise)");
     Ok(())
 }
 
 async fn list(installation: &Installation, as_json: bool) -> Result<()> {
     let all = suppressions::list(&mut *installation.store.read().await?).await?;
-    let shown: Vec<Vec<String>> = all.into_iter().map(|(scope, reason, at)| vec![at.rfc3339(chrono_tz::UTC), scope, reason]).collect();
+    let shown: Vec<_> = all
+        .into_iter()
+        .map(|s| (s.created_at.rfc3339(chrono_tz::UTC), s.scope, s.reason, s.expires_at.map(|until| until.rfc3339(chrono_tz::UTC))))
+        .collect();
     if as_json {
-        return output::json(&shown.iter().map(|r| json!({ "at": r[0], "scope": r[1], "reason": r[2] })).collect::<Vec<_>>());
+        let rows = shown.iter().map(|(at, scope, reason, until)| json!({ "at": at, "scope": scope, "reason": reason, "until": until }));
+        return output::json(&rows.collect::<Vec<_>>());
     }
-    output::table(&["at", "scope", "reason"], &shown);
+    let cells = |(at, scope, reason, until): (String, String, String, Option<String>)| vec![at, scope, reason, until.unwrap_or_default()];
+    output::table(&["at", "scope", "reason", "until"], &shown.into_iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! file: they come from files it names, or from the environment.
 
 mod reader;
+mod routes;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,11 +12,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::{Table, Value};
 
 pub use reader::Reader;
+pub use routes::{Leg, Route, Way};
 
 use crate::domain::personal::Personal;
+use crate::domain::recurrence::Recurrence;
 
 /// The configuration file as shipped; it works as it is.
 pub const SHIPPED: &str = include_str!("../../config/fieldworkd.toml");
@@ -28,6 +32,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address respondents' links begin with, without a slash at the end.
     pub public_url: String,
+    /// Proxies of our own: behind them, who asks stands in X-Forwarded-For.
+    pub proxies: Vec<IpNet>,
     pub log_level: LogLevel,
     pub log_json: bool,
     pub datasets: PathBuf,
@@ -40,6 +46,9 @@ pub struct Config {
     pub headers: BTreeMap<String, Vec<String>>,
     pub dispatch: DispatchConfig,
     pub gateways: BTreeMap<String, GatewayConfig>,
+    /// Gateways together under one name.
+    pub routes: BTreeMap<String, Route>,
+    pub housekeeping: HousekeepingConfig,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +87,18 @@ pub struct DispatchConfig {
     /// A gateway is asked about a message so long after the doubt began, and again after the same time: it may need a while to know.
     pub ask_after: Duration,
     pub tick_every: Duration,
+    /// A doubt that no gateway has settled for so long is shown to a person.
+    pub show_doubt_after: Duration,
+}
+
+/// What is tidied up, when, and what is kept how long.
+#[derive(Debug, Clone)]
+pub struct HousekeepingConfig {
+    pub at: Recurrence,
+    /// The conversations with gateways.
+    pub keep_conversations: Duration,
+    /// Receipts that name no message of ours.
+    pub keep_waiting_receipts: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -91,6 +112,15 @@ pub struct GatewayConfig {
     pub currency: String,
     pub user: String,
     pub secret: Personal,
+    /// The networks its pushes come from; empty for any.
+    pub allow: Vec<IpNet>,
+}
+
+impl GatewayConfig {
+    /// What so many parts cost, in millionths of the currency.
+    pub fn cost_micros(&self, parts: u32) -> i64 {
+        (self.price_per_part * f64::from(parts) * 1e6).round() as i64
+    }
 }
 
 /// Every mistake of a configuration, each with its key.
@@ -109,6 +139,11 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
+    /// The route of this name, or the one through the gateway of this name.
+    pub fn route(&self, name: &str) -> Option<Route> {
+        self.routes.get(name).cloned().or_else(|| self.gateways.contains_key(name).then(|| Route::through(name)))
+    }
+
     /// Reads a file, or the shipped text when there is none, with the environment's keys over it.
     pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigError> {
         let source = file.map_or("the built-in configuration".to_owned(), |path| path.display().to_string());
@@ -180,13 +215,13 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
             r.text("installation_key_file").filter(|p| !p.is_empty()).map(PathBuf::from),
         )
     });
-    let (listen, public_url) = r.section("web", |r| {
+    let (listen, public_url, proxies) = r.section("web", |r| {
         let listen = r.parsed::<SocketAddr>("listen", "127.0.0.1:8080");
         let public_url = r.text("public_url").unwrap_or_else(|| "http://127.0.0.1:8080".into());
         if !(public_url.starts_with("http://") || public_url.starts_with("https://")) || public_url.ends_with('/') {
             r.problem("public_url", "must begin with https:// (or http://) and end without a slash".into());
         }
-        (listen, public_url)
+        (listen, public_url, read_networks(r, "proxies"))
     });
     let (log_level, log_json) = r.section("log", |r| {
         let levels =
@@ -222,11 +257,25 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         in_doubt_after: r.duration("in_doubt_after", "5m"),
         ask_after: r.duration("ask_after", "2m"),
         tick_every: r.duration("tick_every", "1s"),
+        show_doubt_after: r.duration("show_doubt_after", "2h"),
+    });
+    let housekeeping = r.section("housekeeping", |r| {
+        let zone = r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into());
+        let at = r.text("at").unwrap_or_else(|| "0 30 3 * * *".into());
+        let at = Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok();
+        let (conversations, receipts) = (r.duration("keep_conversations", "30d"), r.duration("keep_waiting_receipts", "30d"));
+        Some(HousekeepingConfig { at: at?, keep_conversations: conversations, keep_waiting_receipts: receipts })
     });
     let names = r.keys_of("gateway");
     let gateways = r.section("gateway", |r| {
         names.into_iter().filter_map(|name| Some((name.clone(), r.section(&name, |r| read_gateway(r, &name, folder))?))).collect::<BTreeMap<_, _>>()
     });
+    let known: Vec<String> = gateways.keys().cloned().collect();
+    let names = r.keys_of("route");
+    for name in names.iter().filter(|name| known.contains(name)) {
+        r.problem("route", format!("{name} is a gateway's name already; choose another"));
+    }
+    let routes = r.section("route", |r| names.into_iter().map(|name| (name.clone(), r.section(&name, |r| Route::read(r, &known)))).collect());
     if gateways.is_empty() {
         r.problem("gateway", "no gateway is set up; add a section [gateway.NAME]".into());
     }
@@ -236,6 +285,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         installation_key_file,
         listen: listen?,
         public_url,
+        proxies,
         log_level,
         log_json,
         datasets,
@@ -247,6 +297,8 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         headers,
         dispatch,
         gateways,
+        routes,
+        housekeeping: housekeeping?,
     })
 }
 
@@ -285,9 +337,23 @@ fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>) -> Option
         price_per_part: r.decimal("price_per_part", 0.0),
         currency: r.text("currency").unwrap_or_else(|| "CNY".into()),
         user: r.text("user").unwrap_or_default(),
+        allow: read_networks(r, "allow"),
         secret: Personal::new(secret?),
     };
     Some(gateway)
+}
+
+/// Networks, or single addresses.
+fn read_networks(r: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
+    let raw = r.texts(key);
+    let mut networks = Vec::new();
+    for text in raw {
+        match text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)) {
+            Ok(network) => networks.push(network),
+            Err(_) => r.problem(key, format!("«{text}» is no network; write it like 203.0.113.0/24 or 203.0.113.7")),
+        }
+    }
+    networks
 }
 
 /// The gateway files that are built in, for running without any file.
@@ -297,6 +363,7 @@ fn shipped_gateway(file: &str) -> Option<&'static str> {
         "gateways/kannel.toml" => Some(include_str!("../../config/gateways/kannel.toml")),
         "gateways/alibaba.toml" => Some(include_str!("../../config/gateways/alibaba.toml")),
         "gateways/tencent.toml" => Some(include_str!("../../config/gateways/tencent.toml")),
+        "gateways/rapidpro.toml" => Some(include_str!("../../config/gateways/rapidpro.toml")),
         "gateways/twilio.toml" => Some(include_str!("../../config/gateways/twilio.toml")),
         _ => None,
     }

@@ -3,20 +3,19 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono_tz::Tz;
-
-use super::DispatchError;
-use super::eligibility::{Circumstances, Decision, decide, is_askable};
-use crate::campaign::text::{Addressee, compose};
-use crate::domain::contact_plan::ContactPlan;
+use super::eligibility::{Circumstances, Decision, Suppressed, decide, decide_confirmation, is_askable};
+use super::rooms::{Place, Rooms};
+use super::{DispatchError, Lane};
+use crate::campaign::text::{Addressee, compose, compose_confirmation};
+use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
-use crate::gateway::OutgoingMessage;
-use crate::installation::{Installation, open_person, open_phone};
-use crate::store::campaigns::Campaign;
+use crate::domain::zones::Zones;
+use crate::gateway::{OutgoingMessage, REFUSED_TOGETHER};
+use crate::installation::{open_person, open_phone};
 use crate::store::invitations::{self, DueInvitation, InvitedCase, NextStep};
 use crate::store::messages::{self, NewMessage};
-use crate::store::{programmes, suppressions};
+use crate::store::{WriteTx, campaigns, suppressions};
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
@@ -25,109 +24,194 @@ pub struct ClaimedMessage {
     pub invitation: InvitationId,
     pub step: u32,
     pub phone_hash: String,
-    pub zone: Tz,
+    pub zones: Zones,
+    pub gateway: String,
+    /// The first is 1.
+    pub tries: u32,
+    pub cost_micros: i64,
     pub message: OutgoingMessage,
 }
 
 pub struct Batch {
     pub messages: Vec<ClaimedMessage>,
     pub moved: u64,
-    pub programme: String,
+    /// How the gateways stood when it was claimed.
+    pub rooms: Rooms,
+}
+
+/// What is decided about the invitations of one claim.
+#[derive(Default)]
+struct Decided {
+    prepared: Vec<ClaimedMessage>,
+    next: Vec<NextStep>,
+    stopped: Vec<InvitationId>,
 }
 
 /// Claims one batch of a campaign's due invitations.
-pub async fn claim(installation: &Installation, campaign: &Campaign, plan: &ContactPlan) -> Result<Batch, DispatchError> {
+pub async fn claim(lane: &Lane, mut rooms: Rooms) -> Result<Batch, DispatchError> {
+    let installation = &lane.installation;
     let mut tx = installation.store.write().await?;
     let engine = tx.engine();
     invitations::lock_claims(&mut tx, engine).await?;
     // After the wait for other daemons: slots in the past would be of no use.
     let now = installation.clock.now();
-    // No more than goes out in a second: what is marked and not sent when a daemon dies comes into doubt.
-    let a_second = installation.config.gateways.get(&campaign.gateway).map_or(1, |g| g.rate_per_second);
-    let limit = installation.config.dispatch.batch.min(a_second);
-    let due = invitations::claim_due(&mut tx, engine, campaign.id, now, limit).await?;
-    let programme = programmes::get(&mut tx, campaign.programme_id).await?.code;
+    let limit = rooms.total().min(installation.config.dispatch.batch);
+    let due = invitations::claim_due(&mut tx, engine, lane.campaign.id, now, limit).await?;
     if due.is_empty() {
-        return Ok(Batch { messages: Vec::new(), moved: 0, programme });
+        return Ok(Batch { messages: Vec::new(), moved: 0, rooms });
     }
+    let mut decided = decide_about(lane, &mut tx, &mut rooms, &due, now).await?;
+    let out_of_budget = keep_to_budget(lane, &mut tx, &mut decided).await?;
+    let new: Vec<NewMessage> = decided
+        .prepared
+        .iter()
+        .map(|claimed| NewMessage {
+            invitation: claimed.invitation,
+            step: claimed.step,
+            gateway: claimed.gateway.clone(),
+            reference: claimed.message.reference.clone(),
+            phone_hash: claimed.phone_hash.clone(),
+            parts: claimed.message.parts,
+            cost_micros: claimed.cost_micros,
+        })
+        .collect();
+    let begun = messages::begin_submit(&mut tx, &new, now).await?;
+    let Decided { mut prepared, next, stopped } = decided;
+    let planned = prepared.len();
+    prepared.retain_mut(|claimed| {
+        begun.get(&claimed.message.reference).is_some_and(|tries| {
+            claimed.tries = *tries;
+            true
+        })
+    });
+    if lane.campaign.budget_micros.is_some() {
+        campaigns::spend(&mut tx, lane.campaign.id, prepared.iter().map(|claimed| claimed.cost_micros).sum()).await?;
+    }
+    invitations::set_next(&mut tx, &next).await?;
+    invitations::stop(&mut tx, &stopped).await?;
+    tx.commit().await?;
+    if out_of_budget {
+        tracing::error!(campaign = lane.campaign.code, "the next message would pass the campaign's budget; the campaign is paused");
+    }
+    let moved = (next.len() - planned + stopped.len()) as u64 + u64::from(out_of_budget);
+    Ok(Batch { messages: prepared, moved, rooms })
+}
+
+/// Decides about each invitation, and prepares the messages that may go.
+async fn decide_about(lane: &Lane, tx: &mut WriteTx, rooms: &mut Rooms, due: &[DueInvitation], now: Timestamp) -> Result<Decided, DispatchError> {
+    let plan = lane.plan();
     let ids: Vec<InvitationId> = due.iter().map(|d| d.id).collect();
     let hashes: Vec<String> = due.iter().map(|d| d.phone_hash.clone()).collect();
-    let cases = invitations::cases_of(&mut tx, &ids).await?;
-    let suppressed = suppressions::among(&mut tx, &hashes, &programme, now).await?;
+    let cases = invitations::cases_of(tx, &ids).await?;
+    let suppressed = suppressions::among(tx, &hashes, &lane.launched.programme, now).await?;
     let mut contacts: HashMap<String, Vec<Timestamp>> = HashMap::new();
-    for (hash, at) in messages::recent_contacts(&mut tx, &hashes, now - WEEK).await? {
+    for (hash, at) in messages::recent_contacts(tx, &hashes, now - WEEK).await? {
         contacts.entry(hash).or_default().push(at);
     }
     let mut cases_of: HashMap<InvitationId, Vec<&InvitedCase>> = HashMap::new();
     cases.iter().for_each(|case| cases_of.entry(case.invitation).or_default().push(case));
 
-    let (mut sendable, mut next, mut stopped) = (Vec::new(), Vec::new(), Vec::new());
-    for invitation in &due {
-        let zone = invitation.zone.as_deref().and_then(|z| z.parse().ok()).unwrap_or(plan.time_zone);
+    let mut decided = Decided::default();
+    for invitation in due {
+        let zones = invitation.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
         let theirs = contacts.entry(invitation.phone_hash.clone()).or_default();
+        let cases = cases_of.get(&invitation.id).map(Vec::as_slice).unwrap_or_default();
         let who = Circumstances {
-            cases: cases_of.get(&invitation.id).map(Vec::as_slice).unwrap_or_default(),
-            is_suppressed: suppressed.contains(&invitation.phone_hash),
+            cases,
+            suppressed: match suppressed.get(&invitation.phone_hash) {
+                None => Suppressed::No,
+                Some(None) => Suppressed::ForGood,
+                Some(Some(until)) => Suppressed::Until(*until),
+            },
             contacts: theirs,
-            zone,
+            zones: &zones,
+            phone_hash: &invitation.phone_hash,
+            step: invitation.step,
         };
         let is_planned = (invitation.step as usize) < plan.steps.len();
-        match decide(&who, &plan.hours, &installation.config.caps, now) {
-            Decision::Send if is_planned => {
-                // Counted at once: the same number may be due twice in this very batch.
-                theirs.push(now);
-                sendable.push((invitation, zone));
-            }
-            Decision::Later(at) => next.push(NextStep { id: invitation.id, step: invitation.step, at: Some(at) }),
-            _ => stopped.push(invitation.id),
+        let decision = match invitation.step {
+            CONFIRMATION_STEP => decide_confirmation(&who, plan, now),
+            _ if is_planned => decide(&who, plan, &lane.installation.config.caps, now),
+            _ => Decision::Stop,
+        };
+        let later = |at| NextStep { id: invitation.id, step: invitation.step, at: Some(at) };
+        match decision {
+            Decision::Stop => decided.stopped.push(invitation.id),
+            Decision::Later(at) => decided.next.push(later(at)),
+            Decision::Send => match prepare(lane, rooms, invitation, cases, zones, now) {
+                Ok(Prepared::Message(claimed)) => {
+                    // Counted at once: the same number may be due twice in this very batch.
+                    theirs.push(now);
+                    decided.next.push(next_after(lane, invitation, &claimed.zones, now));
+                    decided.prepared.push(*claimed);
+                }
+                Ok(Prepared::Later(at)) => decided.next.push(later(at)),
+                Ok(Prepared::Never) => {
+                    tracing::error!(invitation = invitation.id.0, "no gateway of the campaign takes this number; the invitation is ended");
+                    decided.stopped.push(invitation.id);
+                }
+                // Only a purged or foreign key gets here: this person can never be contacted again, the others can.
+                Err(error) => {
+                    tracing::error!(invitation = invitation.id.0, %error, "an invitation cannot be opened and is ended");
+                    decided.stopped.push(invitation.id);
+                }
+            },
         }
     }
-    let mut prepared = Vec::new();
-    for (invitation, zone) in sendable {
-        let theirs = cases_of.get(&invitation.id).map(Vec::as_slice).unwrap_or_default();
-        match prepare(installation, campaign, plan, invitation, theirs, zone, now) {
-            Ok(message) => {
-                next.push(next_after(plan, invitation, zone, now));
-                prepared.push(message);
-            }
-            // Only a purged or foreign key gets here: this person can never be contacted again, the others can.
-            Err(error) => {
-                tracing::error!(invitation = invitation.id.0, %error, "an invitation cannot be opened and is ended");
-                stopped.push(invitation.id);
-            }
-        }
+    Ok(decided)
+}
+
+/// Drops the messages that the campaign's budget has no money for, and pauses the campaign before it is passed. True: it is paused.
+async fn keep_to_budget(lane: &Lane, tx: &mut WriteTx, decided: &mut Decided) -> Result<bool, DispatchError> {
+    if lane.campaign.budget_micros.is_none() {
+        return Ok(false);
     }
-    let new: Vec<NewMessage> = prepared
+    // Read again: other workers spend as well, one claim after another.
+    let campaign = campaigns::get(tx, lane.campaign.id).await?;
+    let mut left = campaign.budget_micros.map_or(i64::MAX, |budget| budget - campaign.spent_micros);
+    let affordable = decided
+        .prepared
         .iter()
-        .map(|claimed| NewMessage {
-            invitation: claimed.invitation,
-            step: claimed.step,
-            gateway: campaign.gateway.clone(),
-            reference: claimed.message.reference.clone(),
-            phone_hash: claimed.phone_hash.clone(),
-            parts: claimed.message.parts,
+        .take_while(|claimed| {
+            left -= claimed.cost_micros;
+            left >= 0
         })
-        .collect();
-    let begun = messages::begin_submit(&mut tx, &new, now).await?;
-    prepared.retain(|claimed| begun.contains(&claimed.message.reference));
-    let moved = next.len() as u64 - prepared.len() as u64 + stopped.len() as u64;
-    invitations::set_next(&mut tx, &next).await?;
-    invitations::stop(&mut tx, &stopped).await?;
-    tx.commit().await?;
-    Ok(Batch { messages: prepared, moved, programme })
+        .count();
+    let unaffordable: Vec<InvitationId> = decided.prepared.drain(affordable..).map(|claimed| claimed.invitation).collect();
+    if unaffordable.is_empty() {
+        return Ok(false);
+    }
+    // They stay due, for the day when there is more money.
+    decided.next.retain(|next| !unaffordable.contains(&next.id));
+    campaigns::pause_because(tx, lane.campaign.id, "budget").await?;
+    Ok(true)
+}
+
+enum Prepared {
+    Message(Box<ClaimedMessage>),
+    Later(Timestamp),
+    Never,
 }
 
 fn prepare(
-    installation: &Installation,
-    campaign: &Campaign,
-    plan: &ContactPlan,
+    lane: &Lane,
+    rooms: &mut Rooms,
     invitation: &DueInvitation,
     cases: &[&InvitedCase],
-    zone: Tz,
+    zones: Zones,
     at: Timestamp,
-) -> Result<ClaimedMessage, DispatchError> {
+) -> Result<Prepared, DispatchError> {
+    let (installation, campaign, plan) = (&lane.installation, &lane.campaign, lane.plan());
     let sealer = installation.keys.sealer(&invitation.key_id)?;
     let phone = open_phone(&sealer, &invitation.phone_sealed)?;
+    let (tried_on, said) = invitation.tried.as_ref().map_or((None, ""), |(gateway, code)| (Some(gateway.as_str()), code.as_str()));
+    let alone = said == REFUSED_TOGETHER;
+    // What was only refused together with others is tried alone at the same gateway.
+    let gateway = match rooms.place(&lane.route, &phone, &invitation.phone_hash, tried_on.filter(|_| !alone), at) {
+        Place::Through(gateway) => gateway,
+        Place::Later(at) => return Ok(Prepared::Later(at)),
+        Place::Never => return Ok(Prepared::Never),
+    };
     let person = open_person(&sealer, &invitation.person_sealed)?;
     let hasher = installation.keys.hasher();
     let link = format!("{}/i/{}", installation.config.public_url, hasher.link_code(&campaign.code, &invitation.key_id, &invitation.phone_hash));
@@ -140,28 +224,34 @@ fn prepare(
         language: invitation.language,
         field_closes_at: askable.iter().map(|case| case.field_closes_at).min().unwrap_or(at),
     };
-    let step = &plan.steps[invitation.step as usize];
-    let composed = compose(plan, step, &addressee, at);
-    let reference = hasher.message_reference(invitation.id.0, invitation.step);
-    Ok(ClaimedMessage {
+    let (step, composed) = match plan.steps.get(invitation.step as usize) {
+        Some(step) => (step.name.as_str(), compose(plan, step, &addressee, at)),
+        None => (crate::gateway::CONFIRMATION, compose_confirmation(plan, &addressee, at)),
+    };
+    let parts = composed.segmentation.parts;
+    Ok(Prepared::Message(Box::new(ClaimedMessage {
         invitation: invitation.id,
         step: invitation.step,
         phone_hash: invitation.phone_hash.clone(),
-        zone,
+        zones,
+        cost_micros: installation.config.gateways.get(&gateway).map_or(0, |g| g.cost_micros(parts)),
+        gateway,
+        tries: 1,
         message: OutgoingMessage {
-            reference,
+            reference: hasher.message_reference(invitation.id.0, invitation.step),
             to: phone,
             text: composed.text,
-            parts: composed.segmentation.parts,
-            step: step.name.clone(),
+            parts,
+            step: step.to_owned(),
             fields: composed.fields,
+            alone,
         },
-    })
+    })))
 }
 
 /// The step after this one, at the first open instant after its delay.
-fn next_after(plan: &ContactPlan, invitation: &DueInvitation, zone: Tz, at: Timestamp) -> NextStep {
-    let step = invitation.step + 1;
-    let after = plan.steps.get(step as usize).map(|step| step.after);
-    NextStep { id: invitation.id, step, at: after.and_then(|after| plan.hours.next_open(at + after, zone)) }
+fn next_after(lane: &Lane, invitation: &DueInvitation, zones: &Zones, at: Timestamp) -> NextStep {
+    let step = invitation.step.saturating_add(1);
+    let after = lane.plan().steps.get(step as usize).map(|step| step.after);
+    NextStep { id: invitation.id, step, at: after.and_then(|after| lane.plan().next_contact(at + after, zones, &invitation.phone_hash, step)) }
 }

@@ -3,13 +3,14 @@
 use sqlx::AnyConnection;
 
 use super::DispatchError;
-use super::settle::dispose;
 use crate::domain::disposition::Disposition;
 use crate::domain::time::Timestamp;
 use crate::gateway::{Doubtful, QueryAnswer};
 use crate::installation::{Installation, open_phone};
-use crate::store::messages::{self, Settlement};
-use crate::store::receipts;
+use crate::store::cases::Source;
+use crate::store::invitations::{self, NextStep};
+use crate::store::messages::{self, Settlement, ShownDoubt};
+use crate::store::{StoreError, campaigns, cases, receipts};
 
 const ASK_AT_ONCE: u32 = 20;
 
@@ -53,6 +54,68 @@ pub async fn next_due(connection: &mut AnyConnection, installation: &Installatio
     Ok([stale, doubted.map(|at| at + installation.config.dispatch.ask_after)].into_iter().flatten().min())
 }
 
+/// What a person found out about a message in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Sent,
+    NotSent,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum VerdictError {
+    #[error("no message has the reference {0}; «message doubts» lists those in doubt")]
+    Unknown(String),
+    #[error("message {reference} is {state}, not in doubt; there is nothing to decide")]
+    NotInDoubt { reference: String, state: String },
+    #[error(transparent)]
+    Dispatch(#[from] DispatchError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The messages in doubt that a person is to decide about: those that have been for long, or all.
+pub async fn for_a_person(installation: &Installation, all: bool) -> Result<Vec<ShownDoubt>, StoreError> {
+    let now = installation.clock.now();
+    let since = if all { now } else { now - installation.config.dispatch.show_doubt_after };
+    messages::doubts(&mut *installation.store.read().await?, since).await
+}
+
+/// Settles a message in doubt by a person's word: it counts as sent; or it was not sent, and goes out again, unless the plan has gone on meanwhile.
+/// Returns what became of it, in words.
+pub async fn settle_by_hand(installation: &Installation, reference: &str, verdict: Verdict) -> Result<&'static str, VerdictError> {
+    let now = installation.clock.now();
+    let mut tx = installation.store.write().await?;
+    let message = messages::find(&mut tx, reference).await?.ok_or_else(|| VerdictError::Unknown(reference.to_owned()))?;
+    if message.state != "in_doubt" {
+        return Err(VerdictError::NotInDoubt { reference: reference.to_owned(), state: message.state });
+    }
+    let settle =
+        |state| Settlement { reference: reference.to_owned(), state, gateway_message_id: None, code: Some("by_hand".into()), submitted_at: now };
+    let told = match verdict {
+        Verdict::Sent => {
+            messages::settle_doubt(&mut tx, &settle("accepted")).await?;
+            let unheard = [Disposition::NotAttempted];
+            cases::dispose_of_invitations(&mut tx, &[message.invitation], Disposition::NothingHeard, &unheard, Source::Staff, now).await?;
+            "counts as sent"
+        }
+        // The next step has not been sent yet: this one takes its place again. (The rules are looked at when it is due, as always.)
+        Verdict::NotSent if message.next_step == message.step.saturating_add(1) => {
+            messages::settle_doubt(&mut tx, &settle("deferred")).await?;
+            invitations::set_next(&mut tx, &[NextStep { id: message.invitation, step: message.step, at: Some(now) }]).await?;
+            "was not sent, and is due again"
+        }
+        Verdict::NotSent => {
+            messages::settle_doubt(&mut tx, &settle("failed")).await?;
+            "was not sent; the plan has gone on, so it is left out"
+        }
+    };
+    if verdict == Verdict::NotSent {
+        campaigns::give_back(&mut tx, reference).await?;
+    }
+    tx.commit().await?;
+    Ok(told)
+}
+
 async fn write_answer(installation: &Installation, gateway: &str, reference: &str, answer: QueryAnswer) -> Result<bool, DispatchError> {
     let now = installation.clock.now();
     let mut tx = installation.store.write().await?;
@@ -72,11 +135,13 @@ async fn write_answer(installation: &Installation, gateway: &str, reference: &st
         }
         QueryAnswer::Unknown => {
             messages::settle_doubt(&mut tx, &settle("failed", None, Some("unknown_to_gateway"))).await?;
+            campaigns::give_back(&mut tx, reference).await?;
             true
         }
         QueryAnswer::Accepted { id } => {
             messages::settle_doubt(&mut tx, &settle("accepted", id, None)).await?;
-            dispose(&mut tx, &invitations, Disposition::NothingHeard, &[Disposition::NotAttempted], now).await?;
+            cases::dispose_of_invitations(&mut tx, &invitations, Disposition::NothingHeard, &[Disposition::NotAttempted], Source::Gateway, now)
+                .await?;
             true
         }
         QueryAnswer::Delivered { id } => {
@@ -100,7 +165,13 @@ async fn apply(
     delivered: bool,
     now: Timestamp,
 ) -> Result<(), DispatchError> {
-    let receipt =
-        receipts::Receipt { gateway: gateway.to_owned(), reference: Some(reference.to_owned()), gateway_message_id: id, delivered, code: None };
+    let receipt = receipts::Receipt {
+        gateway: gateway.to_owned(),
+        reference: Some(reference.to_owned()),
+        gateway_message_id: id,
+        phone_hash: None,
+        delivered,
+        code: None,
+    };
     super::incoming::apply_receipt(tx, &receipt, false, now).await
 }

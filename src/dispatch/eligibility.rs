@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
-
 use crate::config::ContactCaps;
-use crate::domain::contact_window::ContactHours;
+use crate::domain::contact_plan::ContactPlan;
 use crate::domain::time::Timestamp;
+use crate::domain::zones::Zones;
 use crate::store::invitations::InvitedCase;
 
 /// What to do with an invitation that is due.
@@ -19,13 +18,24 @@ pub enum Decision {
     Stop,
 }
 
+/// Whether a number may be contacted at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suppressed {
+    No,
+    Until(Timestamp),
+    ForGood,
+}
+
 /// What is known of the person at this moment.
 pub struct Circumstances<'a> {
     pub cases: &'a [&'a InvitedCase],
-    pub is_suppressed: bool,
+    pub suppressed: Suppressed,
     /// Times of the contacts with this number, across all campaigns.
     pub contacts: &'a [Timestamp],
-    pub zone: Tz,
+    pub zones: &'a Zones,
+    /// Seeds the place in a wave.
+    pub phone_hash: &'a str,
+    pub step: u32,
 }
 
 /// A case that can still be answered.
@@ -33,12 +43,21 @@ pub fn is_askable(case: &InvitedCase, now: Timestamp) -> bool {
     case.is_open && case.in_field && !case.is_cell_full && case.field_closes_at > now
 }
 
-pub fn decide(who: &Circumstances<'_>, hours: &ContactHours, caps: &ContactCaps, now: Timestamp) -> Decision {
-    if who.is_suppressed || !who.cases.iter().any(|case| is_askable(case, now)) {
+pub fn decide(who: &Circumstances<'_>, plan: &ContactPlan, caps: &ContactCaps, now: Timestamp) -> Decision {
+    if who.suppressed == Suppressed::ForGood || !who.cases.iter().any(|case| is_askable(case, now)) {
         return Decision::Stop;
     }
-    let allowed = now.max(caps_allow_from(who.contacts, caps));
-    match hours.next_open(allowed, who.zone) {
+    let until = if let Suppressed::Until(until) = who.suppressed { until } else { now };
+    when(who, plan, now.max(until).max(caps_allow_from(who.contacts, caps)), now)
+}
+
+/// The answer to a person's own opt-out: within contact hours like everything, but whatever else has been sent, and though the number is suppressed.
+pub fn decide_confirmation(who: &Circumstances<'_>, plan: &ContactPlan, now: Timestamp) -> Decision {
+    when(who, plan, now, now)
+}
+
+fn when(who: &Circumstances<'_>, plan: &ContactPlan, allowed: Timestamp, now: Timestamp) -> Decision {
+    match plan.next_contact(allowed, who.zones, who.phone_hash, who.step) {
         Some(open) if open <= now => Decision::Send,
         Some(open) => Decision::Later(open),
         None => Decision::Stop,

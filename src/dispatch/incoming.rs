@@ -5,27 +5,41 @@
 use phonenumber::country;
 
 use super::DispatchError;
-use super::settle::dispose;
+use crate::campaign::read_plan;
 use crate::domain::disposition::Disposition;
+use crate::domain::ids::ProgrammeId;
 use crate::domain::phone::Phone;
 use crate::domain::reply::ReplyMeaning;
+use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
 use crate::gateway;
 use crate::installation::{Installation, place};
 use crate::store::cases::Source;
 use crate::store::receipts::{self, Applied};
-use crate::store::replies::{self, NewReply};
-use crate::store::{WriteTx, cases, invitations, programmes, suppressions};
+use crate::store::replies::{self, Contacted, NewReply};
+use crate::store::suppressions::{self, NewSuppression};
+use crate::store::{WriteTx, campaigns, cases, invitations, programmes};
+
+/// Takes what a gateway delivered on its own connection.
+pub async fn take_delivery(installation: &Installation, gateway: &str, delivery: &gateway::Delivery) -> Result<(), DispatchError> {
+    take_receipts(installation, gateway, delivery.receipts.clone()).await?;
+    for reply in &delivery.replies {
+        take_reply(installation, gateway, reply).await?;
+    }
+    Ok(())
+}
 
 /// Takes the receipts of one push, in one transaction.
 pub async fn take_receipts(installation: &Installation, gateway: &str, pushed: Vec<gateway::Receipt>) -> Result<(), DispatchError> {
     let now = installation.clock.now();
     let mut tx = installation.store.write().await?;
     for receipt in pushed {
+        let to = receipt.to.as_ref().and_then(|to| Phone::parse(to.reveal(), region_of(installation)).ok());
         let stored = receipts::Receipt {
             gateway: gateway.to_owned(),
             reference: receipt.reference,
             gateway_message_id: receipt.id,
+            phone_hash: to.map(|to| installation.keys.hasher().number(&to)),
             delivered: receipt.delivered,
             code: receipt.code,
         };
@@ -38,22 +52,26 @@ pub async fn take_receipts(installation: &Installation, gateway: &str, pushed: V
 pub(super) async fn apply_receipt(tx: &mut WriteTx, receipt: &receipts::Receipt, dead_number: bool, now: Timestamp) -> Result<(), DispatchError> {
     let Applied::Moved(invitation) = receipts::apply(tx, receipt, now).await? else { return Ok(()) };
     let unheard = [Disposition::NotAttempted, Disposition::NothingHeard];
-    if receipt.delivered {
-        dispose(tx, &[invitation], Disposition::NonContact, &unheard, now).await?;
-    } else if dead_number {
-        dispose(tx, &[invitation], Disposition::NonWorkingNumber, &unheard, now).await?;
+    let (to, from) = match (receipt.delivered, dead_number) {
+        (true, _) => (Disposition::NonContact, &unheard[..]),
+        (false, true) => (Disposition::NonWorkingNumber, &unheard[..]),
+        (false, false) => (Disposition::NothingHeard, &unheard[..1]),
+    };
+    cases::dispose_of_invitations(tx, &[invitation], to, from, Source::Gateway, now).await?;
+    if !receipt.delivered && dead_number {
         invitations::stop(tx, &[invitation]).await?;
-    } else {
-        dispose(tx, &[invitation], Disposition::NothingHeard, &[Disposition::NotAttempted], now).await?;
     }
     Ok(())
+}
+
+fn region_of(installation: &Installation) -> country::Id {
+    installation.config.default_region.parse().unwrap_or(country::CN)
 }
 
 /// Takes one reply. Pushed a second time, it changes nothing.
 pub async fn take_reply(installation: &Installation, gateway: &str, reply: &gateway::Reply) -> Result<(), DispatchError> {
     let now = installation.clock.now();
-    let region = installation.config.default_region.parse().unwrap_or(country::CN);
-    let Ok(phone) = Phone::parse(reply.from.reveal(), region) else {
+    let Ok(phone) = Phone::parse(reply.from.reveal(), region_of(installation)) else {
         tracing::warn!(gateway, "a reply came from something that is no telephone number; it is dropped");
         return Ok(());
     };
@@ -78,32 +96,64 @@ pub async fn take_reply(installation: &Installation, gateway: &str, reply: &gate
     };
     let is_new = replies::add(&mut tx, &new, now).await?;
     if is_new && meaning == ReplyMeaning::OptOut {
-        let programme = match contacted {
-            Some(contacted) if !installation.config.opt_out_for_all => Some(contacted.programme),
-            _ => None,
-        };
+        let programme = contacted.as_ref().filter(|_| !installation.config.opt_out_for_all).map(|contacted| contacted.programme);
         opt_out(&mut tx, &phone_hash, programme, Source::Reply, now).await?;
+        if let Some(contacted) = contacted {
+            confirm(&mut tx, &contacted, now).await?;
+        }
     }
     tx.commit().await?;
     Ok(())
 }
 
-/// Suppresses a number in a programme, or everywhere, and ends all that was planned for it.
-pub async fn opt_out(
-    tx: &mut WriteTx,
-    phone_hash: &str,
-    programme: Option<crate::domain::ids::ProgrammeId>,
-    source: Source,
-    now: Timestamp,
-) -> Result<(), DispatchError> {
+/// Plans the answer to an opt-out, where the campaign's plan has one.
+async fn confirm(tx: &mut WriteTx, contacted: &Contacted, now: Timestamp) -> Result<(), DispatchError> {
+    let campaign = campaigns::get(tx, contacted.campaign).await?;
+    let plan = read_plan(&campaign.plan).map_err(|error| DispatchError::Plan { code: campaign.code.clone(), error })?;
+    if !plan.confirmation.is_empty() {
+        invitations::plan_confirmation(tx, contacted.invitation, now).await?;
+    }
+    Ok(())
+}
+
+/// Why a number is not contacted, and until when.
+#[derive(Debug, Clone)]
+pub struct Suppression<'a> {
+    pub reason: SuppressionReason,
+    /// `None`: everywhere.
+    pub programme: Option<ProgrammeId>,
+    /// `None`: for good.
+    pub expires_at: Option<Timestamp>,
+    pub phone_hash: &'a str,
+}
+
+/// Suppresses a number in a programme, or everywhere, and ends all that was planned for it; a suppression for a time only holds it up.
+pub async fn suppress(tx: &mut WriteTx, suppression: &Suppression<'_>, source: Source, now: Timestamp) -> Result<(), DispatchError> {
+    let &Suppression { reason, programme, expires_at, phone_hash } = suppression;
     let scope = match programme {
         Some(programme) => programmes::get(tx, programme).await?.code,
         None => suppressions::ALL.to_owned(),
     };
-    suppressions::add(tx, phone_hash, &scope, "opt_out", now).await?;
+    let new = NewSuppression { phone_hash, scope: &scope, reason: reason.as_str(), expires_at };
+    suppressions::add(tx, &new, now).await?;
+    if expires_at.is_some() {
+        return Ok(());
+    }
     let theirs = invitations::to_number(tx, phone_hash, programme).await?;
     let open = cases::open_of_invitations(tx, &theirs).await?;
-    cases::dispose(tx, &open, Disposition::Refusal, &[], source, now).await?;
+    cases::dispose(tx, &open, reason.disposition(), &[], source, now).await?;
     invitations::stop(tx, &theirs).await?;
     Ok(())
+}
+
+/// A person does not want to be contacted any more.
+pub async fn opt_out(
+    tx: &mut WriteTx,
+    phone_hash: &str,
+    programme: Option<ProgrammeId>,
+    source: Source,
+    now: Timestamp,
+) -> Result<(), DispatchError> {
+    let suppression = Suppression { reason: SuppressionReason::OptOut, programme, expires_at: None, phone_hash };
+    suppress(tx, &suppression, source, now).await
 }

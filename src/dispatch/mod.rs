@@ -5,29 +5,41 @@
 //! the moment of submit (I2); slots come from the rate that all daemons share, and a slot is good only at its time (I3). It decides nothing about
 //! answers or quotas, and closes no field.
 //!
-//! [`claim`] takes and marks, [`eligibility`] decides, [`slots`] and [`submit`] send, [`settle`] writes what came of it, [`doubt`] asks after
-//! messages whose answer was lost, [`incoming`] takes receipts and replies. [`Dispatcher::tick`] is one step of all that.
+//! [`claim`] takes and marks, [`eligibility`] decides, [`rooms`] says how much each gateway takes now, [`slots`] and [`submit`] send, [`settle`]
+//! writes what came of it, [`breakers`] hold failing gateways still, [`doubt`] asks after messages whose answer was lost, [`incoming`] takes receipts
+//! and replies. [`Dispatcher::tick`] is one step of all that; the daemon runs [`Dispatcher::tick_lane`] in [`WORKERS`] loops for each gateway, so
+//! that one claims while another sends and a third writes.
 
+mod breakers;
 mod claim;
-mod doubt;
+pub mod doubt;
 mod eligibility;
 pub mod incoming;
+mod rooms;
 mod settle;
 mod slots;
 mod submit;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Semaphore;
 
 use crate::campaign::read_plan;
+use crate::config::Route;
 use crate::crypto::{KeyRingError, SealError};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
 use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
 use crate::store::campaigns::{self, Campaign};
-use crate::store::{StoreError, invitations, rates};
+use crate::store::{StoreError, invitations, programmes, rates};
+use breakers::Breakers;
 pub use eligibility::is_askable;
+use rooms::Rooms;
+
+/// So many loops drive each gateway of the daemon.
+pub const WORKERS: u32 = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DispatchError {
@@ -39,6 +51,8 @@ pub enum DispatchError {
     Seal(#[from] SealError),
     #[error("campaign {code}: its stored plan cannot be read: {error}")]
     Plan { code: String, error: ContactPlanError },
+    #[error("a task of the dispatcher broke off; its messages come into doubt")]
+    BrokeOff,
 }
 
 /// What one tick did.
@@ -53,62 +67,153 @@ pub struct Tick {
 }
 
 impl Tick {
-    /// Nothing was due.
+    /// Nothing was due, or nothing could go now.
     pub fn is_idle(&self) -> bool {
         *self == Tick::default()
     }
+
+    fn add(&mut self, other: Tick) {
+        self.submitted += other.submitted;
+        self.moved += other.moved;
+        self.settled += other.settled;
+    }
+}
+
+/// What does not change about a campaign while it runs.
+struct Launched {
+    plan: ContactPlan,
+    programme: String,
 }
 
 /// Drives all running campaigns of an installation.
 pub struct Dispatcher {
     installation: Arc<Installation>,
-    plans: Mutex<HashMap<CampaignId, Arc<ContactPlan>>>,
+    launched: Mutex<HashMap<CampaignId, Arc<Launched>>>,
+    /// Requests that each gateway may have at a time.
+    permits: HashMap<String, Arc<Semaphore>>,
+    breakers: Arc<Breakers>,
+    /// Gateways whose slots are all taken far ahead: up to when, and since when we have seen that.
+    booked: Mutex<HashMap<String, (Timestamp, Timestamp)>>,
+}
+
+/// One campaign's way to its gateways, for as long as one tick lasts.
+struct Lane {
+    installation: Arc<Installation>,
+    campaign: Campaign,
+    launched: Arc<Launched>,
+    route: Route,
+    permits: HashMap<String, Arc<Semaphore>>,
+    breakers: Arc<Breakers>,
+}
+
+impl Lane {
+    fn plan(&self) -> &ContactPlan {
+        &self.launched.plan
+    }
 }
 
 impl Dispatcher {
     pub fn new(installation: Arc<Installation>) -> Dispatcher {
-        Dispatcher { installation, plans: Mutex::default() }
+        let gateways = &installation.config.gateways;
+        let permits = gateways.iter().map(|(name, gateway)| (name.clone(), Arc::new(Semaphore::new(gateway.in_flight as usize)))).collect();
+        Dispatcher { installation, launched: Mutex::default(), permits, breakers: Arc::default(), booked: Mutex::default() }
+    }
+
+    /// The names that campaigns may go through: gateways and routes. Each is a lane of its own, so that a slow one holds up no other.
+    pub fn lanes(&self) -> Vec<String> {
+        let config = &self.installation.config;
+        config.gateways.keys().chain(config.routes.keys()).cloned().collect()
     }
 
     /// One step: every running campaign gets one batch, and messages in doubt are asked after.
     pub async fn tick(&self) -> Result<Tick, DispatchError> {
-        let mut tick = Tick { settled: doubt::settle_doubts(&self.installation).await?, ..Tick::default() };
+        let mut tick = self.tick_doubts().await?;
+        tick.add(self.tick_campaigns(None).await?);
+        Ok(tick)
+    }
+
+    /// One step of messages in doubt alone.
+    pub async fn tick_doubts(&self) -> Result<Tick, DispatchError> {
+        Ok(Tick { settled: doubt::settle_doubts(&self.installation).await?, ..Tick::default() })
+    }
+
+    /// One step of the campaigns that go through one gateway or route.
+    pub async fn tick_lane(&self, lane: &str) -> Result<Tick, DispatchError> {
+        self.tick_campaigns(Some(lane)).await
+    }
+
+    async fn tick_campaigns(&self, lane: Option<&str>) -> Result<Tick, DispatchError> {
+        let mut tick = Tick::default();
         let now = self.installation.clock.now();
-        let (due, held) = {
-            let mut connection = self.installation.store.read().await?;
-            (campaigns::with_due_invitations(&mut connection, now).await?, rates::paused(&mut connection, now).await?)
-        };
-        for campaign in due.into_iter().filter(|campaign| !held.iter().any(|(gateway, _)| *gateway == campaign.gateway)) {
-            let plan = self.plan_of(&campaign)?;
-            let Some(gateway) = self.installation.gateways.get(&campaign.gateway) else {
+        let due = campaigns::with_due_invitations(&mut *self.installation.store.read().await?, now).await?;
+        for campaign in due.into_iter().filter(|campaign| lane.is_none_or(|lane| lane == campaign.gateway)) {
+            let Some(route) = self.installation.config.route(&campaign.gateway) else {
                 tracing::error!(campaign = campaign.code, gateway = campaign.gateway, "the campaign's gateway is not configured; nothing is sent");
                 continue;
             };
-            let batch = claim::claim(&self.installation, &campaign, &plan).await?;
+            let states = rates::states(&mut *self.installation.store.read().await?, now).await?;
+            self.free_lost_slots(&route, &states, now).await?;
+            let rooms = Rooms::new(&self.installation, &route, states, now);
+            if !rooms.any() {
+                continue;
+            }
+            let launched = self.launched(&campaign).await?;
+            let (permits, breakers) = (self.permits.clone(), self.breakers.clone());
+            let lane = Arc::new(Lane { installation: self.installation.clone(), campaign, launched, route, permits, breakers });
+            let batch = claim::claim(&lane, rooms).await?;
             tick.moved += batch.moved;
-            tick.submitted += submit::submit_and_settle(&self.installation, gateway, &campaign, &plan, batch).await?;
+            tick.submitted += submit::submit_and_settle(&lane, batch).await?;
         }
         Ok(tick)
     }
 
-    /// When anything is due next, as far as it is planned: a step, a doubt, or the end of a gateway's pause that steps are waiting for.
+    /// When anything is due next, as far as it is planned: a step, a doubt, or the time from which gateways take what is due already.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, DispatchError> {
         let now = self.installation.clock.now();
         let mut connection = self.installation.store.read().await?;
-        let planned = invitations::next_due(&mut connection).await?;
-        let pause_ends = rates::paused(&mut connection, now).await?.into_iter().map(|(_, until)| until).min();
-        let planned = planned.map(|at| if at <= now { pause_ends.unwrap_or(at) } else { at });
         let doubt = doubt::next_due(&mut connection, &self.installation).await?;
-        Ok([planned, doubt].into_iter().flatten().min())
+        let mut next = Vec::from_iter(doubt);
+        let states = rates::states(&mut connection, now).await?;
+        let due: BTreeSet<String> = campaigns::with_due_invitations(&mut connection, now).await?.into_iter().map(|c| c.gateway).collect();
+        for route in due.iter().filter_map(|name| self.installation.config.route(name)) {
+            next.push(Rooms::new(&self.installation, &route, states.clone(), now).opens_at(now));
+        }
+        next.extend(invitations::next_due_after(&mut connection, now).await?);
+        Ok(next.into_iter().min())
     }
 
     /// A launched plan never changes, so it is read once.
-    fn plan_of(&self, campaign: &Campaign) -> Result<Arc<ContactPlan>, DispatchError> {
-        let mut plans = self.plans.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(plan) = plans.get(&campaign.id) {
-            return Ok(plan.clone());
+    async fn launched(&self, campaign: &Campaign) -> Result<Arc<Launched>, DispatchError> {
+        if let Some(launched) = lock(&self.launched).get(&campaign.id) {
+            return Ok(launched.clone());
         }
         let plan = read_plan(&campaign.plan).map_err(|error| DispatchError::Plan { code: campaign.code.clone(), error })?;
-        Ok(plans.entry(campaign.id).or_insert(Arc::new(plan)).clone())
+        let programme = programmes::get(&mut *self.installation.store.read().await?, campaign.programme_id).await?.code;
+        Ok(lock(&self.launched).entry(campaign.id).or_insert(Arc::new(Launched { plan, programme })).clone())
     }
+
+    /// Slots are never taken far ahead; if they are, a clock has been set back since. When nobody takes more of them, they are freed: another daemon
+    /// whose clock is ahead would.
+    async fn free_lost_slots(&self, route: &Route, states: &rooms::States, now: Timestamp) -> Result<(), DispatchError> {
+        for gateway in route.gateways() {
+            let Some(state) = states.get(gateway).filter(|state| state.free_from > now + rooms::NEVER_BOOKED_SO_FAR) else { continue };
+            let seen = *lock(&self.booked).entry(gateway.to_owned()).or_insert((state.free_from, now));
+            if seen.0 != state.free_from {
+                tracing::error!(gateway, "another daemon's clock is ahead of this one's; nothing is sent from here until they agree");
+                lock(&self.booked).remove(gateway);
+            } else if now.since(seen.1) >= rooms::WATCHED_FOR {
+                tracing::warn!(gateway, "the clock has been set back; the gateway's slots are counted anew");
+                let mut tx = self.installation.store.write().await?;
+                rates::free_slots(&mut tx, gateway, now + rooms::WATCHED_FOR).await?;
+                tx.commit().await?;
+                lock(&self.booked).remove(gateway);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is behind these locks is whole at every moment, whoever panicked with one in hand.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::DispatchError;
+use super::rooms::pace;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
-use crate::store::rates::{self, SLOT_TOLERANCE};
+use crate::store::rates::{self, Pace, SLOT_TOLERANCE};
 
 /// Slots are taken no further ahead than this; a daemon that dies loses its share for no longer.
 const HORIZON: Duration = Duration::from_secs(2);
@@ -17,8 +18,8 @@ const COMMIT_TAKES: Duration = Duration::from_millis(6);
 pub struct Slots<'a> {
     installation: &'a Installation,
     gateway: &'a str,
-    per_second: u32,
-    /// So many are taken at once: what goes out in a tenth of a second, or at the same time.
+    pace: Pace,
+    /// So many are taken at once: what goes out in a tenth of a second, in one request, or at the same time.
     slice: usize,
     /// At a rate whose slots pass faster than commits are made, some pass unused: then no fewer than a twentieth of a second's are taken.
     at_least: usize,
@@ -26,11 +27,17 @@ pub struct Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
-    pub fn new(installation: &'a Installation, gateway: &'a str, in_flight: u32) -> Slots<'a> {
-        let per_second = installation.config.gateways.get(gateway).map_or(1, |g| g.rate_per_second);
-        let slice = (per_second / 10).max(in_flight).max(2) as usize;
-        let at_least = if per_second > 1_000 { per_second as usize / 20 } else { 1 };
-        Slots { installation, gateway, per_second, slice, at_least, held: VecDeque::new() }
+    pub fn new(installation: &'a Installation, gateway: &'a str) -> Slots<'a> {
+        let pace = pace(installation, gateway);
+        let in_flight = installation.config.gateways.get(gateway).map_or(1, |g| g.in_flight);
+        let slice = (pace.per_second / 10).max(in_flight).max(pace.group).max(2) as usize;
+        let at_least = if pace.per_second > 1_000 { pace.per_second as usize / 20 } else { 1 };
+        Slots { installation, gateway, pace, slice, at_least, held: VecDeque::new() }
+    }
+
+    /// Messages that may go in one request.
+    pub fn group(&self) -> usize {
+        self.pace.group as usize
     }
 
     /// The next slot that can still be used; `left` messages want one. `None`: the gateway is held still, or other daemons have all there is for now.
@@ -46,6 +53,11 @@ impl<'a> Slots<'a> {
         Ok(self.held.pop_front())
     }
 
+    /// One more slot at the same instant.
+    pub fn another_at(&mut self, at: Timestamp) -> bool {
+        self.held.front() == Some(&at) && self.held.pop_front().is_some()
+    }
+
     /// A slot whose time is over may be another daemon's turn by now.
     fn drop_missed(&mut self) {
         let now = self.installation.clock.now();
@@ -56,7 +68,7 @@ impl<'a> Slots<'a> {
 
     /// Do more slots pass during a commit than in the tolerance of one?
     fn is_hurried(&self) -> bool {
-        self.per_second > 100
+        self.pace.per_second > 100 || self.pace.group > 1
     }
 
     async fn take(&mut self, wanted: usize) -> Result<(), DispatchError> {
@@ -66,7 +78,7 @@ impl<'a> Slots<'a> {
         let engine = tx.engine();
         // The commit takes its time: the first slots should not be over before it is done. (Virtual time stands still meanwhile.)
         let from = self.installation.clock.now() + if self.is_hurried() { COMMIT_TAKES } else { Duration::ZERO };
-        let slots = rates::take_slots(&mut tx, engine, self.gateway, from, self.per_second, horizon, wanted).await?;
+        let slots = rates::take_slots(&mut tx, engine, self.gateway, from, self.pace, horizon, wanted).await?;
         tx.commit().await?;
         // Rounded up: a slot is never used before its time.
         self.held.extend(slots.into_iter().map(|slot| Timestamp(slot.div_euclid(1000) + i64::from(slot.rem_euclid(1000) > 0))));

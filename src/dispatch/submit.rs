@@ -1,23 +1,23 @@
-//! Submits claimed messages, each at a slot of the gateway's rate, so many at a time as the gateway's configuration allows.
+//! Submits claimed messages, each at a slot of its gateway's rate, so many at a time as the gateway's configuration allows; where a gateway takes many
+//! messages in one request, those of one instant go together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use std::vec::IntoIter;
 
+use futures_util::future::try_join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::DispatchError;
 use super::claim::{Batch, ClaimedMessage};
 use super::settle::{Answered, Ending, settle};
 use super::slots::Slots;
-use crate::domain::contact_plan::ContactPlan;
+use super::{DispatchError, Lane};
+use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
-use crate::gateway::{Gateway, Outcome};
-use crate::installation::Installation;
-use crate::store::campaigns::Campaign;
+use crate::gateway::{Gateway, Outcome, OutgoingMessage};
 use crate::store::invitations;
 use crate::store::rates::SLOT_TOLERANCE;
 
@@ -26,15 +26,16 @@ const SETTLE_SET: usize = 200;
 /// A look at the rules is good for so long; then the messages that still wait are looked at again.
 const LOOK_LASTS: Duration = Duration::from_millis(20);
 
-/// One batch on its way out.
+/// What goes out through one gateway.
 struct Sending<'a> {
-    installation: &'a Arc<Installation>,
-    gateway: &'a Arc<dyn Gateway>,
-    campaign: &'a Campaign,
-    plan: &'a ContactPlan,
-    programme: String,
+    lane: &'a Arc<Lane>,
+    gateway: Arc<dyn Gateway>,
+    name: String,
+    /// Is there another gateway that works, for what this one does not take?
+    works_beside: bool,
     permits: Arc<Semaphore>,
-    under_way: JoinSet<Answered>,
+    under_way: JoinSet<Vec<Answered>>,
+    settling: JoinSet<Result<(), DispatchError>>,
     answered: Vec<Answered>,
     submitted: u64,
     look: Look,
@@ -54,38 +55,45 @@ impl Look {
     }
 }
 
-/// Sends a batch and writes what came of it; returns how many messages were submitted.
-pub async fn submit_and_settle(
-    installation: &Arc<Installation>,
-    gateway: &Arc<dyn Gateway>,
-    campaign: &Campaign,
-    plan: &ContactPlan,
-    batch: Batch,
-) -> Result<u64, DispatchError> {
-    let in_flight = installation.config.gateways.get(&campaign.gateway).map_or(1, |g| g.in_flight);
-    let mut sending = Sending {
-        installation,
-        gateway,
-        campaign,
-        plan,
-        programme: batch.programme,
-        permits: Arc::new(Semaphore::new(in_flight as usize)),
-        under_way: JoinSet::new(),
-        answered: Vec::new(),
-        submitted: 0,
-        look: Look::default(),
-    };
-    let slots = Slots::new(installation, &campaign.gateway, in_flight);
-    sending.send(batch.messages, slots).await?;
-    // A submit that panicked stays `submitting`, and so comes into doubt: never sent again.
-    while let Some(done) = sending.under_way.join_next().await {
-        sending.answered.extend(done.ok());
+/// Sends a batch, through all its gateways at once, and writes what came of it; returns how many messages were submitted.
+pub async fn submit_and_settle(lane: &Arc<Lane>, batch: Batch) -> Result<u64, DispatchError> {
+    let mut by_gateway: BTreeMap<String, Vec<ClaimedMessage>> = BTreeMap::new();
+    batch.messages.into_iter().for_each(|claimed| by_gateway.entry(claimed.gateway.clone()).or_default().push(claimed));
+    let mut all = Vec::new();
+    for (name, messages) in by_gateway {
+        let (Some(gateway), Some(permits)) = (lane.installation.gateways.get(&name), lane.permits.get(&name)) else { continue };
+        let sending = Sending {
+            lane,
+            gateway: gateway.clone(),
+            works_beside: batch.rooms.works_beside(&name),
+            name,
+            permits: permits.clone(),
+            under_way: JoinSet::new(),
+            settling: JoinSet::new(),
+            answered: Vec::new(),
+            submitted: 0,
+            look: Look::default(),
+        };
+        all.push(sending.run(messages));
     }
-    settle(installation, campaign, plan, sending.answered).await?;
-    Ok(sending.submitted)
+    Ok(try_join_all(all).await?.into_iter().sum())
 }
 
 impl Sending<'_> {
+    async fn run(mut self, messages: Vec<ClaimedMessage>) -> Result<u64, DispatchError> {
+        let (lane, name) = (self.lane, self.name.clone());
+        let sent = self.send(messages, Slots::new(&lane.installation, &name)).await;
+        // A submit that panicked stays `submitting`, and so comes into doubt: never sent again.
+        while let Some(done) = self.under_way.join_next().await {
+            self.answered.extend(done.into_iter().flatten());
+        }
+        self.settle();
+        while let Some(settled) = self.settling.join_next().await {
+            settled.map_err(|_| DispatchError::BrokeOff)??;
+        }
+        sent.map(|()| self.submitted)
+    }
+
     /// Submits each message at its slot. What finds no slot now is given back; the next claim takes it.
     async fn send(&mut self, messages: Vec<ClaimedMessage>, mut slots: Slots<'_>) -> Result<(), DispatchError> {
         let mut waiting = messages.into_iter();
@@ -93,32 +101,32 @@ impl Sending<'_> {
             // A place in flight before a slot: while a gateway is busy with all that it may have, no slot passes unused.
             // (The semaphore is never closed.)
             let permit = self.permits.clone().acquire_owned().await.ok();
-            let Some(claimed) = self.at_a_slot(first, &mut waiting, &mut slots).await? else { break };
-            self.submit(claimed, permit);
+            let Some(request) = self.at_a_slot(first, &mut waiting, &mut slots).await? else { break };
+            self.submit(request, permit);
             while let Some(Ok(done)) = self.under_way.try_join_next() {
-                self.answered.push(done);
+                self.answered.extend(done);
             }
             if self.answered.len() >= SETTLE_SET {
-                settle(self.installation, self.campaign, self.plan, std::mem::take(&mut self.answered)).await?;
+                self.settle();
             }
         }
         waiting.for_each(|claimed| self.withdraw(claimed));
         Ok(())
     }
 
-    /// Waits for a slot and returns who may use it: the first one, or, if the rules have changed meanwhile, the next one who may go.
-    /// `None`: there is no slot for now, or nobody left.
+    /// Waits for a slot and returns who may use it: the first one, or, if the rules have changed meanwhile, the next one who may go; and those who go in
+    /// the same request. `None`: there is no slot for now, or nobody left.
     async fn at_a_slot(
         &mut self,
         first: ClaimedMessage,
         waiting: &mut IntoIter<ClaimedMessage>,
         slots: &mut Slots<'_>,
-    ) -> Result<Option<ClaimedMessage>, DispatchError> {
-        let clock = self.installation.clock.clone();
+    ) -> Result<Option<Vec<ClaimedMessage>>, DispatchError> {
+        let clock = self.lane.installation.clock.clone();
         let mut claimed = first;
         while let Some(at) = slots.next(waiting.len() + 1).await? {
             clock.sleep_until(at).await;
-            while !self.is_allowed_now(&claimed).await? {
+            while !self.is_allowed_now(&claimed, waiting.as_slice()).await? {
                 self.withdraw(claimed);
                 match self.next_allowed(waiting).await? {
                     Some(next) => claimed = next,
@@ -126,26 +134,44 @@ impl Sending<'_> {
                 }
             }
             if clock.now() <= at + SLOT_TOLERANCE {
-                return Ok(Some(claimed));
+                let mut request = vec![claimed];
+                while request.len() < slots.group() && self.may_join(&request, waiting.as_slice()) && slots.another_at(at) {
+                    request.extend(waiting.next());
+                }
+                return Ok(Some(request));
             }
         }
         self.withdraw(claimed);
         Ok(None)
     }
 
+    /// May the next one go in this request as well? (Looked at a moment ago; who was not comes into a request of its own.)
+    fn may_join(&self, request: &[ClaimedMessage], waiting: &[ClaimedMessage]) -> bool {
+        let (Some(first), Some(next)) = (request.first(), waiting.first()) else { return false };
+        let now = self.lane.installation.clock.now();
+        let is_allowed = next.step == CONFIRMATION_STEP || (self.look.is_fresh(next.invitation, now) && self.look.allowed.contains(&next.invitation));
+        is_allowed
+            && self.lane.plan().hours.is_open(now, &next.zones)
+            && !first.message.alone
+            && !next.message.alone
+            && self.gateway.goes_with(&first.message, &next.message)
+            // A receipt names a message of a request by its number.
+            && request.iter().all(|claimed| claimed.phone_hash != next.phone_hash)
+    }
+
     fn withdraw(&mut self, claimed: ClaimedMessage) {
-        let at = self.installation.clock.now();
+        let at = self.lane.installation.clock.now();
         self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at });
     }
 
     /// The next message that may go (invariant I2); those that may not are withdrawn.
     async fn next_allowed(&mut self, waiting: &mut IntoIter<ClaimedMessage>) -> Result<Option<ClaimedMessage>, DispatchError> {
         while let Some(first) = waiting.as_slice().first() {
-            if !self.look.is_fresh(first.invitation, self.installation.clock.now()) {
+            if first.step != CONFIRMATION_STEP && !self.look.is_fresh(first.invitation, self.lane.installation.clock.now()) {
                 self.look(waiting.as_slice()).await?;
             }
             let Some(claimed) = waiting.next() else { break };
-            if self.look.allowed.contains(&claimed.invitation) {
+            if claimed.step == CONFIRMATION_STEP || self.look.allowed.contains(&claimed.invitation) {
                 return Ok(Some(claimed));
             }
             self.withdraw(claimed);
@@ -153,35 +179,49 @@ impl Sending<'_> {
         Ok(None)
     }
 
-    /// May this message go at this very moment?
-    async fn is_allowed_now(&mut self, claimed: &ClaimedMessage) -> Result<bool, DispatchError> {
-        let now = self.installation.clock.now();
-        if !self.look.is_fresh(claimed.invitation, now) {
-            self.look(std::slice::from_ref(claimed)).await?;
+    /// May this message go at this very moment? Whoever waits behind it is looked at with it.
+    async fn is_allowed_now(&mut self, claimed: &ClaimedMessage, waiting: &[ClaimedMessage]) -> Result<bool, DispatchError> {
+        let now = self.lane.installation.clock.now();
+        if claimed.step != CONFIRMATION_STEP && !self.look.is_fresh(claimed.invitation, now) {
+            self.look(std::iter::once(claimed).chain(waiting)).await?;
         }
-        Ok(self.look.allowed.contains(&claimed.invitation) && self.plan.hours.is_open(now, claimed.zone))
+        let is_allowed = claimed.step == CONFIRMATION_STEP || self.look.allowed.contains(&claimed.invitation);
+        Ok(is_allowed && self.lane.plan().hours.is_open(now, &claimed.zones))
     }
 
     /// Looks the rules up for those who are about to go while the look lasts.
-    async fn look(&mut self, waiting: &[ClaimedMessage]) -> Result<(), DispatchError> {
-        let now = self.installation.clock.now();
-        let per_second = self.installation.config.gateways.get(&self.campaign.gateway).map_or(1, |g| g.rate_per_second);
-        let soon = (per_second / 50).clamp(1, 500) as usize;
-        let invitations: Vec<InvitationId> = waiting.iter().take(soon).map(|claimed| claimed.invitation).collect();
-        let mut connection = self.installation.store.read().await?;
-        let allowed = invitations::may_send(&mut connection, &invitations, &self.programme, now).await?;
+    async fn look<'c>(&mut self, waiting: impl IntoIterator<Item = &'c ClaimedMessage>) -> Result<(), DispatchError> {
+        let installation = &self.lane.installation;
+        let now = installation.clock.now();
+        let pace = super::rooms::pace(installation, &self.name);
+        let soon = (pace.per_second / 50).max(pace.group).clamp(1, 500) as usize;
+        let invitations: Vec<InvitationId> = waiting.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
+        let mut connection = installation.store.read().await?;
+        let allowed = invitations::may_send(&mut connection, &invitations, &self.lane.launched.programme, now).await?;
         self.look = Look { at: Some(now), looked_at: invitations.into_iter().collect(), allowed };
         Ok(())
     }
 
-    fn submit(&mut self, claimed: ClaimedMessage, permit: Option<OwnedSemaphorePermit>) {
-        self.submitted += 1;
-        let (gateway, at) = (self.gateway.clone(), self.installation.clock.now());
+    fn submit(&mut self, request: Vec<ClaimedMessage>, permit: Option<OwnedSemaphorePermit>) {
+        self.submitted += request.len() as u64;
+        let (gateway, at) = (self.gateway.clone(), self.lane.installation.clock.now());
         self.under_way.spawn(async move {
-            let outcome = gateway.submit(std::slice::from_ref(&claimed.message)).await.pop();
+            let messages: Vec<OutgoingMessage> = request.iter().map(|claimed| claimed.message.clone()).collect();
+            let said = gateway.submit(&messages).await;
             drop(permit);
-            let outcome = outcome.unwrap_or(Outcome::InDoubt { code: "no_outcome".into() });
-            Answered { claimed, ending: Ending::Answered(outcome), at }
+            let mut outcomes = said.outcomes.into_iter();
+            let answered = |claimed| {
+                let outcome = outcomes.next().unwrap_or(Outcome::InDoubt { code: "no_outcome".into() });
+                Answered { claimed, ending: Ending::Answered(outcome, said.exchange.clone()), at }
+            };
+            request.into_iter().map(answered).collect()
         });
+    }
+
+    /// Writes what has been answered, while others are still on their way.
+    fn settle(&mut self) {
+        let answered = std::mem::take(&mut self.answered);
+        let now = self.lane.installation.clock.now();
+        self.settling.spawn(settle(self.lane.clone(), self.name.clone(), self.works_beside, answered, now));
     }
 }

@@ -7,10 +7,12 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::contact_window::{Calendar, ContactHours, ContactHoursError, Interval};
+use super::chance::fraction;
+use super::contact_window::{Calendar, ContactHours, ContactHoursError, Interval, Spread};
 use super::language::Language;
 use super::sms_text::{Template, TemplateError};
-use super::time::{days, parse_duration};
+use super::time::{Timestamp, days, parse_duration};
+use super::zones::Zones;
 
 /// A contact plan, checked whole.
 #[derive(Debug, Clone)]
@@ -21,8 +23,28 @@ pub struct ContactPlan {
     /// A message may have at most so many parts.
     pub max_parts: u32,
     pub hours: ContactHours,
+    /// Over how much of an open stretch those who are due at once are spread.
+    pub spread: Spread,
     pub steps: Vec<Step>,
+    /// What somebody who opts out by SMS is answered, once; empty: nothing.
+    pub confirmation: BTreeMap<Language, Template>,
 }
+
+impl ContactPlan {
+    /// When this person is contacted who is due from `at` on.
+    pub fn next_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, step: u32) -> Option<Timestamp> {
+        self.hours.place(at, zones, self.spread, fraction(phone_hash, u64::from(step)))
+    }
+
+    /// When this person gets the first step of a campaign that is launched at `at`.
+    pub fn first_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str) -> Option<Timestamp> {
+        let after = self.steps.first().map_or(Duration::ZERO, |step| step.after);
+        self.hours.place_in_wave(at + after, zones, self.spread, fraction(phone_hash, 0))
+    }
+}
+
+/// The step under which the confirmation of an opt-out goes out: once for an invitation, like every step.
+pub const CONFIRMATION_STEP: u32 = u32::MAX;
 
 /// One planned contact.
 #[derive(Debug, Clone)]
@@ -33,11 +55,9 @@ pub struct Step {
     pub texts: BTreeMap<Language, Template>,
 }
 
-impl Step {
-    /// The text in a respondent's language; the Chinese one where there is none.
-    pub fn text(&self, language: Language) -> Option<&Template> {
-        self.texts.get(&language).or_else(|| self.texts.get(&Language::Zh)).or_else(|| self.texts.values().next())
-    }
+/// The text in a respondent's language; the Chinese one where there is none.
+pub fn text_in(texts: &BTreeMap<Language, Template>, language: Language) -> Option<&Template> {
+    texts.get(&language).or_else(|| texts.get(&Language::Zh)).or_else(|| texts.values().next())
 }
 
 /// What is wrong with a plan, with the key where it stands.
@@ -63,6 +83,10 @@ pub enum ContactPlanError {
     Holidays(String),
     #[error("max_parts must be between 1 and 10")]
     MaxParts,
+    #[error("spread = «{0}» is neither \"window\" nor a duration such as 2h or 0s")]
+    Spread(String),
+    #[error("confirmation.text.{language}: {error}")]
+    Confirmation { language: Language, error: TemplateError },
 }
 
 /// The plan file as written. `deny_unknown_fields`: a misspelt key is refused with its line.
@@ -81,8 +105,20 @@ pub struct PlanFile {
     #[serde(default)]
     pub calendar: Option<HolidaysFile>,
     hours: HoursFile,
+    #[serde(default = "whole_window")]
+    spread: String,
     #[serde(default, rename = "step")]
     steps: Vec<StepFile>,
+    #[serde(default)]
+    confirmation: ConfirmationFile,
+}
+
+/// The answer to an opt-out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfirmationFile {
+    #[serde(default)]
+    text: BTreeMap<Language, String>,
 }
 
 /// `holidays = [dates]`, `workdays = [make-up dates]`.
@@ -126,6 +162,10 @@ fn two() -> u32 {
     2
 }
 
+fn whole_window() -> String {
+    "window".into()
+}
+
 impl PlanFile {
     pub fn parse(toml_text: &str) -> Result<PlanFile, ContactPlanError> {
         toml::from_str(toml_text).map_err(|e| ContactPlanError::Toml(e.to_string().trim().replace('\n', " ")))
@@ -156,8 +196,29 @@ impl PlanFile {
             signature: self.signature.clone(),
             max_parts: self.max_parts,
             hours: self.hours.check(self.calendar.as_ref())?,
+            spread: self.spread()?,
             steps,
+            confirmation: self.confirmation.check()?,
         })
+    }
+}
+
+impl PlanFile {
+    fn spread(&self) -> Result<Spread, ContactPlanError> {
+        match self.spread.as_str() {
+            "window" => Ok(Spread(None)),
+            raw => parse_duration(raw).map(|length| Spread(Some(length))).ok_or_else(|| ContactPlanError::Spread(raw.to_owned())),
+        }
+    }
+}
+
+impl ConfirmationFile {
+    fn check(&self) -> Result<BTreeMap<Language, Template>, ContactPlanError> {
+        let read = |(&language, text): (&Language, &String)| match Template::parse_notice(text) {
+            Ok(template) => Ok((language, template)),
+            Err(error) => Err(ContactPlanError::Confirmation { language, error }),
+        };
+        self.text.iter().map(read).collect()
     }
 }
 
@@ -237,8 +298,8 @@ text.zh = "【{signature}】{link} 退订回T"
         let stored: PlanFile = serde_json::from_str(&serde_json::to_string(&file).unwrap()).unwrap();
         let noon = |day: &str| crate::domain::time::Timestamp::from_local(format!("{day}T12:00:00").parse().unwrap(), chrono_tz::Asia::Shanghai);
         let hours = stored.check().unwrap().hours;
-        assert!(["2026-03-02", "2026-03-09"].iter().all(|day| !hours.is_open(noon(day), chrono_tz::Asia::Shanghai)));
-        assert!(hours.is_open(noon("2026-03-16"), chrono_tz::Asia::Shanghai));
+        assert!(["2026-03-02", "2026-03-09"].iter().all(|day| !hours.is_open(noon(day), &stored.check().unwrap().time_zone.into())));
+        assert!(hours.is_open(noon("2026-03-16"), &chrono_tz::Asia::Shanghai.into()));
         assert!(PlanFile::parse(PLAN).unwrap().with_calendar("holidays = [\"May Day\"]").unwrap_err().to_string().contains("May Day"));
     }
 
@@ -246,6 +307,8 @@ text.zh = "【{signature}】{link} 退订回T"
     fn every_mistake_names_its_place() {
         assert!(error_of(|p| format!("time_zone = \"Asia/Peking\"\n{p}")).contains("Asia/Peking"));
         assert!(error_of(|p| p.replace("{link}", "{lnik}")).contains("step 1 (invitation), text.zh: {lnik} is not a placeholder"));
+        assert!(error_of(|p| format!("spread = \"wide\"\n{p}")).contains("spread = «wide»"));
+        assert!(error_of(|p| format!("{p}[confirmation]\ntext.zh = \"再见\"\n")).contains("confirmation.text.zh"));
         assert!(error_of(|p| p.replace("0d", "soon")).contains("after = «soon»"));
         assert!(error_of(|p| p.replace("09:00-20:00", "9-20")).contains("hours.monday"));
         assert!(error_of(|p| p.replace("after", "aftre")).contains("aftre"));

@@ -7,6 +7,7 @@ use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike, Weekday};
 use chrono_tz::Tz;
 
 use super::time::Timestamp;
+use super::zones::Zones;
 
 /// How far ahead [`ContactHours::next_open`] looks before it says that a plan never opens.
 const HORIZON_DAYS: i64 = 400;
@@ -54,6 +55,10 @@ pub struct Calendar {
     pub workdays: BTreeSet<NaiveDate>,
 }
 
+/// Over how much of an open stretch a wave of contacts is spread: at most so long, or (`None`) all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread(pub Option<Duration>);
+
 /// The hours in which contact is allowed, in the respondent's own zone (invariant I2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactHours {
@@ -87,16 +92,68 @@ impl ContactHours {
         &self.week[weekday.num_days_from_monday() as usize]
     }
 
-    /// Is contact allowed at this instant, by the wall clock of `zone`?
-    pub fn is_open(&self, at: Timestamp, zone: Tz) -> bool {
+    /// Is contact allowed at this instant, by the wall clocks of all these zones?
+    pub fn is_open(&self, at: Timestamp, zones: &Zones) -> bool {
+        zones.iter().all(|zone| self.is_open_in(at, zone))
+    }
+
+    /// The first instant from `at` on at which contact is allowed; `None` when there is none within 400 days.
+    pub fn next_open(&self, at: Timestamp, zones: &Zones) -> Option<Timestamp> {
+        let horizon = at + Duration::from_secs(HORIZON_DAYS as u64 * 86_400);
+        let mut wanted = at;
+        // Each round moves on to an opening of a zone that is closed at `wanted`; nothing that is open in all of them is passed over.
+        while wanted <= horizon {
+            match zones.iter().find(|&zone| !self.is_open_in(wanted, zone)) {
+                None => return Some(wanted),
+                Some(closed) => wanted = self.next_open_in(wanted, closed)?,
+            }
+        }
+        None
+    }
+
+    /// When a contact takes place that is wanted from `at` on: then, if it is open; otherwise somewhere in the stretch that opens next, as far into it as
+    /// `place` says (0 the beginning, 1 the end), so that not everybody who waited is contacted in its first second.
+    pub fn place(&self, at: Timestamp, zones: &Zones, spread: Spread, place: f64) -> Option<Timestamp> {
+        if self.is_open(at, zones) { Some(at) } else { self.place_in_wave(at, zones, spread, place) }
+    }
+
+    /// Like [`ContactHours::place`], for one of many who are wanted at the same instant: spread even if it is open.
+    pub fn place_in_wave(&self, at: Timestamp, zones: &Zones, spread: Spread, place: f64) -> Option<Timestamp> {
+        let opens = self.next_open(at, zones)?;
+        let length = self.open_until(opens, zones).since(opens);
+        let length = spread.0.map_or(length, |spread| spread.min(length));
+        Some(opens + length.mul_f64(place.clamp(0.0, 0.999)))
+    }
+
+    /// The end of the open stretch that `at` lies in.
+    pub fn open_until(&self, at: Timestamp, zones: &Zones) -> Timestamp {
+        zones.iter().map(|zone| self.closes_after(at, zone)).min().unwrap_or(at)
+    }
+
+    /// When work that needs `needed` of open time is over, when it begins at `from`; `None` when the hours never suffice.
+    pub fn after_open_time(&self, from: Timestamp, needed: Duration, zones: &Zones) -> Option<Timestamp> {
+        let mut at = self.next_open(from, zones)?;
+        let mut left = needed;
+        for _ in 0..HORIZON_DAYS * 4 {
+            let closes = self.open_until(at, zones);
+            let open_for = closes.since(at);
+            if left <= open_for {
+                return Some(at + left);
+            }
+            left -= open_for;
+            at = self.next_open(closes, zones)?;
+        }
+        None
+    }
+
+    fn is_open_in(&self, at: Timestamp, zone: Tz) -> bool {
         let local = at.in_zone(zone);
         let minute = local.hour() * 60 + local.minute();
         self.on(local.date_naive()).iter().any(|interval| interval.holds(minute))
     }
 
-    /// The first instant from `at` on at which contact is allowed; `None` when there is none within 400 days.
-    pub fn next_open(&self, at: Timestamp, zone: Tz) -> Option<Timestamp> {
-        if self.is_open(at, zone) {
+    fn next_open_in(&self, at: Timestamp, zone: Tz) -> Option<Timestamp> {
+        if self.is_open_in(at, zone) {
             return Some(at);
         }
         let first = at.date(zone);
@@ -105,28 +162,11 @@ impl ContactHours {
             self.on(date).iter().find_map(|interval| {
                 let opens = Timestamp::from_local(date.and_time(time_of(interval.from)), zone);
                 // A change to summer time may swallow an opening or move it out of its stretch.
-                (opens > at && self.is_open(opens, zone)).then_some(opens)
+                (opens > at && self.is_open_in(opens, zone)).then_some(opens)
             })
         })
     }
 
-    /// When work that needs `needed` of open time is over, when it begins at `from`; `None` when the hours never suffice.
-    pub fn after_open_time(&self, from: Timestamp, needed: Duration, zone: Tz) -> Option<Timestamp> {
-        let mut at = self.next_open(from, zone)?;
-        let mut left = needed;
-        for _ in 0..HORIZON_DAYS * 4 {
-            let closes = self.closes_after(at, zone);
-            let open_for = closes.since(at);
-            if left <= open_for {
-                return Some(at + left);
-            }
-            left -= open_for;
-            at = self.next_open(closes, zone)?;
-        }
-        None
-    }
-
-    /// The end of the stretch that `at` lies in.
     fn closes_after(&self, at: Timestamp, zone: Tz) -> Timestamp {
         let local = at.in_zone(zone);
         let minute = local.hour() * 60 + local.minute();
@@ -170,7 +210,7 @@ mod tests {
 
     #[test]
     fn holidays_are_closed_and_make_up_workdays_open_like_a_monday() {
-        let zone = chrono_tz::Asia::Shanghai;
+        let zone = &Zones::from(chrono_tz::Asia::Shanghai);
         assert!(!office().is_open(at("2026-10-01 10:00"), zone));
         assert!(office().is_open(at("2026-09-27 15:00"), zone), "a Sunday worked like a Monday");
         assert_eq!(office().next_open(at("2026-09-30 20:00"), zone), Some(at("2026-10-02 09:00")));
@@ -179,7 +219,7 @@ mod tests {
 
     #[test]
     fn open_time_is_counted_across_closed_stretches() {
-        let zone = chrono_tz::Asia::Shanghai;
+        let zone = &Zones::from(chrono_tz::Asia::Shanghai);
         let four_hours = Duration::from_secs(4 * 3600);
         assert_eq!(office().after_open_time(at("2026-09-28 11:00"), four_hours, zone), Some(at("2026-09-28 17:00")));
         assert_eq!(office().after_open_time(at("2026-09-28 19:00"), four_hours, zone), Some(at("2026-09-29 12:00")));
@@ -200,20 +240,31 @@ mod tests {
         #[test]
         fn the_next_opening_is_open_and_is_the_first(
             millis in 1_700_000_000_000i64..2_000_000_000_000,
-            zone in prop::sample::select(vec![chrono_tz::Asia::Shanghai, chrono_tz::Europe::Berlin, chrono_tz::America::New_York, chrono_tz::Australia::Lord_Howe, chrono_tz::Asia::Kathmandu]),
+            zones in prop::sample::select(vec!["Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu",
+                "Europe/Madrid Atlantic/Canary", "America/New_York America/Los_Angeles", "Australia/Perth Australia/Sydney"]),
             bounds in prop::collection::vec((0u32..1439, 1u32..600), 7),
             holiday in 0i64..30,
+            (spread_minutes, place) in (0u64..700, 0.0f64..1.0),
         ) {
+            let zones = Zones::parse(zones).unwrap();
+            let zone = zones.iter().next().unwrap();
             let week: [Vec<Interval>; 7] = std::array::from_fn(|d| vec![Interval { from: bounds[d].0, to: (bounds[d].0 + bounds[d].1).min(1440) }]);
             let from = Timestamp(millis);
             let calendar = Calendar { holidays: [from.date(zone) + TimeDelta::days(holiday % 10)].into(), workdays: Default::default() };
             let hours = ContactHours::new(week, vec![], calendar).unwrap();
-            let opens = hours.next_open(from, zone).unwrap();
+            // Zones far apart may share no hour; then nothing is contacted at all.
+            let Some(opens) = hours.next_open(from, &zones) else { return Ok(()) };
             prop_assert!(opens >= from);
-            prop_assert!(hours.is_open(opens, zone));
+            prop_assert!(hours.is_open(opens, &zones));
             for step in 0..200 {
                 let between = Timestamp(from.0 + (opens.0 - from.0) / 200 * step);
-                prop_assert!(between >= opens || !hours.is_open(between, zone), "{between:?} was skipped");
+                prop_assert!(between >= opens || !hours.is_open(between, &zones), "{between:?} was skipped");
+            }
+            for spread in [Spread(None), Spread(Some(Duration::from_secs(spread_minutes * 60)))] {
+                for placed in [hours.place(from, &zones, spread, place), hours.place_in_wave(from, &zones, spread, place)] {
+                    let placed = placed.unwrap();
+                    prop_assert!(placed >= opens && hours.is_open(placed, &zones), "{placed:?} is outside");
+                }
             }
         }
     }

@@ -4,6 +4,7 @@
 //! a socket or a database, and nothing is async. A rule that comes from a standard, a law or a provider cites it where it stands.
 
 pub mod category;
+pub mod chance;
 pub mod contact_plan;
 pub mod contact_window;
 pub mod deadline;
@@ -17,8 +18,11 @@ pub mod phone;
 pub mod programme;
 pub mod questionnaire;
 pub mod quota;
+pub mod recurrence;
 pub mod reply;
 pub mod segment;
 pub mod sms_text;
 pub mod subject;
+pub mod suppression;
 pub mod time;
+pub mod zones;

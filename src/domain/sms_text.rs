@@ -116,6 +116,15 @@ const OPT_OUT_WORDS: [&str; 6] = ["拒收", "退订", "回复r", "回t", "stop",
 impl Template {
     /// Reads a text and checks that it has a signature, a link and an opt-out.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
+        Template::read(text)?.check()
+    }
+
+    /// Reads a text that asks nothing: only the signature must be there.
+    pub fn parse_notice(text: &str) -> Result<Template, TemplateError> {
+        Template::read(text)?.check_signature()
+    }
+
+    fn read(text: &str) -> Result<Template, TemplateError> {
         let mut pieces = Vec::new();
         let mut rest = text.trim();
         while let Some(open) = rest.find('{') {
@@ -134,8 +143,7 @@ impl Template {
         if !rest.is_empty() {
             pieces.push(Piece::Literal(rest.to_owned()));
         }
-        let template = Template { pieces };
-        template.check()
+        Ok(Template { pieces })
     }
 
     fn check(self) -> Result<Template, TemplateError> {
@@ -147,11 +155,14 @@ impl Template {
         if !OPT_OUT_WORDS.iter().any(|word| literal.contains(word)) {
             return Err(TemplateError::NoOptOut);
         }
-        let signed = matches!(self.pieces.first(), Some(Piece::Literal(text)) if text == "【" || (text.starts_with('【') && text.contains('】')));
-        if !signed {
-            return Err(TemplateError::NoSignature);
+        self.check_signature()
+    }
+
+    fn check_signature(self) -> Result<Template, TemplateError> {
+        match self.pieces.first() {
+            Some(Piece::Literal(text)) if text == "【" || (text.starts_with('【') && text.contains('】')) => Ok(self),
+            _ => Err(TemplateError::NoSignature),
         }
-        Ok(self)
     }
 
     pub fn uses(&self, placeholder: Placeholder) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::OutgoingMessage;
+use super::{CONFIRMATION, OutgoingMessage};
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::Placeholder;
 
@@ -72,6 +72,13 @@ pub(super) struct ApprovedTemplate {
     pub parameters: Vec<(String, Pattern)>,
 }
 
+impl ApprovedTemplate {
+    /// The parameters' values for a message.
+    pub fn values(&self, message: &OutgoingMessage) -> Vec<String> {
+        self.parameters.iter().map(|(_, pattern)| pattern.fill(message)).collect()
+    }
+}
+
 /// Templates by step name.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApprovedTemplates(BTreeMap<String, ApprovedTemplate>);
@@ -82,15 +89,27 @@ impl ApprovedTemplates {
         if !templates.contains_key(ANY_STEP) {
             return Err("template: add [template.\"*\"], the one for every step without its own".into());
         }
-        if let Some((step, _)) = templates.iter().find(|(_, t)| !t.parameters.iter().any(|(_, pattern)| pattern.leads_to_the_link())) {
+        let asks = |step: &&String| step.as_str() != CONFIRMATION;
+        if let Some((step, _)) =
+            templates.iter().filter(|(step, _)| asks(step)).find(|(_, t)| !t.parameters.iter().any(|(_, pattern)| pattern.leads_to_the_link()))
+        {
             return Err(format!("template.\"{step}\": no parameter holds {{link_code}}; nobody could answer"));
         }
         Ok(ApprovedTemplates(templates))
     }
 
-    /// The template of a message's step. (Construction made sure that there is one for every step.)
+    /// The template of a message's step. (Construction made sure that there is one for every step but the confirmation.)
     pub fn of(&self, message: &OutgoingMessage) -> Option<&ApprovedTemplate> {
-        self.0.get(&message.step).or_else(|| self.0.get(ANY_STEP))
+        let any = || self.0.get(ANY_STEP).filter(|_| message.step != CONFIRMATION);
+        self.0.get(&message.step).or_else(any)
+    }
+
+    /// Is there a template for a step of this name?
+    pub fn check_step(&self, step: &str) -> Result<(), String> {
+        match step == CONFIRMATION && !self.0.contains_key(CONFIRMATION) {
+            true => Err(format!("the gateway's file has no [template.{CONFIRMATION}], which the answer to an opt-out needs")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -108,6 +127,7 @@ pub(super) mod tests {
             text: Personal::new("【质量协会】王 小*明~您好，请评价山海：https://x.cn/i/abc123 拒收请回复R"),
             parts: 1,
             step: "invitation".into(),
+            alone: false,
             fields: [
                 field(Placeholder::Name, "王 小*明~"),
                 field(Placeholder::Subject, "山海"),

@@ -1,6 +1,6 @@
 //! What all HTTP gateways share: what a failed request means, and how a value stands in an address.
 
-use super::Outcome;
+use super::{Exchange, Outcome, OutgoingMessage, Submitted};
 
 /// No connection: nothing has left. Anything later: the gateway may have read the request.
 pub(super) fn outcome_of_error(error: &reqwest::Error) -> Outcome {
@@ -15,12 +15,42 @@ pub(super) fn outcome_of_error(error: &reqwest::Error) -> Outcome {
     }
 }
 
+/// Reads a provider's answer whole and judges it; an answer that does not come or cannot be read means the same for every message of the request.
+/// `asked` tells the operator what was asked, without anything of the person.
+pub(super) async fn judged(
+    answer: Result<reqwest::Response, reqwest::Error>,
+    batch: &[OutgoingMessage],
+    asked: String,
+    judge: impl FnOnce(u16, &str) -> Vec<Outcome>,
+) -> Submitted {
+    match read_answer(answer).await {
+        Ok((status, body)) => {
+            let exchange = Exchange::new(asked, &format!("{status} {body}"), batch);
+            Submitted { outcomes: judge(status, &body), exchange }
+        }
+        Err(outcome) => {
+            let exchange = Exchange::new(asked, &format!("no answer: {outcome:?}"), batch);
+            Submitted::all(outcome, batch.len(), exchange)
+        }
+    }
+}
+
 /// A provider's answer, whole: status and body; or what it means that there is none.
 pub(super) async fn read_answer(answer: Result<reqwest::Response, reqwest::Error>) -> Result<(u16, String), Outcome> {
-    let response = answer.map_err(|error| outcome_of_error(&error))?;
-    let status = response.status().as_u16();
-    response.text().await.map(|body| (status, body)).map_err(|_| Outcome::InDoubt { code: "answer_lost".into() })
+    let mut response = answer.map_err(|error| outcome_of_error(&error))?;
+    let lost = || Outcome::InDoubt { code: "answer_lost".into() };
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| lost())? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER {
+            return Err(Outcome::InDoubt { code: "answer_too_long".into() });
+        }
+    }
+    Ok((response.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
 }
+
+/// An answer is read up to this size; a gateway's is far smaller.
+const MAX_ANSWER: usize = 256 * 1024;
 
 /// An answer that holds nothing we can read, judged by its status alone.
 pub(super) fn outcome_of_status(status: u16) -> Outcome {

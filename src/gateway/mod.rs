@@ -7,6 +7,7 @@
 
 pub mod alibaba;
 mod approved;
+mod exchange;
 mod http;
 pub mod simulator;
 pub mod template;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -27,6 +29,7 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::sms_text::Placeholder;
 use crate::domain::time::Timestamp;
+pub use exchange::Exchange;
 
 /// A message on its way out.
 #[derive(Debug, Clone)]
@@ -40,7 +43,15 @@ pub struct OutgoingMessage {
     pub step: String,
     /// What stands in the text's placeholders, for templates that are filled in by the gateway.
     pub fields: BTreeMap<Placeholder, Personal>,
+    /// It goes in a request of its own: in company it has been refused.
+    pub alone: bool,
 }
+
+/// The step name of the answer to an opt-out; gateways with approved templates need one of this name.
+pub const CONFIRMATION: &str = "confirmation";
+
+/// The code of a message that was refused in company.
+pub const REFUSED_TOGETHER: &str = "refused_together";
 
 /// A message in doubt that a gateway is asked about.
 #[derive(Debug, Clone)]
@@ -66,6 +77,8 @@ pub enum Outcome {
     DeferredNumber {
         code: String,
     },
+    /// The gateway refused the whole request and did not say for which of its messages: each is tried alone.
+    RefusedTogether,
     /// Too fast: everybody waits.
     SlowDown {
         code: String,
@@ -83,6 +96,20 @@ pub enum Outcome {
     InDoubt {
         code: String,
     },
+}
+
+/// What came of one request: an outcome for each message in their order, and the conversation for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    pub outcomes: Vec<Outcome>,
+    pub exchange: Exchange,
+}
+
+impl Submitted {
+    /// The same outcome for every message of the request.
+    pub fn all(outcome: Outcome, messages: usize, exchange: Exchange) -> Submitted {
+        Submitted { outcomes: vec![outcome; messages], exchange }
+    }
 }
 
 /// What a gateway knows of a message that is in doubt.
@@ -104,10 +131,12 @@ pub enum QueryAnswer {
 }
 
 /// A delivery report, named by our reference, the gateway's id, or both.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Receipt {
     pub reference: Option<String>,
     pub id: Option<String>,
+    /// The number it went to, where the id is that of a request with several.
+    pub to: Option<Personal>,
     pub delivered: bool,
     /// The report says that the number is not in service.
     pub dead_number: bool,
@@ -146,6 +175,28 @@ pub enum PushError {
     Forged,
 }
 
+/// Receipts and replies that a gateway handed over on its own connection. It waits for the answer.
+#[derive(Debug)]
+pub struct Delivery {
+    pub receipts: Vec<Receipt>,
+    pub replies: Vec<Reply>,
+    taken: oneshot::Sender<bool>,
+}
+
+impl Delivery {
+    /// A delivery, and where its answer comes out.
+    pub fn new(receipts: Vec<Receipt>, replies: Vec<Reply>) -> (Delivery, oneshot::Receiver<bool>) {
+        let (taken, answer) = oneshot::channel();
+        (Delivery { receipts, replies, taken }, answer)
+    }
+
+    /// On disk, or not: then the gateway tries again.
+    pub fn answer(self, is_taken: bool) {
+        // Whoever does not wait any more will hand it over once again.
+        let _ = self.taken.send(is_taken);
+    }
+}
+
 /// What a kind of gateway can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
@@ -161,11 +212,29 @@ pub trait Gateway: Send + Sync {
 
     fn capabilities(&self) -> Capabilities;
 
-    /// Submits a batch of at most [`Capabilities::batch`] messages; one outcome for each, in their order.
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome>;
+    /// May these two stand in one request?
+    fn goes_with(&self, _first: &OutgoingMessage, _next: &OutgoingMessage) -> bool {
+        false
+    }
+
+    /// Can it send a step of this name? The error names the key of its file and the remedy.
+    fn check_step(&self, _step: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Submits one request of at most [`Capabilities::batch`] messages that go with each other.
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted;
 
     /// Asks what became of a message.
     async fn query(&self, message: &Doubtful) -> QueryAnswer;
+
+    /// The next delivery on the gateway's own connection; gateways that push to our webhooks have none.
+    async fn receive(&self) -> Delivery {
+        std::future::pending().await
+    }
+
+    /// Takes leave of the gateway; nothing is submitted afterwards.
+    async fn close(&self) {}
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError>;
 

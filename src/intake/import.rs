@@ -11,8 +11,9 @@ use super::report::{Decision, Finding};
 use super::row::{ListedRow, read_row};
 use super::{IntakeError, table};
 use crate::domain::personal::masked;
-use crate::domain::phone::PhoneKind;
+use crate::domain::phone::{Phone, PhoneKind};
 use crate::domain::time::Timestamp;
+use crate::domain::zones::Zones;
 use crate::installation::{Installation, place};
 use crate::store::applications::{self, Application, ApplicationState};
 use crate::store::lists::{self, ImportCounts, NewRespondent};
@@ -78,7 +79,15 @@ pub async fn import_list(
     let programme = programmes::get(&mut tx, shared[0].programme_id).await?;
     let suppressed = suppressions::among(&mut tx, &hashes, &programme.code, now).await?;
     let fixed_lines = wanted.iter().filter(|w| w.row.phone.kind() == PhoneKind::FixedLine).count() as u64;
-    let suppressed = wanted.iter().filter(|w| suppressed.contains(&w.hash)).count() as u64;
+    let is_suppressed = |w: &&Wanted| suppressed.contains_key(&w.hash);
+    findings.extend(wanted.iter().filter(is_suppressed).map(|w| Finding {
+        row: w.row.row,
+        column: String::new(),
+        value: masked(w.row.phone.e164()),
+        decision: Decision::Noted,
+        what: "suppressed (an opt-out, a complaint or an invalid number): stays on the list and is not contacted; nothing to do".into(),
+    }));
+    let suppressed = wanted.iter().filter(is_suppressed).count() as u64;
 
     store_wanted(installation, &mut tx, &shared, &wanted, now).await?;
     lists::add_import(&mut tx, applicant, &content_hash, &codes, counts, now).await?;
@@ -257,6 +266,12 @@ async fn check_caps(tx: &mut WriteTx, file: &str, shared: &[Application], wanted
     Ok(())
 }
 
+/// Abroad, contact hours are those of the number's region; at home, the contact plan's.
+fn zone_of(phone: &Phone, home: &str) -> Option<String> {
+    let region = phone.region().filter(|region| *region != home)?;
+    Some(Zones::of_region(region)?.to_string())
+}
+
 async fn store_wanted(
     installation: &Installation,
     tx: &mut WriteTx,
@@ -273,7 +288,7 @@ async fn store_wanted(
             phone_sealed: sealer.seal(place::PHONE, person.row.phone.e164().as_bytes())?,
             person_sealed: sealer.seal(place::PERSON, person.row.person.to_sealable().as_bytes())?,
             language: person.row.language,
-            zone: None,
+            zone: zone_of(&person.row.phone, &installation.config.default_region),
         });
     }
     let ids = lists::add_respondents(tx, shared[0].applicant_id, &new, now).await?;

@@ -5,19 +5,21 @@
 //! happens whole or not at all, and the same file again changes nothing. Nothing of a person is ever in an error or a report but its shape.
 //!
 //! [`text`] decodes, [`table`] reads rows, [`headers`] finds the columns, [`row`] reads a person, [`import`] does it, [`registration`] takes
-//! programmes and applications.
+//! programmes and applications, [`suppressions`] takes numbers that must not be contacted.
 
 mod headers;
 mod import;
 mod registration;
 mod report;
 mod row;
+mod suppressions;
 mod table;
 mod text;
 
 pub use import::{ImportOutcome, ImportRequest, import_list};
 pub use registration::{RegistrationError, add_applications, apply_programme};
 pub use report::{Decision, Finding, write_report};
+pub use suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
 pub use table::{TableError, TableRow, read as read_table};
 
 use crate::crypto::{KeyRingError, SealError};

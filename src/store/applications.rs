@@ -136,20 +136,23 @@ pub async fn put(
 }
 
 pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<Application>> {
-    let row = sqlx::query(statement(format!("{SELECT} WHERE a.code = $1"))).bind(code.to_owned()).fetch_optional(connection).await?;
+    let row = sqlx::query(statement(connection, format!("{SELECT} WHERE a.code = $1"))).bind(code.to_owned()).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
 pub async fn get(connection: &mut AnyConnection, id: ApplicationId) -> Result<Application> {
-    read(&sqlx::query(statement(format!("{SELECT} WHERE a.id = $1"))).bind(id.0).fetch_one(connection).await?)
+    read(&sqlx::query(statement(connection, format!("{SELECT} WHERE a.id = $1"))).bind(id.0).fetch_one(connection).await?)
 }
 
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Application>> {
-    sqlx::query(statement(format!("{SELECT} ORDER BY a.code"))).fetch_all(connection).await?.iter().map(read).collect()
+    sqlx::query(statement(connection, format!("{SELECT} ORDER BY a.code"))).fetch_all(connection).await?.iter().map(read).collect()
 }
 
 pub async fn of_campaign(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<Application>> {
-    let rows = sqlx::query(statement(format!("{SELECT} WHERE a.campaign_id = $1 ORDER BY a.code"))).bind(campaign.0).fetch_all(connection).await?;
+    let rows = sqlx::query(statement(connection, format!("{SELECT} WHERE a.campaign_id = $1 ORDER BY a.code")))
+        .bind(campaign.0)
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(read).collect()
 }
 
@@ -199,7 +202,7 @@ pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId
          WHERE mine.application_id IN ({marks}) AND theirs.application_id NOT IN ({marks})
          ORDER BY a.code"
     );
-    let mut query = sqlx::query_scalar(statement(sql));
+    let mut query = sqlx::query_scalar(statement(connection, sql));
     for id in ids {
         query = query.bind(id.0);
     }

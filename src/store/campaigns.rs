@@ -16,6 +16,11 @@ pub struct Campaign {
     pub gateway: String,
     pub state: CampaignState,
     pub launched_at: Timestamp,
+    /// What may be spent and what has been, in millionths of the currency; what is in doubt counts as spent.
+    pub budget_micros: Option<i64>,
+    pub spent_micros: i64,
+    /// Why the daemon itself paused it.
+    pub paused_because: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +44,9 @@ impl CampaignState {
     }
 }
 
-type Row = (i64, i64, String, String, String, String, i64);
+type Row = (i64, i64, String, String, String, String, i64, Option<i64>, i64, Option<String>);
 
-fn read((id, programme, code, plan, gateway, state, launched_at): Row) -> Result<Campaign> {
+fn read((id, programme, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because): Row) -> Result<Campaign> {
     Ok(Campaign {
         id: CampaignId(id),
         programme_id: ProgrammeId(programme),
@@ -50,47 +55,95 @@ fn read((id, programme, code, plan, gateway, state, launched_at): Row) -> Result
         gateway,
         state: known("a campaign's state", &state, CampaignState::parse)?,
         launched_at: Timestamp(launched_at),
+        budget_micros,
+        spent_micros,
+        paused_because,
     })
 }
 
-pub async fn add(tx: &mut AnyConnection, programme: ProgrammeId, code: &str, plan: &str, gateway: &str, now: Timestamp) -> Result<CampaignId> {
-    let sql = "INSERT INTO campaign (programme_id, code, plan, gateway, state, launched_at) VALUES ($1, $2, $3, $4, 'running', $5) RETURNING id";
+#[derive(Debug, Clone)]
+pub struct NewCampaign<'a> {
+    pub programme: ProgrammeId,
+    pub code: &'a str,
+    pub plan: &'a str,
+    pub gateway: &'a str,
+    pub budget_micros: Option<i64>,
+}
+
+pub async fn add(tx: &mut AnyConnection, new: &NewCampaign<'_>, now: Timestamp) -> Result<CampaignId> {
+    let sql = "INSERT INTO campaign (programme_id, code, plan, gateway, state, launched_at, budget_micros)
+               VALUES ($1, $2, $3, $4, 'running', $5, $6) RETURNING id";
     let id: i64 = sqlx::query_scalar(sql)
-        .bind(programme.0)
-        .bind(code.to_owned())
-        .bind(plan.to_owned())
-        .bind(gateway.to_owned())
+        .bind(new.programme.0)
+        .bind(new.code.to_owned())
+        .bind(new.plan.to_owned())
+        .bind(new.gateway.to_owned())
         .bind(now.0)
+        .bind(new.budget_micros)
         .fetch_one(tx)
         .await?;
     Ok(CampaignId(id))
 }
 
+/// Sets a budget; what has been spent so far is counted from the messages, because without a budget nobody counts.
+pub async fn set_budget(tx: &mut AnyConnection, id: CampaignId, budget_micros: Option<i64>) -> Result<()> {
+    let sql = "UPDATE campaign SET budget_micros = $2, spent_micros = (
+                   SELECT CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT) FROM message m JOIN invitation i ON i.id = m.invitation_id
+                   WHERE i.campaign_id = $1 AND m.state IN ('submitting', 'accepted', 'delivered', 'undelivered', 'in_doubt'))
+               WHERE id = $1";
+    sqlx::query(sql).bind(id.0).bind(budget_micros).execute(tx).await?;
+    Ok(())
+}
+
+/// A message that counted as spent was not taken after all.
+pub async fn give_back(tx: &mut AnyConnection, reference: &str) -> Result<()> {
+    let sql = "UPDATE campaign SET spent_micros = spent_micros - (SELECT m.cost_micros FROM message m WHERE m.reference = $1)
+               WHERE budget_micros IS NOT NULL
+                 AND id = (SELECT i.campaign_id FROM message m JOIN invitation i ON i.id = m.invitation_id WHERE m.reference = $1)";
+    sqlx::query(sql).bind(reference.to_owned()).execute(tx).await?;
+    Ok(())
+}
+
+/// Adds to what a campaign has spent; less than nothing gives back.
+pub async fn spend(tx: &mut AnyConnection, id: CampaignId, micros: i64) -> Result<()> {
+    sqlx::query("UPDATE campaign SET spent_micros = spent_micros + $2 WHERE id = $1").bind(id.0).bind(micros).execute(tx).await?;
+    Ok(())
+}
+
+/// The daemon itself pauses a campaign.
+pub async fn pause_because(tx: &mut AnyConnection, id: CampaignId, reason: &str) -> Result<()> {
+    let sql = "UPDATE campaign SET state = 'paused', paused_because = $2 WHERE id = $1 AND state = 'running'";
+    sqlx::query(sql).bind(id.0).bind(reason.to_owned()).execute(tx).await?;
+    Ok(())
+}
+
 pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<Campaign>> {
-    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign WHERE code = $1";
+    let sql =
+        "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign WHERE code = $1";
     sqlx::query_as(sql).bind(code.to_owned()).fetch_optional(connection).await?.map(read).transpose()
 }
 
 pub async fn get(connection: &mut AnyConnection, id: CampaignId) -> Result<Campaign> {
-    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign WHERE id = $1";
+    let sql =
+        "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign WHERE id = $1";
     read(sqlx::query_as(sql).bind(id.0).fetch_one(connection).await?)
 }
 
 /// Every campaign, the latest first.
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
-    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign ORDER BY launched_at DESC, id DESC";
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign ORDER BY launched_at DESC, id DESC";
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
 /// The campaigns that are not closed.
 pub async fn live(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
-    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign WHERE state <> 'closed' ORDER BY id";
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign WHERE state <> 'closed' ORDER BY id";
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
 /// The running campaigns that have an invitation due.
 pub async fn with_due_invitations(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Campaign>> {
-    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at FROM campaign
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign
                WHERE state = 'running' AND EXISTS (SELECT 1 FROM invitation i WHERE i.campaign_id = campaign.id AND i.next_at <= $1) ORDER BY id";
     sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?.into_iter().map(read).collect()
 }
@@ -102,7 +155,7 @@ pub async fn set_state(tx: &mut AnyConnection, id: CampaignId, from: &[CampaignS
         return Ok(false);
     }
     let closed_at = (to == CampaignState::Closed).then_some(now.0);
-    let sql = "UPDATE campaign SET state = $2, closed_at = $3 WHERE id = $1 AND state = $4";
+    let sql = "UPDATE campaign SET state = $2, closed_at = $3, paused_because = NULL WHERE id = $1 AND state = $4";
     let done = sqlx::query(sql).bind(id.0).bind(to.as_str()).bind(closed_at).bind(current).execute(tx).await?;
     Ok(done.rows_affected() == 1)
 }

@@ -24,7 +24,7 @@ pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> R
             "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, disposition, disposed_at, is_open) VALUES {}",
             values(chunk.len(), &[""; 7])
         );
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(tx, sql));
         for case in chunk {
             query = query
                 .bind(case.application.0)
@@ -82,7 +82,7 @@ pub async fn dispose(
             parameters(3, from.len()),
             parameters(3 + from.len(), chunk.len())
         );
-        let mut query = sqlx::query_scalar::<_, i64>(statement(sql)).bind(to.code()).bind(now.0).bind(i64::from(!to.is_final()));
+        let mut query = sqlx::query_scalar::<_, i64>(statement(tx, sql)).bind(to.code()).bind(now.0).bind(i64::from(!to.is_final()));
         for disposition in from {
             query = query.bind(disposition.code());
         }
@@ -96,12 +96,42 @@ pub async fn dispose(
     Ok(moved)
 }
 
+/// Moves the open cases of invitations that stand at one of `only_from`, and writes their history.
+pub async fn dispose_of_invitations(
+    tx: &mut AnyConnection,
+    invitations: &[InvitationId],
+    to: Disposition,
+    only_from: &[Disposition],
+    source: Source,
+    now: Timestamp,
+) -> Result<()> {
+    for chunk in invitations.chunks(CHUNK) {
+        let sql = format!(
+            "UPDATE survey_case SET disposition = $1, disposed_at = $2, is_open = $3
+             WHERE disposition IN ({}) AND invitation_id IN ({}) AND is_open = 1
+             RETURNING id",
+            parameters(3, only_from.len()),
+            parameters(3 + only_from.len(), chunk.len())
+        );
+        let mut query = sqlx::query_scalar::<_, i64>(statement(tx, sql)).bind(to.code()).bind(now.0).bind(i64::from(!to.is_final()));
+        for disposition in only_from {
+            query = query.bind(disposition.code());
+        }
+        for invitation in chunk {
+            query = query.bind(invitation.0);
+        }
+        let ids = query.fetch_all(&mut *tx).await?;
+        write_history(tx, &ids, to, source, now).await?;
+    }
+    Ok(())
+}
+
 async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, source: Source, now: Timestamp) -> Result<()> {
     if cases.is_empty() {
         return Ok(());
     }
     let sql = format!("INSERT INTO disposition_change (case_id, disposition, source, changed_at) VALUES {}", values(cases.len(), &[""; 4]));
-    let mut query = sqlx::query(statement(sql));
+    let mut query = sqlx::query(statement(tx, sql));
     for case in cases {
         query = query.bind(*case).bind(to.code()).bind(source.as_str()).bind(now.0);
     }
@@ -113,7 +143,7 @@ async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, s
 pub async fn close_as_they_stand(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
     for chunk in cases.chunks(CHUNK) {
         let sql = format!("UPDATE survey_case SET is_open = 0 WHERE id IN ({})", parameters(0, chunk.len()));
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(tx, sql));
         for case in chunk {
             query = query.bind(case.0);
         }
@@ -134,7 +164,7 @@ pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
     let engine = tx.engine();
     for chunk in cases.chunks(CHUNK) {
         let sql = format!("SELECT id FROM survey_case WHERE id IN ({}) ORDER BY id{}", parameters(0, chunk.len()), engine.for_update());
-        let mut query = sqlx::query_scalar::<_, i64>(statement(sql));
+        let mut query = sqlx::query_scalar::<_, i64>(statement(tx, sql));
         for case in chunk {
             query = query.bind(case.0);
         }
@@ -148,7 +178,7 @@ pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[
     let mut cases = Vec::new();
     for chunk in invitations.chunks(CHUNK) {
         let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id IN ({}) ORDER BY id", parameters(0, chunk.len()));
-        let mut query = sqlx::query_scalar::<_, i64>(statement(sql));
+        let mut query = sqlx::query_scalar::<_, i64>(statement(connection, sql));
         for invitation in chunk {
             query = query.bind(invitation.0);
         }

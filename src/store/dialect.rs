@@ -1,6 +1,6 @@
 //! Where SQLite and PostgreSQL differ, and the helpers for statements over sets.
 
-use sqlx::AssertSqlSafe;
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 /// The database engine behind a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,13 +9,25 @@ pub enum Engine {
     Postgres,
 }
 
-/// Rows or ids in one statement. SQLite looks every numbered parameter up by walking through all of them, so that a statement's cost grows with the
-/// square of their number; sets of this size cost no more per row than single rows, and the statement's text repeats and stays prepared.
+/// Rows or ids in one statement: enough that the statement's own cost does not count, and few enough that its text repeats and stays prepared.
 pub const CHUNK: usize = 100;
 
 impl Engine {
     pub(super) fn of(url: &str) -> Engine {
         if url.starts_with("sqlite:") { Engine::Sqlite } else { Engine::Postgres }
+    }
+
+    /// The engine behind a connection.
+    pub(super) fn behind(connection: &AnyConnection) -> Engine {
+        if connection.backend_name() == "SQLite" { Engine::Sqlite } else { Engine::Postgres }
+    }
+
+    /// The values of a column as one text, in their order, with commas between them.
+    pub(super) fn joined(self, column: &str) -> String {
+        match self {
+            Engine::Sqlite => format!("GROUP_CONCAT({column}, ', ' ORDER BY {column})"),
+            Engine::Postgres => format!("STRING_AGG({column}, ', ' ORDER BY {column})"),
+        }
     }
 
     pub(super) fn connect_url(self, url: &str) -> String {
@@ -100,8 +112,29 @@ pub fn parameters(before: usize, count: usize) -> String {
 }
 
 /// A statement put together from this folder's own text and parameter numbers, never from a value.
-pub fn statement(text: String) -> AssertSqlSafe<String> {
-    AssertSqlSafe(text)
+///
+/// SQLite finds a numbered parameter by walking through all of them, so that a statement's cost grows with the square of their number: there,
+/// parameters that come in order, each once, are written without numbers (which sqlx binds in order; it cannot bind a mixture).
+pub fn statement(connection: &AnyConnection, text: String) -> AssertSqlSafe<String> {
+    AssertSqlSafe(match Engine::behind(connection) {
+        Engine::Sqlite => without_numbers(&text).unwrap_or(text),
+        Engine::Postgres => text,
+    })
+}
+
+fn without_numbers(text: &str) -> Option<String> {
+    let mut pieces = text.split('$');
+    let mut plain = String::with_capacity(text.len());
+    plain.push_str(pieces.next()?);
+    for (piece, expected) in pieces.zip(1usize..) {
+        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+        if piece[..digits].parse() != Ok(expected) {
+            return None;
+        }
+        plain.push('?');
+        plain.push_str(&piece[digits..]);
+    }
+    Some(plain)
 }
 
 pub(super) fn sqlite_folder(url: &str) -> Option<String> {
@@ -129,6 +162,14 @@ mod tests {
     fn parameters_are_numbered_through() {
         assert_eq!(values(2, &["", "BIGINT"]), "($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT))");
         assert_eq!(parameters(2, 3), "$3, $4, $5");
+    }
+
+    #[test]
+    fn parameters_in_order_need_no_number() {
+        assert_eq!(without_numbers("VALUES ($1, CAST($2 AS BIGINT)), ($3, $4)").unwrap(), "VALUES (?, CAST(? AS BIGINT)), (?, ?)");
+        assert_eq!(without_numbers("a = $1 AND b IN ($2, $3) AND c > $1"), None);
+        assert_eq!(without_numbers("b IN ($3, $4) AND a = $1"), None);
+        assert_eq!(without_numbers("SELECT 1").unwrap(), "SELECT 1");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row};
 use super::dialect::{CHUNK, Engine, parameters, statement, values};
 use super::{Result, StoreError, known};
 use crate::domain::category::Category;
+use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId, RespondentId};
 use crate::domain::language::Language;
 use crate::domain::subject::Subject;
@@ -25,7 +26,7 @@ pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[Ne
     for chunk in invitations.chunks(CHUNK) {
         let sql =
             format!("INSERT INTO invitation (campaign_id, respondent_id, token_hash, next_step, next_at) VALUES {}", values(chunk.len(), &[""; 5]));
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(tx, sql));
         for invitation in chunk {
             query = query
                 .bind(campaign.0)
@@ -42,7 +43,7 @@ pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[Ne
          WHERE is_open = 1 AND application_id IN ({})",
         parameters(1, applications.len())
     );
-    let mut query = sqlx::query(statement(sql)).bind(campaign.0);
+    let mut query = sqlx::query(statement(tx, sql)).bind(campaign.0);
     for application in applications {
         query = query.bind(application.0);
     }
@@ -62,25 +63,28 @@ pub struct DueInvitation {
     pub zone: Option<String>,
     pub key_id: String,
     pub applicant_name: String,
+    /// The gateway that did not take this step's message before, and what it said.
+    pub tried: Option<(String, String)>,
 }
 
 /// Takes due invitations of a campaign, the longest waiting first, for this transaction alone.
 pub async fn claim_due(tx: &mut AnyConnection, engine: Engine, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<DueInvitation>> {
     let claim = format!("SELECT id FROM invitation WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, id LIMIT $3{}", engine.skip_locked());
-    let ids: Vec<i64> = sqlx::query_scalar(statement(claim)).bind(campaign.0).bind(now.0).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
+    let ids: Vec<i64> = sqlx::query_scalar(statement(tx, claim)).bind(campaign.0).bind(now.0).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    type DueRow = (i64, i64, String, Vec<u8>, Vec<u8>, String, Option<String>, String, String);
+    type DueRow = (i64, i64, String, Vec<u8>, Vec<u8>, String, Option<String>, String, String, Option<String>, Option<String>);
     let sql = format!(
-        "SELECT i.id, i.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name
+        "SELECT i.id, i.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name, m.gateway, m.code
          FROM invitation i
          JOIN respondent r ON r.id = i.respondent_id
          JOIN applicant a ON a.id = r.applicant_id
+         LEFT JOIN message m ON m.invitation_id = i.id AND m.step = i.next_step
          WHERE i.id IN ({}) ORDER BY i.next_at, i.id",
         parameters(0, ids.len())
     );
-    let mut query = sqlx::query_as::<_, DueRow>(statement(sql));
+    let mut query = sqlx::query_as::<_, DueRow>(statement(tx, sql));
     for id in ids {
         query = query.bind(id);
     }
@@ -88,7 +92,7 @@ pub async fn claim_due(tx: &mut AnyConnection, engine: Engine, campaign: Campaig
         .fetch_all(tx)
         .await?
         .into_iter()
-        .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name)| {
+        .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name, gateway, code)| {
             Ok(DueInvitation {
                 id: InvitationId(id),
                 step: u32::try_from(step).unwrap_or(u32::MAX),
@@ -99,6 +103,7 @@ pub async fn claim_due(tx: &mut AnyConnection, engine: Engine, campaign: Campaig
                 zone,
                 key_id,
                 applicant_name,
+                tried: gateway.map(|gateway| (gateway, code.unwrap_or_default())),
             })
         })
         .collect()
@@ -136,7 +141,7 @@ pub async fn may_send(
                            WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) = 0) > 0",
             parameters(2, chunk.len())
         );
-        let mut query = sqlx::query_scalar::<_, i64>(statement(sql)).bind(programme.to_owned()).bind(now.0);
+        let mut query = sqlx::query_scalar::<_, i64>(statement(connection, sql)).bind(programme.to_owned()).bind(now.0);
         for invitation in chunk {
             query = query.bind(invitation.0);
         }
@@ -175,7 +180,7 @@ pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationI
              WHERE c.invitation_id IN ({}) ORDER BY c.invitation_id, a.code",
             parameters(0, chunk.len())
         );
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(connection, sql));
         for invitation in chunk {
             query = query.bind(invitation.0);
         }
@@ -217,7 +222,7 @@ pub async fn set_next(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
              UPDATE invitation SET next_step = v.next_step, next_at = v.next_at FROM v WHERE invitation.id = v.id",
             values(chunk.len(), &["BIGINT"; 3])
         );
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(tx, sql));
         for next in chunk {
             query = query.bind(next.id.0).bind(i64::from(next.step)).bind(next.at.map(|t| t.0));
         }
@@ -230,13 +235,18 @@ pub async fn set_next(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
 pub async fn stop(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
     for chunk in invitations.chunks(CHUNK) {
         let sql = format!("UPDATE invitation SET next_at = NULL WHERE id IN ({})", parameters(0, chunk.len()));
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(tx, sql));
         for invitation in chunk {
             query = query.bind(invitation.0);
         }
         query.execute(&mut *tx).await?;
     }
     Ok(())
+}
+
+/// The confirmation of an opt-out goes out next, and nothing after it.
+pub async fn plan_confirmation(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<()> {
+    set_next(tx, &[NextStep { id: invitation, step: CONFIRMATION_STEP, at: Some(now) }]).await
 }
 
 /// Plans nothing more where no case is open any more.
@@ -298,10 +308,10 @@ pub async fn mark_opened(tx: &mut AnyConnection, invitation: InvitationId, now: 
     Ok(())
 }
 
-/// The earliest time at which anything is planned in a running campaign.
-pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let sql = "SELECT MIN(i.next_at) FROM invitation i JOIN campaign c ON c.id = i.campaign_id WHERE c.state = 'running' AND i.next_at IS NOT NULL";
-    let at: Option<i64> = sqlx::query_scalar(sql).fetch_one(connection).await?;
+/// The earliest time after `now` at which anything is planned in a running campaign.
+pub async fn next_due_after(connection: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(i.next_at) FROM invitation i JOIN campaign c ON c.id = i.campaign_id WHERE c.state = 'running' AND i.next_at > $1";
+    let at: Option<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_one(connection).await?;
     Ok(at.map(Timestamp))
 }
 

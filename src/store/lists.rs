@@ -83,7 +83,7 @@ pub async fn known_numbers(
              WHERE r.applicant_id = $1 AND r.phone_hash IN ({})",
             parameters(1, chunk.len())
         );
-        let mut query = sqlx::query_as::<_, (String, i64, Option<i64>)>(statement(sql)).bind(applicant.0);
+        let mut query = sqlx::query_as::<_, (String, i64, Option<i64>)>(statement(connection, sql)).bind(applicant.0);
         for hash in chunk {
             query = query.bind(hash.clone());
         }
@@ -109,7 +109,7 @@ pub async fn add_respondents(
              VALUES {} RETURNING phone_hash, id",
             values(chunk.len(), &[""; 8])
         );
-        let mut query = sqlx::query_as::<_, (String, i64)>(statement(sql));
+        let mut query = sqlx::query_as::<_, (String, i64)>(statement(tx, sql));
         for person in chunk {
             query = query
                 .bind(applicant.0)
@@ -141,24 +141,27 @@ pub struct ListedPerson {
     pub phone_hash: String,
     pub is_mobile: bool,
     pub person_sealed: Vec<u8>,
+    pub phone_sealed: Vec<u8>,
     pub language: Language,
+    pub zone: Option<String>,
 }
 
 /// The people who have an open case in one of these applications, each once, in the order of their rows.
 pub async fn people_of(connection: &mut AnyConnection, applications: &[ApplicationId]) -> Result<Vec<ListedPerson>> {
     let sql = format!(
-        "SELECT r.id, c.application_id, r.phone_hash, r.phone_kind, r.person_sealed, r.language
+        "SELECT r.id, c.application_id, r.phone_hash, r.phone_kind, r.person_sealed, r.phone_sealed, r.language, r.zone
          FROM survey_case c JOIN respondent r ON r.id = c.respondent_id
          WHERE c.is_open = 1 AND c.application_id IN ({})
          ORDER BY r.id, c.application_id",
         parameters(0, applications.len())
     );
-    let mut query = sqlx::query_as::<_, (i64, i64, String, String, Vec<u8>, String)>(statement(sql));
+    type Row = (i64, i64, String, String, Vec<u8>, Vec<u8>, String, Option<String>);
+    let mut query = sqlx::query_as::<_, Row>(statement(connection, sql));
     for application in applications {
         query = query.bind(application.0);
     }
     let mut people: Vec<ListedPerson> = Vec::new();
-    for (id, application, phone_hash, phone_kind, person_sealed, language) in query.fetch_all(connection).await? {
+    for (id, application, phone_hash, phone_kind, person_sealed, phone_sealed, language, zone) in query.fetch_all(connection).await? {
         match people.last_mut() {
             Some(last) if last.respondent.0 == id => last.applications.push(ApplicationId(application)),
             _ => people.push(ListedPerson {
@@ -167,7 +170,9 @@ pub async fn people_of(connection: &mut AnyConnection, applications: &[Applicati
                 phone_hash,
                 is_mobile: phone_kind == "mobile",
                 person_sealed,
+                phone_sealed,
                 language: known("a language", &language, Language::parse)?,
+                zone,
             }),
         }
     }

@@ -1,12 +1,12 @@
 //! Outgoing messages: one row for each step of an invitation (invariant I1).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Row as _};
 
 use super::Result;
-use super::dialect::{CHUNK, parameters, statement, values};
-use crate::domain::ids::InvitationId;
+use super::dialect::{CHUNK, Engine, parameters, statement, values};
+use crate::domain::ids::{CampaignId, InvitationId};
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone)]
@@ -17,22 +17,25 @@ pub struct NewMessage {
     pub reference: String,
     pub phone_hash: String,
     pub parts: u32,
+    /// Millionths of the gateway's currency.
+    pub cost_micros: i64,
 }
 
-/// Marks messages as being submitted and returns the references that were free to be: a step that has a message already is left alone, unless
-/// the gateway has said that it did not take it (`deferred`).
-pub async fn begin_submit(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashSet<String>> {
-    let mut begun = HashSet::with_capacity(messages.len());
+/// Marks messages as being submitted and returns those that were free to be, by their references, with the number of the try: a step that has a
+/// message already is left alone, unless the gateway has said that it did not take it (`deferred`).
+pub async fn begin_submit(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashMap<String, u32>> {
+    let mut begun = HashMap::with_capacity(messages.len());
     for chunk in messages.chunks(CHUNK) {
         let sql = format!(
-            "INSERT INTO message (invitation_id, step, gateway, reference, phone_hash, parts, tries, state, claimed_at) VALUES {}
+            "INSERT INTO message (invitation_id, step, gateway, reference, phone_hash, parts, cost_micros, tries, state, claimed_at) VALUES {}
              ON CONFLICT (invitation_id, step) DO UPDATE
-                 SET state = 'submitting', tries = message.tries + 1, claimed_at = excluded.claimed_at, gateway = excluded.gateway
+                 SET state = 'submitting', tries = message.tries + 1, claimed_at = excluded.claimed_at, gateway = excluded.gateway,
+                     parts = excluded.parts, cost_micros = excluded.cost_micros
                  WHERE message.state = 'deferred'
-             RETURNING reference",
-            values(chunk.len(), &[""; 9])
+             RETURNING reference, tries",
+            values(chunk.len(), &[""; 10])
         );
-        let mut query = sqlx::query_scalar::<_, String>(statement(sql));
+        let mut query = sqlx::query_as::<_, (String, i64)>(statement(tx, sql));
         for message in chunk {
             query = query
                 .bind(message.invitation.0)
@@ -41,11 +44,12 @@ pub async fn begin_submit(tx: &mut AnyConnection, messages: &[NewMessage], now: 
                 .bind(message.reference.clone())
                 .bind(message.phone_hash.clone())
                 .bind(i64::from(message.parts))
+                .bind(message.cost_micros)
                 .bind(1i64)
                 .bind("submitting")
                 .bind(now.0);
         }
-        begun.extend(query.fetch_all(&mut *tx).await?);
+        begun.extend(query.fetch_all(&mut *tx).await?.into_iter().map(|(reference, tries)| (reference, u32::try_from(tries).unwrap_or(u32::MAX))));
     }
     Ok(begun)
 }
@@ -74,7 +78,7 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
              FROM v WHERE message.reference = v.reference",
             values(chunk.len(), &["TEXT", "TEXT", "TEXT", "TEXT", "BIGINT", "BIGINT"])
         );
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(tx, sql));
         for settlement in chunk {
             query = query
                 .bind(settlement.reference.clone())
@@ -96,7 +100,7 @@ pub async fn withdraw(tx: &mut AnyConnection, references: &[String]) -> Result<(
             "UPDATE message SET state = 'deferred', tries = tries - 1, code = 'withdrawn' WHERE state = 'submitting' AND reference IN ({})",
             parameters(0, chunk.len())
         );
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(tx, sql));
         for reference in chunk {
             query = query.bind(reference.clone());
         }
@@ -128,25 +132,11 @@ pub async fn oldest_unsettled(connection: &mut AnyConnection, gateways: &[&str])
         return Ok((claimed.map(Timestamp), None));
     }
     let sql = format!("SELECT MIN(settled_at) FROM message WHERE state = 'in_doubt' AND gateway IN ({})", parameters(0, gateways.len()));
-    let mut query = sqlx::query_scalar::<_, Option<i64>>(statement(sql));
+    let mut query = sqlx::query_scalar::<_, Option<i64>>(statement(connection, sql));
     for gateway in gateways {
         query = query.bind((*gateway).to_owned());
     }
     Ok((claimed.map(Timestamp), query.fetch_one(connection).await?.map(Timestamp)))
-}
-
-/// How often these messages have been tried.
-pub async fn tries(connection: &mut AnyConnection, references: &[String]) -> Result<std::collections::HashMap<String, u32>> {
-    let mut tries = std::collections::HashMap::new();
-    for chunk in references.chunks(CHUNK) {
-        let sql = format!("SELECT reference, tries FROM message WHERE reference IN ({})", parameters(0, chunk.len()));
-        let mut query = sqlx::query_as::<_, (String, i64)>(statement(sql));
-        for reference in chunk {
-            query = query.bind(reference.clone());
-        }
-        tries.extend(query.fetch_all(&mut *connection).await?.into_iter().map(|(r, n)| (r, u32::try_from(n).unwrap_or(u32::MAX))));
-    }
-    Ok(tries)
 }
 
 /// Puts into doubt what was being submitted and has had no answer since `claimed_before`: the daemon that asked is gone.
@@ -186,13 +176,92 @@ pub async fn in_doubt(connection: &mut AnyConnection, gateway: &str, settled_bef
     Ok(rows.into_iter().map(read).collect())
 }
 
+/// A message in doubt, as a person is shown it.
+#[derive(Debug, Clone)]
+pub struct ShownDoubt {
+    pub reference: String,
+    pub campaign: String,
+    pub applications: String,
+    pub step: u32,
+    pub gateway: String,
+    pub code: Option<String>,
+    pub submitted_at: Timestamp,
+}
+
+/// What has been in doubt since before `since`, the oldest first.
+pub async fn doubts(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<ShownDoubt>> {
+    type Row = (String, String, Option<String>, i64, String, Option<String>, i64);
+    let sql = format!(
+        "SELECT m.reference, k.code,
+                (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.invitation_id = i.id),
+                m.step, m.gateway, m.code, COALESCE(m.submitted_at, m.claimed_at)
+         FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN campaign k ON k.id = i.campaign_id
+         WHERE m.state = 'in_doubt' AND COALESCE(m.submitted_at, m.claimed_at) <= $1 ORDER BY m.claimed_at, m.id",
+        Engine::behind(connection).joined("a.code")
+    );
+    let rows: Vec<Row> = sqlx::query_as(statement(connection, sql)).bind(since.0).fetch_all(connection).await?;
+    let shown = |(reference, campaign, applications, step, gateway, code, at): Row| ShownDoubt {
+        reference,
+        campaign,
+        applications: applications.unwrap_or_default(),
+        step: u32::try_from(step).unwrap_or(u32::MAX),
+        gateway,
+        code,
+        submitted_at: Timestamp(at),
+    };
+    Ok(rows.into_iter().map(shown).collect())
+}
+
+/// A message and where its invitation stands.
+#[derive(Debug, Clone)]
+pub struct MessageState {
+    pub invitation: InvitationId,
+    pub campaign: CampaignId,
+    pub step: u32,
+    pub state: String,
+    pub gateway: String,
+    pub code: Option<String>,
+    pub parts: u32,
+    pub tries: u32,
+    pub claimed_at: Timestamp,
+    pub submitted_at: Option<Timestamp>,
+    pub received_at: Option<Timestamp>,
+    pub next_step: u32,
+}
+
+pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Option<MessageState>> {
+    let sql =
+        "SELECT m.invitation_id, i.campaign_id, m.step, m.state, m.gateway, m.code, m.parts, m.tries, m.claimed_at, m.submitted_at, m.received_at,
+                      i.next_step
+               FROM message m JOIN invitation i ON i.id = m.invitation_id WHERE m.reference = $1";
+    let row = sqlx::query(sql).bind(reference.to_owned()).fetch_optional(connection).await?;
+    row.map(|row| {
+        let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(MessageState {
+            invitation: InvitationId(row.try_get(0)?),
+            campaign: CampaignId(row.try_get(1)?),
+            step: small(row.try_get(2)?),
+            state: row.try_get(3)?,
+            gateway: row.try_get(4)?,
+            code: row.try_get(5)?,
+            parts: small(row.try_get(6)?),
+            tries: small(row.try_get(7)?),
+            claimed_at: Timestamp(row.try_get(8)?),
+            submitted_at: row.try_get::<Option<i64>, _>(9)?.map(Timestamp),
+            received_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp),
+            next_step: small(row.try_get(11)?),
+        })
+    })
+    .transpose()
+}
+
 /// Notes that a message in doubt was asked after once more, so that others get their turn.
 pub async fn note_query(tx: &mut AnyConnection, references: &[String], now: Timestamp) -> Result<()> {
     if references.is_empty() {
         return Ok(());
     }
     let sql = format!("UPDATE message SET settled_at = $1 WHERE state = 'in_doubt' AND reference IN ({})", parameters(1, references.len()));
-    let mut query = sqlx::query(statement(sql)).bind(now.0);
+    let mut query = sqlx::query(statement(tx, sql)).bind(now.0);
     for reference in references {
         query = query.bind(reference.clone());
     }
@@ -209,7 +278,7 @@ pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[Str
              WHERE state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND claimed_at >= $1 AND phone_hash IN ({})",
             parameters(1, chunk.len())
         );
-        let mut query = sqlx::query_as::<_, (String, i64)>(statement(sql)).bind(since.0);
+        let mut query = sqlx::query_as::<_, (String, i64)>(statement(connection, sql)).bind(since.0);
         for hash in chunk {
             query = query.bind(hash.clone());
         }
@@ -223,7 +292,7 @@ pub async fn invitations_of(connection: &mut AnyConnection, references: &[String
     let mut invitations = Vec::new();
     for chunk in references.chunks(CHUNK) {
         let sql = format!("SELECT DISTINCT invitation_id FROM message WHERE reference IN ({}) ORDER BY invitation_id", parameters(0, chunk.len()));
-        let mut query = sqlx::query_scalar::<_, i64>(statement(sql));
+        let mut query = sqlx::query_scalar::<_, i64>(statement(connection, sql));
         for reference in chunk {
             query = query.bind(reference.clone());
         }
@@ -237,9 +306,10 @@ pub async fn count_by_state(connection: &mut AnyConnection) -> Result<Vec<(Strin
     Ok(sqlx::query_as("SELECT state, COUNT(*) FROM message GROUP BY state ORDER BY state").fetch_all(connection).await?)
 }
 
-/// Parts that gateways have taken for a campaign; what is in doubt counts as taken.
-pub async fn parts_of_campaign(connection: &mut AnyConnection, campaign: crate::domain::ids::CampaignId) -> Result<i64> {
-    let sql = "SELECT CAST(COALESCE(SUM(m.parts), 0) AS BIGINT) FROM message m JOIN invitation i ON i.id = m.invitation_id
+/// Parts that gateways have taken for a campaign, and what they cost in millionths; what is in doubt counts as taken.
+pub async fn taken_of_campaign(connection: &mut AnyConnection, campaign: CampaignId) -> Result<(i64, i64)> {
+    let sql = "SELECT CAST(COALESCE(SUM(m.parts), 0) AS BIGINT), CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT)
+               FROM message m JOIN invitation i ON i.id = m.invitation_id
                WHERE i.campaign_id = $1 AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
-    Ok(sqlx::query_scalar(sql).bind(campaign.0).fetch_one(connection).await?)
+    Ok(sqlx::query_as(sql).bind(campaign.0).fetch_one(connection).await?)
 }

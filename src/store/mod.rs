@@ -9,6 +9,7 @@ pub mod campaigns;
 pub mod cases;
 pub mod datasets;
 pub mod dialect;
+pub mod exchanges;
 pub mod invitations;
 pub mod lists;
 pub mod messages;

@@ -12,6 +12,8 @@ pub struct Receipt {
     pub gateway: String,
     pub reference: Option<String>,
     pub gateway_message_id: Option<String>,
+    /// The number it went to: of several messages in one request, it tells which one is meant.
+    pub phone_hash: Option<String>,
     pub delivered: bool,
     pub code: Option<String>,
 }
@@ -66,16 +68,27 @@ async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, 
         }
     }
     let Some(id) = &receipt.gateway_message_id else { return Ok(None) };
-    let sql = "SELECT id, invitation_id, state FROM message WHERE gateway = $1 AND gateway_message_id = $2";
-    Ok(sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(id.clone()).fetch_optional(tx).await?)
+    let sql =
+        "SELECT id, invitation_id, state FROM message WHERE gateway = $1 AND gateway_message_id = $2 AND (phone_hash = $3 OR $3 = '') ORDER BY id";
+    let phone_hash = receipt.phone_hash.clone().unwrap_or_default();
+    let row = sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(id.clone()).bind(phone_hash.clone()).fetch_optional(&mut *tx).await?;
+    if row.is_some() || receipt.reference.is_some() || phone_hash.is_empty() {
+        return Ok(row);
+    }
+    // One of several in a request whose answer has not come, or was lost: the number tells which.
+    let sql = "SELECT id, invitation_id, state FROM message
+               WHERE gateway = $1 AND phone_hash = $2 AND state IN ('submitting', 'in_doubt') AND gateway_message_id IS NULL
+               ORDER BY claimed_at DESC, id DESC";
+    Ok(sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(phone_hash).fetch_optional(tx).await?)
 }
 
 async fn keep(tx: &mut AnyConnection, receipt: &Receipt, id: &str, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO waiting_receipt (gateway, gateway_message_id, delivered, code, received_at) VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (gateway, gateway_message_id, delivered) DO NOTHING";
+    let sql = "INSERT INTO waiting_receipt (gateway, gateway_message_id, phone_hash, delivered, code, received_at) VALUES ($1, $2, $3, $4, $5, $6)
+               ON CONFLICT (gateway, gateway_message_id, phone_hash, delivered) DO NOTHING";
     sqlx::query(sql)
         .bind(receipt.gateway.clone())
         .bind(id.to_owned())
+        .bind(receipt.phone_hash.clone().unwrap_or_default())
         .bind(i64::from(receipt.delivered))
         .bind(receipt.code.clone())
         .bind(now.0)
@@ -86,16 +99,23 @@ async fn keep(tx: &mut AnyConnection, receipt: &Receipt, id: &str, now: Timestam
 
 /// Takes the receipts that have been waiting for this gateway id.
 pub async fn take_waiting(tx: &mut AnyConnection, gateway: &str, gateway_message_id: &str) -> Result<Vec<Receipt>> {
-    let sql = "DELETE FROM waiting_receipt WHERE gateway = $1 AND gateway_message_id = $2 RETURNING delivered, code";
-    let rows: Vec<(i64, Option<String>)> = sqlx::query_as(sql).bind(gateway.to_owned()).bind(gateway_message_id.to_owned()).fetch_all(tx).await?;
-    let receipt = |(delivered, code)| Receipt {
+    let sql = "DELETE FROM waiting_receipt WHERE gateway = $1 AND gateway_message_id = $2 RETURNING phone_hash, delivered, code";
+    let rows: Vec<(String, i64, Option<String>)> =
+        sqlx::query_as(sql).bind(gateway.to_owned()).bind(gateway_message_id.to_owned()).fetch_all(tx).await?;
+    let receipt = |(phone_hash, delivered, code): (String, i64, Option<String>)| Receipt {
         gateway: gateway.to_owned(),
         reference: None,
         gateway_message_id: Some(gateway_message_id.to_owned()),
+        phone_hash: Some(phone_hash).filter(|hash| !hash.is_empty()),
         delivered: delivered == 1,
         code,
     };
     Ok(rows.into_iter().map(receipt).collect())
+}
+
+/// Forgets receipts that have waited since before `since`.
+pub async fn forget_waiting(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
+    Ok(sqlx::query("DELETE FROM waiting_receipt WHERE received_at < $1").bind(since.0).execute(tx).await?.rows_affected())
 }
 
 /// Are any receipts waiting for a gateway?

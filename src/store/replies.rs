@@ -3,27 +3,34 @@
 use sqlx::AnyConnection;
 
 use super::Result;
-use crate::domain::ids::{InvitationId, ProgrammeId};
+use super::dialect::{Engine, statement};
+use crate::domain::ids::{CampaignId, InvitationId, ProgrammeId};
 use crate::domain::time::Timestamp;
 
 /// The latest invitation that a number was sent, with its programme and the key that seals for it.
 #[derive(Debug, Clone)]
 pub struct Contacted {
     pub invitation: InvitationId,
+    pub campaign: CampaignId,
     pub programme: ProgrammeId,
     pub key_id: String,
 }
 
 pub async fn latest_contact(connection: &mut AnyConnection, phone_hash: &str) -> Result<Option<Contacted>> {
-    let sql = "SELECT i.id, c.programme_id, a.key_id
+    let sql = "SELECT i.id, c.id, c.programme_id, a.key_id
                FROM message m
                JOIN invitation i ON i.id = m.invitation_id
                JOIN campaign c ON c.id = i.campaign_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
                WHERE m.phone_hash = $1 ORDER BY m.claimed_at DESC, m.id DESC LIMIT 1";
-    let row: Option<(i64, i64, String)> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
-    Ok(row.map(|(invitation, programme, key_id)| Contacted { invitation: InvitationId(invitation), programme: ProgrammeId(programme), key_id }))
+    let row: Option<(i64, i64, i64, String)> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
+    Ok(row.map(|(invitation, campaign, programme, key_id)| Contacted {
+        invitation: InvitationId(invitation),
+        campaign: CampaignId(campaign),
+        programme: ProgrammeId(programme),
+        key_id,
+    }))
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +58,70 @@ pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Re
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// A reply in the staff's inbox; its text is sealed and read one at a time.
+#[derive(Debug, Clone)]
+pub struct InboxEntry {
+    pub id: i64,
+    pub meaning: String,
+    pub received_at: Timestamp,
+    pub handled_at: Option<Timestamp>,
+    pub campaign: Option<String>,
+    /// The cases of the person, as `APPLICATION/PSEUDONYM`.
+    pub cases: String,
+}
+
+/// Replies that want somebody: of one meaning, or of all but opt-outs; the oldest first.
+pub async fn inbox(connection: &mut AnyConnection, meaning: Option<&str>, with_handled: bool) -> Result<Vec<InboxEntry>> {
+    type Row = (i64, String, i64, Option<i64>, Option<String>, Option<String>);
+    let sql = format!(
+        "SELECT r.id, r.meaning, r.received_at, r.handled_at, k.code,
+                (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.invitation_id = i.id)
+         FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign k ON k.id = i.campaign_id
+         WHERE (r.meaning = $1 OR ($1 = '' AND r.meaning <> 'opt_out')) AND (r.handled_at IS NULL OR $2 = 1)
+         ORDER BY r.received_at, r.id",
+        Engine::behind(connection).joined("a.code || '/' || c.pseudonym")
+    );
+    let rows: Vec<Row> = sqlx::query_as(statement(connection, sql))
+        .bind(meaning.unwrap_or_default().to_owned())
+        .bind(i64::from(with_handled))
+        .fetch_all(connection)
+        .await?;
+    let entry = |(id, meaning, at, handled, campaign, cases): Row| InboxEntry {
+        id,
+        meaning,
+        received_at: Timestamp(at),
+        handled_at: handled.map(Timestamp),
+        campaign,
+        cases: cases.unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(entry).collect())
+}
+
+/// A reply's sealed text and the key that opens it; `None` for the inner: there was no contact before it, so only its meaning was kept.
+pub async fn sealed_text(connection: &mut AnyConnection, id: i64) -> Result<Option<Option<(Vec<u8>, String)>>> {
+    let sql = "SELECT r.text_sealed, a.key_id
+               FROM reply r
+               LEFT JOIN invitation i ON i.id = r.invitation_id
+               LEFT JOIN respondent p ON p.id = i.respondent_id
+               LEFT JOIN applicant a ON a.id = p.applicant_id
+               WHERE r.id = $1";
+    let row: Option<(Option<Vec<u8>>, Option<String>)> = sqlx::query_as(sql).bind(id).fetch_optional(connection).await?;
+    Ok(row.map(|(text, key)| text.zip(key)))
+}
+
+/// Marks a reply as dealt with; false when there is none or it was already.
+pub async fn mark_handled(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE reply SET handled_at = $2 WHERE id = $1 AND handled_at IS NULL";
+    Ok(sqlx::query(sql).bind(id).bind(now.0).execute(tx).await?.rows_affected() == 1)
+}
+
+/// Writes down who looked at what.
+pub async fn note_disclosure(tx: &mut AnyConnection, who: &str, what: &str, row_id: i64, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO disclosure (at, who, what, row_id) VALUES ($1, $2, $3, $4)";
+    sqlx::query(sql).bind(now.0).bind(who.to_owned()).bind(what.to_owned()).bind(row_id).execute(tx).await?;
+    Ok(())
 }
 
 /// Replies by meaning.

@@ -40,7 +40,7 @@ pub async fn save_answers(
                  SET value = excluded.value, value_sealed = excluded.value_sealed, mode = excluded.mode, answered_at = excluded.answered_at",
             values(answers.len(), &[""; 6])
         );
-        let mut query = sqlx::query(statement(sql));
+        let mut query = sqlx::query(statement(tx, sql));
         for (item, value) in answers {
             let (plain, sealed) = match value {
                 StoredValue::Plain(text) => (Some(text.clone()), None),
@@ -93,7 +93,7 @@ async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64
         "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at
          FROM response r JOIN survey_case c ON c.id = r.case_id WHERE {condition} ORDER BY r.id"
     );
-    let rows: Vec<ResponseRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(&mut *connection).await?;
+    let rows: Vec<ResponseRow> = sqlx::query_as(statement(connection, sql)).bind(id).fetch_all(&mut *connection).await?;
     let mut responses = Vec::with_capacity(rows.len());
     for (id, case, language, mode, started_at, completed_at) in rows {
         responses.push(Response {
@@ -112,7 +112,7 @@ async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64
          FROM answer w JOIN response r ON r.id = w.response_id JOIN survey_case c ON c.id = r.case_id
          WHERE {condition} ORDER BY w.response_id"
     );
-    let answers: Vec<AnswerRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(connection).await?;
+    let answers: Vec<AnswerRow> = sqlx::query_as(statement(connection, sql)).bind(id).fetch_all(connection).await?;
     for (response, item, plain, sealed) in answers {
         let value = match (plain, sealed) {
             (_, Some(sealed)) => StoredValue::Sealed(sealed),

@@ -1,6 +1,6 @@
 //! Numbers that are not contacted.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use sqlx::AnyConnection;
 
@@ -11,35 +11,82 @@ use crate::domain::time::Timestamp;
 /// The scope that holds for every programme.
 pub const ALL: &str = "all";
 
-/// Suppresses a number within a scope (`all`, or a programme's code). False: it was already.
-pub async fn add(tx: &mut AnyConnection, phone_hash: &str, scope: &str, reason: &str, now: Timestamp) -> Result<bool> {
-    let sql = "INSERT INTO suppression (phone_hash, scope, reason, created_at) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (phone_hash, scope) DO NOTHING";
-    let done = sqlx::query(sql).bind(phone_hash.to_owned()).bind(scope.to_owned()).bind(reason.to_owned()).bind(now.0).execute(tx).await?;
+/// What is suppressed, where, why and how long.
+#[derive(Debug, Clone)]
+pub struct NewSuppression<'a> {
+    pub phone_hash: &'a str,
+    /// `all`, or a programme's code.
+    pub scope: &'a str,
+    pub reason: &'a str,
+    /// `None`: for good.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Suppresses a number. One that is suppressed already keeps its reason, and the later end; one whose time was over begins anew.
+/// False: nothing changed.
+pub async fn add(tx: &mut AnyConnection, new: &NewSuppression<'_>, now: Timestamp) -> Result<bool> {
+    let sql = "INSERT INTO suppression (phone_hash, scope, reason, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (phone_hash, scope) DO UPDATE
+                   SET expires_at = excluded.expires_at,
+                       reason = CASE WHEN suppression.expires_at > $4 THEN suppression.reason ELSE excluded.reason END
+                   WHERE suppression.expires_at IS NOT NULL AND (excluded.expires_at IS NULL OR excluded.expires_at > suppression.expires_at)";
+    let done = sqlx::query(sql)
+        .bind(new.phone_hash.to_owned())
+        .bind(new.scope.to_owned())
+        .bind(new.reason.to_owned())
+        .bind(now.0)
+        .bind(new.expires_at.map(|t| t.0))
+        .execute(tx)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Which of these numbers are suppressed now in a programme.
-pub async fn among(connection: &mut AnyConnection, phone_hashes: &[String], programme: &str, now: Timestamp) -> Result<HashSet<String>> {
-    let mut suppressed = HashSet::new();
+/// Which of these numbers are suppressed now in a programme, and until when (`None`: for good).
+pub async fn among(
+    connection: &mut AnyConnection,
+    phone_hashes: &[String],
+    programme: &str,
+    now: Timestamp,
+) -> Result<HashMap<String, Option<Timestamp>>> {
+    let mut suppressed = HashMap::new();
     for chunk in phone_hashes.chunks(CHUNK) {
         let sql = format!(
-            "SELECT phone_hash FROM suppression
-             WHERE scope IN ('{ALL}', $1) AND (expires_at IS NULL OR expires_at > $2) AND phone_hash IN ({})",
+            "SELECT phone_hash, CASE WHEN COUNT(expires_at) = COUNT(*) THEN MAX(expires_at) END FROM suppression
+             WHERE scope IN ('{ALL}', $1) AND (expires_at IS NULL OR expires_at > $2) AND phone_hash IN ({})
+             GROUP BY phone_hash",
             parameters(2, chunk.len())
         );
-        let mut query = sqlx::query_scalar::<_, String>(statement(sql)).bind(programme.to_owned()).bind(now.0);
+        let mut query = sqlx::query_as::<_, (String, Option<i64>)>(statement(connection, sql)).bind(programme.to_owned()).bind(now.0);
         for hash in chunk {
             query = query.bind(hash.clone());
         }
-        suppressed.extend(query.fetch_all(&mut *connection).await?);
+        suppressed.extend(query.fetch_all(&mut *connection).await?.into_iter().map(|(hash, until)| (hash, until.map(Timestamp))));
     }
     Ok(suppressed)
 }
 
-/// A suppression as staff see it: when, where and why, never whom.
-pub async fn list(connection: &mut AnyConnection) -> Result<Vec<(String, String, Timestamp)>> {
-    let rows: Vec<(String, String, i64)> =
-        sqlx::query_as("SELECT scope, reason, created_at FROM suppression ORDER BY created_at, id").fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(scope, reason, at)| (scope, reason, Timestamp(at))).collect())
+/// A suppression as staff see it: when, where, why and how long, never whom.
+#[derive(Debug, Clone)]
+pub struct Suppression {
+    pub scope: String,
+    pub reason: String,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Suppression>> {
+    let rows: Vec<(String, String, i64, Option<i64>)> =
+        sqlx::query_as("SELECT scope, reason, created_at, expires_at FROM suppression ORDER BY created_at, id").fetch_all(connection).await?;
+    let read = |(scope, reason, at, until): (String, String, i64, Option<i64>)| Suppression {
+        scope,
+        reason,
+        created_at: Timestamp(at),
+        expires_at: until.map(Timestamp),
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// Forgets suppressions whose time is over.
+pub async fn forget_expired(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
+    Ok(sqlx::query("DELETE FROM suppression WHERE expires_at <= $1").bind(now.0).execute(tx).await?.rows_affected())
 }

@@ -10,6 +10,7 @@ pub mod respondent;
 pub mod webhooks;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -50,7 +51,8 @@ pub fn router(installation: Arc<Installation>) -> Router {
 
 /// Serves until `stop` is done, then finishes what is under way.
 pub async fn serve(installation: Arc<Installation>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-    axum::serve(listener, router(installation)).with_graceful_shutdown(stop).await
+    let app = router(installation).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).with_graceful_shutdown(stop).await
 }
 
 /// Headers that every answer carries, and the one log line of a request: its route, never its address.

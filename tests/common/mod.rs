@@ -88,6 +88,7 @@ pub const PLAN: &str = r#"
 name = "test"
 signature = "质协"
 max_parts = 3
+spread = "0s"
 [hours]
 monday = ["09:00-21:00"]
 tuesday = ["09:00-21:00"]
@@ -173,7 +174,7 @@ impl TestApp {
     pub async fn launch(&self, campaign: &str, codes: &[&str], plan: &str) -> Result<LaunchReport, LaunchError> {
         let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
         let plan = PlanFile::parse(plan)?;
-        let request = LaunchRequest { code: campaign, applications: &applications, plan: &plan, gateway: "simulator", dry_run: false };
+        let request = LaunchRequest { code: campaign, applications: &applications, plan: &plan, gateway: "simulator", budget: None, dry_run: false };
         campaign::launch(&self.installation, &request).await
     }
 

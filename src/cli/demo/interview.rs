@@ -60,7 +60,14 @@ pub async fn open_links(world: &World) -> Result<Vec<String>> {
     let list = format!("姓名,手机,语言\n访客一,{},中文\nVisitor,{},English\n", NUMBERS[0], NUMBERS[1]);
     let request = ImportRequest { applications: &applications, file: "visitors", content: list.as_bytes(), dry_run: false };
     intake::import_list(installation, &request, &mut |_, _| {}).await?;
-    let launch = LaunchRequest { code: "LOOK", applications: &applications, plan: world.plan_file(), gateway: super::world::GATEWAY, dry_run: false };
+    let launch = LaunchRequest {
+        code: "LOOK",
+        applications: &applications,
+        plan: world.plan_file(),
+        gateway: super::world::GATEWAY,
+        budget: None,
+        dry_run: false,
+    };
     campaign::launch(installation, &launch).await?;
     let key_id = applications::find(&mut *installation.store.read().await?, "LOOK-TEA").await?.map(|a| a.key_id).unwrap_or_default();
     let hasher = installation.keys.hasher();

@@ -77,8 +77,8 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
             });
         }
     }
-    let zone = world.plan.time_zone;
-    let outside = record.submits.iter().filter(|(at, _)| !world.plan.hours.is_open(*at, zone)).count();
+    let zone = world.plan.time_zone.into();
+    let outside = record.submits.iter().filter(|(at, _)| !world.plan.hours.is_open(*at, &zone)).count();
     Ok(Report {
         applications,
         duplicate_submits: record.duplicates(),

@@ -101,7 +101,7 @@ impl World {
         let mut lines = Vec::new();
         for (code, applications) in CAMPAIGNS {
             let applications: Vec<String> = applications.iter().map(|code| (*code).to_owned()).collect();
-            let request = LaunchRequest { code, applications: &applications, plan: &self.plan_file, gateway: GATEWAY, dry_run: false };
+            let request = LaunchRequest { code, applications: &applications, plan: &self.plan_file, gateway: GATEWAY, budget: None, dry_run: false };
             let report = campaign::launch(&self.installation, &request).await?;
             lines.push(format!(
                 "{code}: {} people ({} by telephone only), at most {} parts or {:.2} {}",

@@ -1,9 +1,12 @@
 //! What SendSms and QuerySendDetails answered.
 
+use chrono::NaiveDateTime;
 use serde::Deserialize;
 
 use super::super::http::{outcome_of_status, read_answer};
-use super::super::{Outcome, QueryAnswer};
+use super::super::{Doubtful, Outcome, QueryAnswer};
+use super::BATCH;
+use crate::domain::time::Timestamp;
 
 #[derive(Deserialize)]
 struct Sent {
@@ -34,16 +37,35 @@ struct Detail {
     status: i64,
     #[serde(rename = "OutId")]
     out_id: Option<String>,
+    /// Beijing's wall clock.
+    #[serde(rename = "SendDate")]
+    sent: Option<String>,
 }
 
-pub(super) async fn judge(answer: Result<reqwest::Response, reqwest::Error>) -> Outcome {
-    match read_answer(answer).await {
-        Ok((status, body)) => judge_read(status, &body),
-        Err(outcome) => outcome,
+impl Detail {
+    /// A request with several messages names none of them: then it is the one that went to this number at that time.
+    fn is(&self, message: &Doubtful) -> bool {
+        let out_id = self.out_id.as_deref().unwrap_or_default();
+        let sent = self.sent.as_deref().and_then(|sent| NaiveDateTime::parse_from_str(sent, "%Y-%m-%d %H:%M:%S").ok());
+        let apart = sent.map(|sent| (Timestamp::from_local(sent, chrono_tz::Asia::Shanghai).0 - message.submitted_at.0).abs());
+        out_id == message.reference || (out_id.starts_with(BATCH) && apart.is_some_and(|millis| millis <= SAME_TIME_MILLIS))
     }
 }
 
-fn judge_read(status: u16, body: &str) -> Outcome {
+/// Two messages to one number lie further apart.
+const SAME_TIME_MILLIS: i64 = 5 * 60_000;
+
+/// The one answer to a request, for each of its messages. A refusal that may be one number's fault alone is for all of them.
+pub(super) fn judge_all(status: u16, body: &str, messages: usize) -> Vec<Outcome> {
+    let outcome = match judge(status, body) {
+        Outcome::RefusedNumber { .. } | Outcome::DeferredNumber { .. } if messages > 1 => Outcome::RefusedTogether,
+        Outcome::PassingFailure { code } if messages > 1 && code.starts_with("isv.") => Outcome::RefusedTogether,
+        outcome => outcome,
+    };
+    vec![outcome; messages]
+}
+
+fn judge(status: u16, body: &str) -> Outcome {
     let Ok(sent) = serde_json::from_str::<Sent>(body) else {
         return outcome_of_status(status);
     };
@@ -70,19 +92,19 @@ fn judge_read(status: u16, body: &str) -> Outcome {
     }
 }
 
-pub(super) async fn judge_query(reference: &str, answer: Result<reqwest::Response, reqwest::Error>) -> QueryAnswer {
-    match answer {
-        Ok(response) => response.text().await.map_or(QueryAnswer::NoAnswer, |body| judge_details(reference, &body)),
+pub(super) async fn judge_query(message: &Doubtful, answer: Result<reqwest::Response, reqwest::Error>) -> QueryAnswer {
+    match read_answer(answer).await {
+        Ok((_, body)) => judge_details(message, &body),
         Err(_) => QueryAnswer::NoAnswer,
     }
 }
 
-fn judge_details(reference: &str, body: &str) -> QueryAnswer {
+fn judge_details(message: &Doubtful, body: &str) -> QueryAnswer {
     let Ok(Details { code, details }) = serde_json::from_str(body) else { return QueryAnswer::NoAnswer };
     if code != "OK" {
         return QueryAnswer::NoAnswer;
     }
-    let ours = details.map(|d| d.list).unwrap_or_default().into_iter().find(|detail| detail.out_id.as_deref() == Some(reference));
+    let ours = details.map(|d| d.list).unwrap_or_default().into_iter().find(|detail| detail.is(message));
     match ours.map(|detail| detail.status) {
         None => QueryAnswer::Unknown,
         Some(3) => QueryAnswer::Delivered { id: None },
@@ -93,6 +115,7 @@ fn judge_details(reference: &str, body: &str) -> QueryAnswer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::approved::tests::message;
     use super::*;
 
     #[test]
@@ -110,8 +133,17 @@ mod tests {
             (503, "", Outcome::PassingFailure { code: code("http_503") }),
             (200, "garbage", Outcome::InDoubt { code: code("http_200") }),
         ] {
-            assert_eq!(judge_read(status, body), expected, "{status} {body}");
+            assert_eq!(judge(status, body), expected, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn one_bad_number_refuses_a_whole_request() {
+        let judged = |body: &str, messages| judge_all(200, body, messages);
+        let refused = r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL"}"#;
+        assert_eq!(judged(refused, 3), vec![Outcome::RefusedTogether; 3]);
+        assert!(matches!(judged(refused, 1)[..], [Outcome::RefusedNumber { .. }]));
+        assert_eq!(judged(r#"{"Code":"OK","BizId":"9"}"#, 2), vec![Outcome::Accepted { id: Some("9".into()) }; 2]);
     }
 
     #[test]
@@ -121,11 +153,20 @@ mod tests {
                 r#"{{"Code":"OK","SmsSendDetailDTOs":{{"SmsSendDetailDTO":[{{"SendStatus":3,"OutId":"other"}},{{"SendStatus":{status},"OutId":"ref1"}}]}}}}"#
             )
         };
-        assert_eq!(judge_details("ref1", &body(1)), QueryAnswer::Accepted { id: None });
-        assert_eq!(judge_details("ref1", &body(2)), QueryAnswer::Undelivered { id: None });
-        assert_eq!(judge_details("ref1", &body(3)), QueryAnswer::Delivered { id: None });
-        assert_eq!(judge_details("ref2", &body(3)), QueryAnswer::Unknown);
-        assert_eq!(judge_details("ref1", r#"{"Code":"isv.X"}"#), QueryAnswer::NoAnswer);
-        assert_eq!(judge_details("ref1", "garbage"), QueryAnswer::NoAnswer);
+        let at = Timestamp::from_local("2026-03-02T10:00:00".parse().unwrap(), chrono_tz::Asia::Shanghai);
+        let asked = |reference: &str| Doubtful { reference: reference.into(), id: None, to: message("13800138000").to, submitted_at: at };
+        let judged = |reference: &str, body: &str| judge_details(&asked(reference), body);
+        assert_eq!(judged("ref1", &body(1)), QueryAnswer::Accepted { id: None });
+        assert_eq!(judged("ref1", &body(2)), QueryAnswer::Undelivered { id: None });
+        assert_eq!(judged("ref1", &body(3)), QueryAnswer::Delivered { id: None });
+        assert_eq!(judged("ref2", &body(3)), QueryAnswer::Unknown);
+        assert_eq!(judged("ref1", r#"{"Code":"isv.X"}"#), QueryAnswer::NoAnswer);
+        assert_eq!(judged("ref1", "garbage"), QueryAnswer::NoAnswer);
+        let in_a_batch = |sent: &str| {
+            let detail = format!(r#"{{"SendStatus":3,"OutId":"batch-ref7","SendDate":"{sent}"}}"#);
+            judged("ref2", &format!(r#"{{"Code":"OK","SmsSendDetailDTOs":{{"SmsSendDetailDTO":[{detail}]}}}}"#))
+        };
+        assert_eq!(in_a_batch("2026-03-02 10:00:02"), QueryAnswer::Delivered { id: None });
+        assert_eq!(in_a_batch("2026-03-02 09:00:00"), QueryAnswer::Unknown);
     }
 }

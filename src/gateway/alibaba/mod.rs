@@ -1,4 +1,4 @@
-//! Alibaba Cloud SMS (dysmsapi, version 2017-05-25): SendSms, QuerySendDetails, receipts and replies by HTTP push.
+//! Alibaba Cloud SMS (dysmsapi, version 2017-05-25): SendSms, SendBatchSms, QuerySendDetails, receipts and replies by HTTP push.
 //!
 //! What is sent is compared with the official SDK's own requests by `tests/gateways.rs` (signature, query and headers, for the same inputs, clock
 //! and nonce). The error codes are those of the provider's documentation of SendSms.
@@ -17,7 +17,8 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::approved::{ApprovedTemplate, ApprovedTemplates, Pattern};
-use super::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use super::http::judged;
+use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::domain::personal::Personal;
@@ -38,7 +39,20 @@ struct File {
     endpoint: String,
     /// The approved signature, without brackets.
     sign_name: String,
+    /// Numbers in one request (SendBatchSms), at most 100; 1 sends each by itself.
+    #[serde(default = "batch")]
+    batch: usize,
     template: BTreeMap<String, TemplateFile>,
+}
+
+/// What the OutId of a request with several messages begins with: it names no single one of them.
+const BATCH: &str = "batch-";
+
+/// SendBatchSms takes so many.
+const MOST: usize = 100;
+
+fn batch() -> usize {
+    MOST
 }
 
 #[derive(Deserialize)]
@@ -57,6 +71,7 @@ pub struct Alibaba {
     name: String,
     endpoint: String,
     sign_name: String,
+    batch: usize,
     templates: ApprovedTemplates,
     access_key: String,
     secret: Personal,
@@ -71,6 +86,9 @@ impl Alibaba {
         if config.user.is_empty() {
             return Err("user is empty; set it to the AccessKey's id".into());
         }
+        if !(1..=MOST).contains(&file.batch) {
+            return Err(format!("batch must be between 1 and {MOST}"));
+        }
         let mut templates = BTreeMap::new();
         for (step, template) in file.template {
             let mut parameters = Vec::new();
@@ -84,6 +102,7 @@ impl Alibaba {
             name: config.name.clone(),
             endpoint: file.endpoint.trim_end_matches('/').to_owned(),
             sign_name: file.sign_name,
+            batch: file.batch,
             templates: ApprovedTemplates::new(templates)?,
             access_key: config.user.clone(),
             secret: config.secret.clone(),
@@ -92,31 +111,44 @@ impl Alibaba {
         })
     }
 
-    /// The query of SendSms for one message.
-    fn send_sms(&self, message: &OutgoingMessage) -> Option<Vec<(&'static str, String)>> {
-        let template = self.templates.of(message)?;
-        let parameters: serde_json::Map<String, serde_json::Value> =
-            template.parameters.iter().map(|(name, pattern)| (name.clone(), pattern.fill(message).into())).collect();
-        Some(vec![
-            ("OutId", message.reference.clone()),
-            ("PhoneNumbers", number_for(&message.to)),
-            ("SignName", self.sign_name.clone()),
-            ("TemplateCode", template.code.clone()),
-            ("TemplateParam", serde_json::Value::Object(parameters).to_string()),
-        ])
+    /// The request for one message, or for several of one template.
+    fn request(&self, batch: &[OutgoingMessage]) -> Option<Call<'_>> {
+        let first = batch.first()?;
+        let template = self.templates.of(first)?;
+        let parameters = |message: &OutgoingMessage| -> serde_json::Value {
+            template.parameters.iter().map(|(name, pattern)| (name.clone(), pattern.fill(message).into())).collect::<serde_json::Map<_, _>>().into()
+        };
+        let query = |out_id| vec![("OutId", out_id), ("TemplateCode", template.code.clone())];
+        if let [message] = batch {
+            let one =
+                [("PhoneNumbers", number_for(&message.to)), ("SignName", self.sign_name.clone()), ("TemplateParam", parameters(message).to_string())];
+            return Some(self.call("SendSms", query(message.reference.clone()).into_iter().chain(one).collect(), Vec::new()));
+        }
+        let list = |values: Vec<serde_json::Value>| serde_json::Value::Array(values).to_string();
+        let form = vec![
+            ("PhoneNumberJson", list(batch.iter().map(|message| number_for(&message.to).into()).collect())),
+            ("SignNameJson", list(batch.iter().map(|_| self.sign_name.as_str().into()).collect())),
+            ("TemplateParamJson", list(batch.iter().map(parameters).collect())),
+        ];
+        Some(self.call("SendBatchSms", query(format!("{BATCH}{}", first.reference)), form))
     }
 
-    async fn call(&self, action: &'static str, query: Vec<(&'static str, String)>) -> Result<reqwest::Response, reqwest::Error> {
+    fn call(&self, action: &'static str, query: Vec<(&'static str, String)>, form: Vec<(&'static str, String)>) -> Call<'_> {
         let host = self.endpoint.split("://").nth(1).unwrap_or_default();
         let mut nonce = [0u8; 16];
         // Without random bytes the nonce repeats, and the provider refuses the second request: nothing is sent twice.
         let _ = getrandom::fill(&mut nonce);
-        let call = Call { action, version: VERSION, host, query, date: date_of(self.clock.now()), nonce: HEXLOWER.encode(&nonce) };
+        Call { action, version: VERSION, host, query, form, date: date_of(self.clock.now()), nonce: HEXLOWER.encode(&nonce) }
+    }
+
+    async fn send(&self, call: Call<'_>) -> Result<reqwest::Response, reqwest::Error> {
         let mut request = self.client.post(format!("{}/?{}", self.endpoint, call.query_on_the_wire()));
         for (name, value) in call.headers() {
             request = request.header(name, value);
         }
-        request.header("authorization", authorization(&call, &self.access_key, self.secret.reveal())).header("content-length", "0").send().await
+        let body = call.body();
+        let request = request.header("authorization", authorization(&call, &self.access_key, self.secret.reveal()));
+        request.header("content-length", body.len()).body(body).send().await
     }
 }
 
@@ -137,25 +169,33 @@ impl Gateway for Alibaba {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 1, query: true }
+        Capabilities { batch: self.batch, query: true }
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for message in batch {
-            outcomes.push(match self.send_sms(message) {
-                None => Outcome::AccountFailure { code: "no_template".into() },
-                Some(query) => answer::judge(self.call("SendSms", query).await).await,
-            });
-        }
-        outcomes
+    /// One request has one template.
+    fn goes_with(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
+        let code = |message| self.templates.of(message).map(|template| &template.code);
+        code(first).is_some() && code(first) == code(next)
+    }
+
+    fn check_step(&self, step: &str) -> Result<(), String> {
+        self.templates.check_step(step)
+    }
+
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
+        let Some(call) = self.request(batch) else {
+            let exchange = Exchange::new("no template for this step".into(), "", batch);
+            return Submitted::all(Outcome::AccountFailure { code: "no_template".into() }, batch.len(), exchange);
+        };
+        let asked = format!("{} to {} number(s), template {}", call.action, batch.len(), call.template());
+        judged(self.send(call).await, batch, asked, |status, body| answer::judge_all(status, body, batch.len())).await
     }
 
     async fn query(&self, message: &Doubtful) -> QueryAnswer {
         // The provider's days are Beijing's.
         let day = message.submitted_at.in_zone(chrono_tz::Asia::Shanghai).format("%Y%m%d").to_string();
         let query = vec![("CurrentPage", "1".to_owned()), ("PageSize", "50".to_owned()), ("PhoneNumber", number_for(&message.to)), ("SendDate", day)];
-        answer::judge_query(&message.reference, self.call("QuerySendDetails", query).await).await
+        answer::judge_query(message, self.send(self.call("QuerySendDetails", query, Vec::new())).await).await
     }
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {

@@ -3,11 +3,13 @@
 use serde::Deserialize;
 
 use super::super::{PushError, Receipt, Reply};
+use super::BATCH;
 use crate::domain::personal::Personal;
 
 #[derive(Deserialize)]
 struct Report {
     success: bool,
+    phone_number: Option<String>,
     biz_id: Option<String>,
     out_id: Option<String>,
     err_code: Option<String>,
@@ -28,12 +30,14 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
     let reports: Vec<Report> = serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsReport"))?;
     let receipt = |report: Report| {
         let named = |value: Option<String>| value.filter(|v| !v.is_empty() && v.len() <= 255);
-        let (reference, id) = (named(report.out_id), named(report.biz_id));
+        // Of several messages in one request, the request's id and the number name one.
+        let (reference, id) = (named(report.out_id).filter(|out_id| !out_id.starts_with(BATCH)), named(report.biz_id));
         if reference.is_none() && id.is_none() {
             return Err(PushError::Missing("out_id"));
         }
         let dead_number = !report.success && report.err_code.as_deref().is_some_and(|code| DEAD.contains(&code));
-        Ok(Receipt { reference, id, delivered: report.success, dead_number, code: named(report.err_code).filter(|_| !report.success) })
+        let to = report.phone_number.map(Personal::new);
+        Ok(Receipt { reference, id, to, delivered: report.success, dead_number, code: named(report.err_code).filter(|_| !report.success) })
     };
     reports.into_iter().map(receipt).collect()
 }

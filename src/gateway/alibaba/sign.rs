@@ -9,12 +9,13 @@ use crate::crypto::sha256_hex;
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
-/// A call of the RPC style: everything in the query, an empty body.
+/// A call of the RPC style: everything in the query and, for long lists, in a form body.
 pub struct Call<'a> {
     pub action: &'a str,
     pub version: &'a str,
     pub host: &'a str,
     pub query: Vec<(&'static str, String)>,
+    pub form: Vec<(&'static str, String)>,
     /// ISO 8601, UTC.
     pub date: String,
     pub nonce: String,
@@ -23,14 +24,26 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// The signed headers, in the order of their names.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let content_type = (!self.form.is_empty()).then(|| ("content-type", "application/x-www-form-urlencoded".to_owned()));
+        let others = [
             ("host", self.host.to_owned()),
             ("x-acs-action", self.action.to_owned()),
-            ("x-acs-content-sha256", sha256_hex(b"")),
+            ("x-acs-content-sha256", sha256_hex(self.body().as_bytes())),
             ("x-acs-date", self.date.clone()),
             ("x-acs-signature-nonce", self.nonce.clone()),
             ("x-acs-version", self.version.to_owned()),
-        ]
+        ];
+        content_type.into_iter().chain(others).collect()
+    }
+
+    /// The form, as it is hashed and sent.
+    pub fn body(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.form).finish()
+    }
+
+    /// The approved template that it asks for.
+    pub fn template(&self) -> &str {
+        self.query.iter().find(|(name, _)| *name == "TemplateCode").map(|(_, code)| code.as_str()).unwrap_or_default()
     }
 
     /// The query as signed: sorted, RFC 3986. It is sent the same way.

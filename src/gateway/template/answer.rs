@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
 
@@ -10,17 +9,13 @@ use super::super::http::outcome_of_status;
 use super::super::{Outcome, QueryAnswer};
 use super::file::{Answer, Query};
 
-/// An answer is read up to this size; a gateway's is far smaller.
-const MAX_ANSWER: usize = 64 * 1024;
-
-pub(super) async fn judge(rules: &Answer, response: reqwest::Response) -> Outcome {
-    let status = response.status();
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_secs);
-    let Some(body) = read_body(response).await else { return Outcome::InDoubt { code: "answer_lost".into() } };
-    judge_read(rules, status, retry_after, &body)
+/// How long the gateway asks to be left alone.
+pub(super) fn retry_after(answer: &Result<reqwest::Response, reqwest::Error>) -> Option<Duration> {
+    let header = answer.as_ref().ok()?.headers().get(RETRY_AFTER)?;
+    header.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-fn judge_read(rules: &Answer, status: StatusCode, retry_after: Option<Duration>, body: &str) -> Outcome {
+pub(super) fn judge(rules: &Answer, status: u16, retry_after: Option<Duration>, body: &str) -> Outcome {
     let json: Option<Value> = serde_json::from_str(body).ok();
     let find = |pointer: &Option<String>, pattern: &Option<regex::Regex>| -> Option<String> {
         let by_pointer = pointer.as_deref().and_then(|p| text_of(json.as_ref()?.pointer(p)?));
@@ -32,7 +27,7 @@ fn judge_read(rules: &Answer, status: StatusCode, retry_after: Option<Duration>,
     let shown = || match &code {
         Some(code) if code.len() <= 60 && code.chars().all(|c| c.is_ascii_alphabetic() || "._- ".contains(c)) => code.clone(),
         Some(code) if code.len() <= 6 => code.clone(),
-        _ => format!("http_{}", status.as_u16()),
+        _ => format!("http_{}", status),
     };
     if says(&rules.refused_number) {
         return Outcome::RefusedNumber { code: shown() };
@@ -50,10 +45,10 @@ fn judge_read(rules: &Answer, status: StatusCode, retry_after: Option<Duration>,
         return Outcome::PassingFailure { code: shown() };
     }
     let text_fits = rules.accepted_text.as_ref().is_none_or(|pattern| pattern.is_match(body));
-    if rules.accepted_status.contains(&status.as_u16()) && text_fits {
+    if rules.accepted_status.contains(&status) && text_fits {
         return Outcome::Accepted { id: find(&rules.id, &rules.id_text) };
     }
-    match outcome_of_status(status.as_u16()) {
+    match outcome_of_status(status) {
         Outcome::SlowDown { .. } => Outcome::SlowDown { code: shown(), retry_after },
         Outcome::AccountFailure { .. } => Outcome::AccountFailure { code: shown() },
         Outcome::InDoubt { .. } => Outcome::InDoubt { code: shown() },
@@ -61,33 +56,20 @@ fn judge_read(rules: &Answer, status: StatusCode, retry_after: Option<Duration>,
     }
 }
 
-pub(super) async fn judge_query(rules: &Query, response: reqwest::Response) -> QueryAnswer {
-    let status = response.status();
-    if status == StatusCode::NOT_FOUND {
+pub(super) fn judge_query(rules: &Query, status: u16, body: &str) -> QueryAnswer {
+    if status == 404 {
         return QueryAnswer::Unknown;
     }
-    let Some(body) = read_body(response).await else { return QueryAnswer::NoAnswer };
-    let Ok(json) = serde_json::from_str::<Value>(&body) else { return QueryAnswer::NoAnswer };
+    let Ok(json) = serde_json::from_str::<Value>(body) else { return QueryAnswer::NoAnswer };
     let at = |pointer: &str| json.pointer(pointer).and_then(text_of);
     let id = rules.id.as_deref().and_then(at);
     match at(&rules.state) {
-        Some(state) if !status.is_success() || state.is_empty() => QueryAnswer::NoAnswer,
+        Some(state) if !(200..=299).contains(&status) || state.is_empty() => QueryAnswer::NoAnswer,
         Some(state) if rules.delivered.contains(&state) => QueryAnswer::Delivered { id },
         Some(state) if rules.undelivered.contains(&state) => QueryAnswer::Undelivered { id },
         Some(state) if rules.accepted.contains(&state) => QueryAnswer::Accepted { id },
         _ => QueryAnswer::NoAnswer,
     }
-}
-
-async fn read_body(mut response: reqwest::Response) -> Option<String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER {
-            return None;
-        }
-    }
-    Some(String::from_utf8_lossy(&body).into_owned())
 }
 
 /// A JSON value as the text it stands for.
@@ -109,7 +91,7 @@ mod tests {
     fn check(file: &str, table: &[(u16, &str, Outcome)]) {
         let file = GatewayFile::parse(file).unwrap();
         for (status, body, expected) in table {
-            let outcome = judge_read(&file.submit.answer, StatusCode::from_u16(*status).unwrap(), None, body);
+            let outcome = judge(&file.submit.answer, *status, None, body);
             assert_eq!(&outcome, expected, "{status} {body}");
         }
     }

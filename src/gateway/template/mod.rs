@@ -9,8 +9,9 @@ mod request;
 
 use async_trait::async_trait;
 
-use super::http::outcome_of_error;
-use super::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use super::exchange::without_person;
+use super::http::{judged, read_answer};
+use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use crate::config::GatewayConfig;
 use file::GatewayFile;
 use request::{Account, Values};
@@ -36,17 +37,6 @@ impl TemplateGateway {
         };
         Ok(TemplateGateway { name: config.name.clone(), file, account, client })
     }
-
-    async fn submit_one(&self, message: &OutgoingMessage) -> Outcome {
-        let request = match request::build(&self.client, &self.file.submit.request, &Values::of(message), &self.account) {
-            Ok(request) => request,
-            Err(problem) => return Outcome::AccountFailure { code: problem },
-        };
-        match self.client.execute(request).await {
-            Ok(response) => answer::judge(&self.file.submit.answer, response).await,
-            Err(error) => outcome_of_error(&error),
-        }
-    }
 }
 
 #[async_trait]
@@ -59,12 +49,18 @@ impl Gateway for TemplateGateway {
         Capabilities { batch: 1, query: self.file.query.is_some() }
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for message in batch {
-            outcomes.push(self.submit_one(message).await);
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
+        let Some(message) = batch.first() else { return Submitted::all(Outcome::RefusedTogether, 0, Exchange::default()) };
+        let form = &self.file.submit.request;
+        let asked = request::shown(form, &without_person(message), &self.account);
+        match request::build(&self.client, form, &Values::of(message), &self.account) {
+            Err(problem) => Submitted::all(Outcome::AccountFailure { code: problem }, batch.len(), Exchange::new(asked, "", batch)),
+            Ok(request) => {
+                let answer = self.client.execute(request).await;
+                let retry_after = answer::retry_after(&answer);
+                judged(answer, batch, asked, |status, body| vec![answer::judge(&self.file.submit.answer, status, retry_after, body)]).await
+            }
         }
-        outcomes
     }
 
     async fn query(&self, message: &Doubtful) -> QueryAnswer {
@@ -72,8 +68,8 @@ impl Gateway for TemplateGateway {
         let Ok(request) = request::build(&self.client, &query.request, &Values::of_query(&message.reference), &self.account) else {
             return QueryAnswer::NoAnswer;
         };
-        match self.client.execute(request).await {
-            Ok(response) => answer::judge_query(query, response).await,
+        match read_answer(self.client.execute(request).await).await {
+            Ok((status, body)) => answer::judge_query(query, status, &body),
             Err(_) => QueryAnswer::NoAnswer,
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn receipts(places: &ReceiptPlaces, push: Push<'_>) -> Result<Vec<Rec
             return Err(PushError::Missing("id or reference"));
         }
         let dead_number = !delivered && code.as_ref().is_some_and(|code| places.dead_number.contains(code));
-        receipts.push(Receipt { reference, id, delivered, dead_number, code });
+        receipts.push(Receipt { reference, id, to: None, delivered, dead_number, code });
     }
     Ok(receipts)
 }

@@ -1,15 +1,32 @@
 //! Fills a request form: every value escaped for the place where it stands.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
 use super::super::OutgoingMessage;
 use super::super::http::escape_url;
-use super::file::{Escape, Method, RequestForm};
+use super::file::{Escape, RequestForm};
 use crate::domain::personal::Personal;
+use crate::domain::sms_text::Placeholder;
 
-pub(super) const PLACEHOLDERS: [&str; 9] = ["to", "to_national", "text", "id", "parts", "callback_url", "replies_url", "user", "secret"];
+pub(super) const PLACEHOLDERS: [&str; 13] = [
+    "to",
+    "to_no_plus",
+    "to_national",
+    "signature",
+    "template",
+    "params_json",
+    "text",
+    "id",
+    "parts",
+    "callback_url",
+    "replies_url",
+    "user",
+    "secret",
+];
 
 // A fixed pattern that compiles; the tests below run it.
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{([a-z_]+)\}").expect("a fixed pattern"));
@@ -34,6 +51,11 @@ pub(super) struct Values<'a> {
     to_national: String,
     text: &'a str,
     parts: u32,
+    signature: &'a str,
+    /// The plan's step: gateways with templates of their own name them by it.
+    step: &'a str,
+    /// What stands in the text's placeholders.
+    fields: Option<&'a BTreeMap<Placeholder, Personal>>,
 }
 
 impl<'a> Values<'a> {
@@ -44,21 +66,27 @@ impl<'a> Values<'a> {
             to_national: message.to.national(),
             text: message.text.reveal(),
             parts: message.parts,
+            signature: message.fields.get(&Placeholder::Signature).map(Personal::reveal).unwrap_or_default(),
+            step: &message.step,
+            fields: Some(&message.fields),
         }
     }
 
     pub fn of_query(reference: &'a str) -> Values<'a> {
-        Values { reference, to: "", to_national: String::new(), text: "", parts: 0 }
+        Values { reference, to: "", to_national: String::new(), text: "", parts: 0, signature: "", step: "", fields: None }
     }
+}
+
+/// The placeholders' values and the link's code as one JSON object.
+fn params_json(fields: &BTreeMap<Placeholder, Personal>) -> String {
+    let code = fields.get(&Placeholder::Link).and_then(|link| link.reveal().rsplit('/').next()).unwrap_or_default();
+    let fields = fields.iter().map(|(placeholder, value)| (placeholder.as_str().to_owned(), value.reveal().into()));
+    serde_json::Value::Object(fields.chain([("link_code".to_owned(), code.into())]).collect()).to_string()
 }
 
 pub(super) fn build(client: &reqwest::Client, form: &RequestForm, values: &Values<'_>, account: &Account) -> Result<reqwest::Request, String> {
     let url = fill(&form.url, values, account, escape_url);
-    let method = match form.method {
-        Method::Get => reqwest::Method::GET,
-        Method::Post => reqwest::Method::POST,
-        Method::Put => reqwest::Method::PUT,
-    };
+    let method = reqwest::Method::from_bytes(form.method.as_str().as_bytes()).unwrap_or_default();
     let mut request = client.request(method, url);
     for (name, value) in &form.headers {
         request = request.header(name, fill(value, values, account, str::to_owned));
@@ -75,23 +103,35 @@ pub(super) fn build(client: &reqwest::Client, form: &RequestForm, values: &Value
     request.build().map_err(|_| "request_malformed".to_owned())
 }
 
+/// The request for the operator's eyes. The account's secret stands in it as little as the person.
+pub(super) fn shown(form: &RequestForm, message: &OutgoingMessage, account: &Account) -> String {
+    let values = Values { to: "…", to_national: "…".into(), ..Values::of(message) };
+    let account = Account { secret: Personal::new("…"), user: account.user.clone(), callback_url: "…".into(), replies_url: "…".into() };
+    let filled = |part: &str| fill(part, &values, &account, str::to_owned);
+    let body = form.body.as_deref().map(|body| format!(" {}", filled(body))).unwrap_or_default();
+    format!("{} {}{body}", form.method.as_str(), filled(&form.url))
+}
+
 fn fill(template: &str, values: &Values<'_>, account: &Account, escape: fn(&str) -> String) -> String {
     PLACEHOLDER
         .replace_all(template, |found: &Captures<'_>| {
-            let parts = values.parts.to_string();
-            let value = match &found[1] {
-                "to" => values.to,
-                "to_national" => &values.to_national,
-                "text" => values.text,
-                "id" => values.reference,
-                "parts" => &parts,
-                "callback_url" => &account.callback_url,
-                "replies_url" => &account.replies_url,
-                "user" => &account.user,
-                "secret" => account.secret.reveal(),
+            let value: Cow<'_, str> = match &found[1] {
+                "to" => values.to.into(),
+                "to_no_plus" => values.to.trim_start_matches('+').into(),
+                "to_national" => values.to_national.as_str().into(),
+                "text" => values.text.into(),
+                "signature" => values.signature.into(),
+                "template" => values.step.into(),
+                "params_json" => values.fields.map(params_json).unwrap_or_default().into(),
+                "id" => values.reference.into(),
+                "parts" => values.parts.to_string().into(),
+                "callback_url" => account.callback_url.as_str().into(),
+                "replies_url" => account.replies_url.as_str().into(),
+                "user" => account.user.as_str().into(),
+                "secret" => account.secret.reveal().into(),
                 _ => return found[0].to_owned(),
             };
-            escape(value)
+            escape(&value)
         })
         .into_owned()
 }

@@ -29,6 +29,8 @@ struct ApiError {
 struct SendStatus {
     #[serde(rename = "SerialNo")]
     serial: Option<String>,
+    #[serde(rename = "PhoneNumber", default)]
+    number: String,
     #[serde(rename = "Code")]
     code: String,
 }
@@ -51,25 +53,25 @@ struct PulledStatus {
     context: String,
 }
 
-pub(super) async fn judge(answer: Result<reqwest::Response, reqwest::Error>) -> Outcome {
-    match read_answer(answer).await {
-        Ok((status, body)) => judge_read(status, &body),
-        Err(outcome) => outcome,
-    }
-}
-
-fn judge_read(status: u16, body: &str) -> Outcome {
+/// An outcome for each of the numbers, in their order, whatever the order of the answer. One that the answer passes over is in doubt.
+pub(super) fn judge_all(status: u16, body: &str, numbers: &[&str]) -> Vec<Outcome> {
     let Ok(Envelope { response: sent }) = serde_json::from_str::<Envelope<Sent>>(body) else {
-        return outcome_of_status(status);
+        return vec![outcome_of_status(status); numbers.len()];
     };
     if let Some(error) = sent.error {
-        return judge_code(error.code);
+        let outcome = match judge_code(error.code) {
+            Outcome::RefusedNumber { .. } | Outcome::DeferredNumber { .. } if numbers.len() > 1 => Outcome::RefusedTogether,
+            outcome => outcome,
+        };
+        return vec![outcome; numbers.len()];
     }
-    match sent.statuses.into_iter().next() {
-        Some(status) if status.code == "Ok" => Outcome::Accepted { id: status.serial },
-        Some(status) => judge_code(status.code),
+    let alone = numbers.len() == 1;
+    let of = |number: &&str| match sent.statuses.iter().find(|status| alone || status.number == **number) {
+        Some(status) if status.code == "Ok" => Outcome::Accepted { id: status.serial.clone() },
+        Some(status) => judge_code(status.code.clone()),
         None => Outcome::InDoubt { code: "no_status".into() },
-    }
+    };
+    numbers.iter().map(of).collect()
 }
 
 /// Every code says that the message was not taken.
@@ -94,8 +96,8 @@ fn judge_code(code: String) -> Outcome {
 }
 
 pub(super) async fn judge_query(message: &Doubtful, answer: Result<reqwest::Response, reqwest::Error>) -> QueryAnswer {
-    match answer {
-        Ok(response) => response.text().await.map_or(QueryAnswer::NoAnswer, |body| judge_pulled(message, &body)),
+    match read_answer(answer).await {
+        Ok((_, body)) => judge_pulled(message, &body),
         Err(_) => QueryAnswer::NoAnswer,
     }
 }
@@ -136,8 +138,20 @@ mod tests {
             ("garbage".to_owned(), Outcome::InDoubt { code: "http_200".into() }),
             (r#"{"Response":{"RequestId":"R"}}"#.to_owned(), Outcome::InDoubt { code: "no_status".into() }),
         ] {
-            assert_eq!(judge_read(200, &body), expected, "{body}");
+            assert_eq!(judge_all(200, &body, &["+861"]), [expected], "{body}");
         }
+    }
+
+    #[test]
+    fn each_number_of_a_request_is_settled_by_itself() {
+        let status = |number: &str, code: &str| format!(r#"{{"SerialNo":"s{number}","PhoneNumber":"{number}","Code":"{code}"}}"#);
+        let statuses = [status("+863", "Ok"), status("+862", "FailedOperation.PhoneNumberInBlacklist"), status("+861", "Ok")].join(",");
+        let body = format!(r#"{{"Response":{{"SendStatusSet":[{statuses}]}}}}"#);
+        let outcomes = judge_all(200, &body, &["+861", "+862", "+863", "+864"]);
+        assert_eq!(outcomes[0], Outcome::Accepted { id: Some("s+861".into()) });
+        assert!(matches!(outcomes[1], Outcome::RefusedNumber { .. }));
+        assert_eq!(outcomes[2], Outcome::Accepted { id: Some("s+863".into()) });
+        assert!(matches!(outcomes[3], Outcome::InDoubt { .. }), "an answer that passes a number over says nothing about it");
     }
 
     #[test]

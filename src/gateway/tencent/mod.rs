@@ -16,13 +16,16 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::approved::{ApprovedTemplate, ApprovedTemplates, Pattern};
-use super::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use super::http::judged;
+use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::domain::personal::Personal;
 pub use sign::authorization;
 
 const VERSION: &str = "2021-01-11";
+/// SendSms takes so many numbers.
+const MOST: usize = 200;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The gateway's file. `user` of the configuration is the SecretId, its secret the SecretKey.
@@ -91,16 +94,17 @@ impl Tencent {
         })
     }
 
-    /// The body of SendSms for one message.
-    fn send_sms(&self, message: &OutgoingMessage) -> Option<serde_json::Value> {
-        let template = self.templates.of(message)?;
+    /// The body of SendSms for messages of one template and one text.
+    fn send_sms(&self, batch: &[OutgoingMessage]) -> Option<serde_json::Value> {
+        let first = batch.first()?;
+        let template = self.templates.of(first)?;
         Some(json!({
-            "PhoneNumberSet": [message.to.e164()],
+            "PhoneNumberSet": batch.iter().map(|message| message.to.e164()).collect::<Vec<_>>(),
             "SmsSdkAppId": self.file.sdk_app_id,
             "TemplateId": template.code,
             "SignName": self.file.sign_name,
-            "TemplateParamSet": template.parameters.iter().map(|(_, pattern)| pattern.fill(message)).collect::<Vec<_>>(),
-            "SessionContext": message.reference,
+            "TemplateParamSet": template.values(first),
+            "SessionContext": if batch.len() > 1 { String::new() } else { first.reference.clone() },
         }))
     }
 
@@ -131,18 +135,28 @@ impl Gateway for Tencent {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 1, query: true }
+        Capabilities { batch: MOST, query: true }
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for message in batch {
-            outcomes.push(match self.send_sms(message) {
-                None => Outcome::AccountFailure { code: "no_template".into() },
-                Some(body) => answer::judge(self.call("SendSms", &body).await).await,
-            });
-        }
-        outcomes
+    /// One request has one text, and holds either mainland or foreign numbers.
+    fn goes_with(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
+        let is_domestic = |message: &OutgoingMessage| message.to.region() == Some("CN");
+        let (Some(a), Some(b)) = (self.templates.of(first), self.templates.of(next)) else { return false };
+        is_domestic(first) == is_domestic(next) && a.code == b.code && a.values(first) == b.values(next)
+    }
+
+    fn check_step(&self, step: &str) -> Result<(), String> {
+        self.templates.check_step(step)
+    }
+
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
+        let Some(body) = self.send_sms(batch) else {
+            let exchange = Exchange::new("no template for this step".into(), "", batch);
+            return Submitted::all(Outcome::AccountFailure { code: "no_template".into() }, batch.len(), exchange);
+        };
+        let asked = format!("SendSms to {} number(s), template {}", batch.len(), body["TemplateId"]);
+        let numbers: Vec<&str> = batch.iter().map(|message| message.to.e164()).collect();
+        judged(self.call("SendSms", &body).await, batch, asked, |status, body| answer::judge_all(status, body, &numbers)).await
     }
 
     async fn query(&self, message: &Doubtful) -> QueryAnswer {

@@ -49,7 +49,7 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
         // MK:0001 and UNKNOWN_NUMBER are the operators' words for a number that is not in service.
         let dead_number = !delivered && ["MK:0001", "UNKNOWN_NUMBER", "EMPTY_NUMBER"].contains(&report.errmsg.as_str());
         let code = Some(report.errmsg).filter(|code| !delivered && !code.is_empty() && code.len() <= 60);
-        Ok(Receipt { reference: None, id: Some(report.sid), delivered, dead_number, code })
+        Ok(Receipt { reference: None, id: Some(report.sid), to: None, delivered, dead_number, code })
     };
     reports.all().into_iter().map(receipt).collect()
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::http::{outcome_of_status, read_answer};
+use super::super::http::outcome_of_status;
 use super::super::{Doubtful, Outcome, QueryAnswer};
 
 #[derive(Deserialize)]
@@ -24,14 +24,7 @@ struct Message {
     status: String,
 }
 
-pub(super) async fn judge(answer: Result<reqwest::Response, reqwest::Error>) -> Outcome {
-    match read_answer(answer).await {
-        Ok((status, body)) => judge_read(status, &body),
-        Err(outcome) => outcome,
-    }
-}
-
-fn judge_read(status: u16, body: &str) -> Outcome {
+pub(super) fn judge(status: u16, body: &str) -> Outcome {
     let Ok(answer) = serde_json::from_str::<Answer>(body) else { return outcome_of_status(status) };
     if matches!(status, 200..=299) {
         return match answer.sid {
@@ -93,7 +86,7 @@ mod tests {
             (503, "", Outcome::PassingFailure { code: code("http_503") }),
             (201, "garbage", Outcome::InDoubt { code: code("http_201") }),
         ] {
-            assert_eq!(judge_read(status, body), expected, "{status} {body}");
+            assert_eq!(judge(status, body), expected, "{status} {body}");
         }
     }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{Capabilities, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply};
+use super::http::judged;
+use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use crate::config::GatewayConfig;
 use crate::domain::personal::Personal;
 pub use sign::{Algorithm, signature};
@@ -108,18 +109,16 @@ impl Gateway for Twilio {
         Capabilities { batch: 1, query: true }
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for message in batch {
-            let request = self
-                .client
-                .post(self.messages_url())
-                .basic_auth(&self.account, Some(self.token.reveal()))
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(self.form(message));
-            outcomes.push(answer::judge(request.send().await).await);
-        }
-        outcomes
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
+        let Some(message) = batch.first() else { return Submitted::all(Outcome::RefusedTogether, 0, Exchange::default()) };
+        let request = self
+            .client
+            .post(self.messages_url())
+            .basic_auth(&self.account, Some(self.token.reveal()))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(self.form(message));
+        let asked = format!("POST Messages {} of {} part(s), reference {}", self.sender.0, message.parts, message.reference);
+        judged(request.send().await, batch, asked, |status, body| vec![answer::judge(status, body)]).await
     }
 
     async fn query(&self, message: &Doubtful) -> QueryAnswer {

@@ -19,7 +19,7 @@ pub(super) fn receipt(fields: &[(String, String)], query: &str) -> Result<Vec<Re
     // 30005: unknown destination handset; 30006: landline or unreachable carrier.
     let dead_number = !delivered && code.as_deref().is_some_and(|code| ["30005", "30006"].contains(&code));
     let reference = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reference").map(|(_, value)| value.into_owned());
-    Ok(vec![Receipt { reference, id: Some(sid.to_owned()), delivered, dead_number, code }])
+    Ok(vec![Receipt { reference, id: Some(sid.to_owned()), to: None, delivered, dead_number, code }])
 }
 
 pub(super) fn reply(fields: &[(String, String)]) -> Result<Vec<Reply>, PushError> {

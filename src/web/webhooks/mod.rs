@@ -1,11 +1,12 @@
 //! What gateways push: `/hooks/GATEWAY/SECRET/receipts` and `…/replies`, by GET or POST. The secret part of the address is derived from the
-//! installation's key; a push is answered with success only when it is on disk.
+//! installation's key, and a gateway's `allow` list names the networks it may come from; a push is answered with success only when it is on disk.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, OriginalUri, Path, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, OriginalUri, Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -26,10 +27,10 @@ pub fn routes() -> Router<Arc<Site>> {
 }
 
 /// A push, taken apart by axum.
-type Pushed = (Path<(String, String)>, OriginalUri, HeaderMap, Bytes);
+type Pushed = (Path<(String, String)>, ConnectInfo<SocketAddr>, OriginalUri, HeaderMap, Bytes);
 
-async fn receipts(State(site): State<Arc<Site>>, (Path((name, secret)), uri, headers, body): Pushed) -> Result<Response, Failure> {
-    let gateway = authorised(&site, &name, &secret)?;
+async fn receipts(State(site): State<Arc<Site>>, (Path((name, secret)), from, uri, headers, body): Pushed) -> Result<Response, Failure> {
+    let gateway = authorised(&site, &name, &secret, sender(&site, from, &headers))?;
     let url = format!("{}{}", site.installation.config.public_url, uri.path());
     let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     let receipts = gateway.parse_receipts(push).map_err(|error| unreadable(&name, error))?;
@@ -37,8 +38,8 @@ async fn receipts(State(site): State<Arc<Site>>, (Path((name, secret)), uri, hea
     Ok(heard(gateway))
 }
 
-async fn replies(State(site): State<Arc<Site>>, (Path((name, secret)), uri, headers, body): Pushed) -> Result<Response, Failure> {
-    let gateway = authorised(&site, &name, &secret)?;
+async fn replies(State(site): State<Arc<Site>>, (Path((name, secret)), from, uri, headers, body): Pushed) -> Result<Response, Failure> {
+    let gateway = authorised(&site, &name, &secret, sender(&site, from, &headers))?;
     let url = format!("{}{}", site.installation.config.public_url, uri.path());
     let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     for reply in gateway.parse_replies(push).map_err(|error| unreadable(&name, error))? {
@@ -53,8 +54,21 @@ fn heard(gateway: &dyn Gateway) -> Response {
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
-fn authorised<'a>(site: &'a Site, name: &str, secret: &str) -> Result<&'a dyn Gateway, Failure> {
+/// Where a push comes from; behind a proxy of our own, from where that one says.
+fn sender(site: &Site, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.ip().to_canonical();
+    let is_proxy = site.installation.config.proxies.iter().any(|network| network.contains(&peer));
+    let forwarded = || headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
+    if is_proxy { forwarded().unwrap_or(peer) } else { peer }
+}
+
+fn authorised<'a>(site: &'a Site, name: &str, secret: &str, from: IpAddr) -> Result<&'a dyn Gateway, Failure> {
     let gateway = site.installation.gateways.get(name).ok_or(Failure::NotFound)?;
+    let allow = site.installation.config.gateways.get(name).map(|g| g.allow.as_slice()).unwrap_or_default();
+    if !allow.is_empty() && !allow.iter().any(|network| network.contains(&from)) {
+        tracing::warn!(gateway = name, %from, "a push came from outside the gateway's allow list");
+        return Err(Failure::NotFound);
+    }
     let expected = site.installation.keys.hasher().webhook_secret(name);
     // Compared as hashes, so that the time it takes says nothing about how much of the secret was right.
     if sha256_hex(secret.as_bytes()) != sha256_hex(expected.as_bytes()) {

@@ -1,0 +1,52 @@
+-- Money is in millionths of the gateway's currency.
+ALTER TABLE campaign ADD COLUMN budget_micros BIGINT;
+ALTER TABLE campaign ADD COLUMN spent_micros BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE campaign ADD COLUMN paused_because TEXT;
+ALTER TABLE message ADD COLUMN cost_micros BIGINT NOT NULL DEFAULT 0;
+
+-- How fast a gateway may be asked just now (thousandths of its rate, since when), and how often its circuit has opened in a row.
+ALTER TABLE gateway_rate ADD COLUMN pace_permille BIGINT NOT NULL DEFAULT 1000;
+ALTER TABLE gateway_rate ADD COLUMN pace_set_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE gateway_rate ADD COLUMN paused_because TEXT;
+ALTER TABLE gateway_rate ADD COLUMN openings BIGINT NOT NULL DEFAULT 0;
+
+-- What was asked of a gateway and what it answered, without anything of the person; kept a set time.
+CREATE TABLE exchange (
+    id         INTEGER PRIMARY KEY,
+    reference  TEXT NOT NULL,
+    gateway    TEXT NOT NULL,
+    asked      TEXT NOT NULL,
+    answered   TEXT NOT NULL,
+    at         BIGINT NOT NULL
+);
+CREATE INDEX exchange_by_reference ON exchange (reference);
+CREATE INDEX exchange_by_time ON exchange (at);
+
+-- Of several messages in one request, a receipt names one by the request's id and the number.
+CREATE TABLE waiting_receipt_2 (
+    id                  INTEGER PRIMARY KEY,
+    gateway             TEXT NOT NULL,
+    gateway_message_id  TEXT NOT NULL,
+    phone_hash          TEXT NOT NULL DEFAULT '',
+    delivered           BIGINT NOT NULL,
+    code                TEXT,
+    received_at         BIGINT NOT NULL,
+    UNIQUE (gateway, gateway_message_id, phone_hash, delivered)
+);
+INSERT INTO waiting_receipt_2 (gateway, gateway_message_id, delivered, code, received_at)
+    SELECT gateway, gateway_message_id, delivered, code, received_at FROM waiting_receipt;
+DROP TABLE waiting_receipt;
+ALTER TABLE waiting_receipt_2 RENAME TO waiting_receipt;
+
+ALTER TABLE reply ADD COLUMN handled_at BIGINT;
+
+-- Who looked at something personal, and when.
+CREATE TABLE disclosure (
+    id      INTEGER PRIMARY KEY,
+    at      BIGINT NOT NULL,
+    who     TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    row_id  BIGINT NOT NULL
+);
+
+CREATE INDEX message_in_doubt ON message (gateway, settled_at) WHERE state = 'in_doubt';

@@ -1,0 +1,80 @@
+//! `inbox list|read|done`: replies that want somebody.
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::output;
+use crate::installation::{Installation, place};
+use crate::store::replies::{self, InboxEntry};
+
+#[derive(Subcommand)]
+pub enum InboxCommand {
+    /// Replies that are not dealt with yet, tied to their cases; what they say is read one at a time
+    List {
+        /// Only call-back requests
+        #[arg(long)]
+        call_backs: bool,
+        /// Those that are dealt with too
+        #[arg(long)]
+        all: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a reply says; that you looked is written down
+    Read { id: i64 },
+    /// Mark a reply as dealt with
+    Done { id: i64 },
+}
+
+pub async fn run(installation: &Installation, command: InboxCommand) -> Result<()> {
+    match command {
+        InboxCommand::List { call_backs, all, json } => list(installation, call_backs, all, json).await,
+        InboxCommand::Read { id } => read(installation, id).await,
+        InboxCommand::Done { id } => {
+            let mut tx = installation.store.write().await?;
+            if !replies::mark_handled(&mut tx, id, installation.clock.now()).await? {
+                bail!("no reply {id} waits to be dealt with");
+            }
+            tx.commit().await?;
+            println!("reply {id} is dealt with");
+            Ok(())
+        }
+    }
+}
+
+async fn list(installation: &Installation, call_backs: bool, all: bool, as_json: bool) -> Result<()> {
+    let entries = replies::inbox(&mut *installation.store.read().await?, call_backs.then_some("call_me"), all).await?;
+    if as_json {
+        let shown = entries.iter().map(|e| {
+            json!({ "id": e.id, "meaning": e.meaning, "received_at": e.received_at.rfc3339(chrono_tz::UTC), "campaign": e.campaign, "cases": e.cases,
+                    "handled_at": e.handled_at.map(|at| at.rfc3339(chrono_tz::UTC)) })
+        });
+        return output::json(&shown.collect::<Vec<_>>());
+    }
+    let cells = |e: &InboxEntry| {
+        let handled = e.handled_at.map(|at| at.rfc3339(chrono_tz::UTC)).unwrap_or_default();
+        vec![
+            e.id.to_string(),
+            e.received_at.rfc3339(chrono_tz::UTC),
+            e.meaning.clone(),
+            e.campaign.clone().unwrap_or_default(),
+            e.cases.clone(),
+            handled,
+        ]
+    };
+    output::table(&["id", "received", "meaning", "campaign", "cases", "dealt with"], &entries.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn read(installation: &Installation, id: i64) -> Result<()> {
+    let mut tx = installation.store.write().await?;
+    let Some(sealed) = replies::sealed_text(&mut tx, id).await? else { bail!("no reply has the number {id}") };
+    let Some((sealed, key_id)) = sealed else { bail!("reply {id} came from a number that was never written to; only its meaning was kept") };
+    let who = std::env::var("USER").unwrap_or_else(|_| "unknown".into());
+    replies::note_disclosure(&mut tx, &who, "reply", id, installation.clock.now()).await?;
+    // Written down first, shown then.
+    tx.commit().await?;
+    println!("{}", installation.keys.sealer(&key_id)?.open_text(place::REPLY, &sealed)?);
+    Ok(())
+}

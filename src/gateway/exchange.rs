@@ -1,0 +1,119 @@
+//! The conversation with a gateway, for the operator's eyes: what was asked and what was answered, without anything of the person (invariant I7).
+//!
+//! What was asked is not struck out afterwards but written anew, from a message whose personal parts are gone. What was answered may repeat them: every
+//! text of the answer that holds the number, a name or any other word of the message is struck out, however the gateway escaped it.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::OutgoingMessage;
+use crate::domain::personal::Personal;
+
+/// As much of an answer is kept.
+const KEPT: usize = 600;
+const STRUCK: &str = "…";
+
+/// One request and its answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exchange {
+    pub asked: String,
+    pub answered: String,
+}
+
+impl Exchange {
+    /// `asked` is made of what is not personal; `answered` is cleaned here.
+    pub fn new(asked: String, answered: &str, messages: &[OutgoingMessage]) -> Exchange {
+        let secrets = secrets_of(messages);
+        // A status stands before the body.
+        let (status, body) = answered.split_at(answered.find(' ').map_or(0, |space| space + 1));
+        let body = match serde_json::from_str::<Value>(body) {
+            Ok(mut json) => {
+                strike_json(&mut json, &secrets);
+                json.to_string()
+            }
+            Err(_) => strike(body, &secrets).into_owned(),
+        };
+        let answered = format!("{status}{body}");
+        Exchange { asked, answered: shortened(answered) }
+    }
+}
+
+/// The words that may not be kept: digits of the numbers, texts, and what stands in the placeholders.
+fn secrets_of(messages: &[OutgoingMessage]) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for message in messages {
+        secrets.push(message.to.e164().trim_start_matches('+').to_owned());
+        secrets.push(message.to.national());
+        secrets.push(message.text.reveal().to_owned());
+        secrets.extend(message.fields.values().map(|value| value.reveal().to_owned()));
+        secrets.extend(message.fields.values().filter_map(|value| value.reveal().rsplit_once("/i/").map(|(_, code)| code.to_owned())));
+    }
+    // Parts of a number are shorter than any number; single letters would strike out everything.
+    secrets.retain(|secret| secret.chars().count() >= 2 || !secret.is_ascii());
+    // The longest first, so that no part of it is left.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
+    secrets
+}
+
+fn strike<'a>(text: &'a str, secrets: &[String]) -> Cow<'a, str> {
+    let mut struck = Cow::Borrowed(text);
+    for secret in secrets.iter().filter(|secret| secret.parse::<u32>().is_err()) {
+        if struck.contains(secret.as_str()) {
+            struck = Cow::Owned(struck.replace(secret.as_str(), STRUCK));
+        }
+    }
+    struck
+}
+
+fn strike_json(value: &mut Value, secrets: &[String]) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(struck) = strike(text, secrets) {
+                *text = struck;
+            }
+        }
+        Value::Number(number) if secrets.contains(&number.to_string()) => *value = STRUCK.into(),
+        Value::Array(values) => values.iter_mut().for_each(|value| strike_json(value, secrets)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| strike_json(value, secrets)),
+        _ => {}
+    }
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(KEPT) {
+        Some((end, _)) => format!("{}{STRUCK}", &text[..end]),
+        None => text,
+    }
+}
+
+/// The message without its person: what a request looks like when it is shown.
+pub(super) fn without_person(message: &OutgoingMessage) -> OutgoingMessage {
+    OutgoingMessage {
+        text: Personal::new(STRUCK),
+        fields: message.fields.keys().map(|placeholder| (*placeholder, Personal::new(STRUCK))).collect(),
+        ..message.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::approved::tests::message;
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_person_is_kept_of_an_answer() {
+        let sent = [message("13800138000")];
+        let check = |answer: &str, kept: &str| {
+            let exchange = Exchange::new(String::new(), answer, &sent);
+            assert_eq!(exchange.answered, kept);
+        };
+        check(
+            r#"201 {"to":"+8613800138000","sid":"SM1","body":"\u738b 小*明~您好","n":13800138000}"#,
+            r#"201 {"to":"+…","sid":"SM1","body":"…您好","n":"…"}"#,
+        );
+        check("0: Accepted for 13800138000, code abc123", "0: Accepted for …, code …");
+        check(&format!("200 {}", "x".repeat(700)), &format!("200 {}…", "x".repeat(596)));
+    }
+}

@@ -1,0 +1,108 @@
+//! Numbers that must not be contacted: one by one, or as a file from somewhere else.
+
+use chrono::NaiveDate;
+use phonenumber::country;
+
+use super::table;
+use crate::dispatch::incoming::{Suppression, suppress};
+use crate::domain::ids::ProgrammeId;
+use crate::domain::phone::Phone;
+use crate::domain::suppression::SuppressionReason;
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::cases::Source;
+use crate::store::programmes;
+
+/// What holds for numbers that do not say otherwise.
+#[derive(Debug, Clone)]
+pub struct SuppressionDefaults<'a> {
+    pub reason: SuppressionReason,
+    /// `None`: everywhere.
+    pub programme: Option<&'a str>,
+    /// The first day on which they may be contacted again; `None`: never.
+    pub until: Option<NaiveDate>,
+}
+
+/// One number as it stands in a file.
+struct Wanted {
+    phone: Phone,
+    reason: SuppressionReason,
+    programme: Option<String>,
+    until: Option<NaiveDate>,
+}
+
+/// What can be wrong, with the row; nothing of the file is taken then.
+#[derive(Debug, thiserror::Error)]
+pub enum SuppressionError {
+    #[error("{0}")]
+    Table(#[from] table::TableError),
+    #[error("row {row}: {problem}")]
+    Row { row: u32, problem: String },
+    #[error("no programme has the code {0}")]
+    UnknownProgramme(String),
+    #[error("no number was given")]
+    Nothing,
+    #[error(transparent)]
+    Dispatch(#[from] crate::dispatch::DispatchError),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
+
+const NUMBER: [&str; 6] = ["number", "mobile", "phone", "手机", "手机号", "电话"];
+const REASON: [&str; 2] = ["reason", "原因"];
+const SCOPE: [&str; 3] = ["scope", "programme", "范围"];
+const UNTIL: [&str; 4] = ["until", "expires", "expires_at", "到期"];
+
+/// Suppresses the numbers of a file (CSV, TSV, XLSX, XLS, ODS): all of them, or none if a row cannot be read. Columns are «number», and if the file has
+/// them «reason», «scope» (a programme's code, or «all») and «until» (a day); a file of one column needs no header. Returns how many.
+pub async fn import_suppressions(installation: &Installation, content: &[u8], defaults: &SuppressionDefaults<'_>) -> Result<u64, SuppressionError> {
+    let region = installation.config.default_region.parse().unwrap_or(country::CN);
+    let rows = table::read(content)?;
+    let column = |names: &[&str]| rows.first().and_then(|row| row.cells.iter().position(|cell| names.contains(&cell.trim().to_lowercase().as_str())));
+    let (number, reason, scope, until) = (column(&NUMBER), column(&REASON), column(&SCOPE), column(&UNTIL));
+    let mut wanted = Vec::new();
+    for row in &rows[usize::from(number.is_some())..] {
+        let cell = |column: Option<usize>| column.and_then(|column| row.cells.get(column)).map(|cell| cell.trim()).filter(|cell| !cell.is_empty());
+        let wrong = |problem: String| SuppressionError::Row { row: row.number, problem };
+        wanted.push(Wanted {
+            phone: Phone::parse(cell(Some(number.unwrap_or(0))).unwrap_or_default(), region).map_err(|error| wrong(error.to_string()))?,
+            reason: match cell(reason) {
+                None => defaults.reason,
+                Some(raw) => SuppressionReason::parse(raw).ok_or_else(|| wrong("the reason must be opt_out, complaint or invalid".into()))?,
+            },
+            programme: match cell(scope) {
+                None => defaults.programme.map(str::to_owned),
+                Some("all" | "全部") => None,
+                Some(code) => Some(code.to_owned()),
+            },
+            until: match cell(until) {
+                None => defaults.until,
+                Some(raw) => Some(raw.parse().map_err(|_| wrong(format!("«{raw}» is no day; write it like 2027-01-31")))?),
+            },
+        });
+    }
+    store(installation, wanted).await
+}
+
+async fn store(installation: &Installation, wanted: Vec<Wanted>) -> Result<u64, SuppressionError> {
+    if wanted.is_empty() {
+        return Err(SuppressionError::Nothing);
+    }
+    let now = installation.clock.now();
+    let mut tx = installation.store.write().await?;
+    for Wanted { phone, reason, programme, until } in &wanted {
+        let (programme, zone): (Option<ProgrammeId>, chrono_tz::Tz) = match programme {
+            None => (None, chrono_tz::Asia::Shanghai),
+            Some(code) => {
+                let (id, programme) = programmes::find(&mut tx, code).await?.ok_or_else(|| SuppressionError::UnknownProgramme(code.clone()))?;
+                (Some(id), programme.time_zone)
+            }
+        };
+        let phone_hash = installation.keys.hasher().number(phone);
+        let expires_at = until.map(|day| Timestamp::start_of_day(day, zone));
+        let suppression = Suppression { reason: *reason, programme, expires_at, phone_hash: &phone_hash };
+        suppress(&mut tx, &suppression, Source::Staff, now).await?;
+    }
+    tx.commit().await?;
+    Ok(wanted.len() as u64)
+}
