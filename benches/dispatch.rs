@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use axum::routing::post;
 use fieldworkd::clock::{Clock, SystemClock};
-use fieldworkd::dispatch::Dispatcher;
+use fieldworkd::dispatch::{Dispatcher, WORKERS};
 use fieldworkd::installation::Installation;
 use fieldworkd::intake::{self, ImportRequest};
 use fieldworkd::store::messages;
@@ -141,13 +141,22 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
         dry_run: false,
     };
     fieldworkd::campaign::launch(&installation, &launch).await.expect("the campaign launches");
-    let dispatcher = Dispatcher::new(installation.clone());
+    let dispatcher = Arc::new(Dispatcher::new(installation.clone()));
     clock.sleep_until(clock.now() + Duration::from_millis(200)).await;
     let begun = Instant::now();
-    let mut sent = 0;
-    while sent < MESSAGES as u64 {
-        sent += dispatcher.tick().await.expect("a tick").submitted;
+    // As in the daemon: several workers drive the gateway.
+    let sent = Arc::new(AtomicUsize::new(0));
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..WORKERS {
+        let (dispatcher, sent) = (dispatcher.clone(), sent.clone());
+        workers.spawn(async move {
+            while sent.load(Ordering::Relaxed) < MESSAGES {
+                let tick = dispatcher.tick_lane("simulator").await.expect("a tick");
+                sent.fetch_add(usize::try_from(tick.submitted).unwrap_or(0), Ordering::Relaxed);
+            }
+        });
     }
+    workers.join_all().await;
     let took = begun.elapsed().as_secs_f64();
     let states = messages::count_by_state(&mut installation.store.read().await.expect("a connection")).await.expect("states");
     assert_eq!(states, [("accepted".to_owned(), MESSAGES as i64)]);

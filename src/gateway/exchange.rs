@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::OutgoingMessage;
-use crate::domain::personal::Personal;
 
 /// As much of an answer is kept.
 const KEPT: usize = 600;
@@ -27,12 +26,14 @@ impl Exchange {
         let secrets = secrets_of(messages);
         // A status stands before the body.
         let (status, body) = answered.split_at(answered.find(' ').map_or(0, |space| space + 1));
-        let body = match serde_json::from_str::<Value>(body) {
-            Ok(mut json) => {
+        // Only where something is escaped does a text differ from what it says.
+        let json = if body.contains('\\') { serde_json::from_str::<Value>(body) } else { Ok(Value::Null) };
+        let body = match json {
+            Ok(mut json) if !json.is_null() => {
                 strike_json(&mut json, &secrets);
                 json.to_string()
             }
-            Err(_) => strike(body, &secrets).into_owned(),
+            _ => strike(body, &secrets).into_owned(),
         };
         let answered = format!("{status}{body}");
         Exchange { asked, answered: shortened(answered) }
@@ -49,8 +50,9 @@ fn secrets_of(messages: &[OutgoingMessage]) -> Vec<String> {
         secrets.extend(message.fields.values().map(|value| value.reveal().to_owned()));
         secrets.extend(message.fields.values().filter_map(|value| value.reveal().rsplit_once("/i/").map(|(_, code)| code.to_owned())));
     }
-    // Parts of a number are shorter than any number; single letters would strike out everything.
-    secrets.retain(|secret| secret.chars().count() >= 2 || !secret.is_ascii());
+    // Small figures (days left) and single letters say nothing of a person, and would strike out half of an answer.
+    let is_figure = |secret: &str| secret.len() < 5 && secret.bytes().all(|b| b.is_ascii_digit());
+    secrets.retain(|secret| !is_figure(secret) && (secret.len() >= 2));
     // The longest first, so that no part of it is left.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.dedup();
@@ -59,7 +61,7 @@ fn secrets_of(messages: &[OutgoingMessage]) -> Vec<String> {
 
 fn strike<'a>(text: &'a str, secrets: &[String]) -> Cow<'a, str> {
     let mut struck = Cow::Borrowed(text);
-    for secret in secrets.iter().filter(|secret| secret.parse::<u32>().is_err()) {
+    for secret in secrets {
         if struck.contains(secret.as_str()) {
             struck = Cow::Owned(struck.replace(secret.as_str(), STRUCK));
         }
@@ -85,15 +87,6 @@ fn shortened(text: String) -> String {
     match text.char_indices().nth(KEPT) {
         Some((end, _)) => format!("{}{STRUCK}", &text[..end]),
         None => text,
-    }
-}
-
-/// The message without its person: what a request looks like when it is shown.
-pub(super) fn without_person(message: &OutgoingMessage) -> OutgoingMessage {
-    OutgoingMessage {
-        text: Personal::new(STRUCK),
-        fields: message.fields.keys().map(|placeholder| (*placeholder, Personal::new(STRUCK))).collect(),
-        ..message.clone()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::request::{PLACEHOLDERS, placeholders_in};
+use super::pattern::{Pattern, Slot};
 use crate::domain::time::parse_duration;
 
 #[derive(Deserialize)]
@@ -41,11 +41,11 @@ pub(super) struct Submit {
 #[derive(Deserialize)]
 pub(super) struct RequestForm {
     pub method: Method,
-    pub url: String,
+    pub url: Pattern,
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, Pattern>,
     #[serde(default)]
-    pub body: Option<String>,
+    pub body: Option<Pattern>,
     #[serde(default)]
     pub escape: Escape,
 }
@@ -184,9 +184,10 @@ impl GatewayFile {
         }
         check_request("submit", &file.submit.request)?;
         let submit = &file.submit.request;
-        let sends = [Some(&submit.url), submit.body.as_ref()].into_iter().flatten().any(|part| part.contains("{text}"));
+        let says = [Slot::Text, Slot::ParamsJson];
+        let sends = [Some(&submit.url), submit.body.as_ref()].into_iter().flatten().any(|part| says.iter().any(|slot| part.uses(*slot)));
         if !sends {
-            return Err("submit: neither url nor body holds {text}; the message would be empty".into());
+            return Err("submit: neither url nor body holds {text} or {params_json}; the message would be empty".into());
         }
         if let Some(query) = &file.query {
             check_request("query", &query.request)?;
@@ -199,15 +200,8 @@ impl GatewayFile {
 }
 
 fn check_request(section: &str, request: &RequestForm) -> Result<(), String> {
-    if !request.url.starts_with("http://") && !request.url.starts_with("https://") {
+    if !request.url.begins_with("http://") && !request.url.begins_with("https://") {
         return Err(format!("{section}.url must begin with https:// or http://"));
-    }
-    let parts = [Some(&request.url), request.body.as_ref()].into_iter().flatten().chain(request.headers.values());
-    for name in parts.flat_map(|part| placeholders_in(part)) {
-        if !PLACEHOLDERS.contains(&name.as_str()) {
-            let known = PLACEHOLDERS.map(|p| format!("{{{p}}}")).join(", ");
-            return Err(format!("{section}: {{{name}}} is not a placeholder; use {known}"));
-        }
     }
     Ok(())
 }

@@ -1,20 +1,20 @@
 //! The template gateway: any HTTP gateway, described by its operator in a file of `config/gateways/`.
 //!
-//! [`file`] reads and checks the description, [`request`] fills it in, [`answer`] judges what came back, [`push`] reads receipts and replies.
+//! [`file`] reads and checks the description, [`pattern`] its placeholders, [`request`] fills them in, [`answer`] judges what came back, [`push`] reads receipts and replies.
 
 mod answer;
 mod file;
+mod pattern;
 mod push;
 mod request;
 
 use async_trait::async_trait;
 
-use super::exchange::without_person;
 use super::http::{judged, read_answer};
 use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use crate::config::GatewayConfig;
 use file::GatewayFile;
-use request::{Account, Values};
+use request::{About, Account};
 
 pub struct TemplateGateway {
     name: String,
@@ -52,8 +52,8 @@ impl Gateway for TemplateGateway {
     async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
         let Some(message) = batch.first() else { return Submitted::all(Outcome::RefusedTogether, 0, Exchange::default()) };
         let form = &self.file.submit.request;
-        let asked = request::shown(form, &without_person(message), &self.account);
-        match request::build(&self.client, form, &Values::of(message), &self.account) {
+        let asked = request::shown(form, message, &self.account);
+        match request::build(&self.client, form, About::Message(message), &self.account) {
             Err(problem) => Submitted::all(Outcome::AccountFailure { code: problem }, batch.len(), Exchange::new(asked, "", batch)),
             Ok(request) => {
                 let answer = self.client.execute(request).await;
@@ -65,7 +65,7 @@ impl Gateway for TemplateGateway {
 
     async fn query(&self, message: &Doubtful) -> QueryAnswer {
         let Some(query) = &self.file.query else { return QueryAnswer::NoAnswer };
-        let Ok(request) = request::build(&self.client, &query.request, &Values::of_query(&message.reference), &self.account) else {
+        let Ok(request) = request::build(&self.client, &query.request, About::Reference(&message.reference), &self.account) else {
             return QueryAnswer::NoAnswer;
         };
         match read_answer(self.client.execute(request).await).await {

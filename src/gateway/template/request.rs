@@ -2,39 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use regex::{Captures, Regex};
 
 use super::super::OutgoingMessage;
 use super::super::http::escape_url;
 use super::file::{Escape, RequestForm};
+use super::pattern::Slot;
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::Placeholder;
-
-pub(super) const PLACEHOLDERS: [&str; 13] = [
-    "to",
-    "to_no_plus",
-    "to_national",
-    "signature",
-    "template",
-    "params_json",
-    "text",
-    "id",
-    "parts",
-    "callback_url",
-    "replies_url",
-    "user",
-    "secret",
-];
-
-// A fixed pattern that compiles; the tests below run it.
-static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{([a-z_]+)\}").expect("a fixed pattern"));
-
-/// The names in braces. JSON's own braces are none: a quote follows them.
-pub(super) fn placeholders_in(text: &str) -> Vec<String> {
-    PLACEHOLDER.captures_iter(text).map(|c| c[1].to_owned()).collect()
-}
 
 /// What is the same for every request of a gateway.
 pub(super) struct Account {
@@ -44,36 +18,32 @@ pub(super) struct Account {
     pub replies_url: String,
 }
 
-/// What differs from request to request.
-pub(super) struct Values<'a> {
-    reference: &'a str,
-    to: &'a str,
-    to_national: String,
-    text: &'a str,
-    parts: u32,
-    signature: &'a str,
-    /// The plan's step: gateways with templates of their own name them by it.
-    step: &'a str,
-    /// What stands in the text's placeholders.
-    fields: Option<&'a BTreeMap<Placeholder, Personal>>,
+/// What a request is about: a message, or the reference of one that is asked after.
+#[derive(Clone, Copy)]
+pub(super) enum About<'a> {
+    Message(&'a OutgoingMessage),
+    Reference(&'a str),
 }
 
-impl<'a> Values<'a> {
-    pub fn of(message: &'a OutgoingMessage) -> Values<'a> {
-        Values {
-            reference: &message.reference,
-            to: message.to.e164(),
-            to_national: message.to.national(),
-            text: message.text.reveal(),
-            parts: message.parts,
-            signature: message.fields.get(&Placeholder::Signature).map(Personal::reveal).unwrap_or_default(),
-            step: &message.step,
-            fields: Some(&message.fields),
+impl<'a> About<'a> {
+    fn value_of(self, slot: Slot, account: &'a Account) -> Cow<'a, str> {
+        match (slot, self) {
+            (Slot::CallbackUrl, _) => account.callback_url.as_str().into(),
+            (Slot::RepliesUrl, _) => account.replies_url.as_str().into(),
+            (Slot::User, _) => account.user.as_str().into(),
+            (Slot::Secret, _) => account.secret.reveal().into(),
+            (Slot::Id, About::Reference(reference)) => reference.into(),
+            (_, About::Reference(_)) => "".into(),
+            (Slot::Id, About::Message(message)) => message.reference.as_str().into(),
+            (Slot::To, About::Message(message)) => message.to.e164().into(),
+            (Slot::ToNoPlus, About::Message(message)) => message.to.e164().trim_start_matches('+').into(),
+            (Slot::ToNational, About::Message(message)) => message.to.national().into(),
+            (Slot::Text, About::Message(message)) => message.text.reveal().into(),
+            (Slot::Signature, About::Message(message)) => message.fields.get(&Placeholder::Signature).map(Personal::reveal).unwrap_or_default().into(),
+            (Slot::Template, About::Message(message)) => message.step.as_str().into(),
+            (Slot::ParamsJson, About::Message(message)) => params_json(&message.fields).into(),
+            (Slot::Parts, About::Message(message)) => message.parts.to_string().into(),
         }
-    }
-
-    pub fn of_query(reference: &'a str) -> Values<'a> {
-        Values { reference, to: "", to_national: String::new(), text: "", parts: 0, signature: "", step: "", fields: None }
     }
 }
 
@@ -84,12 +54,12 @@ fn params_json(fields: &BTreeMap<Placeholder, Personal>) -> String {
     serde_json::Value::Object(fields.chain([("link_code".to_owned(), code.into())]).collect()).to_string()
 }
 
-pub(super) fn build(client: &reqwest::Client, form: &RequestForm, values: &Values<'_>, account: &Account) -> Result<reqwest::Request, String> {
-    let url = fill(&form.url, values, account, escape_url);
+pub(super) fn build(client: &reqwest::Client, form: &RequestForm, about: About<'_>, account: &Account) -> Result<reqwest::Request, String> {
+    let value_of = |slot| about.value_of(slot, account);
     let method = reqwest::Method::from_bytes(form.method.as_str().as_bytes()).unwrap_or_default();
-    let mut request = client.request(method, url);
+    let mut request = client.request(method, form.url.fill(value_of, escape_url));
     for (name, value) in &form.headers {
-        request = request.header(name, fill(value, values, account, str::to_owned));
+        request = request.header(name, value.fill(value_of, str::to_owned));
     }
     if let Some(body) = &form.body {
         let escape: fn(&str) -> String = match form.escape {
@@ -98,42 +68,23 @@ pub(super) fn build(client: &reqwest::Client, form: &RequestForm, values: &Value
             Escape::Form => escape_url,
             Escape::Xml => escape_xml,
         };
-        request = request.body(fill(body, values, account, escape));
+        request = request.body(body.fill(value_of, escape));
     }
     request.build().map_err(|_| "request_malformed".to_owned())
 }
 
-/// The request for the operator's eyes. The account's secret stands in it as little as the person.
+/// The request for the operator's eyes: of the message only what is not the person's, and nothing of the account's secrets.
 pub(super) fn shown(form: &RequestForm, message: &OutgoingMessage, account: &Account) -> String {
-    let values = Values { to: "…", to_national: "…".into(), ..Values::of(message) };
-    let account = Account { secret: Personal::new("…"), user: account.user.clone(), callback_url: "…".into(), replies_url: "…".into() };
-    let filled = |part: &str| fill(part, &values, &account, str::to_owned);
-    let body = form.body.as_deref().map(|body| format!(" {}", filled(body))).unwrap_or_default();
-    format!("{} {}{body}", form.method.as_str(), filled(&form.url))
-}
-
-fn fill(template: &str, values: &Values<'_>, account: &Account, escape: fn(&str) -> String) -> String {
-    PLACEHOLDER
-        .replace_all(template, |found: &Captures<'_>| {
-            let value: Cow<'_, str> = match &found[1] {
-                "to" => values.to.into(),
-                "to_no_plus" => values.to.trim_start_matches('+').into(),
-                "to_national" => values.to_national.as_str().into(),
-                "text" => values.text.into(),
-                "signature" => values.signature.into(),
-                "template" => values.step.into(),
-                "params_json" => values.fields.map(params_json).unwrap_or_default().into(),
-                "id" => values.reference.into(),
-                "parts" => values.parts.to_string().into(),
-                "callback_url" => account.callback_url.as_str().into(),
-                "replies_url" => account.replies_url.as_str().into(),
-                "user" => account.user.as_str().into(),
-                "secret" => account.secret.reveal().into(),
-                _ => return found[0].to_owned(),
-            };
-            escape(&value)
-        })
-        .into_owned()
+    let value_of = |slot| match slot {
+        Slot::Id | Slot::Parts | Slot::Template | Slot::Signature | Slot::User => About::Message(message).value_of(slot, account),
+        _ => "…".into(),
+    };
+    let mut shown = format!("{} {}", form.method.as_str(), form.url.fill(value_of, str::to_owned));
+    if let Some(body) = &form.body {
+        shown.push(' ');
+        shown.push_str(&body.fill(value_of, str::to_owned));
+    }
+    shown
 }
 
 /// The inside of a JSON text.
@@ -155,6 +106,5 @@ mod tests {
         assert_eq!(escape_url("您 &=+"), "%E6%82%A8%20%26%3D%2B");
         assert_eq!(escape_json("a\"b\\c\n您"), r#"a\"b\\c\n您"#);
         assert_eq!(escape_xml("<a & 'b'>"), "&lt;a &amp; &apos;b&apos;&gt;");
-        assert_eq!(placeholders_in(r#"{"to":"{to}","x":{text}}"#), ["to", "text"]);
     }
 }
