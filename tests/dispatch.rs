@@ -91,12 +91,10 @@ async fn two_daemons_on_one_database_share_the_work_and_the_caps() {
 async fn daemons_claim_one_after_another() {
     for app in TestApp::on_each_engine(Script::faultless(3, 50), &[]).await {
         app.in_field(3, "").await;
-        let mut other_daemon = app.installation.store.write().await.unwrap();
-        let engine = other_daemon.engine();
-        fieldworkd::store::invitations::lock_claims(&mut other_daemon, engine).await.unwrap();
+        let other_daemon = app.installation.store.turn().await.unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(300), app.dispatcher.tick()).await.is_err(), "{}", app.engine);
         assert!(app.simulator.record().submits.is_empty());
-        other_daemon.commit().await.unwrap();
+        drop(other_daemon);
         app.dispatcher.tick().await.unwrap();
         assert_eq!(app.simulator.record().taken.len(), 3, "{}", app.engine);
     }

@@ -5,7 +5,7 @@ mod common;
 use common::databases;
 use fieldworkd::domain::category::Category;
 use fieldworkd::domain::disposition::Disposition;
-use fieldworkd::domain::ids::{CampaignId, InvitationId, ProgrammeId};
+use fieldworkd::domain::ids::{CampaignId, InvitationId, MessageKey, ProgrammeId};
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::programme::Programme;
 use fieldworkd::domain::quota::QuotaPlan;
@@ -58,8 +58,7 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
         .collect();
     invitations::add(&mut tx, campaign, &new_invitations, &[application.id]).await.unwrap();
     applications::launch(&mut tx, application.id, campaign, questionnaire, Timestamp(NOW.0 + 1)).await.unwrap();
-    let engine = tx.engine();
-    let due = invitations::claim_due(&mut tx, engine, campaign, NOW, 100_000).await.unwrap();
+    let due = invitations::due(&mut tx, campaign, NOW, 100_000).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(due.len(), people);
     (application, campaign, due.into_iter().map(|d| d.id).collect())
@@ -71,18 +70,16 @@ fn new_campaign(programme: ProgrammeId) -> campaigns::NewCampaign<'static> {
 
 fn message(invitation: InvitationId, step: u32) -> NewMessage {
     NewMessage {
-        invitation,
-        step,
+        key: MessageKey { invitation, step },
         gateway: "g".into(),
         reference: format!("ref{}-{step}", invitation.0),
-        phone_hash: format!("hash{}", invitation.0),
         parts: 2,
         cost_micros: 90_000,
     }
 }
 
-fn settlement(reference: &str, state: &'static str, id: Option<&str>) -> Settlement {
-    Settlement { reference: reference.to_owned(), state, gateway_message_id: id.map(str::to_owned), code: None, submitted_at: NOW }
+fn settlement(key: MessageKey, state: &'static str, id: Option<&str>) -> Settlement {
+    Settlement { key, state, gateway_message_id: id.map(str::to_owned), code: None, submitted_at: NOW }
 }
 
 #[tokio::test]
@@ -91,12 +88,13 @@ async fn a_step_of_an_invitation_is_one_message_for_ever() {
         let (_, _, ids) = seeded(&db.store, 3).await;
         let both = [message(ids[0], 0), message(ids[1], 0)];
         let mut tx = db.store.write().await.unwrap();
-        assert_eq!(messages::begin_submit(&mut tx, &both, NOW).await.unwrap().len(), 2);
+        let begun = messages::begin_submit(&mut tx, &both, NOW).await.unwrap();
+        assert_eq!(begun.len(), 2);
         assert!(messages::begin_submit(&mut tx, &both, NOW).await.unwrap().is_empty(), "{}: submitting already", db.engine());
-        let settled = [settlement(&both[0].reference, "deferred", None), settlement(&both[1].reference, "in_doubt", None)];
+        let settled = [settlement(both[0].key, "deferred", None), settlement(both[1].key, "in_doubt", None)];
         messages::settle(&mut tx, &settled, NOW).await.unwrap();
         let again = messages::begin_submit(&mut tx, &both, NOW).await.unwrap();
-        assert_eq!(again.into_iter().collect::<Vec<_>>(), vec![(both[0].reference.clone(), 2)], "only what the gateway did not take goes again");
+        assert_eq!(again, [both[0].key].into(), "only what the gateway did not take goes again");
         tx.commit().await.unwrap();
     }
 }
@@ -106,8 +104,9 @@ async fn receipts_move_a_message_forward_and_never_back() {
     for db in databases().await {
         let (_, _, ids) = seeded(&db.store, 1).await;
         let mut tx = db.store.write().await.unwrap();
-        messages::begin_submit(&mut tx, &[message(ids[0], 0)], NOW).await.unwrap();
         let reference = message(ids[0], 0).reference;
+        let key = message(ids[0], 0).key;
+        assert!(messages::begin_submit(&mut tx, &[message(ids[0], 0)], NOW).await.unwrap().contains(&key));
         let receipt = |reference: Option<&str>, id: &str, delivered| Receipt {
             gateway: "g".into(),
             reference: reference.map(str::to_owned),
@@ -118,12 +117,12 @@ async fn receipts_move_a_message_forward_and_never_back() {
         };
         // Before the submit's answer, by the gateway's id alone: it waits.
         assert_eq!(receipts::apply(&mut tx, &receipt(None, "G1", true), NOW).await.unwrap(), Applied::Waiting);
-        messages::settle(&mut tx, &[settlement(&reference, "accepted", Some("G1"))], NOW).await.unwrap();
+        messages::settle(&mut tx, &[settlement(key, "accepted", Some("G1"))], NOW).await.unwrap();
         let waiting = receipts::take_waiting(&mut tx, "g", "G1").await.unwrap();
         assert_eq!(waiting.len(), 1);
         assert_eq!(receipts::apply(&mut tx, &waiting[0], NOW).await.unwrap(), Applied::Moved(ids[0]));
         assert_eq!(receipts::apply(&mut tx, &receipt(Some(&reference), "G1", false), NOW).await.unwrap(), Applied::Known);
-        messages::settle(&mut tx, &[settlement(&reference, "accepted", Some("G1"))], NOW).await.unwrap();
+        messages::settle(&mut tx, &[settlement(key, "accepted", Some("G1"))], NOW).await.unwrap();
         assert_eq!(messages::count_by_state(&mut tx).await.unwrap(), vec![("delivered".to_owned(), 1)], "{}", db.engine());
     }
 }
@@ -225,6 +224,8 @@ async fn a_transaction_that_is_dropped_leaves_nothing() {
 fn migrations_of_both_engines_say_the_same() {
     let folded = |engine: &str| {
         let mut files: Vec<_> = std::fs::read_dir(format!("migrations/{engine}")).unwrap().map(|f| f.unwrap().path()).collect();
+        // What one engine alone needs stands in files that bear its name.
+        files.retain(|file| !file.to_string_lossy().contains("_postgres_"));
         files.sort();
         let text: String = files.iter().map(|f| std::fs::read_to_string(f).unwrap()).collect();
         text.replace("BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", "INTEGER PRIMARY KEY").replace("BYTEA", "BLOB")

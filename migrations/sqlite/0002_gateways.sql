@@ -12,15 +12,15 @@ ALTER TABLE gateway_rate ADD COLUMN openings BIGINT NOT NULL DEFAULT 0;
 
 -- What was asked of a gateway and what it answered, without anything of the person; kept a set time.
 CREATE TABLE exchange (
-    id         INTEGER PRIMARY KEY,
-    reference  TEXT NOT NULL,
-    gateway    TEXT NOT NULL,
-    asked      TEXT NOT NULL,
-    answered   TEXT NOT NULL,
-    at         BIGINT NOT NULL
+    id             INTEGER PRIMARY KEY,
+    invitation_id  BIGINT NOT NULL,
+    step           BIGINT NOT NULL,
+    gateway        TEXT NOT NULL,
+    asked          TEXT NOT NULL,
+    answered       TEXT NOT NULL,
+    at             BIGINT NOT NULL
 );
-CREATE INDEX exchange_by_reference ON exchange (reference);
-CREATE INDEX exchange_by_time ON exchange (at);
+CREATE INDEX exchange_by_message ON exchange (invitation_id, step);
 
 -- Of several messages in one request, a receipt names one by the request's id and the number.
 CREATE TABLE waiting_receipt_2 (
@@ -50,3 +50,13 @@ CREATE TABLE disclosure (
 );
 
 CREATE INDEX message_in_doubt ON message (gateway, settled_at) WHERE state = 'in_doubt';
+
+-- Only what is looked up stands in these, and nothing in an order of its own: a page of an index that is written for one message is written for its
+-- neighbours too. Contacts with a number are found by its respondents.
+DROP INDEX message_by_phone;
+ALTER TABLE message DROP COLUMN phone_hash;
+CREATE INDEX invitation_by_respondent ON invitation (respondent_id);
+DROP INDEX message_by_gateway_id;
+CREATE INDEX message_by_gateway_id ON message (gateway, gateway_message_id) WHERE gateway_message_id IS NOT NULL;
+DROP INDEX message_unsettled;
+CREATE INDEX message_submitting ON message (claimed_at) WHERE state = 'submitting';

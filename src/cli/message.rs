@@ -89,7 +89,7 @@ async fn doubts(installation: &Installation, all: bool, as_json: bool) -> Result
 async fn show(installation: &Installation, reference: &str, as_json: bool) -> Result<()> {
     let mut connection = installation.store.read().await?;
     let Some(message) = messages::find(&mut connection, reference).await? else { bail!("no message has the reference {reference}") };
-    let said = exchanges::of_message(&mut connection, reference).await?;
+    let said = exchanges::of_message(&mut connection, message.key).await?;
     let at = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     if as_json {
         let exchanges: Vec<_> =

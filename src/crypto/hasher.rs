@@ -44,7 +44,9 @@ impl Hasher {
 
     /// Our reference of a message, which the gateway repeats in receipts: the same for the same step of the same invitation.
     pub fn message_reference(&self, invitation: i64, step: u32) -> String {
-        crockford().encode(&mac(&self.references, &format!("{invitation}\n{step}"))[..15])
+        // The invitation's number stands first, so that the references of neighbours stand side by side in the database's index.
+        let number = invitation.to_be_bytes();
+        crockford().encode(&[&number[3..], &mac(&self.references, &format!("{invitation}\n{step}"))[..10]].concat())
     }
 
     /// The secret part of a gateway's webhook address.

@@ -1,14 +1,16 @@
 //! Claims due invitations: decides about each, and marks what will be submitted, in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+
+use sqlx::AnyConnection;
 
 use super::eligibility::{Circumstances, Decision, Suppressed, decide, decide_confirmation, is_askable};
 use super::rooms::{Place, Rooms};
 use super::{DispatchError, Lane};
 use crate::campaign::text::{Addressee, compose, compose_confirmation};
 use crate::domain::contact_plan::CONFIRMATION_STEP;
-use crate::domain::ids::InvitationId;
+use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::gateway::{OutgoingMessage, REFUSED_TOGETHER};
@@ -32,9 +34,17 @@ pub struct ClaimedMessage {
     pub message: OutgoingMessage,
 }
 
+impl ClaimedMessage {
+    pub fn key(&self) -> MessageKey {
+        MessageKey { invitation: self.invitation, step: self.step }
+    }
+}
+
 pub struct Batch {
     pub messages: Vec<ClaimedMessage>,
     pub moved: u64,
+    /// When the rules were looked up that let these messages go.
+    pub looked_at: Timestamp,
     /// How the gateways stood when it was claimed.
     pub rooms: Rooms,
 }
@@ -47,43 +57,26 @@ struct Decided {
     stopped: Vec<InvitationId>,
 }
 
-/// Claims one batch of a campaign's due invitations.
+/// Claims one batch of a campaign's due invitations: looks at them, decides about each and prepares its message, then marks them in one transaction.
 pub async fn claim(lane: &Lane, mut rooms: Rooms) -> Result<Batch, DispatchError> {
     let installation = &lane.installation;
-    let mut tx = installation.store.write().await?;
-    let engine = tx.engine();
-    invitations::lock_claims(&mut tx, engine).await?;
-    // After the wait for other daemons: slots in the past would be of no use.
+    let mut turn = installation.store.turn().await?;
+    // After the wait for others: slots in the past would be of no use.
     let now = installation.clock.now();
     let limit = rooms.total().min(installation.config.dispatch.batch);
-    let due = invitations::claim_due(&mut tx, engine, lane.campaign.id, now, limit).await?;
+    let due = invitations::due(turn.connection(), lane.campaign.id, now, limit).await?;
     if due.is_empty() {
-        return Ok(Batch { messages: Vec::new(), moved: 0, rooms });
+        return Ok(Batch { messages: Vec::new(), moved: 0, looked_at: now, rooms });
     }
-    let mut decided = decide_about(lane, &mut tx, &mut rooms, &due, now).await?;
+    let mut decided = decide_about(lane, turn.connection(), &mut rooms, &due, now).await?;
+    let mut tx = turn.write().await?;
+    let engine = tx.engine();
+    let seen: Vec<(InvitationId, u32)> = due.iter().map(|d| (d.id, d.step)).collect();
+    decided.keep_only(&invitations::take(&mut tx, engine, &seen, now).await?);
     let out_of_budget = keep_to_budget(lane, &mut tx, &mut decided).await?;
-    let new: Vec<NewMessage> = decided
-        .prepared
-        .iter()
-        .map(|claimed| NewMessage {
-            invitation: claimed.invitation,
-            step: claimed.step,
-            gateway: claimed.gateway.clone(),
-            reference: claimed.message.reference.clone(),
-            phone_hash: claimed.phone_hash.clone(),
-            parts: claimed.message.parts,
-            cost_micros: claimed.cost_micros,
-        })
-        .collect();
-    let begun = messages::begin_submit(&mut tx, &new, now).await?;
     let Decided { mut prepared, next, stopped } = decided;
-    let planned = prepared.len();
-    prepared.retain_mut(|claimed| {
-        begun.get(&claimed.message.reference).is_some_and(|tries| {
-            claimed.tries = *tries;
-            true
-        })
-    });
+    let moved = (next.len() - prepared.len() + stopped.len()) as u64 + u64::from(out_of_budget);
+    mark(&mut tx, &mut prepared, now).await?;
     if lane.campaign.budget_micros.is_some() {
         campaigns::spend(&mut tx, lane.campaign.id, prepared.iter().map(|claimed| claimed.cost_micros).sum()).await?;
     }
@@ -93,19 +86,50 @@ pub async fn claim(lane: &Lane, mut rooms: Rooms) -> Result<Batch, DispatchError
     if out_of_budget {
         tracing::error!(campaign = lane.campaign.code, "the next message would pass the campaign's budget; the campaign is paused");
     }
-    let moved = (next.len() - planned + stopped.len()) as u64 + u64::from(out_of_budget);
-    Ok(Batch { messages: prepared, moved, rooms })
+    Ok(Batch { messages: prepared, moved, looked_at: now, rooms })
+}
+
+/// Marks messages as being submitted (invariant I1), and keeps only those that were free to be.
+async fn mark(tx: &mut WriteTx, prepared: &mut Vec<ClaimedMessage>, now: Timestamp) -> Result<(), DispatchError> {
+    let new: Vec<NewMessage> = prepared
+        .iter()
+        .map(|claimed| NewMessage {
+            key: claimed.key(),
+            gateway: claimed.gateway.clone(),
+            reference: claimed.message.reference.clone(),
+            parts: claimed.message.parts,
+            cost_micros: claimed.cost_micros,
+        })
+        .collect();
+    let begun = messages::begin_submit(tx, &new, now).await?;
+    prepared.retain(|claimed| begun.contains(&claimed.key()));
+    Ok(())
+}
+
+impl Decided {
+    /// Forgets those that somebody has moved meanwhile.
+    fn keep_only(&mut self, taken: &HashSet<InvitationId>) {
+        self.prepared.retain(|claimed| taken.contains(&claimed.invitation));
+        self.next.retain(|next| taken.contains(&next.id));
+        self.stopped.retain(|id| taken.contains(id));
+    }
 }
 
 /// Decides about each invitation, and prepares the messages that may go.
-async fn decide_about(lane: &Lane, tx: &mut WriteTx, rooms: &mut Rooms, due: &[DueInvitation], now: Timestamp) -> Result<Decided, DispatchError> {
+async fn decide_about(
+    lane: &Lane,
+    connection: &mut AnyConnection,
+    rooms: &mut Rooms,
+    due: &[DueInvitation],
+    now: Timestamp,
+) -> Result<Decided, DispatchError> {
     let plan = lane.plan();
     let ids: Vec<InvitationId> = due.iter().map(|d| d.id).collect();
     let hashes: Vec<String> = due.iter().map(|d| d.phone_hash.clone()).collect();
-    let cases = invitations::cases_of(tx, &ids).await?;
-    let suppressed = suppressions::among(tx, &hashes, &lane.launched.programme, now).await?;
+    let cases = invitations::cases_of(connection, &ids).await?;
+    let suppressed = suppressions::among(connection, &hashes, &lane.launched.programme, now).await?;
     let mut contacts: HashMap<String, Vec<Timestamp>> = HashMap::new();
-    for (hash, at) in messages::recent_contacts(tx, &hashes, now - WEEK).await? {
+    for (hash, at) in messages::recent_contacts(connection, &hashes, now - WEEK).await? {
         contacts.entry(hash).or_default().push(at);
     }
     let mut cases_of: HashMap<InvitationId, Vec<&InvitedCase>> = HashMap::new();
@@ -204,7 +228,7 @@ fn prepare(
     let (installation, campaign, plan) = (&lane.installation, &lane.campaign, lane.plan());
     let sealer = installation.keys.sealer(&invitation.key_id)?;
     let phone = open_phone(&sealer, &invitation.phone_sealed)?;
-    let (tried_on, said) = invitation.tried.as_ref().map_or((None, ""), |(gateway, code)| (Some(gateway.as_str()), code.as_str()));
+    let (tried_on, said) = invitation.tried.as_ref().map_or((None, ""), |tried| (Some(tried.gateway.as_str()), tried.code.as_str()));
     let alone = said == REFUSED_TOGETHER;
     // What was only refused together with others is tried alone at the same gateway.
     let gateway = match rooms.place(&lane.route, &phone, &invitation.phone_hash, tried_on.filter(|_| !alone), at) {
@@ -236,7 +260,7 @@ fn prepare(
         zones,
         cost_micros: installation.config.gateways.get(&gateway).map_or(0, |g| g.cost_micros(parts)),
         gateway,
-        tries: 1,
+        tries: invitation.tried.as_ref().map_or(0, |tried| tried.tries) + 1,
         message: OutgoingMessage {
             reference: hasher.message_reference(invitation.id.0, invitation.step),
             to: phone,

@@ -9,8 +9,8 @@ use crate::gateway::{Doubtful, QueryAnswer};
 use crate::installation::{Installation, open_phone};
 use crate::store::cases::Source;
 use crate::store::invitations::{self, NextStep};
-use crate::store::messages::{self, Settlement, ShownDoubt};
-use crate::store::{StoreError, campaigns, cases, receipts};
+use crate::store::messages::{self, MessageInDoubt, Settlement, ShownDoubt};
+use crate::store::{StoreError, campaigns, cases, exchanges, receipts};
 
 const ASK_AT_ONCE: u32 = 20;
 
@@ -34,13 +34,13 @@ pub async fn settle_doubts(installation: &Installation) -> Result<u64, DispatchE
         for message in doubtful {
             let sealer = installation.keys.sealer(&message.key_id)?;
             let asked = Doubtful {
-                reference: message.reference,
-                id: message.gateway_message_id,
+                reference: message.reference.clone(),
+                id: message.gateway_message_id.clone(),
                 to: open_phone(&sealer, &message.phone_sealed)?,
                 submitted_at: message.submitted_at,
             };
             let answer = gateway.query(&asked).await;
-            settled += u64::from(write_answer(installation, name, &asked.reference, answer).await?);
+            settled += u64::from(write_answer(installation, name, &message, answer).await?);
         }
     }
     Ok(settled)
@@ -89,19 +89,18 @@ pub async fn settle_by_hand(installation: &Installation, reference: &str, verdic
     if message.state != "in_doubt" {
         return Err(VerdictError::NotInDoubt { reference: reference.to_owned(), state: message.state });
     }
-    let settle =
-        |state| Settlement { reference: reference.to_owned(), state, gateway_message_id: None, code: Some("by_hand".into()), submitted_at: now };
+    let settle = |state| Settlement { key: message.key, state, gateway_message_id: None, code: Some("by_hand".into()), submitted_at: now };
     let told = match verdict {
         Verdict::Sent => {
             messages::settle_doubt(&mut tx, &settle("accepted")).await?;
             let unheard = [Disposition::NotAttempted];
-            cases::dispose_of_invitations(&mut tx, &[message.invitation], Disposition::NothingHeard, &unheard, Source::Staff, now).await?;
+            cases::dispose_of_invitations(&mut tx, &[message.key.invitation], Disposition::NothingHeard, &unheard, Source::Staff, now).await?;
             "counts as sent"
         }
         // The next step has not been sent yet: this one takes its place again. (The rules are looked at when it is due, as always.)
-        Verdict::NotSent if message.next_step == message.step.saturating_add(1) => {
+        Verdict::NotSent if message.next_step == message.key.step.saturating_add(1) => {
             messages::settle_doubt(&mut tx, &settle("deferred")).await?;
-            invitations::set_next(&mut tx, &[NextStep { id: message.invitation, step: message.step, at: Some(now) }]).await?;
+            invitations::set_next(&mut tx, &[NextStep { id: message.key.invitation, step: message.key.step, at: Some(now) }]).await?;
             "was not sent, and is due again"
         }
         Verdict::NotSent => {
@@ -110,19 +109,20 @@ pub async fn settle_by_hand(installation: &Installation, reference: &str, verdic
         }
     };
     if verdict == Verdict::NotSent {
-        campaigns::give_back(&mut tx, reference).await?;
+        campaigns::give_back(&mut tx, message.key).await?;
     }
     tx.commit().await?;
     Ok(told)
 }
 
-async fn write_answer(installation: &Installation, gateway: &str, reference: &str, answer: QueryAnswer) -> Result<bool, DispatchError> {
+async fn write_answer(installation: &Installation, gateway: &str, message: &MessageInDoubt, answer: QueryAnswer) -> Result<bool, DispatchError> {
     let now = installation.clock.now();
     let mut tx = installation.store.write().await?;
-    let references = [reference.to_owned()];
-    let invitations = messages::invitations_of(&mut tx, &references).await?;
+    let said =
+        exchanges::Exchange { message: message.key, gateway: gateway.to_owned(), asked: "query".into(), answered: format!("{answer:?}"), at: now };
+    exchanges::add(&mut tx, &[said]).await?;
     let settle = |state, id: Option<String>, code: Option<&str>| Settlement {
-        reference: reference.to_owned(),
+        key: message.key,
         state,
         gateway_message_id: id,
         code: code.map(str::to_owned),
@@ -130,26 +130,26 @@ async fn write_answer(installation: &Installation, gateway: &str, reference: &st
     };
     let done = match answer {
         QueryAnswer::NoAnswer => {
-            messages::note_query(&mut tx, &references, now).await?;
+            messages::note_query(&mut tx, message.key, now).await?;
             false
         }
         QueryAnswer::Unknown => {
             messages::settle_doubt(&mut tx, &settle("failed", None, Some("unknown_to_gateway"))).await?;
-            campaigns::give_back(&mut tx, reference).await?;
+            campaigns::give_back(&mut tx, message.key).await?;
             true
         }
         QueryAnswer::Accepted { id } => {
             messages::settle_doubt(&mut tx, &settle("accepted", id, None)).await?;
-            cases::dispose_of_invitations(&mut tx, &invitations, Disposition::NothingHeard, &[Disposition::NotAttempted], Source::Gateway, now)
-                .await?;
+            let (to, from) = (Disposition::NothingHeard, [Disposition::NotAttempted]);
+            cases::dispose_of_invitations(&mut tx, &[message.key.invitation], to, &from, Source::Gateway, now).await?;
             true
         }
         QueryAnswer::Delivered { id } => {
-            apply(&mut tx, gateway, reference, id, true, now).await?;
+            apply(&mut tx, gateway, &message.reference, id, true, now).await?;
             true
         }
         QueryAnswer::Undelivered { id } => {
-            apply(&mut tx, gateway, reference, id, false, now).await?;
+            apply(&mut tx, gateway, &message.reference, id, false, now).await?;
             true
         }
     };

@@ -8,7 +8,7 @@ use super::claim::ClaimedMessage;
 use super::{DispatchError, Lane};
 use crate::domain::chance::jittered;
 use crate::domain::disposition::Disposition;
-use crate::domain::ids::InvitationId;
+use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
 use crate::gateway::{Exchange, Outcome, REFUSED_TOGETHER};
 use crate::store::cases::Source;
@@ -53,7 +53,7 @@ struct Meaning {
 struct Sheet {
     settlements: Vec<Settlement>,
     said: Vec<exchanges::Exchange>,
-    withdrawn: Vec<String>,
+    withdrawn: Vec<MessageKey>,
     again: Vec<NextStep>,
     accepted: Vec<InvitationId>,
     dead: Vec<InvitationId>,
@@ -73,7 +73,7 @@ pub async fn settle(lane: Arc<Lane>, gateway: String, works_beside: bool, answer
             Ending::Withdrawn => {
                 sheet.again.push(again(&lane, &claimed, now));
                 sheet.refunded_micros += claimed.cost_micros;
-                sheet.withdrawn.push(claimed.message.reference);
+                sheet.withdrawn.push(claimed.key());
             }
             Ending::Answered(outcome, exchange) => {
                 health.note(&mut tx, &outcome, &claimed, now).await?;
@@ -121,14 +121,14 @@ impl Sheet {
             self.refunded_micros += claimed.cost_micros;
         }
         self.said.push(exchanges::Exchange {
-            reference: claimed.message.reference.clone(),
+            message: claimed.key(),
             gateway: gateway.to_owned(),
             asked: exchange.asked,
             answered: exchange.answered,
             at,
         });
         self.settlements.push(Settlement {
-            reference: claimed.message.reference,
+            key: claimed.key(),
             state: meaning.state,
             gateway_message_id: meaning.id,
             code: meaning.code,

@@ -45,7 +45,7 @@ impl<'a> Slots<'a> {
     /// More are taken while half of them are still to come, so that none passes unused meanwhile.
     pub async fn next(&mut self, left: usize) -> Result<Option<Timestamp>, DispatchError> {
         self.drop_missed();
-        let wanted = left.min(self.slice).max(self.at_least);
+        let wanted = left.min(self.slice).max(self.at_least.min(left * 4));
         if self.held.len() < wanted / 2 || self.held.is_empty() {
             self.take(wanted - self.held.len()).await?;
             self.drop_missed();

@@ -22,9 +22,11 @@ use crate::store::invitations;
 use crate::store::rates::SLOT_TOLERANCE;
 
 /// Outcomes are written in sets of about so many.
-const SETTLE_SET: usize = 200;
+const SETTLE_SET: usize = 500;
 /// A look at the rules is good for so long; then the messages that still wait are looked at again.
 const LOOK_LASTS: Duration = Duration::from_millis(20);
+/// A look is taken at so many at least, if they wait.
+const FEW: u32 = 20;
 
 /// What goes out through one gateway.
 struct Sending<'a> {
@@ -42,8 +44,9 @@ struct Sending<'a> {
 }
 
 /// Whose messages may go, and when that was looked up.
-#[derive(Default)]
 struct Look {
+    /// Messages submitted since then: about so many more will be while it lasts.
+    used: usize,
     at: Option<Timestamp>,
     looked_at: HashSet<InvitationId>,
     allowed: HashSet<InvitationId>,
@@ -62,6 +65,7 @@ pub async fn submit_and_settle(lane: &Arc<Lane>, batch: Batch) -> Result<u64, Di
     let mut all = Vec::new();
     for (name, messages) in by_gateway {
         let (Some(gateway), Some(permits)) = (lane.installation.gateways.get(&name), lane.permits.get(&name)) else { continue };
+        let invitations: HashSet<InvitationId> = messages.iter().map(|claimed| claimed.invitation).collect();
         let sending = Sending {
             lane,
             gateway: gateway.clone(),
@@ -72,7 +76,8 @@ pub async fn submit_and_settle(lane: &Arc<Lane>, batch: Batch) -> Result<u64, Di
             settling: JoinSet::new(),
             answered: Vec::new(),
             submitted: 0,
-            look: Look::default(),
+            // What the claim has just looked up need not be looked up again.
+            look: Look { used: 0, at: Some(batch.looked_at), allowed: invitations.clone(), looked_at: invitations },
         };
         all.push(sending.run(messages));
     }
@@ -194,16 +199,17 @@ impl Sending<'_> {
         let installation = &self.lane.installation;
         let now = installation.clock.now();
         let pace = super::rooms::pace(installation, &self.name);
-        let soon = (pace.per_second / 50).max(pace.group).clamp(1, 500) as usize;
+        let soon = (pace.per_second / 50).clamp(1, 500).min(FEW + 2 * self.look.used as u32).max(pace.group) as usize;
         let invitations: Vec<InvitationId> = waiting.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
         let mut connection = installation.store.read().await?;
         let allowed = invitations::may_send(&mut connection, &invitations, &self.lane.launched.programme, now).await?;
-        self.look = Look { at: Some(now), looked_at: invitations.into_iter().collect(), allowed };
+        self.look = Look { used: 0, at: Some(now), looked_at: invitations.into_iter().collect(), allowed };
         Ok(())
     }
 
     fn submit(&mut self, request: Vec<ClaimedMessage>, permit: Option<OwnedSemaphorePermit>) {
         self.submitted += request.len() as u64;
+        self.look.used += request.len();
         let (gateway, at) = (self.gateway.clone(), self.lane.installation.clock.now());
         self.under_way.spawn(async move {
             let messages: Vec<OutgoingMessage> = request.iter().map(|claimed| claimed.message.clone()).collect();

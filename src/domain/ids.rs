@@ -23,8 +23,13 @@ ids! {
     CampaignId,
     /// What a respondent gets in a campaign: one link for all open cases.
     InvitationId,
-    /// One outgoing SMS.
-    MessageId,
     /// The answers of one case.
     ResponseId,
+}
+
+/// One outgoing SMS: a step of an invitation is one message (invariant I1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageKey {
+    pub invitation: InvitationId,
+    pub step: u32,
 }

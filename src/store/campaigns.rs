@@ -3,7 +3,7 @@
 use sqlx::AnyConnection;
 
 use super::{Result, known};
-use crate::domain::ids::{CampaignId, ProgrammeId};
+use crate::domain::ids::{CampaignId, MessageKey, ProgrammeId};
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone)]
@@ -96,11 +96,11 @@ pub async fn set_budget(tx: &mut AnyConnection, id: CampaignId, budget_micros: O
 }
 
 /// A message that counted as spent was not taken after all.
-pub async fn give_back(tx: &mut AnyConnection, reference: &str) -> Result<()> {
-    let sql = "UPDATE campaign SET spent_micros = spent_micros - (SELECT m.cost_micros FROM message m WHERE m.reference = $1)
-               WHERE budget_micros IS NOT NULL
-                 AND id = (SELECT i.campaign_id FROM message m JOIN invitation i ON i.id = m.invitation_id WHERE m.reference = $1)";
-    sqlx::query(sql).bind(reference.to_owned()).execute(tx).await?;
+pub async fn give_back(tx: &mut AnyConnection, message: MessageKey) -> Result<()> {
+    let sql = "UPDATE campaign
+               SET spent_micros = spent_micros - (SELECT m.cost_micros FROM message m WHERE m.invitation_id = $1 AND m.step = $2)
+               WHERE budget_micros IS NOT NULL AND id = (SELECT i.campaign_id FROM invitation i WHERE i.id = $1)";
+    sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).execute(tx).await?;
     Ok(())
 }
 

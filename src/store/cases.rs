@@ -98,30 +98,26 @@ pub async fn dispose(
 
 /// Moves the open cases of invitations that stand at one of `only_from`, and writes their history.
 pub async fn dispose_of_invitations(
-    tx: &mut AnyConnection,
+    tx: &mut WriteTx,
     invitations: &[InvitationId],
     to: Disposition,
     only_from: &[Disposition],
     source: Source,
     now: Timestamp,
 ) -> Result<()> {
+    let engine = tx.engine();
     for chunk in invitations.chunks(CHUNK) {
-        let sql = format!(
-            "UPDATE survey_case SET disposition = $1, disposed_at = $2, is_open = $3
-             WHERE disposition IN ({}) AND invitation_id IN ({}) AND is_open = 1
-             RETURNING id",
-            parameters(3, only_from.len()),
-            parameters(3 + only_from.len(), chunk.len())
-        );
-        let mut query = sqlx::query_scalar::<_, i64>(statement(tx, sql)).bind(to.code()).bind(now.0).bind(i64::from(!to.is_final()));
-        for disposition in only_from {
-            query = query.bind(disposition.code());
+        let from: Vec<String> = only_from.iter().map(|disposition| format!("'{}'", disposition.code())).collect();
+        let those = format!("disposition IN ({}) AND is_open = 1 AND invitation_id IN", from.join(", "));
+        let moved = format!("disposition = '{}', disposed_at = {}{}", to.code(), now.0, if to.is_final() { ", is_open = 0" } else { "" });
+        let history = format!("'{}', '{}', {}", to.code(), source.as_str(), now.0);
+        for sql in engine.move_with_history(&those, &moved, &history, &parameters(0, chunk.len())) {
+            let mut query = sqlx::query(statement(tx, sql));
+            for invitation in chunk {
+                query = query.bind(invitation.0);
+            }
+            query.execute(&mut **tx).await?;
         }
-        for invitation in chunk {
-            query = query.bind(invitation.0);
-        }
-        let ids = query.fetch_all(&mut *tx).await?;
-        write_history(tx, &ids, to, source, now).await?;
     }
     Ok(())
 }

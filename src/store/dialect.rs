@@ -41,14 +41,15 @@ impl Engine {
     pub(super) fn on_connect(self) -> &'static [&'static str] {
         match self {
             Engine::Sqlite => &["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"],
-            Engine::Postgres => &["SET synchronous_commit = on", "SET timezone = 'UTC'"],
+            Engine::Postgres => &["SET synchronous_commit = on", "SET timezone = 'UTC'", "SET jit = off"],
         }
     }
 
+    /// What writes finds its few rows by index. PostgreSQL's planner, which knows nothing of a table that is just being filled, would scan it instead.
     pub(super) fn begin_write(self) -> &'static str {
         match self {
             Engine::Sqlite => "BEGIN IMMEDIATE",
-            Engine::Postgres => "BEGIN",
+            Engine::Postgres => "BEGIN; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off",
         }
     }
 
@@ -73,6 +74,22 @@ impl Engine {
         match self {
             Engine::Sqlite => None,
             Engine::Postgres => Some("ANALYZE respondent, survey_case, invitation, application, campaign, quota_cell"),
+        }
+    }
+
+    /// Statements that move cases and write their history without sending a row to and fro. SQLite's writer is alone, so the history may come first;
+    /// on PostgreSQL both are one statement.
+    pub fn move_with_history(self, those: &str, moved: &str, history: &str, invitations: &str) -> Vec<String> {
+        let insert = "INSERT INTO disposition_change (case_id, disposition, source, changed_at)";
+        match self {
+            Engine::Sqlite => vec![
+                format!("{insert} SELECT id, {history} FROM survey_case WHERE {those} ({invitations})"),
+                format!("UPDATE survey_case SET {moved} WHERE {those} ({invitations})"),
+            ],
+            Engine::Postgres => vec![format!(
+                "WITH moved AS (UPDATE survey_case SET {moved} WHERE {those} ({invitations}) RETURNING id)
+                 {insert} SELECT id, {history} FROM moved"
+            )],
         }
     }
 

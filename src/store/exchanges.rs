@@ -4,11 +4,12 @@ use sqlx::AnyConnection;
 
 use super::Result;
 use super::dialect::{CHUNK, statement, values};
+use crate::domain::ids::MessageKey;
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    pub reference: String,
+    pub message: MessageKey,
     pub gateway: String,
     pub asked: String,
     pub answered: String,
@@ -17,11 +18,12 @@ pub struct Exchange {
 
 pub async fn add(tx: &mut AnyConnection, exchanges: &[Exchange]) -> Result<()> {
     for chunk in exchanges.chunks(CHUNK) {
-        let sql = format!("INSERT INTO exchange (reference, gateway, asked, answered, at) VALUES {}", values(chunk.len(), &[""; 5]));
+        let sql = format!("INSERT INTO exchange (invitation_id, step, gateway, asked, answered, at) VALUES {}", values(chunk.len(), &[""; 6]));
         let mut query = sqlx::query(statement(tx, sql));
         for exchange in chunk {
             query = query
-                .bind(exchange.reference.clone())
+                .bind(exchange.message.invitation.0)
+                .bind(i64::from(exchange.message.step))
                 .bind(exchange.gateway.clone())
                 .bind(exchange.asked.clone())
                 .bind(exchange.answered.clone())
@@ -33,10 +35,11 @@ pub async fn add(tx: &mut AnyConnection, exchanges: &[Exchange]) -> Result<()> {
 }
 
 /// The conversation about one message, in its order.
-pub async fn of_message(connection: &mut AnyConnection, reference: &str) -> Result<Vec<Exchange>> {
-    let sql = "SELECT gateway, asked, answered, at FROM exchange WHERE reference = $1 ORDER BY at, id";
-    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql).bind(reference.to_owned()).fetch_all(connection).await?;
-    let exchange = |(gateway, asked, answered, at)| Exchange { reference: reference.to_owned(), gateway, asked, answered, at: Timestamp(at) };
+pub async fn of_message(connection: &mut AnyConnection, message: MessageKey) -> Result<Vec<Exchange>> {
+    let sql = "SELECT gateway, asked, answered, at FROM exchange WHERE invitation_id = $1 AND step = $2 ORDER BY at, id";
+    let rows: Vec<(String, String, String, i64)> =
+        sqlx::query_as(sql).bind(message.invitation.0).bind(i64::from(message.step)).fetch_all(connection).await?;
+    let exchange = |(gateway, asked, answered, at)| Exchange { message, gateway, asked, answered, at: Timestamp(at) };
     Ok(rows.into_iter().map(exchange).collect())
 }
 

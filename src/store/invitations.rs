@@ -1,6 +1,6 @@
 //! Invitations: one row for each respondent of a campaign, holding its own next step and next time.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{AnyConnection, Row};
 
@@ -63,36 +63,31 @@ pub struct DueInvitation {
     pub zone: Option<String>,
     pub key_id: String,
     pub applicant_name: String,
-    /// The gateway that did not take this step's message before, and what it said.
-    pub tried: Option<(String, String)>,
+    pub tried: Option<Tried>,
 }
 
-/// Takes due invitations of a campaign, the longest waiting first, for this transaction alone.
-pub async fn claim_due(tx: &mut AnyConnection, engine: Engine, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<DueInvitation>> {
-    let claim = format!("SELECT id FROM invitation WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, id LIMIT $3{}", engine.skip_locked());
-    let ids: Vec<i64> = sqlx::query_scalar(statement(tx, claim)).bind(campaign.0).bind(now.0).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    type DueRow = (i64, i64, String, Vec<u8>, Vec<u8>, String, Option<String>, String, String, Option<String>, Option<String>);
-    let sql = format!(
-        "SELECT i.id, i.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name, m.gateway, m.code
-         FROM invitation i
-         JOIN respondent r ON r.id = i.respondent_id
-         JOIN applicant a ON a.id = r.applicant_id
-         LEFT JOIN message m ON m.invitation_id = i.id AND m.step = i.next_step
-         WHERE i.id IN ({}) ORDER BY i.next_at, i.id",
-        parameters(0, ids.len())
-    );
-    let mut query = sqlx::query_as::<_, DueRow>(statement(tx, sql));
-    for id in ids {
-        query = query.bind(id);
-    }
-    query
-        .fetch_all(tx)
-        .await?
-        .into_iter()
-        .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name, gateway, code)| {
+/// A try at this step before: the gateway that did not take it, what it said, and how often it has been tried.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    pub gateway: String,
+    pub code: String,
+    pub tries: u32,
+}
+
+/// Due invitations of a campaign, the longest waiting first.
+pub async fn due(connection: &mut AnyConnection, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<DueInvitation>> {
+    type DueRow = (i64, i64, String, Vec<u8>, Vec<u8>, String, Option<String>, String, String, Option<String>, Option<String>, Option<i64>);
+    let sql =
+        "SELECT i.id, i.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name, m.gateway, m.code, m.tries
+               FROM (SELECT id, respondent_id, next_step, next_at FROM invitation
+                     WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, id LIMIT $3) AS i
+               JOIN respondent r ON r.id = i.respondent_id
+               JOIN applicant a ON a.id = r.applicant_id
+               LEFT JOIN message m ON m.invitation_id = i.id AND m.step = i.next_step
+               ORDER BY i.next_at, i.id";
+    let rows: Vec<DueRow> = sqlx::query_as(sql).bind(campaign.0).bind(now.0).bind(i64::from(limit)).fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name, gateway, code, tries)| {
             Ok(DueInvitation {
                 id: InvitationId(id),
                 step: u32::try_from(step).unwrap_or(u32::MAX),
@@ -103,18 +98,43 @@ pub async fn claim_due(tx: &mut AnyConnection, engine: Engine, campaign: Campaig
                 zone,
                 key_id,
                 applicant_name,
-                tried: gateway.map(|gateway| (gateway, code.unwrap_or_default())),
+                tried: gateway.map(|gateway| Tried {
+                    gateway,
+                    code: code.unwrap_or_default(),
+                    tries: tries.and_then(|tries| u32::try_from(tries).ok()).unwrap_or(0),
+                }),
             })
         })
         .collect()
 }
 
-/// Waits until no other daemon is claiming; held until the transaction ends.
-pub async fn lock_claims(tx: &mut AnyConnection, engine: Engine) -> Result<()> {
-    if let Some(sql) = engine.lock_claims() {
-        sqlx::query(sql).execute(tx).await?;
+/// Takes invitations for this transaction alone; those that are still due at the step that they were seen at, and that nobody else has taken.
+pub async fn take(tx: &mut AnyConnection, engine: Engine, seen: &[(InvitationId, u32)], now: Timestamp) -> Result<HashSet<InvitationId>> {
+    let mut taken = HashSet::with_capacity(seen.len());
+    let steps: HashMap<i64, i64> = seen.iter().map(|(id, step)| (id.0, i64::from(*step))).collect();
+    for chunk in seen.chunks(CHUNK) {
+        let those = format!("FROM invitation WHERE id IN ({}) AND next_at <= ${}", parameters(0, chunk.len()), chunk.len() + 1);
+        // Nearly always all of them are at one step, as they were seen: three figures say so.
+        let counted = format!("SELECT COUNT(*), MIN(next_step), MAX(next_step) FROM (SELECT next_step {those}{}) AS taken", engine.skip_locked());
+        let mut query = sqlx::query_as::<_, (i64, Option<i64>, Option<i64>)>(statement(tx, counted));
+        for (id, _) in chunk {
+            query = query.bind(id.0);
+        }
+        let (count, first, last) = query.bind(now.0).fetch_one(&mut *tx).await?;
+        let is_as_seen = |step: u32| Some(i64::from(step)) == first && first == last;
+        if count == chunk.len() as i64 && chunk.iter().all(|(_, step)| is_as_seen(*step)) {
+            taken.extend(chunk.iter().map(|(id, _)| *id));
+            continue;
+        }
+        let listed = statement(tx, format!("SELECT id, next_step {those}{}", engine.skip_locked()));
+        let mut query = sqlx::query_as::<_, (i64, i64)>(listed);
+        for (id, _) in chunk {
+            query = query.bind(id.0);
+        }
+        let rows = query.bind(now.0).fetch_all(&mut *tx).await?;
+        taken.extend(rows.into_iter().filter(|(id, step)| steps.get(id) == Some(step)).map(|(id, _)| InvitationId(id)));
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// Which of these invitations' messages may go out at this moment (invariant I2)? The campaign runs, a case is open in the field with room in its
@@ -125,23 +145,31 @@ pub async fn may_send(
     programme: &str,
     now: Timestamp,
 ) -> Result<HashSet<InvitationId>> {
-    let mut allowed = HashSet::with_capacity(invitations.len());
-    for chunk in invitations.chunks(CHUNK) {
-        let sql = format!(
-            // Counting subqueries: a planner that knows nothing of a fresh table yet makes scans of anti-joins.
-            "SELECT i.id FROM invitation i
+    const ALLOWED: &str = "FROM invitation i
              JOIN respondent r ON r.id = i.respondent_id
              JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
-             WHERE i.id IN ({})
-               AND (SELECT COUNT(*) FROM suppression s
+             WHERE (SELECT COUNT(*) FROM suppression s
                     WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2)) = 0
-               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2
+               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $3
                     WHERE c.invitation_id = i.id AND c.is_open = 1
                       AND (SELECT COUNT(*) FROM quota_cell q
-                           WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) = 0) > 0",
-            parameters(2, chunk.len())
-        );
-        let mut query = sqlx::query_scalar::<_, i64>(statement(connection, sql)).bind(programme.to_owned()).bind(now.0);
+                           WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) = 0) > 0
+               AND i.id IN";
+    let mut allowed = HashSet::with_capacity(invitations.len());
+    for chunk in invitations.chunks(CHUNK) {
+        // Nearly always all of them may: one figure says so.
+        let list = parameters(3, chunk.len());
+        let count = statement(connection, format!("SELECT COUNT(*) {ALLOWED} ({list})"));
+        let mut query = sqlx::query_scalar::<_, i64>(count).bind(programme.to_owned()).bind(now.0).bind(now.0);
+        for invitation in chunk {
+            query = query.bind(invitation.0);
+        }
+        if query.fetch_one(&mut *connection).await? == chunk.len() as i64 {
+            allowed.extend(chunk);
+            continue;
+        }
+        let ids = statement(connection, format!("SELECT i.id {ALLOWED} ({list})"));
+        let mut query = sqlx::query_scalar::<_, i64>(ids).bind(programme.to_owned()).bind(now.0).bind(now.0);
         for invitation in chunk {
             query = query.bind(invitation.0);
         }

@@ -1,63 +1,81 @@
 //! Outgoing messages: one row for each step of an invitation (invariant I1).
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use sqlx::{AnyConnection, Row as _};
 
-use super::Result;
 use super::dialect::{CHUNK, Engine, parameters, statement, values};
-use crate::domain::ids::{CampaignId, InvitationId};
+use super::{Result, StoreError};
+use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone)]
 pub struct NewMessage {
-    pub invitation: InvitationId,
-    pub step: u32,
+    pub key: MessageKey,
     pub gateway: String,
     pub reference: String,
-    pub phone_hash: String,
     pub parts: u32,
     /// Millionths of the gateway's currency.
     pub cost_micros: i64,
 }
 
-/// Marks messages as being submitted and returns those that were free to be, by their references, with the number of the try: a step that has a
-/// message already is left alone, unless the gateway has said that it did not take it (`deferred`).
-pub async fn begin_submit(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashMap<String, u32>> {
-    let mut begun = HashMap::with_capacity(messages.len());
+/// Marks messages as being submitted and returns those that were free to be: a step that has a message already is left alone, unless the gateway
+/// has said that it did not take it (`deferred`).
+pub async fn begin_submit(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashSet<MessageKey>> {
+    let mut begun = HashSet::with_capacity(messages.len());
     for chunk in messages.chunks(CHUNK) {
         let sql = format!(
-            "INSERT INTO message (invitation_id, step, gateway, reference, phone_hash, parts, cost_micros, tries, state, claimed_at) VALUES {}
+            "INSERT INTO message (invitation_id, step, gateway, reference, parts, cost_micros, tries, state, claimed_at) VALUES {}
              ON CONFLICT (invitation_id, step) DO UPDATE
                  SET state = 'submitting', tries = message.tries + 1, claimed_at = excluded.claimed_at, gateway = excluded.gateway,
-                     parts = excluded.parts, cost_micros = excluded.cost_micros
-                 WHERE message.state = 'deferred'
-             RETURNING reference, tries",
-            values(chunk.len(), &[""; 10])
+                     parts = excluded.parts, cost_micros = excluded.cost_micros, code = NULL
+                 WHERE message.state = 'deferred'",
+            values(chunk.len(), &[""; 9])
         );
-        let mut query = sqlx::query_as::<_, (String, i64)>(statement(tx, sql));
+        let not_free = not_free(tx, chunk).await?;
+        let mut query = sqlx::query(statement(tx, sql));
         for message in chunk {
             query = query
-                .bind(message.invitation.0)
-                .bind(i64::from(message.step))
+                .bind(message.key.invitation.0)
+                .bind(i64::from(message.key.step))
                 .bind(message.gateway.clone())
                 .bind(message.reference.clone())
-                .bind(message.phone_hash.clone())
                 .bind(i64::from(message.parts))
                 .bind(message.cost_micros)
                 .bind(1i64)
                 .bind("submitting")
                 .bind(now.0);
         }
-        begun.extend(query.fetch_all(&mut *tx).await?.into_iter().map(|(reference, tries)| (reference, u32::try_from(tries).unwrap_or(u32::MAX))));
+        let marked = query.execute(&mut *tx).await?.rows_affected();
+        if marked != (chunk.len() - not_free.len()) as u64 {
+            return Err(StoreError::Unsure("messages were marked by somebody else at the same time"));
+        }
+        begun.extend(chunk.iter().map(|message| message.key).filter(|key| !not_free.contains(key)));
     }
     Ok(begun)
+}
+
+/// Which of these steps have a message that may not be sent again. (Asked before they are marked: nearly always it is none, while an answer for each
+/// marked row would cost more than the marking.)
+async fn not_free(tx: &mut AnyConnection, messages: &[NewMessage]) -> Result<HashSet<MessageKey>> {
+    let sql = format!("SELECT invitation_id, step FROM message WHERE state <> 'deferred' AND invitation_id IN ({})", parameters(0, messages.len()));
+    let mut query = sqlx::query_as::<_, (i64, i64)>(statement(tx, sql));
+    for message in messages {
+        query = query.bind(message.key.invitation.0);
+    }
+    let rows = query.fetch_all(tx).await?;
+    let wanted: HashSet<MessageKey> = messages.iter().map(|message| message.key).collect();
+    Ok(rows.into_iter().map(|(invitation, step)| key(invitation, step)).filter(|key| wanted.contains(key)).collect())
+}
+
+fn key(invitation: i64, step: i64) -> MessageKey {
+    MessageKey { invitation: InvitationId(invitation), step: u32::try_from(step).unwrap_or(u32::MAX) }
 }
 
 /// How a submit ended.
 #[derive(Debug, Clone)]
 pub struct Settlement {
-    pub reference: String,
+    pub key: MessageKey,
     pub state: &'static str,
     pub gateway_message_id: Option<String>,
     pub code: Option<String>,
@@ -68,20 +86,21 @@ pub struct Settlement {
 pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Timestamp) -> Result<()> {
     for chunk in settlements.chunks(CHUNK) {
         let sql = format!(
-            "WITH v (reference, state, gateway_message_id, code, submitted_at, settled_at) AS (VALUES {})
+            "WITH v (invitation_id, step, state, gateway_message_id, code, submitted_at, settled_at) AS (VALUES {})
              UPDATE message SET
                  state = CASE WHEN message.state IN ('submitting', 'in_doubt') THEN v.state ELSE message.state END,
                  gateway_message_id = COALESCE(message.gateway_message_id, v.gateway_message_id),
                  code = COALESCE(message.code, v.code),
                  submitted_at = v.submitted_at,
                  settled_at = v.settled_at
-             FROM v WHERE message.reference = v.reference",
-            values(chunk.len(), &["TEXT", "TEXT", "TEXT", "TEXT", "BIGINT", "BIGINT"])
+             FROM v WHERE message.invitation_id = v.invitation_id AND message.step = v.step",
+            values(chunk.len(), &["BIGINT", "BIGINT", "TEXT", "TEXT", "TEXT", "BIGINT", "BIGINT"])
         );
         let mut query = sqlx::query(statement(tx, sql));
         for settlement in chunk {
             query = query
-                .bind(settlement.reference.clone())
+                .bind(settlement.key.invitation.0)
+                .bind(i64::from(settlement.key.step))
                 .bind(settlement.state)
                 .bind(settlement.gateway_message_id.clone())
                 .bind(settlement.code.clone())
@@ -94,17 +113,11 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
 }
 
 /// Takes back messages that were marked and not submitted after all: no gateway heard of them, and no try is counted.
-pub async fn withdraw(tx: &mut AnyConnection, references: &[String]) -> Result<()> {
-    for chunk in references.chunks(CHUNK) {
-        let sql = format!(
-            "UPDATE message SET state = 'deferred', tries = tries - 1, code = 'withdrawn' WHERE state = 'submitting' AND reference IN ({})",
-            parameters(0, chunk.len())
-        );
-        let mut query = sqlx::query(statement(tx, sql));
-        for reference in chunk {
-            query = query.bind(reference.clone());
-        }
-        query.execute(&mut *tx).await?;
+pub async fn withdraw(tx: &mut AnyConnection, messages: &[MessageKey]) -> Result<()> {
+    for message in messages {
+        let sql = "UPDATE message SET state = 'deferred', tries = tries - 1, code = 'withdrawn'
+                   WHERE state = 'submitting' AND invitation_id = $1 AND step = $2";
+        sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).execute(&mut *tx).await?;
     }
     Ok(())
 }
@@ -112,13 +125,14 @@ pub async fn withdraw(tx: &mut AnyConnection, references: &[String]) -> Result<(
 /// Settles a message in doubt by what the gateway knows of it; the time of its submit stays.
 pub async fn settle_doubt(tx: &mut AnyConnection, settlement: &Settlement) -> Result<()> {
     let sql = "UPDATE message SET state = $2, gateway_message_id = COALESCE(gateway_message_id, $3), code = $4, settled_at = $5
-               WHERE reference = $1 AND state = 'in_doubt'";
+               WHERE invitation_id = $1 AND step = $6 AND state = 'in_doubt'";
     sqlx::query(sql)
-        .bind(settlement.reference.clone())
+        .bind(settlement.key.invitation.0)
         .bind(settlement.state)
         .bind(settlement.gateway_message_id.clone())
         .bind(settlement.code.clone())
         .bind(settlement.submitted_at.0)
+        .bind(i64::from(settlement.key.step))
         .execute(tx)
         .await?;
     Ok(())
@@ -149,6 +163,7 @@ pub async fn doubt_stale(tx: &mut AnyConnection, claimed_before: Timestamp, now:
 /// A message in doubt, with the sealed number it went to.
 #[derive(Debug, Clone)]
 pub struct MessageInDoubt {
+    pub key: MessageKey,
     pub reference: String,
     pub gateway_message_id: Option<String>,
     pub submitted_at: Timestamp,
@@ -158,15 +173,16 @@ pub struct MessageInDoubt {
 
 /// Messages in doubt since before `settled_before`, oldest first.
 pub async fn in_doubt(connection: &mut AnyConnection, gateway: &str, settled_before: Timestamp, limit: u32) -> Result<Vec<MessageInDoubt>> {
-    type Row = (String, Option<String>, i64, Vec<u8>, String);
-    let sql = "SELECT m.reference, m.gateway_message_id, COALESCE(m.submitted_at, m.claimed_at), r.phone_sealed, a.key_id
+    type Row = (i64, i64, String, Option<String>, i64, Vec<u8>, String);
+    let sql = "SELECT m.invitation_id, m.step, m.reference, m.gateway_message_id, COALESCE(m.submitted_at, m.claimed_at), r.phone_sealed, a.key_id
                FROM message m
                JOIN invitation i ON i.id = m.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
                WHERE m.state = 'in_doubt' AND m.gateway = $1 AND m.settled_at <= $2 ORDER BY m.settled_at, m.id LIMIT $3";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(gateway.to_owned()).bind(settled_before.0).bind(i64::from(limit)).fetch_all(connection).await?;
-    let read = |(reference, gateway_message_id, at, phone_sealed, key_id)| MessageInDoubt {
+    let read = |(invitation, step, reference, gateway_message_id, at, phone_sealed, key_id)| MessageInDoubt {
+        key: key(invitation, step),
         reference,
         gateway_message_id,
         submitted_at: Timestamp(at),
@@ -215,9 +231,8 @@ pub async fn doubts(connection: &mut AnyConnection, since: Timestamp) -> Result<
 /// A message and where its invitation stands.
 #[derive(Debug, Clone)]
 pub struct MessageState {
-    pub invitation: InvitationId,
+    pub key: MessageKey,
     pub campaign: CampaignId,
-    pub step: u32,
     pub state: String,
     pub gateway: String,
     pub code: Option<String>,
@@ -238,9 +253,8 @@ pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Opt
     row.map(|row| {
         let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(MessageState {
-            invitation: InvitationId(row.try_get(0)?),
+            key: key(row.try_get(0)?, row.try_get(2)?),
             campaign: CampaignId(row.try_get(1)?),
-            step: small(row.try_get(2)?),
             state: row.try_get(3)?,
             gateway: row.try_get(4)?,
             code: row.try_get(5)?,
@@ -256,16 +270,9 @@ pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Opt
 }
 
 /// Notes that a message in doubt was asked after once more, so that others get their turn.
-pub async fn note_query(tx: &mut AnyConnection, references: &[String], now: Timestamp) -> Result<()> {
-    if references.is_empty() {
-        return Ok(());
-    }
-    let sql = format!("UPDATE message SET settled_at = $1 WHERE state = 'in_doubt' AND reference IN ({})", parameters(1, references.len()));
-    let mut query = sqlx::query(statement(tx, sql)).bind(now.0);
-    for reference in references {
-        query = query.bind(reference.clone());
-    }
-    query.execute(tx).await?;
+pub async fn note_query(tx: &mut AnyConnection, message: MessageKey, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE message SET settled_at = $3 WHERE state = 'in_doubt' AND invitation_id = $1 AND step = $2";
+    sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
@@ -274,31 +281,22 @@ pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[Str
     let mut contacts = Vec::new();
     for chunk in phone_hashes.chunks(CHUNK) {
         let sql = format!(
-            "SELECT phone_hash, COALESCE(submitted_at, claimed_at) FROM message
-             WHERE state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND claimed_at >= $1 AND phone_hash IN ({})",
-            parameters(1, chunk.len())
+            // The invitations first, by a limit that is never reached: a planner that knows nothing of the messages yet would begin with all of them.
+            "SELECT theirs.phone_hash, COALESCE(m.submitted_at, m.claimed_at)
+             FROM (SELECT i.id, r.phone_hash FROM respondent r JOIN invitation i ON i.respondent_id = r.id
+                   WHERE r.phone_hash IN ({}) LIMIT 1000000) AS theirs
+             JOIN message m ON m.invitation_id = theirs.id
+             WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND m.claimed_at >= ${}",
+            parameters(0, chunk.len()),
+            chunk.len() + 1
         );
-        let mut query = sqlx::query_as::<_, (String, i64)>(statement(connection, sql)).bind(since.0);
+        let mut query = sqlx::query_as::<_, (String, i64)>(statement(connection, sql));
         for hash in chunk {
             query = query.bind(hash.clone());
         }
-        contacts.extend(query.fetch_all(&mut *connection).await?.into_iter().map(|(hash, at)| (hash, Timestamp(at))));
+        contacts.extend(query.bind(since.0).fetch_all(&mut *connection).await?.into_iter().map(|(hash, at)| (hash, Timestamp(at))));
     }
     Ok(contacts)
-}
-
-/// The invitations of these messages.
-pub async fn invitations_of(connection: &mut AnyConnection, references: &[String]) -> Result<Vec<InvitationId>> {
-    let mut invitations = Vec::new();
-    for chunk in references.chunks(CHUNK) {
-        let sql = format!("SELECT DISTINCT invitation_id FROM message WHERE reference IN ({}) ORDER BY invitation_id", parameters(0, chunk.len()));
-        let mut query = sqlx::query_scalar::<_, i64>(statement(connection, sql));
-        for reference in chunk {
-            query = query.bind(reference.clone());
-        }
-        invitations.extend(query.fetch_all(&mut *connection).await?.into_iter().map(InvitationId));
-    }
-    Ok(invitations)
 }
 
 /// Messages by state.

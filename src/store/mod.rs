@@ -44,6 +44,8 @@ pub struct Store {
     engine: Engine,
     /// SQLite has one writer; waiting here is fair, waiting in the database is not.
     writer: Option<Arc<Semaphore>>,
+    /// SQLite has one daemon: its claims wait for each other here.
+    claiming: Arc<Semaphore>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,8 @@ pub enum StoreError {
     Migrate(MigrateError),
     #[error("database: {0}")]
     Sql(sqlx::Error),
+    #[error("{0}; nothing was written")]
+    Unsure(&'static str),
     #[error("the database holds «{value}» as {what}, which this version does not know")]
     Unreadable { what: &'static str, value: String },
 }
@@ -111,7 +115,7 @@ impl Store {
             .await
             .map_err(locked_or_not_there)?;
         let writer = (engine == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        let store = Store { pool, engine, writer };
+        let store = Store { pool, engine, writer, claiming: Arc::new(Semaphore::new(1)) };
         store.migrate().await?;
         Ok(store)
     }
@@ -147,7 +151,21 @@ impl Store {
             Some(writer) => writer.clone().acquire_owned().await.ok(),
             None => None,
         };
-        Ok(WriteTx { tx: self.pool.begin_with(self.engine.begin_write()).await?, engine: self.engine, _permit: permit })
+        Ok(WriteTx { tx: self.pool.begin_with(self.engine.begin_write()).await?, engine: self.engine, _permit: permit, _turn: None })
+    }
+
+    /// Waits for this daemon's turn to claim: daemons claim one after another, so that what one plans, the next one's caps see.
+    pub async fn turn(&self) -> Result<Turn> {
+        // The semaphore is never closed.
+        let permit = self.claiming.clone().acquire_owned().await.ok();
+        match self.engine.lock_claims() {
+            None => Ok(Turn { store: self.clone(), held: Held::Reading(self.read().await?), permit }),
+            Some(sql) => {
+                let mut tx = self.write().await?;
+                tx.execute(sql).await?;
+                Ok(Turn { store: self.clone(), held: Held::Writing(tx), permit })
+            }
+        }
     }
 
     /// Is the database there and answering?
@@ -161,11 +179,47 @@ impl Store {
     }
 }
 
+/// The right to claim, from the first look to the commit. While it is looked and reckoned, SQLite's one writer is left to others.
+pub struct Turn {
+    store: Store,
+    held: Held,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+enum Held {
+    Reading(PoolConnection<Any>),
+    Writing(WriteTx),
+}
+
+impl Turn {
+    /// A connection for looking.
+    pub fn connection(&mut self) -> &mut AnyConnection {
+        match &mut self.held {
+            Held::Reading(connection) => connection,
+            Held::Writing(tx) => tx,
+        }
+    }
+
+    /// The transaction that marks what is claimed; the turn ends with it.
+    pub async fn write(self) -> Result<WriteTx> {
+        let mut tx = match self.held {
+            Held::Reading(connection) => {
+                drop(connection);
+                self.store.write().await?
+            }
+            Held::Writing(tx) => tx,
+        };
+        tx._turn = self.permit;
+        Ok(tx)
+    }
+}
+
 /// An open write transaction; dropped without [`WriteTx::commit`], it leaves nothing behind.
 pub struct WriteTx {
     tx: Transaction<'static, Any>,
     engine: Engine,
     _permit: Option<OwnedSemaphorePermit>,
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl WriteTx {

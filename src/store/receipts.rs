@@ -32,7 +32,7 @@ pub enum Applied {
 /// Applies one receipt.
 pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) -> Result<Applied> {
     let found: Option<(i64, i64, String)> = find(tx, receipt).await?;
-    let Some((message, invitation, state)) = found else {
+    let Some((invitation, step, state)) = found else {
         if let Some(id) = &receipt.gateway_message_id {
             keep(tx, receipt, id, now).await?;
         }
@@ -47,13 +47,15 @@ pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) ->
     if !moves {
         return Ok(Applied::Known);
     }
-    let sql = "UPDATE message SET state = $2, received_at = $3, code = $4, gateway_message_id = COALESCE(gateway_message_id, $5) WHERE id = $1";
+    let sql = "UPDATE message SET state = $2, received_at = $3, code = $4, gateway_message_id = COALESCE(gateway_message_id, $5)
+               WHERE invitation_id = $1 AND step = $6";
     sqlx::query(sql)
-        .bind(message)
+        .bind(invitation)
         .bind(if receipt.delivered { "delivered" } else { "undelivered" })
         .bind(now.0)
         .bind(receipt.code.clone())
         .bind(receipt.gateway_message_id.clone())
+        .bind(step)
         .execute(tx)
         .await?;
     Ok(Applied::Moved(InvitationId(invitation)))
@@ -61,24 +63,26 @@ pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) ->
 
 async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, i64, String)>> {
     if let Some(reference) = &receipt.reference {
-        let sql = "SELECT id, invitation_id, state FROM message WHERE reference = $1";
+        let sql = "SELECT invitation_id, step, state FROM message WHERE reference = $1";
         let row = sqlx::query_as(sql).bind(reference.clone()).fetch_optional(&mut *tx).await?;
         if row.is_some() {
             return Ok(row);
         }
     }
     let Some(id) = &receipt.gateway_message_id else { return Ok(None) };
-    let sql =
-        "SELECT id, invitation_id, state FROM message WHERE gateway = $1 AND gateway_message_id = $2 AND (phone_hash = $3 OR $3 = '') ORDER BY id";
+    let sql = "SELECT m.invitation_id, m.step, m.state
+               FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN respondent r ON r.id = i.respondent_id
+               WHERE m.gateway = $1 AND m.gateway_message_id = $2 AND (r.phone_hash = $3 OR $3 = '') ORDER BY m.claimed_at";
     let phone_hash = receipt.phone_hash.clone().unwrap_or_default();
     let row = sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(id.clone()).bind(phone_hash.clone()).fetch_optional(&mut *tx).await?;
     if row.is_some() || receipt.reference.is_some() || phone_hash.is_empty() {
         return Ok(row);
     }
     // One of several in a request whose answer has not come, or was lost: the number tells which.
-    let sql = "SELECT id, invitation_id, state FROM message
-               WHERE gateway = $1 AND phone_hash = $2 AND state IN ('submitting', 'in_doubt') AND gateway_message_id IS NULL
-               ORDER BY claimed_at DESC, id DESC";
+    let sql = "SELECT m.invitation_id, m.step, m.state
+               FROM respondent r JOIN invitation i ON i.respondent_id = r.id JOIN message m ON m.invitation_id = i.id
+               WHERE r.phone_hash = $2 AND m.gateway = $1 AND m.state IN ('submitting', 'in_doubt') AND m.gateway_message_id IS NULL
+               ORDER BY m.claimed_at DESC";
     Ok(sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(phone_hash).fetch_optional(tx).await?)
 }
 

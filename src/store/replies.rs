@@ -18,12 +18,12 @@ pub struct Contacted {
 
 pub async fn latest_contact(connection: &mut AnyConnection, phone_hash: &str) -> Result<Option<Contacted>> {
     let sql = "SELECT i.id, c.id, c.programme_id, a.key_id
-               FROM message m
-               JOIN invitation i ON i.id = m.invitation_id
+               FROM respondent r
+               JOIN invitation i ON i.respondent_id = r.id
+               JOIN message m ON m.invitation_id = i.id
                JOIN campaign c ON c.id = i.campaign_id
-               JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
-               WHERE m.phone_hash = $1 ORDER BY m.claimed_at DESC, m.id DESC LIMIT 1";
+               WHERE r.phone_hash = $1 ORDER BY m.claimed_at DESC, m.id DESC LIMIT 1";
     let row: Option<(i64, i64, i64, String)> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
     Ok(row.map(|(invitation, campaign, programme, key_id)| Contacted {
         invitation: InvitationId(invitation),

@@ -39,7 +39,9 @@ impl<'a> About<'a> {
             (Slot::ToNoPlus, About::Message(message)) => message.to.e164().trim_start_matches('+').into(),
             (Slot::ToNational, About::Message(message)) => message.to.national().into(),
             (Slot::Text, About::Message(message)) => message.text.reveal().into(),
-            (Slot::Signature, About::Message(message)) => message.fields.get(&Placeholder::Signature).map(Personal::reveal).unwrap_or_default().into(),
+            (Slot::Signature, About::Message(message)) => {
+                message.fields.get(&Placeholder::Signature).map(Personal::reveal).unwrap_or_default().into()
+            }
             (Slot::Template, About::Message(message)) => message.step.as_str().into(),
             (Slot::ParamsJson, About::Message(message)) => params_json(&message.fields).into(),
             (Slot::Parts, About::Message(message)) => message.parts.to_string().into(),
