@@ -364,6 +364,7 @@ fn shipped_gateway(file: &str) -> Option<&'static str> {
         "gateways/alibaba.toml" => Some(include_str!("../../config/gateways/alibaba.toml")),
         "gateways/tencent.toml" => Some(include_str!("../../config/gateways/tencent.toml")),
         "gateways/rapidpro.toml" => Some(include_str!("../../config/gateways/rapidpro.toml")),
+        "gateways/smpp.toml" => Some(include_str!("../../config/gateways/smpp.toml")),
         "gateways/twilio.toml" => Some(include_str!("../../config/gateways/twilio.toml")),
         _ => None,
     }

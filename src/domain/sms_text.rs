@@ -53,6 +53,68 @@ fn fill_parts(costs: &[usize], room: usize) -> u32 {
     parts
 }
 
+/// Cuts a text into the parts that [`segment`] counts.
+pub fn split(text: &str) -> (Encoding, Vec<String>) {
+    let Segmentation { encoding, parts, .. } = segment(text);
+    if parts == 1 {
+        return (encoding, vec![text.to_owned()]);
+    }
+    let room = if encoding == Encoding::Gsm7 { 153 } else { 67 };
+    let mut cut = vec![String::new()];
+    let mut used = 0;
+    for c in text.chars() {
+        let cost = match encoding {
+            Encoding::Gsm7 => 1 + usize::from(GSM_EXTENDED.contains(c)),
+            Encoding::Ucs2 => c.len_utf16(),
+        };
+        if used + cost > room {
+            cut.push(String::new());
+            used = 0;
+        }
+        used += cost;
+        if let Some(last) = cut.last_mut() {
+            last.push(c);
+        }
+    }
+    (encoding, cut)
+}
+
+/// The GSM alphabet's escape; what follows it stands in the extension table.
+const ESCAPE: u8 = 0x1b;
+/// The extension table's positions (3GPP TS 23.038, 6.2.1.1), in the order of [`GSM_EXTENDED`].
+const EXTENSION: [u8; 10] = [0x14, 0x28, 0x29, 0x2f, 0x3c, 0x3d, 0x3e, 0x40, 0x65, 0x0a];
+
+/// One octet for each septet of the GSM alphabet; what does not stand in it becomes «?».
+pub fn encode_gsm7(text: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        if let Some(position) = GSM_BASIC.chars().position(|basic| basic == c) {
+            // The escape stands at 27 and is no character.
+            octets.push(u8::try_from(position + usize::from(position >= usize::from(ESCAPE))).unwrap_or(b'?'));
+        } else if let Some(position) = GSM_EXTENDED.chars().position(|extended| extended == c) {
+            octets.extend([ESCAPE, EXTENSION[position]]);
+        } else {
+            octets.push(b'?');
+        }
+    }
+    octets
+}
+
+/// Reads [`encode_gsm7`] back; octets that stand for nothing become «?».
+pub fn decode_gsm7(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(octets.len());
+    let mut rest = octets.iter();
+    while let Some(&octet) = rest.next() {
+        let found = if octet == ESCAPE {
+            rest.next().and_then(|next| GSM_EXTENDED.chars().nth(EXTENSION.iter().position(|e| e == next)?))
+        } else {
+            GSM_BASIC.chars().nth(usize::from(octet) - usize::from(octet > ESCAPE))
+        };
+        text.push(found.unwrap_or('?'));
+    }
+    text
+}
+
 /// What can stand in braces in a message text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Placeholder {
@@ -218,6 +280,28 @@ mod tests {
         let template = Template::parse("【{signature}】{name}您好：{link} 退订回T").unwrap();
         let values = [(Placeholder::Signature, "质协".to_owned()), (Placeholder::Link, "https://x/i/abc".to_owned())].into();
         assert_eq!(template.render(&values), "【质协】您好：https://x/i/abc 退订回T");
+    }
+
+    #[test]
+    fn the_alphabet_stands_where_the_standard_has_it() {
+        assert_eq!(encode_gsm7("@A€{ à\n"), [0x00, 0x41, 0x1b, 0x65, 0x1b, 0x28, 0x20, 0x7f, 0x0a]);
+        assert_eq!(encode_gsm7("ÆΞ"), [0x1c, 0x1a]);
+        let all = format!("{GSM_BASIC}{GSM_EXTENDED}");
+        assert_eq!(decode_gsm7(&encode_gsm7(&all)), all);
+        assert_eq!(decode_gsm7(&[0x1b, 0x00, 0x1b]), "??");
+    }
+
+    proptest! {
+        /// What is cut is what is counted, and nothing is lost.
+        #[test]
+        fn parts_are_cut_as_they_are_counted(text in "[a-z€{}字😀]{0,400}") {
+            let (encoding, parts) = split(&text);
+            prop_assert_eq!((encoding, parts.len() as u32), (segment(&text).encoding, segment(&text).parts));
+            prop_assert_eq!(parts.concat(), text);
+            let units = |part: &String| if encoding == Encoding::Gsm7 { encode_gsm7(part).len() } else { part.encode_utf16().count() };
+            let room = match (encoding, parts.len()) { (Encoding::Gsm7, 1) => 160, (Encoding::Gsm7, _) => 153, (_, 1) => 70, _ => 67 };
+            prop_assert!(parts.iter().all(|part| units(part) <= room));
+        }
     }
 
     proptest! {

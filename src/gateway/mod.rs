@@ -10,6 +10,7 @@ mod approved;
 mod exchange;
 mod http;
 pub mod simulator;
+pub mod smpp;
 pub mod template;
 pub mod tencent;
 pub mod twilio;
@@ -286,6 +287,7 @@ pub fn open(config: &GatewayConfig, clock: &Arc<dyn Clock>, hooks_url: &str) -> 
         "alibaba" => Arc::new(alibaba::Alibaba::open(config, clock.clone())?),
         "tencent" => Arc::new(tencent::Tencent::open(config, clock.clone())?),
         "twilio" => Arc::new(twilio::Twilio::open(config, hooks_url)?),
-        other => return Err(format!("kind «{other}» is unknown; use template, alibaba, tencent or twilio")),
+        "smpp" => Arc::new(smpp::Smpp::open(config, clock.clone())?),
+        other => return Err(format!("kind «{other}» is unknown; use template, alibaba, tencent, twilio or smpp")),
     })
 }

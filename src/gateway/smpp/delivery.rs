@@ -1,0 +1,152 @@
+//! What an SMSC delivers: receipts, as text or in optional parameters, and replies.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use rusmpp::pdus::DeliverSm;
+use rusmpp::tlvs::TlvValue;
+use rusmpp::values::{DataCoding, GsmFeatures, MessageState, MessageType};
+
+use super::super::{Receipt, Reply};
+use super::ReceiptId;
+use crate::domain::personal::Personal;
+use crate::domain::sms_text::decode_gsm7;
+
+// Fixed patterns that compile; the tests below run them.
+static ID: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\bid:\s*([0-9a-z_.-]{1,64})").expect("a fixed pattern"));
+static STATE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\bstat:\s*([a-z]{1,10})").expect("a fixed pattern"));
+static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\berr:\s*([0-9a-z]{1,10})").expect("a fixed pattern"));
+
+/// Reads a deliver_sm: a receipt, a reply, or (an intermediate report, a state that is not the last) nothing.
+pub fn read_delivery(pdu: &DeliverSm, receipt_id: ReceiptId) -> (Vec<Receipt>, Vec<Reply>) {
+    let body = body_of(pdu);
+    let is_receipt = pdu.esm_class.message_type == MessageType::ShortMessageContainsMCDeliveryReceipt;
+    if is_receipt || pdu.tlvs().iter().any(|tlv| matches!(tlv.value(), Some(TlvValue::ReceiptedMessageId(_)))) {
+        return (read_receipt(pdu, &String::from_utf8_lossy(&body), receipt_id).into_iter().collect(), Vec::new());
+    }
+    let from = pdu.source_addr.as_str();
+    let from = if from.starts_with('+') || from.len() < 8 { from.to_owned() } else { format!("+{from}") };
+    let text = text_of(pdu.data_coding, &body);
+    (Vec::new(), vec![Reply { from: Personal::new(from), text: Personal::new(text), id: None }])
+}
+
+fn read_receipt(pdu: &DeliverSm, text: &str, receipt_id: ReceiptId) -> Option<Receipt> {
+    let find = |pattern: &Regex| pattern.captures(text).and_then(|found| Some(found.get(1)?.as_str().to_owned()));
+    let mut id = find(&ID);
+    let mut state = find(&STATE).map(|state| state.to_uppercase());
+    for tlv in pdu.tlvs() {
+        match tlv.value() {
+            Some(TlvValue::ReceiptedMessageId(given)) => id = Some(given.as_str().to_owned()),
+            Some(TlvValue::MessageState(given)) => state = state.or_else(|| word_of(*given).map(str::to_owned)),
+            _ => {}
+        }
+    }
+    // SMPP 3.4, appendix B: the last states. ACCEPTD and UNKNOWN, like ENROUTE, say nothing final.
+    let delivered = match state.as_deref()? {
+        "DELIVRD" => true,
+        "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" => false,
+        _ => return None,
+    };
+    let id = match receipt_id {
+        ReceiptId::Same => id?,
+        ReceiptId::DecimalOfHex => format!("{:x}", id?.parse::<u64>().ok()?),
+    };
+    let code = if delivered { None } else { state.map(|state| find(&CODE).map_or(state.clone(), |code| format!("{state}:{code}"))) };
+    Some(Receipt { reference: None, id: Some(id), to: None, delivered, dead_number: false, code })
+}
+
+fn word_of(state: MessageState) -> Option<&'static str> {
+    match state {
+        MessageState::Delivered => Some("DELIVRD"),
+        MessageState::Expired => Some("EXPIRED"),
+        MessageState::Deleted => Some("DELETED"),
+        MessageState::Undeliverable => Some("UNDELIV"),
+        MessageState::Rejected => Some("REJECTD"),
+        _ => None,
+    }
+}
+
+/// The text's octets, wherever they stand, without a user data header.
+fn body_of(pdu: &DeliverSm) -> Vec<u8> {
+    let payload = pdu.tlvs().iter().find_map(|tlv| match tlv.value() {
+        Some(TlvValue::MessagePayload(payload)) => Some(payload.value.as_ref().to_vec()),
+        _ => None,
+    });
+    let body = payload.unwrap_or_else(|| pdu.short_message().as_ref().to_vec());
+    let has_header = matches!(pdu.esm_class.gsm_features, GsmFeatures::UdhiIndicator | GsmFeatures::SetUdhiAndReplyPath);
+    match body.first() {
+        Some(&length) if has_header => body.get(usize::from(length) + 1..).unwrap_or_default().to_vec(),
+        _ => body,
+    }
+}
+
+fn text_of(coding: DataCoding, body: &[u8]) -> String {
+    match coding {
+        DataCoding::Ucs2 => {
+            let units: Vec<u16> = body.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            String::from_utf16_lossy(&units)
+        }
+        DataCoding::McSpecific => decode_gsm7(body),
+        DataCoding::Latin1 => body.iter().map(|&b| char::from(b)).collect(),
+        _ => String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusmpp::types::{COctetString, OctetString};
+    use rusmpp::values::EsmClass;
+
+    fn pdu(class: u8, coding: DataCoding, body: &[u8]) -> DeliverSm {
+        DeliverSm::builder()
+            .source_addr("8613800138000".parse::<COctetString<1, 21>>().unwrap())
+            .esm_class(EsmClass::from(class))
+            .data_coding(coding)
+            .short_message(OctetString::from_vec(body.to_vec()).unwrap())
+            .build()
+    }
+
+    fn receipt(text: &str, receipt_id: ReceiptId) -> Option<Receipt> {
+        read_delivery(&pdu(4, DataCoding::McSpecific, text.as_bytes()), receipt_id).0.pop()
+    }
+
+    #[test]
+    fn receipts_as_text() {
+        let text = |state: &str| format!("id:10ab sub:001 dlvrd:001 submit date:2603021000 done date:2603021001 stat:{state} err:021 text:x");
+        let delivered = receipt(&text("DELIVRD"), ReceiptId::Same).unwrap();
+        assert_eq!((delivered.id.as_deref(), delivered.delivered, delivered.code.as_deref()), (Some("10ab"), true, None));
+        for state in ["EXPIRED", "DELETED", "UNDELIV", "REJECTD"] {
+            let failed = receipt(&text(state), ReceiptId::Same).unwrap();
+            assert_eq!((failed.delivered, failed.code.unwrap()), (false, format!("{state}:021")));
+        }
+        assert!(receipt(&text("ACCEPTD"), ReceiptId::Same).is_none() && receipt(&text("UNKNOWN"), ReceiptId::Same).is_none());
+        assert!(receipt("garbage", ReceiptId::Same).is_none());
+        assert_eq!(receipt("id:255 stat:DELIVRD", ReceiptId::DecimalOfHex).unwrap().id.as_deref(), Some("ff"));
+    }
+
+    #[test]
+    fn receipts_in_optional_parameters() {
+        use rusmpp::tlvs::MessageDeliveryRequestTlvValue as Tlv;
+        let mut pdu = pdu(0, DataCoding::McSpecific, b"");
+        pdu.push_tlv(Tlv::ReceiptedMessageId("77".parse().unwrap()));
+        pdu.push_tlv(Tlv::MessageState(MessageState::Undeliverable));
+        let (receipts, replies) = read_delivery(&pdu, ReceiptId::Same);
+        assert!(replies.is_empty() && receipts[0].id.as_deref() == Some("77") && !receipts[0].delivered);
+    }
+
+    #[test]
+    fn replies_in_each_coding() {
+        let ucs2: Vec<u8> = "退订".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let with_header = [&[5, 0, 3, 1, 1, 1][..], &ucs2].concat();
+        for (class, coding, body, text) in [
+            (0, DataCoding::McSpecific, &b"TD"[..], "TD"),
+            (0, DataCoding::Ucs2, &ucs2[..], "退订"),
+            (0x40, DataCoding::Ucs2, &with_header[..], "退订"),
+        ] {
+            let (receipts, replies) = read_delivery(&pdu(class, coding, body), ReceiptId::Same);
+            assert!(receipts.is_empty());
+            assert_eq!((replies[0].text.reveal(), replies[0].from.reveal()), (text, "+8613800138000"));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! SMPP 3.4: a carrier's SMSC, spoken to by the `rusmpp` crates over one connection of our own (transceiver).
+//!
+//! `in_flight` of the configuration is the window. Long messages go in parts with a user data header; the receipt is asked for with the last part.
+//! A submit without an answer when the connection drops is in doubt: SMPP 3.4's query_sm needs the id that the lost answer would have brought, so
+//! such a doubt is settled by a receipt, or by a person.
+//!
+//! [`session`] keeps the connection, [`delivery`] reads what comes back on it.
+
+mod delivery;
+mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusmpp::CommandStatus;
+use rusmpp::pdus::SubmitSm;
+use rusmpp::types::{COctetString, OctetString};
+use rusmpp::values::{DataCoding, EsmClass, Npi, RegisteredDelivery, Ton};
+use rusmppc::error::Error;
+use serde::Deserialize;
+
+use super::{
+    Capabilities, Delivery, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted,
+};
+use crate::clock::Clock;
+use crate::config::GatewayConfig;
+use crate::domain::sms_text::{Encoding, encode_gsm7, split};
+use crate::domain::time::parse_duration;
+use session::{NotBound, Sessions};
+
+/// The gateway's file. `user` of the configuration is the system id, its secret the password.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(rename = "kind")]
+    _kind: String,
+    /// `smpp.carrier.example:2775`
+    pub address: String,
+    /// Encrypted (TLS).
+    #[serde(default)]
+    pub tls: bool,
+    #[serde(default)]
+    pub system_type: String,
+    /// The sender as respondents see it, and its type and plan of numbering.
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    source_ton: u8,
+    #[serde(default)]
+    source_npi: u8,
+    #[serde(default = "one")]
+    destination_ton: u8,
+    #[serde(default = "one")]
+    destination_npi: u8,
+    /// With the country code's plus sign, as few SMSCs want it.
+    #[serde(default)]
+    plus: bool,
+    #[serde(default = "half_a_minute")]
+    enquire_link_every: String,
+    #[serde(default = "twenty_seconds")]
+    response_timeout: String,
+    #[serde(default)]
+    pub receipt_id: ReceiptId,
+}
+
+/// How a receipt names its message.
+#[derive(Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ReceiptId {
+    /// By the id of the answer to its submit.
+    #[default]
+    Same,
+    /// By the same figure in decimal, while the answer had it in hexadecimal (SMPP 3.4 leaves that open).
+    DecimalOfHex,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn half_a_minute() -> String {
+    "30s".into()
+}
+
+fn twenty_seconds() -> String {
+    "20s".into()
+}
+
+pub struct Smpp {
+    name: String,
+    file: Arc<File>,
+    sessions: Sessions,
+    /// The reference of the last long message; it comes round after 256.
+    long: AtomicU8,
+}
+
+impl Smpp {
+    /// Reads the gateway's file; the error names the key and the remedy. Nothing is connected yet.
+    pub fn open(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Smpp, String> {
+        let file: File = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        let duration = |key: &str, raw: &str| parse_duration(raw).ok_or_else(|| format!("{key}: «{raw}» is no duration; write it like 30s"));
+        let every = duration("enquire_link_every", &file.enquire_link_every)?;
+        let timeout = duration("response_timeout", &file.response_timeout)?;
+        if config.user.is_empty() || config.user.len() > 15 {
+            return Err("user: set it to the system id, at most 15 characters".into());
+        }
+        if config.secret.reveal().len() > 8 {
+            return Err("secret: an SMPP password has at most 8 characters".into());
+        }
+        if file.address.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+            return Err(format!("address: «{}» is no address; write it like smpp.carrier.example:2775", file.address));
+        }
+        let file = Arc::new(file);
+        let sessions = Sessions::new(config, file.clone(), every, timeout, clock);
+        Ok(Smpp { name: config.name.clone(), file, sessions, long: AtomicU8::new(0) })
+    }
+
+    /// The PDUs of a message: one, or one for each part.
+    fn pdus(&self, message: &OutgoingMessage) -> Result<Vec<SubmitSm>, Outcome> {
+        let malformed = || Outcome::AccountFailure { code: "request_malformed".into() };
+        let number = if self.file.plus { message.to.e164() } else { message.to.e164().trim_start_matches('+') };
+        let (encoding, parts) = split(message.text.reveal());
+        let reference = self.long.fetch_add(1, Ordering::Relaxed);
+        let total = u8::try_from(parts.len()).map_err(|_| malformed())?;
+        let mut pdus = Vec::with_capacity(parts.len());
+        for (number_of_part, text) in (1..).zip(&parts) {
+            let (coding, body) = match encoding {
+                Encoding::Gsm7 => (DataCoding::McSpecific, encode_gsm7(text)),
+                Encoding::Ucs2 => (DataCoding::Ucs2, text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            };
+            // 3GPP TS 23.040, 9.2.3.24.1: concatenated short messages, 8-bit reference.
+            let header: &[u8] = if total > 1 { &[5, 0, 3, reference, total, number_of_part] } else { &[] };
+            let class = if total > 1 { EsmClass::default().with_udhi_indicator() } else { EsmClass::default() };
+            let text = |value: &str| value.parse::<COctetString<1, 21>>().map_err(|_| malformed());
+            pdus.push(
+                SubmitSm::builder()
+                    .source_addr_ton(Ton::from(self.file.source_ton))
+                    .source_addr_npi(Npi::from(self.file.source_npi))
+                    .source_addr(text(&self.file.source)?)
+                    .dest_addr_ton(Ton::from(self.file.destination_ton))
+                    .dest_addr_npi(Npi::from(self.file.destination_npi))
+                    .destination_addr(text(number)?)
+                    .esm_class(class)
+                    .registered_delivery(RegisteredDelivery::from(u8::from(number_of_part == total)))
+                    .data_coding(coding)
+                    .short_message(OctetString::from_vec([header, &body].concat()).map_err(|_| malformed())?)
+                    .build(),
+            );
+        }
+        Ok(pdus)
+    }
+
+    async fn submit_one(&self, message: &OutgoingMessage) -> (Outcome, String) {
+        let pdus = match self.pdus(message) {
+            Ok(pdus) => pdus,
+            Err(outcome) => return (outcome, "not sent".into()),
+        };
+        let client = match self.sessions.client().await {
+            Ok(client) => client,
+            Err(NotBound::Refused(code)) => return (Outcome::AccountFailure { code: code.clone() }, format!("bind refused: {code}")),
+            Err(NotBound::NoConnection) => return (Outcome::PassingFailure { code: "no_connection".into() }, "no connection".into()),
+        };
+        let mut id = None;
+        for (part, pdu) in pdus.into_iter().enumerate() {
+            let answer = client.submit_sm(pdu).await;
+            let told = told(&answer);
+            match judge(answer) {
+                Ok(given) => id = given,
+                // Of a long message a part has gone out already: whatever is said of the rest, it may not be sent again.
+                Err(_) if part > 0 => return (Outcome::InDoubt { code: "part_refused".into() }, format!("part {}: {told}", part + 1)),
+                Err(outcome) => return (outcome, told),
+            }
+        }
+        let told = format!("submit_sm_resp ESME_ROK, message_id {}", id.as_deref().unwrap_or_default());
+        (Outcome::Accepted { id }, told)
+    }
+}
+
+/// SMPP 3.4, 5.1.3: a status says that the message was not taken. The answer to a submit, or what it means for the message.
+fn judge(answer: Result<rusmpp::pdus::SubmitSmResp, Error>) -> Result<Option<String>, Outcome> {
+    let response = match answer {
+        Ok(response) => return Ok(Some(response.message_id().as_str().to_owned()).filter(|id| !id.is_empty())),
+        Err(Error::UnexpectedResponse { response }) => response,
+        Err(Error::Encode(_)) => return Err(Outcome::AccountFailure { code: "request_malformed".into() }),
+        Err(Error::ResponseTimeout { .. }) => return Err(Outcome::InDoubt { code: "timeout".into() }),
+        // It may have been written before the connection went.
+        Err(_) => return Err(Outcome::InDoubt { code: "connection_lost".into() }),
+    };
+    let code = format!("{:?}", response.status());
+    Err(match response.status() {
+        CommandStatus::EsmeRok => Outcome::InDoubt { code: "answer_unreadable".into() },
+        CommandStatus::EsmeRinvdstadr => Outcome::RefusedNumber { code },
+        CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful => Outcome::SlowDown { code, retry_after: None },
+        CommandStatus::EsmeRinvsrcadr
+        | CommandStatus::EsmeRinvbndsts
+        | CommandStatus::EsmeRinvsysid
+        | CommandStatus::EsmeRinvpaswd
+        | CommandStatus::EsmeRbindfail => Outcome::AccountFailure { code },
+        _ => Outcome::PassingFailure { code },
+    })
+}
+
+fn told(answer: &Result<rusmpp::pdus::SubmitSmResp, Error>) -> String {
+    match answer {
+        Ok(_) => "submit_sm_resp ESME_ROK".into(),
+        Err(Error::UnexpectedResponse { response }) => format!("submit_sm_resp {:?}", response.status()),
+        Err(Error::ResponseTimeout { timeout, .. }) => format!("no answer within {timeout:?}"),
+        Err(_) => "the connection was lost".into(),
+    }
+}
+
+#[async_trait]
+impl Gateway for Smpp {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { batch: 1, query: false }
+    }
+
+    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
+        let Some(message) = batch.first() else { return Submitted::all(Outcome::RefusedTogether, 0, Exchange::default()) };
+        let (outcome, told) = self.submit_one(message).await;
+        let asked = format!("submit_sm of {} part(s), reference {}", message.parts, message.reference);
+        Submitted::all(outcome, batch.len(), Exchange { asked, answered: told })
+    }
+
+    async fn query(&self, _message: &Doubtful) -> QueryAnswer {
+        QueryAnswer::NoAnswer
+    }
+
+    async fn receive(&self) -> Delivery {
+        self.sessions.receive().await
+    }
+
+    async fn close(&self) {
+        self.sessions.close().await;
+    }
+
+    fn parse_receipts(&self, _push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+        Err(PushError::NotConfigured("receipt"))
+    }
+
+    fn parse_replies(&self, _push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+        Err(PushError::NotConfigured("reply"))
+    }
+}
+
+/// So long a connection and a bind may take.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
