@@ -186,8 +186,9 @@ impl Health<'_> {
         match self.lane.breakers.count(gateway, outcome, on_probation) {
             Circuit::AsItIs => {}
             Circuit::Opens => {
-                let until = rates::open_circuit(tx, gateway, now).await?;
-                tracing::error!(gateway, ?until, "the gateway fails again and again; it is held still");
+                if let Some(until) = rates::open_circuit(tx, gateway, now).await? {
+                    tracing::error!(gateway, ?until, "the gateway fails again and again; it is held still");
+                }
             }
             Circuit::Closes => {
                 rates::close_circuit(tx, gateway).await?;

@@ -87,18 +87,18 @@ pub async fn pause(tx: &mut AnyConnection, gateway: &str, until: Timestamp, beca
     Ok(())
 }
 
-/// Opens a gateway's circuit: it is held still, the longer the more often this happens in a row. Returns until when.
-pub async fn open_circuit(tx: &mut AnyConnection, gateway: &str, now: Timestamp) -> Result<Timestamp> {
+/// Opens a gateway's circuit: it is held still, the longer the more often this happens in a row. Returns until when; `None`: it was held still already.
+pub async fn open_circuit(tx: &mut AnyConnection, gateway: &str, now: Timestamp) -> Result<Option<Timestamp>> {
     let (openings, paused_until): (i64, i64) =
         sqlx::query_as("SELECT openings, paused_until FROM gateway_rate WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
     if paused_until > now.0 {
-        return Ok(Timestamp(paused_until));
+        return Ok(None);
     }
     let still = FIRST_OPENING * 2u32.pow(u32::try_from(openings.clamp(0, 5)).unwrap_or(0));
     let until = now + jittered(still.min(LONGEST_OPENING), gateway, openings.unsigned_abs());
     sqlx::query("UPDATE gateway_rate SET openings = openings + 1 WHERE gateway = $1").bind(gateway.to_owned()).execute(&mut *tx).await?;
     pause(tx, gateway, until, "circuit_open").await?;
-    Ok(until)
+    Ok(Some(until))
 }
 
 /// The gateway answers again.

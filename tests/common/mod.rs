@@ -1,6 +1,8 @@
 //! What the integration tests share: a fresh database of each engine, and a whole installation with its web server and a simulator.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod site;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;

@@ -21,9 +21,7 @@ use rusmpp::values::{DataCoding, EsmClass, Npi, RegisteredDelivery, Ton};
 use rusmppc::error::Error;
 use serde::Deserialize;
 
-use super::{
-    Capabilities, Delivery, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted,
-};
+use super::{Capabilities, Delivery, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::domain::sms_text::{Encoding, encode_gsm7, split};

@@ -1,0 +1,241 @@
+//! The daemon as a process against carriers that we did not write: an SMSC (the npm package «smpp») over SMPP 3.4, and Kannel from Debian over HTTP,
+//! which hands on to the same SMSC. `tests/run` installs both and names them in the environment; without them, the test says so and passes.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::site::{Site, count, free_port, wait_until};
+use fieldworkd::gateway::simulator::Script;
+use serde_json::Value;
+
+/// The SMSC, and what it has told.
+struct Smsc {
+    child: Child,
+    port: u16,
+    events: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Smsc {
+    fn start(port: u16) -> Option<Smsc> {
+        let Ok(modules) = std::env::var("FIELDWORKD_TEST_NODE_PATH") else {
+            eprintln!("FIELDWORKD_TEST_NODE_PATH is not set: no SMSC is started (use tests/run)");
+            return None;
+        };
+        let mut child = Command::new("node")
+            .args(["tests/smsc.js", &port.to_string()])
+            .env("NODE_PATH", modules)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node starts");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let events: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let heard = events.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                heard.lock().unwrap().extend(serde_json::from_str::<Value>(&line));
+            }
+        });
+        Some(Smsc { child, port: first["port"].as_u64().unwrap() as u16, events })
+    }
+
+    fn events(&self, name: &str) -> Vec<Value> {
+        self.events.lock().unwrap().iter().filter(|event| event["event"] == name).cloned().collect()
+    }
+
+    /// The numbers that were submitted to, as often as they were; of long messages the last part counts.
+    fn submits(&self) -> Vec<String> {
+        let mut to: Vec<String> = self
+            .events("submit")
+            .iter()
+            .filter(|e| e["receipt"] == 1)
+            .map(|e| e["to"].as_str().unwrap().trim_start_matches('+').to_owned())
+            .collect();
+        to.sort();
+        to
+    }
+}
+
+impl Drop for Smsc {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A process that ends with the test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn smpp_file(port: u16) -> String {
+    include_str!("../config/gateways/smpp.toml")
+        .replace("127.0.0.1:2775", &format!("127.0.0.1:{port}"))
+        .replace("\"30s\"", "\"1s\"")
+        .replace("\"20s\"", "\"3s\"")
+}
+
+/// The account of the SMSC, and a doubt that is shown at once.
+fn account(config: &mut String) {
+    *config = config.replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"").replace("tick_every", "show_doubt_after = \"1s\"\ntick_every");
+}
+
+const SECRET: (&str, &str) = ("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "secret");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_smsc_over_smpp() {
+    let Some(first) = Smsc::start(0) else { return };
+    drop(first);
+    for engine in 0..2 {
+        let Some(smsc) = Smsc::start(0) else { return };
+        let change = |config: &mut String, gateway: &mut String| {
+            account(config);
+            // A long address makes a long message.
+            *config = config.replace("public_url = \"http://127.0.0.1", "public_url = \"http://a-longer-name-than-one-would-choose.example");
+            *gateway = smpp_file(smsc.port);
+        };
+        let sites = Site::with(20, &Script::faultless(1, 100), 20, &change).await;
+        let Some(site) = sites.into_iter().nth(engine) else { return };
+        let daemon = site.daemon(&[SECRET]).await;
+        // Number 01 is refused, 03's answer is lost with its connection, 04 opts out; the rest is delivered, 02 at the second try.
+        wait_until("everybody is settled", async || {
+            let states = site.states().await;
+            count(&states, "delivered") == 18 && count(&states, "refused") == 1 && count(&states, "in_doubt") == 1
+        })
+        .await;
+        wait_until("the reply is taken", async || smsc.events("taken").len() >= 19).await;
+        assert!(smsc.events("taken").iter().all(|event| event["status"] == 0), "{}", site.url);
+        assert!(smsc.events("bound").iter().all(|event| event["known"] == true && event["version"] == 0x34));
+        assert!(smsc.events("bound").len() >= 2, "bound again after the connection was dropped");
+        wait_until("the connection is kept alive", async || !smsc.events("enquire_link").is_empty()).await;
+
+        // Everybody once, in Chinese as it was written; who was throttled heard nothing the first time.
+        let mut submits = smsc.submits();
+        assert_eq!(smsc.events("submit").iter().filter(|e| e["to"].as_str().unwrap().ends_with("02")).count(), 3, "one part, then both");
+        submits.extend(["8613810000001".to_owned(), "8613810000003".to_owned()]);
+        submits.sort();
+        assert!(submits.windows(2).all(|pair| pair[0] != pair[1]), "{}: nobody twice", site.url);
+        assert_eq!(submits.len(), 20, "{}: nobody twice", site.url);
+        let parts: Vec<Value> = smsc.events("submit").into_iter().filter(|e| e["to"].as_str().unwrap().ends_with("07")).collect();
+        let text: String = parts.iter().map(|part| part["text"].as_str().unwrap()).collect();
+        assert!(text.starts_with("【质协】受访者7您好") && text.ends_with("退订回T"), "{text}");
+        assert!(parts.len() > 1 && parts[0]["part"][0] == 0 && parts[0]["coding"] == 8, "a long message goes in parts: {parts:?}");
+
+        // The doubt is a person's to settle; the conversation tells what was heard.
+        let json = |arguments: &[&str]| -> Value {
+            let output = site.binary(arguments).env(SECRET.0, SECRET.1).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice(&output.stdout).unwrap_or_default()
+        };
+        wait_until("the doubt is shown", async || json(&["message", "doubts", "--json"]).as_array().unwrap().len() == 1).await;
+        let doubt = json(&["message", "doubts", "--json"])[0].clone();
+        let reference = doubt["reference"].as_str().unwrap();
+        assert_eq!((&doubt["campaign"], &doubt["applications"], &doubt["code"]), (&"C1".into(), &"A1".into(), &"connection_lost".into()));
+        let shown = json(&["message", "show", reference, "--json"]);
+        assert_eq!(shown["conversation"][0]["answered"], "the connection was lost");
+        let whole = shown.to_string();
+        assert!(!whole.contains("138100000") && !whole.contains("受访者"), "{whole}");
+        json(&["message", "settle", reference, "--as", "sent"]);
+        assert_eq!(count(&site.states().await, "in_doubt"), 0);
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0));
+        wait_until("it has taken leave", async || !smsc.events("unbound").is_empty()).await;
+    }
+}
+
+/// A wrong password raises the alarm and fails nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_smsc_that_does_not_let_us_in() {
+    let Some(smsc) = Smsc::start(0) else { return };
+    let change = |config: &mut String, gateway: &mut String| {
+        account(config);
+        *gateway = smpp_file(smsc.port);
+    };
+    let sites = Site::with(3, &Script::faultless(1, 100), 20, &change).await;
+    let site = &sites[0];
+    let daemon = site.daemon(&[("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "wrong")]).await;
+    wait_until("the alarm is raised", async || site.log().contains("account does not work")).await;
+    assert_eq!(count(&site.states().await, "deferred"), 3);
+    assert!(smsc.submits().is_empty() && !site.log().contains("wrong"));
+    drop(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kannel_over_http() {
+    if std::env::var("FIELDWORKD_TEST_KANNEL").is_err() {
+        return eprintln!("FIELDWORKD_TEST_KANNEL is not set: no Kannel is started (use tests/run)");
+    }
+    let Some(smsc) = Smsc::start(0) else { return };
+    let (admin, boxes, sendsms) = (free_port(), free_port(), free_port());
+    let change = |config: &mut String, gateway: &mut String| {
+        account(config);
+        *gateway = include_str!("../config/gateways/kannel.toml").replace("127.0.0.1:13013", &format!("127.0.0.1:{sendsms}"));
+    };
+    for site in Site::with(12, &Script::faultless(1, 100), 10, &change).await {
+        let begun = smsc.events("submit").len();
+        let hooks = site.binary(&["gateways", "--json"]).output().unwrap();
+        let replies = serde_json::from_slice::<Value>(&hooks.stdout).unwrap()[0]["replies"].as_str().unwrap().to_owned();
+        let conf = format!(
+            "group = core\nadmin-port = {admin}\nadmin-interface = 127.0.0.1\nadmin-password = x\nsmsbox-port = {boxes}\nsmsbox-interface = 127.0.0.1\nbox-allow-ip = 127.0.0.1\nlog-level = 4\n\n\
+             group = smsc\nsmsc = smpp\nhost = 127.0.0.1\nport = {}\nsmsc-username = fieldwork\nsmsc-password = secret\nsystem-type = \"\"\ntransceiver-mode = true\nreconnect-delay = 1\n\n\
+             group = smsbox\nbearerbox-host = 127.0.0.1\nbearerbox-port = {boxes}\nsendsms-port = {sendsms}\nsendsms-interface = 127.0.0.1\nlog-level = 4\nmo-recode = true\n\n\
+             group = sendsms-user\nusername = fieldwork\npassword = secret\ndefault-sender = 10690000\nmax-messages = 10\nconcatenation = true\n\n\
+             group = sms-service\nkeyword = default\ncatch-all = true\nmax-messages = 0\nget-url = \"{replies}?from=%p&text=%a\"\n",
+            smsc.port
+        );
+        std::fs::write(site.folder.path().join("kannel.conf"), conf).unwrap();
+        let start = |program: &str| {
+            let log = std::fs::File::create(site.folder.path().join(format!("{program}.log"))).unwrap();
+            Ends(
+                Command::new(format!("/usr/sbin/{program}"))
+                    .current_dir(site.folder.path())
+                    .arg("kannel.conf")
+                    .stdout(log.try_clone().unwrap())
+                    .stderr(log)
+                    .spawn()
+                    .unwrap(),
+            )
+        };
+        let bearerbox = start("bearerbox");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let smsbox = start("smsbox");
+        let http = fieldworkd::http_client::new(Duration::from_secs(5)).unwrap();
+        wait_until("Kannel answers", async || http.get(format!("http://127.0.0.1:{sendsms}/cgi-bin/sendsms")).send().await.is_ok()).await;
+        wait_until("Kannel is bound", async || {
+            let status = http.get(format!("http://127.0.0.1:{admin}/status.txt")).send().await;
+            match status {
+                Ok(answer) => answer.text().await.is_ok_and(|text| text.contains("(online")),
+                Err(_) => false,
+            }
+        })
+        .await;
+        let daemon = site.daemon(&[SECRET]).await;
+        // Kannel takes all of them; 01 comes back as a receipt that it failed, 03 loses Kannel's connection and is sent by Kannel again.
+        wait_until("the receipts have come", async || {
+            let states = site.states().await;
+            count(&states, "delivered") >= 10 && count(&states, "undelivered") == 1
+        })
+        .await;
+        assert!(smsc.events("submit").len() >= begun + 12, "{}", site.log());
+        let text: String =
+            smsc.events("submit").iter().rev().filter(|e| e["to"].as_str().unwrap().ends_with("07")).map(|e| e["text"].as_str().unwrap()).collect();
+        assert!(text.contains("受访者7您好"), "{text}");
+        wait_until("the opt-out has come", async || {
+            let listed = site.binary(&["suppress", "list", "--json"]).output().unwrap();
+            String::from_utf8_lossy(&listed.stdout).contains("opt_out")
+        })
+        .await;
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0));
+        drop((smsbox, bearerbox));
+    }
+}

@@ -1,0 +1,154 @@
+//! A whole site for the daemon as a process: a folder with a configuration and a campaign of made-up people, on each engine.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fieldworkd::clock::SystemClock;
+use fieldworkd::config::SHIPPED;
+use fieldworkd::gateway::simulator::{Script, Simulator};
+use fieldworkd::store::{Store, messages};
+
+use super::list;
+
+/// Always open: these tests run at any hour.
+pub fn plan() -> String {
+    super::PLAN.replace("09:00-21:00", "00:00-24:00")
+}
+
+/// A folder with a configuration, a campaign of made-up people, and a simulator in this process.
+pub struct Site {
+    pub folder: tempfile::TempDir,
+    pub url: String,
+    pub port: u16,
+    pub simulator: Simulator,
+}
+
+impl Site {
+    pub async fn on_each_engine(people: usize, script: &Script, rate: u32) -> Vec<Site> {
+        Site::with(people, script, rate, &|_, _| {}).await
+    }
+
+    /// `change` may change the configuration and the gateway's file before anything starts.
+    pub async fn with(people: usize, script: &Script, rate: u32, change: &dyn Fn(&mut String, &mut String)) -> Vec<Site> {
+        let scout = tempfile::tempdir().unwrap();
+        let mut sites = Vec::new();
+        for url in super::fresh_urls(scout.path()).await {
+            let folder = tempfile::tempdir().unwrap();
+            let url = if url.starts_with("sqlite:") { format!("sqlite:{}/test.db", folder.path().display()) } else { url };
+            let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), script.clone(), Arc::new(SystemClock)).await.unwrap();
+            tokio::spawn({
+                let simulator = simulator.clone();
+                async move { simulator.run().await }
+            });
+            let port = free_port();
+            let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+            let mut gateway = include_str!("../../config/gateways/simulator.toml").replace("127.0.0.1:9700", &simulator.address().to_string());
+            let mut config = SHIPPED
+                .replace("gateways/simulator.toml", "gateway.toml")
+                .replace("8080", &port.to_string())
+                .replace("rate_per_second = 50", &format!("rate_per_second = {rate}"))
+                .replace("tick_every = \"1s\"", "tick_every = \"1s\"\n")
+                .replace("in_doubt_after = \"5m\"", "in_doubt_after = \"3s\"")
+                .replace("ask_after = \"2m\"", "ask_after = \"2s\"");
+            change(&mut config, &mut gateway);
+            write("gateway.toml", &gateway);
+            write("fieldworkd.toml", &config);
+            write("programme.toml", &format!("{}caps = {{ brand = {} }}\n", super::PROGRAMME, people.max(100)));
+            write(
+                "applications.toml",
+                "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
+            );
+            write("plan.toml", &plan());
+            write("list.csv", &list(people));
+            let site = Site { folder, url, port, simulator };
+            site.command(&["programme", "apply", "programme.toml"]);
+            site.command(&["application", "add", "applications.toml"]);
+            site.command(&["list", "import", "--application", "A1", "list.csv"]);
+            site.command(&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"]);
+            sites.push(site);
+        }
+        sites
+    }
+
+    pub fn binary(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fieldworkd"));
+        command.current_dir(self.path()).env("FIELDWORKD_DATABASE__URL", &self.url).args(["--config", "fieldworkd.toml"]).args(arguments);
+        command
+    }
+
+    pub fn command(&self, arguments: &[&str]) {
+        let output = self.binary(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the daemon and waits until it answers. Its log is appended to `log` in the folder.
+    pub async fn daemon(&self, environment: &[(&str, &str)]) -> Daemon {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path().join("log")).unwrap();
+        let child = self.binary(&["serve"]).envs(environment.iter().copied()).stderr(Stdio::from(log)).spawn().unwrap();
+        let daemon = Daemon(child);
+        let http = fieldworkd::http_client::new(Duration::from_secs(5)).unwrap();
+        let port = environment
+            .iter()
+            .find(|(key, _)| key.ends_with("LISTEN"))
+            .and_then(|(_, v)| v.rsplit(':').next())
+            .map_or(self.port, |p| p.parse().unwrap());
+        wait_until("the daemon answers", async || {
+            http.get(format!("http://127.0.0.1:{port}/readyz")).send().await.is_ok_and(|a| a.status().is_success())
+        })
+        .await;
+        daemon
+    }
+
+    pub async fn states(&self) -> Vec<(String, i64)> {
+        let store = Store::open(&self.url).await.unwrap();
+        let states = messages::count_by_state(&mut store.read().await.unwrap()).await.unwrap();
+        store.close().await;
+        states
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path().join("log")).unwrap()
+    }
+}
+
+pub struct Daemon(pub Child);
+
+impl Daemon {
+    pub fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits for its end, with its exit status.
+    pub fn end(mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+pub fn count(states: &[(String, i64)], state: &str) -> i64 {
+    states.iter().find(|(name, _)| name == state).map_or(0, |(_, n)| *n)
+}
