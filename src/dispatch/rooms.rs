@@ -13,6 +13,8 @@ pub type States = BTreeMap<String, GatewayState>;
 
 /// A gateway whose slots are taken so far ahead has enough to do.
 const ENOUGH: Duration = Duration::from_millis(1_000);
+/// Each worker claims its share of so much of a second.
+const MOMENTS_A_SECOND: u32 = 5;
 /// Slots are taken a few seconds ahead at most.
 pub const NEVER_BOOKED_SO_FAR: Duration = Duration::from_secs(10);
 /// So long it is watched whether anybody takes slots further ahead.
@@ -50,8 +52,8 @@ impl Rooms {
             let pace = pace(installation, name);
             let state = states.get(name);
             let (paused_until, free_from) = state.map_or((now, now), |state| (state.paused_until, state.free_from));
-            // What is marked and not sent when a daemon dies comes into doubt: all its workers together take about what goes out in a second.
-            let share = (pace.per_second / super::WORKERS).max(pace.group).min(installation.config.dispatch.batch).max(1);
+            // What is marked and not sent when a daemon dies comes into doubt: all its workers together take what goes out in a moment.
+            let share = (pace.per_second / (MOMENTS_A_SECOND * super::WORKERS)).max(pace.group).min(installation.config.dispatch.batch).max(1);
             let opens_at = paused_until.max(free_from - ENOUGH);
             let left = match state {
                 _ if opens_at > now || !installation.gateways.contains_key(name) => 0,

@@ -103,6 +103,11 @@ impl Store {
             .acquire_timeout(Duration::from_secs(30))
             // A connection that died is noticed by the statement itself; asking first doubles the round trips of every short one.
             .test_before_acquire(engine == Engine::Postgres)
+            // A commit that failed (a full disk) may leave a transaction standing: such a connection is given up.
+            .before_acquire(|connection, _| {
+                let is_free = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_free) })
+            })
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     for statement in engine.on_connect() {

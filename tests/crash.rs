@@ -1,0 +1,54 @@
+//! The daemon killed again and again in the middle of a campaign, with receipts flowing: nothing is sent twice, nothing is lost, nothing is stuck.
+//!
+//! The short form runs with all tests. The long one, thirty kills in a campaign of 5,000 messages on each engine: `FIELDWORKD_TEST_LONG=1 tests/run --test crash`.
+
+mod common;
+
+use std::time::Duration;
+
+use common::site::{Site, count, wait_until};
+use fieldworkd::domain::chance::fraction;
+use fieldworkd::gateway::simulator::Script;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_moments_it_sends_nothing_twice_and_loses_nothing() {
+    let is_long = std::env::var("FIELDWORKD_TEST_LONG").is_ok();
+    let (people, kills, rate) = if is_long { (5_000, 30, 100) } else { (300, 6, 50) };
+    let script = Script {
+        latency_millis: 30,
+        answer_lost: 0.02,
+        request_lost: 0.01,
+        doubled_receipts: 0.2,
+        early_receipts: 0.2,
+        undelivered: 0.03,
+        no_receipt: 0.02,
+        ..Script::faultless(11, 10_000)
+    };
+    for site in Site::on_each_engine(people, &script, rate).await {
+        let mut daemon = site.daemon(&[]).await;
+        let mut killed = 0;
+        while killed < kills {
+            // Somewhere in the life of a batch: while it is claimed, sent, settled, or while receipts come in.
+            tokio::time::sleep(Duration::from_millis(150).mul_f64(1.0 + 9.0 * fraction("kill", killed))).await;
+            daemon.signal("KILL");
+            daemon.end();
+            killed += 1;
+            daemon = site.daemon(&[]).await;
+        }
+        wait_until("everybody is settled", async || {
+            let states = site.states().await;
+            states.iter().map(|(_, n)| n).sum::<i64>() == people as i64
+                && ["submitting", "in_doubt", "deferred"].iter().all(|state| count(&states, state) == 0)
+        })
+        .await;
+        let (record, states) = (site.simulator.record(), site.states().await);
+        println!("{} kills, {} submits, {} taken, {states:?}", killed, record.submits.len(), record.taken.len());
+        assert_eq!(record.duplicates(), 0, "{}: no person got a step twice", site.url);
+        // What the gateway took, and what we say it took: the same. Receipts have moved most of it on.
+        let ours = count(&states, "accepted") + count(&states, "delivered") + count(&states, "undelivered");
+        assert_eq!(ours, record.taken.len() as i64, "{}: {states:?}", site.url);
+        assert!(count(&states, "delivered") > people as i64 / 20, "{}: receipts came in between: {states:?}", site.url);
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0));
+    }
+}
