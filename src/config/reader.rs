@@ -54,9 +54,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A list of texts; one text with commas is taken too, because environment variables are texts.
     pub fn texts(&mut self, key: &str) -> Vec<String> {
         match self.take(key) {
             None => Vec::new(),
+            Some(Value::String(text)) => text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect(),
             Some(Value::Array(values)) if values.iter().all(Value::is_str) => values.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
             Some(_) => {
                 self.problem(key, "must be a list of texts, [\"…\", \"…\"]".into());

@@ -1,0 +1,90 @@
+//! `tests/run bench --bench rate`: how well a gateway's rate is used, and that it is never passed (invariant I3).
+//!
+//! Real daemons against the simulator, in real time: at 7, 100 and 1,000 messages a second, one daemon on SQLite, one and three on one PostgreSQL. Counted
+//! are the submit times in the database (no sliding second may hold more than the limit) and the simulator's own log of arrivals (limit + 1 % + 1, for the
+//! network's jitter); `used` is what went out of what might have, while work waited. One of three daemons is killed in the middle of the last run: its
+//! share must be back within seconds.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::time::Duration;
+
+use common::site::{Site, free_port};
+use fieldworkd::gateway::simulator::Script;
+use fieldworkd::store::Store;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut worst: f64 = 1.0;
+        for (rate, seconds) in [(7, 20), (100, 10), (1_000, 8)] {
+            for daemons in [1, 3] {
+                let people = rate as usize * (seconds + 4);
+                let script = Script { no_receipt: 1.0, ..Script::faultless(1, 100_000) };
+                for site in Site::on_each_engine(people, &script, rate).await {
+                    if daemons == 1 || site.url.starts_with("postgres") {
+                        worst = worst.min(run(&site, rate, seconds as u64, daemons, false).await);
+                    }
+                }
+            }
+        }
+        let script = Script { no_receipt: 1.0, ..Script::faultless(1, 100_000) };
+        if let Some(site) = Site::on_each_engine(2_000, &script, 100).await.into_iter().find(|site| site.url.starts_with("postgres")) {
+            run(&site, 100, 12, 3, true).await;
+        }
+        println!("ratio rate_used {worst:.3}");
+    });
+}
+
+/// Lets daemons send for so many seconds; returns what was used of the rate.
+async fn run(site: &Site, rate: u32, seconds: u64, daemons: u32, kill: bool) -> f64 {
+    let mut running = Vec::new();
+    for n in 0..daemons {
+        let listen = format!("127.0.0.1:{}", if n == 0 { site.port } else { free_port() });
+        running.push(site.daemon(&[("FIELDWORKD_WEB__LISTEN", &listen)]).await);
+    }
+    if kill {
+        tokio::time::sleep(Duration::from_secs(seconds / 2)).await;
+        let killed = running.remove(0);
+        killed.signal("KILL");
+        killed.end();
+        tokio::time::sleep(Duration::from_secs(seconds / 2)).await;
+    } else {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+    drop(running);
+    let store = Store::open(&site.url).await.expect("the database opens");
+    let mut submitted = fieldworkd::store::messages::submit_times(&mut store.read().await.expect("a connection")).await.expect("times");
+    store.close().await;
+    let mut arrived: Vec<i64> = site.simulator.record().submits.iter().map(|(at, _)| at.0).collect();
+    submitted.sort_unstable();
+    arrived.sort_unstable();
+    // While work waited and all daemons stood: from the second second on, to the last but one.
+    let (from, to) = (arrived[0] + 1_500, arrived[arrived.len() - 1] - 500);
+    let within = arrived.iter().filter(|at| (from..to).contains(at)).count();
+    let used = within as f64 / ((to - from) as f64 / 1000.0 * f64::from(rate));
+    let engine = if site.url.starts_with("sqlite") { "sqlite" } else { "postgres" };
+    let (by_submit, by_arrival) = (most_in_a_second(&submitted), most_in_a_second(&arrived));
+    println!(
+        "{rate:>5}/s, {daemons} daemon(s) on {engine:<8}{} used {:.1} %, most in a sliding second: {by_submit} submitted, {by_arrival} arrived",
+        if kill { ", one killed," } else { "," },
+        used * 100.0
+    );
+    assert!(by_submit <= rate as usize, "more than the rate was submitted");
+    assert!(by_arrival <= rate as usize + rate as usize / 100 + 1, "more than the rate arrived");
+    assert_eq!(site.simulator.record().duplicates(), 0);
+    used
+}
+
+fn most_in_a_second(times: &[i64]) -> usize {
+    let mut first = 0;
+    let mut most = 0;
+    for (last, at) in times.iter().enumerate() {
+        while at - times[first] >= 1_000 {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most
+}

@@ -1,0 +1,199 @@
+//! Several gateways, budgets, confirmations, suppressions and the staff's inbox: what stands around the message, through the real server.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{PLAN, TestApp, list, local, monday, number};
+use fieldworkd::campaign::{self, LaunchRequest};
+use fieldworkd::clock::Clock;
+use fieldworkd::dispatch::Dispatcher;
+use fieldworkd::domain::contact_plan::PlanFile;
+use fieldworkd::domain::suppression::SuppressionReason;
+use fieldworkd::gateway::simulator::{PeopleScript, Script};
+use fieldworkd::intake::{SuppressionDefaults, import_suppressions};
+use fieldworkd::store::campaigns::CampaignState;
+use fieldworkd::store::{campaigns, exchanges, messages, rates, replies};
+
+async fn launch(app: &TestApp, people: usize, plan: &str, gateway: &str, budget: Option<f64>) {
+    app.brand("A1", "a", "").await;
+    app.import(&["A1"], list(people).as_bytes()).await.unwrap();
+    let plan = PlanFile::parse(plan).unwrap();
+    let request = LaunchRequest { code: "C1", applications: &["A1".to_owned()], plan: &plan, gateway, budget, dry_run: false };
+    campaign::launch(&app.installation, &request).await.unwrap();
+}
+
+/// A gateway where nobody answers, with the simulator behind it.
+const ROUTE: [(&str, &str); 3] =
+    [("GATEWAY__DEAD__FILE", "gateways/kannel.toml"), ("GATEWAY__DEAD__RATE_PER_SECOND", "50"), ("ROUTE__BOTH__GATEWAYS", "dead, simulator")];
+
+#[tokio::test]
+async fn a_second_gateway_takes_over_and_the_first_is_held_still() {
+    for app in TestApp::on_each_engine(Script::faultless(3, 100), &ROUTE).await {
+        launch(&app, 60, PLAN, "both", None).await;
+        app.play_until(monday() + Duration::from_secs(300)).await;
+        let record = app.simulator.record();
+        assert_eq!((record.duplicates(), record.taken.len()), (0, 60), "{}: everybody within minutes, nobody twice", app.engine);
+        let now = app.clock.now();
+        let mut connection = app.installation.store.read().await.unwrap();
+        let states = rates::states(&mut connection, now).await.unwrap();
+        assert!(states["dead"].openings > 0 && states["simulator"].openings == 0, "{}: {states:?}", app.engine);
+        // The conversation tells both gateways' part in it, and nothing of the person.
+        let reference = record.taken.keys().next().unwrap();
+        let message = messages::find(&mut connection, reference).await.unwrap().unwrap();
+        let said = exchanges::of_message(&mut connection, message.key).await.unwrap();
+        assert!(said.last().is_some_and(|e| e.gateway == "simulator" && e.answered.starts_with("202")), "{said:?}");
+        assert!(!format!("{said:?}").contains("138100000") && !format!("{said:?}").contains("受访者"), "{said:?}");
+    }
+}
+
+/// The circuit's pause ends with one message on trial, not with all of them.
+#[tokio::test]
+async fn after_a_pause_one_message_goes_on_trial() {
+    let settings = [("GATEWAY__DEAD__FILE", "gateways/kannel.toml"), ("GATEWAY__DEAD__RATE_PER_SECOND", "50")];
+    for app in TestApp::on_each_engine(Script::faultless(3, 100), &settings).await {
+        launch(&app, 40, PLAN, "dead", None).await;
+        app.play_until(monday() + Duration::from_secs(3600)).await;
+        let tries: i64 = {
+            let mut connection = app.installation.store.read().await.unwrap();
+            let campaign = campaigns::find(&mut connection, "C1").await.unwrap().unwrap().id;
+            let tomorrow = app.clock.now() + Duration::from_secs(86_400);
+            let due = fieldworkd::store::invitations::due(&mut connection, campaign, tomorrow, 100).await.unwrap();
+            due.iter().filter_map(|d| Some(i64::from(d.tried.as_ref()?.tries))).sum()
+        };
+        // Forty people, an hour, a dead gateway: without the breaker it would be hundreds of tries.
+        assert!(tries < 80, "{}: {tries} tries", app.engine);
+        assert_eq!(app.dispositions("A1").await, [("3.11".to_owned(), 40)], "{}: nobody is failed", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_says_too_fast_is_slowed_down_and_recovers() {
+    // It takes twenty a second, and we have been told thirty.
+    for app in TestApp::on_each_engine(Script::faultless(3, 20), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "30")]).await {
+        launch(&app, 100, PLAN, "simulator", None).await;
+        app.play_until(monday() + Duration::from_secs(20)).await;
+        let slowed = rates::states(&mut *app.installation.store.read().await.unwrap(), app.clock.now()).await.unwrap()["simulator"].pace_permille;
+        assert!(slowed < 1000, "{}: {slowed}", app.engine);
+        app.play_until(monday() + Duration::from_secs(1800)).await;
+        let after = rates::states(&mut *app.installation.store.read().await.unwrap(), app.clock.now()).await.unwrap()["simulator"].pace_permille;
+        assert_eq!((app.simulator.record().taken.len(), after), (100, 1000), "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_budget_pauses_the_campaign_before_it_is_passed() {
+    let settings = [("GATEWAY__SIMULATOR__PRICE_PER_PART", "0.05")];
+    for app in TestApp::on_each_engine(Script::faultless(3, 100), &settings).await {
+        launch(&app, 30, PLAN, "simulator", Some(1.02)).await;
+        app.play_until(monday() + Duration::from_secs(600)).await;
+        let status = campaign::status(&app.installation, "C1").await.unwrap();
+        assert_eq!((status.state, status.paused_because.as_deref()), ("paused", Some("budget")), "{}", app.engine);
+        assert!((0.9..=1.02).contains(&status.cost), "{}: {} of 1.02", app.engine, status.cost);
+        campaign::set_budget(&app.installation, "C1", Some(100.0)).await.unwrap();
+        campaign::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
+        app.play_until(monday() + Duration::from_secs(1200)).await;
+        assert_eq!(app.simulator.record().taken.len(), 30, "{}: and goes on with more money", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn an_opt_out_is_confirmed_once_where_the_plan_says_so() {
+    let people = PeopleScript { replies_opt_out: 1.0, ..PeopleScript::silent() };
+    let plan = format!("{PLAN}\n[confirmation]\ntext.zh = \"【{{signature}}】您已退订，不再打扰。\"\n");
+    for app in TestApp::on_each_engine(Script { people, ..Script::faultless(5, 50) }, &[]).await {
+        launch(&app, 4, &plan, "simulator", None).await;
+        app.play_until(monday() + Duration::from_secs(20 * 86_400)).await;
+        let record = app.simulator.record();
+        assert_eq!((record.taken.len(), record.duplicates()), (8, 0), "{}: an invitation and a confirmation each, no reminder", app.engine);
+        let outside =
+            record.submits.iter().filter(|(at, _)| !(9..21).contains(&chrono::Timelike::hour(&at.in_zone(chrono_tz::Asia::Shanghai)))).count();
+        assert_eq!(outside, 0, "{}: a confirmation too keeps the contact hours", app.engine);
+        assert_eq!(app.dispositions("A1").await, [("2.112".to_owned(), 4)]);
+    }
+}
+
+#[tokio::test]
+async fn a_wave_is_spread_over_its_window() {
+    for app in TestApp::on_each_engine(Script::faultless(5, 50), &[]).await {
+        launch(&app, 100, &PLAN.replace("spread = \"0s\"", "spread = \"window\""), "simulator", None).await;
+        app.play_until(monday() + Duration::from_secs(86_400)).await;
+        let mut hours = [0u32; 24];
+        app.simulator.record().submits.iter().for_each(|(at, _)| hours[chrono::Timelike::hour(&at.in_zone(chrono_tz::Asia::Shanghai)) as usize] += 1);
+        assert_eq!(hours.iter().sum::<u32>(), 100, "{}", app.engine);
+        assert!(hours[9..21].iter().all(|&count| (1..25).contains(&count)), "{}: {hours:?}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn suppressions_come_from_a_file_and_those_with_an_end_end() {
+    for app in TestApp::on_each_engine(Script::faultless(5, 50), &[]).await {
+        let file = format!("number,reason,until\n{},complaint,\n{},,2026-03-04\n", number(0), number(1));
+        let defaults = SuppressionDefaults { reason: SuppressionReason::OptOut, programme: None, until: None };
+        assert_eq!(import_suppressions(&app.installation, file.as_bytes(), &defaults).await.unwrap(), 2);
+        let wrong = import_suppressions(&app.installation, b"number,reason\n13800138000,whim\n", &defaults).await.unwrap_err();
+        assert!(wrong.to_string().starts_with("row 2: the reason must be"), "{wrong}");
+        launch(&app, 3, PLAN, "simulator", None).await;
+        app.play_until(monday() + Duration::from_secs(3600)).await;
+        assert_eq!(app.simulator.record().taken.len(), 1, "{}: one of three", app.engine);
+        app.play_until(local("2026-03-04T12:00:00")).await;
+        assert_eq!(app.simulator.record().taken.len(), 2, "{}: and the second when the time is over", app.engine);
+        app.clock.advance_to(local("2026-03-05T12:00:00"));
+        let tidied = fieldworkd::retention::tidy(&app.installation).await.unwrap();
+        assert_eq!(tidied.suppressions, 1, "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn other_replies_stand_in_the_inbox_with_their_case() {
+    for app in TestApp::on_each_engine(Script::faultless(5, 50), &[]).await {
+        launch(&app, 2, PLAN, "simulator", None).await;
+        app.play_until(monday() + Duration::from_secs(600)).await;
+        let hooks = app.installation.hooks_url("simulator");
+        for (who, text) in [(0, "请给我打电话"), (1, "你们是谁")] {
+            let body = format!("{{\"from\":\"+86{}\",\"text\":\"{text}\",\"id\":\"r{who}\"}}", number(who));
+            let answer = app.http.post(format!("{hooks}/replies")).body(body).send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+        }
+        let mut connection = app.installation.store.read().await.unwrap();
+        let call_backs = replies::inbox(&mut connection, Some("call_me"), false).await.unwrap();
+        assert_eq!(call_backs.len(), 1);
+        assert!(call_backs[0].campaign.as_deref() == Some("C1") && call_backs[0].cases.starts_with("A1/"), "{}: {call_backs:?}", app.engine);
+        assert_eq!(replies::inbox(&mut connection, None, false).await.unwrap().len(), 2);
+        drop(connection);
+        let mut tx = app.installation.store.write().await.unwrap();
+        assert!(replies::mark_handled(&mut tx, call_backs[0].id, app.clock.now()).await.unwrap());
+        assert!(!replies::mark_handled(&mut tx, call_backs[0].id, app.clock.now()).await.unwrap(), "once");
+        tx.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_push_from_outside_the_allow_list_is_not_heard() {
+    let app = TestApp::on_sqlite(Script::faultless(5, 50), &[("GATEWAY__SIMULATOR__ALLOW", "203.0.113.0/24")]).await;
+    launch(&app, 1, PLAN, "simulator", None).await;
+    app.play_until(monday() + Duration::from_secs(600)).await;
+    let hooks = app.installation.hooks_url("simulator");
+    let answer = app.http.post(format!("{hooks}/receipts")).header("x-forwarded-for", "203.0.113.7").body("[]").send().await.unwrap();
+    assert_eq!(answer.status(), 404, "and nobody may claim to be forwarded");
+}
+
+/// A daemon that starts after its clock was set back an hour: slots taken by the old clock hold it up for seconds, not for an hour.
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_up_for_seconds() {
+    for mut app in TestApp::on_each_engine(Script::faultless(5, 50), &[]).await {
+        launch(&app, 30, PLAN, "simulator", None).await;
+        let mut tx = app.installation.store.write().await.unwrap();
+        let engine = tx.engine();
+        let ahead = app.clock.now() + Duration::from_secs(3600);
+        rates::take_slots(&mut tx, engine, "simulator", ahead, rates::pace_of(50, 1), 1_000_000, 10).await.unwrap();
+        tx.commit().await.unwrap();
+        app.dispatcher = Dispatcher::new(app.installation.clone());
+        for _ in 0..30 {
+            app.dispatcher.tick().await.unwrap();
+            app.clock.advance_to(app.clock.now() + Duration::from_secs(1));
+        }
+        let record = app.simulator.record();
+        assert_eq!((record.taken.len(), record.over_rate(50)), (30, 0), "{}", app.engine);
+    }
+}
