@@ -86,7 +86,95 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+    /// A plan with these hours a day, holidays, spread and delays between its steps.
+    fn plan(hours: &[(u32, u32)], holidays: &[u32], spread: &str, delays: &[u32]) -> ContactPlan {
+        let mut text = format!("name = \"p\"\nsignature = \"质协\"\nspread = \"{spread}\"\nholidays = \"h\"\n[hours]\n");
+        for (day, (from, length)) in DAYS.iter().zip(hours) {
+            let to = (from + length).min(1440);
+            text.push_str(&format!("{day} = [\"{:02}:{:02}-{:02}:{:02}\"]\n", from / 60, from % 60, to / 60, to % 60));
+        }
+        for (step, delay) in delays.iter().enumerate() {
+            text.push_str(&format!("[[step]]\nname = \"s{step}\"\nafter = \"{delay}m\"\ntext.zh = \"【质协】{{link}} 退订回T\"\n"));
+        }
+        let days: Vec<String> = holidays.iter().map(|day| format!("2026-{:02}-{:02}", 1 + day % 12, 1 + day % 28)).collect();
+        let file = crate::domain::contact_plan::PlanFile::parse(&text).unwrap();
+        file.with_calendar(&format!("holidays = {days:?}")).unwrap().check().unwrap()
+    }
+
+    fn open_case() -> InvitedCase {
+        use crate::domain::ids::{ApplicationId, CaseId, InvitationId};
+        let subject =
+            crate::domain::subject::Subject::parse(crate::domain::category::Category::Brand, &[("brand".to_owned(), "甲".to_owned())].into());
+        InvitedCase {
+            id: CaseId(1),
+            invitation: InvitationId(1),
+            application: ApplicationId(1),
+            segment: String::new(),
+            subject: subject.unwrap(),
+            questionnaire_id: 1,
+            field_closes_at: Timestamp(i64::MAX),
+            disposition: String::new(),
+            is_open: true,
+            in_field: true,
+            is_cell_full: false,
+        }
+    }
+
     proptest! {
+        /// Invariant I2 over whole lives: whatever the plan, the zones, the holidays, the caps and the moment of the launch, whenever the dispatcher looks, no
+        /// message goes out outside contact hours, past a cap or to a suppressed number.
+        #[test]
+        fn no_schedule_breaks_a_rule(
+            hours in prop::collection::vec((0u32..1380, 30u32..1440), 7),
+            holidays in prop::collection::vec(0u32..336, 0..20),
+            spread in prop::sample::select(vec!["window", "0s", "45m", "30h"]),
+            delays in prop::collection::vec(0u32..30_000, 1..5),
+            zones in prop::sample::select(vec!["Asia/Shanghai", "Europe/Berlin", "America/New_York Pacific/Honolulu", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+            launched in 1_767_000_000_000i64..1_790_000_000_000,
+            (per_hour, per_day, per_week, quiet_minutes) in (0u32..3, 0u32..3, 0u32..4, 0u64..3_000),
+            suppressed in prop::option::of((0i64..40 * 86_400_000, prop::bool::ANY)),
+            late in prop::collection::vec(0i64..7_200_000, 1..20),
+        ) {
+            let (plan, zones, case) = (plan(&hours, &holidays, spread, &delays), Zones::parse(zones).unwrap(), open_case());
+            let caps = ContactCaps { per_hour, per_day, per_week, quiet: Duration::from_secs(quiet_minutes * 60) };
+            let launched = Timestamp(launched);
+            let (mut sent, mut step) = (Vec::<Timestamp>::new(), 0u32);
+            let mut next = plan.first_contact(launched, &zones, "hash");
+            for turn in 0..200 {
+                let Some(at) = next else { break };
+                prop_assert!(at >= launched);
+                // The dispatcher comes when it comes.
+                let now = Timestamp(at.0 + late[turn % late.len()]);
+                let suppressed = match suppressed {
+                    Some((from, for_good)) if now.0 >= launched.0 + from => if for_good { Suppressed::ForGood } else { Suppressed::Until(Timestamp(launched.0 + from + 86_400_000)) },
+                    _ => Suppressed::No,
+                };
+                let who = Circumstances { cases: &[&case], suppressed, contacts: &sent, zones: &zones, phone_hash: "hash", step };
+                match decide(&who, &plan, &caps, now) {
+                    Decision::Stop => break,
+                    Decision::Later(later) => {
+                        prop_assert!(later > now, "it would turn in circles");
+                        next = Some(later);
+                    }
+                    Decision::Send => {
+                        prop_assert!(plan.hours.is_open(now, &zones), "outside contact hours");
+                        let within = |span: i64| sent.iter().filter(|c| now.0 - c.0 < span).count() as u32;
+                        for (cap, span) in [(per_hour, 3_600_000), (per_day, 86_400_000), (per_week, 604_800_000)] {
+                            prop_assert!(cap == 0 || within(span) < cap, "past a cap");
+                        }
+                        prop_assert!(sent.iter().all(|c| now.0 - c.0 >= caps.quiet.as_millis() as i64), "within the quiet time");
+                        let ended = |suppressed| if let Suppressed::Until(until) = suppressed { until <= now } else { suppressed == Suppressed::No };
+                        prop_assert!(ended(suppressed), "to a suppressed number");
+                        sent.push(now);
+                        step += 1;
+                        next = plan.steps.get(step as usize).and_then(|step_after| plan.next_contact(now + step_after.after, &zones, "hash", step));
+                    }
+                }
+            }
+        }
+
         /// The caps hold at the instant that is allowed, and it is the first such instant from the last contact on.
         #[test]
         fn the_first_allowed_instant_keeps_every_cap(

@@ -301,7 +301,9 @@ pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[Str
 
 /// When messages were submitted that were answered, in UTC milliseconds. (Of one in doubt it may only be known when it was claimed.)
 pub async fn submit_times(connection: &mut AnyConnection) -> Result<Vec<i64>> {
-    Ok(sqlx::query_scalar("SELECT submitted_at FROM message WHERE state IN ('accepted', 'delivered', 'undelivered', 'refused')").fetch_all(connection).await?)
+    Ok(sqlx::query_scalar("SELECT submitted_at FROM message WHERE state IN ('accepted', 'delivered', 'undelivered', 'refused')")
+        .fetch_all(connection)
+        .await?)
 }
 
 /// Messages by state.
