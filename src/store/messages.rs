@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::dialect::{CHUNK, Engine, parameters, statement, values};
 use super::{Result, StoreError};
+use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
 
@@ -297,6 +298,22 @@ pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[Str
         contacts.extend(query.bind(since.0).fetch_all(&mut *connection).await?.into_iter().map(|(hash, at)| (hash, Timestamp(at))));
     }
     Ok(contacts)
+}
+
+/// Messages that were taken at the second try or later, by another gateway than the first.
+pub async fn failed_over(connection: &mut AnyConnection) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM message m
+               WHERE m.state IN ('accepted', 'delivered', 'undelivered')
+                 AND EXISTS (SELECT 1 FROM exchange e WHERE e.invitation_id = m.invitation_id AND e.step = m.step AND e.gateway <> m.gateway)";
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Answers to opt-outs that a gateway has taken.
+pub async fn confirmed_opt_outs(connection: &mut AnyConnection) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM message WHERE step = $1 AND state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
+    let count: i64 = sqlx::query_scalar(sql).bind(i64::from(CONFIRMATION_STEP)).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// When messages were submitted that were answered, in UTC milliseconds. (Of one in doubt it may only be known when it was claimed.)

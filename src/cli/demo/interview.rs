@@ -64,7 +64,7 @@ pub async fn open_links(world: &World) -> Result<Vec<String>> {
         code: "LOOK",
         applications: &applications,
         plan: world.plan_file(),
-        gateway: super::world::GATEWAY,
+        gateway: super::world::ROUTE,
         budget: None,
         dry_run: false,
     };

@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use super::play::Played;
 use super::world::{RATE, World};
+use crate::domain::time::Timestamp;
+use crate::gateway::simulator::Record;
+use crate::store::{messages, rates, replies};
 use crate::{campaign, dataset};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
@@ -30,6 +33,16 @@ pub struct Report {
     /// Pages that people looked at.
     pub visits: u64,
     pub datasets_verified: u64,
+    /// Messages that the first gateway did not take and the second did; and how often the first one's circuit was open in a row at the end.
+    pub failed_over: u64,
+    pub circuit_openings: u32,
+    /// Opt-outs that were confirmed.
+    pub confirmations: u64,
+    /// Replies that wait for the staff; of these, people who want to be called.
+    pub inbox: u64,
+    pub call_backs: u64,
+    /// Over how many hours nine tenths of the first day's messages were spread.
+    pub spread_hours: f64,
 }
 
 #[derive(Serialize)]
@@ -77,6 +90,7 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
             });
         }
     }
+    let around = around_the_message(world, &record).await?;
     let zone = world.plan.time_zone.into();
     let outside = record.submits.iter().filter(|(at, _)| !world.plan.hours.is_open(*at, &zone)).count();
     Ok(Report {
@@ -94,5 +108,37 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
         pushes: record.pushes,
         visits: record.visits,
         datasets_verified: verified,
+        failed_over: around.failed_over,
+        circuit_openings: around.circuit_openings,
+        confirmations: around.confirmations,
+        inbox: around.inbox,
+        call_backs: around.call_backs,
+        spread_hours: around.spread_hours,
+    })
+}
+
+struct Around {
+    failed_over: u64,
+    circuit_openings: u32,
+    confirmations: u64,
+    inbox: u64,
+    call_backs: u64,
+    spread_hours: f64,
+}
+
+async fn around_the_message(world: &World, record: &Record) -> Result<Around> {
+    let mut connection = world.installation.store.read().await?;
+    let states = rates::states(&mut connection, world.now()).await?;
+    let first_day = |at: &Timestamp| at.since(world.began_at).as_secs() < 86_400;
+    let mut wave: Vec<Timestamp> = record.submits.iter().map(|(at, _)| *at).filter(first_day).collect();
+    wave.sort_unstable();
+    let (from, to) = (wave.first().copied().unwrap_or(world.began_at), wave.get(wave.len() * 9 / 10).copied().unwrap_or(world.began_at));
+    Ok(Around {
+        failed_over: messages::failed_over(&mut connection).await?,
+        circuit_openings: states.get("first").map_or(0, |state| state.openings),
+        confirmations: messages::confirmed_opt_outs(&mut connection).await?,
+        inbox: replies::inbox(&mut connection, None, false).await?.len() as u64,
+        call_backs: replies::inbox(&mut connection, Some("call_me"), false).await?.len() as u64,
+        spread_hours: (to.since(from).as_secs_f64() / 360.0).round() / 10.0,
     })
 }

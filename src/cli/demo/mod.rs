@@ -119,5 +119,9 @@ fn show(report: &Report) {
         report.datasets_verified,
         report.applications.len()
     );
+    println!(
+        "Around the message: the first gateway was down, {} messages went through the second; the first wave was spread over {} hours; {} opt-outs confirmed; {} replies wait for the staff, {} of them want a call",
+        report.failed_over, report.spread_hours, report.confirmations, report.inbox, report.call_backs
+    );
     println!("{:.1} s", report.wall_seconds);
 }

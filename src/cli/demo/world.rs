@@ -48,7 +48,10 @@ const LISTS: [DemoList; 6] = [
 const CAMPAIGNS: [(&str, &[&str]); 3] =
     [("SHANHAI", &["SH-BRAND", "SH-FIRM", "SH-H6"]), ("YUNCHUAN", &["YC-TOWER", "YC-CARE"]), ("QINGHE", &["QH-CLINIC", "QH-FIRM"])];
 
-pub const GATEWAY: &str = "simulator";
+const GATEWAY: &str = "simulator";
+/// A gateway that nobody answers at, and the simulator behind it.
+pub const ROUTE: &str = "demo";
+const FIRST: &str = "first";
 pub const RATE: u32 = 20;
 /// A folder with this file in it is a demo's, and may be emptied for the next one.
 const MARK: &str = ".fieldworkd-demo";
@@ -101,7 +104,7 @@ impl World {
         let mut lines = Vec::new();
         for (code, applications) in CAMPAIGNS {
             let applications: Vec<String> = applications.iter().map(|code| (*code).to_owned()).collect();
-            let request = LaunchRequest { code, applications: &applications, plan: &self.plan_file, gateway: GATEWAY, budget: None, dry_run: false };
+            let request = LaunchRequest { code, applications: &applications, plan: &self.plan_file, gateway: ROUTE, budget: None, dry_run: false };
             let report = campaign::launch(&self.installation, &request).await?;
             lines.push(format!(
                 "{code}: {} people ({} by telephone only), at most {} parts or {:.2} {}",
@@ -153,6 +156,10 @@ fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Co
         ("WEB__PUBLIC_URL", format!("http://{web}")),
         ("DATASET__FOLDER", path("datasets")),
         ("GATEWAY__SIMULATOR__RATE_PER_SECOND", RATE.to_string()),
+        // The first gateway is down: its circuit opens, and the second one takes over.
+        ("GATEWAY__FIRST__FILE", "gateways/kannel.toml".to_owned()),
+        ("GATEWAY__FIRST__RATE_PER_SECOND", RATE.to_string()),
+        ("ROUTE__DEMO__GATEWAYS", format!("{FIRST}, {GATEWAY}")),
         // One at a time: virtual time then stands still while a message is under way.
         ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
     ];
@@ -161,6 +168,10 @@ fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Co
     let mut config = Config::load(None, environment)?;
     if let Some(gateway) = config.gateways.get_mut(GATEWAY) {
         gateway.definition = gateway.definition.replace("127.0.0.1:9700", &simulator.to_string());
+    }
+    if let Some(gateway) = config.gateways.get_mut(FIRST) {
+        // Port 1 of loopback: nobody is there.
+        gateway.definition = gateway.definition.replace("127.0.0.1:13013", "127.0.0.1:1");
     }
     config.datasets = PathBuf::from(path("datasets"));
     Ok(config)

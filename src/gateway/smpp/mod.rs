@@ -6,7 +6,7 @@
 //!
 //! [`session`] keeps the connection, [`delivery`] reads what comes back on it.
 
-mod delivery;
+pub mod delivery;
 mod session;
 
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub(super) struct File {
 /// How a receipt names its message.
 #[derive(Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum ReceiptId {
+pub enum ReceiptId {
     /// By the id of the answer to its submit.
     #[default]
     Same,

@@ -14,6 +14,7 @@ use super::http::{judged, read_answer};
 use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use crate::config::GatewayConfig;
 use file::GatewayFile;
+pub use pattern::Pattern;
 use request::{About, Account};
 
 pub struct TemplateGateway {

@@ -1,0 +1,12 @@
+//! List files as applicants hand them in.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(rows) = fieldworkd::intake::read_table(data) {
+        for cell in rows.iter().flat_map(|row| &row.cells) {
+            let _ = fieldworkd::domain::phone::Phone::parse(cell, phonenumber::country::CN);
+        }
+    }
+});

@@ -1,0 +1,18 @@
+//! What an SMSC delivers: a deliver_sm, read by the library and then by us.
+#![no_main]
+
+use fieldworkd::gateway::smpp::ReceiptId;
+use fieldworkd::gateway::smpp::delivery::read_delivery;
+use libfuzzer_sys::fuzz_target;
+use rusmpp::pdus::DeliverSm;
+use rusmpp::types::OctetString;
+use rusmpp::values::{DataCoding, EsmClass};
+
+fuzz_target!(|data: &[u8]| {
+    let [class, coding, body @ ..] = data else { return };
+    let Ok(text) = OctetString::from_vec(body[..body.len().min(255)].to_vec()) else { return };
+    let pdu = DeliverSm::builder().esm_class(EsmClass::from(*class)).data_coding(DataCoding::from(*coding)).short_message(text).build();
+    for receipt_id in [ReceiptId::Same, ReceiptId::DecimalOfHex] {
+        let _ = read_delivery(&pdu, receipt_id);
+    }
+});

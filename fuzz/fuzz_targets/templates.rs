@@ -1,0 +1,19 @@
+//! Texts, plans and gateway files as operators write them.
+#![no_main]
+
+use fieldworkd::domain::contact_plan::PlanFile;
+use fieldworkd::domain::sms_text::{Template, segment, split};
+use fieldworkd::gateway::template::Pattern;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let text = String::from_utf8_lossy(data);
+    let _ = Template::parse(&text);
+    let _ = Pattern::parse(&text);
+    let (_, parts) = split(&text);
+    assert_eq!(parts.len() as u32, segment(&text).parts);
+    assert_eq!(parts.concat(), text);
+    if let Ok(plan) = PlanFile::parse(&text) {
+        let _ = plan.check();
+    }
+});
