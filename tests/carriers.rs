@@ -86,7 +86,8 @@ fn smpp_file(port: u16) -> String {
 
 /// The account of the SMSC, and a doubt that is shown at once.
 fn account(config: &mut String) {
-    *config = config.replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"").replace("tick_every", "show_doubt_after = \"1s\"\ntick_every");
+    *config =
+        config.replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"").replace("show_doubt_after = \"2h\"", "show_doubt_after = \"1s\"");
 }
 
 const SECRET: (&str, &str) = ("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "secret");
@@ -164,7 +165,8 @@ async fn an_smsc_that_does_not_let_us_in() {
     let site = &sites[0];
     let daemon = site.daemon(&[("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "wrong")]).await;
     wait_until("the alarm is raised", async || site.log().contains("account does not work")).await;
-    assert_eq!(count(&site.states().await, "deferred"), 3);
+    let states = site.states().await;
+    assert!(states.iter().all(|(state, _)| ["deferred", "submitting"].contains(&state.as_str())), "nobody is failed: {states:?}");
     assert!(smsc.submits().is_empty() && !site.log().contains("wrong"));
     drop(daemon);
 }
@@ -225,7 +227,7 @@ async fn kannel_over_http() {
             count(&states, "delivered") >= 10 && count(&states, "undelivered") == 1
         })
         .await;
-        assert!(smsc.events("submit").len() >= begun + 12, "{}", site.log());
+        wait_until("the SMSC has told of all of them", async || smsc.events("submit").len() >= begun + 12).await;
         let text: String =
             smsc.events("submit").iter().rev().filter(|e| e["to"].as_str().unwrap().ends_with("07")).map(|e| e["text"].as_str().unwrap()).collect();
         assert!(text.contains("受访者7您好"), "{text}");

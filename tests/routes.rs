@@ -73,10 +73,10 @@ async fn a_gateway_that_says_too_fast_is_slowed_down_and_recovers() {
     for app in TestApp::on_each_engine(Script::faultless(3, 20), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "30")]).await {
         launch(&app, 100, PLAN, "simulator", None).await;
         app.play_until(monday() + Duration::from_secs(20)).await;
-        let slowed = rates::states(&mut *app.installation.store.read().await.unwrap(), app.clock.now()).await.unwrap()["simulator"].pace_permille;
+        let slowed = rates::states(&mut app.installation.store.read().await.unwrap(), app.clock.now()).await.unwrap()["simulator"].pace_permille;
         assert!(slowed < 1000, "{}: {slowed}", app.engine);
         app.play_until(monday() + Duration::from_secs(1800)).await;
-        let after = rates::states(&mut *app.installation.store.read().await.unwrap(), app.clock.now()).await.unwrap()["simulator"].pace_permille;
+        let after = rates::states(&mut app.installation.store.read().await.unwrap(), app.clock.now()).await.unwrap()["simulator"].pace_permille;
         assert_eq!((app.simulator.record().taken.len(), after), (100, 1000), "{}", app.engine);
     }
 }

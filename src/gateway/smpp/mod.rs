@@ -1,12 +1,13 @@
-//! SMPP 3.4: a carrier's SMSC, spoken to by the `rusmpp` crates over one connection of our own (transceiver).
+//! SMPP 3.4: a carrier's SMSC, over one connection of our own (transceiver). The PDUs are the `rusmpp` crate's.
 //!
 //! `in_flight` of the configuration is the window. Long messages go in parts with a user data header; the receipt is asked for with the last part.
 //! A submit without an answer when the connection drops is in doubt: SMPP 3.4's query_sm needs the id that the lost answer would have brought, so
 //! such a doubt is settled by a receipt, or by a person.
 //!
-//! [`session`] keeps the connection, [`delivery`] reads what comes back on it.
+//! [`session`] keeps the connection, [`link`] carries PDUs over it, [`delivery`] reads what the SMSC delivers.
 
 pub mod delivery;
+mod link;
 mod session;
 
 use std::sync::Arc;
@@ -14,11 +15,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusmpp::CommandStatus;
 use rusmpp::pdus::SubmitSm;
 use rusmpp::types::{COctetString, OctetString};
 use rusmpp::values::{DataCoding, EsmClass, Npi, RegisteredDelivery, Ton};
-use rusmppc::error::Error;
+use rusmpp::{Command, CommandStatus, Pdu};
 use serde::Deserialize;
 
 use super::{Capabilities, Delivery, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::domain::sms_text::{Encoding, encode_gsm7, split};
 use crate::domain::time::parse_duration;
+use link::NoAnswer;
 use session::{NotBound, Sessions};
 
 /// The gateway's file. `user` of the configuration is the system id, its secret the password.
@@ -155,14 +156,14 @@ impl Smpp {
             Ok(pdus) => pdus,
             Err(outcome) => return (outcome, "not sent".into()),
         };
-        let client = match self.sessions.client().await {
-            Ok(client) => client,
+        let link = match self.sessions.link().await {
+            Ok(link) => link,
             Err(NotBound::Refused(code)) => return (Outcome::AccountFailure { code: code.clone() }, format!("bind refused: {code}")),
             Err(NotBound::NoConnection) => return (Outcome::PassingFailure { code: "no_connection".into() }, "no connection".into()),
         };
         let mut id = None;
         for (part, pdu) in pdus.into_iter().enumerate() {
-            let answer = client.submit_sm(pdu).await;
+            let answer = link.request(pdu).await;
             let told = told(&answer);
             match judge(answer) {
                 Ok(given) => id = given,
@@ -176,36 +177,39 @@ impl Smpp {
     }
 }
 
-/// SMPP 3.4, 5.1.3: a status says that the message was not taken. The answer to a submit, or what it means for the message.
-fn judge(answer: Result<rusmpp::pdus::SubmitSmResp, Error>) -> Result<Option<String>, Outcome> {
-    let response = match answer {
-        Ok(response) => return Ok(Some(response.message_id().as_str().to_owned()).filter(|id| !id.is_empty())),
-        Err(Error::UnexpectedResponse { response }) => response,
-        Err(Error::Encode(_)) => return Err(Outcome::AccountFailure { code: "request_malformed".into() }),
-        Err(Error::ResponseTimeout { .. }) => return Err(Outcome::InDoubt { code: "timeout".into() }),
+/// SMPP 3.4, 5.1.3: a status says that the message was not taken. The id that a submit was given, or what its answer means for the message.
+fn judge(answer: Result<Command, NoAnswer>) -> Result<Option<String>, Outcome> {
+    let response = answer.map_err(|error| match error {
+        NoAnswer::NotSent => Outcome::PassingFailure { code: "no_connection".into() },
         // It may have been written before the connection went.
-        Err(_) => return Err(Outcome::InDoubt { code: "connection_lost".into() }),
-    };
+        NoAnswer::Lost => Outcome::InDoubt { code: "connection_lost".into() },
+        NoAnswer::TimedOut => Outcome::InDoubt { code: "timeout".into() },
+    })?;
     let code = format!("{:?}", response.status());
-    Err(match response.status() {
-        CommandStatus::EsmeRok => Outcome::InDoubt { code: "answer_unreadable".into() },
-        CommandStatus::EsmeRinvdstadr => Outcome::RefusedNumber { code },
-        CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful => Outcome::SlowDown { code, retry_after: None },
-        CommandStatus::EsmeRinvsrcadr
-        | CommandStatus::EsmeRinvbndsts
-        | CommandStatus::EsmeRinvsysid
-        | CommandStatus::EsmeRinvpaswd
-        | CommandStatus::EsmeRbindfail => Outcome::AccountFailure { code },
+    Err(match (response.status(), response.pdu()) {
+        (CommandStatus::EsmeRok, Some(Pdu::SubmitSmResp(taken))) => {
+            return Ok(Some(taken.message_id().as_str().to_owned()).filter(|id| !id.is_empty()));
+        }
+        (CommandStatus::EsmeRok, _) => Outcome::InDoubt { code: "answer_unreadable".into() },
+        (CommandStatus::EsmeRinvdstadr, _) => Outcome::RefusedNumber { code },
+        (CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful, _) => Outcome::SlowDown { code, retry_after: None },
+        (
+            CommandStatus::EsmeRinvsrcadr
+            | CommandStatus::EsmeRinvbndsts
+            | CommandStatus::EsmeRinvsysid
+            | CommandStatus::EsmeRinvpaswd
+            | CommandStatus::EsmeRbindfail,
+            _,
+        ) => Outcome::AccountFailure { code },
         _ => Outcome::PassingFailure { code },
     })
 }
 
-fn told(answer: &Result<rusmpp::pdus::SubmitSmResp, Error>) -> String {
+fn told(answer: &Result<Command, NoAnswer>) -> String {
     match answer {
-        Ok(_) => "submit_sm_resp ESME_ROK".into(),
-        Err(Error::UnexpectedResponse { response }) => format!("submit_sm_resp {:?}", response.status()),
-        Err(Error::ResponseTimeout { timeout, .. }) => format!("no answer within {timeout:?}"),
-        Err(_) => "the connection was lost".into(),
+        Ok(response) => format!("submit_sm_resp {:?}", response.status()),
+        Err(NoAnswer::TimedOut) => "no answer in time".into(),
+        Err(NoAnswer::NotSent | NoAnswer::Lost) => "the connection was lost".into(),
     }
 }
 

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
 use rusmpp::pdus::{BindTransceiver, DeliverSmResp};
 use rusmpp::types::COctetString;
 use rusmpp::values::InterfaceVersion;
 use rusmpp::{Command, CommandStatus, Pdu};
-use rusmppc::error::Error;
-use rusmppc::{Client, ConnectionBuilder, Event};
+use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::delivery::read_delivery;
+use super::link::Link;
 use super::{CONNECT_TIMEOUT, File};
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -50,7 +51,7 @@ pub struct Sessions {
 
 #[derive(Default)]
 struct Current {
-    client: Option<Client>,
+    link: Option<Link>,
     failures: u32,
     not_before: Option<Timestamp>,
     refused: Option<String>,
@@ -74,20 +75,20 @@ impl Sessions {
     }
 
     /// The bound connection; made anew if there is none, unless that has just failed.
-    pub async fn client(&self) -> Result<Client, NotBound> {
+    pub async fn link(&self) -> Result<Link, NotBound> {
         let mut current = self.current.lock().await;
-        if let Some(client) = current.client.as_ref().filter(|client| !client.is_closed()) {
-            return Ok(client.clone());
+        if let Some(link) = current.link.as_ref().filter(|link| !link.is_closed()) {
+            return Ok(link.clone());
         }
-        current.client = None;
+        current.link = None;
         if current.not_before.is_some_and(|at| at > self.clock.now()) {
             return Err(current.refused.clone().map_or(NotBound::NoConnection, NotBound::Refused));
         }
         match self.bind().await {
-            Ok(client) => {
+            Ok(link) => {
                 tracing::info!(gateway = self.gateway, "bound to the SMSC");
-                *current = Current { client: Some(client.clone()), ..Current::default() };
-                Ok(client)
+                *current = Current { link: Some(link.clone()), ..Current::default() };
+                Ok(link)
             }
             Err(error) => {
                 current.failures += 1;
@@ -100,26 +101,7 @@ impl Sessions {
         }
     }
 
-    async fn bind(&self) -> Result<Client, NotBound> {
-        let builder = ConnectionBuilder::new()
-            .enquire_link_interval(self.enquire_link_every)
-            .enquire_link_response_timeout(self.response_timeout)
-            .response_timeout(self.response_timeout)
-            .disable_interface_version_check();
-        let connected = timeout(CONNECT_TIMEOUT, async {
-            if self.file.tls {
-                let (client, events) = builder.connect(format!("smpps://{}", self.file.address)).await.map_err(|_| NotBound::NoConnection)?;
-                self.listen(client.clone(), events);
-                return Ok(client);
-            }
-            let stream = TcpStream::connect(&self.file.address).await.map_err(|_| NotBound::NoConnection)?;
-            // Each PDU goes at once.
-            let _ = stream.set_nodelay(true);
-            let (client, events) = builder.connected(stream);
-            self.listen(client.clone(), events);
-            Ok(client)
-        });
-        let client = connected.await.map_err(|_| NotBound::NoConnection)??;
+    async fn bind(&self) -> Result<Link, NotBound> {
         let long = |key: &str| NotBound::Refused(format!("{key}_too_long"));
         let bind = BindTransceiver::builder()
             .interface_version(InterfaceVersion::Smpp3_4)
@@ -127,29 +109,40 @@ impl Sessions {
             .password(self.password.reveal().parse::<COctetString<1, 9>>().map_err(|_| long("secret"))?)
             .system_type(self.file.system_type.parse::<COctetString<1, 13>>().map_err(|_| long("system_type"))?)
             .build();
-        match client.bind_transceiver(bind).await {
-            Ok(_) => Ok(client),
-            Err(error) => {
-                let _ = client.close().await;
-                match error {
-                    Error::UnexpectedResponse { response } if response.status() != CommandStatus::EsmeRsyserr => {
-                        Err(NotBound::Refused(format!("{:?}", response.status())))
-                    }
-                    _ => Err(NotBound::NoConnection),
-                }
+        let connected = timeout(CONNECT_TIMEOUT, self.connect()).await;
+        let (link, incoming) = connected.map_err(|_| NotBound::NoConnection)?.ok_or(NotBound::NoConnection)?;
+        let answer = link.request(bind).await.map_err(|_| NotBound::NoConnection)?;
+        match answer.status() {
+            CommandStatus::EsmeRok => {
+                self.listen(link.clone(), incoming);
+                Ok(link)
             }
+            CommandStatus::EsmeRsyserr => Err(NotBound::NoConnection),
+            refused => Err(NotBound::Refused(format!("{refused:?}"))),
         }
     }
 
+    async fn connect(&self) -> Option<(Link, mpsc::Receiver<Command>)> {
+        let stream = TcpStream::connect(&self.file.address).await.ok()?;
+        // Each PDU goes at once.
+        let _ = stream.set_nodelay(true);
+        if !self.file.tls {
+            return Some(Link::over(stream, self.enquire_link_every, self.response_timeout));
+        }
+        let host = self.file.address.rsplit_once(':').map_or(self.file.address.as_str(), |(host, _)| host);
+        crate::http_client::use_ring();
+        let connector = TlsConnector::from(Arc::new(ClientConfig::with_platform_verifier().ok()?));
+        let stream = connector.connect(host.to_owned().try_into().ok()?, stream).await.ok()?;
+        Some(Link::over(stream, self.enquire_link_every, self.response_timeout))
+    }
+
     /// Hands on what the SMSC delivers, for as long as the connection stands.
-    fn listen(&self, client: Client, mut events: impl Stream<Item = Event> + Send + Unpin + 'static) {
+    fn listen(&self, link: Link, mut incoming: mpsc::Receiver<Command>) {
         let (gateway, file, deliver) = (self.gateway.clone(), self.file.clone(), self.deliver.clone());
         tokio::spawn(async move {
-            while let Some(event) = events.next().await {
-                match event {
-                    Event::Incoming(command) => hand_on(&client, &file, &deliver, &command).await,
-                    // The crate's own words may hold what was read.
-                    Event::Error(_) => tracing::warn!(gateway, "the connection to the SMSC is in trouble"),
+            while let Some(command) = incoming.recv().await {
+                if !hand_on(&link, &file, &deliver, &command).await {
+                    break;
                 }
             }
             tracing::warn!(gateway, "the connection to the SMSC is gone");
@@ -160,7 +153,7 @@ impl Sessions {
         let mut deliveries = self.deliveries.lock().await;
         loop {
             // Receipts and replies come only while we are bound, whether or not there is something to send.
-            let _ = self.client().await;
+            let _ = self.link().await;
             if let Ok(Some(delivery)) = timeout(LOOK_EVERY, deliveries.recv()).await {
                 return delivery;
             }
@@ -168,18 +161,18 @@ impl Sessions {
     }
 
     pub async fn close(&self) {
-        if let Some(client) = self.current.lock().await.client.take() {
-            let _ = timeout(CONNECT_TIMEOUT, client.unbind()).await;
-            let _ = client.close().await;
+        if let Some(link) = self.current.lock().await.link.take() {
+            let _ = timeout(CONNECT_TIMEOUT, link.request(Pdu::Unbind)).await;
         }
     }
 }
 
-async fn hand_on(client: &Client, file: &File, deliver: &mpsc::Sender<Delivery>, command: &Command) {
+/// False: the SMSC takes leave.
+async fn hand_on(link: &Link, file: &File, deliver: &mpsc::Sender<Delivery>, command: &Command) -> bool {
     let sequence = command.sequence_number();
     match command.pdu() {
         Some(Pdu::DeliverSm(pdu)) => {
-            let client = client.clone();
+            let link = link.clone();
             let (receipts, replies) = read_delivery(pdu, file.receipt_id);
             let (delivery, taken) = Delivery::new(receipts, replies);
             let sent = deliver.send(delivery).await;
@@ -190,13 +183,14 @@ async fn hand_on(client: &Client, file: &File, deliver: &mpsc::Sender<Delivery>,
                     // SMPP 3.4, 5.1.3: a temporary error of the receiving side; it is delivered again.
                     false => CommandStatus::EsmeRxTAppn,
                 };
-                let _ = client.status(status).deliver_sm_resp(sequence, DeliverSmResp::default()).await;
+                link.respond(sequence, status, DeliverSmResp::default()).await;
             });
+            true
         }
         Some(Pdu::Unbind) => {
-            let _ = client.unbind_resp(sequence).await;
-            let _ = client.close().await;
+            link.respond(sequence, CommandStatus::EsmeRok, Pdu::UnbindResp).await;
+            false
         }
-        _ => {}
+        _ => true,
     }
 }
