@@ -102,7 +102,9 @@ async fn daemons_claim_one_after_another() {
 
 #[tokio::test]
 async fn a_submit_whose_daemon_died_is_asked_after_and_never_sent_again() {
-    for app in TestApp::on_each_engine(Script::faultless(3, 50), &[]).await {
+    // The answer takes its time, so that the daemon can be cut off while it waits.
+    let script = Script { latency_millis: 300, ..Script::faultless(3, 50) };
+    for app in TestApp::on_each_engine(script, &[]).await {
         app.in_field(4, "").await;
         // A daemon marks the messages and is gone before it submits them: the task is cut off in its first HTTP request.
         let dying = tokio::spawn({
