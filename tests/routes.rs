@@ -2,15 +2,21 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{PLAN, TestApp, list, local, monday, number};
 use fieldworkd::campaign::{self, LaunchRequest};
 use fieldworkd::clock::Clock;
+use fieldworkd::config::GatewayConfig;
 use fieldworkd::dispatch::Dispatcher;
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::suppression::SuppressionReason;
+use fieldworkd::domain::time::Timestamp;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
+use fieldworkd::gateway::{self, Push};
+use fieldworkd::installation::Installation;
 use fieldworkd::intake::{SuppressionDefaults, import_suppressions};
 use fieldworkd::store::campaigns::CampaignState;
 use fieldworkd::store::{campaigns, exchanges, messages, rates, replies};
@@ -195,5 +201,81 @@ async fn a_clock_that_is_set_back_holds_up_for_seconds() {
         }
         let record = app.simulator.record();
         assert_eq!((record.taken.len(), record.over_rate(50)), (30, 0), "{}", app.engine);
+    }
+}
+
+/// What a recorder that speaks Alibaba Cloud's SendSms and SendBatchSms was asked: the numbers of each request, and when.
+type Asked = Arc<Mutex<Vec<(Timestamp, Vec<String>)>>>;
+
+/// Refuses every request that holds `bad`, and takes the others.
+async fn alibaba_recorder(clock: Arc<dyn Clock>, bad: String) -> (String, Asked) {
+    let asked: Asked = Arc::default();
+    let seen = asked.clone();
+    let app = axum::Router::new().fallback(async move |request: axum::extract::Request| {
+        let (parts, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        let fields = |text: &[u8]| form_urlencoded::parse(text).into_owned().collect::<BTreeMap<String, String>>();
+        let (query, form) = (fields(parts.uri.query().unwrap_or_default().as_bytes()), fields(&body));
+        let numbers: Vec<String> = match form.get("PhoneNumberJson") {
+            Some(list) => serde_json::from_str(list).unwrap(),
+            None => vec![query["PhoneNumbers"].clone()],
+        };
+        let mut seen = seen.lock().unwrap();
+        let answer = match numbers.contains(&bad) {
+            true => r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL","Message":"x"}"#.to_owned(),
+            false => format!(r#"{{"Code":"OK","BizId":"biz{}"}}"#, seen.len()),
+        };
+        seen.push((clock.now(), numbers));
+        answer
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itself() {
+    for mut app in TestApp::on_each_engine(Script::faultless(3, 100), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "40")]).await {
+        let clock: Arc<dyn Clock> = app.clock.clone();
+        let (url, asked) = alibaba_recorder(clock.clone(), number(5)).await;
+        let definition = include_str!("../config/gateways/alibaba.toml").replace("https://dysmsapi.aliyuncs.com", &url);
+        let config = GatewayConfig { definition, user: "u".into(), ..app.installation.config.gateways["simulator"].clone() };
+        let gateway = gateway::open(&config, &clock, "http://127.0.0.1/hooks").unwrap_or_else(|problem| panic!("{problem}"));
+        let keys = fieldworkd::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
+        let (config, store) = (app.installation.config.clone(), app.installation.store.clone());
+        let gateways = [("simulator".to_owned(), gateway.clone())].into();
+        app.installation = Arc::new(Installation { config, store, keys, clock: clock.clone(), gateways });
+        app.dispatcher = Dispatcher::new(app.installation.clone());
+        launch(&app, 100, PLAN, "simulator", None).await;
+        app.play_until(monday() + Duration::from_secs(60)).await;
+
+        let asked = asked.lock().unwrap().clone();
+        let most = asked.iter().map(|(_, numbers)| numbers.len()).max().unwrap();
+        assert_eq!(
+            most,
+            40,
+            "{}: a full request holds what the rate allows in a second: {:?}",
+            app.engine,
+            asked.iter().map(|(_, n)| n.len()).collect::<Vec<_>>()
+        );
+        for (at, _) in &asked {
+            let within = |other: &&(Timestamp, Vec<String>)| (0..1000).contains(&(other.0.0 - at.0));
+            let numbers: usize = asked.iter().filter(within).map(|(_, numbers)| numbers.len()).sum();
+            assert!(numbers <= 40, "{}: {numbers} within a second", app.engine);
+        }
+        // The bad number spoiled its request; then each of that request was tried alone, and it alone is refused.
+        let states = messages::count_by_state(&mut *app.installation.store.read().await.unwrap()).await.unwrap();
+        assert_eq!(states, [("accepted".to_owned(), 99), ("refused".to_owned(), 1)], "{}", app.engine);
+        // A receipt names one message of a request by the request's id and the number.
+        let (index, numbers) =
+            asked.iter().enumerate().map(|(index, (_, numbers))| (index, numbers)).find(|(_, n)| n.len() > 1 && !n.contains(&number(5))).unwrap();
+        let push = format!(r#"[{{"phone_number":"{}","success":true,"biz_id":"biz{index}","out_id":"batch-x","err_code":"DELIVERED"}}]"#, numbers[1]);
+        let headers = Default::default();
+        let receipts = gateway.parse_receipts(Push { url: "", query: "", headers: &headers, body: push.as_bytes() }).unwrap();
+        fieldworkd::dispatch::incoming::take_receipts(&app.installation, "simulator", receipts).await.unwrap();
+        let mut connection = app.installation.store.read().await.unwrap();
+        let states = messages::count_by_state(&mut connection).await.unwrap();
+        assert!(states.contains(&("delivered".to_owned(), 1)), "{}: {states:?}", app.engine);
     }
 }

@@ -42,6 +42,11 @@ impl Route {
         self.legs.iter().map(|leg| leg.gateway.as_str())
     }
 
+    /// The gateways that take a number, working or not.
+    pub fn fitting(&self, phone: &Phone) -> impl Iterator<Item = &str> {
+        self.legs.iter().filter(|leg| leg.takes(phone)).map(|leg| leg.gateway.as_str())
+    }
+
     /// The gateway for a number: the first that takes it and is usable; among those with shares, the same one for the same number as long as it is
     /// usable. `avoid` is chosen only when there is no other.
     pub fn choose(&self, phone: &Phone, phone_hash: &str, avoid: Option<&str>, is_usable: impl Fn(&str) -> bool) -> Way<'_> {

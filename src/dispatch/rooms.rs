@@ -88,7 +88,10 @@ impl Rooms {
     pub fn place(&mut self, route: &Route, phone: &Phone, phone_hash: &str, avoid: Option<&str>, now: Timestamp) -> Place {
         match route.choose(phone, phone_hash, avoid, |name| self.0.get(name).is_some_and(|room| !room.paused)) {
             Way::Never => Place::Never,
-            Way::NoneNow => Place::Later(self.opens_at(now).max(now + ENOUGH)),
+            Way::NoneNow => {
+                let opens = route.fitting(phone).filter_map(|name| self.0.get(name)).map(|room| room.opens_at).min();
+                Place::Later(opens.unwrap_or(now).max(now + ENOUGH))
+            }
             Way::Through(name) => match self.0.get_mut(name) {
                 Some(room) if room.left > 0 => {
                     room.left -= 1;
