@@ -267,7 +267,7 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
             assert!(numbers <= 40, "{}: {numbers} within a second", app.engine);
         }
         // The bad number spoiled its request; then each of that request was tried alone, and it alone is refused.
-        let states = messages::count_by_state(&mut *app.installation.store.read().await.unwrap()).await.unwrap();
+        let states = messages::count_by_state(&mut app.installation.store.read().await.unwrap()).await.unwrap();
         assert_eq!(states, [("accepted".to_owned(), 99), ("refused".to_owned(), 1)], "{}", app.engine);
         // A receipt names one message of a request by the request's id and the number.
         let (index, numbers) =

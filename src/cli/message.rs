@@ -6,6 +6,8 @@ use serde_json::json;
 
 use super::output;
 use crate::dispatch::doubt::{self, Verdict};
+use crate::domain::contact_plan::CONFIRMATION_STEP;
+use crate::gateway::CONFIRMATION;
 use crate::installation::Installation;
 use crate::store::{exchanges, messages};
 
@@ -59,7 +61,7 @@ async fn doubts(installation: &Installation, all: bool, as_json: bool) -> Result
     let doubts = doubt::for_a_person(installation, all).await?;
     if as_json {
         let shown = doubts.iter().map(|d| {
-            json!({ "reference": d.reference, "campaign": d.campaign, "applications": d.applications, "step": d.step + 1, "gateway": d.gateway,
+            json!({ "reference": d.reference, "campaign": d.campaign, "applications": d.applications, "step": step_of(d), "gateway": d.gateway,
                     "code": d.code, "submitted_at": d.submitted_at.rfc3339(chrono_tz::UTC) })
         });
         return output::json(&shown.collect::<Vec<_>>());
@@ -70,7 +72,7 @@ async fn doubts(installation: &Installation, all: bool, as_json: bool) -> Result
             d.reference.clone(),
             d.campaign.clone(),
             d.applications.clone(),
-            (d.step + 1).to_string(),
+            step_of(d),
             d.gateway.clone(),
             code,
             d.submitted_at.rfc3339(chrono_tz::UTC),
@@ -84,6 +86,14 @@ async fn doubts(installation: &Installation, all: bool, as_json: bool) -> Result
         println!("Ask the gateway's operator, then: fieldworkd message settle REFERENCE --as sent|not-sent");
     }
     Ok(())
+}
+
+/// Steps are counted from 1; the answer to an opt-out is none of the plan's.
+fn step_of(doubt: &messages::ShownDoubt) -> String {
+    match doubt.step {
+        CONFIRMATION_STEP => CONFIRMATION.to_owned(),
+        step => (step + 1).to_string(),
+    }
 }
 
 async fn show(installation: &Installation, reference: &str, as_json: bool) -> Result<()> {

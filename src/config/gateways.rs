@@ -1,0 +1,76 @@
+//! The section of one gateway, and the files that describe gateways.
+
+use std::path::Path;
+
+use ipnet::IpNet;
+
+use super::{GatewayConfig, Reader};
+use crate::domain::personal::Personal;
+
+pub(super) fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>) -> Option<GatewayConfig> {
+    if !crate::domain::programme::is_code(name) {
+        r.problem("", "a gateway's name takes letters, digits, «-» and «_»".into());
+    }
+    let file = r.text("file").unwrap_or_default();
+    let definition = match folder {
+        _ if file.is_empty() => Err("name the gateway's file, such as gateways/simulator.toml".to_owned()),
+        Some(folder) => std::fs::read_to_string(folder.join(&file)).map_err(|e| format!("{}: {e}", folder.join(&file).display())),
+        None => shipped_gateway(&file).map(str::to_owned).ok_or_else(|| format!("{file} is not a shipped gateway file")),
+    };
+    let definition = definition.map_err(|problem| r.problem("file", problem)).ok();
+    let secret_file = r.text("secret_file").filter(|p| !p.is_empty());
+    let secret = match (r.text("secret"), secret_file) {
+        (Some(_), Some(_)) => {
+            r.problem("secret", "set either secret (from the environment) or secret_file, not both".into());
+            None
+        }
+        (Some(secret), None) => Some(secret),
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text.trim().to_owned()),
+            Err(error) => {
+                r.problem("secret_file", format!("{path}: {error}"));
+                None
+            }
+        },
+        (None, None) => Some(String::new()),
+    };
+    let gateway = GatewayConfig {
+        name: name.to_owned(),
+        definition: definition.unwrap_or_default(),
+        rate_per_second: u32::try_from(r.number("rate_per_second", 10, 1..=100_000)).unwrap_or(10),
+        in_flight: u32::try_from(r.number("in_flight", 16, 1..=4096)).unwrap_or(16),
+        price_per_part: r.decimal("price_per_part", 0.0),
+        currency: r.text("currency").unwrap_or_else(|| "CNY".into()),
+        user: r.text("user").unwrap_or_default(),
+        allow: read_networks(r, "allow"),
+        secret: Personal::new(secret?),
+    };
+    Some(gateway)
+}
+
+/// Networks, or single addresses.
+pub(super) fn read_networks(r: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
+    let raw = r.texts(key);
+    let mut networks = Vec::new();
+    for text in raw {
+        match text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)) {
+            Ok(network) => networks.push(network),
+            Err(_) => r.problem(key, format!("«{text}» is no network; write it like 203.0.113.0/24 or 203.0.113.7")),
+        }
+    }
+    networks
+}
+
+/// The gateway files that are built in, for running without any file.
+fn shipped_gateway(file: &str) -> Option<&'static str> {
+    match file {
+        "gateways/simulator.toml" => Some(include_str!("../../config/gateways/simulator.toml")),
+        "gateways/kannel.toml" => Some(include_str!("../../config/gateways/kannel.toml")),
+        "gateways/alibaba.toml" => Some(include_str!("../../config/gateways/alibaba.toml")),
+        "gateways/tencent.toml" => Some(include_str!("../../config/gateways/tencent.toml")),
+        "gateways/rapidpro.toml" => Some(include_str!("../../config/gateways/rapidpro.toml")),
+        "gateways/smpp.toml" => Some(include_str!("../../config/gateways/smpp.toml")),
+        "gateways/twilio.toml" => Some(include_str!("../../config/gateways/twilio.toml")),
+        _ => None,
+    }
+}
