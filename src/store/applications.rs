@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{parameters, statement};
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
 use super::{Result, StoreError, known};
 use crate::domain::category::Category;
 use crate::domain::ids::{ApplicantId, ApplicationId, CampaignId, ProgrammeId};
@@ -136,23 +137,20 @@ pub async fn put(
 }
 
 pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<Application>> {
-    let row = sqlx::query(statement(connection, format!("{SELECT} WHERE a.code = $1"))).bind(code.to_owned()).fetch_optional(connection).await?;
+    let row = sqlx::query(statement(format!("{SELECT} WHERE a.code = $1"))).bind(code.to_owned()).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
 pub async fn get(connection: &mut AnyConnection, id: ApplicationId) -> Result<Application> {
-    read(&sqlx::query(statement(connection, format!("{SELECT} WHERE a.id = $1"))).bind(id.0).fetch_one(connection).await?)
+    read(&sqlx::query(statement(format!("{SELECT} WHERE a.id = $1"))).bind(id.0).fetch_one(connection).await?)
 }
 
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Application>> {
-    sqlx::query(statement(connection, format!("{SELECT} ORDER BY a.code"))).fetch_all(connection).await?.iter().map(read).collect()
+    sqlx::query(statement(format!("{SELECT} ORDER BY a.code"))).fetch_all(connection).await?.iter().map(read).collect()
 }
 
 pub async fn of_campaign(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<Application>> {
-    let rows = sqlx::query(statement(connection, format!("{SELECT} WHERE a.campaign_id = $1 ORDER BY a.code")))
-        .bind(campaign.0)
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(statement(format!("{SELECT} WHERE a.campaign_id = $1 ORDER BY a.code"))).bind(campaign.0).fetch_all(connection).await?;
     rows.iter().map(read).collect()
 }
 
@@ -190,21 +188,14 @@ pub async fn next_closing(connection: &mut AnyConnection) -> Result<Option<Times
 
 /// The other applications in which somebody on the lists of `ids` has a case too: those that one invitation must cover together.
 pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId]) -> Result<Vec<String>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let marks = parameters(0, ids.len());
+    let among = Engine::behind(connection).is_in(1, Kind::Number);
     let sql = format!(
         "SELECT DISTINCT a.code
          FROM survey_case mine
          JOIN survey_case theirs ON theirs.respondent_id = mine.respondent_id AND theirs.application_id <> mine.application_id
          JOIN application a ON a.id = theirs.application_id AND a.state = 'registered'
-         WHERE mine.application_id IN ({marks}) AND theirs.application_id NOT IN ({marks})
+         WHERE mine.application_id {among} AND NOT theirs.application_id {among}
          ORDER BY a.code"
     );
-    let mut query = sqlx::query_scalar(statement(connection, sql));
-    for id in ids {
-        query = query.bind(id.0);
-    }
-    Ok(query.fetch_all(connection).await?)
+    Ok(sqlx::query_scalar(statement(sql)).bind(set(ids.iter().map(|id| id.0))).fetch_all(connection).await?)
 }

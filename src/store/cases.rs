@@ -2,7 +2,8 @@
 
 use sqlx::AnyConnection;
 
-use super::dialect::{CHUNK, parameters, statement, values};
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
 use super::{Result, WriteTx, known};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId, InvitationId, RespondentId};
@@ -19,24 +20,14 @@ pub struct NewCase {
 
 /// Stores new cases, not attempted yet.
 pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> Result<()> {
-    for chunk in cases.chunks(CHUNK) {
-        let sql = format!(
-            "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, disposition, disposed_at, is_open) VALUES {}",
-            values(chunk.len(), &[""; 7])
-        );
-        let mut query = sqlx::query(statement(tx, sql));
-        for case in chunk {
-            query = query
-                .bind(case.application.0)
-                .bind(case.respondent.0)
-                .bind(case.segment.as_str().to_owned())
-                .bind(case.pseudonym.clone())
-                .bind(Disposition::NotAttempted.code())
-                .bind(now.0)
-                .bind(1i64);
-        }
-        query.execute(&mut *tx).await?;
-    }
+    let columns = [("application_id", Kind::Number), ("respondent_id", Kind::Number), ("segment", Kind::Text), ("pseudonym", Kind::Text)];
+    let sql = format!(
+        "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, disposition, disposed_at, is_open)
+         SELECT v.application_id, v.respondent_id, v.segment, v.pseudonym, $1, $2, 1 FROM ({}) AS v",
+        Engine::behind(tx).rows(3, &columns)
+    );
+    let new = set(cases.iter().map(|case| (case.application.0, case.respondent.0, case.segment.as_str(), &case.pseudonym)));
+    sqlx::query(statement(sql)).bind(Disposition::NotAttempted.code()).bind(now.0).bind(new).execute(tx).await?;
     Ok(())
 }
 
@@ -72,28 +63,25 @@ pub async fn dispose(
     source: Source,
     now: Timestamp,
 ) -> Result<u64> {
-    let mut moved = 0;
-    for chunk in cases.chunks(CHUNK) {
-        let from = if only_from.is_empty() { &Disposition::ALL[..] } else { only_from };
-        let sql = format!(
-            "UPDATE survey_case SET disposition = $1, disposed_at = $2, is_open = $3
-             WHERE is_open = 1 AND disposition <> $1 AND disposition IN ({}) AND id IN ({})
-             RETURNING id",
-            parameters(3, from.len()),
-            parameters(3 + from.len(), chunk.len())
-        );
-        let mut query = sqlx::query_scalar::<_, i64>(statement(tx, sql)).bind(to.code()).bind(now.0).bind(i64::from(!to.is_final()));
-        for disposition in from {
-            query = query.bind(disposition.code());
-        }
-        for case in chunk {
-            query = query.bind(case.0);
-        }
-        let ids = query.fetch_all(&mut *tx).await?;
-        moved += ids.len() as u64;
-        write_history(tx, &ids, to, source, now).await?;
-    }
-    Ok(moved)
+    let from = if only_from.is_empty() { &Disposition::ALL[..] } else { only_from };
+    let engine = Engine::behind(tx);
+    let sql = format!(
+        "UPDATE survey_case SET disposition = $1, disposed_at = $2, is_open = $3
+         WHERE is_open = 1 AND disposition <> $1 AND disposition {} AND id {}
+         RETURNING id",
+        engine.is_in(4, Kind::Text),
+        engine.is_in(5, Kind::Number)
+    );
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql))
+        .bind(to.code())
+        .bind(now.0)
+        .bind(i64::from(!to.is_final()))
+        .bind(set(from.iter().map(|disposition| disposition.code())))
+        .bind(set(cases.iter().map(|case| case.0)))
+        .fetch_all(&mut *tx)
+        .await?;
+    write_history(tx, &ids, to, source, now).await?;
+    Ok(ids.len() as u64)
 }
 
 /// Moves the open cases of invitations that stand at one of `only_from`, and writes their history.
@@ -105,19 +93,17 @@ pub async fn dispose_of_invitations(
     source: Source,
     now: Timestamp,
 ) -> Result<()> {
+    if invitations.is_empty() {
+        return Ok(());
+    }
     let engine = tx.engine();
-    for chunk in invitations.chunks(CHUNK) {
-        let from: Vec<String> = only_from.iter().map(|disposition| format!("'{}'", disposition.code())).collect();
-        let those = format!("disposition IN ({}) AND is_open = 1 AND invitation_id IN", from.join(", "));
-        let moved = format!("disposition = '{}', disposed_at = {}{}", to.code(), now.0, if to.is_final() { ", is_open = 0" } else { "" });
-        let history = format!("'{}', '{}', {}", to.code(), source.as_str(), now.0);
-        for sql in engine.move_with_history(&those, &moved, &history, &parameters(0, chunk.len())) {
-            let mut query = sqlx::query(statement(tx, sql));
-            for invitation in chunk {
-                query = query.bind(invitation.0);
-            }
-            query.execute(&mut **tx).await?;
-        }
+    let from: Vec<String> = only_from.iter().map(|disposition| format!("'{}'", disposition.code())).collect();
+    let those = format!("disposition IN ({}) AND is_open = 1 AND invitation_id {}", from.join(", "), engine.is_in(2, Kind::Number));
+    let moved = format!("disposition = '{}', disposed_at = $1{}", to.code(), if to.is_final() { ", is_open = 0" } else { "" });
+    let history = format!("'{}', '{}', $1", to.code(), source.as_str());
+    let ids = set(invitations.iter().map(|invitation| invitation.0));
+    for sql in engine.move_with_history(&those, &moved, &history) {
+        sqlx::query(statement(sql)).bind(now.0).bind(ids.clone()).execute(&mut **tx).await?;
     }
     Ok(())
 }
@@ -126,25 +112,19 @@ async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, s
     if cases.is_empty() {
         return Ok(());
     }
-    let sql = format!("INSERT INTO disposition_change (case_id, disposition, source, changed_at) VALUES {}", values(cases.len(), &[""; 4]));
-    let mut query = sqlx::query(statement(tx, sql));
-    for case in cases {
-        query = query.bind(*case).bind(to.code()).bind(source.as_str()).bind(now.0);
-    }
-    query.execute(tx).await?;
+    let sql = format!(
+        "INSERT INTO disposition_change (case_id, disposition, source, changed_at)
+         SELECT id, $1, $2, $3 FROM survey_case WHERE id {}",
+        Engine::behind(tx).is_in(4, Kind::Number)
+    );
+    sqlx::query(statement(sql)).bind(to.code()).bind(source.as_str()).bind(now.0).bind(set(cases)).execute(tx).await?;
     Ok(())
 }
 
 /// Closes cases that keep the disposition they have.
 pub async fn close_as_they_stand(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
-    for chunk in cases.chunks(CHUNK) {
-        let sql = format!("UPDATE survey_case SET is_open = 0 WHERE id IN ({})", parameters(0, chunk.len()));
-        let mut query = sqlx::query(statement(tx, sql));
-        for case in chunk {
-            query = query.bind(case.0);
-        }
-        query.execute(&mut *tx).await?;
-    }
+    let sql = format!("UPDATE survey_case SET is_open = 0 WHERE id {}", Engine::behind(tx).is_in(1, Kind::Number));
+    sqlx::query(statement(sql)).bind(set(cases.iter().map(|case| case.0))).execute(tx).await?;
     Ok(())
 }
 
@@ -158,29 +138,17 @@ pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
 /// Takes cases for this transaction alone, in the order of their ids.
 pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
     let engine = tx.engine();
-    for chunk in cases.chunks(CHUNK) {
-        let sql = format!("SELECT id FROM survey_case WHERE id IN ({}) ORDER BY id{}", parameters(0, chunk.len()), engine.for_update());
-        let mut query = sqlx::query_scalar::<_, i64>(statement(tx, sql));
-        for case in chunk {
-            query = query.bind(case.0);
-        }
-        query.fetch_all(&mut **tx).await?;
-    }
+    let sql = format!("SELECT id FROM survey_case WHERE id {} ORDER BY id{}", engine.is_in(1, Kind::Number), engine.for_update());
+    sqlx::query(statement(sql)).bind(set(cases.iter().map(|case| case.0))).fetch_all(&mut **tx).await?;
     Ok(())
 }
 
 /// The open cases under these invitations.
 pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<CaseId>> {
-    let mut cases = Vec::new();
-    for chunk in invitations.chunks(CHUNK) {
-        let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id IN ({}) ORDER BY id", parameters(0, chunk.len()));
-        let mut query = sqlx::query_scalar::<_, i64>(statement(connection, sql));
-        for invitation in chunk {
-            query = query.bind(invitation.0);
-        }
-        cases.extend(query.fetch_all(&mut *connection).await?.into_iter().map(CaseId));
-    }
-    Ok(cases)
+    let among = Engine::behind(connection).is_in(1, Kind::Number);
+    let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(CaseId).collect())
 }
 
 /// What a dataset tells of a case.

@@ -1,4 +1,4 @@
-//! Where SQLite and PostgreSQL differ, and the helpers for statements over sets.
+//! Where SQLite and PostgreSQL differ.
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
@@ -8,9 +8,6 @@ pub enum Engine {
     Sqlite,
     Postgres,
 }
-
-/// Rows or ids in one statement: enough that the statement's own cost does not count, and few enough that its text repeats and stays prepared.
-pub const CHUNK: usize = 100;
 
 impl Engine {
     pub(super) fn of(url: &str) -> Engine {
@@ -79,15 +76,14 @@ impl Engine {
 
     /// Statements that move cases and write their history without sending a row to and fro. SQLite's writer is alone, so the history may come first;
     /// on PostgreSQL both are one statement.
-    pub fn move_with_history(self, those: &str, moved: &str, history: &str, invitations: &str) -> Vec<String> {
+    pub fn move_with_history(self, those: &str, moved: &str, history: &str) -> Vec<String> {
         let insert = "INSERT INTO disposition_change (case_id, disposition, source, changed_at)";
         match self {
-            Engine::Sqlite => vec![
-                format!("{insert} SELECT id, {history} FROM survey_case WHERE {those} ({invitations})"),
-                format!("UPDATE survey_case SET {moved} WHERE {those} ({invitations})"),
-            ],
+            Engine::Sqlite => {
+                vec![format!("{insert} SELECT id, {history} FROM survey_case WHERE {those}"), format!("UPDATE survey_case SET {moved} WHERE {those}")]
+            }
             Engine::Postgres => vec![format!(
-                "WITH moved AS (UPDATE survey_case SET {moved} WHERE {those} ({invitations}) RETURNING id)
+                "WITH moved AS (UPDATE survey_case SET {moved} WHERE {those} RETURNING id)
                  {insert} SELECT id, {history} FROM moved"
             )],
         }
@@ -102,56 +98,9 @@ impl Engine {
     }
 }
 
-/// `($1, $2), ($3, $4)` for so many rows; `casts` give the columns' types, which PostgreSQL cannot guess in a bare VALUES list.
-pub fn values(rows: usize, casts: &[&str]) -> String {
-    let mut text = String::with_capacity(rows * casts.len() * 20);
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for (column, cast) in casts.iter().enumerate() {
-            if column > 0 {
-                text.push_str(", ");
-            }
-            let number = row * casts.len() + column + 1;
-            if cast.is_empty() {
-                text.push_str(&format!("${number}"));
-            } else {
-                text.push_str(&format!("CAST(${number} AS {cast})"));
-            }
-        }
-        text.push(')');
-    }
-    text
-}
-
-/// `$3, $4, $5`: so many parameters after the first `before`.
-pub fn parameters(before: usize, count: usize) -> String {
-    (before + 1..=before + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
-}
-
-/// A statement put together from this folder's own text and parameter numbers, never from a value.
-///
-/// SQLite finds a numbered parameter by walking through all of them, so that a statement's cost grows with the square of their number: there,
-/// parameters that come in order, each once, are written without numbers (which sqlx binds in order; it cannot bind a mixture).
-pub fn statement(connection: &AnyConnection, text: String) -> AssertSqlSafe<String> {
-    AssertSqlSafe(match Engine::behind(connection) {
-        Engine::Sqlite => without_numbers(&text).unwrap_or(text),
-        Engine::Postgres => text,
-    })
-}
-
-fn without_numbers(text: &str) -> Option<String> {
-    let mut pieces = text.split('$');
-    let mut plain = String::with_capacity(text.len());
-    plain.push_str(pieces.next()?);
-    for (piece, expected) in pieces.zip(1usize..) {
-        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-        if piece[..digits].parse() != Ok(expected) {
-            return None;
-        }
-        plain.push('?');
-        plain.push_str(&piece[digits..]);
-    }
-    Some(plain)
+/// A statement put together from this folder's own text, never from a value.
+pub fn statement(text: String) -> AssertSqlSafe<String> {
+    AssertSqlSafe(text)
 }
 
 pub(super) fn sqlite_folder(url: &str) -> Option<String> {
@@ -174,20 +123,6 @@ pub(super) fn url_without_password(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parameters_are_numbered_through() {
-        assert_eq!(values(2, &["", "BIGINT"]), "($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT))");
-        assert_eq!(parameters(2, 3), "$3, $4, $5");
-    }
-
-    #[test]
-    fn parameters_in_order_need_no_number() {
-        assert_eq!(without_numbers("VALUES ($1, CAST($2 AS BIGINT)), ($3, $4)").unwrap(), "VALUES (?, CAST(? AS BIGINT)), (?, ?)");
-        assert_eq!(without_numbers("a = $1 AND b IN ($2, $3) AND c > $1"), None);
-        assert_eq!(without_numbers("b IN ($3, $4) AND a = $1"), None);
-        assert_eq!(without_numbers("SELECT 1").unwrap(), "SELECT 1");
-    }
 
     #[test]
     fn a_password_is_not_shown() {

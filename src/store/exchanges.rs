@@ -3,7 +3,8 @@
 use sqlx::AnyConnection;
 
 use super::Result;
-use super::dialect::{CHUNK, statement, values};
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
 use crate::domain::ids::MessageKey;
 use crate::domain::time::Timestamp;
 
@@ -17,20 +18,20 @@ pub struct Exchange {
 }
 
 pub async fn add(tx: &mut AnyConnection, exchanges: &[Exchange]) -> Result<()> {
-    for chunk in exchanges.chunks(CHUNK) {
-        let sql = format!("INSERT INTO exchange (invitation_id, step, gateway, asked, answered, at) VALUES {}", values(chunk.len(), &[""; 6]));
-        let mut query = sqlx::query(statement(tx, sql));
-        for exchange in chunk {
-            query = query
-                .bind(exchange.message.invitation.0)
-                .bind(i64::from(exchange.message.step))
-                .bind(exchange.gateway.clone())
-                .bind(exchange.asked.clone())
-                .bind(exchange.answered.clone())
-                .bind(exchange.at.0);
-        }
-        query.execute(&mut *tx).await?;
+    if exchanges.is_empty() {
+        return Ok(());
     }
+    let columns = [
+        ("invitation_id", Kind::Number),
+        ("step", Kind::Number),
+        ("gateway", Kind::Text),
+        ("asked", Kind::Text),
+        ("answered", Kind::Text),
+        ("at", Kind::Number),
+    ];
+    let sql = format!("INSERT INTO exchange (invitation_id, step, gateway, asked, answered, at) {}", Engine::behind(tx).rows(1, &columns));
+    let said = set(exchanges.iter().map(|e| (e.message.invitation.0, e.message.step, &e.gateway, &e.asked, &e.answered, e.at.0)));
+    sqlx::query(statement(sql)).bind(said).execute(tx).await?;
     Ok(())
 }
 

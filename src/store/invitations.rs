@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{CHUNK, Engine, parameters, statement, values};
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
 use super::{Result, StoreError, known};
 use crate::domain::category::Category;
 use crate::domain::contact_plan::CONFIRMATION_STEP;
@@ -23,31 +25,21 @@ pub struct NewInvitation {
 
 /// Creates the invitations of a campaign and hangs the open cases of its applications below them.
 pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[NewInvitation], applications: &[ApplicationId]) -> Result<()> {
-    for chunk in invitations.chunks(CHUNK) {
-        let sql =
-            format!("INSERT INTO invitation (campaign_id, respondent_id, token_hash, next_step, next_at) VALUES {}", values(chunk.len(), &[""; 5]));
-        let mut query = sqlx::query(statement(tx, sql));
-        for invitation in chunk {
-            query = query
-                .bind(campaign.0)
-                .bind(invitation.respondent.0)
-                .bind(invitation.link_hash.clone())
-                .bind(0i64)
-                .bind(invitation.next_at.map(|t| t.0));
-        }
-        query.execute(&mut *tx).await?;
-    }
+    let engine = Engine::behind(tx);
+    let new = set(invitations.iter().map(|new| (new.respondent.0, &new.link_hash, new.next_at.map(|t| t.0))));
+    let sql = format!(
+        "INSERT INTO invitation (campaign_id, respondent_id, token_hash, next_step, next_at)
+         SELECT $1, v.respondent_id, v.token_hash, 0, v.next_at FROM ({}) AS v",
+        engine.rows(2, &[("respondent_id", Kind::Number), ("token_hash", Kind::Text), ("next_at", Kind::Number)])
+    );
+    sqlx::query(statement(sql)).bind(campaign.0).bind(new).execute(&mut *tx).await?;
     let sql = format!(
         "UPDATE survey_case
          SET invitation_id = (SELECT i.id FROM invitation i WHERE i.campaign_id = $1 AND i.respondent_id = survey_case.respondent_id)
-         WHERE is_open = 1 AND application_id IN ({})",
-        parameters(1, applications.len())
+         WHERE is_open = 1 AND application_id {}",
+        engine.is_in(2, Kind::Number)
     );
-    let mut query = sqlx::query(statement(tx, sql)).bind(campaign.0);
-    for application in applications {
-        query = query.bind(application.0);
-    }
-    query.execute(tx).await?;
+    sqlx::query(statement(sql)).bind(campaign.0).bind(set(applications.iter().map(|a| a.0))).execute(tx).await?;
     Ok(())
 }
 
@@ -110,31 +102,20 @@ pub async fn due(connection: &mut AnyConnection, campaign: CampaignId, now: Time
 
 /// Takes invitations for this transaction alone; those that are still due at the step that they were seen at, and that nobody else has taken.
 pub async fn take(tx: &mut AnyConnection, engine: Engine, seen: &[(InvitationId, u32)], now: Timestamp) -> Result<HashSet<InvitationId>> {
-    let mut taken = HashSet::with_capacity(seen.len());
-    let steps: HashMap<i64, i64> = seen.iter().map(|(id, step)| (id.0, i64::from(*step))).collect();
-    for chunk in seen.chunks(CHUNK) {
-        let those = format!("FROM invitation WHERE id IN ({}) AND next_at <= ${}", parameters(0, chunk.len()), chunk.len() + 1);
-        // Nearly always all of them are at one step, as they were seen: three figures say so.
-        let counted = format!("SELECT COUNT(*), MIN(next_step), MAX(next_step) FROM (SELECT next_step {those}{}) AS taken", engine.skip_locked());
-        let mut query = sqlx::query_as::<_, (i64, Option<i64>, Option<i64>)>(statement(tx, counted));
-        for (id, _) in chunk {
-            query = query.bind(id.0);
-        }
-        let (count, first, last) = query.bind(now.0).fetch_one(&mut *tx).await?;
-        let is_as_seen = |step: u32| Some(i64::from(step)) == first && first == last;
-        if count == chunk.len() as i64 && chunk.iter().all(|(_, step)| is_as_seen(*step)) {
-            taken.extend(chunk.iter().map(|(id, _)| *id));
-            continue;
-        }
-        let listed = statement(tx, format!("SELECT id, next_step {those}{}", engine.skip_locked()));
-        let mut query = sqlx::query_as::<_, (i64, i64)>(listed);
-        for (id, _) in chunk {
-            query = query.bind(id.0);
-        }
-        let rows = query.bind(now.0).fetch_all(&mut *tx).await?;
-        taken.extend(rows.into_iter().filter(|(id, step)| steps.get(id) == Some(step)).map(|(id, _)| InvitationId(id)));
+    let those = format!("FROM invitation WHERE id {} AND next_at <= $2", engine.is_in(1, Kind::Number));
+    let ids = set(seen.iter().map(|(id, _)| id.0));
+    // Nearly always all of them are at one step, as they were seen: three figures say so.
+    let counted = format!("SELECT COUNT(*), MIN(next_step), MAX(next_step) FROM (SELECT next_step {those}{}) AS taken", engine.skip_locked());
+    let (count, first, last): (i64, Option<i64>, Option<i64>) =
+        sqlx::query_as(statement(counted)).bind(ids.clone()).bind(now.0).fetch_one(&mut *tx).await?;
+    let is_as_seen = |step: u32| Some(i64::from(step)) == first && first == last;
+    if count == seen.len() as i64 && seen.iter().all(|(_, step)| is_as_seen(*step)) {
+        return Ok(seen.iter().map(|(id, _)| *id).collect());
     }
-    Ok(taken)
+    let listed = statement(format!("SELECT id, next_step {those}{}", engine.skip_locked()));
+    let rows: Vec<(i64, i64)> = sqlx::query_as(listed).bind(ids).bind(now.0).fetch_all(tx).await?;
+    let steps: HashMap<i64, i64> = seen.iter().map(|(id, step)| (id.0, i64::from(*step))).collect();
+    Ok(rows.into_iter().filter(|(id, step)| steps.get(id) == Some(step)).map(|(id, _)| InvitationId(id)).collect())
 }
 
 /// Which of these invitations' messages may go out at this moment (invariant I2)? The campaign runs, a case is open in the field with room in its
@@ -150,32 +131,22 @@ pub async fn may_send(
              JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
              WHERE (SELECT COUNT(*) FROM suppression s
                     WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2)) = 0
-               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $3
+               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2
                     WHERE c.invitation_id = i.id AND c.is_open = 1
                       AND (SELECT COUNT(*) FROM quota_cell q
                            WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) = 0) > 0
-               AND i.id IN";
-    let mut allowed = HashSet::with_capacity(invitations.len());
-    for chunk in invitations.chunks(CHUNK) {
-        // Nearly always all of them may: one figure says so.
-        let list = parameters(3, chunk.len());
-        let count = statement(connection, format!("SELECT COUNT(*) {ALLOWED} ({list})"));
-        let mut query = sqlx::query_scalar::<_, i64>(count).bind(programme.to_owned()).bind(now.0).bind(now.0);
-        for invitation in chunk {
-            query = query.bind(invitation.0);
-        }
-        if query.fetch_one(&mut *connection).await? == chunk.len() as i64 {
-            allowed.extend(chunk);
-            continue;
-        }
-        let ids = statement(connection, format!("SELECT i.id {ALLOWED} ({list})"));
-        let mut query = sqlx::query_scalar::<_, i64>(ids).bind(programme.to_owned()).bind(now.0).bind(now.0);
-        for invitation in chunk {
-            query = query.bind(invitation.0);
-        }
-        allowed.extend(query.fetch_all(&mut *connection).await?.into_iter().map(InvitationId));
+               AND i.id";
+    let among = Engine::behind(connection).is_in(3, Kind::Number);
+    let ids = set(invitations.iter().map(|invitation| invitation.0));
+    // Nearly always all of them may: one figure says so.
+    let counted = statement(format!("SELECT COUNT(*) {ALLOWED} {among}"));
+    let count: i64 = sqlx::query_scalar(counted).bind(programme.to_owned()).bind(now.0).bind(ids.clone()).fetch_one(&mut *connection).await?;
+    if count == invitations.len() as i64 {
+        return Ok(invitations.iter().copied().collect());
     }
-    Ok(allowed)
+    let listed = statement(format!("SELECT i.id {ALLOWED} {among}"));
+    let allowed: Vec<i64> = sqlx::query_scalar(listed).bind(programme.to_owned()).bind(now.0).bind(ids).fetch_all(connection).await?;
+    Ok(allowed.into_iter().map(InvitationId).collect())
 }
 
 /// A case under an invitation.
@@ -197,41 +168,35 @@ pub struct InvitedCase {
 
 /// The cases under these invitations, in the order in which they are asked.
 pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<InvitedCase>> {
-    let mut cases = Vec::new();
-    for chunk in invitations.chunks(CHUNK) {
-        let sql = format!(
-            "SELECT c.id, c.invitation_id, c.application_id, c.segment, a.category, a.subject, a.questionnaire_id, a.field_closes_at,
-                    c.disposition, c.is_open, a.state,
-                    (SELECT COUNT(*) FROM quota_cell q
-                     WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) AS full_cells
-             FROM survey_case c JOIN application a ON a.id = c.application_id
-             WHERE c.invitation_id IN ({}) ORDER BY c.invitation_id, a.code",
-            parameters(0, chunk.len())
-        );
-        let mut query = sqlx::query(statement(connection, sql));
-        for invitation in chunk {
-            query = query.bind(invitation.0);
-        }
-        for row in query.fetch_all(&mut *connection).await? {
-            let unreadable = |e: String| StoreError::Unreadable { what: "a subject", value: e };
-            let category = known("a category", &row.try_get::<String, _>("category")?, Category::parse)?;
-            let fields = serde_json::from_str(&row.try_get::<String, _>("subject")?).map_err(|e| unreadable(e.to_string()))?;
-            cases.push(InvitedCase {
-                id: CaseId(row.try_get("id")?),
-                invitation: InvitationId(row.try_get("invitation_id")?),
-                application: ApplicationId(row.try_get("application_id")?),
-                segment: row.try_get("segment")?,
-                subject: Subject::parse(category, &fields).map_err(|e| unreadable(e.to_string()))?,
-                questionnaire_id: row.try_get::<Option<i64>, _>("questionnaire_id")?.unwrap_or(0),
-                field_closes_at: Timestamp(row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0)),
-                disposition: row.try_get("disposition")?,
-                is_open: row.try_get::<i64, _>("is_open")? == 1,
-                in_field: row.try_get::<String, _>("state")? == "in_field",
-                is_cell_full: row.try_get::<i64, _>("full_cells")? > 0,
-            });
-        }
-    }
-    Ok(cases)
+    let sql = format!(
+        "SELECT c.id, c.invitation_id, c.application_id, c.segment, a.category, a.subject, a.questionnaire_id, a.field_closes_at,
+                c.disposition, c.is_open, a.state,
+                (SELECT COUNT(*) FROM quota_cell q
+                 WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) AS full_cells
+         FROM survey_case c JOIN application a ON a.id = c.application_id
+         WHERE c.invitation_id {} ORDER BY c.invitation_id, a.code",
+        Engine::behind(connection).is_in(1, Kind::Number)
+    );
+    let rows = sqlx::query(statement(sql)).bind(set(invitations.iter().map(|invitation| invitation.0))).fetch_all(connection).await?;
+    let case = |row: AnyRow| {
+        let unreadable = |e: String| StoreError::Unreadable { what: "a subject", value: e };
+        let category = known("a category", &row.try_get::<String, _>("category")?, Category::parse)?;
+        let fields = serde_json::from_str(&row.try_get::<String, _>("subject")?).map_err(|e| unreadable(e.to_string()))?;
+        Ok(InvitedCase {
+            id: CaseId(row.try_get("id")?),
+            invitation: InvitationId(row.try_get("invitation_id")?),
+            application: ApplicationId(row.try_get("application_id")?),
+            segment: row.try_get("segment")?,
+            subject: Subject::parse(category, &fields).map_err(|e| unreadable(e.to_string()))?,
+            questionnaire_id: row.try_get::<Option<i64>, _>("questionnaire_id")?.unwrap_or(0),
+            field_closes_at: Timestamp(row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0)),
+            disposition: row.try_get("disposition")?,
+            is_open: row.try_get::<i64, _>("is_open")? == 1,
+            in_field: row.try_get::<String, _>("state")? == "in_field",
+            is_cell_full: row.try_get::<i64, _>("full_cells")? > 0,
+        })
+    };
+    rows.into_iter().map(case).collect()
 }
 
 /// Where an invitation goes next.
@@ -244,31 +209,24 @@ pub struct NextStep {
 }
 
 pub async fn set_next(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
-    for chunk in next.chunks(CHUNK) {
-        let sql = format!(
-            "WITH v (id, next_step, next_at) AS (VALUES {})
-             UPDATE invitation SET next_step = v.next_step, next_at = v.next_at FROM v WHERE invitation.id = v.id",
-            values(chunk.len(), &["BIGINT"; 3])
-        );
-        let mut query = sqlx::query(statement(tx, sql));
-        for next in chunk {
-            query = query.bind(next.id.0).bind(i64::from(next.step)).bind(next.at.map(|t| t.0));
-        }
-        query.execute(&mut *tx).await?;
+    if next.is_empty() {
+        return Ok(());
     }
+    let sql = format!(
+        "UPDATE invitation SET next_step = v.next_step, next_at = v.next_at FROM ({}) AS v WHERE invitation.id = v.id",
+        Engine::behind(tx).rows(1, &[("id", Kind::Number), ("next_step", Kind::Number), ("next_at", Kind::Number)])
+    );
+    sqlx::query(statement(sql)).bind(set(next.iter().map(|n| (n.id.0, n.step, n.at.map(|t| t.0))))).execute(tx).await?;
     Ok(())
 }
 
 /// Plans nothing more for these invitations.
 pub async fn stop(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
-    for chunk in invitations.chunks(CHUNK) {
-        let sql = format!("UPDATE invitation SET next_at = NULL WHERE id IN ({})", parameters(0, chunk.len()));
-        let mut query = sqlx::query(statement(tx, sql));
-        for invitation in chunk {
-            query = query.bind(invitation.0);
-        }
-        query.execute(&mut *tx).await?;
+    if invitations.is_empty() {
+        return Ok(());
     }
+    let sql = format!("UPDATE invitation SET next_at = NULL WHERE id {}", Engine::behind(tx).is_in(1, Kind::Number));
+    sqlx::query(statement(sql)).bind(set(invitations.iter().map(|invitation| invitation.0))).execute(tx).await?;
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{CHUNK, parameters, statement, values};
+use super::dialect::{Engine, statement};
+use super::sets::{Bytes, Kind, set};
 use super::{Result, known};
 use crate::domain::ids::{ApplicantId, ApplicationId, RespondentId};
 use crate::domain::language::Language;
@@ -76,21 +77,17 @@ pub async fn known_numbers(
     phone_hashes: &[String],
 ) -> Result<HashMap<String, (RespondentId, Vec<ApplicationId>)>> {
     let mut known: HashMap<String, (RespondentId, Vec<ApplicationId>)> = HashMap::new();
-    for chunk in phone_hashes.chunks(CHUNK) {
-        let sql = format!(
-            "SELECT r.phone_hash, r.id, c.application_id
-             FROM respondent r LEFT JOIN survey_case c ON c.respondent_id = r.id
-             WHERE r.applicant_id = $1 AND r.phone_hash IN ({})",
-            parameters(1, chunk.len())
-        );
-        let mut query = sqlx::query_as::<_, (String, i64, Option<i64>)>(statement(connection, sql)).bind(applicant.0);
-        for hash in chunk {
-            query = query.bind(hash.clone());
-        }
-        for (hash, id, application) in query.fetch_all(&mut *connection).await? {
-            let entry = known.entry(hash).or_insert((RespondentId(id), Vec::new()));
-            entry.1.extend(application.map(ApplicationId));
-        }
+    let sql = format!(
+        "SELECT r.phone_hash, r.id, c.application_id
+         FROM respondent r LEFT JOIN survey_case c ON c.respondent_id = r.id
+         WHERE r.applicant_id = $1 AND r.phone_hash {}",
+        Engine::behind(connection).is_in(2, Kind::Text)
+    );
+    let rows: Vec<(String, i64, Option<i64>)> =
+        sqlx::query_as(statement(sql)).bind(applicant.0).bind(set(phone_hashes)).fetch_all(connection).await?;
+    for (hash, id, application) in rows {
+        let entry = known.entry(hash).or_insert((RespondentId(id), Vec::new()));
+        entry.1.extend(application.map(ApplicationId));
     }
     Ok(known)
 }
@@ -102,28 +99,24 @@ pub async fn add_respondents(
     respondents: &[NewRespondent],
     now: Timestamp,
 ) -> Result<HashMap<String, RespondentId>> {
-    let mut ids = HashMap::with_capacity(respondents.len());
-    for chunk in respondents.chunks(CHUNK) {
-        let sql = format!(
-            "INSERT INTO respondent (applicant_id, phone_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
-             VALUES {} RETURNING phone_hash, id",
-            values(chunk.len(), &[""; 8])
-        );
-        let mut query = sqlx::query_as::<_, (String, i64)>(statement(tx, sql));
-        for person in chunk {
-            query = query
-                .bind(applicant.0)
-                .bind(person.phone_hash.clone())
-                .bind(person.phone_kind)
-                .bind(person.phone_sealed.clone())
-                .bind(person.person_sealed.clone())
-                .bind(person.language.tag())
-                .bind(person.zone.clone())
-                .bind(now.0);
-        }
-        ids.extend(query.fetch_all(&mut *tx).await?.into_iter().map(|(hash, id)| (hash, RespondentId(id))));
-    }
-    Ok(ids)
+    let columns = [
+        ("phone_hash", Kind::Text),
+        ("phone_kind", Kind::Text),
+        ("phone_sealed", Kind::Bytes),
+        ("person_sealed", Kind::Bytes),
+        ("language", Kind::Text),
+        ("zone", Kind::Text),
+    ];
+    let sql = format!(
+        "INSERT INTO respondent (applicant_id, phone_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
+         SELECT $1, v.phone_hash, v.phone_kind, v.phone_sealed, v.person_sealed, v.language, v.zone, $2 FROM ({}) AS v
+         RETURNING phone_hash, id",
+        Engine::behind(tx).rows(3, &columns)
+    );
+    let new =
+        set(respondents.iter().map(|p| (&p.phone_hash, p.phone_kind, Bytes(&p.phone_sealed), Bytes(&p.person_sealed), p.language.tag(), &p.zone)));
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(applicant.0).bind(now.0).bind(new).fetch_all(tx).await?;
+    Ok(rows.into_iter().map(|(hash, id)| (hash, RespondentId(id))).collect())
 }
 
 /// Cases of an application, counted by segment.
@@ -151,17 +144,14 @@ pub async fn people_of(connection: &mut AnyConnection, applications: &[Applicati
     let sql = format!(
         "SELECT r.id, c.application_id, r.phone_hash, r.phone_kind, r.person_sealed, r.phone_sealed, r.language, r.zone
          FROM survey_case c JOIN respondent r ON r.id = c.respondent_id
-         WHERE c.is_open = 1 AND c.application_id IN ({})
+         WHERE c.is_open = 1 AND c.application_id {}
          ORDER BY r.id, c.application_id",
-        parameters(0, applications.len())
+        Engine::behind(connection).is_in(1, Kind::Number)
     );
     type Row = (i64, i64, String, String, Vec<u8>, Vec<u8>, String, Option<String>);
-    let mut query = sqlx::query_as::<_, Row>(statement(connection, sql));
-    for application in applications {
-        query = query.bind(application.0);
-    }
+    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(set(applications.iter().map(|a| a.0))).fetch_all(connection).await?;
     let mut people: Vec<ListedPerson> = Vec::new();
-    for (id, application, phone_hash, phone_kind, person_sealed, phone_sealed, language, zone) in query.fetch_all(connection).await? {
+    for (id, application, phone_hash, phone_kind, person_sealed, phone_sealed, language, zone) in rows {
         match people.last_mut() {
             Some(last) if last.respondent.0 == id => last.applications.push(ApplicationId(application)),
             _ => people.push(ListedPerson {

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use sqlx::{AnyConnection, Row as _};
 
-use super::dialect::{CHUNK, Engine, parameters, statement, values};
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
 use super::{Result, StoreError};
 use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
@@ -23,48 +24,42 @@ pub struct NewMessage {
 /// Marks messages as being submitted and returns those that were free to be: a step that has a message already is left alone, unless the gateway
 /// has said that it did not take it (`deferred`).
 pub async fn begin_submit(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashSet<MessageKey>> {
-    let mut begun = HashSet::with_capacity(messages.len());
-    for chunk in messages.chunks(CHUNK) {
-        let sql = format!(
-            "INSERT INTO message (invitation_id, step, gateway, reference, parts, cost_micros, tries, state, claimed_at) VALUES {}
-             ON CONFLICT (invitation_id, step) DO UPDATE
-                 SET state = 'submitting', tries = message.tries + 1, claimed_at = excluded.claimed_at, gateway = excluded.gateway,
-                     parts = excluded.parts, cost_micros = excluded.cost_micros, code = NULL
-                 WHERE message.state = 'deferred'",
-            values(chunk.len(), &[""; 9])
-        );
-        let not_free = not_free(tx, chunk).await?;
-        let mut query = sqlx::query(statement(tx, sql));
-        for message in chunk {
-            query = query
-                .bind(message.key.invitation.0)
-                .bind(i64::from(message.key.step))
-                .bind(message.gateway.clone())
-                .bind(message.reference.clone())
-                .bind(i64::from(message.parts))
-                .bind(message.cost_micros)
-                .bind(1i64)
-                .bind("submitting")
-                .bind(now.0);
-        }
-        let marked = query.execute(&mut *tx).await?.rows_affected();
-        if marked != (chunk.len() - not_free.len()) as u64 {
-            return Err(StoreError::Unsure("messages were marked by somebody else at the same time"));
-        }
-        begun.extend(chunk.iter().map(|message| message.key).filter(|key| !not_free.contains(key)));
+    if messages.is_empty() {
+        return Ok(HashSet::new());
     }
-    Ok(begun)
+    let columns = [
+        ("invitation_id", Kind::Number),
+        ("step", Kind::Number),
+        ("gateway", Kind::Text),
+        ("reference", Kind::Text),
+        ("parts", Kind::Number),
+        ("cost_micros", Kind::Number),
+    ];
+    let sql = format!(
+        "INSERT INTO message (invitation_id, step, gateway, reference, parts, cost_micros, tries, state, claimed_at)
+         SELECT v.invitation_id, v.step, v.gateway, v.reference, v.parts, v.cost_micros, 1, 'submitting', $1 FROM ({}) AS v WHERE true
+         ON CONFLICT (invitation_id, step) DO UPDATE
+             SET state = 'submitting', tries = message.tries + 1, claimed_at = excluded.claimed_at, gateway = excluded.gateway,
+                 parts = excluded.parts, cost_micros = excluded.cost_micros, code = NULL
+             WHERE message.state = 'deferred'",
+        Engine::behind(tx).rows(2, &columns)
+    );
+    let not_free = not_free(tx, messages).await?;
+    let new = set(messages.iter().map(|m| (m.key.invitation.0, m.key.step, &m.gateway, &m.reference, m.parts, m.cost_micros)));
+    let marked = sqlx::query(statement(sql)).bind(now.0).bind(new).execute(tx).await?.rows_affected();
+    if marked != (messages.len() - not_free.len()) as u64 {
+        return Err(StoreError::Unsure("messages were marked by somebody else at the same time"));
+    }
+    Ok(messages.iter().map(|message| message.key).filter(|key| !not_free.contains(key)).collect())
 }
 
 /// Which of these steps have a message that may not be sent again. (Asked before they are marked: nearly always it is none, while an answer for each
 /// marked row would cost more than the marking.)
 async fn not_free(tx: &mut AnyConnection, messages: &[NewMessage]) -> Result<HashSet<MessageKey>> {
-    let sql = format!("SELECT invitation_id, step FROM message WHERE state <> 'deferred' AND invitation_id IN ({})", parameters(0, messages.len()));
-    let mut query = sqlx::query_as::<_, (i64, i64)>(statement(tx, sql));
-    for message in messages {
-        query = query.bind(message.key.invitation.0);
-    }
-    let rows = query.fetch_all(tx).await?;
+    let among = Engine::behind(tx).is_in(1, Kind::Number);
+    let sql = format!("SELECT invitation_id, step FROM message WHERE state <> 'deferred' AND invitation_id {among}");
+    let invitations = set(messages.iter().map(|message| message.key.invitation.0));
+    let rows: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(invitations).fetch_all(tx).await?;
     let wanted: HashSet<MessageKey> = messages.iter().map(|message| message.key).collect();
     Ok(rows.into_iter().map(|(invitation, step)| key(invitation, step)).filter(|key| wanted.contains(key)).collect())
 }
@@ -85,31 +80,29 @@ pub struct Settlement {
 
 /// Writes the gateway's answers. A receipt may have come first: then only the gateway's id and the times are filled in.
 pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Timestamp) -> Result<()> {
-    for chunk in settlements.chunks(CHUNK) {
-        let sql = format!(
-            "WITH v (invitation_id, step, state, gateway_message_id, code, submitted_at, settled_at) AS (VALUES {})
-             UPDATE message SET
-                 state = CASE WHEN message.state IN ('submitting', 'in_doubt') THEN v.state ELSE message.state END,
-                 gateway_message_id = COALESCE(message.gateway_message_id, v.gateway_message_id),
-                 code = COALESCE(message.code, v.code),
-                 submitted_at = v.submitted_at,
-                 settled_at = v.settled_at
-             FROM v WHERE message.invitation_id = v.invitation_id AND message.step = v.step",
-            values(chunk.len(), &["BIGINT", "BIGINT", "TEXT", "TEXT", "TEXT", "BIGINT", "BIGINT"])
-        );
-        let mut query = sqlx::query(statement(tx, sql));
-        for settlement in chunk {
-            query = query
-                .bind(settlement.key.invitation.0)
-                .bind(i64::from(settlement.key.step))
-                .bind(settlement.state)
-                .bind(settlement.gateway_message_id.clone())
-                .bind(settlement.code.clone())
-                .bind(settlement.submitted_at.0)
-                .bind(now.0);
-        }
-        query.execute(&mut *tx).await?;
+    if settlements.is_empty() {
+        return Ok(());
     }
+    let columns = [
+        ("invitation_id", Kind::Number),
+        ("step", Kind::Number),
+        ("state", Kind::Text),
+        ("gateway_message_id", Kind::Text),
+        ("code", Kind::Text),
+        ("submitted_at", Kind::Number),
+    ];
+    let sql = format!(
+        "UPDATE message SET
+             state = CASE WHEN message.state IN ('submitting', 'in_doubt') THEN v.state ELSE message.state END,
+             gateway_message_id = COALESCE(message.gateway_message_id, v.gateway_message_id),
+             code = COALESCE(message.code, v.code),
+             submitted_at = v.submitted_at,
+             settled_at = $1
+         FROM ({}) AS v WHERE message.invitation_id = v.invitation_id AND message.step = v.step",
+        Engine::behind(tx).rows(2, &columns)
+    );
+    let answered = set(settlements.iter().map(|s| (s.key.invitation.0, s.key.step, s.state, &s.gateway_message_id, &s.code, s.submitted_at.0)));
+    sqlx::query(statement(sql)).bind(now.0).bind(answered).execute(tx).await?;
     Ok(())
 }
 
@@ -146,12 +139,10 @@ pub async fn oldest_unsettled(connection: &mut AnyConnection, gateways: &[&str])
     if gateways.is_empty() {
         return Ok((claimed.map(Timestamp), None));
     }
-    let sql = format!("SELECT MIN(settled_at) FROM message WHERE state = 'in_doubt' AND gateway IN ({})", parameters(0, gateways.len()));
-    let mut query = sqlx::query_scalar::<_, Option<i64>>(statement(connection, sql));
-    for gateway in gateways {
-        query = query.bind((*gateway).to_owned());
-    }
-    Ok((claimed.map(Timestamp), query.fetch_one(connection).await?.map(Timestamp)))
+    let among = Engine::behind(connection).is_in(1, Kind::Text);
+    let sql = format!("SELECT MIN(settled_at) FROM message WHERE state = 'in_doubt' AND gateway {among}");
+    let doubted: Option<i64> = sqlx::query_scalar(statement(sql)).bind(set(gateways)).fetch_one(connection).await?;
+    Ok((claimed.map(Timestamp), doubted.map(Timestamp)))
 }
 
 /// Puts into doubt what was being submitted and has had no answer since `claimed_before`: the daemon that asked is gone.
@@ -216,7 +207,7 @@ pub async fn doubts(connection: &mut AnyConnection, since: Timestamp) -> Result<
          WHERE m.state = 'in_doubt' AND COALESCE(m.submitted_at, m.claimed_at) <= $1 ORDER BY m.claimed_at, m.id",
         Engine::behind(connection).joined("a.code")
     );
-    let rows: Vec<Row> = sqlx::query_as(statement(connection, sql)).bind(since.0).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(since.0).fetch_all(connection).await?;
     let shown = |(reference, campaign, applications, step, gateway, code, at): Row| ShownDoubt {
         reference,
         campaign,
@@ -279,25 +270,17 @@ pub async fn note_query(tx: &mut AnyConnection, message: MessageKey, now: Timest
 
 /// The times of contacts with these numbers since `since`, across all campaigns.
 pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[String], since: Timestamp) -> Result<Vec<(String, Timestamp)>> {
-    let mut contacts = Vec::new();
-    for chunk in phone_hashes.chunks(CHUNK) {
-        let sql = format!(
-            // The invitations first, by a limit that is never reached: a planner that knows nothing of the messages yet would begin with all of them.
-            "SELECT theirs.phone_hash, COALESCE(m.submitted_at, m.claimed_at)
-             FROM (SELECT i.id, r.phone_hash FROM respondent r JOIN invitation i ON i.respondent_id = r.id
-                   WHERE r.phone_hash IN ({}) LIMIT 1000000) AS theirs
-             JOIN message m ON m.invitation_id = theirs.id
-             WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND m.claimed_at >= ${}",
-            parameters(0, chunk.len()),
-            chunk.len() + 1
-        );
-        let mut query = sqlx::query_as::<_, (String, i64)>(statement(connection, sql));
-        for hash in chunk {
-            query = query.bind(hash.clone());
-        }
-        contacts.extend(query.bind(since.0).fetch_all(&mut *connection).await?.into_iter().map(|(hash, at)| (hash, Timestamp(at))));
-    }
-    Ok(contacts)
+    let sql = format!(
+        // The invitations first, by a limit that is never reached: a planner that knows nothing of the messages yet would begin with all of them.
+        "SELECT theirs.phone_hash, COALESCE(m.submitted_at, m.claimed_at)
+         FROM (SELECT i.id, r.phone_hash FROM respondent r JOIN invitation i ON i.respondent_id = r.id
+               WHERE r.phone_hash {} LIMIT 1000000) AS theirs
+         JOIN message m ON m.invitation_id = theirs.id
+         WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND m.claimed_at >= $2",
+        Engine::behind(connection).is_in(1, Kind::Text)
+    );
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(set(phone_hashes)).bind(since.0).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect())
 }
 
 /// Messages that were taken at the second try or later, by another gateway than the first.

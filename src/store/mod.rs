@@ -19,6 +19,7 @@ pub mod rates;
 pub mod receipts;
 pub mod replies;
 pub mod responses;
+pub mod sets;
 pub mod suppressions;
 
 use std::ops::{Deref, DerefMut};

@@ -47,7 +47,7 @@ pub async fn take_slots(
     sqlx::query(sql).bind(gateway.to_owned()).execute(&mut *tx).await?;
     let sql = format!("SELECT arrival_micros, paused_until, pace_permille, pace_set_at FROM gateway_rate WHERE gateway = $1{}", engine.for_update());
     let (arrival, paused_until, permille, set_at): (i64, i64, i64, i64) =
-        sqlx::query_as(statement(tx, sql)).bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
+        sqlx::query_as(statement(sql)).bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
     if paused_until > now.0 {
         return Ok(Vec::new());
     }

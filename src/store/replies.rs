@@ -83,11 +83,8 @@ pub async fn inbox(connection: &mut AnyConnection, meaning: Option<&str>, with_h
          ORDER BY r.received_at, r.id",
         Engine::behind(connection).joined("a.code || '/' || c.pseudonym")
     );
-    let rows: Vec<Row> = sqlx::query_as(statement(connection, sql))
-        .bind(meaning.unwrap_or_default().to_owned())
-        .bind(i64::from(with_handled))
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<Row> =
+        sqlx::query_as(statement(sql)).bind(meaning.unwrap_or_default().to_owned()).bind(i64::from(with_handled)).fetch_all(connection).await?;
     let entry = |(id, meaning, at, handled, campaign, cases): Row| InboxEntry {
         id,
         meaning,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sqlx::AnyConnection;
 
-use super::dialect::{statement, values};
+use super::dialect::{Engine, statement};
+use super::sets::{Bytes, Kind, set};
 use super::{Result, known};
 use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
 use crate::domain::language::Language;
@@ -34,21 +35,19 @@ pub async fn save_answers(
     now: Timestamp,
 ) -> Result<()> {
     if !answers.is_empty() {
+        let columns = [("item", Kind::Text), ("value", Kind::Text), ("value_sealed", Kind::Bytes)];
         let sql = format!(
-            "INSERT INTO answer (response_id, item, value, value_sealed, mode, answered_at) VALUES {}
+            "INSERT INTO answer (response_id, item, value, value_sealed, mode, answered_at)
+             SELECT $1, v.item, v.value, v.value_sealed, $2, $3 FROM ({}) AS v WHERE true
              ON CONFLICT (response_id, item) DO UPDATE
                  SET value = excluded.value, value_sealed = excluded.value_sealed, mode = excluded.mode, answered_at = excluded.answered_at",
-            values(answers.len(), &[""; 6])
+            Engine::behind(tx).rows(4, &columns)
         );
-        let mut query = sqlx::query(statement(tx, sql));
-        for (item, value) in answers {
-            let (plain, sealed) = match value {
-                StoredValue::Plain(text) => (Some(text.clone()), None),
-                StoredValue::Sealed(bytes) => (None, Some(bytes.clone())),
-            };
-            query = query.bind(response.0).bind(item.clone()).bind(plain).bind(sealed).bind(mode).bind(now.0);
-        }
-        query.execute(&mut *tx).await?;
+        let given = set(answers.iter().map(|(item, value)| match value {
+            StoredValue::Plain(text) => (item, Some(text), None),
+            StoredValue::Sealed(bytes) => (item, None, Some(Bytes(bytes))),
+        }));
+        sqlx::query(statement(sql)).bind(response.0).bind(mode).bind(now.0).bind(given).execute(&mut *tx).await?;
     }
     sqlx::query("UPDATE response SET updated_at = $2 WHERE id = $1").bind(response.0).bind(now.0).execute(tx).await?;
     Ok(())
@@ -93,7 +92,7 @@ async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64
         "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at
          FROM response r JOIN survey_case c ON c.id = r.case_id WHERE {condition} ORDER BY r.id"
     );
-    let rows: Vec<ResponseRow> = sqlx::query_as(statement(connection, sql)).bind(id).fetch_all(&mut *connection).await?;
+    let rows: Vec<ResponseRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(&mut *connection).await?;
     let mut responses = Vec::with_capacity(rows.len());
     for (id, case, language, mode, started_at, completed_at) in rows {
         responses.push(Response {
@@ -112,7 +111,7 @@ async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64
          FROM answer w JOIN response r ON r.id = w.response_id JOIN survey_case c ON c.id = r.case_id
          WHERE {condition} ORDER BY w.response_id"
     );
-    let answers: Vec<AnswerRow> = sqlx::query_as(statement(connection, sql)).bind(id).fetch_all(connection).await?;
+    let answers: Vec<AnswerRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(connection).await?;
     for (response, item, plain, sealed) in answers {
         let value = match (plain, sealed) {
             (_, Some(sealed)) => StoredValue::Sealed(sealed),

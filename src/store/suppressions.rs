@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use sqlx::AnyConnection;
 
 use super::Result;
-use super::dialect::{CHUNK, parameters, statement};
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
 use crate::domain::time::Timestamp;
 
 /// The scope that holds for every programme.
@@ -48,21 +49,15 @@ pub async fn among(
     programme: &str,
     now: Timestamp,
 ) -> Result<HashMap<String, Option<Timestamp>>> {
-    let mut suppressed = HashMap::new();
-    for chunk in phone_hashes.chunks(CHUNK) {
-        let sql = format!(
-            "SELECT phone_hash, CASE WHEN COUNT(expires_at) = COUNT(*) THEN MAX(expires_at) END FROM suppression
-             WHERE scope IN ('{ALL}', $1) AND (expires_at IS NULL OR expires_at > $2) AND phone_hash IN ({})
-             GROUP BY phone_hash",
-            parameters(2, chunk.len())
-        );
-        let mut query = sqlx::query_as::<_, (String, Option<i64>)>(statement(connection, sql)).bind(programme.to_owned()).bind(now.0);
-        for hash in chunk {
-            query = query.bind(hash.clone());
-        }
-        suppressed.extend(query.fetch_all(&mut *connection).await?.into_iter().map(|(hash, until)| (hash, until.map(Timestamp))));
-    }
-    Ok(suppressed)
+    let sql = format!(
+        "SELECT phone_hash, CASE WHEN COUNT(expires_at) = COUNT(*) THEN MAX(expires_at) END FROM suppression
+         WHERE scope IN ('{ALL}', $1) AND (expires_at IS NULL OR expires_at > $2) AND phone_hash {}
+         GROUP BY phone_hash",
+        Engine::behind(connection).is_in(3, Kind::Text)
+    );
+    let rows: Vec<(String, Option<i64>)> =
+        sqlx::query_as(statement(sql)).bind(programme.to_owned()).bind(now.0).bind(set(phone_hashes)).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(hash, until)| (hash, until.map(Timestamp))).collect())
 }
 
 /// A suppression as staff see it: when, where, why and how long, never whom.

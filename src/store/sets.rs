@@ -1,0 +1,77 @@
+//! Sets as one parameter: a list of ids, or rows to be written, travel as one JSON text. A statement over a set is then the same statement however
+//! many there are, is prepared once, and is planned once.
+
+use serde::{Serialize, Serializer};
+
+use super::dialect::Engine;
+
+/// What a column of a set holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Number,
+    Text,
+    /// Written by [`Bytes`].
+    Bytes,
+}
+
+/// The rows of a set (tuples of numbers, texts and [`Bytes`], or options of them), or the members of a list, as the parameter that carries them.
+pub fn set<T: Serialize>(members: impl IntoIterator<Item = T>) -> String {
+    // Numbers, texts and tuples of them can always be written as JSON.
+    let json = serde_json::to_string(&members.into_iter().collect::<Vec<T>>()).unwrap_or_else(|_| "[]".to_owned());
+    // PostgreSQL's texts hold no NUL; it can only come from what a gateway answered.
+    if json.contains("\\u0000") { json.replace("\\u0000", "\\ufffd") } else { json }
+}
+
+/// Bytes as a set carries them.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&data_encoding::HEXLOWER.encode(self.0))
+    }
+}
+
+impl Engine {
+    /// The end of `column …`: is it in the list that parameter `number` carries?
+    pub fn is_in(self, number: usize, kind: Kind) -> String {
+        match (self, kind) {
+            (Engine::Sqlite, _) => format!("IN (SELECT value FROM json_each(${number}))"),
+            (Engine::Postgres, Kind::Number) => {
+                format!("= ANY (ARRAY(SELECT CAST(m AS BIGINT) FROM json_array_elements_text(CAST(${number} AS JSON)) AS m))")
+            }
+            (Engine::Postgres, _) => format!("= ANY (ARRAY(SELECT json_array_elements_text(CAST(${number} AS JSON))))"),
+        }
+    }
+
+    /// A SELECT of the rows that parameter `number` carries.
+    pub fn rows(self, number: usize, columns: &[(&str, Kind)]) -> String {
+        let column = |(at, (name, kind)): (usize, &(&str, Kind))| {
+            let value = match (self, kind) {
+                (Engine::Sqlite, Kind::Bytes) => format!("unhex(value ->> {at})"),
+                (Engine::Sqlite, _) => format!("value ->> {at}"),
+                (Engine::Postgres, Kind::Bytes) => format!("decode(value ->> {at}, 'hex')"),
+                (Engine::Postgres, Kind::Number) => format!("CAST(value ->> {at} AS BIGINT)"),
+                (Engine::Postgres, Kind::Text) => format!("value ->> {at}"),
+            };
+            format!("{value} AS {name}")
+        };
+        let columns: Vec<String> = columns.iter().enumerate().map(column).collect();
+        let from = match self {
+            Engine::Sqlite => format!("json_each(${number})"),
+            Engine::Postgres => format!("jsonb_array_elements(CAST(${number} AS JSONB)) AS member(value)"),
+        };
+        format!("SELECT {} FROM {from}", columns.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_one_text() {
+        assert_eq!(set([1i64, 2]), "[1,2]");
+        assert_eq!(set([(1i64, Some("甲\"\0"), None::<i64>, Bytes(b"\x01\xff"))]), r#"[[1,"甲\"\ufffd",null,"01ff"]]"#);
+        assert_eq!(set(Vec::<i64>::new()), "[]");
+    }
+}
