@@ -72,7 +72,8 @@ fn message(invitation: InvitationId, step: u32) -> NewMessage {
     NewMessage {
         key: MessageKey { invitation, step },
         gateway: "g".into(),
-        reference: format!("ref{}-{step}", invitation.0),
+        // As the hasher makes them: the invitation's number first.
+        reference: format!("{:0>8}-{step}", invitation.0),
         parts: 2,
         cost_micros: 90_000,
     }

@@ -43,8 +43,8 @@ impl Hasher {
     }
 
     /// Our reference of a message, which the gateway repeats in receipts: the same for the same step of the same invitation.
+    /// It begins with the invitation's number, by which the message is found ([`invitation_of_reference`]); 80 bits that nobody can guess follow.
     pub fn message_reference(&self, invitation: i64, step: u32) -> String {
-        // The invitation's number stands first, so that the references of neighbours stand side by side in the database's index.
         let number = invitation.to_be_bytes();
         crockford().encode(&[&number[3..], &mac(&self.references, &format!("{invitation}\n{step}"))[..10]].concat())
     }
@@ -81,6 +81,12 @@ pub fn sha256_hex(content: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(content))
 }
 
+/// The invitation's number that a message's reference begins with; `None`: no reference of ours.
+pub fn invitation_of_reference(reference: &str) -> Option<i64> {
+    let number = crockford().decode(reference.get(..8)?.as_bytes()).ok()?;
+    Some(number.into_iter().fold(0, |whole, byte| whole << 8 | i64::from(byte)))
+}
+
 /// Crockford's base 32 in lower case: no i, l, o, u, so a link read aloud is typed right.
 fn crockford() -> Encoding {
     let mut specification = Specification::new();
@@ -102,5 +108,14 @@ mod tests {
         assert_ne!(code, hasher.link_code("c2", "k1", "h1"));
         assert_ne!(code, Hasher::new(&[2; 32]).link_code("c1", "k1", "h1"));
         assert_eq!(hasher.link_hash(&code), hasher.link_hash(&code.to_uppercase()));
+    }
+
+    #[test]
+    fn a_reference_names_its_invitation() {
+        let hasher = Hasher::new(&[1; 32]);
+        for invitation in [1, 255, 256, 10_000_000, (1 << 40) - 1] {
+            assert_eq!(invitation_of_reference(&hasher.message_reference(invitation, 3)), Some(invitation));
+        }
+        assert_eq!(["", "0123", "0000000!fct", "甲乙丙"].map(invitation_of_reference), [None; 4]);
     }
 }

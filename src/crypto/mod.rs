@@ -9,6 +9,6 @@ mod keyring;
 mod sealer;
 
 pub use hasher::Hasher;
-pub use hasher::sha256_hex;
+pub use hasher::{invitation_of_reference, sha256_hex};
 pub use keyring::{KeyRing, KeyRingError};
 pub use sealer::{SealError, Sealer};

@@ -1,6 +1,6 @@
 //! The dispatcher: takes invitations that are due, and submits each one's next message, never twice, never against the rules, never too fast.
 //!
-//! In go invitations with a `next_at` in the past; out go messages through a gateway, and every outcome comes back into the database. A step is
+//! In go invitations whose next contact is due; out go messages through a gateway, and every outcome comes back into the database. A step is
 //! marked `submitting` and committed before the gateway hears of it (invariant I1); the rules are checked when it is claimed and once more at
 //! the moment of submit (I2); slots come from the rate that all daemons share, and a slot is good only at its time (I3). It decides nothing about
 //! answers or quotas, and closes no field.

@@ -144,7 +144,7 @@ pub async fn live(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
 /// The running campaigns that have an invitation due.
 pub async fn with_due_invitations(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Campaign>> {
     let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign
-               WHERE state = 'running' AND EXISTS (SELECT 1 FROM invitation i WHERE i.campaign_id = campaign.id AND i.next_at <= $1) ORDER BY id";
+               WHERE state = 'running' AND EXISTS (SELECT 1 FROM next_contact n WHERE n.campaign_id = campaign.id AND n.next_at <= $1) ORDER BY id";
     sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 

@@ -170,7 +170,7 @@ pub struct CaseRecord {
 pub async fn records(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseRecord>> {
     type Row = (i64, String, String, String, i64, i64, Option<i64>, Option<i64>, i64, Option<i64>);
     let sql = "SELECT c.id, c.pseudonym, c.segment, c.disposition, c.disposed_at,
-                      COUNT(m.id), MIN(m.submitted_at), MAX(m.submitted_at),
+                      COUNT(m.step), MIN(m.submitted_at), MAX(m.submitted_at),
                       COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at)
                FROM survey_case c
                LEFT JOIN invitation i ON i.id = c.invitation_id

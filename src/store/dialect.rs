@@ -46,7 +46,10 @@ impl Engine {
     pub(super) fn begin_write(self) -> &'static str {
         match self {
             Engine::Sqlite => "BEGIN IMMEDIATE",
-            Engine::Postgres => "BEGIN; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off",
+            Engine::Postgres => {
+                "BEGIN; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off;
+                 SET LOCAL enable_bitmapscan = off; SET LOCAL max_parallel_workers_per_gather = 0"
+            }
         }
     }
 
@@ -70,7 +73,7 @@ impl Engine {
     pub fn refresh_statistics(self) -> Option<&'static str> {
         match self {
             Engine::Sqlite => None,
-            Engine::Postgres => Some("ANALYZE respondent, survey_case, invitation, application, campaign, quota_cell"),
+            Engine::Postgres => Some("ANALYZE respondent, survey_case, invitation, next_contact, application, campaign, quota_cell"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Invitations: one row for each respondent of a campaign, holding its own next step and next time.
+//! Invitations: one row for each respondent of a campaign. What comes next for each, and when, stands beside it in `next_contact`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,13 +26,20 @@ pub struct NewInvitation {
 /// Creates the invitations of a campaign and hangs the open cases of its applications below them.
 pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[NewInvitation], applications: &[ApplicationId]) -> Result<()> {
     let engine = Engine::behind(tx);
-    let new = set(invitations.iter().map(|new| (new.respondent.0, &new.link_hash, new.next_at.map(|t| t.0))));
     let sql = format!(
-        "INSERT INTO invitation (campaign_id, respondent_id, token_hash, next_step, next_at)
-         SELECT $1, v.respondent_id, v.token_hash, 0, v.next_at FROM ({}) AS v",
-        engine.rows(2, &[("respondent_id", Kind::Number), ("token_hash", Kind::Text), ("next_at", Kind::Number)])
+        "INSERT INTO invitation (campaign_id, respondent_id, token_hash) SELECT $1, v.respondent_id, v.token_hash FROM ({}) AS v
+         RETURNING respondent_id, id",
+        engine.rows(2, &[("respondent_id", Kind::Number), ("token_hash", Kind::Text)])
     );
-    sqlx::query(statement(sql)).bind(campaign.0).bind(new).execute(&mut *tx).await?;
+    let new = set(invitations.iter().map(|new| (new.respondent.0, &new.link_hash)));
+    let ids: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(campaign.0).bind(new).fetch_all(&mut *tx).await?;
+    let ids: HashMap<i64, i64> = ids.into_iter().collect();
+    let sql = format!(
+        "INSERT INTO next_contact (invitation_id, campaign_id, next_step, next_at) SELECT v.invitation_id, $1, 0, v.next_at FROM ({}) AS v",
+        engine.rows(2, &[("invitation_id", Kind::Number), ("next_at", Kind::Number)])
+    );
+    let next = set(invitations.iter().map(|new| (ids.get(&new.respondent.0), new.next_at.map(|t| t.0))));
+    sqlx::query(statement(sql)).bind(campaign.0).bind(next).execute(&mut *tx).await?;
     let sql = format!(
         "UPDATE survey_case
          SET invitation_id = (SELECT i.id FROM invitation i WHERE i.campaign_id = $1 AND i.respondent_id = survey_case.respondent_id)
@@ -70,13 +77,14 @@ pub struct Tried {
 pub async fn due(connection: &mut AnyConnection, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<DueInvitation>> {
     type DueRow = (i64, i64, String, Vec<u8>, Vec<u8>, String, Option<String>, String, String, Option<String>, Option<String>, Option<i64>);
     let sql =
-        "SELECT i.id, i.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name, m.gateway, m.code, m.tries
-               FROM (SELECT id, respondent_id, next_step, next_at FROM invitation
-                     WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, id LIMIT $3) AS i
+        "SELECT i.id, n.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name, m.gateway, m.code, m.tries
+               FROM (SELECT invitation_id, next_step, next_at FROM next_contact
+                     WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, invitation_id LIMIT $3) AS n
+               JOIN invitation i ON i.id = n.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
-               LEFT JOIN message m ON m.invitation_id = i.id AND m.step = i.next_step
-               ORDER BY i.next_at, i.id";
+               LEFT JOIN message m ON m.invitation_id = n.invitation_id AND m.step = n.next_step
+               ORDER BY n.next_at, n.invitation_id";
     let rows: Vec<DueRow> = sqlx::query_as(sql).bind(campaign.0).bind(now.0).bind(i64::from(limit)).fetch_all(connection).await?;
     rows.into_iter()
         .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name, gateway, code, tries)| {
@@ -102,7 +110,7 @@ pub async fn due(connection: &mut AnyConnection, campaign: CampaignId, now: Time
 
 /// Takes invitations for this transaction alone; those that are still due at the step that they were seen at, and that nobody else has taken.
 pub async fn take(tx: &mut AnyConnection, engine: Engine, seen: &[(InvitationId, u32)], now: Timestamp) -> Result<HashSet<InvitationId>> {
-    let those = format!("FROM invitation WHERE id {} AND next_at <= $2", engine.is_in(1, Kind::Number));
+    let those = format!("FROM next_contact WHERE invitation_id {} AND next_at <= $2", engine.is_in(1, Kind::Number));
     let ids = set(seen.iter().map(|(id, _)| id.0));
     // Nearly always all of them are at one step, as they were seen: three figures say so.
     let counted = format!("SELECT COUNT(*), MIN(next_step), MAX(next_step) FROM (SELECT next_step {those}{}) AS taken", engine.skip_locked());
@@ -112,7 +120,7 @@ pub async fn take(tx: &mut AnyConnection, engine: Engine, seen: &[(InvitationId,
     if count == seen.len() as i64 && seen.iter().all(|(_, step)| is_as_seen(*step)) {
         return Ok(seen.iter().map(|(id, _)| *id).collect());
     }
-    let listed = statement(format!("SELECT id, next_step {those}{}", engine.skip_locked()));
+    let listed = statement(format!("SELECT invitation_id, next_step {those}{}", engine.skip_locked()));
     let rows: Vec<(i64, i64)> = sqlx::query_as(listed).bind(ids).bind(now.0).fetch_all(tx).await?;
     let steps: HashMap<i64, i64> = seen.iter().map(|(id, step)| (id.0, i64::from(*step))).collect();
     Ok(rows.into_iter().filter(|(id, step)| steps.get(id) == Some(step)).map(|(id, _)| InvitationId(id)).collect())
@@ -213,8 +221,8 @@ pub async fn set_next(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
         return Ok(());
     }
     let sql = format!(
-        "UPDATE invitation SET next_step = v.next_step, next_at = v.next_at FROM ({}) AS v WHERE invitation.id = v.id",
-        Engine::behind(tx).rows(1, &[("id", Kind::Number), ("next_step", Kind::Number), ("next_at", Kind::Number)])
+        "UPDATE next_contact SET next_step = v.next_step, next_at = v.next_at FROM ({}) AS v WHERE next_contact.invitation_id = v.invitation_id",
+        Engine::behind(tx).rows(1, &[("invitation_id", Kind::Number), ("next_step", Kind::Number), ("next_at", Kind::Number)])
     );
     sqlx::query(statement(sql)).bind(set(next.iter().map(|n| (n.id.0, n.step, n.at.map(|t| t.0))))).execute(tx).await?;
     Ok(())
@@ -225,7 +233,7 @@ pub async fn stop(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Resul
     if invitations.is_empty() {
         return Ok(());
     }
-    let sql = format!("UPDATE invitation SET next_at = NULL WHERE id {}", Engine::behind(tx).is_in(1, Kind::Number));
+    let sql = format!("UPDATE next_contact SET next_at = NULL WHERE invitation_id {}", Engine::behind(tx).is_in(1, Kind::Number));
     sqlx::query(statement(sql)).bind(set(invitations.iter().map(|invitation| invitation.0))).execute(tx).await?;
     Ok(())
 }
@@ -237,9 +245,9 @@ pub async fn plan_confirmation(tx: &mut AnyConnection, invitation: InvitationId,
 
 /// Plans nothing more where no case is open any more.
 pub async fn stop_without_open_case(tx: &mut AnyConnection, campaign: CampaignId) -> Result<()> {
-    let sql = "UPDATE invitation SET next_at = NULL
+    let sql = "UPDATE next_contact SET next_at = NULL
                WHERE campaign_id = $1 AND next_at IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM survey_case c WHERE c.invitation_id = invitation.id AND c.is_open = 1)";
+                 AND NOT EXISTS (SELECT 1 FROM survey_case c WHERE c.invitation_id = next_contact.invitation_id AND c.is_open = 1)";
     sqlx::query(sql).bind(campaign.0).execute(tx).await?;
     Ok(())
 }
@@ -296,7 +304,7 @@ pub async fn mark_opened(tx: &mut AnyConnection, invitation: InvitationId, now: 
 
 /// The earliest time after `now` at which anything is planned in a running campaign.
 pub async fn next_due_after(connection: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>> {
-    let sql = "SELECT MIN(i.next_at) FROM invitation i JOIN campaign c ON c.id = i.campaign_id WHERE c.state = 'running' AND i.next_at > $1";
+    let sql = "SELECT MIN((SELECT MIN(n.next_at) FROM next_contact n WHERE n.campaign_id = c.id AND n.next_at > $1)) FROM campaign c WHERE c.state = 'running'";
     let at: Option<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_one(connection).await?;
     Ok(at.map(Timestamp))
 }

@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::dialect::{Engine, statement};
 use super::sets::{Kind, set};
 use super::{Result, StoreError};
+use crate::crypto::invitation_of_reference;
 use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
@@ -171,7 +172,7 @@ pub async fn in_doubt(connection: &mut AnyConnection, gateway: &str, settled_bef
                JOIN invitation i ON i.id = m.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
-               WHERE m.state = 'in_doubt' AND m.gateway = $1 AND m.settled_at <= $2 ORDER BY m.settled_at, m.id LIMIT $3";
+               WHERE m.state = 'in_doubt' AND m.gateway = $1 AND m.settled_at <= $2 ORDER BY m.settled_at, m.invitation_id, m.step LIMIT $3";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(gateway.to_owned()).bind(settled_before.0).bind(i64::from(limit)).fetch_all(connection).await?;
     let read = |(invitation, step, reference, gateway_message_id, at, phone_sealed, key_id)| MessageInDoubt {
         key: key(invitation, step),
@@ -204,7 +205,7 @@ pub async fn doubts(connection: &mut AnyConnection, since: Timestamp) -> Result<
                 (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.invitation_id = i.id),
                 m.step, m.gateway, m.code, COALESCE(m.submitted_at, m.claimed_at)
          FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN campaign k ON k.id = i.campaign_id
-         WHERE m.state = 'in_doubt' AND COALESCE(m.submitted_at, m.claimed_at) <= $1 ORDER BY m.claimed_at, m.id",
+         WHERE m.state = 'in_doubt' AND COALESCE(m.submitted_at, m.claimed_at) <= $1 ORDER BY m.claimed_at, m.invitation_id, m.step",
         Engine::behind(connection).joined("a.code")
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(since.0).fetch_all(connection).await?;
@@ -239,9 +240,11 @@ pub struct MessageState {
 pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Option<MessageState>> {
     let sql =
         "SELECT m.invitation_id, i.campaign_id, m.step, m.state, m.gateway, m.code, m.parts, m.tries, m.claimed_at, m.submitted_at, m.received_at,
-                      i.next_step
-               FROM message m JOIN invitation i ON i.id = m.invitation_id WHERE m.reference = $1";
-    let row = sqlx::query(sql).bind(reference.to_owned()).fetch_optional(connection).await?;
+                      n.next_step
+               FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN next_contact n ON n.invitation_id = i.id
+               WHERE m.invitation_id = $1 AND m.reference = $2";
+    let Some(invitation) = invitation_of_reference(reference) else { return Ok(None) };
+    let row = sqlx::query(sql).bind(invitation).bind(reference.to_owned()).fetch_optional(connection).await?;
     row.map(|row| {
         let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(MessageState {

@@ -3,6 +3,7 @@
 use sqlx::AnyConnection;
 
 use super::Result;
+use crate::crypto::invitation_of_reference;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 
@@ -62,9 +63,9 @@ pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) ->
 }
 
 async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, i64, String)>> {
-    if let Some(reference) = &receipt.reference {
-        let sql = "SELECT invitation_id, step, state FROM message WHERE reference = $1";
-        let row = sqlx::query_as(sql).bind(reference.clone()).fetch_optional(&mut *tx).await?;
+    if let Some((reference, invitation)) = receipt.reference.as_ref().and_then(|r| Some((r, invitation_of_reference(r)?))) {
+        let sql = "SELECT invitation_id, step, state FROM message WHERE invitation_id = $1 AND reference = $2";
+        let row = sqlx::query_as(sql).bind(invitation).bind(reference.clone()).fetch_optional(&mut *tx).await?;
         if row.is_some() {
             return Ok(row);
         }

@@ -23,7 +23,7 @@ pub async fn latest_contact(connection: &mut AnyConnection, phone_hash: &str) ->
                JOIN message m ON m.invitation_id = i.id
                JOIN campaign c ON c.id = i.campaign_id
                JOIN applicant a ON a.id = r.applicant_id
-               WHERE r.phone_hash = $1 ORDER BY m.claimed_at DESC, m.id DESC LIMIT 1";
+               WHERE r.phone_hash = $1 ORDER BY m.claimed_at DESC, i.id DESC, m.step DESC LIMIT 1";
     let row: Option<(i64, i64, i64, String)> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
     Ok(row.map(|(invitation, campaign, programme, key_id)| Contacted {
         invitation: InvitationId(invitation),
