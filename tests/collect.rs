@@ -39,9 +39,9 @@ async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
         let to = format!("{link}/answers?lang=en");
         // One item is missing and one is no point of the scale: the page comes back and says so; nothing is lost that was good.
         let (status, _, page) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7")]).await;
-        assert!(status == 422 && page.contains("Please choose one.") && page.contains("value=\"7\" checked"));
+        assert!(status == 422 && page.contains("Please answer this.") && page.contains("value=\"7\" checked"));
         let (status, _, page) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "11")]).await;
-        assert!(status == 422 && page.contains("Please choose one of the options shown."));
+        assert!(status == 422 && page.contains("Please answer in the form that is asked for."));
         let (status, location, _) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "10")]).await;
         assert!(status == 303 && location.ends_with("lang=en&page=1"), "{location}");
         // Another phone, later: the same link goes on where it was left, in either language.

@@ -1,5 +1,7 @@
 //! The demo through the real binary: it does what it says, the same seed gives the same figures, nothing personal leaks, and its datasets are valid.
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -46,19 +48,8 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         assert!(number("names") >= number("invited") && number("invited") >= number("delivered") && number("delivered") > 0);
         assert!(number("opened") >= number("completed") && number("completed") > 0 && number("completed") <= number("target"));
         assert!((0.0..=1.0).contains(&application["rr1"].as_f64().unwrap()));
-        validate_with_frictionless(Path::new(application["dataset"].as_str().unwrap()));
+        common::validate_with_frictionless(Path::new(application["dataset"].as_str().unwrap()));
     }
-}
-
-/// The PyPI tool, which we did not write, finds each dataset valid.
-fn validate_with_frictionless(dataset: &Path) {
-    let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
-        eprintln!("FIELDWORKD_TEST_PYTHON is not set: no dataset is checked with frictionless (use tests/run)");
-        return;
-    };
-    let script = "import sys, frictionless\nr = frictionless.validate(sys.argv[1])\nprint(r.to_summary())\nsys.exit(0 if r.valid and r.stats['tasks'] == 2 else 1)";
-    let output = Command::new(python).args(["-c", script]).arg(dataset.join("datapackage.json")).output().unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

@@ -11,6 +11,7 @@ mod inbox;
 mod intake;
 mod message;
 mod output;
+mod questionnaire;
 mod serve;
 mod simulator;
 mod suppress;
@@ -54,6 +55,9 @@ enum Command {
     /// Applications
     #[command(subcommand)]
     Application(intake::ApplicationCommand),
+    /// Questionnaires
+    #[command(subcommand)]
+    Questionnaire(questionnaire::QuestionnaireCommand),
     /// Respondent lists
     #[command(subcommand)]
     List(intake::ListCommand),
@@ -104,6 +108,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::CheckConfig => check::check_config(&config()?),
         Command::Migrate => check::migrate(config()?).await,
         Command::Doctor => check::doctor(config()?).await,
+        Command::Questionnaire(command) => questionnaire::run(command),
         Command::Simulator(simulator) => simulator::run(simulator).await,
         Command::Dataset(dataset::DatasetCommand::Verify { folder }) => dataset::verify_folder(&folder),
         Command::Programme(command) => intake::programme(&open(config()?).await?, command).await,

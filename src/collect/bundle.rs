@@ -12,7 +12,7 @@ use crate::dispatch::is_askable;
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
-use crate::domain::questionnaire::{Answer, Questionnaire};
+use crate::domain::questionnaire::{Answer, Facts, Path, Questionnaire};
 use crate::domain::time::Timestamp;
 use crate::installation::place;
 use crate::store::invitations::{self, InvitedCase, LinkedInvitation};
@@ -31,8 +31,16 @@ pub struct BundleCase {
     pub case: InvitedCase,
     pub questionnaire: Arc<Questionnaire>,
     pub answers: BTreeMap<String, Answer>,
+    pub facts: Facts,
     /// Can answers be given now?
     pub is_askable: bool,
+}
+
+impl BundleCase {
+    /// The way through the questionnaire, by the answers so far.
+    pub fn path(&self) -> Path<'_> {
+        self.questionnaire.path(&self.answers, &self.facts)
+    }
 }
 
 /// What to show.
@@ -72,8 +80,14 @@ impl Collector {
         for case in invitations::cases_of(connection, &[invitation.id]).await? {
             let questionnaire = self.questionnaire(connection, case.questionnaire_id).await?;
             let stored = responses::of_case(connection, case.id).await?.map(|r| r.answers).unwrap_or_default();
-            let answers = read_answers(&sealer, stored)?;
-            cases.push(BundleCase { is_askable: is_askable(&case, now), case, questionnaire, answers });
+            let answers = read_answers(&sealer, &questionnaire, stored)?;
+            let facts = Facts {
+                category: case.subject.category().to_string(),
+                segment: case.segment.clone(),
+                mode: super::save::WEB.to_owned(),
+                language: invitation.language.to_string(),
+            };
+            cases.push(BundleCase { is_askable: is_askable(&case, now), case, questionnaire, answers, facts });
         }
         let zone = programmes::get(connection, invitation.programme_id).await?.time_zone;
         Ok(Bundle { invitation, cases, zone })
@@ -81,18 +95,19 @@ impl Collector {
 }
 
 /// Stored values as answers; open text is opened.
-pub fn read_answers(sealer: &Sealer, stored: BTreeMap<String, StoredValue>) -> Result<BTreeMap<String, Answer>, CollectError> {
-    let read = |(item, value)| {
-        let answer = match value {
-            StoredValue::Sealed(sealed) => Answer::Open(Personal::new(sealer.open_text(place::OPEN_ANSWER, &sealed)?)),
-            StoredValue::Plain(text) => match text.parse() {
-                Ok(number) => Answer::Number(number),
-                Err(_) => Answer::NotApplicable,
-            },
-        };
-        Ok((item, answer))
+pub fn read_answers(
+    sealer: &Sealer,
+    questionnaire: &Questionnaire,
+    stored: BTreeMap<String, StoredValue>,
+) -> Result<BTreeMap<String, Answer>, CollectError> {
+    let read = |(id, value): (String, StoredValue)| match value {
+        StoredValue::Sealed(sealed) => {
+            Some(sealer.open_text(place::OPEN_ANSWER, &sealed).map(|text| (id, Answer::Open(Personal::new(text)))).map_err(CollectError::from))
+        }
+        // The frozen questionnaire knows each of its answers.
+        StoredValue::Plain(text) => questionnaire.item(&id).and_then(|item| Answer::restore(item, &text)).map(|answer| Ok((id, answer))),
     };
-    stored.into_iter().map(read).collect()
+    stored.into_iter().filter_map(read).collect()
 }
 
 impl Bundle {
@@ -104,10 +119,8 @@ impl Bundle {
         if self.invitation.opened_at.is_none() {
             return Screen::Welcome;
         }
-        let case = &self.cases[current];
-        let last = case.questionnaire.pages.len().saturating_sub(1);
-        let reached = case.questionnaire.first_open_page(&case.answers).unwrap_or(last);
-        Screen::Page { case: current, page: wanted.map_or(reached, |wanted| wanted.min(reached)) }
+        let path = self.cases[current].path();
+        Screen::Page { case: current, page: wanted.map_or_else(|| path.reached(), |wanted| path.page_for(wanted)) }
     }
 
     fn finish(&self) -> Finish {

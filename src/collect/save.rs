@@ -6,15 +6,16 @@ use super::bundle::{Bundle, BundleCase};
 use super::{CollectError, Collector};
 use crate::dispatch::incoming::opt_out;
 use crate::domain::disposition::Disposition;
+use crate::domain::ids::CaseId;
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Completion};
+use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Item, ItemKind};
 use crate::installation::place;
 use crate::quota;
 use crate::store::cases::{self, Source};
-use crate::store::responses::{self, StoredValue};
+use crate::store::responses::{self, NewAnswer, StoredValue};
 use crate::store::{WriteTx, invitations};
 
-const WEB: &str = "web";
+pub(super) const WEB: &str = "web";
 
 /// What became of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,12 @@ impl Collector {
         }
         let bundle = self.load(&mut tx, code).await?;
         let Some(current) = bundle.askable(case_index) else { return Ok(Saved::NotAskable) };
-        let items = &current.questionnaire.pages.get(page).ok_or(CollectError::BadForm)?.items;
+        let path = current.path();
+        let items = path.on_page(page);
+        if items.is_empty() {
+            // Another answer, on another page or phone, has led past this page meanwhile.
+            return if page < current.questionnaire.pages.len() { Ok(Saved::NotAskable) } else { Err(CollectError::BadForm) };
+        }
         let sealer = self.installation.keys.sealer(&bundle.invitation.key_id)?;
 
         let (mut stored, mut emptied, mut problems) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -74,12 +80,11 @@ impl Collector {
         for item in items {
             match Answer::parse(item, sent.get(&item.id).map(String::as_str)) {
                 Ok(Some(answer)) => {
-                    let value = match &answer {
-                        Answer::Number(number) => StoredValue::Plain(number.to_string()),
-                        Answer::NotApplicable => StoredValue::Plain(Answer::NOT_APPLICABLE.to_owned()),
-                        Answer::Open(text) => StoredValue::Sealed(sealer.seal(place::OPEN_ANSWER, text.reveal().as_bytes())?),
+                    let value = match (&answer, answer.stored()) {
+                        (Answer::Open(text), _) => StoredValue::Sealed(sealer.seal(place::OPEN_ANSWER, text.reveal().as_bytes())?),
+                        (_, stored) => StoredValue::Plain(stored.unwrap_or_default()),
                     };
-                    stored.push((item.id.clone(), value));
+                    stored.push(NewAnswer { item: item.id.clone(), value, shown: shown_order(item, case) });
                     answers.insert(item.id.clone(), answer);
                 }
                 Ok(None) => {
@@ -93,8 +98,15 @@ impl Collector {
         mark_begun(&mut tx, current, now).await?;
         responses::save_answers(&mut tx, response, &stored, WEB, now).await?;
         responses::clear_answers(&mut tx, response, &emptied).await?;
-        let is_last = page + 1 == current.questionnaire.pages.len();
-        if problems.is_empty() && is_last && current.questionnaire.completion(&answers) == Completion::Complete {
+        // By what is answered now, the way may be another one.
+        let path = current.questionnaire.path(&answers, &current.facts);
+        if path.is_screened_out {
+            cases::dispose(&mut tx, &[case], Disposition::NotEligible, &[], Source::Web, now).await?;
+            stop_when_nothing_is_open(&mut tx, &bundle).await?;
+        } else if problems.is_empty() && path.is_last(page) && path.completion() == Completion::Complete {
+            // What was answered on a way that was left is no answer.
+            let left: Vec<String> = answers.keys().filter(|id| !path.asks(id)).cloned().collect();
+            responses::clear_answers(&mut tx, response, &left).await?;
             if quota::count_complete(&mut tx, current.case.application, &current.case.segment).await? {
                 responses::complete(&mut tx, response, now).await?;
                 cases::dispose(&mut tx, &[case], Disposition::Complete, &[], Source::Web, now).await?;
@@ -133,6 +145,13 @@ impl Collector {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// The order in which this case saw the options, where it differs from one to the next.
+fn shown_order(item: &Item, case: CaseId) -> Option<String> {
+    let ItemKind::Choice(choice) = &item.kind else { return None };
+    let order = || choice.order_for(case.0, &item.id).into_iter().map(|option| option.code.as_str()).collect::<Vec<_>>().join(" ");
+    choice.is_shuffled.then(order)
 }
 
 /// A case that was begun is a break-off until it is more (AAPOR 2.12).

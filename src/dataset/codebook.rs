@@ -2,19 +2,25 @@
 
 use serde_json::{Value, json};
 
+use super::columns::columns;
 use crate::domain::disposition::Disposition;
-use crate::domain::questionnaire::{ItemKind, Questionnaire};
+use crate::domain::language::Text;
+use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Take};
 
 /// In `responses.csv`: the respondent said that the item does not apply. An empty cell: not answered.
 pub const NOT_APPLICABLE: &str = "NA";
+/// The respondent said that he does not know.
+pub const DONT_KNOW: &str = "DK";
 
 pub fn codebook(questionnaire: &Questionnaire) -> Value {
-    let item = |item: &crate::domain::questionnaire::Item| {
+    let both = |text: &Text| json!({ "zh": text.zh, "en": text.en });
+    let variable = |column: super::columns::Column<'_>| {
+        let item = column.item;
         let mut entry = json!({
-            "variable": item.variable,
+            "variable": column.name,
             "item": item.id,
             "latent": item.latent.map(|latent| latent.as_str()),
-            "text": { "zh": item.text.zh, "en": item.text.en },
+            "text": both(&item.text),
             "required": item.required,
             "core": item.core,
         });
@@ -23,14 +29,42 @@ pub fn codebook(questionnaire: &Questionnaire) -> Value {
                 entry["type"] = json!("scale");
                 entry["from"] = json!(scale.from);
                 entry["to"] = json!(scale.to);
-                entry["low"] = json!({ "zh": scale.low.zh, "en": scale.low.en });
-                entry["high"] = json!({ "zh": scale.high.zh, "en": scale.high.en });
-                entry["not_applicable"] = if scale.not_applicable { json!(NOT_APPLICABLE) } else { Value::Null };
+                entry["low"] = both(&scale.low);
+                entry["high"] = both(&scale.high);
             }
+            ItemKind::Choice(Choice { options, take, is_shuffled }) => {
+                entry["type"] = json!(match take {
+                    Take::One => "single",
+                    Take::Several { .. } => "multiple",
+                    Take::AllInOrder => "rank",
+                });
+                entry["options"] = options.iter().map(|o| json!({ "code": o.code, "text": both(&o.text), "exclusive": o.is_exclusive })).collect();
+                entry["order"] = json!(if *is_shuffled { "random" } else { "as_written" });
+            }
+            ItemKind::Number(range) => {
+                entry["type"] = json!("number");
+                entry["unit"] = range.unit.as_ref().map_or(Value::Null, both);
+            }
+            ItemKind::Date { .. } => entry["type"] = json!("date"),
+            ItemKind::Info => entry["type"] = json!("info"),
             ItemKind::Open { max_chars } => {
                 entry["type"] = json!("open");
                 entry["max_chars"] = json!(max_chars);
             }
+        }
+        entry["not_applicable"] = if item.not_applicable { json!(NOT_APPLICABLE) } else { Value::Null };
+        if item.dont_know {
+            entry["dont_know"] = json!(DONT_KNOW);
+        }
+        if let Some(option) = column.option_label() {
+            entry["option"] = both(option);
+        }
+        if let Some(heading) = &item.heading {
+            entry["heading"] = both(heading);
+        }
+        let conditions: Vec<&str> = questionnaire.conditions_of(item).map(|condition| condition.source()).collect();
+        if !conditions.is_empty() {
+            entry["asked_if"] = json!(conditions.join(" && "));
         }
         entry
     };
@@ -39,8 +73,8 @@ pub fn codebook(questionnaire: &Questionnaire) -> Value {
         "version": questionnaire.version,
         "title": { "zh": questionnaire.title.zh, "en": questionnaire.title.en },
         "model": "GB/T 19038-2009",
-        "missing": { "": "not answered", NOT_APPLICABLE: "not applicable" },
-        "variables": questionnaire.items().map(item).collect::<Vec<_>>(),
+        "missing": { "": "not answered", NOT_APPLICABLE: "not applicable", DONT_KNOW: "don't know" },
+        "variables": columns(questionnaire).into_iter().map(variable).collect::<Vec<_>>(),
         "dispositions": Disposition::ALL.map(|d| json!({ "code": d.code(), "name": d.name() })),
     })
 }

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::codebook::NOT_APPLICABLE;
+use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
+use super::columns::columns;
 use crate::crypto::sha256_hex;
 use crate::domain::disposition::Disposition;
-use crate::domain::questionnaire::{ItemKind, Questionnaire};
+use crate::domain::questionnaire::Questionnaire;
 
 /// What the descriptor tells of the fieldwork.
 pub struct About<'a> {
@@ -50,17 +51,14 @@ pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(St
         time("started_at", "first page"),
         time("completed_at", "last page; empty for a partial response"),
     ];
-    response_fields.extend(questionnaire.items().map(|item| match &item.kind {
-        ItemKind::Scale(scale) => {
-            let mut described = field(&item.variable, "integer", &item.text.zh, json!({ "minimum": scale.from, "maximum": scale.to }));
-            described["description"] = json!(format!("{} [{}]", item.text.en, item.latent.map_or("", |l| l.as_str())));
-            described
-        }
-        ItemKind::Open { .. } => {
-            let mut described = field(&item.variable, "string", &item.text.zh, json!({}));
-            described["description"] = json!(item.text.en);
-            described
-        }
+    response_fields.extend(columns(questionnaire).iter().map(|column| {
+        let (kind, constraints) = column.schema();
+        let (item, option) = (column.item, column.option_label());
+        let title = |text: &str, option: Option<&str>| option.map_or(text.to_owned(), |option| format!("{text} {option}"));
+        let mut described = field(&column.name, kind, &title(&item.text.zh, option.map(|o| o.zh.as_str())), constraints);
+        let english = title(&item.text.en, option.map(|o| o.en.as_str()));
+        described["description"] = json!(item.latent.map_or(english.clone(), |latent| format!("{english} [{}]", latent.as_str())));
+        described
     }));
     let case_fields = vec![
         case,
@@ -86,7 +84,7 @@ pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(St
         },
         "resources": [
             resource("responses", "complete and partial responses", json!({
-                "fields": response_fields, "missingValues": ["", NOT_APPLICABLE], "primaryKey": ["case"],
+                "fields": response_fields, "missingValues": ["", NOT_APPLICABLE, DONT_KNOW], "primaryKey": ["case"],
                 "foreignKeys": [{ "fields": ["case"], "reference": { "resource": "cases", "fields": ["case"] } }],
             })),
             resource("cases", "all cases with their dispositions", json!({

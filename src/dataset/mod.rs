@@ -5,6 +5,7 @@
 //! differ from application to application; open answers are redacted or withheld (invariant I7). [`verify`] needs nothing but the folder.
 
 mod codebook;
+mod columns;
 mod descriptor;
 mod package;
 mod redaction;

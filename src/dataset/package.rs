@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 
 use super::DatasetError;
-use super::codebook::{NOT_APPLICABLE, codebook};
+use super::codebook::codebook;
+use super::columns::{Column, columns};
 use super::descriptor::{About, descriptor};
 use super::redaction::Redaction;
 use crate::collect::read_answers;
 use crate::config::OpenAnswers;
 use crate::crypto::{Sealer, sha256_hex};
+use crate::domain::category::Category;
 use crate::domain::disposition::Disposition;
 use crate::domain::outcome_rates::Outcomes;
-use crate::domain::questionnaire::{Answer, Questionnaire};
+use crate::domain::questionnaire::{Facts, Questionnaire};
 use crate::domain::time::Timestamp;
 use crate::installation::{Installation, open_person, open_phone};
-use crate::sink::harmless_cell;
 use crate::store::applications::{Application, ClosedBy};
 use crate::store::cases::{self, CaseRecord};
 use crate::store::datasets::Dataset;
@@ -57,7 +58,7 @@ pub async fn build(installation: &Installation, application: &Application, datas
         rr1: outcomes.rr1(),
     };
     let mut files = vec![
-        ("responses.csv".to_owned(), responses_csv(&questionnaire, &records, responses, &sealer, redaction.as_ref(), &shown)?),
+        ("responses.csv".to_owned(), responses_csv(&questionnaire, application.category, &records, responses, &sealer, redaction.as_ref(), &shown)?),
         ("cases.csv".to_owned(), cases_csv(&records, &shown).map_err(|e| format(&e))?),
         ("codebook.json".to_owned(), pretty(&codebook(&questionnaire))),
     ];
@@ -75,6 +76,7 @@ fn pretty(value: &serde_json::Value) -> Vec<u8> {
 /// Complete and partial responses, in the order of their pseudonyms.
 fn responses_csv(
     questionnaire: &Questionnaire,
+    category: Category,
     records: &[CaseRecord],
     responses: Vec<Response>,
     sealer: &Sealer,
@@ -85,7 +87,8 @@ fn responses_csv(
     let mut writer = csv::Writer::from_writer(Vec::new());
     let format = |e: csv::Error| DatasetError::Format("responses.csv".to_owned(), e.to_string());
     let head = ["case", "disposition", "language", "mode", "started_at", "completed_at"].map(str::to_owned);
-    writer.write_record(head.into_iter().chain(questionnaire.items().map(|item| item.variable.clone()))).map_err(format)?;
+    let columns = columns(questionnaire);
+    writer.write_record(head.into_iter().chain(columns.iter().map(|column| column.name.clone()))).map_err(format)?;
     for record in records.iter().filter(|r| matches!(r.disposition, Disposition::Complete | Disposition::Partial)) {
         let Some(response) = by_case.remove(&record.id) else { continue };
         let mut cells = vec![
@@ -96,13 +99,17 @@ fn responses_csv(
             shown(response.started_at),
             response.completed_at.map(shown).unwrap_or_default(),
         ];
-        let answers = read_answers(sealer, response.answers)?;
-        cells.extend(questionnaire.items().map(|item| match answers.get(&item.id) {
-            Some(Answer::Number(number)) => number.to_string(),
-            Some(Answer::NotApplicable) => NOT_APPLICABLE.to_owned(),
-            Some(Answer::Open(text)) => redaction.map(|r| harmless_cell(&r.apply(text.reveal()))).unwrap_or_default(),
-            None => String::new(),
-        }));
+        let answers = read_answers(sealer, questionnaire, response.answers)?;
+        let facts = Facts {
+            category: category.to_string(),
+            segment: record.segment.clone(),
+            mode: response.mode.clone(),
+            language: response.language.to_string(),
+        };
+        // What was answered on a way that was left is no answer.
+        let path = questionnaire.path(&answers, &facts);
+        let answer = |column: &Column<'_>| answers.get(&column.item.id).filter(|_| path.asks(&column.item.id));
+        cells.extend(columns.iter().map(|column| column.cell(answer(column), redaction)));
         writer.write_record(cells).map_err(format)?;
     }
     writer.into_inner().map_err(|e| DatasetError::Format("responses.csv".to_owned(), e.to_string()))

@@ -116,7 +116,8 @@ fn problem_of(value: &str, field: &Value, is_missing: bool) -> Option<&'static s
         return (constraints["required"] == true).then_some("a required value is missing");
     }
     if let Some(allowed) = constraints["enum"].as_array() {
-        return (!allowed.iter().any(|a| a == value)).then_some("the value is not one of those allowed");
+        return (!allowed.iter().any(|a| a == value || a.as_i64().is_some_and(|a| value == a.to_string())))
+            .then_some("the value is not one of those allowed");
     }
     match field["type"].as_str() {
         Some("integer") => match value.parse::<i64>() {
@@ -125,6 +126,13 @@ fn problem_of(value: &str, field: &Value, is_missing: bool) -> Option<&'static s
             Ok(n) if constraints["maximum"].as_i64().is_some_and(|max| n > max) => Some("the value is above the scale"),
             Ok(_) => None,
         },
+        Some("number") => match value.parse::<f64>() {
+            Err(_) => Some("this is no number"),
+            Ok(n) if constraints["minimum"].as_f64().is_some_and(|min| n < min) => Some("the value is below its limit"),
+            Ok(n) if constraints["maximum"].as_f64().is_some_and(|max| n > max) => Some("the value is above its limit"),
+            Ok(_) => None,
+        },
+        Some("date") => value.parse::<chrono::NaiveDate>().is_err().then_some("this is no day"),
         Some("datetime") => chrono::DateTime::parse_from_rfc3339(value).is_err().then_some("this is no time"),
         Some("boolean") => (!["true", "false"].contains(&value)).then_some("this is neither true nor false"),
         _ => None,

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, HashMap};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::personal::Personal;
-use crate::domain::questionnaire::{Answer, Completion, Questionnaire, QuestionnaireError};
+use crate::domain::questionnaire::{Answer, Completion, Facts, Questionnaire, QuestionnaireError};
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
 use crate::quota;
-use crate::store::applications::{self, ApplicationState, ClosedBy};
+use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
 use crate::store::cases::{self, Source};
+use crate::store::responses::StoredValue;
 use crate::store::{StoreError, WriteTx, datasets, invitations, quotas, responses};
 
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +80,7 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
     let open = cases::open_of_application(&mut tx, id).await?;
     cases::lock(&mut tx, &open).await?;
     let open = cases::open_of_application(&mut tx, id).await?;
-    let amounts = amounts_of_responses(&mut tx, id, application.questionnaire_id).await?;
+    let amounts = amounts_of_responses(&mut tx, &application).await?;
     let partial: Vec<CaseId> = open.iter().copied().filter(|case| amounts.get(case).is_some_and(|c| *c != Completion::TooLittle)).collect();
     let rest: Vec<CaseId> = open.iter().copied().filter(|case| !partial.contains(case)).collect();
     cases::dispose(&mut tx, &partial, Disposition::Partial, &[], Source::Close, now).await?;
@@ -101,12 +102,26 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
 }
 
 /// What the response of each case amounts to. Open text need not be opened for that.
-async fn amounts_of_responses(tx: &mut WriteTx, id: ApplicationId, questionnaire: Option<i64>) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
-    let Some(questionnaire) = questionnaire else { return Ok(HashMap::new()) };
+async fn amounts_of_responses(tx: &mut WriteTx, application: &Application) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
+    let Some(questionnaire) = application.questionnaire_id else { return Ok(HashMap::new()) };
     let questionnaire = Questionnaire::parse(&campaigns::questionnaire_source(tx, questionnaire).await?)?;
+    let segments = cases::segments(tx, application.id).await?;
     let amount = |response: responses::Response| {
-        let answered: BTreeMap<String, Answer> = response.answers.into_keys().map(|item| (item, Answer::Open(Personal::default()))).collect();
-        (response.case, questionnaire.completion(&answered))
+        let read = |(id, value): (String, StoredValue)| {
+            let answer = match value {
+                StoredValue::Plain(text) => questionnaire.item(&id).and_then(|item| Answer::restore(item, &text)),
+                StoredValue::Sealed(_) => Some(Answer::Open(Personal::default())),
+            };
+            answer.map(|answer| (id, answer))
+        };
+        let answers: BTreeMap<String, Answer> = response.answers.into_iter().filter_map(read).collect();
+        let facts = Facts {
+            category: application.category.to_string(),
+            segment: segments.get(&response.case).cloned().unwrap_or_default(),
+            mode: response.mode,
+            language: response.language.to_string(),
+        };
+        (response.case, questionnaire.path(&answers, &facts).completion())
     };
-    Ok(responses::of_application(tx, id).await?.into_iter().map(amount).collect())
+    Ok(responses::of_application(tx, application.id).await?.into_iter().map(amount).collect())
 }

@@ -1,5 +1,7 @@
 //! Cases and their dispositions.
 
+use std::collections::HashMap;
+
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
@@ -149,6 +151,13 @@ pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[
     let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
     let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
+}
+
+/// The kind of user that each case of an application is, as on the list.
+pub async fn segments(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<CaseId, String>> {
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as("SELECT id, segment FROM survey_case WHERE application_id = $1").bind(application.0).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, segment)| (CaseId(id), segment)).collect())
 }
 
 /// What a dataset tells of a case.

@@ -18,6 +18,14 @@ pub enum StoredValue {
     Sealed(Vec<u8>),
 }
 
+/// An answer to be stored.
+pub struct NewAnswer {
+    pub item: String,
+    pub value: StoredValue,
+    /// The codes of the options in the order in which they were shown, where it was drawn.
+    pub shown: Option<String>,
+}
+
 /// Begins the response of a case, or finds it and notes the language.
 pub async fn begin(tx: &mut AnyConnection, case: CaseId, language: Language, mode: &'static str, now: Timestamp) -> Result<ResponseId> {
     let sql = "INSERT INTO response (case_id, language, mode, started_at, updated_at) VALUES ($1, $2, $3, $4, $4)
@@ -27,25 +35,19 @@ pub async fn begin(tx: &mut AnyConnection, case: CaseId, language: Language, mod
 }
 
 /// Stores the answers of a page, over earlier ones of the same items.
-pub async fn save_answers(
-    tx: &mut AnyConnection,
-    response: ResponseId,
-    answers: &[(String, StoredValue)],
-    mode: &'static str,
-    now: Timestamp,
-) -> Result<()> {
+pub async fn save_answers(tx: &mut AnyConnection, response: ResponseId, answers: &[NewAnswer], mode: &'static str, now: Timestamp) -> Result<()> {
     if !answers.is_empty() {
-        let columns = [("item", Kind::Text), ("value", Kind::Text), ("value_sealed", Kind::Bytes)];
+        let columns = [("item", Kind::Text), ("value", Kind::Text), ("value_sealed", Kind::Bytes), ("shown", Kind::Text)];
         let sql = format!(
-            "INSERT INTO answer (response_id, item, value, value_sealed, mode, answered_at)
-             SELECT $1, v.item, v.value, v.value_sealed, $2, $3 FROM ({}) AS v WHERE true
+            "INSERT INTO answer (response_id, item, value, value_sealed, shown, mode, answered_at)
+             SELECT $1, v.item, v.value, v.value_sealed, v.shown, $2, $3 FROM ({}) AS v WHERE true
              ON CONFLICT (response_id, item) DO UPDATE
-                 SET value = excluded.value, value_sealed = excluded.value_sealed, mode = excluded.mode, answered_at = excluded.answered_at",
+                 SET value = excluded.value, value_sealed = excluded.value_sealed, shown = excluded.shown, mode = excluded.mode, answered_at = excluded.answered_at",
             Engine::behind(tx).rows(4, &columns)
         );
-        let given = set(answers.iter().map(|(item, value)| match value {
-            StoredValue::Plain(text) => (item, Some(text), None),
-            StoredValue::Sealed(bytes) => (item, None, Some(Bytes(bytes))),
+        let given = set(answers.iter().map(|answer| match &answer.value {
+            StoredValue::Plain(text) => (&answer.item, Some(text), None, &answer.shown),
+            StoredValue::Sealed(bytes) => (&answer.item, None, Some(Bytes(bytes)), &answer.shown),
         }));
         sqlx::query(statement(sql)).bind(response.0).bind(mode).bind(now.0).bind(given).execute(&mut *tx).await?;
     }

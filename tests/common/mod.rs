@@ -276,7 +276,12 @@ pub fn number(n: usize) -> String {
 
 /// A list of made-up people.
 pub fn list(people: usize) -> String {
-    let rows: String = (0..people).map(|n| format!("受访者{n},{}\n", number(n))).collect();
+    list_of(0..people)
+}
+
+/// A list of these.
+pub fn list_of(people: std::ops::Range<usize>) -> String {
+    let rows: String = people.map(|n| format!("受访者{n},{}\n", number(n))).collect();
     format!("姓名,手机\n{rows}")
 }
 
@@ -290,4 +295,15 @@ pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str
     };
     let numbers = ["0", "1", "2", "3"];
     [("case", numbers[case]), ("page", numbers[page])].into_iter().chain(items.iter().map(|item| (*item, point))).collect()
+}
+
+/// The PyPI tool, which we did not write, finds each dataset valid.
+pub fn validate_with_frictionless(dataset: &Path) {
+    let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
+        eprintln!("FIELDWORKD_TEST_PYTHON is not set: no dataset is checked with frictionless (use tests/run)");
+        return;
+    };
+    let script = "import sys, frictionless\nr = frictionless.validate(sys.argv[1])\nprint(r.to_summary())\nsys.exit(0 if r.valid and r.stats['tasks'] == 2 else 1)";
+    let output = std::process::Command::new(python).args(["-c", script]).arg(dataset.join("datapackage.json")).output().unwrap();
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }

@@ -10,7 +10,10 @@ use fieldworkd::config::SHIPPED;
 use fieldworkd::gateway::simulator::{Script, Simulator};
 use fieldworkd::store::{Store, messages};
 
-use super::list;
+use super::list_of;
+
+/// Larger crowds come on several lists.
+const LONGEST_LIST: usize = 100_000;
 
 /// Always open: these tests run at any hour.
 pub fn plan() -> String {
@@ -61,11 +64,13 @@ impl Site {
                 "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
             );
             write("plan.toml", &plan());
-            write("list.csv", &list(people));
             let site = Site { folder, url, port, simulator };
             site.command(&["programme", "apply", "programme.toml"]);
             site.command(&["application", "add", "applications.toml"]);
-            site.command(&["list", "import", "--application", "A1", "list.csv"]);
+            for first in (0..people).step_by(LONGEST_LIST) {
+                std::fs::write(site.path().join("list.csv"), list_of(first..people.min(first + LONGEST_LIST))).unwrap();
+                site.command(&["list", "import", "--application", "A1", "list.csv"]);
+            }
             site.command(&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"]);
             sites.push(site);
         }

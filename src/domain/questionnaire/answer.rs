@@ -1,16 +1,25 @@
-//! Answers, and what a set of them amounts to.
+//! Answers: what a form, an SMS or an interviewer gave for one item, checked.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Item, ItemKind, Questionnaire};
+use chrono::NaiveDate;
+
+use super::condition::Values;
+use super::{Choice, Item, ItemKind, Range, Take};
 use crate::domain::personal::Personal;
 
 /// A checked answer to one item. `Debug` prints nothing of it (invariant I7).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum Answer {
-    Number(i64),
+    /// A point of a scale.
+    Point(i64),
+    Number(f64),
+    /// Codes of options: one, several in the questionnaire's order, or all in the respondent's order.
+    Codes(Vec<String>),
+    Date(NaiveDate),
     NotApplicable,
+    DontKnow,
     /// Free text, which may name people: stored sealed.
     Open(Personal),
 }
@@ -18,67 +27,171 @@ pub enum Answer {
 /// Why an answer was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerProblem {
-    /// The item is required and nothing was chosen.
+    /// The item is required and nothing was given.
     Missing,
-    /// Not a point of the scale.
+    /// Not a point of the scale, none of the options, no number or no day at all.
     OutOfRange,
+    /// A number or a day beyond its limits.
+    BeyondLimits,
     TooLong,
-}
-
-/// What the answers of a response amount to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
-    /// Every required item is answered.
-    Complete,
-    /// Every core item is answered.
-    Partial,
-    /// Less than that.
-    TooLittle,
+    TooFew(usize),
+    TooMany(usize),
+    /// An option that excludes all others was taken with others.
+    Exclusive,
+    /// Not each option has a place of its own.
+    NotRanked,
 }
 
 impl Answer {
-    /// Reads what a form sent for an item. `Ok(None)`: nothing, and nothing was required.
+    /// The stored and transmitted form of «not applicable».
+    pub const NOT_APPLICABLE: &'static str = "na";
+    /// The stored and transmitted form of «don't know».
+    pub const DONT_KNOW: &'static str = "dk";
+
+    /// Reads what was sent for an item: a number, a day as `2026-05-13`, codes with blanks between them, for a ranking `code:place` with blanks between
+    /// them. `Ok(None)`: nothing, and nothing was required.
     pub fn parse(item: &Item, raw: Option<&str>) -> Result<Option<Answer>, AnswerProblem> {
         let raw = raw.map(str::trim).unwrap_or_default();
-        if raw.is_empty() {
-            return if item.required { Err(AnswerProblem::Missing) } else { Ok(None) };
+        if raw.is_empty() || !item.asks() {
+            return if item.required && item.asks() { Err(AnswerProblem::Missing) } else { Ok(None) };
         }
-        match &item.kind {
-            ItemKind::Scale(scale) if scale.not_applicable && raw == Answer::NOT_APPLICABLE => Ok(Some(Answer::NotApplicable)),
-            ItemKind::Scale(scale) => match raw.parse::<i64>() {
-                Ok(value) if (scale.from..=scale.to).contains(&value) => Ok(Some(Answer::Number(value))),
-                _ => Err(AnswerProblem::OutOfRange),
-            },
-            ItemKind::Open { max_chars } if raw.chars().count() > *max_chars => Err(AnswerProblem::TooLong),
-            ItemKind::Open { .. } => Ok(Some(Answer::Open(Personal::new(raw)))),
+        match raw {
+            Answer::NOT_APPLICABLE if item.not_applicable => return Ok(Some(Answer::NotApplicable)),
+            Answer::DONT_KNOW if item.dont_know => return Ok(Some(Answer::DontKnow)),
+            _ => {}
+        }
+        let answer = match &item.kind {
+            ItemKind::Scale(scale) => {
+                let point = raw.parse().ok().filter(|point| (scale.from..=scale.to).contains(point));
+                Answer::Point(point.ok_or(AnswerProblem::OutOfRange)?)
+            }
+            ItemKind::Choice(choice) => return codes(item, choice, raw),
+            ItemKind::Number(range) => Answer::Number(number(range, raw)?),
+            ItemKind::Date { first, last } => {
+                let day = NaiveDate::parse_from_str(raw, "%Y-%m-%d").map_err(|_| AnswerProblem::OutOfRange)?;
+                if first.is_some_and(|first| day < first) || last.is_some_and(|last| day > last) {
+                    return Err(AnswerProblem::BeyondLimits);
+                }
+                Answer::Date(day)
+            }
+            ItemKind::Open { max_chars } if raw.chars().count() > *max_chars => return Err(AnswerProblem::TooLong),
+            ItemKind::Open { .. } => Answer::Open(Personal::new(raw)),
+            ItemKind::Info => return Ok(None),
+        };
+        Ok(Some(answer))
+    }
+
+    /// Reads the stored form back; `None`: it is no answer to this item.
+    pub fn restore(item: &Item, stored: &str) -> Option<Answer> {
+        match (stored, &item.kind) {
+            (Answer::NOT_APPLICABLE, _) => Some(Answer::NotApplicable),
+            (Answer::DONT_KNOW, _) => Some(Answer::DontKnow),
+            (_, ItemKind::Scale(_)) => stored.parse().ok().map(Answer::Point),
+            (_, ItemKind::Number(_)) => stored.parse().ok().map(Answer::Number),
+            (_, ItemKind::Date { .. }) => stored.parse().ok().map(Answer::Date),
+            (_, ItemKind::Choice(_)) => Some(Answer::Codes(stored.split(' ').map(str::to_owned).collect())),
+            (_, ItemKind::Open { .. } | ItemKind::Info) => None,
         }
     }
 
-    /// The stored and transmitted form of «not applicable».
-    pub const NOT_APPLICABLE: &'static str = "na";
+    /// The stored form; `None`: free text, which is sealed instead.
+    pub fn stored(&self) -> Option<String> {
+        Some(match self {
+            Answer::Point(point) => point.to_string(),
+            Answer::Number(number) => number.to_string(),
+            Answer::Codes(codes) => codes.join(" "),
+            Answer::Date(day) => day.to_string(),
+            Answer::NotApplicable => Answer::NOT_APPLICABLE.to_owned(),
+            Answer::DontKnow => Answer::DONT_KNOW.to_owned(),
+            Answer::Open(_) => return None,
+        })
+    }
+
+    /// Tells conditions of this answer; free text is none of their business.
+    pub(super) fn tell(&self, item: &Item, values: &mut Values) {
+        match (self, &item.kind) {
+            (Answer::Point(point), _) => values.number(&item.id, *point as f64),
+            (Answer::Number(number), _) => values.number(&item.id, *number),
+            (Answer::Codes(codes), ItemKind::Choice(Choice { take: Take::One, .. })) => {
+                codes.iter().for_each(|code| values.text(&item.id, code));
+            }
+            (Answer::Codes(codes), _) => values.list(&item.id, codes),
+            (Answer::Date(day), _) => values.text(&item.id, &day.to_string()),
+            (Answer::NotApplicable, _) => values.text(&item.id, Answer::NOT_APPLICABLE),
+            (Answer::DontKnow, _) => values.text(&item.id, Answer::DONT_KNOW),
+            (Answer::Open(_), _) => {}
+        }
+    }
+}
+
+fn codes(item: &Item, choice: &Choice, raw: &str) -> Result<Option<Answer>, AnswerProblem> {
+    let given: Vec<&str> = raw.split_whitespace().collect();
+    if choice.take == Take::AllInOrder {
+        return ranked(item, choice, &given).map(|ranked| ranked.map(Answer::Codes));
+    }
+    if given.iter().any(|code| !choice.has(code)) {
+        return Err(AnswerProblem::OutOfRange);
+    }
+    // In the questionnaire's order, each once.
+    let taken: Vec<_> = choice.options.iter().filter(|option| given.contains(&option.code.as_str())).collect();
+    let (min, max) = match choice.take {
+        Take::One => (1, 1),
+        Take::Several { min, max } => (min, max),
+        Take::AllInOrder => (0, usize::MAX),
+    };
+    let is_exclusive = taken.iter().any(|option| option.is_exclusive);
+    match taken.len() {
+        2.. if is_exclusive => Err(AnswerProblem::Exclusive),
+        n if n > max => Err(AnswerProblem::TooMany(max)),
+        n if n < min && !is_exclusive => Err(AnswerProblem::TooFew(min)),
+        _ => Ok(Some(Answer::Codes(taken.into_iter().map(|option| option.code.clone()).collect()))),
+    }
+}
+
+/// `b:1 a:2`: each option at a place of its own. Nothing at all is given where no option has a place.
+fn ranked(item: &Item, choice: &Choice, given: &[&str]) -> Result<Option<Vec<String>>, AnswerProblem> {
+    let mut places: Vec<(usize, String)> = Vec::new();
+    for pair in given {
+        let (code, place) = pair.split_once(':').ok_or(AnswerProblem::NotRanked)?;
+        if place.is_empty() {
+            continue;
+        }
+        let place = place.parse().ok().filter(|place| (1..=choice.options.len()).contains(place)).ok_or(AnswerProblem::NotRanked)?;
+        if !choice.has(code) {
+            return Err(AnswerProblem::OutOfRange);
+        }
+        places.push((place, code.to_owned()));
+    }
+    if places.is_empty() {
+        return if item.required { Err(AnswerProblem::Missing) } else { Ok(None) };
+    }
+    places.sort();
+    let codes: BTreeSet<&String> = places.iter().map(|(_, code)| code).collect();
+    let is_whole = places.iter().zip(1..).all(|((place, _), expected)| *place == expected);
+    if !is_whole || codes.len() != places.len() || places.len() != choice.options.len() {
+        return Err(AnswerProblem::NotRanked);
+    }
+    Ok(Some(places.into_iter().map(|(_, code)| code).collect()))
+}
+
+fn number(range: &Range, raw: &str) -> Result<f64, AnswerProblem> {
+    // People write full-width digits and thousands' commas.
+    let raw: String = raw
+        .chars()
+        .filter(|c| *c != ',')
+        .map(|c| if ('０'..='９').contains(&c) { ((c as u32 - '０' as u32) as u8 + b'0') as char } else { c })
+        .collect();
+    let is_plain = raw.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-');
+    let decimals = raw.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let number: f64 = raw.parse().ok().filter(|_| is_plain && decimals <= range.decimals as usize).ok_or(AnswerProblem::OutOfRange)?;
+    if range.min.is_some_and(|min| number < min) || range.max.is_some_and(|max| number > max) {
+        return Err(AnswerProblem::BeyondLimits);
+    }
+    Ok(number)
 }
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Answer(…)")
-    }
-}
-
-impl Questionnaire {
-    /// What these answers amount to (AAPOR 1.1, 1.2 or less).
-    pub fn completion(&self, answers: &BTreeMap<String, Answer>) -> Completion {
-        let answered = |item: &Item| answers.contains_key(&item.id);
-        if self.items().filter(|item| item.required).all(answered) {
-            Completion::Complete
-        } else if self.items().filter(|item| item.core).all(answered) {
-            Completion::Partial
-        } else {
-            Completion::TooLittle
-        }
-    }
-
-    /// The first page on which a required item lacks its answer; `None` when there is none.
-    pub fn first_open_page(&self, answers: &BTreeMap<String, Answer>) -> Option<usize> {
-        self.pages.iter().position(|page| page.items.iter().any(|item| item.required && !answers.contains_key(&item.id)))
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use serde::Deserialize;
 
-use super::item::{Item, ItemKind, Latent, Scale};
+use super::condition::{Condition, FACTS};
+use super::item::{Choice, Choosable, Item, ItemKind, Latent, Range, Scale, Take};
+use super::piping::placeholders;
 use super::{Page, Questionnaire};
 use crate::domain::language::Text;
 use crate::domain::programme::is_code;
@@ -17,6 +20,10 @@ pub enum QuestionnaireError {
     Wrong { place: String, problem: String },
 }
 
+fn wrong<T>(place: impl Into<String>, problem: impl Into<String>) -> Result<T, QuestionnaireError> {
+    Err(QuestionnaireError::Wrong { place: place.into(), problem: problem.into() })
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct QuestionnaireFile {
@@ -25,7 +32,7 @@ struct QuestionnaireFile {
     title: Text,
     introduction: Text,
     /// The ends of every scale that does not set its own.
-    scale: ScaleFile,
+    scale: Option<ScaleFile>,
     #[serde(rename = "page")]
     pages: Vec<PageFile>,
 }
@@ -43,22 +50,27 @@ struct ScaleFile {
 #[serde(deny_unknown_fields)]
 struct PageFile {
     title: Text,
+    #[serde(default)]
+    show_if: Option<String>,
     #[serde(rename = "item")]
     items: Vec<ItemFile>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct ItemFile {
     id: String,
-    variable: String,
+    #[serde(default)]
+    variable: Option<String>,
     #[serde(default)]
     latent: Option<Latent>,
     #[serde(rename = "type")]
     kind: KindFile,
     text: Text,
     #[serde(default)]
-    scale: Option<ScaleFile>,
+    hint: Option<Text>,
+    #[serde(default)]
+    sms: Option<Text>,
     #[serde(default = "yes")]
     required: bool,
     #[serde(default)]
@@ -66,14 +78,78 @@ struct ItemFile {
     #[serde(default)]
     not_applicable: bool,
     #[serde(default)]
+    dont_know: bool,
+    #[serde(default)]
+    show_if: Option<String>,
+    #[serde(default)]
+    screen_out_if: Option<String>,
+    #[serde(default)]
+    scale: Option<ScaleFile>,
+    #[serde(default)]
+    options: Vec<OptionFile>,
+    #[serde(default)]
+    order: Order,
+    /// Of a number; for several options, how many at least.
+    #[serde(default)]
+    min: Option<f64>,
+    #[serde(default)]
+    max: Option<f64>,
+    #[serde(default)]
+    decimals: u32,
+    #[serde(default)]
+    unit: Option<Text>,
+    #[serde(default)]
+    first: Option<String>,
+    #[serde(default)]
+    last: Option<String>,
+    #[serde(default)]
     max_chars: Option<usize>,
+    #[serde(default)]
+    rows: Vec<RowFile>,
 }
 
-#[derive(Deserialize, PartialEq)]
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct OptionFile {
+    code: String,
+    text: Text,
+    #[serde(default)]
+    exclusive: bool,
+}
+
+/// A row of a grid: an item of its own on the grid's scale or options.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct RowFile {
+    id: String,
+    variable: String,
+    text: Text,
+    #[serde(default)]
+    latent: Option<Latent>,
+}
+
+#[derive(Deserialize, PartialEq, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
 enum KindFile {
     Scale,
-    Open,
+    Single,
+    Multiple,
+    Number,
+    Date,
+    /// `open` is its older name.
+    #[serde(alias = "open")]
+    Text,
+    Rank,
+    Grid,
+    Info,
+}
+
+#[derive(Deserialize, PartialEq, Clone, Copy, Default)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    #[default]
+    AsWritten,
+    Random,
 }
 
 fn yes() -> bool {
@@ -84,67 +160,260 @@ impl Questionnaire {
     /// Reads and checks a questionnaire file.
     pub fn parse(toml_text: &str) -> Result<Questionnaire, QuestionnaireError> {
         let file: QuestionnaireFile = toml::from_str(toml_text).map_err(|e| QuestionnaireError::Toml(e.to_string().trim().replace('\n', " ")))?;
-        let wrong = |place: &str, problem: &str| Err(QuestionnaireError::Wrong { place: place.into(), problem: problem.into() });
         if !is_code(&file.code) {
             return wrong("code", "use letters, digits, «-» and «_»");
         }
-        if file.pages.iter().all(|page| page.items.is_empty()) {
-            return wrong("page", "the questionnaire asks nothing; add an item");
+        for (place, text) in [("title", &file.title), ("introduction", &file.introduction)] {
+            check_text(place, text)?;
         }
-        let mut ids = BTreeSet::new();
-        let mut variables = BTreeSet::new();
         let mut pages = Vec::new();
-        for page in file.pages {
+        for (number, page) in file.pages.into_iter().enumerate() {
+            let place = format!("page {}", number + 1);
+            check_text(&place, &page.title)?;
+            let show_if = read_condition(&place, "show_if", page.show_if.as_deref())?;
             let mut items = Vec::new();
             for item in page.items {
-                if !is_code(&item.id) || !is_code(&item.variable) {
-                    return wrong(&format!("item {}", item.id), "id and variable take letters, digits, «-» and «_»");
+                for item in item.rows()? {
+                    items.push(item.check(file.scale.as_ref())?);
                 }
-                if !ids.insert(item.id.clone()) {
-                    return wrong(&format!("item {}", item.id), "this id stands twice");
-                }
-                if !variables.insert(item.variable.clone()) {
-                    return wrong(&format!("item {}", item.id), &format!("the variable {} stands twice", item.variable));
-                }
-                items.push(item.check(&file.scale)?);
             }
-            pages.push(Page { title: page.title, items });
+            pages.push(Page { title: page.title, show_if, items });
         }
         let questionnaire = Questionnaire { code: file.code, version: file.version, title: file.title, introduction: file.introduction, pages };
+        if !questionnaire.items().any(Item::asks) {
+            return wrong("page", "the questionnaire asks nothing; add an item");
+        }
         if !questionnaire.items().any(|item| item.core) {
             return wrong("core", "no item is marked core = true; the rule for partial responses needs at least one");
         }
+        questionnaire.check_names()?;
         Ok(questionnaire)
+    }
+
+    /// Each name stands once; conditions and texts look only at what is known by then.
+    fn check_names(&self) -> Result<(), QuestionnaireError> {
+        let (mut ids, mut variables, mut earlier) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (number, page) in self.pages.iter().enumerate() {
+            if let Some(condition) = &page.show_if {
+                self.check_condition(&format!("page {}", number + 1), condition, &earlier, None)?;
+            }
+            for item in &page.items {
+                let place = format!("item {}", item.id);
+                if FACTS.contains(&item.id.as_str()) {
+                    return wrong(place, "this name is taken: conditions call a fact so");
+                }
+                if !ids.insert(item.id.as_str()) {
+                    return wrong(place, "this id stands twice");
+                }
+                if item.asks() && !variables.insert(item.variable.as_str()) {
+                    return wrong(place, format!("the variable {} stands twice", item.variable));
+                }
+                if let Some(condition) = &item.show_if {
+                    self.check_condition(&place, condition, &earlier, None)?;
+                }
+                if let Some(condition) = &item.screen_out_if {
+                    self.check_condition(&place, condition, &earlier, Some(&item.id))?;
+                }
+                let texts = [Some(&item.text), item.heading.as_ref(), item.sms.as_ref()];
+                for name in texts.into_iter().flatten().flat_map(|text| placeholders(&text.zh).into_iter().chain(placeholders(&text.en))) {
+                    let known = name.strip_prefix("answer:").map_or(matches!(name, "subject" | "applicant"), |id| earlier.contains(id));
+                    if !known {
+                        return wrong(
+                            place,
+                            format!("{{{name}}} names nothing; take {{subject}}, {{applicant}} or {{answer:ID}} of an item on an earlier page"),
+                        );
+                    }
+                }
+            }
+            earlier.extend(page.items.iter().filter(|item| item.asks()).map(|item| item.id.as_str()));
+        }
+        Ok(())
+    }
+
+    fn check_condition(&self, place: &str, condition: &Condition, earlier: &BTreeSet<&str>, own: Option<&str>) -> Result<(), QuestionnaireError> {
+        let source = condition.source();
+        if let Some(function) = condition.unknown_functions().first() {
+            return wrong(place, format!("«{source}» calls {function}, which there is not"));
+        }
+        for name in condition.names() {
+            let name = name.as_str();
+            if FACTS.contains(&name) || own == Some(name) {
+                continue;
+            }
+            match self.item(name) {
+                None => return wrong(place, format!("«{source}» looks at {name}, which is no item and no fact ({})", FACTS.join(", "))),
+                Some(item) if matches!(item.kind, ItemKind::Open { .. }) => {
+                    return wrong(place, format!("«{source}» looks at {name}, which is free text; ask with options instead"));
+                }
+                Some(_) if !earlier.contains(name) => {
+                    return wrong(place, format!("«{source}» looks at {name}, which is not answered yet; move {name} to an earlier page"));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_text(place: &str, text: &Text) -> Result<(), QuestionnaireError> {
+    let missing = [("zh", &text.zh), ("en", &text.en)].into_iter().find(|(_, text)| text.trim().is_empty());
+    missing.map_or(Ok(()), |(language, _)| wrong(place, format!("the text in language {language} is missing")))
+}
+
+fn read_condition(place: &str, key: &str, source: Option<&str>) -> Result<Option<Condition>, QuestionnaireError> {
+    source.map(Condition::parse).transpose().or_else(|error| wrong(place, format!("{key} «{}» cannot be read: {error}", source.unwrap_or_default())))
+}
+
+impl ItemFile {
+    /// A grid is so many items as it has rows; everything else is itself.
+    fn rows(self) -> Result<Vec<ItemInFile>, QuestionnaireError> {
+        if self.kind != KindFile::Grid {
+            return if self.rows.is_empty() {
+                Ok(vec![ItemInFile { heading: None, item: self }])
+            } else {
+                wrong(format!("item {}", self.id), "only a grid has rows")
+            };
+        }
+        if self.rows.is_empty() {
+            return wrong(format!("item {}", self.id), "a grid needs rows");
+        }
+        let kind = if self.options.is_empty() { KindFile::Scale } else { KindFile::Single };
+        let row = |(number, row): (usize, &RowFile)| ItemInFile {
+            heading: (number == 0).then(|| self.text.clone()),
+            item: ItemFile {
+                id: row.id.clone(),
+                variable: Some(row.variable.clone()),
+                text: row.text.clone(),
+                latent: row.latent.or(self.latent),
+                kind,
+                rows: Vec::new(),
+                ..self.clone()
+            },
+        };
+        Ok(self.rows.iter().enumerate().map(row).collect())
+    }
+}
+
+struct ItemInFile {
+    heading: Option<Text>,
+    item: ItemFile,
+}
+
+impl ItemInFile {
+    fn check(self, common: Option<&ScaleFile>) -> Result<Item, QuestionnaireError> {
+        let ItemInFile { heading, item: file } = self;
+        let place = format!("item {}", file.id);
+        let variable = match (&file.variable, file.kind) {
+            (Some(variable), _) => variable.clone(),
+            (None, KindFile::Info) => String::new(),
+            (None, _) => return wrong(place, "its variable is missing: the column in the dataset"),
+        };
+        // Conditions read «-» as minus.
+        let is_name = |name: &str| is_code(name) && !name.contains('-');
+        if !is_name(&file.id) || (file.kind != KindFile::Info && !is_name(&variable)) {
+            return wrong(place, "id and variable take letters, digits and «_»");
+        }
+        let texts = [Some(&file.text), heading.as_ref(), file.hint.as_ref(), file.sms.as_ref(), file.unit.as_ref()];
+        for text in texts.into_iter().flatten().chain(file.options.iter().map(|option| &option.text)) {
+            check_text(&place, text)?;
+        }
+        if file.core && !file.required {
+            return wrong(place, "a core item must be required");
+        }
+        if file.kind == KindFile::Info && (file.core || file.not_applicable || file.dont_know) {
+            return wrong(place, "an information asks nothing: no core, not_applicable or dont_know");
+        }
+        let kind = file.kind_of(&place, common)?;
+        Ok(Item {
+            show_if: read_condition(&place, "show_if", file.show_if.as_deref())?,
+            screen_out_if: read_condition(&place, "screen_out_if", file.screen_out_if.as_deref())?,
+            required: file.required && file.kind != KindFile::Info,
+            id: file.id,
+            variable,
+            latent: file.latent,
+            heading,
+            text: file.text,
+            hint: file.hint,
+            sms: file.sms,
+            core: file.core,
+            not_applicable: file.not_applicable,
+            dont_know: file.dont_know,
+            kind,
+        })
     }
 }
 
 impl ItemFile {
-    fn check(self, common: &ScaleFile) -> Result<Item, QuestionnaireError> {
-        let wrong = |problem: &str| Err(QuestionnaireError::Wrong { place: format!("item {}", self.id), problem: problem.into() });
-        let scale = self.scale.clone().unwrap_or_else(|| common.clone());
-        if scale.from >= scale.to || scale.to - scale.from > 100 {
-            return wrong("a scale goes from a smaller to a larger number, with at most 101 points");
+    fn kind_of(&self, place: &str, common: Option<&ScaleFile>) -> Result<ItemKind, QuestionnaireError> {
+        let takes_options = matches!(self.kind, KindFile::Single | KindFile::Multiple | KindFile::Rank);
+        if takes_options == self.options.is_empty() {
+            return wrong(place, if takes_options { "it needs options" } else { "it takes no options" });
         }
-        if self.kind == KindFile::Scale && self.latent.is_none() {
-            return wrong("a scale item needs its latent variable (latent = \"satisfaction\", …)");
-        }
-        if self.core && !self.required {
-            return wrong("a core item must be required");
-        }
-        let kind = match self.kind {
-            KindFile::Scale => {
-                ItemKind::Scale(Scale { from: scale.from, to: scale.to, low: scale.low, high: scale.high, not_applicable: self.not_applicable })
+        match self.kind {
+            KindFile::Scale => self.scale(place, common).map(ItemKind::Scale),
+            KindFile::Single => self.choice(place, Take::One).map(ItemKind::Choice),
+            KindFile::Rank => self.choice(place, Take::AllInOrder).map(ItemKind::Choice),
+            KindFile::Multiple => {
+                let whole = |number: f64| (number.fract() == 0.0 && (0.0..=1000.0).contains(&number)).then_some(number as usize);
+                let (Some(min), Some(max)) = (whole(self.min.unwrap_or(1.0)), whole(self.max.unwrap_or(self.options.len() as f64))) else {
+                    return wrong(place, "min and max are numbers of options");
+                };
+                if min > max || max > self.options.len() {
+                    return wrong(place, format!("min {min} and max {max} do not fit {} options", self.options.len()));
+                }
+                self.choice(place, Take::Several { min, max }).map(ItemKind::Choice)
             }
-            KindFile::Open => ItemKind::Open { max_chars: self.max_chars.unwrap_or(500) },
+            KindFile::Number if self.min.zip(self.max).is_some_and(|(min, max)| min > max) => wrong(place, "min is larger than max"),
+            KindFile::Number => Ok(ItemKind::Number(Range { min: self.min, max: self.max, decimals: self.decimals.min(6), unit: self.unit.clone() })),
+            KindFile::Date => {
+                let day = |raw: &Option<String>| raw.as_deref().map(|raw| raw.parse::<NaiveDate>()).transpose();
+                match (day(&self.first), day(&self.last)) {
+                    (Ok(first), Ok(last)) => Ok(ItemKind::Date { first, last }),
+                    _ => wrong(place, "first and last are days like 2026-05-13"),
+                }
+            }
+            KindFile::Text => Ok(ItemKind::Open { max_chars: self.max_chars.unwrap_or(500) }),
+            KindFile::Info | KindFile::Grid => Ok(ItemKind::Info),
+        }
+    }
+
+    fn scale(&self, place: &str, common: Option<&ScaleFile>) -> Result<Scale, QuestionnaireError> {
+        let Some(scale) = self.scale.as_ref().or(common) else {
+            return wrong(place, "it has no scale, and the questionnaire has no common one");
         };
-        Ok(Item { id: self.id, variable: self.variable, latent: self.latent, text: self.text, required: self.required, core: self.core, kind })
+        if scale.from >= scale.to || scale.to - scale.from > 100 {
+            return wrong(place, "a scale goes from a smaller to a larger number, with at most 101 points");
+        }
+        if self.latent.is_none() {
+            return wrong(place, "a scale item needs its latent variable (latent = \"satisfaction\", …)");
+        }
+        check_text(place, &scale.low)?;
+        check_text(place, &scale.high)?;
+        Ok(Scale { from: scale.from, to: scale.to, low: scale.low.clone(), high: scale.high.clone() })
+    }
+
+    fn choice(&self, place: &str, take: Take) -> Result<Choice, QuestionnaireError> {
+        let mut codes = BTreeSet::new();
+        for option in &self.options {
+            if !is_code(&option.code) || ["na", "dk"].contains(&option.code.as_str()) {
+                return wrong(place, format!("option «{}»: a code takes letters, digits, «-» and «_», and is not na or dk", option.code));
+            }
+            if !codes.insert(&option.code) {
+                return wrong(place, format!("option {} stands twice", option.code));
+            }
+            if option.exclusive && take == Take::AllInOrder {
+                return wrong(place, format!("option {}: in a ranking no option is exclusive", option.code));
+            }
+        }
+        let option = |o: &OptionFile| Choosable { code: o.code.clone(), text: o.text.clone(), is_exclusive: o.exclusive };
+        Ok(Choice { options: self.options.iter().map(option).collect(), take, is_shuffled: self.order == Order::Random })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{Answer, AnswerProblem, Completion};
+    use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Facts};
     use std::collections::BTreeMap;
 
     const FILE: &str = r#"
@@ -166,7 +435,7 @@ item = [
     fn answers_are_checked_against_their_item() {
         let q = Questionnaire::parse(FILE).unwrap();
         let parse = |id: &str, raw: &str| Answer::parse(q.item(id).unwrap(), Some(raw));
-        assert_eq!(parse("a", "10"), Ok(Some(Answer::Number(10))));
+        assert_eq!(parse("a", "10"), Ok(Some(Answer::Point(10))));
         assert_eq!(parse("a", "11"), Err(AnswerProblem::OutOfRange));
         assert_eq!(parse("a", "na"), Err(AnswerProblem::OutOfRange));
         assert_eq!(parse("b", "na"), Ok(Some(Answer::NotApplicable)));
@@ -179,11 +448,13 @@ item = [
     fn completion_follows_required_and_core_items() {
         let q = Questionnaire::parse(FILE).unwrap();
         let mut answers = BTreeMap::new();
-        assert_eq!((q.completion(&answers), q.first_open_page(&answers)), (Completion::TooLittle, Some(0)));
-        answers.insert("a".into(), Answer::Number(3));
-        assert_eq!(q.completion(&answers), Completion::Partial);
+        let stands =
+            |answers: &BTreeMap<String, Answer>| (q.path(answers, &Facts::default()).completion(), q.path(answers, &Facts::default()).reached());
+        assert_eq!(stands(&answers), (Completion::TooLittle, 0));
+        answers.insert("a".into(), Answer::Point(3));
+        assert_eq!(stands(&answers).0, Completion::Partial);
         answers.insert("b".into(), Answer::NotApplicable);
-        assert_eq!((q.completion(&answers), q.first_open_page(&answers)), (Completion::Complete, None));
+        assert_eq!(stands(&answers), (Completion::Complete, 0));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Items and their kinds.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use super::condition::Condition;
+use crate::domain::chance::fraction;
 use crate::domain::language::Text;
 
 /// The latent variables of the customer-satisfaction models of GB/T 19038-2009 (model and methods).
@@ -31,29 +34,51 @@ impl Latent {
     }
 }
 
-/// One question.
-#[derive(Debug, Clone)]
+/// One question, or a text between questions.
+#[derive(Debug)]
 pub struct Item {
-    /// Unique within the questionnaire; the form field's name.
+    /// Unique within the questionnaire; the form field's name, and its name in conditions.
     pub id: String,
     /// The column in the dataset.
     pub variable: String,
     /// What it measures; an open question measures none.
     pub latent: Option<Latent>,
+    /// Stands above the first row of a grid.
+    pub heading: Option<Text>,
     pub text: Text,
+    /// For the interviewer, on the telephone.
+    pub hint: Option<Text>,
+    /// A short wording for SMS.
+    pub sms: Option<Text>,
     pub required: bool,
     /// A response with all core items answered counts as partial (AAPOR 1.2).
     pub core: bool,
+    pub not_applicable: bool,
+    pub dont_know: bool,
+    /// Asked only if this holds.
+    pub show_if: Option<Condition>,
+    /// Whoever answers so is no user of the subject (AAPOR 4.1).
+    pub screen_out_if: Option<Condition>,
     pub kind: ItemKind,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum ItemKind {
     Scale(Scale),
+    /// One of the options, several of them, or all of them in an order.
+    Choice(Choice),
+    Number(Range),
+    /// A day, between two days where they are given.
+    Date {
+        first: Option<NaiveDate>,
+        last: Option<NaiveDate>,
+    },
     /// Free text of at most so many characters.
     Open {
         max_chars: usize,
     },
+    /// Nothing is asked.
+    Info,
 }
 
 /// A rating scale with labelled ends.
@@ -63,11 +88,67 @@ pub struct Scale {
     pub to: i64,
     pub low: Text,
     pub high: Text,
-    pub not_applicable: bool,
 }
 
 impl Scale {
     pub fn points(&self) -> impl Iterator<Item = i64> {
         self.from..=self.to
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub options: Vec<Choosable>,
+    pub take: Take,
+    /// Shown in another order to each respondent.
+    pub is_shuffled: bool,
+}
+
+/// One option.
+#[derive(Debug, Clone)]
+pub struct Choosable {
+    pub code: String,
+    pub text: Text,
+    /// Excludes all others («none of these»); never shuffled.
+    pub is_exclusive: bool,
+}
+
+/// How many options are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    One,
+    Several { min: usize, max: usize },
+    AllInOrder,
+}
+
+impl Choice {
+    pub fn has(&self, code: &str) -> bool {
+        self.options.iter().any(|option| option.code == code)
+    }
+
+    /// The options in the order in which a case is shown them: the same whenever it looks.
+    pub fn order_for(&self, case: i64, item: &str) -> Vec<&Choosable> {
+        let (mut shown, last): (Vec<_>, Vec<_>) = self.options.iter().partition(|option| !option.is_exclusive);
+        if self.is_shuffled {
+            shown.sort_by_key(|option| (fraction(&format!("{case}\n{item}\n{}", option.code), 0) * 1e12) as u64);
+        }
+        shown.extend(last);
+        shown
+    }
+}
+
+/// A number of up to so many decimals, in a unit.
+#[derive(Debug, Clone)]
+pub struct Range {
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    pub decimals: u32,
+    pub unit: Option<Text>,
+}
+
+impl Item {
+    /// Is there anything to answer?
+    pub fn asks(&self) -> bool {
+        !matches!(self.kind, ItemKind::Info)
     }
 }

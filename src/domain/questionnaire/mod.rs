@@ -1,20 +1,29 @@
 //! A questionnaire: pages of items, in two languages, each item tagged with its latent variable.
 //!
-//! In goes a reviewed TOML file, out comes a [`Questionnaire`] whose items can be shown, whose answers can be checked, and whose codebook can be
-//! written. It knows no respondent and keeps no state.
+//! In goes a reviewed TOML file, out comes a [`Questionnaire`] whose [`Path`] tells which items a respondent is asked, whose answers can be checked, and
+//! whose codebook can be written. It knows no respondent and keeps no state. What reads well and would still go wrong in the field (an item that nobody
+//! reaches, a text too long for SMS) is found by [`review`].
 
 mod answer;
+mod condition;
 mod file;
 mod item;
+mod path;
+mod piping;
+mod review;
 
-pub use answer::{Answer, AnswerProblem, Completion};
+pub use answer::{Answer, AnswerProblem};
+pub use condition::Condition;
 pub use file::QuestionnaireError;
-pub use item::{Item, ItemKind, Latent, Scale};
+pub use item::{Choice, Choosable, Item, ItemKind, Latent, Range, Scale, Take};
+pub use path::{Completion, Facts, Path};
+pub use piping::Piped;
+pub use review::{Finding, Weight, review};
 
 use super::language::Text;
 
 /// A checked questionnaire of one version.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Questionnaire {
     pub code: String,
     pub version: u32,
@@ -24,15 +33,24 @@ pub struct Questionnaire {
 }
 
 /// What stands on one page.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Page {
     pub title: Text,
+    /// Shown only if this holds.
+    pub show_if: Option<Condition>,
     pub items: Vec<Item>,
 }
 
 impl Questionnaire {
     pub fn items(&self) -> impl Iterator<Item = &Item> {
         self.pages.iter().flat_map(|page| page.items.iter())
+    }
+
+    /// What must hold for an item to be asked.
+    pub fn conditions_of(&self, item: &Item) -> impl Iterator<Item = &Condition> {
+        let page = self.pages.iter().find(|page| page.items.iter().any(|other| other.id == item.id));
+        let own = self.item(&item.id).and_then(|own| own.show_if.as_ref());
+        page.and_then(|page| page.show_if.as_ref()).into_iter().chain(own)
     }
 
     pub fn item(&self, id: &str) -> Option<&Item> {

@@ -167,7 +167,9 @@ impl Person {
         let mut fields = form.fixed.clone();
         for (name, values) in &form.choices {
             let numbers: Vec<&String> = values.iter().filter(|v| v.parse::<i64>().is_ok()).collect();
-            let chosen = if numbers.len() < values.len() && self.rng.f64() < 0.04 {
+            let chosen = if numbers.is_empty() {
+                self.rng.choice(values)
+            } else if numbers.len() < values.len() && self.rng.f64() < 0.04 {
                 values.iter().find(|v| v.parse::<i64>().is_err())
             } else {
                 let place = (self.level + 0.3 * (self.rng.f64() - 0.5)).clamp(0.0, 0.999);

@@ -67,8 +67,9 @@ async fn answers(
     State(site): State<Arc<Site>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
-    Form(form): Form<Fields>,
+    Form(form): Form<Vec<(String, String)>>,
 ) -> Result<Response, Failure> {
+    let form = gathered(form);
     let code = checked(&code)?;
     let failure = |error| Failure::of_collect(&site, error);
     let language = language_of(&query).unwrap_or_default();
@@ -101,6 +102,23 @@ async fn not_a_user(
     let failure = |error| Failure::of_collect(&site, error);
     site.collector.not_a_user(code, number(&form, "case")?).await.map_err(failure)?;
     Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
+}
+
+/// What was sent for each item: several choices with blanks between them, the fields of a ranking (`item.option`) as `option:place`.
+fn gathered(pairs: Vec<(String, String)>) -> Fields {
+    let mut fields = Fields::new();
+    for (name, value) in pairs {
+        let (item, value) = match name.split_once('.') {
+            Some((item, option)) => (item.to_owned(), format!("{option}:{value}")),
+            None => (name, value),
+        };
+        let whole = fields.entry(item).or_default();
+        if !whole.is_empty() && !value.is_empty() {
+            whole.push(' ');
+        }
+        whole.push_str(&value);
+    }
+    fields
 }
 
 /// Only what can be a code is looked up.

@@ -6,9 +6,9 @@ use askama::Template;
 
 use super::STYLE;
 use super::words::{Words, words};
-use crate::collect::{Bundle, Finish};
+use crate::collect::{Bundle, BundleCase, Finish};
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind};
+use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Piped, Take};
 use crate::domain::time::Timestamp;
 
 #[derive(Template)]
@@ -65,28 +65,63 @@ pub struct QuestionsPage<'a> {
 
 struct ItemView<'a> {
     id: &'a str,
-    text: &'a str,
+    heading: Option<String>,
+    text: String,
     is_optional: bool,
-    problem: Option<&'static str>,
-    scale: Option<ScaleView<'a>>,
-    max_chars: usize,
+    problem: Option<String>,
+    /// What stands in the item's own field, or which of its choices are taken.
     value: String,
+    not_applicable: bool,
+    dont_know: bool,
+    field: Field<'a>,
 }
 
-struct ScaleView<'a> {
-    low: &'a str,
-    high: &'a str,
-    points: Vec<i64>,
-    not_applicable: bool,
+/// How an item is answered.
+enum Field<'a> {
+    Scale { low: &'a str, high: &'a str, points: Vec<i64> },
+    One(Vec<(&'a str, &'a str)>),
+    Several(Vec<(&'a str, &'a str)>),
+    Ranking(Vec<(&'a str, &'a str)>),
+    Number { unit: Option<&'a str> },
+    Date { first: Option<String>, last: Option<String> },
+    Open { max_chars: usize },
+    Info,
 }
 
 impl ItemView<'_> {
+    fn is_taken(&self, code: &str) -> bool {
+        self.value.split(' ').any(|taken| taken == code)
+    }
+
     fn is_chosen(&self, point: &i64) -> bool {
         self.value == point.to_string()
     }
 
-    fn is_not_applicable(&self) -> bool {
-        self.value == Answer::NOT_APPLICABLE
+    /// Is there one field that the question is the label of? Otherwise each choice has its own.
+    fn has_own_field(&self) -> bool {
+        matches!(self.field, Field::Number { .. } | Field::Date { .. } | Field::Open { .. })
+    }
+
+    /// The kind of field that «not applicable» is beside the others.
+    fn beside(&self) -> &'static str {
+        if matches!(self.field, Field::Scale { .. } | Field::One(_)) { "radio" } else { "checkbox" }
+    }
+
+    fn places(&self, options: &[(&str, &str)]) -> Vec<usize> {
+        (1..=options.len()).collect()
+    }
+
+    /// The value of a field of its own, beside which «not applicable» may be taken.
+    fn own_value(&self) -> &str {
+        if [Answer::NOT_APPLICABLE, Answer::DONT_KNOW].contains(&self.value.as_str()) { "" } else { &self.value }
+    }
+
+    /// The place that an option has in a ranking: as it was sent (`code:place`), or as it is stored (codes in their order).
+    fn has_place(&self, code: &str, place: &usize) -> bool {
+        self.value.split(' ').zip(1..).any(|(part, at)| match part.split_once(':') {
+            Some((sent, chosen)) => sent == code && chosen.parse() == Ok(*place),
+            None => part == code && at == *place,
+        })
     }
 }
 
@@ -94,61 +129,74 @@ impl<'a> QuestionsPage<'a> {
     pub fn new(bundle: &'a Bundle, code: &'a str, language: Language, case: usize, page: usize, attempt: Option<Attempt>) -> QuestionsPage<'a> {
         let w = words(language);
         let current = &bundle.cases[case];
-        let pages = &current.questionnaire.pages;
-        let steps: usize = bundle.cases.iter().map(|c| c.questionnaire.pages.len()).sum();
-        let before: usize = bundle.cases[..case].iter().map(|c| c.questionnaire.pages.len()).sum();
-        let items = pages[page].items.iter().map(|item| item_view(item, current.answers.get(&item.id), attempt.as_ref(), w, language)).collect();
+        let path = current.path();
+        let steps: usize = bundle.cases.iter().map(|c| c.path().pages.len()).sum();
+        let before: usize = bundle.cases[..case].iter().map(|c| c.path().pages.len()).sum();
+        let subject = current.case.subject.title();
+        let piped = Piped {
+            questionnaire: &current.questionnaire,
+            subject: &subject,
+            applicant: &bundle.invitation.applicant_name,
+            answers: &current.answers,
+            language,
+        };
+        let items = path.on_page(page).iter().map(|item| item_view(item, current, &piped, attempt.as_ref(), w)).collect();
         QuestionsPage {
             style: STYLE,
             w,
             code,
-            subject: current.case.subject.title(),
             introduction: (page == 0).then(|| current.questionnaire.introduction.in_language(language)),
-            title: pages[page].title.in_language(language),
+            title: current.questionnaire.pages[page].title.in_language(language),
             case,
             page,
-            step: before + page + 1,
+            step: before + path.pages_before(page) + 1,
             steps,
-            back: page.checked_sub(1),
-            is_last: page + 1 == pages.len(),
+            back: path.page_before(page),
+            is_last: path.is_last(page),
             has_problems: attempt.is_some(),
             items,
+            subject,
         }
     }
 }
 
-fn item_view<'a>(item: &'a Item, stored: Option<&Answer>, attempt: Option<&Attempt>, w: &'static Words, language: Language) -> ItemView<'a> {
-    let stored = match stored {
-        Some(Answer::Number(number)) => number.to_string(),
-        Some(Answer::NotApplicable) => Answer::NOT_APPLICABLE.to_owned(),
+fn item_view<'a>(item: &'a Item, case: &BundleCase, piped: &Piped<'_>, attempt: Option<&Attempt>, w: &'static Words) -> ItemView<'a> {
+    let language = piped.language;
+    let stored = match case.answers.get(&item.id) {
         Some(Answer::Open(text)) => text.reveal().to_owned(),
+        Some(answer) => answer.stored().unwrap_or_default(),
         None => String::new(),
-    };
-    let problem = attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| match problem {
-        AnswerProblem::Missing => w.missing,
-        AnswerProblem::OutOfRange => w.out_of_range,
-        AnswerProblem::TooLong => w.too_long,
-    });
-    let (scale, max_chars) = match &item.kind {
-        ItemKind::Scale(scale) => (
-            Some(ScaleView {
-                low: scale.low.in_language(language),
-                high: scale.high.in_language(language),
-                points: scale.points().collect(),
-                not_applicable: scale.not_applicable,
-            }),
-            0,
-        ),
-        ItemKind::Open { max_chars } => (None, *max_chars),
     };
     ItemView {
         id: &item.id,
-        text: item.text.in_language(language),
-        is_optional: !item.required,
-        problem,
-        scale,
-        max_chars,
+        heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
+        text: piped.fill(&item.text),
+        is_optional: item.asks() && !item.required,
+        problem: attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| w.problem(*problem)),
         value: attempt.and_then(|a| a.sent.get(&item.id)).cloned().unwrap_or(stored),
+        not_applicable: item.not_applicable,
+        dont_know: item.dont_know,
+        field: field_of(item, case.case.id.0, language),
+    }
+}
+
+fn field_of(item: &Item, case: i64, language: Language) -> Field<'_> {
+    match &item.kind {
+        ItemKind::Scale(scale) => {
+            Field::Scale { low: scale.low.in_language(language), high: scale.high.in_language(language), points: scale.points().collect() }
+        }
+        ItemKind::Choice(choice) => {
+            let options = choice.order_for(case, &item.id).into_iter().map(|o| (o.code.as_str(), o.text.in_language(language))).collect();
+            match choice.take {
+                Take::One => Field::One(options),
+                Take::Several { .. } => Field::Several(options),
+                Take::AllInOrder => Field::Ranking(options),
+            }
+        }
+        ItemKind::Number(range) => Field::Number { unit: range.unit.as_ref().map(|unit| unit.in_language(language)) },
+        ItemKind::Date { first, last } => Field::Date { first: first.map(|day| day.to_string()), last: last.map(|day| day.to_string()) },
+        ItemKind::Open { max_chars } => Field::Open { max_chars: *max_chars },
+        ItemKind::Info => Field::Info,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the pages say, in each language.
 
 use crate::domain::language::Language;
+use crate::domain::questionnaire::AnswerProblem;
 
 pub struct Words {
     pub tag: &'static str,
@@ -22,6 +23,13 @@ pub struct Words {
     pub missing: &'static str,
     pub out_of_range: &'static str,
     pub too_long: &'static str,
+    pub beyond_limits: &'static str,
+    pub too_few: &'static str,
+    pub too_many: &'static str,
+    pub exclusive: &'static str,
+    pub not_ranked: &'static str,
+    pub dont_know: &'static str,
+    pub place: &'static str,
     pub refuse_ask: &'static str,
     pub refuse_explain: &'static str,
     pub refuse: &'static str,
@@ -32,6 +40,21 @@ pub struct Words {
     pub not_a_user: (&'static str, &'static str),
     pub cell_full: (&'static str, &'static str),
     pub closed: (&'static str, &'static str),
+}
+
+impl Words {
+    pub fn problem(&self, problem: AnswerProblem) -> String {
+        match problem {
+            AnswerProblem::Missing => self.missing.to_owned(),
+            AnswerProblem::OutOfRange => self.out_of_range.to_owned(),
+            AnswerProblem::BeyondLimits => self.beyond_limits.to_owned(),
+            AnswerProblem::TooLong => self.too_long.to_owned(),
+            AnswerProblem::TooFew(least) => format!("{}{least}", self.too_few),
+            AnswerProblem::TooMany(most) => format!("{}{most}", self.too_many),
+            AnswerProblem::Exclusive => self.exclusive.to_owned(),
+            AnswerProblem::NotRanked => self.not_ranked.to_owned(),
+        }
+    }
 }
 
 const ZH: Words = Words {
@@ -51,9 +74,16 @@ const ZH: Words = Words {
     optional: "可不填",
     step: "进度",
     look_again: "请检查标出的问题，其余回答已保存。",
-    missing: "请选择一项。",
-    out_of_range: "请从列出的选项中选择。",
+    missing: "请回答此题。",
+    out_of_range: "请按所列的选项或格式回答。",
     too_long: "文字太长，请缩短。",
+    beyond_limits: "超出了允许的范围。",
+    too_few: "至少请选这么多项：",
+    too_many: "最多只能选这么多项：",
+    exclusive: "该选项不能与其他选项同时选择。",
+    not_ranked: "请为每一项选一个不同的名次。",
+    dont_know: "不清楚",
+    place: "名次",
     refuse_ask: "不愿参加？",
     refuse_explain: "点击后我们不会再联系您。",
     refuse: "不参加，请勿再联系",
@@ -83,9 +113,16 @@ const EN: Words = Words {
     optional: "optional",
     step: "Progress",
     look_again: "Please look at the marked questions; your other answers are saved.",
-    missing: "Please choose one.",
-    out_of_range: "Please choose one of the options shown.",
+    missing: "Please answer this.",
+    out_of_range: "Please answer in the form that is asked for.",
     too_long: "This text is too long; please shorten it.",
+    beyond_limits: "This is beyond the limits.",
+    too_few: "Please choose at least: ",
+    too_many: "Please choose at most: ",
+    exclusive: "This option cannot be chosen together with others.",
+    not_ranked: "Please give each option a place of its own.",
+    dont_know: "Don't know",
+    place: "Place",
     refuse_ask: "Rather not?",
     refuse_explain: "We will not contact you again.",
     refuse: "Do not take part, do not contact me again",

@@ -1,0 +1,80 @@
+//! `tests/run bench --bench claim`: what a tick of the dispatcher costs, and what memory the daemon takes, with 10,000 and with 1,000,000 invitations
+//! that wait.
+//!
+//! The lists are imported and the campaigns launched by the real program; the ticks (claim, submit to the simulator, settle; 500 messages each) are timed
+//! one by one in this process; then the real daemon sends at full speed for some seconds, and its greatest resident memory is read from the kernel. The
+//! ratio is the median tick at 10,000 through the median tick at 1,000,000: 1 is flat, and 0.67 is the goal (a tick costs at most 1.5 times as much).
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::site::Site;
+use fieldworkd::clock::SystemClock;
+use fieldworkd::config::Config;
+use fieldworkd::dispatch::Dispatcher;
+use fieldworkd::gateway::simulator::Script;
+use fieldworkd::installation::Installation;
+
+const FEW: usize = 10_000;
+const MANY: usize = 1_000_000;
+const TICKS: usize = 15;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut medians: HashMap<(&str, usize), f64> = HashMap::new();
+        for people in [FEW, MANY] {
+            let script = Script { no_receipt: 1.0, ..Script::faultless(1, 1_000_000) };
+            for site in Site::with(people, &script, 100_000, &faster).await {
+                let engine = if site.url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
+                let tick = ticks(&site).await;
+                let memory = memory_of_the_daemon(&site).await;
+                println!("{people:>9} waiting on {engine:<9} {tick:>6.1} ms a tick, daemon {memory} MB at most");
+                medians.insert((engine, people), tick);
+            }
+        }
+        for engine in ["sqlite", "postgres"] {
+            if let (Some(few), Some(many)) = (medians.get(&(engine, FEW)), medians.get(&(engine, MANY))) {
+                println!("ratio claim_{engine} {:.2}", few / many);
+            }
+        }
+    });
+}
+
+fn faster(config: &mut String, _: &mut String) {
+    *config = config.replace("in_flight = 8", "in_flight = 32");
+}
+
+/// The median of some ticks, in milliseconds.
+async fn ticks(site: &Site) -> f64 {
+    // The site's files name each other by their own folder.
+    std::env::set_current_dir(site.path()).expect("the site's folder");
+    let environment = std::iter::once(("FIELDWORKD_DATABASE__URL".to_owned(), site.url.clone()));
+    let config = Config::load(Some("fieldworkd.toml".as_ref()), environment).expect("the configuration is good");
+    let installation = Arc::new(Installation::open(config, Arc::new(SystemClock)).await.expect("the installation opens"));
+    let dispatcher = Dispatcher::new(installation.clone());
+    let mut took = Vec::new();
+    while took.len() < TICKS {
+        let begun = Instant::now();
+        let tick = dispatcher.tick_lane("simulator").await.expect("a tick");
+        if tick.submitted >= 400 {
+            took.push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    installation.store.close().await;
+    took.sort_by(f64::total_cmp);
+    took[TICKS / 2]
+}
+
+/// The daemon's greatest resident memory while it sends, in megabytes.
+async fn memory_of_the_daemon(site: &Site) -> u64 {
+    let daemon = site.daemon(&[]).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).expect("the daemon runs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+    peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1000
+}

@@ -1,0 +1,2 @@
+-- The order in which the options were shown, where it was drawn.
+ALTER TABLE answer ADD COLUMN shown TEXT;

@@ -1,0 +1,71 @@
+//! `questionnaire`: looks a questionnaire's file over before it is launched, and draws it for those who review it.
+
+mod paper;
+mod picture;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use askama::Template;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::output;
+use crate::domain::language::Language;
+use crate::domain::questionnaire::{Questionnaire, Weight, review};
+
+#[derive(Subcommand)]
+pub enum QuestionnaireCommand {
+    /// Check a questionnaire's file: what cannot be, what nobody reaches, what is too long
+    Check {
+        file: PathBuf,
+        /// Draw who is asked what, as SVG
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
+        /// Write it as a form to be printed, as HTML
+        #[arg(long, value_name = "FILE")]
+        form: Option<PathBuf>,
+        /// The language of the picture and the form
+        #[arg(long, value_name = "zh|en", default_value = "zh")]
+        language: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub fn run(command: QuestionnaireCommand) -> Result<()> {
+    let QuestionnaireCommand::Check { file, picture, form, language, json } = command;
+    let Some(language) = Language::parse(&language) else { bail!("--language {language}: take zh or en") };
+    let questionnaire = Questionnaire::parse(&super::read_text(&file)?).with_context(|| file.display().to_string())?;
+    if let Some(target) = picture {
+        write(&target, &picture::draw(&questionnaire, language))?;
+    }
+    if let Some(target) = form {
+        write(&target, &paper::Paper::new(&questionnaire, language).render()?)?;
+    }
+    let findings = review(&questionnaire);
+    let mistakes = findings.iter().filter(|finding| finding.weight == Weight::Mistake).count();
+    let word = |weight| if weight == Weight::Mistake { "mistake" } else { "remark" };
+    let items = questionnaire.items().filter(|item| item.asks()).count();
+    if json {
+        output::json(&json!({
+            "questionnaire": questionnaire.code, "version": questionnaire.version, "pages": questionnaire.pages.len(), "items": items,
+            "minutes": (questionnaire.minutes() * 10.0).round() / 10.0,
+            "findings": findings.iter().map(|f| json!({ "weight": word(f.weight), "place": f.place, "what": f.what })).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        for finding in &findings {
+            println!("{:<8} {:<14} {}", word(finding.weight), finding.place, finding.what);
+        }
+        let (code, version, pages) = (&questionnaire.code, questionnaire.version, questionnaire.pages.len());
+        println!("{code} version {version}: {pages} pages, {items} items, about {:.1} minutes; {mistakes} mistakes", questionnaire.minutes());
+    }
+    if mistakes > 0 {
+        bail!("{}: {mistakes} of these cannot be meant so; correct them before the launch", file.display());
+    }
+    Ok(())
+}
+
+fn write(target: &Path, text: &str) -> Result<()> {
+    std::fs::write(target, text).with_context(|| format!("{} cannot be written", target.display()))
+}

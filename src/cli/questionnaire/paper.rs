@@ -1,0 +1,43 @@
+//! The questionnaire on paper: for reviewers, and for an interviewer whose machine is down.
+
+use askama::Template;
+
+use crate::domain::language::Language;
+use crate::domain::questionnaire::{Item, ItemKind, Page, Questionnaire, Take};
+
+#[derive(Template)]
+#[template(path = "paper.html")]
+pub struct Paper<'a> {
+    questionnaire: &'a Questionnaire,
+    language: Language,
+}
+
+impl<'a> Paper<'a> {
+    pub fn new(questionnaire: &'a Questionnaire, language: Language) -> Paper<'a> {
+        Paper { questionnaire, language }
+    }
+
+    fn in_words(&self, item: &Item) -> String {
+        let zh = self.language == Language::Zh;
+        let mut parts: Vec<String> = Vec::new();
+        match &item.kind {
+            ItemKind::Choice(choice) => match choice.take {
+                Take::One => parts.push(if zh { "单选" } else { "one" }.to_owned()),
+                Take::Several { min, max } => parts.push(if zh { format!("多选 {min}–{max}") } else { format!("{min}–{max} of them") }),
+                Take::AllInOrder => parts.push(if zh { "排序" } else { "rank" }.to_owned()),
+            },
+            ItemKind::Number(range) => parts.extend(range.unit.as_ref().map(|unit| unit.in_language(self.language).to_owned())),
+            _ => {}
+        }
+        if item.asks() && !item.required {
+            parts.push(if zh { "可不填" } else { "optional" }.to_owned());
+        }
+        parts.extend(item.show_if.as_ref().map(|condition| format!("⟨{}⟩", condition.source())));
+        parts.extend(item.screen_out_if.as_ref().map(|condition| format!("4.1 ⟨{}⟩", condition.source())));
+        parts.join(" · ")
+    }
+
+    fn condition_of(&self, page: &Page) -> String {
+        page.show_if.as_ref().map(|condition| format!("⟨{}⟩", condition.source())).unwrap_or_default()
+    }
+}

@@ -1,0 +1,77 @@
+//! The columns of `responses.csv`: one for an item, or one for each option where several can be taken.
+
+use serde_json::{Value, json};
+
+use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
+use super::redaction::Redaction;
+use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Take};
+use crate::sink::harmless_cell;
+
+pub struct Column<'q> {
+    pub name: String,
+    pub item: &'q Item,
+    /// The option that the column is about: 1 and 0 for taken and not, or its place in a ranking.
+    option: Option<&'q str>,
+}
+
+/// The columns of a questionnaire, in its order.
+pub fn columns(questionnaire: &Questionnaire) -> Vec<Column<'_>> {
+    questionnaire.items().flat_map(columns_of).collect()
+}
+
+fn columns_of(item: &Item) -> Vec<Column<'_>> {
+    match &item.kind {
+        ItemKind::Info => Vec::new(),
+        ItemKind::Choice(Choice { options, take: Take::Several { .. } | Take::AllInOrder, .. }) => {
+            let column = |code| Column { name: format!("{}_{code}", item.variable), item, option: Some(code) };
+            options.iter().map(|option| column(option.code.as_str())).collect()
+        }
+        _ => vec![Column { name: item.variable.clone(), item, option: None }],
+    }
+}
+
+impl Column<'_> {
+    /// Its type in a Table Schema, and its constraints.
+    pub fn schema(&self) -> (&'static str, Value) {
+        match (&self.item.kind, self.option) {
+            (ItemKind::Scale(scale), _) => ("integer", json!({ "minimum": scale.from, "maximum": scale.to })),
+            (ItemKind::Choice(choice), Some(_)) if choice.take == Take::AllInOrder => {
+                ("integer", json!({ "minimum": 1, "maximum": choice.options.len() }))
+            }
+            (ItemKind::Choice(_), Some(_)) => ("integer", json!({ "enum": [0, 1] })),
+            (ItemKind::Choice(choice), None) => ("string", json!({ "enum": choice.options.iter().map(|o| o.code.as_str()).collect::<Vec<_>>() })),
+            (ItemKind::Number(range), _) => {
+                let mut constraints = json!({});
+                range.min.iter().for_each(|min| constraints["minimum"] = json!(min));
+                range.max.iter().for_each(|max| constraints["maximum"] = json!(max));
+                ("number", constraints)
+            }
+            (ItemKind::Date { .. }, _) => ("date", json!({})),
+            (ItemKind::Open { .. } | ItemKind::Info, _) => ("string", json!({})),
+        }
+    }
+
+    /// What the title says beside the item's text.
+    pub fn option_label(&self) -> Option<&crate::domain::language::Text> {
+        let ItemKind::Choice(choice) = &self.item.kind else { return None };
+        let code = self.option?;
+        choice.options.iter().find(|option| option.code == code).map(|option| &option.text)
+    }
+
+    pub fn cell(&self, answer: Option<&Answer>, redaction: Option<&Redaction>) -> String {
+        match answer {
+            None => String::new(),
+            Some(Answer::NotApplicable) => NOT_APPLICABLE.to_owned(),
+            Some(Answer::DontKnow) => DONT_KNOW.to_owned(),
+            Some(Answer::Open(text)) => redaction.map(|r| harmless_cell(&r.apply(text.reveal()))).unwrap_or_default(),
+            Some(Answer::Codes(codes)) => match (self.option, &self.item.kind) {
+                (Some(option), ItemKind::Choice(choice)) if choice.take == Take::AllInOrder => {
+                    codes.iter().position(|code| code == option).map(|place| (place + 1).to_string()).unwrap_or_default()
+                }
+                (Some(option), _) => i64::from(codes.iter().any(|code| code == option)).to_string(),
+                (None, _) => codes.first().cloned().unwrap_or_default(),
+            },
+            Some(other) => other.stored().unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Conditions over earlier answers, in the Common Expression Language (<https://cel.dev>): `sat1 <= 4 && category == "brand"`.
+//!
+//! A condition may name items by their id and the facts `category`, `segment`, `mode` and `language`. An answer is a number, a text (an option's code, a day
+//! as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` where none was given. What cannot be compared (a number with «not applicable», anything with
+//! no answer) does not hold.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use cel::{Context, Program, Value};
+
+/// The names that a condition may use beside items.
+pub const FACTS: [&str; 4] = ["category", "segment", "mode", "language"];
+
+/// A condition that has been read.
+pub struct Condition {
+    source: String,
+    program: Program,
+}
+
+impl Condition {
+    /// Reads a condition; the error tells in one line what is wrong.
+    pub fn parse(source: &str) -> Result<Condition, String> {
+        match Program::compile(source) {
+            Ok(program) => Ok(Condition { source: source.to_owned(), program }),
+            Err(error) => Err(error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")),
+        }
+    }
+
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The names that it looks at.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.program.references().variables().into_iter().map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    /// Functions that it calls and that there are not.
+    pub fn unknown_functions(&self) -> Vec<String> {
+        const KNOWN: [&str; 9] = ["size", "contains", "startsWith", "endsWith", "has", "int", "double", "string", "in"];
+        let is_unknown = |name: &&str| name.chars().next().is_some_and(char::is_alphabetic) && !KNOWN.contains(name);
+        self.program.references().functions().into_iter().filter(is_unknown).map(str::to_owned).collect()
+    }
+
+    pub fn holds(&self, values: &Values) -> bool {
+        let mut context = Context::default();
+        for name in self.program.references().variables() {
+            context.add_variable_from_value(name.to_owned(), values.0.get(name).cloned().unwrap_or(Value::Null));
+        }
+        matches!(self.program.execute(&context), Ok(Value::Bool(true)))
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Condition({})", self.source)
+    }
+}
+
+/// What conditions look at. (No `Debug`: it holds answers.)
+#[derive(Clone, Default)]
+pub struct Values(BTreeMap<String, Value>);
+
+impl Values {
+    pub fn text(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), Value::from(value));
+    }
+
+    pub fn number(&mut self, name: &str, value: f64) {
+        let is_whole = value.fract() == 0.0 && value.abs() < 9e15;
+        self.0.insert(name.to_owned(), if is_whole { Value::Int(value as i64) } else { Value::Float(value) });
+    }
+
+    pub fn list(&mut self, name: &str, codes: &[String]) {
+        let codes: Vec<Value> = codes.iter().map(|code| Value::from(code.as_str())).collect();
+        self.0.insert(name.to_owned(), Value::from(codes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(source: &str) -> bool {
+        let mut values = Values::default();
+        values.number("sat1", 3.0);
+        values.number("weight", 2.5);
+        values.text("pq2", "na");
+        values.text("use", "never");
+        values.text("bought", "2026-05-13");
+        values.list("uses", &["work".to_owned(), "home".to_owned()]);
+        values.text("category", "brand");
+        Condition::parse(source).unwrap_or_else(|e| panic!("{source}: {e}")).holds(&values)
+    }
+
+    #[test]
+    fn conditions_over_answers_and_facts() {
+        for yes in [
+            "sat1 <= 4",
+            "sat1 == 3 && category == \"brand\"",
+            "use == 'never' || sat1 > 8",
+            "'work' in uses",
+            "size(uses) == 2",
+            "pq2 == 'na'",
+            "open == null",
+            "!(use == 'daily')",
+            "bought >= '2026-01-01'",
+            "weight > 2.0",
+        ] {
+            assert!(holds(yes), "{yes}");
+        }
+        for no in ["sat1 > 4", "pq2 > 4", "pq2 <= 4", "open > 4", "open == 'x'", "'play' in uses", "'x' in open", "sat1"] {
+            assert!(!holds(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_one_line() {
+        let error = Condition::parse("sat1 <=").err().unwrap();
+        assert!(!error.contains('\n') && !error.is_empty(), "{error}");
+        assert_eq!(Condition::parse("sat1 <= 4 && mode == 'web'").unwrap().names(), ["mode", "sat1"]);
+        assert_eq!(Condition::parse("now() > 3").unwrap().unknown_functions(), ["now"]);
+    }
+}

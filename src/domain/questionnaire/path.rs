@@ -1,0 +1,208 @@
+//! The way of one respondent through a questionnaire: which items are asked, given the answers so far.
+
+use std::collections::BTreeMap;
+
+use super::condition::Values;
+use super::{Answer, Item, Questionnaire};
+
+/// What is known of a respondent beside the answers.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub category: String,
+    /// The list's word for the kind of user; empty: none.
+    pub segment: String,
+    pub mode: String,
+    pub language: String,
+}
+
+/// The pages and items that are asked, in their order.
+pub struct Path<'q> {
+    /// The number of the page in the questionnaire, counted from 0, and what is shown on it.
+    pub pages: Vec<(usize, Vec<&'q Item>)>,
+    /// An answer says that this is no user of the subject (AAPOR 4.1).
+    pub is_screened_out: bool,
+    answered: Vec<&'q str>,
+}
+
+/// What the answers of a response amount to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// Every required item that is asked is answered.
+    Complete,
+    /// Every core item that is asked is answered.
+    Partial,
+    /// Less than that.
+    TooLittle,
+}
+
+impl Questionnaire {
+    /// The way through, as far as these answers tell. What is not asked counts as not answered, for every condition behind it.
+    pub fn path<'q>(&'q self, answers: &BTreeMap<String, Answer>, facts: &Facts) -> Path<'q> {
+        let mut values = Values::default();
+        for (name, value) in [("category", &facts.category), ("segment", &facts.segment), ("mode", &facts.mode), ("language", &facts.language)] {
+            values.text(name, value);
+        }
+        let mut path = Path { pages: Vec::new(), is_screened_out: false, answered: Vec::new() };
+        for (number, page) in self.pages.iter().enumerate() {
+            // Conditions look at earlier pages only: a page is decided about as a whole.
+            let is_shown = page.show_if.as_ref().is_none_or(|condition| condition.holds(&values));
+            let shown = |item: &&Item| is_shown && item.show_if.as_ref().is_none_or(|condition| condition.holds(&values));
+            let items: Vec<&Item> = page.items.iter().filter(shown).collect();
+            for item in &items {
+                if let Some(answer) = answers.get(&item.id) {
+                    answer.tell(item, &mut values);
+                    path.answered.push(&item.id);
+                }
+            }
+            path.is_screened_out |= items.iter().filter_map(|item| item.screen_out_if.as_ref()).any(|condition| condition.holds(&values));
+            if !items.is_empty() {
+                path.pages.push((number, items));
+            }
+        }
+        path
+    }
+}
+
+impl<'q> Path<'q> {
+    fn items(&self) -> impl Iterator<Item = &'q Item> {
+        self.pages.iter().flat_map(|(_, items)| items.iter().copied())
+    }
+
+    fn is_answered(&self, item: &Item) -> bool {
+        self.answered.contains(&item.id.as_str())
+    }
+
+    pub fn asks(&self, id: &str) -> bool {
+        self.items().any(|item| item.id == id)
+    }
+
+    /// What is shown on a page of the questionnaire; nothing, if the page is not on the way.
+    pub fn on_page(&self, page: usize) -> &[&'q Item] {
+        self.pages.iter().find(|(number, _)| *number == page).map_or(&[], |(_, items)| items.as_slice())
+    }
+
+    /// What the answers amount to (AAPOR 1.1, 1.2 or less).
+    pub fn completion(&self) -> Completion {
+        if self.items().filter(|item| item.required).all(|item| self.is_answered(item)) {
+            Completion::Complete
+        } else if self.items().filter(|item| item.core).all(|item| self.is_answered(item)) {
+            Completion::Partial
+        } else {
+            Completion::TooLittle
+        }
+    }
+
+    /// The first page on which a required item lacks its answer, else the last one: nobody gets further than this.
+    pub fn reached(&self) -> usize {
+        let is_open = |(_, items): &&(usize, Vec<&Item>)| items.iter().any(|item| item.required && !self.is_answered(item));
+        self.pages.iter().find(is_open).or(self.pages.last()).map_or(0, |(number, _)| *number)
+    }
+
+    /// The page to show to somebody who asks for page `wanted`: that one or the next on the way, and none beyond what is reached.
+    pub fn page_for(&self, wanted: usize) -> usize {
+        let reached = self.reached();
+        self.pages.iter().map(|(number, _)| *number).find(|number| *number >= wanted).map_or(reached, |page| page.min(reached))
+    }
+
+    pub fn page_before(&self, page: usize) -> Option<usize> {
+        self.pages.iter().map(|(number, _)| *number).rfind(|number| *number < page)
+    }
+
+    pub fn is_last(&self, page: usize) -> bool {
+        self.pages.last().is_some_and(|(number, _)| *number <= page)
+    }
+
+    /// How many pages of the way lie before this one.
+    pub fn pages_before(&self, page: usize) -> usize {
+        self.pages.iter().filter(|(number, _)| *number < page).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::questionnaire::AnswerProblem;
+
+    const FILE: &str = include_str!("../../../tests/questionnaires/every_kind.toml");
+
+    fn questionnaire() -> Questionnaire {
+        Questionnaire::parse(FILE).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn path_ids(answers: &[(&str, &str)], segment: &str) -> (Vec<String>, bool) {
+        let q = questionnaire();
+        let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::restore(q.item(id).unwrap(), raw).unwrap());
+        let answers: BTreeMap<String, Answer> = answers.iter().map(read).collect();
+        let facts = Facts { segment: segment.to_owned(), mode: "web".to_owned(), ..Facts::default() };
+        let path = q.path(&answers, &facts);
+        (path.items().map(|item| item.id.clone()).collect(), path.is_screened_out)
+    }
+
+    #[test]
+    fn the_way_follows_the_answers() {
+        let (satisfied, _) = path_ids(&[("use", "daily"), ("sat1", "9")], "");
+        assert!(!satisfied.contains(&"why".to_owned()) && !satisfied.contains(&"since".to_owned()), "{satisfied:?}");
+        let (dissatisfied, _) = path_ids(&[("use", "daily"), ("sat1", "2")], "");
+        assert!(dissatisfied.contains(&"why".to_owned()), "{dissatisfied:?}");
+        let (chain, _) = path_ids(&[("use", "daily"), ("sat1", "2"), ("why", "price other")], "大业主");
+        assert!(["why", "paid", "since", "rank1"].iter().all(|id| chain.contains(&(*id).to_owned())), "{chain:?}");
+        // An answer that is left behind on a way that was left decides nothing.
+        let (changed, _) = path_ids(&[("use", "daily"), ("sat1", "9"), ("why", "price")], "");
+        assert!(!changed.contains(&"paid".to_owned()), "{changed:?}");
+        assert!(path_ids(&[("use", "never")], "").1 && !path_ids(&[("use", "daily")], "").1);
+    }
+
+    #[test]
+    fn every_kind_of_answer_is_checked_and_comes_back() {
+        let q = questionnaire();
+        let parse = |id: &str, raw: &str| Answer::parse(q.item(id).unwrap(), Some(raw));
+        for (id, raw, stored) in [
+            ("use", "daily", "daily"),
+            ("sat1", "-3", "-3"),
+            ("sat1", "dk", "dk"),
+            ("why", "other price", "price other"),
+            ("why", "none", "none"),
+            ("paid", "1,299.50", "1299.5"),
+            ("paid", "１２", "12"),
+            ("since", "2026-02-28", "2026-02-28"),
+            ("rank1", "b:1 c:2 a:3", "b c a"),
+            ("g1", "5", "5"),
+        ] {
+            let answer = parse(id, raw).unwrap_or_else(|p| panic!("{id} {raw}: {p:?}")).unwrap();
+            assert_eq!(answer.stored().as_deref(), Some(stored), "{id} {raw}");
+            assert!(Answer::restore(q.item(id).unwrap(), stored) == Some(answer), "{id} {stored} comes back");
+        }
+        for (id, raw, problem) in [
+            ("use", "often", AnswerProblem::OutOfRange),
+            ("use", "daily never", AnswerProblem::TooMany(1)),
+            ("sat1", "6", AnswerProblem::OutOfRange),
+            ("sat1", "na", AnswerProblem::OutOfRange),
+            ("why", "price quality other", AnswerProblem::TooMany(2)),
+            ("why", "none price", AnswerProblem::Exclusive),
+            ("why", "", AnswerProblem::Missing),
+            ("paid", "12.345", AnswerProblem::OutOfRange),
+            ("paid", "1e3", AnswerProblem::OutOfRange),
+            ("paid", "-1", AnswerProblem::BeyondLimits),
+            ("since", "2026-02-30", AnswerProblem::OutOfRange),
+            ("since", "1999-12-31", AnswerProblem::BeyondLimits),
+            ("rank1", "a:1 b:1 c:2", AnswerProblem::NotRanked),
+            ("rank1", "a:1 b:2", AnswerProblem::NotRanked),
+            ("rank1", "a:1 b:2 a:3", AnswerProblem::NotRanked),
+            ("rank1", "a:1 b:2 c:4", AnswerProblem::NotRanked),
+            ("rank1", "a: b: c:", AnswerProblem::Missing),
+        ] {
+            assert_eq!(parse(id, raw).err(), Some(problem), "{id} {raw}");
+        }
+    }
+
+    #[test]
+    fn options_come_in_an_order_of_their_own_and_the_exclusive_one_last() {
+        let q = questionnaire();
+        let crate::domain::questionnaire::ItemKind::Choice(choice) = &q.item("why").unwrap().kind else { panic!() };
+        let order = |case: i64| choice.order_for(case, "why").iter().map(|o| o.code.clone()).collect::<Vec<_>>();
+        assert_eq!(order(7), order(7));
+        let orders: std::collections::BTreeSet<Vec<String>> = (0..50).map(order).collect();
+        assert_eq!(orders.len(), 6, "all orders of three options");
+        assert!(orders.iter().all(|order| order.last().unwrap() == "none"));
+    }
+}

@@ -1,0 +1,71 @@
+//! Texts that name the subject, the applicant or an earlier answer: `{subject}`, `{applicant}`, `{answer:ID}`.
+
+use std::collections::BTreeMap;
+
+use super::{Answer, Questionnaire};
+use crate::domain::language::{Language, Text};
+
+/// The names between braces in a text.
+pub(super) fn placeholders(text: &str) -> Vec<&str> {
+    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
+}
+
+/// What texts are filled with, for one respondent.
+pub struct Piped<'a> {
+    pub questionnaire: &'a Questionnaire,
+    pub subject: &'a str,
+    pub applicant: &'a str,
+    pub answers: &'a BTreeMap<String, Answer>,
+    pub language: Language,
+}
+
+impl Piped<'_> {
+    /// The text with its names filled in; an answer that was not given is «…».
+    pub fn fill(&self, text: &Text) -> String {
+        let text = text.in_language(self.language);
+        if !text.contains('{') {
+            return text.to_owned();
+        }
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            match after.split_once('}') {
+                Some((name, behind)) => {
+                    filled.push_str(&self.value(name));
+                    rest = behind;
+                }
+                None => {
+                    filled.push('{');
+                    rest = after;
+                }
+            }
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn value(&self, name: &str) -> String {
+        match name {
+            "subject" => self.subject.to_owned(),
+            "applicant" => self.applicant.to_owned(),
+            _ => name.strip_prefix("answer:").and_then(|id| self.answer(id)).unwrap_or_else(|| "…".to_owned()),
+        }
+    }
+
+    /// An answer in the respondent's language.
+    fn answer(&self, id: &str) -> Option<String> {
+        let (item, answer) = (self.questionnaire.item(id)?, self.answers.get(id)?);
+        match answer {
+            Answer::Codes(codes) => {
+                let super::ItemKind::Choice(choice) = &item.kind else { return None };
+                let label = |code: &String| choice.options.iter().find(|option| option.code == *code).map(|o| o.text.in_language(self.language));
+                let separator = if self.language == Language::Zh { "、" } else { ", " };
+                Some(codes.iter().filter_map(label).collect::<Vec<_>>().join(separator))
+            }
+            Answer::NotApplicable | Answer::DontKnow => None,
+            Answer::Open(text) => Some(text.reveal().to_owned()),
+            other => other.stored(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The questionnaire engine through the web: every kind of item, the way that follows the answers, and what becomes of it in the dataset.
+
+mod common;
+
+use std::process::Command;
+
+use common::{TestApp, local};
+use fieldworkd::dataset;
+use fieldworkd::gateway::simulator::Script;
+
+const EVERY_KIND: &str = include_str!("questionnaires/every_kind.toml");
+
+/// A field in which the questionnaire with every kind of item is asked.
+async fn apps(people: usize) -> Vec<(TestApp, tempfile::TempDir)> {
+    let mut apps = Vec::new();
+    for engine in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("brand.toml"), EVERY_KIND).unwrap();
+        let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
+        let Some(app) = TestApp::on_each_engine(Script::faultless(1, 50), &settings).await.into_iter().nth(engine) else { break };
+        app.in_field(people, "").await;
+        app.dispatcher.tick().await.unwrap();
+        apps.push((app, folder));
+    }
+    apps
+}
+
+fn page<'a>(number: &'a str, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [("case", "0"), ("page", number)].into_iter().chain(fields.iter().copied()).collect()
+}
+
+#[tokio::test]
+async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
+    for (app, _folder) in apps(3).await {
+        let engine = app.engine;
+        let link = app.link(0).await;
+        let answers = format!("{link}/answers?lang=en");
+        let site = link.split("/i/").next().unwrap().to_owned();
+        app.post(&format!("{link}/begin?lang=en"), &[]).await;
+        let (_, first) = app.get(&format!("{link}?lang=en")).await;
+        assert!(first.contains("a公司 would like your view of A1牌.") && first.contains("Progress 1/3"), "{engine}: texts are filled in\n{first}");
+        assert_eq!(app.post(&answers, &page("0", &[("use", "daily")])).await.0, 303);
+        let (_, second) = app.get(&format!("{link}?lang=en&page=1")).await;
+        assert!(second.contains("Please rate:") && second.contains("value=\"-5\"") && second.contains("value=\"dk\""), "{engine}: {second}");
+        // Dissatisfied: the page of reasons is on the way.
+        let (_, to, _) = app.post(&answers, &page("1", &[("sat1", "1"), ("g1", "4"), ("g2", "na")])).await;
+        let (_, third) = app.get(&format!("{site}{to}")).await;
+        assert!(third.contains("You use it (Every day)") && third.contains("3/4"), "{engine}: {to}\n{third}");
+        assert!(third.contains("type=\"checkbox\"") && third.find("None of these").unwrap() > third.find("Quality").unwrap());
+        // A form sends each choice as a field of its own; an exclusive option excludes.
+        let (status, _, again) = app.post(&answers, &page("2", &[("why", "none"), ("why", "price")])).await;
+        assert!(status == 422 && again.contains("This option cannot be chosen together with others.") && again.contains("value=\"price\" checked"));
+        assert_eq!(app.post(&answers, &page("2", &[("why", "quality"), ("why", "price")])).await.0, 303);
+        let (_, fourth) = app.get(&format!("{link}?lang=en&page=3")).await;
+        assert!(fourth.contains("name=\"paid\"") && !fourth.contains("name=\"since\"") && fourth.contains("name=\"rank1.a\""), "{engine}: {fourth}");
+        let ranked = [("rank1.a", "2"), ("rank1.b", "1"), ("rank1.c", "1")];
+        let (status, _, again) = app.post(&answers, &page("3", &[&[("paid", "99.9")], &ranked[..]].concat())).await;
+        assert!(status == 422 && again.contains("a place of its own") && again.contains("value=\"99.9\""), "{engine}: {again}");
+        // Back, and satisfied after all: the reasons and the price are asked no more, and their answers are none.
+        assert_eq!(app.post(&answers, &page("1", &[("sat1", "4"), ("g1", "4"), ("g2", "na")])).await.0, 303);
+        let (_, to, _) = app.post(&answers, &page("2", &[("why", "other")])).await;
+        assert!(app.get(&format!("{site}{to}")).await.1.contains("name=\"rank1.a\""), "{engine}: a page that is not asked any more leads on");
+        let ranked = [("rank1.a", "2"), ("rank1.b", "1"), ("rank1.c", "3"), ("open1", "电话 13800138000")];
+        assert_eq!(app.post(&answers, &page("3", &ranked)).await.0, 303);
+        assert!(app.get(&link).await.1.contains("感谢您的评价"), "{engine}");
+
+        // Another one is no user, and says so by an answer.
+        let link = app.link(1).await;
+        app.post(&format!("{link}/begin"), &[]).await;
+        app.post(&format!("{link}/answers"), &page("0", &[("use", "never")])).await;
+        assert!(app.get(&link).await.1.contains("谢谢您的说明"), "{engine}");
+        // A third one is dissatisfied to the end.
+        let link = app.link(2).await;
+        let answers = format!("{link}/answers");
+        app.post(&format!("{link}/begin"), &[]).await;
+        for (number, fields) in [
+            ("0", vec![("use", "rarely")]),
+            ("1", vec![("sat1", "dk"), ("g1", "1"), ("g2", "2")]),
+            ("1", vec![("sat1", "-5"), ("g1", "1"), ("g2", "2")]),
+            ("2", vec![("why", "price")]),
+            ("3", vec![("paid", "１２.5"), ("rank1.a", "1"), ("rank1.b", "2"), ("rank1.c", "3")]),
+        ] {
+            assert_eq!(app.post(&answers, &page(number, &fields)).await.0, 303, "{engine}: page {number}");
+        }
+        assert_eq!(app.dispositions("A1").await, [("1.1", 2), ("4.1", 1)].map(|(code, n)| (code.to_owned(), n)), "{engine}");
+
+        let mut connection = app.installation.store.read().await.unwrap();
+        let shown: Vec<String> =
+            sqlx::query_scalar("SELECT shown FROM answer WHERE item = 'why' AND shown IS NOT NULL").fetch_all(&mut *connection).await.unwrap();
+        assert!(shown.len() == 1 && shown[0].split(' ').count() == 4 && shown[0].ends_with(" none"), "{engine}: the drawn order is kept, {shown:?}");
+        drop(connection);
+        app.play_until(local("2026-05-14T00:00:00")).await;
+        assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
+        let folder = app.installation.config.datasets.join("A1/v1");
+        let csv = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
+        let mut lines = csv.lines();
+        let columns = "USE,SAT1,G1,G2,WHY_price,WHY_quality,WHY_other,WHY_none,PAID,SINCE,RANK_a,RANK_b,RANK_c,OPEN1";
+        assert!(lines.next().unwrap().ends_with(columns), "{csv}");
+        let mut rows: Vec<&str> = lines.map(|line| line.splitn(7, ',').last().unwrap()).collect();
+        rows.sort_unstable();
+        assert_eq!(rows[0], "daily,4,4,NA,,,,,,,2,1,3,电话 […]", "{engine}: {csv}");
+        assert_eq!(rows[1], "rarely,-5,1,2,1,0,0,0,12.5,,1,2,3,", "{engine}: {csv}");
+        common::validate_with_frictionless(&folder);
+        dataset::verify(&folder).unwrap();
+    }
+}
+
+fn check(file: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(["questionnaire", "check", file]).args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_file_is_checked_drawn_and_printed_before_anybody_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (picture, form) = (path("way.svg"), path("form.html"));
+    let (status, said, _) = check("tests/questionnaires/every_kind.toml", &["--picture", &picture, "--form", &form, "--language", "en"]);
+    assert!(status == Some(0) && said.contains("every_kind version 1: 4 pages, 9 items, about 1.5 minutes; 0 mistakes"), "{said}");
+    let picture = std::fs::read_to_string(picture).unwrap();
+    assert!(
+        picture.contains("sat1 &lt;= 2") && picture.contains("4.1 ⟨use == &apos;never&apos;⟩") && picture.matches("class=\"arrow\"").count() == 2,
+        "{picture}"
+    );
+    quick_xml::Reader::from_str(&picture).read_event().unwrap();
+    let form = std::fs::read_to_string(form).unwrap();
+    assert!(form.contains("How satisfied are you?") && form.contains("☞ Read out word by word") && form.contains("1–2 of them"), "{form}");
+
+    let wrong = path("wrong.toml");
+    std::fs::write(&wrong, EVERY_KIND.replace("sat1 <= 2", "sat1 > 9")).unwrap();
+    let (status, said, error) = check(&wrong, &[]);
+    assert!(status == Some(1) && said.contains("nobody is ever asked") && error.contains("correct them before the launch"), "{said}{error}");
+    std::fs::write(&wrong, EVERY_KIND.replace("sat1 <= 2", "sat9 <= 2")).unwrap();
+    let (status, _, error) = check(&wrong, &[]);
+    assert!(status == Some(1) && error.contains("wrong.toml: page 3: «sat9 <= 2» looks at sat9") && error.trim().lines().count() == 1, "{error}");
+}
+
+#[test]
+fn the_shipped_questionnaires_have_no_mistake() {
+    for file in std::fs::read_dir("config/questionnaires").unwrap() {
+        let file = file.unwrap().path();
+        let (status, said, error) = check(file.to_str().unwrap(), &["--json"]);
+        assert_eq!(status, Some(0), "{said}{error}");
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert!(said["minutes"].as_f64().unwrap() <= 3.0, "{said}");
+    }
+}
