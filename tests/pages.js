@@ -1,0 +1,101 @@
+// Looks at pages in a real Chromium: axe-core (WCAG 2.2 AA), in light and dark, 320 px wide and on a desktop, with the page's own policy and weight;
+// then fills an interview in by keyboard with JavaScript off. Reads {chromium, pages: [{name, url, submit}], interview} from standard input, writes what
+// is wrong to standard output, one line each, and then «looked at N pages».
+const fs = require("fs");
+const puppeteer = require("puppeteer-core");
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const task = JSON.parse(fs.readFileSync(0, "utf8"));
+
+const wrong = [];
+let looks = 0;
+
+async function look(browser, name, url, submit, width, scheme) {
+  const page = await browser.newPage();
+  const at = `${name} ${width}px ${scheme}`;
+  const requests = [];
+  let weight = 0;
+  const client = await page.createCDPSession();
+  await client.send("Network.enable");
+  client.on("Network.loadingFinished", (event) => (weight += event.encodedDataLength));
+  page.on("request", (request) => requests.push(request.url()));
+  // The status of the page itself (404, 422) is as it should be; whatever else it asked for is found below.
+  const isStatus = (text) => text.startsWith("Failed to load resource: the server responded with");
+  page.on("console", (message) => message.type() === "error" && !isStatus(message.text()) && wrong.push(`${at}: console: ${message.text()}`));
+  await page.setViewport({ width, height: 800 });
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  await page.goto(url);
+  if (submit) {
+    await Promise.all([page.waitForNavigation(), page.$eval('form[action*="/answers"] button', (button) => button.click())]);
+  } else {
+    const others = requests.filter((request) => request !== url);
+    if (others.length > 0) wrong.push(`${at}: asks for more than the page: ${others.join(" ")}`);
+    if (weight > 14 * 1024) wrong.push(`${at}: weighs ${weight} bytes`);
+  }
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  if (wide > 0) wrong.push(`${at}: is ${wide} px too wide`);
+  await page.evaluate(axe);
+  const result = await page.evaluate(() =>
+    axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  for (const violation of result.violations) {
+    wrong.push(`${at}: ${violation.id}: ${violation.help}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
+  }
+  // To look at them oneself: FIELDWORKD_TEST_PICTURES=DIR tests/run --test pages
+  if (process.env.FIELDWORKD_TEST_PICTURES) {
+    await page.screenshot({ path: `${process.env.FIELDWORKD_TEST_PICTURES}/${at.replace(/[^a-z0-9]+/g, "-")}.png`, fullPage: true });
+  }
+  looks += 1;
+  await page.close();
+}
+
+// Tabs through each page, chooses with blank and arrows, and sends it with Enter, until nothing more is asked.
+async function byKeyboard(browser, url) {
+  const page = await browser.newPage();
+  await page.setJavaScriptEnabled(false);
+  await page.goto(url);
+  for (let pages = 0; pages < 12; pages += 1) {
+    const last = await page.evaluate(() => document.querySelector("button")?.form.action ?? "");
+    const isWelcome = last.includes("/begin");
+    if (!isWelcome && !last.includes("/answers")) break;
+    const done = new Set();
+    for (let tabs = 0; tabs < 80; tabs += 1) {
+      await page.keyboard.press("Tab");
+      const focus = await page.evaluate(() => {
+        const element = document.activeElement;
+        const target = element.type === "radio" || element.type === "checkbox" ? element.closest("label") : element;
+        const style = getComputedStyle(target);
+        return { tag: element.tagName, type: element.type, name: element.name, action: element.form && element.form.action,
+          isSeen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 };
+      });
+      if (!focus.isSeen) wrong.push(`keyboard: the focus is not seen on ${focus.tag} ${focus.name}`);
+      if (focus.tag === "BUTTON" && (isWelcome || focus.action.includes("/answers"))) break;
+      if (focus.type === "radio" && !done.has(focus.name)) await page.keyboard.press("Space");
+      if (focus.type === "checkbox" && !done.has(focus.name)) await page.keyboard.press("Space");
+      if (focus.type === "text") await page.keyboard.type("12");
+      if (focus.tag === "SELECT") {
+        const place = [...done].filter((name) => name.includes(".")).length + 1;
+        for (let n = 0; n < place; n += 1) await page.keyboard.press("ArrowDown");
+      }
+      done.add(focus.name);
+    }
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+  }
+  const text = await page.evaluate(() => document.body.innerText);
+  if (!text.includes("Thank you!")) wrong.push(`keyboard: the interview did not end: ${text.slice(0, 300)}`);
+  await page.close();
+}
+
+(async () => {
+  const browser = await puppeteer.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-dev-shm-usage"], headless: true });
+  try {
+    for (const { name, url, submit } of task.pages) {
+      for (const width of [320, 1280]) {
+        for (const scheme of ["light", "dark"]) await look(browser, name, url, submit, width, scheme);
+      }
+    }
+    await byKeyboard(browser, task.interview);
+  } finally {
+    await browser.close();
+  }
+  wrong.forEach((line) => console.log(line));
+  console.log(`looked at ${looks} pages`);
+})();

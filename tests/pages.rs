@@ -1,0 +1,73 @@
+//! The respondent's pages in a real Chromium: accessible (axe-core, WCAG 2.2 AA), light, alone, and usable by keyboard without JavaScript.
+
+mod common;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use common::TestApp;
+use fieldworkd::gateway::simulator::Script;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() {
+    let (Ok(modules), Ok(chromium)) = (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM")) else {
+        eprintln!("FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use tests/run)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("brand.toml"), include_str!("questionnaires/every_kind.toml")).unwrap();
+    let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
+    let app = TestApp::on_sqlite(Script::faultless(1, 50), &settings).await;
+    // The quota is 4: whoever comes after that finds the cell full.
+    app.in_field(8, "quota = { target = 4 }").await;
+
+    let send = async |n: usize, steps: &[(&str, &[(&str, &str)])]| {
+        let link = app.link(n).await;
+        app.post(&format!("{link}/begin"), &[]).await;
+        for (page, fields) in steps {
+            let fields: Vec<(&str, &str)> = [("case", "0"), ("page", *page)].into_iter().chain(fields.iter().copied()).collect();
+            assert_eq!(app.post(&format!("{link}/answers"), &fields).await.0, 303);
+        }
+        link
+    };
+    let first: (&str, &[(&str, &str)]) = ("0", &[("use", "daily")]);
+    let second: (&str, &[(&str, &str)]) = ("1", &[("sat1", "1"), ("g1", "4"), ("g2", "na")]);
+    let third: (&str, &[(&str, &str)]) = ("2", &[("why", "price")]);
+    let fourth: (&str, &[(&str, &str)]) = ("3", &[("paid", "5"), ("rank1.a", "1"), ("rank1.b", "2"), ("rank1.c", "3")]);
+
+    let mut states = vec![("welcome", app.link(0).await, "")];
+    let asked = send(1, &[first, second, third]).await;
+    for page in ["&page=0", "&page=1", "&page=2", "&page=3"] {
+        states.push(("questions", asked.clone(), page));
+    }
+    states.push(("thanks", send(2, &[first, second, third, fourth]).await, ""));
+    states.push(("no user", send(3, &[("0", &[("use", "never")])]).await, ""));
+    let refused = app.link(4).await;
+    app.post(&format!("{refused}/refuse"), &[]).await;
+    states.push(("refused", refused, ""));
+    states.push(("wrong link", asked.replace(asked.rsplit('/').next().unwrap(), "0000000000000000"), ""));
+    let mistakes = [("with mistakes", send(5, &[]).await, ""), ("with mistakes", send(6, &[first, second, third]).await, "")];
+
+    let mut pages = Vec::new();
+    for (is_sent, states) in [(false, states.as_slice()), (true, mistakes.as_slice())] {
+        for (name, link, page) in states {
+            for language in ["zh", "en"] {
+                pages.push(serde_json::json!({ "name": format!("{name} {language}{page}"), "url": format!("{link}?lang={language}{page}"), "submit": is_sent }));
+            }
+        }
+    }
+    let interview = format!("{}?lang=en", app.link(7).await);
+    let task = serde_json::json!({ "chromium": chromium, "pages": pages, "interview": interview });
+    let said = tokio::task::spawn_blocking(move || {
+        let mut node =
+            Command::new("node").arg("tests/pages.js").env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        node.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
+        let output = node.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    })
+    .await
+    .unwrap();
+    assert_eq!(said.trim(), format!("looked at {} pages", pages.len() * 4), "{said}");
+    assert_eq!(app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1"), Some(("1.1".to_owned(), 2)));
+}
