@@ -5,6 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{TestApp, answers, local};
+use fieldworkd::campaign::{self, By};
 use fieldworkd::dataset;
 use fieldworkd::deadline;
 use fieldworkd::gateway::simulator::Script;
@@ -46,6 +47,21 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
         let status = fieldworkd::campaign::status(&app.installation, "C1").await.unwrap();
         assert_eq!((status.state, status.applications[0].closed_by), ("closed", Some("due_day")));
         assert_eq!(status.applications[0].rr1, Some(0.3));
+        // I 3, P 1, R 2 (a refusal and a break-off), NC 4.
+        let rates = campaign::rates(&app.installation, "C1", By::Wave).await.unwrap();
+        let all = &rates[0];
+        assert_eq!((all.cases, all.complete, all.partial, all.refusal, all.non_contact), (10, 3, 1, 2, 4));
+        let rate = |name: &str| (all.rates[name].unwrap() * 1e4).round() / 1e4;
+        assert_eq!(["RR1", "RR2", "COOP1", "REF1", "CON1"].map(rate), [0.3, 0.4, 0.5, 0.2, 0.6], "{}", app.engine);
+        // Whoever answered or refused did so after the first message; the others were reminded twice.
+        let waves: Vec<(&str, u64, u64)> = rates[1..].iter().map(|of| (of.group.as_str(), of.cases, of.complete)).collect();
+        assert_eq!(waves, [("invitation", 6, 3), ("last", 4, 0)], "{}", app.engine);
+        assert!(rates.iter().all(|of| of.rates.len() == 16));
+        let by = |by| campaign::rates(&app.installation, "C1", by);
+        let groups = |rates: Vec<campaign::RatesOf>| rates.into_iter().map(|of| (of.group, of.cases)).collect::<Vec<_>>();
+        assert_eq!(groups(by(By::Application).await.unwrap())[1], ("A1".to_owned(), 10));
+        assert_eq!(groups(by(By::Mode).await.unwrap())[1..], [("none".to_owned(), 5), ("web".to_owned(), 5)]);
+        assert_eq!(groups(by(By::Segment).await.unwrap())[1..], [("none".to_owned(), 10)]);
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod launch;
 mod questionnaires;
+mod rates;
 mod schedule;
 mod status;
 pub mod text;
 
 pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch};
 pub use questionnaires::{QuestionnaireSourceError, check_all};
+pub use rates::{By, RatesOf, rates};
 pub use status::{ApplicationStatus, CampaignError, CampaignStatus, change_state, set_budget, status};
 
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::domain::outcome_rates::Outcomes;
+use crate::domain::contact_plan::ContactPlanError;
+use crate::domain::outcome_rates::{Outcomes, Rate};
 use crate::installation::Installation;
 use crate::store::applications::{self, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
@@ -14,6 +15,8 @@ pub enum CampaignError {
     Unknown(String),
     #[error("campaign {code} is {state}; it cannot be {wanted}")]
     WrongState { code: String, state: &'static str, wanted: &'static str },
+    #[error("the campaign's plan, as launched, cannot be read: {0}")]
+    Plan(#[from] ContactPlanError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -99,9 +102,9 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
             completed: outcomes.complete,
             target: cells.iter().find(|c| c.segment == "*").map_or(0, |c| c.target),
             cells: cells.into_iter().map(|c| CellStatus { segment: c.segment, completed: c.completes, target: c.target }).collect(),
-            rr1: outcomes.rr1(),
-            rr2: outcomes.rr2(),
-            rr3: outcomes.rr3(),
+            rr1: outcomes.rate(Rate::Rr1),
+            rr2: outcomes.rate(Rate::Rr2),
+            rr3: outcomes.rate(Rate::Rr3),
             dispositions: by_disposition.into_iter().map(|(disposition, cases)| (disposition.to_string(), cases)).collect(),
             field_closes: application.field_closes_at.map(|at| at.rfc3339(zone)),
             closed_by: application.closed_by.map(ClosedBy::as_str),

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{output, read_text};
 use crate::campaign::{self, LaunchReport, LaunchRequest};
 use crate::domain::contact_plan::PlanFile;
+use crate::domain::outcome_rates::Rate;
 use crate::installation::Installation;
 use crate::store::campaigns::{self, CampaignState};
 use crate::store::{applications, programmes};
@@ -53,6 +54,14 @@ pub enum CampaignCommand {
         #[arg(long)]
         json: bool,
     },
+    /// The outcome rates of AAPOR, for all of the campaign and by groups of its cases
+    Rates {
+        code: String,
+        #[arg(long, value_enum, default_value = "application")]
+        by: ByArgument,
+        #[arg(long)]
+        json: bool,
+    },
     /// How the campaign stands
     Status {
         code: String,
@@ -91,12 +100,58 @@ pub async fn run(installation: &Installation, command: CampaignCommand) -> Resul
             println!("campaign {code} is closed: {}", closed.join(", "));
             Ok(())
         }
+        CampaignCommand::Rates { code, by, json } => {
+            let rates = campaign::rates(installation, &code, by.into()).await?;
+            if json { output::json(&rates) } else { show_rates(&rates) }
+        }
         CampaignCommand::List { json } => list(installation, json).await,
         CampaignCommand::Status { code, json } => {
             let status = campaign::status(installation, &code).await?;
             if json { output::json(&status) } else { show_status(&status) }
         }
     }
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum ByArgument {
+    Application,
+    Mode,
+    Segment,
+    /// The last contact before a respondent was heard of
+    Wave,
+}
+
+impl From<ByArgument> for campaign::By {
+    fn from(by: ByArgument) -> campaign::By {
+        match by {
+            ByArgument::Application => campaign::By::Application,
+            ByArgument::Mode => campaign::By::Mode,
+            ByArgument::Segment => campaign::By::Segment,
+            ByArgument::Wave => campaign::By::Wave,
+        }
+    }
+}
+
+/// Groups side by side, what is counted and the rates below each other.
+fn show_rates(rates: &[campaign::RatesOf]) -> Result<()> {
+    let mut header = vec!["rate"];
+    header.extend(rates.iter().map(|of| of.group.as_str()));
+    type Count = fn(&campaign::RatesOf) -> u64;
+    let counted: [(&str, Count); 8] = [
+        ("cases", |of| of.cases),
+        ("complete (I)", |of| of.complete),
+        ("partial (P)", |of| of.partial),
+        ("refusal, break-off (R)", |of| of.refusal),
+        ("non-contact (NC)", |of| of.non_contact),
+        ("other (O)", |of| of.other),
+        ("unknown (U)", |of| of.unknown),
+        ("not eligible (4.x)", |of| of.not_eligible),
+    ];
+    let row = |name: &str, cells: Vec<String>| std::iter::once(name.to_owned()).chain(cells).collect::<Vec<String>>();
+    let mut rows: Vec<Vec<String>> = counted.iter().map(|(name, count)| row(name, rates.iter().map(|of| count(of).to_string()).collect())).collect();
+    rows.extend(Rate::ALL.iter().map(|rate| row(rate.name(), rates.iter().map(|of| output::percent(of.rates[rate.name()])).collect())));
+    output::table(&header, &rows);
+    Ok(())
 }
 
 /// An amount of money.

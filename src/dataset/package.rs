@@ -12,7 +12,7 @@ use crate::config::OpenAnswers;
 use crate::crypto::{Sealer, sha256_hex};
 use crate::domain::category::Category;
 use crate::domain::disposition::Disposition;
-use crate::domain::outcome_rates::Outcomes;
+use crate::domain::outcome_rates::{Outcomes, Rate};
 use crate::domain::questionnaire::{Facts, Questionnaire};
 use crate::domain::time::Timestamp;
 use crate::installation::{Installation, open_person, open_phone};
@@ -55,7 +55,7 @@ pub async fn build(installation: &Installation, application: &Application, datas
         created: shown(dataset.frozen_at),
         target,
         closed_by: application.closed_by.map(ClosedBy::as_str),
-        rr1: outcomes.rr1(),
+        rr1: outcomes.rate(Rate::Rr1),
     };
     let mut files = vec![
         ("responses.csv".to_owned(), responses_csv(&questionnaire, application.category, &records, responses, &sealer, redaction.as_ref(), &shown)?),

@@ -7,8 +7,9 @@ use sqlx::AnyConnection;
 use super::dialect::{Engine, statement};
 use super::sets::{Kind, set};
 use super::{Result, WriteTx, known};
+use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::disposition::Disposition;
-use crate::domain::ids::{ApplicationId, CaseId, InvitationId, RespondentId};
+use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, RespondentId};
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 
@@ -151,6 +152,46 @@ pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[
     let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
     let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
+}
+
+/// Cases of a campaign that agree in what outcome rates are told by.
+#[derive(Debug, Clone)]
+pub struct OutcomeRow {
+    pub application: String,
+    pub segment: String,
+    /// The mode of the response, once there is one.
+    pub mode: Option<String>,
+    /// The last step of the plan that had been submitted when the respondent was heard of; of those who never were, the last one.
+    pub wave: Option<u32>,
+    pub disposition: Disposition,
+    pub cases: u64,
+}
+
+pub async fn outcomes(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<OutcomeRow>> {
+    type Row = (String, String, Option<String>, Option<i64>, String, i64);
+    let sql = "SELECT code, segment, mode, wave, disposition, COUNT(*) FROM (
+                   SELECT a.code, c.segment, r.mode, c.disposition,
+                          (SELECT MAX(m.step) FROM message m
+                           WHERE m.invitation_id = c.invitation_id AND m.step < $2
+                             AND (m.submitted_at <= COALESCE(r.started_at, c.disposed_at) OR c.disposition IN ('2.20', '3.11', '3.19'))
+                             AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')) AS wave
+                   FROM survey_case c
+                   JOIN application a ON a.id = c.application_id
+                   LEFT JOIN response r ON r.case_id = c.id
+                   WHERE a.campaign_id = $1) AS outcome
+               GROUP BY code, segment, mode, wave, disposition ORDER BY code, segment, mode, wave, disposition";
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(campaign.0).bind(i64::from(CONFIRMATION_STEP)).fetch_all(connection).await?;
+    let row = |(application, segment, mode, wave, disposition, cases): Row| {
+        Ok(OutcomeRow {
+            application,
+            segment,
+            mode,
+            wave: wave.and_then(|wave| u32::try_from(wave).ok()),
+            disposition: known("a disposition", &disposition, Disposition::from_code)?,
+            cases: u64::try_from(cases).unwrap_or(0),
+        })
+    };
+    rows.into_iter().map(row).collect()
 }
 
 /// The kind of user that each case of an application is, as on the list.

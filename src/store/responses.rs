@@ -68,6 +68,12 @@ pub async fn complete(tx: &mut AnyConnection, response: ResponseId, now: Timesta
     Ok(())
 }
 
+/// How many answers an item has, over all responses.
+pub async fn answers_to(connection: &mut AnyConnection, item: &str) -> Result<u64> {
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM answer WHERE item = $1").bind(item.to_owned()).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 /// A response with its answers by item.
 #[derive(Clone)]
 pub struct Response {

@@ -1,5 +1,6 @@
 //! Counts what happened: from the simulator's record and from the cases themselves.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use super::play::Played;
 use super::world::{RATE, World};
 use crate::domain::time::Timestamp;
 use crate::gateway::simulator::Record;
-use crate::store::{messages, rates, replies};
+use crate::store::{messages, rates, replies, responses};
 use crate::{campaign, dataset};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
@@ -43,6 +44,10 @@ pub struct Report {
     pub call_backs: u64,
     /// Over how many hours nine tenths of the first day's messages were spread.
     pub spread_hours: f64,
+    /// The outcome rates of each campaign, by their AAPOR names.
+    pub outcome_rates: BTreeMap<&'static str, BTreeMap<&'static str, Option<f64>>>,
+    /// Answers to the question that only the dissatisfied are asked.
+    pub routed_answers: u64,
 }
 
 #[derive(Serialize)]
@@ -65,7 +70,10 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
     let record = world.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
+    let mut outcome_rates = BTreeMap::new();
     for code in World::campaign_codes() {
+        let all = campaign::rates(&world.installation, code, campaign::By::Application).await?.swap_remove(0);
+        outcome_rates.insert(code, all.rates.into_iter().map(|(name, rate)| (name, rate.map(four_places))).collect());
         for application in campaign::status(&world.installation, code).await?.applications {
             over_quota += application.completed.saturating_sub(u64::from(application.target));
             over_quota += application.cells.iter().map(|cell| u64::from(cell.completed.saturating_sub(cell.target))).sum::<u64>();
@@ -83,7 +91,7 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
                 opened: application.opened,
                 completed: application.completed,
                 target: application.target,
-                rr1: application.rr1.map(|rate| (rate * 10_000.0).round() / 10_000.0),
+                rr1: application.rr1.map(four_places),
                 closed_by: application.closed_by.map(str::to_owned),
                 dataset: application.dataset,
                 dispositions: application.dispositions,
@@ -114,7 +122,13 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
         inbox: around.inbox,
         call_backs: around.call_backs,
         spread_hours: around.spread_hours,
+        outcome_rates,
+        routed_answers: around.routed_answers,
     })
+}
+
+fn four_places(rate: f64) -> f64 {
+    (rate * 10_000.0).round() / 10_000.0
 }
 
 struct Around {
@@ -124,6 +138,7 @@ struct Around {
     inbox: u64,
     call_backs: u64,
     spread_hours: f64,
+    routed_answers: u64,
 }
 
 async fn around_the_message(world: &World, record: &Record) -> Result<Around> {
@@ -139,6 +154,7 @@ async fn around_the_message(world: &World, record: &Record) -> Result<Around> {
         confirmations: messages::confirmed_opt_outs(&mut connection).await?,
         inbox: replies::inbox(&mut connection, None, false).await?.len() as u64,
         call_backs: replies::inbox(&mut connection, Some("call_me"), false).await?.len() as u64,
+        routed_answers: responses::answers_to(&mut connection, "why1").await?,
         spread_hours: (to.since(from).as_secs_f64() / 360.0).round() / 10.0,
     })
 }

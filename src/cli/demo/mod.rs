@@ -123,5 +123,11 @@ fn show(report: &Report) {
         "Around the message: the first gateway was down, {} messages went through the second; the first wave was spread over {} hours; {} opt-outs confirmed; {} replies wait for the staff, {} of them want a call",
         report.failed_over, report.spread_hours, report.confirmations, report.inbox, report.call_backs
     );
+    let rates = report.outcome_rates.iter().map(|(code, rates)| {
+        let shown = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| format!("{name} {}", output::percent(rates.get(name).copied().flatten())));
+        format!("{code}: {}", shown.join(" "))
+    });
+    println!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
+    println!("The questionnaire's way: {} of the dissatisfied said why; nobody else was asked", report.routed_answers);
     println!("{:.1} s", report.wall_seconds);
 }
