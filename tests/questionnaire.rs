@@ -6,6 +6,7 @@ use std::process::Command;
 
 use common::{TestApp, local};
 use fieldworkd::dataset;
+use fieldworkd::domain::questionnaire::Questionnaire;
 use fieldworkd::gateway::simulator::Script;
 
 const EVERY_KIND: &str = include_str!("questionnaires/every_kind.toml");
@@ -144,4 +145,100 @@ fn the_shipped_questionnaires_have_no_mistake() {
         let said: serde_json::Value = serde_json::from_str(&said).unwrap();
         assert!(said["minutes"].as_f64().unwrap() <= 3.0, "{said}");
     }
+}
+
+/// A workbook as the field writes it.
+fn workbook(path: &str, survey: &[&[&str]], choices: &[&[&str]]) {
+    let mut workbook = rust_xlsxwriter::Workbook::new();
+    let settings: &[&[&str]] = &[&["form_title", "form_id", "version"], &["门店满意度", "store_2026", "3"]];
+    for (name, rows) in [("survey", survey), ("choices", choices), ("settings", settings)] {
+        let sheet = workbook.add_worksheet();
+        sheet.set_name(name).unwrap();
+        for (row, cells) in rows.iter().enumerate() {
+            for (column, cell) in cells.iter().enumerate() {
+                sheet.write_string(u32::try_from(row).unwrap(), u16::try_from(column).unwrap(), *cell).unwrap();
+            }
+        }
+    }
+    workbook.save(path).unwrap();
+}
+
+const SURVEY: [&[&str]; 12] = [
+    &["type", "name", "label::中文 (zh)", "label::English (en)", "required", "relevant", "latent", "parameters", "hint"],
+    &["start", "start", "", "", "", "", "", "", ""],
+    &["begin_group", "g1", "到店", "Your visit", "", "", "", "", ""],
+    &["select_one often", "use", "多久来一次？", "How often do you come?", "yes", "", "", "", "逐字念出"],
+    &["range", "sat", "满意吗？", "How satisfied are you?", "yes", "", "satisfaction", "start=1 end=10 step=1", ""],
+    &["select_multiple reason", "why", "为什么？", "Why?", "yes", "${sat} <= 4 and not(${use} = '1')", "", "randomize=true", ""],
+    &["end_group", "", "", "", "", "", "", "", ""],
+    &["begin_group", "g2", "细节", "Details", "", "${sat} <= 4", "", "", ""],
+    &["decimal", "paid", "${use}：花了多少？", "How much did you spend?", "", "selected(${why}, 'price')", "", "", ""],
+    &["note", "thanks", "谢谢", "Thank you", "", "", "", "", ""],
+    &["end_group", "", "", "", "", "", "", "", ""],
+    &["text", "open", "还有什么？", "", "", "", "", "", ""],
+];
+const CHOICES: [&[&str]; 5] = [
+    &["list_name", "name", "label::中文 (zh)", "label::English (en)"],
+    &["often", "1", "每周", "Weekly"],
+    &["often", "2", "很少", "Rarely"],
+    &["reason", "price", "价格", "Price"],
+    &["reason", "other", "其他", "Other"],
+];
+
+#[test]
+fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd")).arg("questionnaire").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (form, toml) = (path("form.xlsx"), path("form.toml"));
+    workbook(&form, &SURVEY, &CHOICES);
+    let (status, _, remarks) = run(&["import", &form, "--output", &toml]);
+    assert_eq!(status, Some(0), "{remarks}");
+    for remark in ["row 2: start is left out", "sat is a scale; give its ends words", "2 texts stand in one language only", "no column core"] {
+        assert!(remarks.contains(remark), "{remarks}");
+    }
+    let read = Questionnaire::parse(&std::fs::read_to_string(&toml).unwrap()).unwrap();
+    assert_eq!((read.code.as_str(), read.version, read.title.zh.as_str()), ("store_2026", 3, "门店满意度"));
+    let pages: Vec<Vec<&str>> = read.pages.iter().map(|page| page.items.iter().map(|item| item.id.as_str()).collect()).collect();
+    assert_eq!(pages, [vec!["use", "sat"], vec!["why"], vec!["paid", "thanks"], vec!["open"]], "a condition looks at earlier pages");
+    let condition = |id: &str| read.item(id).unwrap().show_if.as_ref().map(|c| c.source().to_owned());
+    assert_eq!(condition("why").as_deref(), Some("sat <= 4 && !(use == '1')"));
+    assert_eq!(condition("paid").as_deref(), Some("'price' in why"));
+    assert_eq!(read.pages[2].show_if.as_ref().unwrap().source(), "sat <= 4");
+    assert!(read.item("paid").unwrap().text.zh.starts_with("{answer:use}"));
+    let (status, said, error) = run(&["check", &toml]);
+    assert!(status == Some(0) && said.contains("0 mistakes"), "{said}{error}");
+
+    let mut wrong = SURVEY.to_vec();
+    wrong[8] = &["image", "photo", "拍照", "Photo", "", "", "", "", ""];
+    workbook(&form, &wrong, &CHOICES);
+    let (status, _, error) = run(&["import", &form]);
+    assert!(status == Some(1) && error.contains("form.xlsx: sheet survey, row 9: type image cannot be asked here"), "{error}");
+    workbook(&form, &SURVEY, &CHOICES[..3]);
+    let (status, _, error) = run(&["import", &form]);
+    assert!(status == Some(1) && error.contains("row 6: the list reason has no choices"), "{error}");
+    std::fs::write(&form, "name,phone\n").unwrap();
+    let (status, _, error) = run(&["import", &form]);
+    assert!(status == Some(1) && error.trim().lines().count() == 1, "{error}");
+}
+
+#[test]
+fn the_published_schema_is_that_of_the_program() {
+    let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(["questionnaire", "schema"]).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let published = std::fs::read_to_string("docs/questionnaire.schema.json").unwrap();
+    assert_eq!(published, printed, "write it anew: fieldworkd questionnaire schema > docs/questionnaire.schema.json");
+    let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else { return };
+    // The library that frictionless brings finds our files good, and a misspelt one not.
+    let script = "import json, sys, tomllib, jsonschema\nschema = json.load(open(sys.argv[1]))\n\
+                  [jsonschema.Draft202012Validator(schema).validate(tomllib.load(open(f, 'rb'))) for f in sys.argv[2:]]\n\
+                  bad = tomllib.load(open(sys.argv[2], 'rb')); bad['page'][0]['item'][0]['typ'] = 'x'\n\
+                  sys.exit(0 if not jsonschema.Draft202012Validator(schema).is_valid(bad) else 1)";
+    let files: Vec<_> = std::fs::read_dir("config/questionnaires").unwrap().map(|file| file.unwrap().path()).collect();
+    let mut python = Command::new(python);
+    let output = python.args(["-c", script, "docs/questionnaire.schema.json", "tests/questionnaires/every_kind.toml"]).args(files).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -10,11 +10,14 @@ mod rates;
 mod schedule;
 mod status;
 pub mod text;
+mod xlsform;
+mod xpath;
 
 pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch};
 pub use questionnaires::{QuestionnaireSourceError, check_all};
 pub use rates::{By, RatesOf, rates};
 pub use status::{ApplicationStatus, CampaignError, CampaignStatus, change_state, set_budget, status};
+pub use xlsform::{Imported, XlsFormError, import as import_xlsform};
 
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 

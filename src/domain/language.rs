@@ -52,7 +52,7 @@ impl fmt::Display for Language {
 }
 
 /// A text that exists in every language.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
     pub zh: String,

@@ -13,7 +13,7 @@ mod registration;
 mod report;
 mod row;
 mod suppressions;
-mod table;
+pub mod table;
 mod text;
 
 pub use import::{ImportOutcome, ImportRequest, import_list};

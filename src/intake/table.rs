@@ -50,18 +50,22 @@ pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
 
 /// The first sheet that holds anything.
 fn read_spreadsheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
+    let holds = |(_, rows): &(String, Vec<TableRow>)| rows.iter().any(|row| row.cells.iter().any(|cell| !cell.is_empty()));
+    sheets(bytes)?.into_iter().find(holds).map(|(_, rows)| rows).ok_or(TableError::Empty)
+}
+
+/// The sheets of a spreadsheet by their names, in their order.
+pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> {
     let unreadable = |e: calamine::Error| TableError::Spreadsheet(e.to_string());
     let mut workbook = calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(unreadable)?;
+    let mut sheets = Vec::new();
     for name in workbook.sheet_names() {
         let range = workbook.worksheet_range(&name).map_err(unreadable)?;
-        let Some((first_row, _)) = range.start() else { continue };
-        let rows: Vec<TableRow> =
-            range.rows().zip(first_row + 1..).map(|(cells, number)| TableRow { number, cells: cells.iter().map(cell_text).collect() }).collect();
-        if rows.iter().any(|row| row.cells.iter().any(|cell| !cell.is_empty())) {
-            return Ok(rows);
-        }
+        let first_row = range.start().map_or(0, |(row, _)| row);
+        let rows = range.rows().zip(first_row + 1..).map(|(cells, number)| TableRow { number, cells: cells.iter().map(cell_text).collect() });
+        sheets.push((name, rows.collect()));
     }
-    Err(TableError::Empty)
+    Ok(sheets)
 }
 
 /// A cell as its user sees it; a whole number without exponent and without a fraction.

@@ -31,12 +31,41 @@ pub enum QuestionnaireCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print the JSON Schema of a questionnaire's file, for editors that check while one writes
+    Schema,
+    /// Read an XLSForm (sheets survey and choices) into a questionnaire's file
+    Import {
+        file: PathBuf,
+        /// Where to write it; without this, to standard output
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 pub fn run(command: QuestionnaireCommand) -> Result<()> {
-    let QuestionnaireCommand::Check { file, picture, form, language, json } = command;
-    let Some(language) = Language::parse(&language) else { bail!("--language {language}: take zh or en") };
-    let questionnaire = Questionnaire::parse(&super::read_text(&file)?).with_context(|| file.display().to_string())?;
+    match command {
+        QuestionnaireCommand::Check { file, picture, form, language, json } => check(&file, picture, form, &language, json),
+        QuestionnaireCommand::Schema => output::json(&Questionnaire::schema()),
+        QuestionnaireCommand::Import { file, output } => import(&file, output),
+    }
+}
+
+fn import(file: &Path, target: Option<PathBuf>) -> Result<()> {
+    let imported = crate::campaign::import_xlsform(&super::read_file(file)?).with_context(|| file.display().to_string())?;
+    imported.remarks.iter().for_each(|remark| eprintln!("{remark}"));
+    match target {
+        None => print!("{}", imported.toml),
+        Some(target) => {
+            write(&target, &imported.toml)?;
+            eprintln!("{} is written; review it, and run: fieldworkd questionnaire check {}", target.display(), target.display());
+        }
+    }
+    Ok(())
+}
+
+fn check(file: &Path, picture: Option<PathBuf>, form: Option<PathBuf>, language: &str, json: bool) -> Result<()> {
+    let Some(language) = Language::parse(language) else { bail!("--language {language}: take zh or en") };
+    let questionnaire = Questionnaire::parse(&super::read_text(file)?).with_context(|| file.display().to_string())?;
     if let Some(target) = picture {
         write(&target, &picture::draw(&questionnaire, language))?;
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::condition::{Condition, FACTS};
@@ -24,10 +25,13 @@ fn wrong<T>(place: impl Into<String>, problem: impl Into<String>) -> Result<T, Q
     Err(QuestionnaireError::Wrong { place: place.into(), problem: problem.into() })
 }
 
-#[derive(Deserialize)]
+#[derive(JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Questionnaire")]
 struct QuestionnaireFile {
+    /// Letters, digits, «-» and «_».
     code: String,
+    /// Raised with every change: what is launched is frozen.
     version: u32,
     title: Text,
     introduction: Text,
@@ -37,7 +41,7 @@ struct QuestionnaireFile {
     pages: Vec<PageFile>,
 }
 
-#[derive(Deserialize, Clone)]
+#[derive(JsonSchema, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct ScaleFile {
     from: i64,
@@ -46,41 +50,50 @@ struct ScaleFile {
     high: Text,
 }
 
-#[derive(Deserialize)]
+#[derive(JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PageFile {
     title: Text,
+    /// A condition in CEL over items of earlier pages and `category`, `segment`, `mode`, `language`: `sat1 <= 4 && 'price' in why`.
     #[serde(default)]
     show_if: Option<String>,
     #[serde(rename = "item")]
     items: Vec<ItemFile>,
 }
 
-#[derive(Deserialize, Clone)]
+#[derive(JsonSchema, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct ItemFile {
+    /// Its name in forms and conditions.
     id: String,
+    /// The column in the dataset; several options are a column each, `VARIABLE_code`.
     #[serde(default)]
     variable: Option<String>,
+    /// What a scale measures.
     #[serde(default)]
     latent: Option<Latent>,
     #[serde(rename = "type")]
     kind: KindFile,
     text: Text,
+    /// For the interviewer.
     #[serde(default)]
     hint: Option<Text>,
+    /// A short wording for SMS.
     #[serde(default)]
     sms: Option<Text>,
     #[serde(default = "yes")]
     required: bool,
+    /// A response with all core items answered is partial (AAPOR 1.2).
     #[serde(default)]
     core: bool,
     #[serde(default)]
     not_applicable: bool,
     #[serde(default)]
     dont_know: bool,
+    /// Asked only if this holds; like the page's.
     #[serde(default)]
     show_if: Option<String>,
+    /// Whoever answers so is no user of the subject (AAPOR 4.1); may look at this item too.
     #[serde(default)]
     screen_out_if: Option<String>,
     #[serde(default)]
@@ -108,7 +121,7 @@ struct ItemFile {
     rows: Vec<RowFile>,
 }
 
-#[derive(Deserialize, Clone)]
+#[derive(JsonSchema, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct OptionFile {
     code: String,
@@ -118,7 +131,7 @@ struct OptionFile {
 }
 
 /// A row of a grid: an item of its own on the grid's scale or options.
-#[derive(Deserialize, Clone)]
+#[derive(JsonSchema, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct RowFile {
     id: String,
@@ -128,7 +141,7 @@ struct RowFile {
     latent: Option<Latent>,
 }
 
-#[derive(Deserialize, PartialEq, Clone, Copy, Debug)]
+#[derive(JsonSchema, Deserialize, PartialEq, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
 enum KindFile {
     Scale,
@@ -144,7 +157,7 @@ enum KindFile {
     Info,
 }
 
-#[derive(Deserialize, PartialEq, Clone, Copy, Default)]
+#[derive(JsonSchema, Deserialize, PartialEq, Clone, Copy, Default)]
 #[serde(rename_all = "snake_case")]
 enum Order {
     #[default]
@@ -157,6 +170,11 @@ fn yes() -> bool {
 }
 
 impl Questionnaire {
+    /// The JSON Schema of the file form.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(QuestionnaireFile).to_value()
+    }
+
     /// Reads and checks a questionnaire file.
     pub fn parse(toml_text: &str) -> Result<Questionnaire, QuestionnaireError> {
         let file: QuestionnaireFile = toml::from_str(toml_text).map_err(|e| QuestionnaireError::Toml(e.to_string().trim().replace('\n', " ")))?;

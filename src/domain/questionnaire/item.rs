@@ -8,7 +8,7 @@ use crate::domain::chance::fraction;
 use crate::domain::language::Text;
 
 /// The latent variables of the customer-satisfaction models of GB/T 19038-2009 (model and methods).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Latent {
     Image,

@@ -1,0 +1,329 @@
+//! XLSForm (<https://xlsform.org>), in which the field writes its questionnaires, read into ours.
+//!
+//! In goes a workbook with the sheets `survey` and `choices` (and `settings`); out comes a questionnaire's TOML, to be reviewed like any other, with
+//! remarks on what was left out or decided. What cannot be asked here (pictures, places, calculations that others rest on) is refused with its row.
+//! Two columns of our own may stand beside XLSForm's: `latent` (the latent variable) and `core`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use super::xpath::{Kinds, to_condition};
+use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
+use crate::intake::table::{TableError, TableRow, sheets};
+
+#[derive(Debug, thiserror::Error)]
+pub enum XlsFormError {
+    #[error(transparent)]
+    Workbook(#[from] TableError),
+    #[error("there is no sheet «{0}»; an XLSForm has the sheets survey and choices")]
+    NoSheet(&'static str),
+    #[error("sheet {sheet}, row {row}: {problem}")]
+    Row { sheet: &'static str, row: u32, problem: String },
+    #[error("read so far, but {0}")]
+    Questionnaire(#[from] QuestionnaireError),
+}
+
+/// The questionnaire's file, and what was decided on the way.
+#[derive(Debug)]
+pub struct Imported {
+    pub toml: String,
+    pub remarks: Vec<String>,
+}
+
+/// A row by its column's names.
+struct Named {
+    number: u32,
+    cells: BTreeMap<String, String>,
+}
+
+impl Named {
+    fn get(&self, column: &str) -> &str {
+        self.cells.get(column).map_or("", |cell| cell.trim())
+    }
+
+    fn says_yes(&self, column: &str) -> bool {
+        ["yes", "true", "true()", "1"].contains(&self.get(column).to_lowercase().as_str())
+    }
+
+    /// A text in both languages: `label::中文 (zh)`, `label::English (en)`; one language stands for both.
+    fn text(&self, column: &str) -> Option<(Table, bool)> {
+        let of = |tags: &[&str]| {
+            let is_it = |name: &&String| {
+                name.strip_prefix(column).and_then(|rest| rest.strip_prefix("::")).is_some_and(|l| tags.iter().any(|t| l.to_lowercase().contains(t)))
+            };
+            self.cells.keys().find(is_it).map(|name| self.get(name)).filter(|text| !text.is_empty())
+        };
+        let plain = Some(self.get(column)).filter(|text| !text.is_empty());
+        let any = || {
+            self.cells.iter().find(|(name, text)| name.starts_with(&format!("{column}::")) && !text.trim().is_empty()).map(|(_, text)| text.trim())
+        };
+        let (zh, en) = (of(&["(zh", "中文", "chinese"]), of(&["(en", "english"]));
+        let either = zh.or(en).or(plain).or_else(any)?;
+        // `${name}` in a text is an earlier answer.
+        let piped = |text: &str| Value::String(text.replace("${", "{answer:"));
+        let whole = Table::from_iter([("zh".to_owned(), piped(zh.unwrap_or(either))), ("en".to_owned(), piped(en.unwrap_or(either)))]);
+        Some((whole, zh.is_none() || en.is_none()))
+    }
+}
+
+fn named(sheet: &[TableRow]) -> Vec<Named> {
+    let Some((head, rows)) = sheet.split_first() else { return Vec::new() };
+    let name = |cells: &TableRow| Named {
+        number: cells.number,
+        cells: head.cells.iter().map(|h| h.trim().to_lowercase()).zip(cells.cells.iter().cloned()).filter(|(name, _)| !name.is_empty()).collect(),
+    };
+    rows.iter().map(name).collect()
+}
+
+/// Reads a workbook.
+pub fn import(bytes: &[u8]) -> Result<Imported, XlsFormError> {
+    let sheets = sheets(bytes)?;
+    let sheet = |name: &'static str| sheets.iter().find(|(n, _)| n.trim().eq_ignore_ascii_case(name)).map(|(_, rows)| named(rows));
+    let survey = sheet("survey").ok_or(XlsFormError::NoSheet("survey"))?;
+    let choices = sheet("choices").unwrap_or_default();
+    let settings = sheet("settings").unwrap_or_default();
+    let mut reader = Reader {
+        kinds: kinds(&survey),
+        has_core: survey.iter().any(|row| !row.get("core").is_empty()),
+        choices,
+        pages: Vec::new(),
+        groups: Vec::new(),
+        page_names: BTreeSet::new(),
+        remarks: Vec::new(),
+        untranslated: 0,
+    };
+    for row in &survey {
+        reader.row(row)?;
+    }
+    reader.finish(settings.first())
+}
+
+/// What each question is, which decides how a condition looks at it.
+fn kinds(survey: &[Named]) -> Kinds {
+    survey.iter().map(|row| (name_of(row.get("name")), row.get("type").split_whitespace().next().unwrap_or_default().to_owned())).collect()
+}
+
+/// Conditions read «-» and «.» as signs.
+fn name_of(name: &str) -> String {
+    name.replace(['-', '.'], "_")
+}
+
+struct Reader {
+    kinds: Kinds,
+    has_core: bool,
+    choices: Vec<Named>,
+    pages: Vec<Table>,
+    /// Title and condition of each group that is open.
+    groups: Vec<(Option<Table>, Option<String>)>,
+    /// The names on the page that is being filled.
+    page_names: BTreeSet<String>,
+    remarks: Vec<String>,
+    untranslated: usize,
+}
+
+impl Reader {
+    fn wrong<T>(row: &Named, problem: impl Into<String>) -> Result<T, XlsFormError> {
+        Err(XlsFormError::Row { sheet: "survey", row: row.number, problem: problem.into() })
+    }
+
+    fn row(&mut self, row: &Named) -> Result<(), XlsFormError> {
+        let kind = row.get("type").replace("begin group", "begin_group").replace("end group", "end_group");
+        let mut words = kind.split_whitespace();
+        match words.next().unwrap_or_default() {
+            "" => Ok(()),
+            "begin_group" => {
+                let title = self.text(row, "label");
+                let condition = self.condition(row)?;
+                self.groups.push((title, condition));
+                self.pages.push(self.new_page());
+                self.page_names.clear();
+                Ok(())
+            }
+            "end_group" if self.groups.pop().is_none() => Self::wrong(row, "a group ends that has not begun"),
+            "end_group" => {
+                self.pages.push(self.new_page());
+                self.page_names.clear();
+                Ok(())
+            }
+            "begin_repeat" | "begin" | "end_repeat" => {
+                Self::wrong(row, "a repeated group cannot be asked here; ask each of them as an item of its own")
+            }
+            "start" | "end" | "today" | "deviceid" | "username" | "phonenumber" | "audit" | "simserial" | "subscriberid" | "hidden" => {
+                self.remarks.push(format!("row {}: {kind} is left out; times, device and mode are kept with every response anyway", row.number));
+                Ok(())
+            }
+            word => self.item(row, word, words.next()),
+        }
+    }
+
+    fn text(&mut self, row: &Named, column: &str) -> Option<Table> {
+        let (text, is_one) = row.text(column)?;
+        self.untranslated += usize::from(is_one);
+        Some(text)
+    }
+
+    fn condition(&self, row: &Named) -> Result<Option<String>, XlsFormError> {
+        let relevant = row.get("relevant");
+        if relevant.is_empty() {
+            return Ok(None);
+        }
+        to_condition(relevant, &self.kinds).map(Some).or_else(|problem| Self::wrong(row, format!("relevant «{relevant}»: {problem}")))
+    }
+
+    fn new_page(&self) -> Table {
+        let unnamed = || Table::from_iter([("zh".to_owned(), Value::from("问题")), ("en".to_owned(), Value::from("Questions"))]);
+        let title = self.groups.iter().rev().find_map(|(title, _)| title.clone()).unwrap_or_else(unnamed);
+        let mut page = Table::from_iter([("title".to_owned(), Value::Table(title))]);
+        let conditions: Vec<String> = self.groups.iter().filter_map(|(_, condition)| condition.clone()).collect();
+        if !conditions.is_empty() {
+            page.insert("show_if".to_owned(), Value::from(joined(&conditions)));
+        }
+        page.insert("item".to_owned(), Value::Array(Vec::new()));
+        page
+    }
+
+    fn item(&mut self, row: &Named, kind: &str, list: Option<&str>) -> Result<(), XlsFormError> {
+        let name = name_of(row.get("name"));
+        let Some(text) = self.text(row, "label") else { return Self::wrong(row, format!("{name} has no label")) };
+        let mut item = Table::from_iter([("id".to_owned(), Value::from(name.as_str()))]);
+        let mut set = |key: &str, value: Value| _ = item.insert(key.to_owned(), value);
+        let latent = row.get("latent");
+        let is_scale = kind == "range" && !latent.is_empty();
+        let ours = match kind {
+            "select_one" => "single",
+            "select_multiple" => "multiple",
+            "rank" => "rank",
+            "integer" | "decimal" | "range" if !is_scale => "number",
+            "range" => "scale",
+            "text" => "text",
+            "date" => "date",
+            "note" => "info",
+            other => return Self::wrong(row, format!("type {other} cannot be asked here; ask it in words, or leave it out")),
+        };
+        set("type", Value::from(ours));
+        set("text", Value::Table(text));
+        if ours != "info" {
+            set("variable", Value::from(name.as_str()));
+            let is_required = row.says_yes("required");
+            set("required", Value::from(is_required));
+            if if self.has_core { row.says_yes("core") } else { is_required } {
+                set("core", Value::from(true));
+            }
+        }
+        if !latent.is_empty() {
+            set("latent", Value::from(latent));
+        }
+        if kind == "decimal" {
+            set("decimals", Value::from(2));
+        }
+        if kind == "range" {
+            let parameter =
+                |key: &str| row.get("parameters").split([' ', ';', ',']).find_map(|p| p.strip_prefix(key)?.strip_prefix('=')?.parse::<i64>().ok());
+            let (from, to) = (parameter("start").unwrap_or(0), parameter("end").unwrap_or(10));
+            if is_scale {
+                let end = |n: i64| {
+                    Value::Table(Table::from_iter([("zh".to_owned(), Value::from(n.to_string())), ("en".to_owned(), Value::from(n.to_string()))]))
+                };
+                let ends = [("from", Value::from(from)), ("to", Value::from(to)), ("low", end(from)), ("high", end(to))];
+                set("scale", Value::Table(ends.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()));
+                self.remarks.push(format!("row {}: {name} is a scale; give its ends words (low, high)", row.number));
+            } else {
+                set("min", Value::from(from as f64));
+                set("max", Value::from(to as f64));
+            }
+        }
+        if let Some(list) = list.filter(|_| ["single", "multiple", "rank"].contains(&ours)) {
+            let options = self.options(row, list)?;
+            item.insert("options".to_owned(), Value::Array(options));
+            if row.get("parameters").contains("randomize=true") {
+                item.insert("order".to_owned(), Value::from("random"));
+            }
+        }
+        if let Some(hint) = self.text(row, "hint") {
+            item.insert("hint".to_owned(), Value::Table(hint));
+        }
+        for column in ["constraint", "calculation", "choice_filter"] {
+            if !row.get(column).is_empty() {
+                self.remarks.push(format!("row {}: the {column} of {name} is left out; set it in our own words if it is needed", row.number));
+            }
+        }
+        self.place(row, name, item)
+    }
+
+    /// Puts an item on the page; on a new one, if its condition looks at an item of this one, since a page is shown as a whole.
+    fn place(&mut self, row: &Named, name: String, mut item: Table) -> Result<(), XlsFormError> {
+        let condition = self.condition(row)?;
+        let looks_at = |names: &BTreeSet<String>, text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| names.contains(word));
+        let texts = toml::to_string(&item).unwrap_or_default();
+        let is_near = condition.as_ref().is_some_and(|c| looks_at(&self.page_names, c))
+            || self.page_names.iter().any(|n| texts.contains(&format!("{{answer:{n}}}")));
+        if self.pages.is_empty() || is_near {
+            self.pages.push(self.new_page());
+            self.page_names.clear();
+        }
+        if let Some(condition) = condition {
+            item.insert("show_if".to_owned(), Value::from(condition));
+        }
+        self.page_names.insert(name);
+        if let Some(Value::Array(items)) = self.pages.last_mut().and_then(|page| page.get_mut("item")) {
+            items.push(Value::Table(item));
+        }
+        Ok(())
+    }
+
+    fn options(&mut self, row: &Named, list: &str) -> Result<Vec<Value>, XlsFormError> {
+        let mut options = Vec::new();
+        let mut untranslated = 0;
+        for choice in self.choices.iter().filter(|choice| choice.get("list_name") == list || choice.get("list name") == list) {
+            let Some((text, is_one)) = choice.text("label") else {
+                return Err(XlsFormError::Row { sheet: "choices", row: choice.number, problem: format!("{} has no label", choice.get("name")) });
+            };
+            untranslated += usize::from(is_one);
+            options.push(Value::Table(Table::from_iter([
+                ("code".to_owned(), Value::from(choice.get("name"))),
+                ("text".to_owned(), Value::Table(text)),
+            ])));
+        }
+        self.untranslated += untranslated;
+        if options.is_empty() { Self::wrong(row, format!("the list {list} has no choices")) } else { Ok(options) }
+    }
+
+    fn finish(mut self, settings: Option<&Named>) -> Result<Imported, XlsFormError> {
+        if !self.groups.is_empty() {
+            return Err(XlsFormError::Row { sheet: "survey", row: 0, problem: "a group begins that does not end".to_owned() });
+        }
+        self.pages.retain(|page| page.get("item").and_then(Value::as_array).is_some_and(|items| !items.is_empty()));
+        let setting = |name: &str| settings.map_or("", |settings| settings.get(name));
+        let or = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
+        let both = |text: String| {
+            Value::Table(Table::from_iter([("zh".to_owned(), Value::from(text.as_str())), ("en".to_owned(), Value::from(text.as_str()))]))
+        };
+        let title = or(setting("form_title"), "XLSForm");
+        let version = setting("version").parse::<i64>().ok().filter(|version| (1..=i64::from(u32::MAX)).contains(version)).unwrap_or(1);
+        let file = Table::from_iter([
+            ("code".to_owned(), Value::from(or(setting("form_id"), "xlsform"))),
+            ("version".to_owned(), Value::from(version)),
+            ("title".to_owned(), both(title.clone())),
+            ("introduction".to_owned(), both(title)),
+            ("page".to_owned(), Value::Array(self.pages.into_iter().map(Value::Table).collect())),
+        ]);
+        if self.untranslated > 0 {
+            self.remarks.push(format!("{} texts stand in one language only and were taken for both; translate them", self.untranslated));
+        }
+        if !self.has_core {
+            self.remarks.push("there is no column core; every required item counts as core".to_owned());
+        }
+        // A table of texts, numbers and lists can always be written as TOML.
+        let toml = toml::to_string_pretty(&file).unwrap_or_default();
+        Questionnaire::parse(&toml)?;
+        Ok(Imported { toml, remarks: self.remarks })
+    }
+}
+
+fn joined(conditions: &[String]) -> String {
+    match conditions {
+        [one] => one.clone(),
+        several => several.iter().map(|condition| format!("({condition})")).collect::<Vec<_>>().join(" && "),
+    }
+}
