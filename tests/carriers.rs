@@ -21,12 +21,18 @@ struct Smsc {
 
 impl Smsc {
     fn start(port: u16) -> Option<Smsc> {
+        Smsc::start_with(port, &[])
+    }
+
+    /// `tls`: the files of a key and its certificate, or nothing.
+    fn start_with(port: u16, tls: &[&str]) -> Option<Smsc> {
         let Ok(modules) = std::env::var("FIELDWORKD_TEST_NODE_PATH") else {
             eprintln!("FIELDWORKD_TEST_NODE_PATH is not set: no SMSC is started (use tests/run)");
             return None;
         };
         let mut child = Command::new("node")
             .args(["tests/smsc.js", &port.to_string()])
+            .args(tls)
             .env("NODE_PATH", modules)
             .stdout(Stdio::piped())
             .spawn()
@@ -154,6 +160,40 @@ async fn an_smsc_over_smpp() {
         assert_eq!(daemon.end(), Some(0));
         wait_until("it has taken leave", async || !smsc.events("unbound").is_empty()).await;
     }
+}
+
+/// The connection is sealed, and only with an SMSC whose certificate this machine trusts.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_smsc_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("cert.pem"));
+    let (key, certificate) = (key.to_str().unwrap(), certificate.to_str().unwrap());
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=smsc"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate])
+        .output()
+        .expect("openssl is there (tests/run installs it)");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let Some(smsc) = Smsc::start_with(0, &[key, certificate]) else { return };
+    let change = |config: &mut String, gateway: &mut String| {
+        account(config);
+        *gateway = smpp_file(smsc.port).replace("tls = false", "tls = true");
+    };
+    let sites = Site::with(3, &Script::faultless(1, 100), 20, &change).await;
+    let site = &sites[0];
+    let daemon = site.daemon(&[SECRET]).await;
+    wait_until("it is not trusted, and why is said", async || site.log().contains("TLS with the SMSC")).await;
+    assert!(smsc.events("bound").is_empty() && smsc.submits().is_empty());
+    drop(daemon);
+    let sites = Site::with(3, &Script::faultless(1, 100), 20, &change).await;
+    let site = &sites[0];
+    let _daemon = site.daemon(&[SECRET, ("SSL_CERT_FILE", certificate)]).await;
+    // 00 and 02 are delivered, 02 at the second try; 01 is refused.
+    wait_until("everybody is settled", async || {
+        let states = site.states().await;
+        count(&states, "delivered") == 2 && count(&states, "refused") == 1
+    })
+    .await;
 }
 
 /// A wrong password raises the alarm and fails nobody.

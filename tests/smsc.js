@@ -12,7 +12,10 @@ let next = 0;
 let bound = null;
 const deliver = (pdu) => (bound ? bound.deliver_sm(pdu) : setTimeout(deliver, 100, pdu));
 
-const server = smpp.createServer((session) => {
+// Over TLS where a key and its certificate are given.
+const fs = require('fs');
+const tls = process.argv[3] ? [{ key: fs.readFileSync(process.argv[3]), cert: fs.readFileSync(process.argv[4]) }] : [];
+const server = smpp.createServer(...tls, (session) => {
     session.on('error', () => {});
     session.on('close', () => {
         if (bound === session) bound = null;

@@ -132,8 +132,13 @@ impl Sessions {
         let host = self.file.address.rsplit_once(':').map_or(self.file.address.as_str(), |(host, _)| host);
         crate::http_client::use_ring();
         let connector = TlsConnector::from(Arc::new(ClientConfig::with_platform_verifier().ok()?));
-        let stream = connector.connect(host.to_owned().try_into().ok()?, stream).await.ok()?;
-        Some(Link::over(stream, self.enquire_link_every, self.response_timeout))
+        match connector.connect(host.to_owned().try_into().ok()?, stream).await {
+            Ok(stream) => Some(Link::over(stream, self.enquire_link_every, self.response_timeout)),
+            Err(error) => {
+                tracing::error!(gateway = self.gateway, %error, "TLS with the SMSC fails; check its certificate and the host in its address");
+                None
+            }
+        }
     }
 
     /// Hands on what the SMSC delivers, for as long as the connection stands.
