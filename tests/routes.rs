@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::extract::Form;
+use axum::http::StatusCode;
 use common::{PLAN, TestApp, list, local, monday, number};
 use fieldworkd::campaign::{self, LaunchRequest};
 use fieldworkd::clock::Clock;
@@ -279,5 +281,51 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
         let mut connection = app.installation.store.read().await.unwrap();
         let states = messages::count_by_state(&mut connection).await.unwrap();
         assert!(states.contains(&("delivered".to_owned(), 1)), "{}: {states:?}", app.engine);
+    }
+}
+
+/// A recorder that speaks Twilio's API and knows that one number has opted out.
+async fn twilio_recorder(opted_out: String) -> (String, Arc<Mutex<Vec<String>>>) {
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = asked.clone();
+    let answer = move |Form(form): Form<std::collections::HashMap<String, String>>| {
+        let to = form["To"].clone();
+        heard.lock().unwrap().push(to.clone());
+        let refused = to.ends_with(&opted_out);
+        async move {
+            match refused {
+                true => (StatusCode::BAD_REQUEST, r#"{"code":21610,"message":"Attempt to send to unsubscribed recipient","status":400}"#.to_owned()),
+                false => (StatusCode::CREATED, format!(r#"{{"sid":"SM{}","status":"queued"}}"#, to.trim_start_matches('+'))),
+            }
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = axum::Router::new().route("/2010-04-01/Accounts/{account}/Messages.json", axum::routing::post(answer));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn who_has_opted_out_with_the_carrier_is_suppressed_like_by_a_reply() {
+    for mut app in TestApp::on_each_engine(Script::faultless(3, 100), &[]).await {
+        let clock: Arc<dyn Clock> = app.clock.clone();
+        let (url, asked) = twilio_recorder(number(2)).await;
+        let definition = include_str!("../config/gateways/twilio.toml").replace("https://api.twilio.com", &url);
+        let config = GatewayConfig { definition, user: "AC1".into(), ..app.installation.config.gateways["simulator"].clone() };
+        let gateway = gateway::open(&config, &clock, "http://127.0.0.1/hooks").unwrap_or_else(|problem| panic!("{problem}"));
+        let keys = fieldworkd::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
+        let (config, store) = (app.installation.config.clone(), app.installation.store.clone());
+        app.installation = Arc::new(Installation { config, store, keys, clock: clock.clone(), gateways: [("simulator".to_owned(), gateway)].into() });
+        app.dispatcher = Dispatcher::new(app.installation.clone());
+        launch(&app, 4, PLAN, "simulator", None).await;
+        app.play_until(local("2026-03-30T12:00:00")).await;
+        let asked = asked.lock().unwrap().clone();
+        assert_eq!(asked.iter().filter(|to| to.ends_with(&number(2))).count(), 1, "{}: once, and no reminder: {asked:?}", app.engine);
+        assert_eq!(asked.len(), 1 + 3 * 3, "{}: the others get every step", app.engine);
+        assert!(app.dispositions("A1").await.contains(&("2.112".to_owned(), 1)), "{}", app.engine);
+        let mut connection = app.installation.store.read().await.unwrap();
+        let suppressed = fieldworkd::store::suppressions::list(&mut connection).await.unwrap();
+        assert_eq!(suppressed.iter().map(|s| s.reason.as_str()).collect::<Vec<_>>(), ["opt_out"], "{}", app.engine);
     }
 }

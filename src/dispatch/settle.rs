@@ -57,6 +57,8 @@ struct Sheet {
     again: Vec<NextStep>,
     accepted: Vec<InvitationId>,
     dead: Vec<InvitationId>,
+    /// Hashes of numbers.
+    opted_out: Vec<String>,
     refunded_micros: i64,
 }
 
@@ -114,6 +116,7 @@ impl Sheet {
         match &outcome {
             Outcome::Accepted { .. } => self.accepted.push(claimed.invitation),
             Outcome::RefusedNumber { .. } => self.dead.push(claimed.invitation),
+            Outcome::OptedOut { .. } => self.opted_out.push(claimed.phone_hash.clone()),
             Outcome::InDoubt { code } => tracing::warn!(gateway, code, "a message is in doubt"),
             _ => {}
         }
@@ -144,6 +147,10 @@ impl Sheet {
         let unheard = [Disposition::NotAttempted, Disposition::NothingHeard];
         cases::dispose_of_invitations(&mut tx, &self.accepted, Disposition::NothingHeard, &unheard[..1], Source::Gateway, now).await?;
         cases::dispose_of_invitations(&mut tx, &self.dead, Disposition::NonWorkingNumber, &unheard, Source::Gateway, now).await?;
+        let programme = (!lane.installation.config.opt_out_for_all).then_some(lane.campaign.programme_id);
+        for phone_hash in &self.opted_out {
+            super::incoming::opt_out(&mut tx, phone_hash, programme, Source::Gateway, now).await?;
+        }
         invitations::set_next(&mut tx, &self.again).await?;
         invitations::stop(&mut tx, &self.dead).await?;
         if lane.campaign.budget_micros.is_some() && self.refunded_micros > 0 {
@@ -214,7 +221,7 @@ fn read_outcome(outcome: &Outcome, claimed: &ClaimedMessage, works_beside: bool)
     let reference = claimed.message.reference.as_str();
     match outcome {
         Outcome::Accepted { id } => ended("accepted", id, None),
-        Outcome::RefusedNumber { code } => ended("refused", &None, Some(code)),
+        Outcome::RefusedNumber { code } | Outcome::OptedOut { code } => ended("refused", &None, Some(code)),
         Outcome::InDoubt { code } => ended("in_doubt", &None, Some(code)),
         Outcome::DeferredNumber { code } => not_taken(code, NUMBER_FREQUENCY_WAIT),
         Outcome::RefusedTogether => not_taken(REFUSED_TOGETHER, FAIL_OVER),

@@ -74,6 +74,10 @@ pub enum Outcome {
     RefusedNumber {
         code: String,
     },
+    /// The gateway knows that this person has opted out: the number is suppressed as after a reply.
+    OptedOut {
+        code: String,
+    },
     /// This number cannot be reached now (a frequency limit): later.
     DeferredNumber {
         code: String,

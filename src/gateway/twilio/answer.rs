@@ -36,7 +36,9 @@ pub(super) fn judge(status: u16, body: &str) -> Outcome {
     let code = number.to_string();
     match number {
         // Not a number, not reachable by SMS, opted out with the carrier.
-        21211 | 21614 | 21610 | 21217 | 21408 => Outcome::RefusedNumber { code },
+        // «Attempt to send to unsubscribed recipient».
+        21610 => Outcome::OptedOut { code },
+        21211 | 21614 | 21217 | 21408 => Outcome::RefusedNumber { code },
         20429 | 14107 => Outcome::SlowDown { code, retry_after: None },
         20003 | 20005 | 21606 | 21603 | 21703 | 30002 => Outcome::AccountFailure { code },
         _ if status == 429 => Outcome::SlowDown { code, retry_after: None },
@@ -79,7 +81,7 @@ mod tests {
         for (status, body, expected) in [
             (201, r#"{"sid":"SM1","status":"queued"}"#, Outcome::Accepted { id: Some("SM1".into()) }),
             (400, r#"{"code":21211,"message":"x","status":400}"#, Outcome::RefusedNumber { code: code("21211") }),
-            (400, r#"{"code":21610,"message":"x"}"#, Outcome::RefusedNumber { code: code("21610") }),
+            (400, r#"{"code":21610,"message":"x"}"#, Outcome::OptedOut { code: code("21610") }),
             (429, r#"{"code":20429,"message":"x"}"#, Outcome::SlowDown { code: code("20429"), retry_after: None }),
             (401, r#"{"code":20003,"message":"x"}"#, Outcome::AccountFailure { code: code("20003") }),
             (500, r#"{"code":20500,"message":"x"}"#, Outcome::InDoubt { code: code("20500") }),
