@@ -302,11 +302,14 @@ pub async fn confirmed_opt_outs(connection: &mut AnyConnection) -> Result<u64> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// When messages were submitted that were answered, in UTC milliseconds. (Of one in doubt it may only be known when it was claimed.)
+/// When messages were submitted that were answered, in UTC milliseconds; without those of which it is only known when they were claimed, because the daemon
+/// that submitted them is gone.
 pub async fn submit_times(connection: &mut AnyConnection) -> Result<Vec<i64>> {
-    Ok(sqlx::query_scalar("SELECT submitted_at FROM message WHERE state IN ('accepted', 'delivered', 'undelivered', 'refused')")
-        .fetch_all(connection)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "SELECT submitted_at FROM message WHERE state IN ('accepted', 'delivered', 'undelivered', 'refused') AND submitted_at > claimed_at",
+    )
+    .fetch_all(connection)
+    .await?)
 }
 
 /// Messages by state.
