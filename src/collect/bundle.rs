@@ -81,12 +81,7 @@ impl Collector {
             let questionnaire = self.questionnaire(connection, case.questionnaire_id).await?;
             let stored = responses::of_case(connection, case.id).await?.map(|r| r.answers).unwrap_or_default();
             let answers = read_answers(&sealer, &questionnaire, stored)?;
-            let facts = Facts {
-                category: case.subject.category().to_string(),
-                segment: case.segment.clone(),
-                mode: super::save::WEB.to_owned(),
-                language: invitation.language.to_string(),
-            };
+            let facts = Facts { category: case.subject.category().to_string(), segment: case.segment.clone(), mode: super::save::WEB.to_owned() };
             cases.push(BundleCase { is_askable: is_askable(&case, now), case, questionnaire, answers, facts });
         }
         let zone = programmes::get(connection, invitation.programme_id).await?.time_zone;

@@ -100,12 +100,7 @@ fn responses_csv(
             response.completed_at.map(shown).unwrap_or_default(),
         ];
         let answers = read_answers(sealer, questionnaire, response.answers)?;
-        let facts = Facts {
-            category: category.to_string(),
-            segment: record.segment.clone(),
-            mode: response.mode.clone(),
-            language: response.language.to_string(),
-        };
+        let facts = Facts { category: category.to_string(), segment: record.segment.clone(), mode: response.mode.clone() };
         // What was answered on a way that was left is no answer.
         let path = questionnaire.path(&answers, &facts);
         let answer = |column: &Column<'_>| answers.get(&column.item.id).filter(|_| path.asks(&column.item.id));

@@ -119,7 +119,6 @@ async fn amounts_of_responses(tx: &mut WriteTx, application: &Application) -> Re
             category: application.category.to_string(),
             segment: segments.get(&response.case).cloned().unwrap_or_default(),
             mode: response.mode,
-            language: response.language.to_string(),
         };
         (response.case, questionnaire.path(&answers, &facts).completion())
     };

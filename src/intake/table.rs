@@ -21,7 +21,7 @@ pub struct TableRow {
 pub enum TableError {
     #[error("the file is empty; hand in the list with at least one row")]
     Empty,
-    #[error("the file is larger than 32 MB; a list has at most some hundreds of rows, so check that it is the right file")]
+    #[error("the file is larger than 32 MB or 200,000 rows; a list has at most some hundreds of rows, so check that it is the right file")]
     TooLarge,
     #[error("the text's encoding is not known; save it as CSV UTF-8 or as XLSX")]
     Encoding,

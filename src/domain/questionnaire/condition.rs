@@ -1,6 +1,6 @@
 //! Conditions over earlier answers, in the Common Expression Language (<https://cel.dev>): `sat1 <= 4 && category == "brand"`.
 //!
-//! A condition may name items by their id and the facts `category`, `segment`, `mode` and `language`. An answer is a number, a text (an option's code, a day
+//! A condition may name items by their id and the facts `category`, `segment` and `mode`. An answer is a number, a text (an option's code, a day
 //! as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` where none was given. What cannot be compared (a number with «not applicable», anything with
 //! no answer) does not hold.
 
@@ -10,7 +10,7 @@ use std::fmt;
 use cel::{Context, Program, Value};
 
 /// The names that a condition may use beside items.
-pub const FACTS: [&str; 4] = ["category", "segment", "mode", "language"];
+pub const FACTS: [&str; 3] = ["category", "segment", "mode"];
 
 /// A condition that has been read.
 pub struct Condition {

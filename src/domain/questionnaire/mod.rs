@@ -8,6 +8,7 @@ mod answer;
 mod condition;
 mod file;
 mod item;
+mod names;
 mod path;
 mod piping;
 mod review;

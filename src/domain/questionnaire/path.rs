@@ -12,7 +12,6 @@ pub struct Facts {
     /// The list's word for the kind of user; empty: none.
     pub segment: String,
     pub mode: String,
-    pub language: String,
 }
 
 /// The pages and items that are asked, in their order.
@@ -39,7 +38,7 @@ impl Questionnaire {
     /// The way through, as far as these answers tell. What is not asked counts as not answered, for every condition behind it.
     pub fn path<'q>(&'q self, answers: &BTreeMap<String, Answer>, facts: &Facts) -> Path<'q> {
         let mut values = Values::default();
-        for (name, value) in [("category", &facts.category), ("segment", &facts.segment), ("mode", &facts.mode), ("language", &facts.language)] {
+        for (name, value) in [("category", &facts.category), ("segment", &facts.segment), ("mode", &facts.mode)] {
             values.text(name, value);
         }
         let mut path = Path { pages: Vec::new(), is_screened_out: false, answered: Vec::new() };

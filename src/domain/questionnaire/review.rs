@@ -118,7 +118,6 @@ fn domain<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String],
         let words: Vec<String> = match name {
             "category" => Category::ALL.map(|category| category.as_str().to_owned()).to_vec(),
             "mode" => ["web", "sms", "phone"].map(str::to_owned).to_vec(),
-            "language" => ["zh", "en"].map(str::to_owned).to_vec(),
             _ => literals.iter().cloned().chain(std::iter::once(String::new())).collect(),
         };
         let name = name.to_owned();
