@@ -10,7 +10,14 @@ const dropped = new Set();
 let next = 0;
 // What is to be delivered waits for the next connection, if there is none.
 let bound = null;
-const deliver = (pdu) => (bound ? bound.deliver_sm(pdu) : setTimeout(deliver, 100, pdu));
+const deliver = (pdu) => {
+    const session = bound;
+    if (!session) return setTimeout(deliver, 100, pdu);
+    let taken = false;
+    session.deliver_sm(pdu, () => (taken = true));
+    // What was not acknowledged when the connection went is delivered again.
+    setTimeout(() => !taken && session !== bound && deliver(pdu), 500);
+};
 
 // Over TLS where a key and its certificate are given.
 const fs = require('fs');
