@@ -3,6 +3,7 @@
 mod common;
 
 use common::{PLAN, TestApp, answers, list, local, number};
+use fieldworkd::clock::Clock;
 use fieldworkd::gateway::simulator::Script;
 
 async fn apps(people: usize) -> Vec<TestApp> {
@@ -24,7 +25,7 @@ async fn looking_changes_nothing_and_beginning_does() {
             assert!(status == 200 && page.contains("/begin"), "{}", app.engine);
         }
         assert_eq!(app.dispositions("A1").await, before);
-        let (status, to, _) = app.post(&format!("{link}/begin"), &[]).await;
+        let (status, to, _) = app.post(&format!("{link}/begin"), common::AGREED).await;
         assert_eq!((status, to.contains("lang=zh")), (303, true));
         assert_eq!(app.dispositions("A1").await, [("2.12".to_owned(), 1)]);
         assert!(app.get(&link).await.1.contains("name=\"img1\""));
@@ -35,7 +36,7 @@ async fn looking_changes_nothing_and_beginning_does() {
 async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
     for app in apps(1).await {
         let link = app.link(0).await;
-        app.post(&format!("{link}/begin?lang=en"), &[]).await;
+        app.post(&format!("{link}/begin?lang=en"), common::AGREED).await;
         let to = format!("{link}/answers?lang=en");
         // One item is missing and one is no point of the scale: the page comes back and says so; nothing is lost that was good.
         let (status, _, page) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7")]).await;
@@ -94,7 +95,7 @@ async fn refusing_and_not_being_a_user_end_what_they_should() {
         let (refuses, no_user) = (app.link(0).await, app.link(1).await);
         assert_eq!(app.post(&format!("{refuses}/refuse"), &[]).await.0, 303);
         assert!(app.get(&refuses).await.1.contains("我们不会再就此联系您"));
-        app.post(&format!("{no_user}/begin"), &[]).await;
+        app.post(&format!("{no_user}/begin"), common::AGREED).await;
         app.post(&format!("{no_user}/not-a-user"), &[("case", "0")]).await;
         assert!(app.get(&no_user).await.1.contains("您不是其用户"));
         let now = app.dispositions("A1").await;
@@ -119,7 +120,7 @@ async fn wrong_links_and_forms_get_a_polite_page_and_closed_fields_too() {
     }
     assert!(slowed >= 5, "{slowed}");
     let link = app.link(0).await;
-    app.post(&format!("{link}/begin"), &[]).await;
+    app.post(&format!("{link}/begin"), common::AGREED).await;
     assert_eq!(app.post(&format!("{link}/answers"), &[("case", "7"), ("page", "0")]).await.0, 400);
     assert_eq!(app.post(&format!("{link}/answers"), &[("case", "0"), ("page", "77")]).await.0, 400);
     assert_eq!(app.post(&format!("{link}/answers"), &[]).await.0, 400);
@@ -150,10 +151,187 @@ async fn pages_are_small_load_nothing_and_are_kept_from_search_engines() {
         }
     };
     check(&link).await;
-    app.post(&format!("{link}/begin"), &[]).await;
+    app.post(&format!("{link}/begin"), common::AGREED).await;
     for page in 0..4 {
         check(&format!("{link}?page={page}&lang=en")).await;
         app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
     }
     check(&link).await;
+}
+
+#[tokio::test]
+async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
+    for app in apps(2).await {
+        let link = app.link(0).await;
+        assert!(app.get(&link).await.1.contains("a公司提供"), "the notice names who gave the number");
+        // A form without the notice, or with another version of it, begins nothing; neither does a page that is sent without consent.
+        assert_eq!(app.post(&format!("{link}/begin"), &[]).await.0, 400);
+        app.post(&format!("{link}/begin"), &[("notice", "standard-0")]).await;
+        app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
+        assert!(app.get(&link).await.1.contains("/begin"));
+        assert_eq!(app.dispositions("A1").await, [("3.19".to_owned(), 2)], "{}", app.engine);
+        app.post(&format!("{link}/begin"), common::AGREED).await;
+        app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
+        let consents = async || fieldworkd::store::consents::count(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+        assert_eq!(consents().await, [("standard-1".to_owned(), 1, 0)]);
+
+        // The programme gets a notice of its own: it is asked for anew, and what was answered stays.
+        let own = |version: &str, text: &str| {
+            format!("{}[privacy]\nversion = \"{version}\"\ntext = {{ zh = \"{text}\", en = \"Ours, {{applicant}}\" }}\n", common::PROGRAMME)
+        };
+        fieldworkd::intake::apply_programme(&app.installation, &own("2026-1", "本会告知")).await.unwrap();
+        let changed = fieldworkd::intake::apply_programme(&app.installation, &own("2026-1", "另一告知")).await;
+        assert!(changed.unwrap_err().to_string().contains("raise the version"));
+        assert!(app.get(&format!("{link}?page=1")).await.1.contains("本会告知"));
+        app.post(&format!("{link}/answers"), &answers(0, 1, "8")).await;
+        app.clock.advance_to(app.clock.now() + std::time::Duration::from_secs(60));
+        app.post(&format!("{link}/begin"), &[("notice", "2026-1")]).await;
+        assert!(app.get(&link).await.1.contains("name=\"pq1\""));
+        assert_eq!(consents().await, [("2026-1".to_owned(), 1, 0), ("standard-1".to_owned(), 1, 0)]);
+
+        // Who refuses after that withdraws.
+        app.post(&format!("{link}/refuse"), &[]).await;
+        assert!(app.get(&link).await.1.contains("已撤回同意"));
+        assert_eq!(consents().await, [("2026-1".to_owned(), 0, 1), ("standard-1".to_owned(), 0, 1)]);
+    }
+}
+
+#[tokio::test]
+async fn later_moves_the_reminder_and_a_wish_for_a_call_is_in_the_inbox() {
+    for app in apps(2).await {
+        let (later, call) = (app.link(0).await, app.link(1).await);
+        assert_eq!(app.post(&format!("{later}/later"), &[("when", "never")]).await.0, 400);
+        // Monday half past nine: the reminder would come in a week. It comes tomorrow.
+        let (status, to, _) = app.post(&format!("{later}/later?lang=en"), &[("when", "tomorrow")]).await;
+        assert!(status == 303 && to.ends_with("noted=later"), "{to}");
+        let page = app.get(&format!("{}{to}", app.base)).await.1;
+        assert!(page.contains("All right, later") && page.contains("Reminder on 2026-03-03"), "{page}");
+        let sent = async || app.simulator.record().submits.len();
+        assert_eq!(sent().await, 2);
+        app.play_until(local("2026-03-04T12:00:00")).await;
+        assert_eq!(sent().await, 3, "{}: one reminder, brought forward", app.engine);
+        assert_eq!(app.dispositions("A1").await, [("2.20".to_owned(), 2)], "a wish is no beginning");
+
+        for _ in 0..2 {
+            let (_, to, _) = app.post(&format!("{call}/call-me"), &[("when", "evening")]).await;
+            assert!(app.get(&format!("{}{to}", app.base)).await.1.contains("我们会给您打电话"));
+        }
+        let mut connection = app.installation.store.read().await.unwrap();
+        let waiting = fieldworkd::store::replies::inbox(&mut connection, Some("call_me"), false).await.unwrap();
+        assert_eq!(waiting.len(), 1, "{}: asked twice on a day is one request", app.engine);
+        assert!(waiting[0].cases.starts_with("A1/"));
+        let (sealed, key) = fieldworkd::store::replies::sealed_text(&mut connection, waiting[0].id).await.unwrap().flatten().unwrap();
+        let told = app.installation.keys.sealer(&key).unwrap().open_text(fieldworkd::installation::place::REPLY, &sealed).unwrap();
+        assert!(told.contains("晚上"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_for_in_the_evening_keeps_hours_and_the_due_day() {
+    let app = apps(1).await.remove(0);
+    let link = app.link(0).await;
+    let next = async || {
+        let mut connection = app.installation.store.read().await.unwrap();
+        let id = fieldworkd::store::invitations::find_by_link(&mut connection, &hash(&app, &link)).await.unwrap().unwrap().id;
+        fieldworkd::store::invitations::next_contact(&mut connection, id).await.unwrap().unwrap().1
+    };
+    app.post(&format!("{link}/later"), &[("when", "evening")]).await;
+    assert_eq!(next().await, local("2026-03-02T19:00:00"));
+    // Half an hour before the day's hours end; «this evening» has gone by then.
+    app.clock.advance_to(local("2026-03-02T20:30:00"));
+    app.post(&format!("{link}/later"), &[("when", "evening")]).await;
+    assert_eq!(next().await, local("2026-03-03T19:00:00"));
+    // The last week of the field: a reminder in a week would come too late, so nothing moves.
+    app.clock.advance_to(local("2026-05-10T10:00:00"));
+    let before = next().await;
+    app.post(&format!("{link}/later"), &[("when", "week")]).await;
+    assert_eq!(next().await, before);
+}
+
+fn hash(app: &TestApp, link: &str) -> String {
+    app.installation.keys.hasher().link_hash(link.rsplit('/').next().unwrap())
+}
+
+/// Times, device and flags come into the dataset; a suspicious response stays in it.
+#[tokio::test]
+async fn how_pages_were_answered_is_told_and_drops_nobody() {
+    const PHONE: &str = "Mozilla/5.0 (Linux; Android 14) Mobile Safari/537.36";
+    for app in apps(6).await {
+        let app = &app;
+        let send = async |n: usize, page: usize, point: &str, seconds: u64| {
+            let link = app.link(n).await;
+            if page == 0 {
+                app.post(&format!("{link}/begin"), common::AGREED).await;
+            }
+            let shown = app.get(&link).await.1.split("name=\"shown\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+            app.clock.advance_to(app.clock.now() + std::time::Duration::from_secs(seconds));
+            let mut fields = answers(0, page, point);
+            fields.push(("shown", &shown));
+            if page == 1 && n != 5 {
+                fields[2].1 = "3";
+            }
+            let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+            let request =
+                app.http.post(format!("{link}/answers")).header("content-type", "application/x-www-form-urlencoded").header("user-agent", PHONE);
+            assert_eq!(request.body(body).send().await.unwrap().status(), 303);
+        };
+        for page in 0..4 {
+            for n in 0..6 {
+                send(n, page, "8", if n == 5 { 3 } else { 20 }).await;
+            }
+        }
+        app.play_until(local("2026-06-01T12:00:00")).await;
+        fieldworkd::dataset::write_pending(&app.installation).await.unwrap();
+        let folder = app.folder.path().join("datasets/A1/v1");
+        common::validate_with_frictionless(&folder);
+        let responses = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
+        assert_eq!(responses.lines().count(), 7, "{}: everybody is in it", app.engine);
+        assert_eq!(responses.matches(",80,phone,false,false,0.0000,").count(), 5, "{responses}");
+        assert_eq!(responses.matches(",12,phone,true,true,0.0000,").count(), 1, "{responses}");
+        let paradata = std::fs::read_to_string(folder.join("paradata.csv")).unwrap();
+        assert_eq!((paradata.lines().count(), paradata.matches(",web,phone,").count()), (25, 24), "{paradata}");
+    }
+}
+
+/// The answers of a page are on disk, or the page can be sent again; whichever, nothing is counted twice.
+#[tokio::test]
+async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing() {
+    for app in apps(1).await {
+        let link = app.link(0).await;
+        let to = format!("{link}/answers");
+        app.post(&format!("{link}/begin"), common::AGREED).await;
+        app.post(&to, &answers(0, 0, "8")).await;
+        // A second tab goes on while the first still shows page one, which is then sent late.
+        app.post(&to, &answers(0, 1, "8")).await;
+        app.post(&to, &answers(0, 0, "7")).await;
+        assert!(app.get(&link).await.1.contains("name=\"val1\""), "the second tab's page is kept");
+        // The connection dies after the page was sent and before anything came back.
+        let address = app.base.trim_start_matches("http://");
+        let body = "case=0&page=2&val1=8&val2=8&sat1=8&sat2=8&sat3=8";
+        let path = to.trim_start_matches(app.base.as_str());
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        tokio::io::AsyncWriteExt::write_all(&mut socket, request.as_bytes()).await.unwrap();
+        drop(socket);
+        // The person taps again.
+        app.post(&to, &answers(0, 2, "8")).await;
+        app.post(&to, &answers(0, 3, "8")).await;
+        assert!(app.get(&link).await.1.contains("感谢您的评价"));
+        // Back, and sent again.
+        assert!(app.get(&format!("{link}?page=1")).await.1.contains("感谢您的评价"));
+        assert_eq!(app.post(&to, &answers(0, 1, "1")).await.0, 303);
+        assert_eq!(app.dispositions("A1").await, [("1.1".to_owned(), 1)], "{}", app.engine);
+        let mut connection = app.installation.store.read().await.unwrap();
+        let id = fieldworkd::store::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+        let responses = fieldworkd::store::responses::of_application(&mut connection, id).await.unwrap();
+        assert_eq!(responses.len(), 1);
+        let value = |item: &str| match &responses[0].answers[item] {
+            fieldworkd::store::responses::StoredValue::Plain(value) => value.clone(),
+            fieldworkd::store::responses::StoredValue::Sealed(_) => String::new(),
+        };
+        assert_eq!((value("img1"), value("pq1"), value("val1"), value("loy2")), ("7".into(), "8".into(), "8".into(), "8".into()));
+    }
 }

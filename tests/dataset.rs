@@ -19,7 +19,7 @@ async fn closed_field(app: &TestApp) -> PathBuf {
     }
     for (n, pages) in [(3, 3), (4, 1)] {
         let link = app.link(n).await;
-        app.post(&format!("{link}/begin"), &[]).await;
+        app.post(&format!("{link}/begin"), common::AGREED).await;
         for page in 0..pages {
             app.post(&format!("{link}/answers"), &answers(0, page, "3")).await;
         }
@@ -41,7 +41,7 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
         let expected = [("1.1", 3), ("1.2", 1), ("2.112", 1), ("2.12", 1), ("2.20", 4)].map(|(code, n)| (code.to_owned(), n));
         assert_eq!(app.dispositions("A1").await, expected, "{}", app.engine);
         let verified = dataset::verify(&folder).unwrap();
-        assert_eq!((verified.files, verified.responses, verified.cases), (5, 4, 10));
+        assert_eq!((verified.files, verified.responses, verified.cases), (6, 4, 10));
         let cases = std::fs::read_to_string(folder.join("cases.csv")).unwrap();
         assert_eq!(cases.lines().filter(|line| line.contains(",2.20,non_contact,") && line.contains(",3,")).count(), 4, "three attempts each");
         let status = fieldworkd::campaign::status(&app.installation, "C1").await.unwrap();

@@ -38,7 +38,9 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
     }
     assert!(number("messages") > 300 && (60..=95).contains(&number("virtual_days")));
     assert_eq!(number("in_doubt"), number("in_doubt_settled"));
-    assert!(number("routed_answers") > 0);
+    for something in ["routed_answers", "consents", "consents_withdrawn", "web_call_backs", "speeding", "straight_lining"] {
+        assert!(number(something) > 0, "{something}");
+    }
     for (campaign, rates) in first["outcome_rates"].as_object().unwrap() {
         let rates = rates.as_object().unwrap();
         assert!(rates.len() == 16 && rates.values().all(|rate| (0.0..=1.0).contains(&rate.as_f64().unwrap())), "{campaign}: {rates:?}");

@@ -19,11 +19,11 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
     let app = TestApp::on_sqlite(Script::faultless(1, 50), &settings).await;
     // The quota is 4: whoever comes after that finds the cell full.
-    app.in_field(8, "quota = { target = 4 }").await;
+    app.in_field(9, "quota = { target = 4 }").await;
 
     let send = async |n: usize, steps: &[(&str, &[(&str, &str)])]| {
         let link = app.link(n).await;
-        app.post(&format!("{link}/begin"), &[]).await;
+        app.post(&format!("{link}/begin"), common::AGREED).await;
         for (page, fields) in steps {
             let fields: Vec<(&str, &str)> = [("case", "0"), ("page", *page)].into_iter().chain(fields.iter().copied()).collect();
             assert_eq!(app.post(&format!("{link}/answers"), &fields).await.0, 303);
@@ -46,6 +46,14 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     app.post(&format!("{refused}/refuse"), &[]).await;
     states.push(("refused", refused, ""));
     states.push(("wrong link", asked.replace(asked.rsplit('/').next().unwrap(), "0000000000000000"), ""));
+    for (noted, wish) in [("later", "tomorrow"), ("call-me", "any")] {
+        app.post(&format!("{}/{noted}", asked), &[("when", wish)]).await;
+    }
+    states.push(("noted later", asked.clone(), "&noted=later"));
+    states.push(("noted call", asked.clone(), "&noted=call"));
+    let withdrawn = send(8, &[first]).await;
+    app.post(&format!("{withdrawn}/refuse"), &[]).await;
+    states.push(("withdrawn", withdrawn, ""));
     let mistakes = [("with mistakes", send(5, &[]).await, ""), ("with mistakes", send(6, &[first, second, third]).await, "")];
 
     let mut pages = Vec::new();

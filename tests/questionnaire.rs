@@ -37,7 +37,7 @@ async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
         let link = app.link(0).await;
         let answers = format!("{link}/answers?lang=en");
         let site = link.split("/i/").next().unwrap().to_owned();
-        app.post(&format!("{link}/begin?lang=en"), &[]).await;
+        app.post(&format!("{link}/begin?lang=en"), common::AGREED).await;
         let (_, first) = app.get(&format!("{link}?lang=en")).await;
         assert!(first.contains("a公司 would like your view of A1牌.") && first.contains("Progress 1/3"), "{engine}: texts are filled in\n{first}");
         assert_eq!(app.post(&answers, &page("0", &[("use", "daily")])).await.0, 303);
@@ -67,13 +67,13 @@ async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
 
         // Another one is no user, and says so by an answer.
         let link = app.link(1).await;
-        app.post(&format!("{link}/begin"), &[]).await;
+        app.post(&format!("{link}/begin"), common::AGREED).await;
         app.post(&format!("{link}/answers"), &page("0", &[("use", "never")])).await;
         assert!(app.get(&link).await.1.contains("谢谢您的说明"), "{engine}");
         // A third one is dissatisfied to the end.
         let link = app.link(2).await;
         let answers = format!("{link}/answers");
-        app.post(&format!("{link}/begin"), &[]).await;
+        app.post(&format!("{link}/begin"), common::AGREED).await;
         for (number, fields) in [
             ("0", vec![("use", "rarely")]),
             ("1", vec![("sat1", "dk"), ("g1", "1"), ("g2", "2")]),
@@ -97,7 +97,7 @@ async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
         let mut lines = csv.lines();
         let columns = "USE,SAT1,G1,G2,WHY_price,WHY_quality,WHY_other,WHY_none,PAID,SINCE,RANK_a,RANK_b,RANK_c,OPEN1";
         assert!(lines.next().unwrap().ends_with(columns), "{csv}");
-        let mut rows: Vec<&str> = lines.map(|line| line.splitn(7, ',').last().unwrap()).collect();
+        let mut rows: Vec<&str> = lines.map(|line| line.splitn(12, ',').last().unwrap()).collect();
         rows.sort_unstable();
         assert_eq!(rows[0], "daily,4,4,NA,,,,,,,2,1,3,电话 […]", "{engine}: {csv}");
         assert_eq!(rows[1], "rarely,-5,1,2,1,0,0,0,12.5,,1,2,3,", "{engine}: {csv}");

@@ -25,7 +25,7 @@ async fn five_hundred_at_once_for_fifty_places() {
         for link in links.clone() {
             let app = app.clone();
             under_way.spawn(async move {
-                app.post(&format!("{link}/begin"), &[]).await;
+                app.post(&format!("{link}/begin"), common::AGREED).await;
                 for page in 0..3 {
                     assert_eq!(app.post(&format!("{link}/answers"), &answers(0, page, "8")).await.0, 303);
                 }
@@ -93,7 +93,7 @@ async fn the_same_page_many_times_at_once_counts_once() {
         let mut under_way = tokio::task::JoinSet::new();
         for n in 0..5 {
             let link = app.link(n).await;
-            app.post(&format!("{link}/begin"), &[]).await;
+            app.post(&format!("{link}/begin"), common::AGREED).await;
             for page in 0..3 {
                 app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
             }

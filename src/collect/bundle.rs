@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono_tz::Tz;
 use sqlx::AnyConnection;
 
 use super::{CollectError, Collector};
@@ -12,6 +11,7 @@ use crate::dispatch::is_askable;
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
+use crate::domain::programme::Programme;
 use crate::domain::questionnaire::{Answer, Facts, Path, Questionnaire};
 use crate::domain::time::Timestamp;
 use crate::installation::place;
@@ -23,8 +23,7 @@ use crate::store::responses::{self, StoredValue};
 pub struct Bundle {
     pub invitation: LinkedInvitation,
     pub cases: Vec<BundleCase>,
-    /// The programme's zone, in which days are shown.
-    pub zone: Tz,
+    pub programme: Programme,
 }
 
 pub struct BundleCase {
@@ -53,12 +52,25 @@ pub enum Screen {
         page: usize,
     },
     Finished(Finish),
+    /// What the respondent asked for instead of going on.
+    Noted(Noted),
+}
+
+/// A wish that was written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// Later; with the day of the next reminder, if there is one.
+    Later(Option<Timestamp>),
+    /// A call.
+    Call,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
     Thanks,
     Refused,
+    /// Refused after having agreed.
+    Withdrawn,
     NotAUser,
     CellFull,
     Closed,
@@ -84,8 +96,8 @@ impl Collector {
             let facts = Facts { category: case.subject.category().to_string(), segment: case.segment.clone(), mode: super::save::WEB.to_owned() };
             cases.push(BundleCase { is_askable: is_askable(&case, now), case, questionnaire, answers, facts });
         }
-        let zone = programmes::get(connection, invitation.programme_id).await?.time_zone;
-        Ok(Bundle { invitation, cases, zone })
+        let programme = programmes::get(connection, invitation.programme_id).await?;
+        Ok(Bundle { invitation, cases, programme })
     }
 }
 
@@ -111,7 +123,7 @@ impl Bundle {
         let Some(current) = self.cases.iter().position(|case| case.is_askable) else {
             return Screen::Finished(self.finish());
         };
-        if self.invitation.opened_at.is_none() {
+        if self.invitation.opened_at.is_none() || !self.is_agreed() {
             return Screen::Welcome;
         }
         let path = self.cases[current].path();
@@ -123,7 +135,7 @@ impl Bundle {
         if any(Disposition::Complete) {
             Finish::Thanks
         } else if any(Disposition::Refusal) {
-            Finish::Refused
+            if self.invitation.has_withdrawn { Finish::Withdrawn } else { Finish::Refused }
         } else if any(Disposition::NotEligible) {
             Finish::NotAUser
         } else if any(Disposition::QuotaFilled) || self.cases.iter().any(|c| c.case.is_cell_full) {
@@ -136,6 +148,11 @@ impl Bundle {
     /// The case at this place of the bundle, if it can be answered.
     pub fn askable(&self, index: usize) -> Option<&BundleCase> {
         self.cases.get(index).filter(|case| case.is_askable)
+    }
+
+    /// Does the consent stand, to the privacy notice as it is now?
+    pub fn is_agreed(&self) -> bool {
+        self.invitation.consent.as_ref() == Some(&self.programme.privacy.version)
     }
 
     pub fn language(&self) -> Language {

@@ -1,21 +1,24 @@
 //! Collection: what respondents see behind their link, and what becomes of their answers.
 //!
 //! In goes the code of a personal link and what a form sent; out comes a [`Screen`]. Looking changes nothing (message scanners open links);
-//! only [`Collector::begin`], [`Collector::save_page`], [`Collector::refuse`] and [`Collector::not_a_user`] do, each in one transaction that is on disk
-//! before anybody is thanked (invariant I5). A respondent's cases are asked one after another, in the order of their applications' codes. It knows
+//! only what a respondent sends does, each in one transaction that is on disk before anybody is thanked (invariant I5): [`save`] takes pages, [`wishes`]
+//! what somebody wants instead. Nothing is asked before the privacy notice is agreed to. A respondent's cases are asked one after another, in the order of their applications' codes. It knows
 //! no HTML and sends nothing.
 
 mod bundle;
 mod save;
+mod wishes;
 
-pub use bundle::{Bundle, BundleCase, Finish, Screen, read_answers};
-pub use save::Saved;
+pub use bundle::{Bundle, BundleCase, Finish, Noted, Screen, read_answers};
+pub use save::{Saved, SentPage};
+pub use wishes::{CallWhen, Later};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::crypto::{KeyRingError, SealError};
 use crate::dispatch::DispatchError;
+use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
 use crate::installation::Installation;
 use crate::store::{StoreError, campaigns};
@@ -28,6 +31,8 @@ pub enum CollectError {
     BadForm,
     #[error("questionnaire {id} as launched cannot be read: {error}")]
     Questionnaire { id: i64, error: QuestionnaireError },
+    #[error("the plan of campaign {campaign}, as launched, cannot be read: {error}")]
+    Plan { campaign: String, error: ContactPlanError },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -4,18 +4,36 @@ use std::collections::BTreeMap;
 
 use super::bundle::{Bundle, BundleCase};
 use super::{CollectError, Collector};
-use crate::dispatch::incoming::opt_out;
+use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Item, ItemKind};
+use crate::domain::time::Timestamp;
 use crate::installation::place;
 use crate::quota;
 use crate::store::cases::{self, Source};
+use crate::store::paradata::{self, PageVisit};
 use crate::store::responses::{self, NewAnswer, StoredValue};
-use crate::store::{WriteTx, invitations};
+use crate::store::{WriteTx, consents, invitations};
 
 pub(super) const WEB: &str = "web";
+
+/// A page that stood open for longer was left lying, not answered.
+const MOST_ON_A_PAGE: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+
+/// A page as it was sent.
+pub struct SentPage<'a> {
+    /// The case's place in the bundle, and the page of its questionnaire; both counted from 0.
+    pub case: usize,
+    pub page: usize,
+    /// What the form had for each item.
+    pub fields: &'a BTreeMap<String, String>,
+    pub language: Language,
+    pub device: DeviceClass,
+    /// When the page was made, as the form says.
+    pub shown_at: Option<Timestamp>,
+}
 
 /// What became of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +47,16 @@ pub enum Saved {
 }
 
 impl Collector {
-    /// The respondent begins. Until then a link that was opened, by a person or by a scanner, has left no trace.
-    pub async fn begin(&self, code: &str, language: Language) -> Result<(), CollectError> {
+    /// The respondent agrees to a version of the privacy notice and begins. Until then a link that was opened, by a person or by a scanner, has left
+    /// no trace. Another version than the present one changes nothing: the present one is shown.
+    pub async fn begin(&self, code: &str, language: Language, notice: &str) -> Result<(), CollectError> {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
         let bundle = self.load(&mut tx, code).await?;
-        if let Some(first) = bundle.cases.iter().find(|case| case.is_askable) {
+        if let Some(first) = bundle.cases.iter().find(|case| case.is_askable).filter(|_| notice == bundle.programme.privacy.version) {
+            let text = serde_json::to_string(&bundle.programme.privacy.text).unwrap_or_default();
+            consents::keep_notice(&mut tx, bundle.invitation.programme_id, notice, &text).await?;
+            consents::give(&mut tx, bundle.invitation.id, notice, language, WEB, now).await?;
             if cases::lock_open(&mut tx, first.case.id).await? {
                 responses::begin(&mut tx, first.case.id, language, WEB, now).await?;
                 mark_begun(&mut tx, first, now).await?;
@@ -45,15 +67,9 @@ impl Collector {
         Ok(())
     }
 
-    /// Saves a page of one case: `sent` holds what the form had for each item. The last page completes the case, if there is room in its cells.
-    pub async fn save_page(
-        &self,
-        code: &str,
-        case_index: usize,
-        page: usize,
-        sent: &BTreeMap<String, String>,
-        language: Language,
-    ) -> Result<Saved, CollectError> {
+    /// Saves a page of one case. The last page completes the case, if there is room in its cells.
+    pub async fn save_page(&self, code: &str, sent: &SentPage<'_>) -> Result<Saved, CollectError> {
+        let &SentPage { case: case_index, page, language, .. } = sent;
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
         let hash = self.installation.keys.hasher().link_hash(code);
@@ -66,7 +82,7 @@ impl Collector {
             return Ok(Saved::NotAskable);
         }
         let bundle = self.load(&mut tx, code).await?;
-        let Some(current) = bundle.askable(case_index) else { return Ok(Saved::NotAskable) };
+        let Some(current) = bundle.askable(case_index).filter(|_| bundle.is_agreed()) else { return Ok(Saved::NotAskable) };
         let path = current.path();
         let items = path.on_page(page);
         if items.is_empty() {
@@ -78,7 +94,7 @@ impl Collector {
         let (mut stored, mut emptied, mut problems) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut answers = current.answers.clone();
         for item in items {
-            match Answer::parse(item, sent.get(&item.id).map(String::as_str)) {
+            match Answer::parse(item, sent.fields.get(&item.id).map(String::as_str)) {
                 Ok(Some(answer)) => {
                     let value = match (&answer, answer.stored()) {
                         (Answer::Open(text), _) => StoredValue::Sealed(sealer.seal(place::OPEN_ANSWER, text.reveal().as_bytes())?),
@@ -98,6 +114,10 @@ impl Collector {
         mark_begun(&mut tx, current, now).await?;
         responses::save_answers(&mut tx, response, &stored, WEB, now).await?;
         responses::clear_answers(&mut tx, response, &emptied).await?;
+        // The form's time is the respondent's to send: one that cannot be is no time on the page.
+        let shown_at = sent.shown_at.filter(|at| *at <= now && now.since(*at) <= MOST_ON_A_PAGE).unwrap_or(now);
+        let visit = PageVisit { page, mode: WEB.to_owned(), device: sent.device, shown_at, sent_at: now, problems: problems.len() };
+        paradata::add(&mut tx, response, &visit).await?;
         // By what is answered now, the way may be another one.
         let path = current.questionnaire.path(&answers, &current.facts);
         if path.is_screened_out {
@@ -119,32 +139,6 @@ impl Collector {
         tx.commit().await?;
         Ok(if problems.is_empty() { Saved::GoOn } else { Saved::Problems(problems) })
     }
-
-    /// The respondent refuses for good (AAPOR 2.112): all open cases end, and the number is suppressed like after an opt-out by SMS.
-    pub async fn refuse(&self, code: &str) -> Result<(), CollectError> {
-        let now = self.installation.clock.now();
-        let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code).await?;
-        let programme = (!self.installation.config.opt_out_for_all).then_some(bundle.invitation.programme_id);
-        opt_out(&mut tx, &bundle.invitation.phone_hash, programme, Source::Web, now).await?;
-        invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// The respondent is no user of this case's subject (AAPOR 4.1).
-    pub async fn not_a_user(&self, code: &str, case_index: usize) -> Result<(), CollectError> {
-        let now = self.installation.clock.now();
-        let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code).await?;
-        if let Some(current) = bundle.askable(case_index) {
-            cases::dispose(&mut tx, &[current.case.id], Disposition::NotEligible, &[], Source::Web, now).await?;
-            stop_when_nothing_is_open(&mut tx, &bundle).await?;
-            invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
 }
 
 /// The order in which this case saw the options, where it differs from one to the next.
@@ -155,13 +149,13 @@ fn shown_order(item: &Item, case: CaseId) -> Option<String> {
 }
 
 /// A case that was begun is a break-off until it is more (AAPOR 2.12).
-async fn mark_begun(tx: &mut WriteTx, case: &BundleCase, now: crate::domain::time::Timestamp) -> Result<(), CollectError> {
+async fn mark_begun(tx: &mut WriteTx, case: &BundleCase, now: Timestamp) -> Result<(), CollectError> {
     let before = [Disposition::NotAttempted, Disposition::NothingHeard, Disposition::NonContact];
     cases::dispose(tx, &[case.case.id], Disposition::BreakOff, &before, Source::Web, now).await?;
     Ok(())
 }
 
-async fn stop_when_nothing_is_open(tx: &mut WriteTx, bundle: &Bundle) -> Result<(), CollectError> {
+pub(super) async fn stop_when_nothing_is_open(tx: &mut WriteTx, bundle: &Bundle) -> Result<(), CollectError> {
     if cases::open_of_invitations(tx, &[bundle.invitation.id]).await?.is_empty() {
         invitations::stop(tx, &[bundle.invitation.id]).await?;
     }

@@ -41,6 +41,8 @@ pub struct Config {
     pub datasets: PathBuf,
     pub questionnaires: Option<PathBuf>,
     pub open_answers: OpenAnswers,
+    /// A response is flagged as speeding that took less than this share of its application's median.
+    pub speeding_below: f64,
     pub caps: ContactCaps,
     pub opt_out_for_all: bool,
     pub default_region: String,
@@ -234,6 +236,13 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
         (folder, r.choice("open_answers", &[("redacted", OpenAnswers::Redacted), ("withheld", OpenAnswers::Withheld)]))
     });
+    let speeding_below = r.section("quality", |r| {
+        let share = r.decimal("speeding_below", 0.4);
+        if !(0.0..1.0).contains(&share) {
+            r.problem("speeding_below", "must be at least 0 and below 1, a share of the median".into());
+        }
+        share
+    });
     let questionnaires = r.section("questionnaires", |r| r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from));
     let (caps, opt_out_for_all) = r.section("contact", |r| {
         let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
@@ -293,6 +302,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         datasets,
         questionnaires,
         open_answers,
+        speeding_below,
         caps,
         opt_out_for_all,
         default_region,

@@ -1,4 +1,4 @@
-//! `datapackage.json`: a Frictionless Tabular Data Package over the two tables.
+//! `datapackage.json`: a Frictionless Tabular Data Package over the tables.
 
 use serde_json::{Value, json};
 
@@ -50,6 +50,11 @@ pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(St
         field("mode", "string", "mode of the interview", json!({ "required": true })),
         time("started_at", "first page"),
         time("completed_at", "last page; empty for a partial response"),
+        field("seconds", "integer", "time on the pages, without the pauses between visits", json!({ "minimum": 0 })),
+        field("device", "string", "kind of device that the last page was sent from", json!({ "enum": ["phone", "tablet", "computer", "unknown"] })),
+        field("speeding", "boolean", "took less than the set share of the median", json!({})),
+        field("straight_lining", "boolean", "the same point throughout, in every page of three ratings or more", json!({})),
+        field("item_nonresponse", "number", "share of the asked items left empty or answered with don't know", json!({ "minimum": 0, "maximum": 1 })),
     ];
     response_fields.extend(columns(questionnaire).iter().map(|column| {
         let (kind, constraints) = column.schema();
@@ -72,6 +77,16 @@ pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(St
         field("delivered", "boolean", "a receipt said delivered", json!({ "required": true })),
         time("opened_at", "when the respondent began"),
     ];
+    let paradata_fields = vec![
+        field("case", "string", "pseudonym of the case", json!({ "required": true })),
+        field("visit", "integer", "the case's sendings of pages, in their order", json!({ "required": true, "minimum": 1 })),
+        field("page", "integer", "page of the questionnaire", json!({ "required": true, "minimum": 1 })),
+        field("mode", "string", "mode of the interview", json!({ "required": true })),
+        field("device", "string", "kind of device", json!({ "required": true, "enum": ["phone", "tablet", "computer", "unknown"] })),
+        time("sent_at", "when it was sent"),
+        field("seconds", "integer", "time on the page", json!({ "required": true, "minimum": 0 })),
+        field("problems", "integer", "items that were sent back", json!({ "required": true, "minimum": 0 })),
+    ];
     json!({
         "profile": "tabular-data-package",
         "name": format!("{}-v{}", about.application.to_lowercase(), about.version),
@@ -89,6 +104,10 @@ pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(St
             })),
             resource("cases", "all cases with their dispositions", json!({
                 "fields": case_fields, "missingValues": [""], "primaryKey": ["case"],
+            })),
+            resource("paradata", "how the pages of these responses were answered", json!({
+                "fields": paradata_fields, "missingValues": [""], "primaryKey": ["case", "visit"],
+                "foreignKeys": [{ "fields": ["case"], "reference": { "resource": "cases", "fields": ["case"] } }],
             })),
         ],
     })

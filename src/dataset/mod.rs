@@ -1,6 +1,6 @@
 //! Datasets: what scoring gets of a closed application, without anything personal.
 //!
-//! In go an application's frozen cases and responses; out comes a folder `CODE/vN` with `responses.csv`, `cases.csv`, `codebook.json`,
+//! In go an application's frozen cases and responses; out comes a folder `CODE/vN` with `responses.csv`, `cases.csv`, `paradata.csv`, `codebook.json`,
 //! `datapackage.json` (a Frictionless Tabular Data Package) and `SHA256SUMS`. The same frozen data gives the same bytes. Cases go by pseudonyms that
 //! differ from application to application; open answers are redacted or withheld (invariant I7). [`verify`] needs nothing but the folder.
 

@@ -60,8 +60,10 @@ pub fn verify(folder: &Path) -> Result<Verified, VerifyError> {
     let (Some(responses), Some(cases)) = (keys.get("responses"), keys.get("cases")) else {
         return broken("datapackage.json", "it must describe the resources responses and cases");
     };
-    if let Some(stray) = responses.difference(cases).next() {
-        return broken("responses.csv", format!("case {stray} stands in no row of cases.csv"));
+    for (resource, theirs) in &keys {
+        if let Some(stray) = theirs.difference(cases).next() {
+            return broken(&format!("{resource}.csv"), format!("case {stray} stands in no row of cases.csv"));
+        }
     }
     Ok(Verified { files: files.len() + 1, responses: responses.len(), cases: cases.len(), sha256: sha256_hex(&sums) })
 }
@@ -84,7 +86,7 @@ fn check_sums(sums: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Verif
     }
 }
 
-/// Checks the header, keys and values of a table; returns its keys.
+/// Checks the header, keys and values of a table; returns its cases, which stand in the first column.
 fn check_rows(file: &str, content: &[u8], schema: &Value) -> Result<BTreeSet<String>, VerifyError> {
     let fields = schema["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
     let missing: Vec<&str> = schema["missingValues"].as_array().map(|m| m.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
@@ -94,7 +96,10 @@ fn check_rows(file: &str, content: &[u8], schema: &Value) -> Result<BTreeSet<Str
     if !header.iter().map(String::as_str).eq(fields.iter().filter_map(|f| f["name"].as_str())) {
         return broken(file, "its header is not what the schema says");
     }
-    let mut keys = BTreeSet::new();
+    let primary = schema["primaryKey"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let key_columns: Vec<usize> =
+        header.iter().enumerate().filter(|(_, name)| primary.iter().any(|key| key == name.as_str())).map(|(at, _)| at).collect();
+    let (mut keys, mut cases) = (BTreeSet::new(), BTreeSet::new());
     for (record, row) in reader.records().zip(2..) {
         let record = record.map_err(unreadable)?;
         for (value, field) in record.iter().zip(fields) {
@@ -103,11 +108,13 @@ fn check_rows(file: &str, content: &[u8], schema: &Value) -> Result<BTreeSet<Str
                 return broken(file, format!("row {row}, {name}: {problem}"));
             }
         }
-        if !keys.insert(record.get(0).unwrap_or_default().to_owned()) {
-            return broken(file, format!("row {row}: this case stands twice"));
+        let key: Vec<String> = key_columns.iter().filter_map(|at| record.get(*at)).map(str::to_owned).collect();
+        if !keys.insert(key) {
+            return broken(file, format!("row {row}: its key stands twice"));
         }
+        cases.insert(record.get(0).unwrap_or_default().to_owned());
     }
-    Ok(keys)
+    Ok(cases)
 }
 
 fn problem_of(value: &str, field: &Value, is_missing: bool) -> Option<&'static str> {

@@ -4,10 +4,12 @@
 //! by quota; one whose due day is over closes by that. It contacts nobody and writes no dataset: that is [`crate::dataset`]'s.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::personal::Personal;
+use crate::domain::quality;
 use crate::domain::questionnaire::{Answer, Completion, Facts, Questionnaire, QuestionnaireError};
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
@@ -16,7 +18,7 @@ use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
 use crate::store::cases::{self, Source};
 use crate::store::responses::StoredValue;
-use crate::store::{StoreError, WriteTx, datasets, invitations, quotas, responses};
+use crate::store::{StoreError, WriteTx, datasets, invitations, paradata, quotas, responses};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeadlineError {
@@ -80,7 +82,7 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
     let open = cases::open_of_application(&mut tx, id).await?;
     cases::lock(&mut tx, &open).await?;
     let open = cases::open_of_application(&mut tx, id).await?;
-    let amounts = amounts_of_responses(&mut tx, &application).await?;
+    let amounts = assess_responses(&mut tx, &application, installation.config.speeding_below).await?;
     let partial: Vec<CaseId> = open.iter().copied().filter(|case| amounts.get(case).is_some_and(|c| *c != Completion::TooLittle)).collect();
     let rest: Vec<CaseId> = open.iter().copied().filter(|case| !partial.contains(case)).collect();
     cases::dispose(&mut tx, &partial, Disposition::Partial, &[], Source::Close, now).await?;
@@ -101,12 +103,21 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
     Ok(Some(application.code))
 }
 
-/// What the response of each case amounts to. Open text need not be opened for that.
-async fn amounts_of_responses(tx: &mut WriteTx, application: &Application) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
+/// Sets the quality flags of an application's responses, and tells what each amounts to. Open text need not be opened for that.
+async fn assess_responses(tx: &mut WriteTx, application: &Application, speeding_below: f64) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
     let Some(questionnaire) = application.questionnaire_id else { return Ok(HashMap::new()) };
     let questionnaire = Questionnaire::parse(&campaigns::questionnaire_source(tx, questionnaire).await?)?;
     let segments = cases::segments(tx, application.id).await?;
-    let amount = |response: responses::Response| {
+    let responses = responses::of_application(tx, application.id).await?;
+    let visits = paradata::of_application(tx, application.id).await?;
+    let time = |response: &responses::Response| visits.get(&response.id).map(|visits| paradata::time_on(visits));
+    let complete: Vec<Duration> = responses.iter().filter(|response| response.completed_at.is_some()).filter_map(time).collect();
+    let median = quality::median(complete);
+    let (mut amounts, mut qualities) = (HashMap::new(), Vec::new());
+    for response in responses {
+        let time = time(&response);
+        // Who stopped half-way was not fast.
+        let median = median.filter(|_| response.completed_at.is_some());
         let read = |(id, value): (String, StoredValue)| {
             let answer = match value {
                 StoredValue::Plain(text) => questionnaire.item(&id).and_then(|item| Answer::restore(item, &text)),
@@ -120,7 +131,10 @@ async fn amounts_of_responses(tx: &mut WriteTx, application: &Application) -> Re
             segment: segments.get(&response.case).cloned().unwrap_or_default(),
             mode: response.mode,
         };
-        (response.case, questionnaire.path(&answers, &facts).completion())
-    };
-    Ok(responses::of_application(tx, application.id).await?.into_iter().map(amount).collect())
+        let path = questionnaire.path(&answers, &facts);
+        qualities.push((response.id, quality::assess(&path, &answers, time, median, speeding_below)));
+        amounts.insert(response.case, path.completion());
+    }
+    paradata::set_quality(tx, &qualities).await?;
+    Ok(amounts)
 }

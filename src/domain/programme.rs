@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::category::Category;
 use super::language::Text;
+use super::privacy::PrivacyNotice;
 use super::time::days;
 
 /// A programme's rules, as written in its file and stored.
@@ -30,6 +31,9 @@ pub struct Programme {
     /// Caps that differ from the published ones.
     #[serde(default)]
     pub caps: BTreeMap<Category, u32>,
+    /// What respondents agree to before the first question.
+    #[serde(default)]
+    pub privacy: PrivacyNotice,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +71,9 @@ impl Programme {
         }
         if programme.caps.values().any(|&cap| cap == 0) {
             return wrong("caps", "must be at least 1");
+        }
+        if let Some((key, problem)) = programme.privacy.problem() {
+            return wrong(key, problem);
         }
         Ok(programme)
     }

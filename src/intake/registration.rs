@@ -14,7 +14,7 @@ use crate::domain::subject::{Subject, SubjectError};
 use crate::domain::time::{Timestamp, days};
 use crate::installation::Installation;
 use crate::store::applications::{self, SetQuota};
-use crate::store::{StoreError, programmes};
+use crate::store::{StoreError, consents, programmes};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {
@@ -22,6 +22,8 @@ pub enum RegistrationError {
     Toml(String),
     #[error(transparent)]
     Programme(#[from] ProgrammeError),
+    #[error("privacy: another text stands under version {0} already, and respondents may have agreed to it; raise the version")]
+    ChangedNotice(String),
     #[error("no programme has the code {0}; create it with «programme apply»")]
     UnknownProgramme(String),
     #[error("the file has no [[application]]")]
@@ -73,7 +75,12 @@ struct ApplicantFile {
 pub async fn apply_programme(installation: &Installation, toml_text: &str) -> Result<Programme, RegistrationError> {
     let programme = Programme::parse(toml_text)?;
     let mut tx = installation.store.write().await?;
-    programmes::put(&mut tx, &programme, installation.clock.now()).await?;
+    let id = programmes::put(&mut tx, &programme, installation.clock.now()).await?;
+    let notice = &programme.privacy;
+    let text = serde_json::to_string(&notice.text).map_err(|e| RegistrationError::Toml(e.to_string()))?;
+    if !consents::keep_notice(&mut tx, id, &notice.version, &text).await? {
+        return Err(RegistrationError::ChangedNotice(notice.version.clone()));
+    }
     tx.commit().await?;
     Ok(programme)
 }

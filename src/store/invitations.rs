@@ -270,19 +270,27 @@ pub struct LinkedInvitation {
     pub key_id: String,
     pub applicant_name: String,
     pub opened_at: Option<Timestamp>,
+    pub campaign_id: CampaignId,
+    /// Where it is not the plan's.
+    pub zone: Option<String>,
+    /// The version of the privacy notice that stands agreed to.
+    pub consent: Option<String>,
+    pub has_withdrawn: bool,
 }
 
 /// Looks a link up by the hash of its code.
 pub async fn find_by_link(connection: &mut AnyConnection, link_hash: &str) -> Result<Option<LinkedInvitation>> {
-    let sql = "SELECT i.id, i.opened_at, c.programme_id, r.phone_hash, r.language, a.key_id, a.name
+    let sql = "SELECT i.id, i.opened_at, c.programme_id, r.phone_hash, r.language, a.key_id, a.name, c.id, r.zone,
+                      (SELECT k.version FROM consent k WHERE k.invitation_id = i.id AND k.withdrawn_at IS NULL ORDER BY k.given_at DESC LIMIT 1),
+                      (SELECT COUNT(*) FROM consent k WHERE k.invitation_id = i.id AND k.withdrawn_at IS NOT NULL)
                FROM invitation i
                JOIN campaign c ON c.id = i.campaign_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
                WHERE i.token_hash = $1";
-    type LinkRow = (i64, Option<i64>, i64, String, String, String, String);
+    type LinkRow = (i64, Option<i64>, i64, String, String, String, String, i64, Option<String>, Option<String>, i64);
     let row: Option<LinkRow> = sqlx::query_as(sql).bind(link_hash.to_owned()).fetch_optional(connection).await?;
-    row.map(|(id, opened_at, programme, phone_hash, language, key_id, applicant_name)| {
+    row.map(|(id, opened_at, programme, phone_hash, language, key_id, applicant_name, campaign, zone, consent, withdrawn)| {
         Ok(LinkedInvitation {
             id: InvitationId(id),
             opened_at: opened_at.map(Timestamp),
@@ -291,9 +299,27 @@ pub async fn find_by_link(connection: &mut AnyConnection, link_hash: &str) -> Re
             language: known("a language", &language, Language::parse)?,
             key_id,
             applicant_name,
+            campaign_id: CampaignId(campaign),
+            zone,
+            consent,
+            has_withdrawn: withdrawn > 0,
         })
     })
     .transpose()
+}
+
+/// The step that comes next and its time, if one is planned.
+pub async fn next_contact(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Option<(u32, Timestamp)>> {
+    let sql = "SELECT next_step, next_at FROM next_contact WHERE invitation_id = $1 AND next_at IS NOT NULL";
+    let row: Option<(i64, i64)> = sqlx::query_as(sql).bind(invitation.0).fetch_optional(connection).await?;
+    Ok(row.map(|(step, at)| (u32::try_from(step).unwrap_or(u32::MAX), Timestamp(at))))
+}
+
+/// Moves a step that has not gone out yet to another time. False: it has, meanwhile.
+pub async fn move_step(tx: &mut AnyConnection, invitation: InvitationId, step: u32, to: Timestamp) -> Result<bool> {
+    let sql = "UPDATE next_contact SET next_at = $3 WHERE invitation_id = $1 AND next_step = $2 AND next_at IS NOT NULL";
+    let done = sqlx::query(sql).bind(invitation.0).bind(i64::from(step)).bind(to.0).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 pub async fn mark_opened(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<()> {

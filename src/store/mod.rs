@@ -7,12 +7,14 @@
 pub mod applications;
 pub mod campaigns;
 pub mod cases;
+pub mod consents;
 pub mod datasets;
 pub mod dialect;
 pub mod exchanges;
 pub mod invitations;
 pub mod lists;
 pub mod messages;
+pub mod paradata;
 pub mod programmes;
 pub mod quotas;
 pub mod rates;

@@ -125,3 +125,9 @@ pub async fn note_disclosure(tx: &mut AnyConnection, who: &str, what: &str, row_
 pub async fn count_by_meaning(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>> {
     Ok(sqlx::query_as("SELECT meaning, COUNT(*) FROM reply GROUP BY meaning ORDER BY meaning").fetch_all(connection).await?)
 }
+
+/// Replies that came by one gateway, or from the page.
+pub async fn from_gateway(connection: &mut AnyConnection, gateway: &str) -> Result<u64> {
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM reply WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}

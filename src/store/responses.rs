@@ -9,6 +9,7 @@ use super::sets::{Bytes, Kind, set};
 use super::{Result, known};
 use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
 use crate::domain::language::Language;
+use crate::domain::quality::Quality;
 use crate::domain::time::Timestamp;
 
 /// An answer as stored.
@@ -83,6 +84,7 @@ pub struct Response {
     pub mode: String,
     pub started_at: Timestamp,
     pub completed_at: Option<Timestamp>,
+    pub quality: Quality,
     pub answers: BTreeMap<String, StoredValue>,
 }
 
@@ -95,14 +97,15 @@ pub async fn of_application(connection: &mut AnyConnection, application: Applica
 }
 
 async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64) -> Result<Vec<Response>> {
-    type ResponseRow = (i64, i64, String, String, i64, Option<i64>);
+    type ResponseRow = (i64, i64, String, String, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<f64>);
     let sql = format!(
-        "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at
+        "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at, r.seconds, r.is_speeding, r.is_straight_lined, r.item_nonresponse
          FROM response r JOIN survey_case c ON c.id = r.case_id WHERE {condition} ORDER BY r.id"
     );
     let rows: Vec<ResponseRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(&mut *connection).await?;
     let mut responses = Vec::with_capacity(rows.len());
-    for (id, case, language, mode, started_at, completed_at) in rows {
+    for (id, case, language, mode, started_at, completed_at, seconds, is_speeding, is_straight_lined, item_nonresponse) in rows {
+        let flag = |flag: Option<i64>| flag.map(|flag| flag == 1);
         responses.push(Response {
             id: ResponseId(id),
             case: CaseId(case),
@@ -110,6 +113,12 @@ async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64
             mode,
             started_at: Timestamp(started_at),
             completed_at: completed_at.map(Timestamp),
+            quality: Quality {
+                seconds: seconds.and_then(|seconds| u32::try_from(seconds).ok()),
+                speeding: flag(is_speeding),
+                straight_lining: flag(is_straight_lined),
+                item_nonresponse,
+            },
             answers: BTreeMap::new(),
         });
     }

@@ -234,7 +234,7 @@ impl TestApp {
 
     /// Begins and answers everything with the same point; returns the last page.
     pub async fn answer_all(&self, link: &str, case: usize, point: &str) -> String {
-        self.post(&format!("{link}/begin"), &[]).await;
+        self.post(&format!("{link}/begin"), AGREED).await;
         for page in 0..4 {
             self.post(&format!("{link}/answers"), &answers(case, page, point)).await;
         }
@@ -285,6 +285,9 @@ pub fn list_of(people: std::ops::Range<usize>) -> String {
     format!("姓名,手机\n{rows}")
 }
 
+/// What the form on the welcome page sends: consent to the notice of a programme that sets none.
+pub const AGREED: &[(&str, &str)] = &[("notice", "standard-1")];
+
 /// What a respondent sends for a page of the shipped brand questionnaire.
 pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str)> {
     let items: &[&str] = match page {
@@ -303,7 +306,7 @@ pub fn validate_with_frictionless(dataset: &Path) {
         eprintln!("FIELDWORKD_TEST_PYTHON is not set: no dataset is checked with frictionless (use tests/run)");
         return;
     };
-    let script = "import sys, frictionless\nr = frictionless.validate(sys.argv[1])\nprint(r.to_summary())\nsys.exit(0 if r.valid and r.stats['tasks'] == 2 else 1)";
+    let script = "import sys, frictionless\nr = frictionless.validate(sys.argv[1])\nprint(r.to_summary())\nsys.exit(0 if r.valid and r.stats['tasks'] == 3 else 1)";
     let output = std::process::Command::new(python).args(["-c", script]).arg(dataset.join("datapackage.json")).output().unwrap();
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }

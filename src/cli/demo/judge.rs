@@ -11,7 +11,7 @@ use super::play::Played;
 use super::world::{RATE, World};
 use crate::domain::time::Timestamp;
 use crate::gateway::simulator::Record;
-use crate::store::{messages, rates, replies, responses};
+use crate::store::{consents, messages, paradata, rates, replies, responses};
 use crate::{campaign, dataset};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
@@ -48,6 +48,14 @@ pub struct Report {
     pub outcome_rates: BTreeMap<&'static str, BTreeMap<&'static str, Option<f64>>>,
     /// Answers to the question that only the dissatisfied are asked.
     pub routed_answers: u64,
+    /// Consents to the privacy notice that stand, and those that were withdrawn.
+    pub consents: u64,
+    pub consents_withdrawn: u64,
+    /// People who asked to be called on the page.
+    pub web_call_backs: u64,
+    /// Complete and partial responses that went through too fast for their application's median, and those that gave the same point throughout.
+    pub speeding: u64,
+    pub straight_lining: u64,
 }
 
 #[derive(Serialize)]
@@ -124,6 +132,11 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
         spread_hours: around.spread_hours,
         outcome_rates,
         routed_answers: around.routed_answers,
+        consents: around.consents.0,
+        consents_withdrawn: around.consents.1,
+        web_call_backs: around.web_call_backs,
+        speeding: around.flagged.0,
+        straight_lining: around.flagged.1,
     })
 }
 
@@ -139,6 +152,9 @@ struct Around {
     call_backs: u64,
     spread_hours: f64,
     routed_answers: u64,
+    consents: (u64, u64),
+    web_call_backs: u64,
+    flagged: (u64, u64),
 }
 
 async fn around_the_message(world: &World, record: &Record) -> Result<Around> {
@@ -148,7 +164,17 @@ async fn around_the_message(world: &World, record: &Record) -> Result<Around> {
     let mut wave: Vec<Timestamp> = record.submits.iter().map(|(at, _)| *at).filter(first_day).collect();
     wave.sort_unstable();
     let (from, to) = (wave.first().copied().unwrap_or(world.began_at), wave.get(wave.len() * 9 / 10).copied().unwrap_or(world.began_at));
+    let (mut given, mut withdrawn) = (0, 0);
+    for (_, stand, taken_back) in consents::count(&mut connection).await? {
+        given += stand;
+        withdrawn += taken_back;
+    }
+    let flagged = paradata::flagged(&mut connection).await?;
+    let number = |n: i64| u64::try_from(n).unwrap_or(0);
     Ok(Around {
+        consents: (number(given), number(withdrawn)),
+        web_call_backs: replies::from_gateway(&mut connection, "web").await?,
+        flagged,
         failed_over: messages::failed_over(&mut connection).await?,
         circuit_openings: states.get("first").map_or(0, |state| state.openings),
         confirmations: messages::confirmed_opt_outs(&mut connection).await?,

@@ -129,5 +129,9 @@ fn show(report: &Report) {
     });
     println!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
     println!("The questionnaire's way: {} of the dissatisfied said why; nobody else was asked", report.routed_answers);
+    println!(
+        "Consent: {} agreed to the privacy notice, {} withdrew; {} asked on the page to be called. Flagged and kept: {} speeding, {} straight-lining",
+        report.consents, report.consents_withdrawn, report.web_call_backs, report.speeding, report.straight_lining
+    );
     println!("{:.1} s", report.wall_seconds);
 }

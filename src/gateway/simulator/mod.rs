@@ -65,10 +65,17 @@ enum Event {
         id: String,
         pushes_left: u8,
     },
-    /// Somebody does the next thing at a link.
+    /// Somebody looks at a link, where the browser stands there.
     Visit {
         number: String,
         link: String,
+    },
+    /// Somebody has read a page and sends a form of it.
+    Send {
+        number: String,
+        link: String,
+        /// The address, and the fields.
+        form: (String, Vec<(String, String)>),
     },
 }
 
@@ -172,6 +179,7 @@ impl Shared {
                 (!heard && pushes_left > 1).then(|| Event::Reply { from, text, url, id, pushes_left: pushes_left - 1 })
             }
             Event::Visit { number, link } => return self.visit(number, link).await,
+            Event::Send { number, link, form } => return self.send(number, link, form).await,
         };
         if let Some(event) = again {
             let at = self.clock.now() + Duration::from_secs(60);

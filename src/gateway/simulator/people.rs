@@ -17,11 +17,22 @@ static FORM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?s)<form[^>]*acti
 static FIELD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<(?:input|textarea)[^>]*>").expect("a fixed pattern"));
 static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"([a-z-]+)="([^"]*)""#).expect("a fixed pattern"));
 
+/// Most are on a phone.
+const AGENTS: [&str; 4] = [
+    "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Mobile Safari/537.36 MicroMessenger/8.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+    "Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) ArkWeb/4.1",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36",
+];
+
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     /// Answers to this message, counted from 0.
     Completes(u32),
     StopsHalfWay,
+    /// Asks to be reminded, and answers to that.
+    PutsOff,
+    WantsCall,
     RepliesOptOut,
     RefusesOnPage,
     IsNoUser,
@@ -35,6 +46,9 @@ pub(super) struct Person {
     /// Where this person's answers lie, between 0 (bad) and 1 (good).
     level: f64,
     reads_english: bool,
+    hurries: bool,
+    /// What the browser calls itself.
+    agent: &'static str,
     /// Messages got with each link, and where the browser stands there.
     links: HashMap<String, Visit>,
     replied: bool,
@@ -45,6 +59,7 @@ struct Visit {
     messages: u32,
     pages_done: u32,
     under_way: bool,
+    wished: bool,
     address: Option<String>,
 }
 
@@ -61,6 +76,8 @@ impl Person {
             (people.refuses_on_page, Kind::RefusesOnPage),
             (people.is_no_user, Kind::IsNoUser),
             (people.replies_something, Kind::RepliesSomething),
+            (people.puts_off, Kind::PutsOff),
+            (people.wants_call, Kind::WantsCall),
         ];
         let mut left = rng.f64();
         let mut kind = Kind::Silent;
@@ -72,7 +89,9 @@ impl Person {
             left -= share;
         }
         let (level, reads_english) = (0.45 + 0.5 * rng.f64(), rng.f64() < 0.05);
-        Person { kind, rng, level, reads_english, links: HashMap::new(), replied: false }
+        let hurries = rng.f64() < people.hurries;
+        let agent = AGENTS[(rng.f64() * 1.25 * AGENTS.len() as f64) as usize % AGENTS.len()];
+        Person { kind, rng, level, reads_english, hurries, agent, links: HashMap::new(), replied: false }
     }
 
     /// A message arrives; returns what this person is going to do because of it.
@@ -97,7 +116,11 @@ impl Person {
                 visit.under_way = true;
                 vec![(then, Event::Visit { number, link })]
             }
-            Kind::StopsHalfWay | Kind::RefusesOnPage | Kind::IsNoUser if !visit.under_way => {
+            Kind::PutsOff if message <= 1 => {
+                visit.address = None;
+                vec![(then, Event::Visit { number, link })]
+            }
+            Kind::StopsHalfWay | Kind::WantsCall | Kind::RefusesOnPage | Kind::IsNoUser if !visit.under_way => {
                 visit.under_way = true;
                 vec![(then, Event::Visit { number, link })]
             }
@@ -156,7 +179,10 @@ impl Person {
         let find = |end: &str| forms.iter().find(|form| form.action.split('?').next().is_some_and(|path| path.ends_with(end)));
         let visit = self.links.get_mut(link)?;
         let form = match self.kind {
-            Kind::RefusesOnPage => find("/refuse")?,
+            // Some only after the first look at the questions.
+            Kind::RefusesOnPage if self.level < 0.7 || find("/begin").is_none() => find("/refuse")?,
+            Kind::PutsOff if visit.messages == 1 => return wish(find("/later")?, visit, "tomorrow"),
+            Kind::WantsCall => return wish(find("/call-me")?, visit, "evening"),
             Kind::IsNoUser if find("/begin").is_none() => find("/not-a-user")?,
             Kind::StopsHalfWay if visit.pages_done >= 1 => return None,
             _ => find("/begin").or_else(|| find("/answers"))?,
@@ -166,6 +192,11 @@ impl Person {
         }
         let mut fields = form.fixed.clone();
         for (name, values) in &form.choices {
+            if self.hurries {
+                let middle = values.iter().filter(|v| v.parse::<i64>().is_ok()).nth(6).or(values.first());
+                fields.extend(middle.map(|value| (name.clone(), value.clone())));
+                continue;
+            }
             let numbers: Vec<&String> = values.iter().filter(|v| v.parse::<i64>().is_ok()).collect();
             let chosen = if numbers.is_empty() {
                 self.rng.choice(values)
@@ -177,7 +208,7 @@ impl Person {
             };
             fields.extend(chosen.map(|value| (name.clone(), value.clone())));
         }
-        for name in &form.texts {
+        for name in form.texts.iter().filter(|_| !self.hurries) {
             let words = ["服务很好，继续保持。", "希望售后回电快一些。", "Fine, thank you.", "有问题请联系我"];
             let text = match self.rng.usize(..12) {
                 n @ 0..=2 => words[n].to_owned(),
@@ -191,40 +222,56 @@ impl Person {
     }
 }
 
+/// Presses one of a form's buttons, once.
+fn wish(form: &Form, visit: &mut Visit, when: &str) -> Option<(String, Vec<(String, String)>)> {
+    let is_first = !std::mem::replace(&mut visit.wished, true);
+    is_first.then(|| (form.action.clone(), vec![("when".to_owned(), when.to_owned())]))
+}
+
 impl Shared {
-    /// One step of a visit: look at the page, send what one chooses, and go on a little later.
+    /// Looks at the page where the browser stands, and sends something of it when it has been read.
     pub(super) async fn visit(&self, number: String, link: String) {
-        let (address, origin) = {
+        let (address, agent) = {
             let state = self.lock();
             let Some(person) = state.people.get(&number) else { return };
             let Some(visit) = person.links.get(&link) else { return };
             let first = if person.reads_english { format!("{link}?lang=en") } else { link.clone() };
-            let origin = link.split("/i/").next().unwrap_or_default().to_owned();
-            (visit.address.clone().unwrap_or(first), origin)
+            (visit.address.clone().unwrap_or(first), person.agent)
         };
-        if !["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|loopback| origin.starts_with(loopback)) {
+        if !is_on_loopback(&link) {
             return;
         }
         self.lock().record.visits += 1;
-        let Ok(page) = self.client.get(&address).send().await else { return };
+        let Ok(page) = self.client.get(&address).header("user-agent", agent).send().await else { return };
         let Ok(page) = page.text().await else { return };
-        let chosen = self.lock().people.get_mut(&number).and_then(|person| person.choose(&page, &link, &number));
-        let Some((action, fields)) = chosen else { return };
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let Some(person) = state.people.get_mut(&number) else { return };
+        let Some(form) = person.choose(&page, &link, &number) else { return };
+        let reading = if person.hurries { 1 + person.rng.u64(..3) } else { 8 + person.rng.u64(..40) };
+        state.plan(now + Duration::from_secs(reading), Event::Send { number, link, form });
+    }
+
+    /// Sends a form, and looks where it leads.
+    pub(super) async fn send(&self, number: String, link: String, (action, fields): (String, Vec<(String, String)>)) {
+        let origin = link.split("/i/").next().unwrap_or_default().to_owned();
+        let Some(agent) = self.lock().people.get(&number).map(|person| person.agent) else { return };
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.client.post(format!("{origin}{action}")).header("content-type", "application/x-www-form-urlencoded").body(body);
-        let Ok(answer) = request.send().await else { return };
+        let request = self.client.post(format!("{origin}{action}")).header("content-type", "application/x-www-form-urlencoded");
+        let Ok(answer) = request.header("user-agent", agent).body(body).send().await else { return };
         let next = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(|path| format!("{origin}{path}"));
         let Some(next) = next else { return };
         let now = self.clock.now();
         let mut state = self.lock();
-        if let Some(person) = state.people.get_mut(&number) {
-            let pause = Duration::from_secs(8 + person.rng.u64(..40));
-            if let Some(visit) = person.links.get_mut(&link) {
-                visit.address = Some(next);
-            }
-            state.plan(now + pause, Event::Visit { number, link });
+        if let Some(visit) = state.people.get_mut(&number).and_then(|person| person.links.get_mut(&link)) {
+            visit.address = Some(next);
         }
+        state.plan(now + Duration::from_secs(1), Event::Visit { number, link });
     }
+}
+
+fn is_on_loopback(link: &str) -> bool {
+    ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|loopback| link.starts_with(loopback))
 }
 
 #[cfg(test)]

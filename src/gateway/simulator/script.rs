@@ -43,6 +43,12 @@ pub struct PeopleScript {
     pub refuses_on_page: f64,
     pub is_no_user: f64,
     pub replies_something: f64,
+    /// Asks on the page to be reminded tomorrow, and answers then.
+    pub puts_off: f64,
+    /// Asks on the page to be called.
+    pub wants_call: f64,
+    /// Of those who answer, who hurries through with the same point everywhere.
+    pub hurries: f64,
 }
 
 impl Script {
@@ -87,6 +93,9 @@ impl Script {
                 refuses_on_page: 0.02,
                 is_no_user: 0.02,
                 replies_something: 0.02,
+                puts_off: 0.03,
+                wants_call: 0.01,
+                hurries: 0.06,
             },
             ..Script::faultless(seed, rate_per_second)
         }
@@ -95,6 +104,16 @@ impl Script {
 
 impl PeopleScript {
     pub fn silent() -> PeopleScript {
-        PeopleScript { completes: [0.0; 3], stops_half_way: 0.0, replies_opt_out: 0.0, refuses_on_page: 0.0, is_no_user: 0.0, replies_something: 0.0 }
+        PeopleScript {
+            completes: [0.0; 3],
+            stops_half_way: 0.0,
+            replies_opt_out: 0.0,
+            refuses_on_page: 0.0,
+            is_no_user: 0.0,
+            replies_something: 0.0,
+            puts_off: 0.0,
+            wants_call: 0.0,
+            hurries: 0.0,
+        }
     }
 }

@@ -11,16 +11,18 @@ use std::sync::{Arc, LazyLock};
 use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
 use super::{Failure, Site};
-use crate::collect::{Bundle, Saved, Screen};
+use crate::collect::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage};
+use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
-use views::{EndPage, QuestionsPage, WelcomePage};
+use crate::domain::time::Timestamp;
+use views::{EndPage, Place, QuestionsPage, WelcomePage};
 
 const STYLE: &str = include_str!("pages/style.css");
 const MAX_FORM: usize = 64 * 1024;
@@ -40,6 +42,8 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/i/{code}", get(show))
         .route("/i/{code}/begin", post(begin))
         .route("/i/{code}/answers", post(answers))
+        .route("/i/{code}/later", post(later))
+        .route("/i/{code}/call-me", post(call_me))
         .route("/i/{code}/refuse", post(refuse))
         .route("/i/{code}/not-a-user", post(not_a_user))
         .layer(DefaultBodyLimit::max(MAX_FORM))
@@ -52,14 +56,25 @@ async fn show(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(que
     let bundle = site.collector.open(checked(&code)?).await.map_err(failure)?;
     let language = language_of(&query).unwrap_or(bundle.language());
     let wanted = query.get("page").and_then(|page| page.parse().ok());
-    Ok(render(&site, &bundle, &code, language, wanted, None))
+    let screen = match (bundle.screen(wanted), query.get("noted").map(String::as_str)) {
+        (finished @ Screen::Finished(_), _) => finished,
+        (_, Some("later")) => Screen::Noted(site.collector.noted_later(&bundle).await.map_err(failure)?),
+        (_, Some("call")) => Screen::Noted(Noted::Call),
+        (screen, _) => screen,
+    };
+    Ok(render(&site, &bundle, &code, language, screen, None))
 }
 
-async fn begin(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
+async fn begin(
+    State(site): State<Arc<Site>>,
+    Path(code): Path<String>,
+    Query(query): Query<Fields>,
+    Form(form): Form<Fields>,
+) -> Result<Redirect, Failure> {
     let code = checked(&code)?;
     let failure = |error| Failure::of_collect(&site, error);
     let language = language_of(&query).unwrap_or_default();
-    site.collector.begin(code, language).await.map_err(failure)?;
+    site.collector.begin(code, language, text(&form, "notice")?).await.map_err(failure)?;
     Ok(back_to(code, language, None))
 }
 
@@ -67,6 +82,7 @@ async fn answers(
     State(site): State<Arc<Site>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
+    headers: HeaderMap,
     Form(form): Form<Vec<(String, String)>>,
 ) -> Result<Response, Failure> {
     let form = gathered(form);
@@ -74,15 +90,44 @@ async fn answers(
     let failure = |error| Failure::of_collect(&site, error);
     let language = language_of(&query).unwrap_or_default();
     let (case, page) = (number(&form, "case")?, number(&form, "page")?);
-    match site.collector.save_page(code, case, page, &form, language).await.map_err(failure)? {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let shown_at = form.get("shown").and_then(|shown| shown.parse().ok()).map(Timestamp);
+    let sent = SentPage { case, page, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
+    match site.collector.save_page(code, &sent).await.map_err(failure)? {
         Saved::GoOn => Ok(back_to(code, language, Some(page + 1)).into_response()),
         Saved::NotAskable => Ok(back_to(code, language, None).into_response()),
         Saved::Problems(problems) => {
             let bundle = site.collector.open(code).await.map_err(failure)?;
             let attempt = views::Attempt { problems, sent: form };
-            Ok(render(&site, &bundle, code, language, Some(page), Some(attempt)))
+            Ok(render(&site, &bundle, code, language, bundle.screen(Some(page)), Some(attempt)))
         }
     }
+}
+
+async fn later(
+    State(site): State<Arc<Site>>,
+    Path(code): Path<String>,
+    Query(query): Query<Fields>,
+    Form(form): Form<Fields>,
+) -> Result<Redirect, Failure> {
+    let code = checked(&code)?;
+    let failure = |error| Failure::of_collect(&site, error);
+    let when = Later::parse(text(&form, "when")?).ok_or_else(|| unreadable("when"))?;
+    site.collector.later(code, when).await.map_err(failure)?;
+    Ok(noted(code, language_of(&query).unwrap_or_default(), "later"))
+}
+
+async fn call_me(
+    State(site): State<Arc<Site>>,
+    Path(code): Path<String>,
+    Query(query): Query<Fields>,
+    Form(form): Form<Fields>,
+) -> Result<Redirect, Failure> {
+    let code = checked(&code)?;
+    let failure = |error| Failure::of_collect(&site, error);
+    let when = CallWhen::parse(text(&form, "when")?).ok_or_else(|| unreadable("when"))?;
+    site.collector.call_me(code, when).await.map_err(failure)?;
+    Ok(noted(code, language_of(&query).unwrap_or_default(), "call"))
 }
 
 async fn refuse(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
@@ -131,7 +176,19 @@ fn language_of(query: &Fields) -> Option<Language> {
 }
 
 fn number(form: &Fields, field: &str) -> Result<usize, Failure> {
-    form.get(field).and_then(|n| n.parse().ok()).ok_or_else(|| Failure::Unreadable(format!("the form has no {field}")))
+    text(form, field)?.parse().map_err(|_| unreadable(field))
+}
+
+fn text<'f>(form: &'f Fields, field: &str) -> Result<&'f str, Failure> {
+    form.get(field).map(String::as_str).ok_or_else(|| unreadable(field))
+}
+
+fn unreadable(field: &str) -> Failure {
+    Failure::Unreadable(format!("the form has no {field} that can be read"))
+}
+
+fn noted(code: &str, language: Language, what: &str) -> Redirect {
+    Redirect::to(&format!("/i/{code}?lang={language}&noted={what}"))
 }
 
 fn back_to(code: &str, language: Language, page: Option<usize>) -> Redirect {
@@ -139,11 +196,13 @@ fn back_to(code: &str, language: Language, page: Option<usize>) -> Redirect {
     Redirect::to(&format!("/i/{code}?lang={language}{page}"))
 }
 
-fn render(site: &Site, bundle: &Bundle, code: &str, language: Language, wanted: Option<usize>, attempt: Option<views::Attempt>) -> Response {
+fn render(site: &Site, bundle: &Bundle, code: &str, language: Language, screen: Screen, attempt: Option<views::Attempt>) -> Response {
     let status = if attempt.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let page = match bundle.screen(wanted) {
-        Screen::Welcome => WelcomePage::new(bundle, code, language, site.installation.clock.now()).render(),
-        Screen::Page { case, page } => QuestionsPage::new(bundle, code, language, case, page, attempt).render(),
+    let now = site.installation.clock.now();
+    let page = match screen {
+        Screen::Welcome => WelcomePage::new(bundle, code, language, now).render(),
+        Screen::Page { case, page } => QuestionsPage::new(bundle, code, language, Place { case, page }, now, attempt).render(),
+        Screen::Noted(noted) => EndPage::noted(noted, bundle, code, language).render(),
         Screen::Finished(finish) => EndPage::finished(finish, code, language).render(),
     };
     match page {

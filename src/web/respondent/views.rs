@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::STYLE;
 use super::words::{Words, words};
-use crate::collect::{Bundle, BundleCase, Finish};
+use crate::collect::{Bundle, BundleCase, Finish, Noted};
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Piped, Take};
 use crate::domain::time::Timestamp;
@@ -20,20 +20,28 @@ pub struct WelcomePage<'a> {
     applicant: &'a str,
     subjects: Vec<String>,
     open_until: Option<String>,
+    notice: &'a str,
+    notice_paragraphs: Vec<String>,
+}
+
+/// The day that people read of a field that closes when the due day is over.
+fn last_day(bundle: &Bundle, closes: Timestamp) -> String {
+    (closes - std::time::Duration::from_secs(1)).date(bundle.programme.time_zone).to_string()
 }
 
 impl<'a> WelcomePage<'a> {
     pub fn new(bundle: &'a Bundle, code: &'a str, language: Language, now: Timestamp) -> WelcomePage<'a> {
         let askable = bundle.cases.iter().filter(|case| case.is_askable);
-        // The field closes when the due day is over; what people read is that day.
-        let last_day = |closes: Timestamp| (closes - std::time::Duration::from_secs(1)).date(bundle.zone).to_string();
+        let privacy = &bundle.programme.privacy;
         WelcomePage {
             style: STYLE,
             w: words(language),
             code,
             applicant: &bundle.invitation.applicant_name,
             subjects: askable.map(|case| case.case.subject.title()).collect(),
-            open_until: bundle.field_closes_at().filter(|closes| *closes > now).map(last_day),
+            open_until: bundle.field_closes_at().filter(|closes| *closes > now).map(|closes| last_day(bundle, closes)),
+            notice: &privacy.version,
+            notice_paragraphs: privacy.paragraphs(language, &bundle.invitation.applicant_name, &bundle.programme.name),
         }
     }
 }
@@ -55,6 +63,8 @@ pub struct QuestionsPage<'a> {
     title: &'a str,
     case: usize,
     page: usize,
+    /// When the page was made, in UTC milliseconds.
+    shown: i64,
     step: usize,
     steps: usize,
     back: Option<usize>,
@@ -125,8 +135,16 @@ impl ItemView<'_> {
     }
 }
 
+/// Where in a bundle somebody stands.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub case: usize,
+    pub page: usize,
+}
+
 impl<'a> QuestionsPage<'a> {
-    pub fn new(bundle: &'a Bundle, code: &'a str, language: Language, case: usize, page: usize, attempt: Option<Attempt>) -> QuestionsPage<'a> {
+    pub fn new(bundle: &'a Bundle, code: &'a str, language: Language, place: Place, now: Timestamp, attempt: Option<Attempt>) -> QuestionsPage<'a> {
+        let Place { case, page } = place;
         let w = words(language);
         let current = &bundle.cases[case];
         let path = current.path();
@@ -149,6 +167,7 @@ impl<'a> QuestionsPage<'a> {
             title: current.questionnaire.pages[page].title.in_language(language),
             case,
             page,
+            shown: now.0,
             step: before + path.pages_before(page) + 1,
             steps,
             back: path.page_before(page),
@@ -208,6 +227,8 @@ pub struct EndPage<'a> {
     code: Option<&'a str>,
     heading: &'static str,
     texts: Vec<String>,
+    /// Can one go on here?
+    goes_on: bool,
 }
 
 impl<'a> EndPage<'a> {
@@ -216,20 +237,35 @@ impl<'a> EndPage<'a> {
         let (heading, text) = match finish {
             Finish::Thanks => w.thanks,
             Finish::Refused => w.refused,
+            Finish::Withdrawn => w.withdrawn,
             Finish::NotAUser => w.not_a_user,
             Finish::CellFull => w.cell_full,
             Finish::Closed => w.closed,
         };
-        EndPage { style: STYLE, w, code: Some(code), heading, texts: vec![text.to_owned()] }
+        EndPage { style: STYLE, w, code: Some(code), heading, texts: vec![text.to_owned()], goes_on: false }
+    }
+
+    pub fn noted(noted: Noted, bundle: &Bundle, code: &'a str, language: Language) -> EndPage<'a> {
+        let w = words(language);
+        let (heading, text) = match noted {
+            Noted::Later(_) => w.noted_later,
+            Noted::Call => w.noted_call,
+        };
+        let mut texts = vec![text.to_owned()];
+        if let Noted::Later(Some(reminder)) = noted {
+            texts.push(format!("{} {}", w.reminder_on, reminder.date(bundle.programme.time_zone)));
+        }
+        texts.extend(bundle.field_closes_at().map(|closes| format!("{} {}", w.open_until, last_day(bundle, closes))));
+        EndPage { style: STYLE, w, code: Some(code), heading, texts, goes_on: true }
     }
 
     pub fn not_found() -> EndPage<'static> {
         let texts = vec!["请核对短信中的链接。".to_owned(), "Please check the link in your message.".to_owned()];
-        EndPage { style: STYLE, w: words(Language::Zh), code: None, heading: "没有这个页面 · Not found", texts }
+        EndPage { style: STYLE, w: words(Language::Zh), code: None, heading: "没有这个页面 · Not found", texts, goes_on: false }
     }
 
     pub fn failure(reference: &str) -> EndPage<'static> {
         let texts = vec![format!("请稍后再试。编号 {reference}"), format!("Please try again later. Reference {reference}")];
-        EndPage { style: STYLE, w: words(Language::Zh), code: None, heading: "暂时无法处理 · Something went wrong", texts }
+        EndPage { style: STYLE, w: words(Language::Zh), code: None, heading: "暂时无法处理 · Something went wrong", texts, goes_on: false }
     }
 }

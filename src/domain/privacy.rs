@@ -1,0 +1,70 @@
+//! The privacy notice that a respondent reads and agrees to before the first question (PIPL art. 14 and 17).
+
+use serde::{Deserialize, Serialize};
+
+use super::language::{Language, Text};
+
+/// A notice of one version. What somebody agreed to is found again by it, so a changed text needs another version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrivacyNotice {
+    pub version: String,
+    /// Paragraphs parted by line breaks; `{applicant}` and `{programme}` are filled in.
+    pub text: Text,
+}
+
+impl PrivacyNotice {
+    /// What is wrong with it, with its key.
+    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let is_version = !self.version.is_empty() && self.version.len() <= 40 && self.version.chars().all(|c| c.is_ascii_graphic());
+        if !is_version {
+            return Some(("privacy.version", "use letters, digits and signs without blanks, at most 40"));
+        }
+        let is_good = |text: &str| !text.trim().is_empty() && text.chars().count() <= 3_000;
+        (!is_good(&self.text.zh) || !is_good(&self.text.en)).then_some(("privacy.text", "must be there in zh and en, at most 3,000 characters each"))
+    }
+
+    /// The paragraphs as a respondent reads them.
+    pub fn paragraphs(&self, language: Language, applicant: &str, programme: &Text) -> Vec<String> {
+        let filled = self.text.in_language(language).replace("{applicant}", applicant).replace("{programme}", programme.in_language(language));
+        filled.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+/// The notice of a programme that sets none. It can name no address to write to; a programme's own should.
+impl Default for PrivacyNotice {
+    fn default() -> PrivacyNotice {
+        PrivacyNotice {
+            version: "standard-1".to_owned(),
+            text: Text {
+                zh: "您的姓名和电话由{applicant}提供，只用于邀请您参加「{programme}」。\n\
+                     我们记录您的回答、作答时间和所用设备的种类（手机或电脑）；交付评分的数据不含姓名和电话，只用于统计。\n\
+                     个人信息加密保存，查看均有记录，评价结束后删除。\n\
+                     参加完全自愿。您可以随时停止或撤回同意，撤回后您的回答不再使用，我们也不再联系您。"
+                    .to_owned(),
+                en: "Your name and number come from {applicant} and are used only to invite you to “{programme}”.\n\
+                     We record your answers, the time they took and the kind of your device (phone or computer). What is handed to scoring holds no name and no number and is used for statistics only.\n\
+                     Personal data are kept encrypted, every look at them is recorded, and they are deleted when the rating is over.\n\
+                     Taking part is voluntary. You can stop or withdraw your consent at any time; your answers are then not used and we do not contact you again."
+                    .to_owned(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_names_who_gave_the_number_and_has_a_version() {
+        let notice = PrivacyNotice::default();
+        assert_eq!(notice.problem(), None);
+        let programme = Text { zh: "评价".into(), en: "Rating".into() };
+        let told = notice.paragraphs(Language::Zh, "甲公司", &programme);
+        assert!(told.len() == 4 && told[0].contains("甲公司") && told[0].contains("「评价」"), "{told:?}");
+        assert!(!notice.paragraphs(Language::En, "A", &programme).join("").contains('{'));
+        let without = PrivacyNotice { version: "two words".into(), ..PrivacyNotice::default() };
+        assert_eq!(without.problem().map(|(key, _)| key), Some("privacy.version"));
+    }
+}

@@ -1,0 +1,102 @@
+//! How responses were answered: each sending of a page, and the quality flags that are set when the field closes.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sqlx::AnyConnection;
+
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
+use super::{Result, known};
+use crate::domain::device::DeviceClass;
+use crate::domain::ids::{ApplicationId, ResponseId};
+use crate::domain::quality::Quality;
+use crate::domain::time::Timestamp;
+
+/// One sending of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageVisit {
+    /// Counted from 0.
+    pub page: usize,
+    pub mode: String,
+    pub device: DeviceClass,
+    pub shown_at: Timestamp,
+    pub sent_at: Timestamp,
+    /// Items that were sent back.
+    pub problems: usize,
+}
+
+pub async fn add(tx: &mut AnyConnection, response: ResponseId, visit: &PageVisit) -> Result<()> {
+    let sql = "INSERT INTO page_visit (response_id, page, mode, device, shown_at, sent_at, problems) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    sqlx::query(sql)
+        .bind(response.0)
+        .bind(number(visit.page))
+        .bind(visit.mode.clone())
+        .bind(visit.device.as_str())
+        .bind(visit.shown_at.0)
+        .bind(visit.sent_at.0)
+        .bind(number(visit.problems))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// The visits of an application's responses, in their order.
+pub async fn of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
+    let sql = "SELECT v.response_id, v.page, v.mode, v.device, v.shown_at, v.sent_at, v.problems
+               FROM page_visit v JOIN response r ON r.id = v.response_id JOIN survey_case c ON c.id = r.case_id
+               WHERE c.application_id = $1 ORDER BY v.response_id, v.sent_at, v.id";
+    let rows: Vec<(i64, i64, String, String, i64, i64, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    let number = |n| usize::try_from(n).unwrap_or(0);
+    let mut visits: HashMap<ResponseId, Vec<PageVisit>> = HashMap::new();
+    for (response, page, mode, device, shown_at, sent_at, problems) in rows {
+        visits.entry(ResponseId(response)).or_default().push(PageVisit {
+            page: number(page),
+            mode,
+            device: known("a device", &device, DeviceClass::from_name)?,
+            shown_at: Timestamp(shown_at),
+            sent_at: Timestamp(sent_at),
+            problems: number(problems),
+        });
+    }
+    Ok(visits)
+}
+
+/// The time spent on the pages.
+pub fn time_on(visits: &[PageVisit]) -> Duration {
+    visits.iter().map(|visit| visit.sent_at.since(visit.shown_at)).sum()
+}
+
+pub async fn set_quality(tx: &mut AnyConnection, qualities: &[(ResponseId, Quality)]) -> Result<()> {
+    if qualities.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        ("id", Kind::Number),
+        ("seconds", Kind::Number),
+        ("is_speeding", Kind::Number),
+        ("is_straight_lined", Kind::Number),
+        ("missing", Kind::Number),
+    ];
+    let sql = format!(
+        "UPDATE response SET seconds = v.seconds, is_speeding = v.is_speeding, is_straight_lined = v.is_straight_lined,
+                             item_nonresponse = CAST(v.missing AS DOUBLE PRECISION) / 1000000.0
+         FROM ({}) AS v WHERE response.id = v.id",
+        Engine::behind(tx).rows(1, &columns)
+    );
+    let millionths = |share: f64| (share * 1e6).round() as i64;
+    let given = set(qualities
+        .iter()
+        .map(|(id, q)| (id.0, q.seconds, q.speeding.map(i64::from), q.straight_lining.map(i64::from), q.item_nonresponse.map(millionths))));
+    sqlx::query(statement(sql)).bind(given).execute(tx).await?;
+    Ok(())
+}
+
+/// How many responses are flagged: speeding, straight-lining.
+pub async fn flagged(connection: &mut AnyConnection) -> Result<(u64, u64)> {
+    let sql = "SELECT COUNT(CASE WHEN is_speeding = 1 THEN 1 END), COUNT(CASE WHEN is_straight_lined = 1 THEN 1 END) FROM response";
+    let (speeding, straight): (i64, i64) = sqlx::query_as(sql).fetch_one(connection).await?;
+    let number = |n| u64::try_from(n).unwrap_or(0);
+    Ok((number(speeding), number(straight)))
+}
