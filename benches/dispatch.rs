@@ -148,6 +148,7 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
         plan: &plan,
         gateway: "simulator",
         budget: None,
+        seed: None,
         dry_run: false,
     };
     fieldworkd::campaign::launch(&installation, &launch).await.expect("the campaign launches");

@@ -1,5 +1,6 @@
 //! One installation, open: its configuration, database, key ring, clock and gateways. Every use-case is handed one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -52,8 +53,15 @@ fn hooks_url(config: &Config, keys: &KeyRing, gateway: &str) -> String {
 pub mod place {
     pub const PHONE: &str = "respondent.phone";
     pub const PERSON: &str = "respondent.person";
+    pub const LIST_FIELDS: &str = "case.fields";
     pub const OPEN_ANSWER: &str = "answer.value";
     pub const REPLY: &str = "reply.text";
+}
+
+/// Opens what an application keeps of its list about a case.
+pub fn open_fields(sealer: &Sealer, sealed: Option<&[u8]>) -> Result<BTreeMap<String, String>, SealError> {
+    let Some(sealed) = sealed else { return Ok(BTreeMap::new()) };
+    serde_json::from_str(&sealer.open_text(place::LIST_FIELDS, sealed)?).map_err(|_| SealError::Broken)
 }
 
 /// Opens a respondent's sealed number.

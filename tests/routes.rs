@@ -27,7 +27,7 @@ async fn launch(app: &TestApp, people: usize, plan: &str, gateway: &str, budget:
     app.brand("A1", "a", "").await;
     app.import(&["A1"], list(people).as_bytes()).await.unwrap();
     let plan = PlanFile::parse(plan).unwrap();
-    let request = LaunchRequest { code: "C1", applications: &["A1".to_owned()], plan: &plan, gateway, budget, dry_run: false };
+    let request = LaunchRequest { code: "C1", applications: &["A1".to_owned()], plan: &plan, gateway, budget, seed: None, dry_run: false };
     campaign::launch(&app.installation, &request).await.unwrap();
 }
 

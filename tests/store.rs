@@ -8,11 +8,11 @@ use fieldworkd::domain::disposition::Disposition;
 use fieldworkd::domain::ids::{CampaignId, InvitationId, MessageKey, ProgrammeId};
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::programme::Programme;
-use fieldworkd::domain::quota::QuotaPlan;
+use fieldworkd::domain::quota::{QuotaFile, QuotaPlan};
 use fieldworkd::domain::segment::Segment;
 use fieldworkd::domain::subject::Subject;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::store::applications::{Application, SetQuota};
+use fieldworkd::store::applications::{Application, Declaration};
 use fieldworkd::store::lists::NewRespondent;
 use fieldworkd::store::messages::{NewMessage, Settlement};
 use fieldworkd::store::receipts::{Applied, Receipt};
@@ -27,7 +27,9 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
     let programme = programmes::put(&mut tx, &programme, NOW).await.unwrap();
     let applicant = programmes::add_applicant(&mut tx, programme, "a", "某厂", "key1").await.unwrap();
     let subject = Subject::parse(Category::Brand, &[("brand".to_owned(), "山海".to_owned())].into()).unwrap();
-    assert!(applications::put(&mut tx, applicant, "A1", &subject, &SetQuota::default(), None).await.unwrap());
+    let (quota, list_fields) = (QuotaFile::default(), Default::default());
+    let declared = Declaration { code: "A1", subject: &subject, quota: &quota, list_fields: &list_fields, list_received_at: None };
+    assert!(applications::put(&mut tx, applicant, &declared).await.unwrap());
     let application = applications::find(&mut tx, "A1").await.unwrap().unwrap();
     let respondents: Vec<NewRespondent> = (0..people)
         .map(|n| NewRespondent {
@@ -46,6 +48,7 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
             application: application.id,
             respondent: ids[&r.phone_hash],
             segment: Segment::none(),
+            fields_sealed: None,
             pseudonym: format!("p{}", r.phone_hash),
         })
         .collect();
@@ -54,7 +57,12 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
     let questionnaire = campaigns::freeze_questionnaire(&mut tx, "brand", 1, "abc", "text").await.unwrap().unwrap();
     let new_invitations: Vec<invitations::NewInvitation> = respondents
         .iter()
-        .map(|r| invitations::NewInvitation { respondent: ids[&r.phone_hash], link_hash: format!("link{}", r.phone_hash), next_at: Some(NOW) })
+        .map(|r| invitations::NewInvitation {
+            respondent: ids[&r.phone_hash],
+            link_hash: format!("link{}", r.phone_hash),
+            replicate: 0,
+            next_at: Some(NOW),
+        })
         .collect();
     invitations::add(&mut tx, campaign, &new_invitations, &[application.id]).await.unwrap();
     applications::launch(&mut tx, application.id, campaign, questionnaire, Timestamp(NOW.0 + 1)).await.unwrap();
@@ -153,17 +161,20 @@ async fn a_hard_quota_takes_exactly_its_target() {
     for db in databases().await {
         let (application, _, _) = seeded(&db.store, 1).await;
         let mut tx = db.store.write().await.unwrap();
-        let plan = QuotaPlan { total: 3, cells: [(Segment::large_owner(), 1)].into() };
+        let file = QuotaFile { target: Some(3), cells: [("large_owner".to_owned(), 1)].into(), ..QuotaFile::default() };
+        let plan = QuotaPlan::new(Category::Brand, 10, &Default::default(), &file).unwrap();
         quotas::set(&mut tx, application.id, &plan).await.unwrap();
-        let mut taken = Vec::new();
-        for segment in ["large_owner", "large_owner", "", "small_owner", ""] {
-            taken.push(quotas::take_place(&mut tx, application.id, segment).await.unwrap());
+        for mask in [0b11, 0b1, 0b1] {
+            quotas::count(&mut tx, application.id, mask).await.unwrap();
         }
-        assert_eq!(taken, [true, false, true, true, false], "{}", db.engine());
         let completes: Vec<(String, u32)> =
-            quotas::cells(&mut tx, application.id).await.unwrap().into_iter().map(|c| (c.segment, c.completes)).collect();
+            quotas::cells(&mut tx, application.id).await.unwrap().into_iter().map(|c| (c.name, c.completes)).collect();
         assert_eq!(completes, [("*".to_owned(), 3), ("large_owner".to_owned(), 1)]);
+        quotas::mark_full(&mut tx, application.id, 0b1, 0b1).await.unwrap();
         assert_eq!(quotas::full_applications(&mut tx).await.unwrap(), [application.id]);
+        assert_eq!(quotas::plan(&mut tx, application.id).await.unwrap().cells[0].condition.source(), "segment == \"large_owner\"");
+        // Whatever asked for it: the database counts no fourth one.
+        assert!(quotas::count(&mut tx, application.id, 0b1).await.is_err(), "{}", db.engine());
     }
 }
 

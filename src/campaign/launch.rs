@@ -4,24 +4,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use super::invite::invite;
 use super::questionnaires::{self, QuestionnaireSourceError};
 use super::schedule::{self, StepWindow};
 use super::text::{Addressee, compose};
-use crate::config::{GatewayConfig, Route, Way};
+use crate::config::{GatewayConfig, Route};
 use crate::crypto::{KeyRingError, SealError, sha256_hex};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 use crate::domain::deadline::Deadline;
 use crate::domain::ids::ApplicationId;
 use crate::domain::programme::{Programme, is_code};
-use crate::domain::quota::{QuotaError, QuotaPlan};
-use crate::domain::segment::Segment;
+use crate::domain::questionnaire::{Facts, Questionnaire};
+use crate::domain::quota::{Membership, QuotaError, QuotaPlan};
 use crate::domain::time::Timestamp;
-use crate::domain::zones::Zones;
 use crate::gateway::CONFIRMATION;
-use crate::installation::{Installation, open_person, open_phone};
+use crate::installation::{Installation, open_fields, open_person};
 use crate::store::applications::{self, Application, ApplicationState};
 use crate::store::lists::{self, ListedPerson};
-use crate::store::{StoreError, WriteTx, campaigns, invitations, programmes, quotas};
+use crate::store::{StoreError, WriteTx, campaigns, cases, programmes, quotas};
 
 pub struct LaunchRequest<'a> {
     pub code: &'a str,
@@ -31,6 +31,8 @@ pub struct LaunchRequest<'a> {
     pub gateway: &'a str,
     /// What may be spent, in the gateways' currency.
     pub budget: Option<f64>,
+    /// Of the draw, where a list is larger than the need; without one, it is drawn too.
+    pub seed: Option<&'a str>,
     /// Check and reckon everything, launch nothing.
     pub dry_run: bool,
 }
@@ -46,6 +48,11 @@ pub struct LaunchReport {
     pub never_open: u64,
     /// People whose numbers no gateway of the route takes.
     pub without_gateway: u64,
+    /// People of replicates that wait until the response rate shows the need, and the seed of the draw.
+    pub held_back: u64,
+    pub draw_seed: Option<String>,
+    /// The version of the privacy notice that respondents agree to.
+    pub privacy_notice: String,
     pub steps: Vec<StepReport>,
     pub applications: Vec<LaunchedApplication>,
     /// If everybody gets every step.
@@ -109,6 +116,10 @@ pub enum LaunchError {
     TooManyParts { number: usize, name: String, people: usize, parts: u32, max: u32 },
     #[error(transparent)]
     Questionnaire(#[from] QuestionnaireSourceError),
+    #[error(
+        "application {code}: its questionnaire looks at the list field {field}, which the application does not keep; declare it in list_fields and import the list again"
+    )]
+    ListField { code: String, field: String },
     #[error("questionnaire {code}: version {version} was launched with another text before; raise its version")]
     ChangedQuestionnaire { code: String, version: u32 },
     #[error(transparent)]
@@ -120,9 +131,9 @@ pub enum LaunchError {
 }
 
 /// An application on its way into the field.
-struct Candidate {
-    application: Application,
-    quota: QuotaPlan,
+pub(super) struct Candidate {
+    pub application: Application,
+    pub quota: QuotaPlan,
     names: u32,
     deadline: Deadline,
     closes_at: Timestamp,
@@ -150,7 +161,7 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
     let parts = count_parts(installation, request.code, &plan, &windows, &candidates, &people, now)?;
 
     put_into_field(installation, &mut tx, request, &candidates, now).await?;
-    let unreached = invite(installation, &mut tx, request.code, &way.route, &plan, &candidates, &people, now).await?;
+    let (unreached, draw) = invite(installation, &mut tx, request, &way.route, &plan, &candidates, &people, now).await?;
     if request.dry_run {
         drop(tx);
     } else {
@@ -172,6 +183,9 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
         without_mobile: people.len() as u64 - mobiles,
         never_open: unreached.never_open,
         without_gateway: unreached.without_gateway,
+        held_back: draw.held_back,
+        draw_seed: draw.seed,
+        privacy_notice: programme.privacy.version.clone(),
         steps: steps.collect(),
         applications: candidates
             .iter()
@@ -261,8 +275,7 @@ async fn check_candidate(tx: &mut WriteTx, programme: &Programme, application: A
     if closes_at <= now {
         return Err(LaunchError::DueDayPast { code: application.code, due: deadline.dataset_due.to_string() });
     }
-    let cells: BTreeMap<Segment, u32> = application.quota.cells.iter().map(|(name, &target)| (Segment::parse(name), target)).collect();
-    let quota = QuotaPlan::new(application.category, programme.cap(application.category), &names, application.quota.target, &cells)
+    let quota = QuotaPlan::new(application.category, programme.cap(application.category), &names, &application.quota)
         .map_err(|error| LaunchError::Quota { code: application.code.clone(), error })?;
     Ok(Candidate { names: names.values().sum(), application, quota, deadline, closes_at })
 }
@@ -349,50 +362,43 @@ async fn put_into_field(
     let campaign = campaigns::add(tx, &new, now).await?;
     for candidate in candidates {
         let (source, questionnaire) = questionnaires::of_category(installation.config.questionnaires.as_deref(), candidate.application.category)?;
-        let (code, version) = (questionnaire.code, questionnaire.version);
+        let (code, version) = (questionnaire.code.clone(), questionnaire.version);
         let frozen = campaigns::freeze_questionnaire(tx, &code, version, &sha256_hex(source.as_bytes()), &source).await?;
         let frozen = frozen.ok_or(LaunchError::ChangedQuestionnaire { code, version })?;
-        quotas::set(tx, candidate.application.id, &candidate.quota).await?;
+        put_into_cells(installation, tx, candidate, &questionnaire).await?;
         applications::launch(tx, candidate.application.id, campaign, frozen, candidate.closes_at).await?;
     }
     Ok(())
 }
 
-/// People with a mobile number who get nothing all the same.
-#[derive(Default)]
-struct Unreached {
-    never_open: u64,
-    without_gateway: u64,
-}
-
-#[expect(clippy::too_many_arguments, reason = "each is a thing of its own that a launch has at hand")]
-async fn invite(
+/// Sets the quota, and finds the cells of each case, as far as the list tells.
+async fn put_into_cells(
     installation: &Installation,
     tx: &mut WriteTx,
-    campaign: &str,
-    route: &Route,
-    plan: &ContactPlan,
-    candidates: &[Candidate],
-    people: &[ListedPerson],
-    now: Timestamp,
-) -> Result<Unreached, LaunchError> {
-    let hasher = installation.keys.hasher();
-    let key_of: HashMap<ApplicationId, &str> = candidates.iter().map(|c| (c.application.id, c.application.key_id.as_str())).collect();
-    let mut unreached = Unreached::default();
-    let mut invitations = Vec::with_capacity(people.len());
-    for person in people {
-        let key_id = person.applications.first().and_then(|id| key_of.get(id)).copied().unwrap_or_default();
-        let code = hasher.link_code(campaign, key_id, &person.phone_hash);
-        let phone = open_phone(&installation.keys.sealer(key_id)?, &person.phone_sealed)?;
-        let zones = person.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
-        let has_gateway = matches!(route.choose(&phone, &person.phone_hash, None, |_| true), Way::Through(_));
-        let next_at = plan.first_contact(now, &zones, &person.phone_hash).filter(|_| person.is_mobile && has_gateway);
-        unreached.without_gateway += u64::from(person.is_mobile && !has_gateway);
-        unreached.never_open += u64::from(person.is_mobile && has_gateway && next_at.is_none());
-        invitations.push(invitations::NewInvitation { respondent: person.respondent, link_hash: hasher.link_hash(&code), next_at });
+    candidate: &Candidate,
+    questionnaire: &Questionnaire,
+) -> Result<(), LaunchError> {
+    let Candidate { application, quota, .. } = candidate;
+    let code = || application.code.clone();
+    if let Some(field) = questionnaire.list_fields.iter().find(|field| !application.list_fields.contains_key(*field)) {
+        return Err(LaunchError::ListField { code: code(), field: field.clone() });
     }
-    let ids: Vec<ApplicationId> = candidates.iter().map(|c| c.application.id).collect();
-    let id = campaigns::find(tx, campaign).await?.map(|c| c.id).ok_or_else(|| LaunchError::Exists(campaign.to_owned()))?;
-    invitations::add(tx, id, &invitations, &ids).await?;
-    Ok(unreached)
+    let kept: BTreeSet<&str> = application.list_fields.keys().map(String::as_str).collect();
+    quota.check_names(&kept, questionnaire).map_err(|error| LaunchError::Quota { code: code(), error })?;
+    quotas::set(tx, application.id, quota).await?;
+    if quota.cells.is_empty() {
+        return Ok(());
+    }
+    let sealer = installation.keys.sealer(&application.key_id)?;
+    let mut known: HashMap<(String, BTreeMap<String, String>), Membership> = HashMap::new();
+    let mut cells = Vec::new();
+    for (case, listed) in cases::listed_facts(tx, application.id).await? {
+        let fields = open_fields(&sealer, listed.fields_sealed.as_deref())?;
+        let membership = known.entry((listed.segment, fields)).or_insert_with_key(|(segment, fields)| {
+            let facts = Facts { category: application.category.to_string(), segment: segment.clone(), mode: String::new(), fields: fields.clone() };
+            quota.membership(&questionnaire.path(&BTreeMap::new(), &facts))
+        });
+        cells.push((case, *membership));
+    }
+    Ok(cases::set_cells(tx, &cells).await?)
 }

@@ -4,9 +4,11 @@
 //! all of that person's cases), quotas set, questionnaires frozen. [`launch`] refuses a plan that cannot finish before the datasets are due and a
 //! message that is too long, and tells what the campaign will cost at most. Nothing is sent from here.
 
+mod invite;
 mod launch;
 mod questionnaires;
 mod rates;
+mod sample;
 mod schedule;
 mod status;
 pub mod text;
@@ -16,7 +18,7 @@ mod xpath;
 pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch};
 pub use questionnaires::{QuestionnaireSourceError, check_all};
 pub use rates::{By, RatesOf, rates};
-pub use status::{ApplicationStatus, CampaignError, CampaignStatus, change_state, set_budget, status};
+pub use status::{ApplicationStatus, CampaignError, CampaignStatus, CellStatus, change_state, set_budget, status};
 pub use xlsform::{Imported, XlsFormError, import as import_xlsform};
 
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};

@@ -7,7 +7,7 @@ use crate::domain::outcome_rates::{Outcomes, Rate};
 use crate::installation::Installation;
 use crate::store::applications::{self, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
-use crate::store::{StoreError, cases, datasets, invitations, messages, programmes, quotas, rates};
+use crate::store::{StoreError, cases, datasets, invitations, messages, programmes, quotas, rates, replicates};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
@@ -34,6 +34,11 @@ pub struct CampaignStatus {
     pub cost: f64,
     pub budget: Option<f64>,
     pub currency: String,
+    /// Replicates of lists that are larger than the need: in the field, held back, the people of the latter; and the seed of the draw.
+    pub replicates_released: u64,
+    pub replicates_held_back: u64,
+    pub held_back: u64,
+    pub draw_seed: Option<String>,
     pub applications: Vec<ApplicationStatus>,
 }
 
@@ -62,7 +67,9 @@ pub struct ApplicationStatus {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct CellStatus {
+    /// The cell's name; `*` for the total.
     pub segment: String,
+    pub kind: &'static str,
     pub completed: u32,
     pub target: u32,
 }
@@ -100,8 +107,11 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
             opened: funnel.opened,
             in_doubt: funnel.in_doubt,
             completed: outcomes.complete,
-            target: cells.iter().find(|c| c.segment == "*").map_or(0, |c| c.target),
-            cells: cells.into_iter().map(|c| CellStatus { segment: c.segment, completed: c.completes, target: c.target }).collect(),
+            target: cells.iter().find(|c| c.number == 0).map_or(0, |c| c.target),
+            cells: cells
+                .into_iter()
+                .map(|c| CellStatus { segment: c.name, kind: c.kind.as_str(), completed: c.completes, target: c.target })
+                .collect(),
             rr1: outcomes.rate(Rate::Rr1),
             rr2: outcomes.rate(Rate::Rr2),
             rr3: outcomes.rate(Rate::Rr3),
@@ -111,7 +121,12 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
             dataset,
         });
     }
+    let (replicates_released, replicates_held_back, held_back) = replicates::count(&mut connection, campaign.id).await?;
     Ok(CampaignStatus {
+        replicates_released,
+        replicates_held_back,
+        held_back,
+        draw_seed: campaigns::draw_seed(&mut connection, campaign.id).await?,
         code: campaign.code,
         state: campaign.state.as_str(),
         paused_because: campaign.paused_because,

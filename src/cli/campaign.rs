@@ -31,6 +31,9 @@ pub enum CampaignCommand {
         /// Pause before more than this is spent
         #[arg(long, value_name = "AMOUNT", value_parser = amount)]
         budget: Option<f64>,
+        /// Of the draw, where a list is larger than the need; recorded with the campaign, which draws one of its own without it
+        #[arg(long, value_name = "WORD")]
+        seed: Option<String>,
         /// Check and reckon everything, launch nothing
         #[arg(long)]
         dry_run: bool,
@@ -72,9 +75,10 @@ pub enum CampaignCommand {
 
 pub async fn run(installation: &Installation, command: CampaignCommand) -> Result<()> {
     match command {
-        CampaignCommand::Launch { code, application, plan, gateway, budget, dry_run, json } => {
+        CampaignCommand::Launch { code, application, plan, gateway, budget, seed, dry_run, json } => {
             let file = read_plan(&plan)?;
-            let request = LaunchRequest { code: &code, applications: &application, plan: &file, gateway: &gateway, budget, dry_run };
+            let request =
+                LaunchRequest { code: &code, applications: &application, plan: &file, gateway: &gateway, budget, seed: seed.as_deref(), dry_run };
             let report = campaign::launch(installation, &request).await.with_context(|| plan.display().to_string())?;
             if json { output::json(&report) } else { show_launch(&report, dry_run) }
         }
@@ -211,6 +215,13 @@ fn show_launch(report: &LaunchReport, dry_run: bool) -> Result<()> {
     output::table(&["step", "begins", "done at the latest", "parts of the longest", "parts"], &steps.collect::<Vec<_>>());
     let applications = report.applications.iter().map(|a| vec![a.code.clone(), a.names.to_string(), a.target.to_string(), a.dataset_due.clone()]);
     output::table(&["application", "names", "target", "dataset due"], &applications.collect::<Vec<_>>());
+    if let Some(seed) = &report.draw_seed {
+        println!(
+            "{} people are held back in replicates, drawn with the seed {seed}; they follow as the response rate shows the need",
+            report.held_back
+        );
+    }
+    println!("respondents agree to the privacy notice {}", report.privacy_notice);
     println!("if everybody gets every step: {} parts, {:.2} {}", report.parts_at_most, report.cost_at_most, report.currency);
     Ok(())
 }
@@ -221,6 +232,10 @@ fn show_status(status: &campaign::CampaignStatus) -> Result<()> {
     println!("campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
     if let Some(until) = &status.gateway_paused_until {
         println!("gateway {} is held still until {until}", status.gateway);
+    }
+    if status.replicates_held_back > 0 {
+        let (released, held_back, people) = (status.replicates_released, status.replicates_held_back, status.held_back);
+        println!("{released} replicates are in the field, {held_back} with {people} people are held back");
     }
     let cells = |a: &campaign::ApplicationStatus| {
         vec![
@@ -238,5 +253,11 @@ fn show_status(status: &campaign::CampaignStatus) -> Result<()> {
     };
     let header = ["application", "state", "names", "invited", "delivered", "opened", "in doubt", "completed", "RR1", "closes"];
     output::table(&header, &status.applications.iter().map(cells).collect::<Vec<_>>());
+    let in_cells = status.applications.iter().flat_map(|a| a.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (a.code.clone(), cell)));
+    let in_cells: Vec<Vec<String>> =
+        in_cells.map(|(code, cell)| vec![code, cell.segment.clone(), cell.kind.to_owned(), format!("{}/{}", cell.completed, cell.target)]).collect();
+    if !in_cells.is_empty() {
+        output::table(&["application", "cell", "kind", "completed"], &in_cells);
+    }
     Ok(())
 }

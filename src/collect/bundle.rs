@@ -7,14 +7,14 @@ use sqlx::AnyConnection;
 
 use super::{CollectError, Collector};
 use crate::crypto::Sealer;
-use crate::dispatch::is_askable;
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::programme::Programme;
 use crate::domain::questionnaire::{Answer, Facts, Path, Questionnaire};
+use crate::domain::quota::QuotaPlan;
 use crate::domain::time::Timestamp;
-use crate::installation::place;
+use crate::installation::{open_fields, place};
 use crate::store::invitations::{self, InvitedCase, LinkedInvitation};
 use crate::store::programmes;
 use crate::store::responses::{self, StoredValue};
@@ -63,6 +63,8 @@ pub enum Noted {
     Later(Option<Timestamp>),
     /// A call.
     Call,
+    /// Nothing: all places are kept for others who have begun.
+    Held,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,12 +95,25 @@ impl Collector {
             let questionnaire = self.questionnaire(connection, case.questionnaire_id).await?;
             let stored = responses::of_case(connection, case.id).await?.map(|r| r.answers).unwrap_or_default();
             let answers = read_answers(&sealer, &questionnaire, stored)?;
-            let facts = Facts { category: case.subject.category().to_string(), segment: case.segment.clone(), mode: super::save::WEB.to_owned() };
+            let facts = Facts {
+                category: case.subject.category().to_string(),
+                segment: case.segment.clone(),
+                mode: super::save::WEB.to_owned(),
+                fields: open_fields(&sealer, case.fields_sealed.as_deref())?,
+            };
             cases.push(BundleCase { is_askable: is_askable(&case, now), case, questionnaire, answers, facts });
         }
         let programme = programmes::get(connection, invitation.programme_id).await?;
         Ok(Bundle { invitation, cases, programme })
     }
+}
+
+/// Can answers be given now? Where a cell is full, only by somebody who is under way and has not been asked everything yet that cells depend on: weighting
+/// needs that.
+fn is_askable(case: &InvitedCase, now: Timestamp) -> bool {
+    let is_under_way = case.disposition == Disposition::BreakOff.code() && !case.quota_asked;
+    let has_room = case.closed_cells == 0 || (is_under_way && case.closed_cells & QuotaPlan::TOTAL == 0);
+    case.is_open && case.in_field && case.field_closes_at > now && has_room
 }
 
 /// Stored values as answers; open text is opened.
@@ -138,7 +153,7 @@ impl Bundle {
             if self.invitation.has_withdrawn { Finish::Withdrawn } else { Finish::Refused }
         } else if any(Disposition::NotEligible) {
             Finish::NotAUser
-        } else if any(Disposition::QuotaFilled) || self.cases.iter().any(|c| c.case.is_cell_full) {
+        } else if any(Disposition::QuotaFilled) || self.cases.iter().any(|c| c.case.closed_cells != 0) {
             Finish::CellFull
         } else {
             Finish::Closed

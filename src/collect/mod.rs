@@ -19,9 +19,11 @@ use std::sync::{Arc, Mutex};
 use crate::crypto::{KeyRingError, SealError};
 use crate::dispatch::DispatchError;
 use crate::domain::contact_plan::ContactPlanError;
+use crate::domain::ids::ApplicationId;
 use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
+use crate::domain::quota::QuotaPlan;
 use crate::installation::Installation;
-use crate::store::{StoreError, campaigns};
+use crate::store::{StoreError, campaigns, quotas};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
@@ -46,8 +48,14 @@ pub enum CollectError {
 /// The collection of one installation.
 pub struct Collector {
     installation: Arc<Installation>,
-    /// Launched questionnaires never change, so each is read once.
-    shelf: Mutex<HashMap<i64, Arc<Questionnaire>>>,
+    /// Launched questionnaires and quotas never change, so each is read once.
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    questionnaires: HashMap<i64, Arc<Questionnaire>>,
+    quotas: HashMap<ApplicationId, Arc<QuotaPlan>>,
 }
 
 impl Collector {
@@ -56,15 +64,23 @@ impl Collector {
     }
 
     async fn questionnaire(&self, connection: &mut sqlx::AnyConnection, id: i64) -> Result<Arc<Questionnaire>, CollectError> {
-        if let Some(known) = self.shelf().get(&id) {
+        if let Some(known) = self.shelf().questionnaires.get(&id) {
             return Ok(known.clone());
         }
         let source = campaigns::questionnaire_source(connection, id).await?;
         let read = Questionnaire::parse(&source).map_err(|error| CollectError::Questionnaire { id, error })?;
-        Ok(self.shelf().entry(id).or_insert(Arc::new(read)).clone())
+        Ok(self.shelf().questionnaires.entry(id).or_insert(Arc::new(read)).clone())
     }
 
-    fn shelf(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Arc<Questionnaire>>> {
+    async fn quota_plan(&self, connection: &mut sqlx::AnyConnection, application: ApplicationId) -> Result<Arc<QuotaPlan>, CollectError> {
+        if let Some(known) = self.shelf().quotas.get(&application) {
+            return Ok(known.clone());
+        }
+        let plan = quotas::plan(connection, application).await?;
+        Ok(self.shelf().quotas.entry(application).or_insert(Arc::new(plan)).clone())
+    }
+
+    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

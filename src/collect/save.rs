@@ -11,11 +11,11 @@ use crate::domain::language::Language;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Item, ItemKind};
 use crate::domain::time::Timestamp;
 use crate::installation::place;
-use crate::quota;
+use crate::quota::{self, Candidate, Place};
 use crate::store::cases::{self, Source};
 use crate::store::paradata::{self, PageVisit};
 use crate::store::responses::{self, NewAnswer, StoredValue};
-use crate::store::{WriteTx, consents, invitations};
+use crate::store::{WriteTx, applications, consents, invitations};
 
 pub(super) const WEB: &str = "web";
 
@@ -44,12 +44,14 @@ pub enum Saved {
     Problems(BTreeMap<String, AnswerProblem>),
     /// The case takes no answers any more; show where the interview stands.
     NotAskable,
+    /// What was good is on disk; all places left in a cell are kept for others who have begun.
+    Held,
 }
 
 impl Collector {
     /// The respondent agrees to a version of the privacy notice and begins. Until then a link that was opened, by a person or by a scanner, has left
     /// no trace. Another version than the present one changes nothing: the present one is shown.
-    pub async fn begin(&self, code: &str, language: Language, notice: &str) -> Result<(), CollectError> {
+    pub async fn begin(&self, code: &str, language: Language, notice: &str) -> Result<Saved, CollectError> {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
         let bundle = self.load(&mut tx, code).await?;
@@ -58,13 +60,23 @@ impl Collector {
             consents::keep_notice(&mut tx, bundle.invitation.programme_id, notice, &text).await?;
             consents::give(&mut tx, bundle.invitation.id, notice, language, WEB, now).await?;
             if cases::lock_open(&mut tx, first.case.id).await? {
+                if self.hold(&mut tx, first, first.case.cells, now).await? == Place::Held {
+                    return Ok(Saved::Held);
+                }
                 responses::begin(&mut tx, first.case.id, language, WEB, now).await?;
                 mark_begun(&mut tx, first, now).await?;
             }
             invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
         }
         tx.commit().await?;
-        Ok(())
+        Ok(Saved::GoOn)
+    }
+
+    /// Keeps a place for a case that is under way, where its cells are reserved.
+    async fn hold(&self, tx: &mut WriteTx, case: &BundleCase, cells: i64, now: Timestamp) -> Result<Place, CollectError> {
+        let plan = self.quota_plan(tx, case.case.application).await?;
+        let candidate = Candidate { case: case.case.id, application: case.case.application, cells };
+        Ok(quota::hold_place(tx, &plan, candidate, self.installation.config.keep_place_for, now).await?)
     }
 
     /// Saves a page of one case. The last page completes the case, if there is room in its cells.
@@ -120,24 +132,50 @@ impl Collector {
         paradata::add(&mut tx, response, &visit).await?;
         // By what is answered now, the way may be another one.
         let path = current.questionnaire.path(&answers, &current.facts);
+        let membership = self.quota_plan(&mut tx, current.case.application).await?.membership(&path);
+        if (membership.cells, membership.is_decided) != (current.case.cells, current.case.quota_asked) {
+            cases::set_cells(&mut tx, &[(case, membership)]).await?;
+        }
+        let candidate = Candidate { case, application: current.case.application, cells: membership.cells };
+        let is_finished = problems.is_empty() && path.is_last(page) && path.completion() == Completion::Complete;
+        let mut place = Place::Taken;
         if path.is_screened_out {
             cases::dispose(&mut tx, &[case], Disposition::NotEligible, &[], Source::Web, now).await?;
             stop_when_nothing_is_open(&mut tx, &bundle).await?;
-        } else if problems.is_empty() && path.is_last(page) && path.completion() == Completion::Complete {
+        } else if is_finished {
             // What was answered on a way that was left is no answer.
             let left: Vec<String> = answers.keys().filter(|id| !path.asks(id)).cloned().collect();
             responses::clear_answers(&mut tx, response, &left).await?;
-            if quota::count_complete(&mut tx, current.case.application, &current.case.segment).await? {
+            place = quota::count_complete(&mut tx, candidate, now).await?;
+            if place == Place::Taken {
                 responses::complete(&mut tx, response, now).await?;
                 cases::dispose(&mut tx, &[case], Disposition::Complete, &[], Source::Web, now).await?;
-            } else {
-                cases::dispose(&mut tx, &[case], Disposition::QuotaFilled, &[], Source::Web, now).await?;
+                stop_when_nothing_is_open(&mut tx, &bundle).await?;
             }
+        } else if membership.is_decided && self.is_closed(&mut tx, candidate).await? {
+            place = Place::Full;
+        } else {
+            place = self.hold(&mut tx, current, membership.cells, now).await?;
+        }
+        // Whoever comes to a full cell is thanked and let go, as soon as everything has been asked that cells depend on.
+        if place == Place::Full && membership.is_decided {
+            cases::dispose(&mut tx, &[case], Disposition::QuotaFilled, &[], Source::Web, now).await?;
             stop_when_nothing_is_open(&mut tx, &bundle).await?;
         }
         invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
         tx.commit().await?;
-        Ok(if problems.is_empty() { Saved::GoOn } else { Saved::Problems(problems) })
+        Ok(match place {
+            _ if !problems.is_empty() => Saved::Problems(problems),
+            Place::Held => Saved::Held,
+            Place::Taken | Place::Full => Saved::GoOn,
+        })
+    }
+}
+
+impl Collector {
+    /// Is one of these cells closed?
+    async fn is_closed(&self, tx: &mut WriteTx, candidate: Candidate) -> Result<bool, CollectError> {
+        Ok(applications::closed_cells(tx, candidate.application).await? & candidate.cells != 0)
     }
 }
 

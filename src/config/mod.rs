@@ -43,6 +43,10 @@ pub struct Config {
     pub open_answers: OpenAnswers,
     /// A response is flagged as speeding that took less than this share of its application's median.
     pub speeding_below: f64,
+    /// In reserved cells, who has begun keeps a place for so long after each page.
+    pub keep_place_for: Duration,
+    /// Completes by people invited, before a campaign has shown its own rate.
+    pub expected_response_rate: f64,
     pub caps: ContactCaps,
     pub opt_out_for_all: bool,
     pub default_region: String,
@@ -243,6 +247,13 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         }
         share
     });
+    let (keep_place_for, expected_response_rate) = r.section("quota", |r| {
+        let rate = r.decimal("expected_response_rate", 0.5);
+        if !(0.01..=1.0).contains(&rate) {
+            r.problem("expected_response_rate", "must be between 0.01 and 1".into());
+        }
+        (r.duration("keep_place_for", "30m"), rate)
+    });
     let questionnaires = r.section("questionnaires", |r| r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from));
     let (caps, opt_out_for_all) = r.section("contact", |r| {
         let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
@@ -303,6 +314,8 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         questionnaires,
         open_answers,
         speeding_below,
+        keep_place_for,
+        expected_response_rate,
         caps,
         opt_out_for_all,
         default_region,

@@ -30,7 +30,12 @@ fn time(name: &str, title: &str) -> Value {
     time
 }
 
-pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(String, Vec<u8>)]) -> Value {
+pub fn descriptor<'a>(
+    about: &About<'_>,
+    questionnaire: &Questionnaire,
+    list_fields: impl Iterator<Item = &'a String>,
+    files: &[(String, Vec<u8>)],
+) -> Value {
     let codes: Vec<&str> = Disposition::ALL.iter().map(|d| d.code()).collect();
     let names: Vec<&str> = Disposition::ALL.iter().map(|d| d.name()).collect();
     let resource = |name: &str, title: &str, schema: Value| {
@@ -65,7 +70,7 @@ pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(St
         described["description"] = json!(item.latent.map_or(english.clone(), |latent| format!("{english} [{}]", latent.as_str())));
         described
     }));
-    let case_fields = vec![
+    let mut case_fields = vec![
         case,
         field("segment", "string", "kind of user, as on the list", json!({})),
         field("disposition", "string", "AAPOR final disposition", json!({ "required": true, "enum": codes })),
@@ -77,6 +82,7 @@ pub fn descriptor(about: &About<'_>, questionnaire: &Questionnaire, files: &[(St
         field("delivered", "boolean", "a receipt said delivered", json!({ "required": true })),
         time("opened_at", "when the respondent began"),
     ];
+    case_fields.extend(list_fields.map(|name| field(name, "string", "as on the list", json!({}))));
     let paradata_fields = vec![
         field("case", "string", "pseudonym of the case", json!({ "required": true })),
         field("visit", "integer", "the case's sendings of pages, in their order", json!({ "required": true, "minimum": 1 })),

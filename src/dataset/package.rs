@@ -16,7 +16,8 @@ use crate::domain::ids::ResponseId;
 use crate::domain::outcome_rates::{Outcomes, Rate};
 use crate::domain::questionnaire::{Facts, Questionnaire};
 use crate::domain::time::Timestamp;
-use crate::installation::{Installation, open_person, open_phone};
+use crate::installation::{Installation, open_fields, open_person, open_phone};
+use crate::sink::harmless_cell;
 use crate::store::applications::{Application, ClosedBy};
 use crate::store::cases::{self, CaseRecord};
 use crate::store::datasets::Dataset;
@@ -35,7 +36,7 @@ pub async fn build(installation: &Installation, application: &Application, datas
     let records = cases::records(&mut connection, application.id).await?;
     let responses = responses::of_application(&mut connection, application.id).await?;
     let visits = paradata::of_application(&mut connection, application.id).await?;
-    let target = quotas::cells(&mut connection, application.id).await?.iter().find(|c| c.segment == "*").map_or(0, |c| c.target);
+    let target = quotas::cells(&mut connection, application.id).await?.iter().find(|c| c.number == 0).map_or(0, |c| c.target);
     let sealer = installation.keys.sealer(&application.key_id)?;
     let mut people = Vec::new();
     for (person, phone) in lists::sealed_persons(&mut connection, application.id).await? {
@@ -64,10 +65,10 @@ pub async fn build(installation: &Installation, application: &Application, datas
     let mut files = vec![
         ("paradata.csv".to_owned(), tables.paradata(&responses).map_err(|e| format(&e))?),
         ("responses.csv".to_owned(), tables.responses(responses, &sealer, redaction.as_ref())?),
-        ("cases.csv".to_owned(), cases_csv(&records, &shown).map_err(|e| format(&e))?),
+        ("cases.csv".to_owned(), cases_csv(application, &records, &sealer, &shown)?),
         ("codebook.json".to_owned(), pretty(&codebook(&questionnaire))),
     ];
-    files.push(("datapackage.json".to_owned(), pretty(&descriptor(&about, &questionnaire, &files))));
+    files.push(("datapackage.json".to_owned(), pretty(&descriptor(&about, &questionnaire, application.list_fields.keys(), &files))));
     files.sort();
     let sums: String = files.iter().map(|(name, content)| format!("{}  {name}\n", sha256_hex(content))).collect();
     files.push((SUMS.to_owned(), sums.into_bytes()));
@@ -119,7 +120,12 @@ impl Tables<'_> {
                 quality.item_nonresponse.map(|share| format!("{share:.4}")).unwrap_or_default(),
             ];
             let answers = read_answers(sealer, self.questionnaire, response.answers)?;
-            let facts = Facts { category: self.category.to_string(), segment: record.segment.clone(), mode: response.mode.clone() };
+            let facts = Facts {
+                category: self.category.to_string(),
+                segment: record.segment.clone(),
+                mode: response.mode.clone(),
+                fields: open_fields(sealer, record.fields_sealed.as_deref())?,
+            };
             // What was answered on a way that was left is no answer.
             let path = self.questionnaire.path(&answers, &facts);
             let answer = |column: &Column<'_>| answers.get(&column.item.id).filter(|_| path.asks(&column.item.id));
@@ -157,22 +163,31 @@ impl Tables<'_> {
 const RESPONSE_COLUMNS: [&str; 11] =
     ["case", "disposition", "language", "mode", "started_at", "completed_at", "seconds", "device", "speeding", "straight_lining", "item_nonresponse"];
 
-fn cases_csv(records: &[CaseRecord], shown: &dyn Fn(Timestamp) -> String) -> Result<Vec<u8>, csv::Error> {
+/// What stands in `cases.csv` before the list fields that the application keeps.
+const CASE_COLUMNS: [&str; 10] = [
+    "case",
+    "segment",
+    "disposition",
+    "disposition_name",
+    "disposed_at",
+    "attempts",
+    "first_attempt_at",
+    "last_attempt_at",
+    "delivered",
+    "opened_at",
+];
+
+fn cases_csv(
+    application: &Application,
+    records: &[CaseRecord],
+    sealer: &Sealer,
+    shown: &dyn Fn(Timestamp) -> String,
+) -> Result<Vec<u8>, DatasetError> {
+    let format = |e: csv::Error| DatasetError::Format("cases.csv".to_owned(), e.to_string());
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        "case",
-        "segment",
-        "disposition",
-        "disposition_name",
-        "disposed_at",
-        "attempts",
-        "first_attempt_at",
-        "last_attempt_at",
-        "delivered",
-        "opened_at",
-    ])?;
+    writer.write_record(CASE_COLUMNS.into_iter().chain(application.list_fields.keys().map(String::as_str))).map_err(format)?;
     for record in records {
-        writer.write_record([
+        let mut cells = vec![
             record.pseudonym.clone(),
             record.segment.clone(),
             record.disposition.code().to_owned(),
@@ -183,7 +198,10 @@ fn cases_csv(records: &[CaseRecord], shown: &dyn Fn(Timestamp) -> String) -> Res
             record.last_attempt_at.map(shown).unwrap_or_default(),
             record.delivered.to_string(),
             record.opened_at.map(shown).unwrap_or_default(),
-        ])?;
+        ];
+        let mut fields = open_fields(sealer, record.fields_sealed.as_deref())?;
+        cells.extend(application.list_fields.keys().map(|name| harmless_cell(&fields.remove(name).unwrap_or_default())));
+        writer.write_record(cells).map_err(format)?;
     }
-    writer.into_inner().map_err(|e| csv::Error::from(std::io::Error::other(e.to_string())))
+    writer.into_inner().map_err(|e| DatasetError::Format("cases.csv".to_owned(), e.to_string()))
 }

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::crypto::{KeyRingError, SealError};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::personal::Personal;
 use crate::domain::quality;
 use crate::domain::questionnaire::{Answer, Completion, Facts, Questionnaire, QuestionnaireError};
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
+use crate::installation::{Installation, open_fields};
 use crate::quota;
 use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
@@ -30,11 +31,18 @@ pub enum DeadlineError {
     Questionnaire(#[from] QuestionnaireError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Replicates(#[from] quota::replicates::ReleaseError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// Closes what is due at this moment; returns the codes of the applications that were closed.
 pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineError> {
     quota::release_cases_of_full_cells(installation).await?;
+    quota::replicates::release_due(installation).await?;
     let now = installation.clock.now();
     let (full, over) = {
         let mut connection = installation.store.read().await?;
@@ -47,9 +55,16 @@ pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineEr
     Ok(closed)
 }
 
-/// The next due day of an application in the field.
+/// When there is something to do next: the end of a due day, or a look at replicates that are held back.
 pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
-    Ok(applications::next_closing(&mut *installation.store.read().await?).await?)
+    let closing = applications::next_closing(&mut *installation.store.read().await?).await?;
+    let look = quota::replicates::next_look(installation).await?;
+    Ok([closing, look].into_iter().flatten().min())
+}
+
+/// The last due day of an application in the field.
+pub async fn last_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
+    Ok(applications::last_closing(&mut *installation.store.read().await?).await?)
 }
 
 /// Closes a campaign by hand: every application that is still in the field.
@@ -82,13 +97,22 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
     let open = cases::open_of_application(&mut tx, id).await?;
     cases::lock(&mut tx, &open).await?;
     let open = cases::open_of_application(&mut tx, id).await?;
-    let amounts = assess_responses(&mut tx, &application, installation.config.speeding_below).await?;
+    let amounts = assess_responses(installation, &mut tx, &application).await?;
     let partial: Vec<CaseId> = open.iter().copied().filter(|case| amounts.get(case).is_some_and(|c| *c != Completion::TooLittle)).collect();
     let rest: Vec<CaseId> = open.iter().copied().filter(|case| !partial.contains(case)).collect();
     cases::dispose(&mut tx, &partial, Disposition::Partial, &[], Source::Close, now).await?;
     match by {
-        ClosedBy::Quota => _ = cases::dispose(&mut tx, &rest, Disposition::QuotaFilled, &[], Source::Close, now).await?,
-        ClosedBy::DueDay | ClosedBy::ByHand => cases::close_as_they_stand(&mut tx, &rest).await?,
+        ClosedBy::Quota => {
+            // Who was never drawn is no part of the sample, and of no outcome.
+            let sampled = cases::sampled_among(&mut tx, &rest).await?;
+            cases::dispose(&mut tx, &sampled, Disposition::QuotaFilled, &[], Source::Close, now).await?;
+            cases::close_as_they_stand(&mut tx, &rest).await?;
+        }
+        ClosedBy::DueDay | ClosedBy::ByHand => {
+            let in_full_cells = quotas::open_in_full_cells(&mut tx, id).await?;
+            cases::dispose(&mut tx, &in_full_cells, Disposition::QuotaFilled, &[], Source::Close, now).await?;
+            cases::close_as_they_stand(&mut tx, &rest).await?;
+        }
     }
     datasets::freeze(&mut tx, id, now).await?;
     if let Some(campaign) = application.campaign_id {
@@ -104,10 +128,15 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
 }
 
 /// Sets the quality flags of an application's responses, and tells what each amounts to. Open text need not be opened for that.
-async fn assess_responses(tx: &mut WriteTx, application: &Application, speeding_below: f64) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
+async fn assess_responses(
+    installation: &Installation,
+    tx: &mut WriteTx,
+    application: &Application,
+) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
+    let sealer = installation.keys.sealer(&application.key_id)?;
     let Some(questionnaire) = application.questionnaire_id else { return Ok(HashMap::new()) };
     let questionnaire = Questionnaire::parse(&campaigns::questionnaire_source(tx, questionnaire).await?)?;
-    let segments = cases::segments(tx, application.id).await?;
+    let mut listed = cases::listed_facts(tx, application.id).await?;
     let responses = responses::of_application(tx, application.id).await?;
     let visits = paradata::of_application(tx, application.id).await?;
     let time = |response: &responses::Response| visits.get(&response.id).map(|visits| paradata::time_on(visits));
@@ -126,13 +155,11 @@ async fn assess_responses(tx: &mut WriteTx, application: &Application, speeding_
             answer.map(|answer| (id, answer))
         };
         let answers: BTreeMap<String, Answer> = response.answers.into_iter().filter_map(read).collect();
-        let facts = Facts {
-            category: application.category.to_string(),
-            segment: segments.get(&response.case).cloned().unwrap_or_default(),
-            mode: response.mode,
-        };
+        let (segment, fields_sealed) = listed.remove(&response.case).map_or((String::new(), None), |listed| (listed.segment, listed.fields_sealed));
+        let fields = open_fields(&sealer, fields_sealed.as_deref())?;
+        let facts = Facts { category: application.category.to_string(), segment, mode: response.mode, fields };
         let path = questionnaire.path(&answers, &facts);
-        qualities.push((response.id, quality::assess(&path, &answers, time, median, speeding_below)));
+        qualities.push((response.id, quality::assess(&path, &answers, time, median, installation.config.speeding_below)));
         amounts.insert(response.case, path.completion());
     }
     paradata::set_quality(tx, &qualities).await?;

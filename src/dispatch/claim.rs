@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::AnyConnection;
 
-use super::eligibility::{Circumstances, Decision, Suppressed, decide, decide_confirmation, is_askable};
+use super::eligibility::{Circumstances, Decision, Suppressed, decide, decide_confirmation, is_wanted};
 use super::rooms::{Place, Rooms};
 use super::{DispatchError, Lane};
 use crate::campaign::text::{Addressee, compose, compose_confirmation};
@@ -239,7 +239,7 @@ fn prepare(
     let person = open_person(&sealer, &invitation.person_sealed)?;
     let hasher = installation.keys.hasher();
     let link = format!("{}/i/{}", installation.config.public_url, hasher.link_code(&campaign.code, &invitation.key_id, &invitation.phone_hash));
-    let askable: Vec<&&InvitedCase> = cases.iter().filter(|case| is_askable(case, at)).collect();
+    let askable: Vec<&&InvitedCase> = cases.iter().filter(|case| is_wanted(case, at)).collect();
     let addressee = Addressee {
         name: &person.name,
         applicant: &invitation.applicant_name,

@@ -38,13 +38,13 @@ pub struct Circumstances<'a> {
     pub step: u32,
 }
 
-/// A case that can still be answered.
-pub fn is_askable(case: &InvitedCase, now: Timestamp) -> bool {
-    case.is_open && case.in_field && !case.is_cell_full && case.field_closes_at > now
+/// A case about which its respondent may be contacted.
+pub fn is_wanted(case: &InvitedCase, now: Timestamp) -> bool {
+    case.is_open && case.in_field && case.full_cells == 0 && case.field_closes_at > now
 }
 
 pub fn decide(who: &Circumstances<'_>, plan: &ContactPlan, caps: &ContactCaps, now: Timestamp) -> Decision {
-    if who.suppressed == Suppressed::ForGood || !who.cases.iter().any(|case| is_askable(case, now)) {
+    if who.suppressed == Suppressed::ForGood || !who.cases.iter().any(|case| is_wanted(case, now)) {
         return Decision::Stop;
     }
     let until = if let Suppressed::Until(until) = who.suppressed { until } else { now };
@@ -118,7 +118,11 @@ mod tests {
             disposition: String::new(),
             is_open: true,
             in_field: true,
-            is_cell_full: false,
+            fields_sealed: None,
+            cells: 1,
+            quota_asked: true,
+            full_cells: 0,
+            closed_cells: 0,
         }
     }
 

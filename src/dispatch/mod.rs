@@ -35,7 +35,6 @@ use crate::installation::Installation;
 use crate::store::campaigns::{self, Campaign};
 use crate::store::{StoreError, invitations, programmes, rates};
 use breakers::Breakers;
-pub use eligibility::is_askable;
 use rooms::Rooms;
 
 /// So many loops drive each gateway of the daemon.

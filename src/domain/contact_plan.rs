@@ -36,6 +36,12 @@ impl ContactPlan {
         self.hours.place(at, zones, self.spread, fraction(phone_hash, u64::from(step)))
     }
 
+    /// From the first step to the end of the last one's first days, in which most who answer to it do.
+    pub fn length(&self) -> Duration {
+        const ANSWERS: Duration = Duration::from_secs(3 * 86_400);
+        self.steps.iter().skip(1).map(|step| step.after).sum::<Duration>() + ANSWERS
+    }
+
     /// When this person gets the first step of a campaign that is launched at `at`.
     pub fn first_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str) -> Option<Timestamp> {
         let after = self.steps.first().map_or(Duration::ZERO, |step| step.after);

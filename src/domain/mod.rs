@@ -22,6 +22,7 @@ pub mod quality;
 pub mod questionnaire;
 pub mod quota;
 pub mod recurrence;
+pub mod replicates;
 pub mod reply;
 pub mod segment;
 pub mod sms_text;

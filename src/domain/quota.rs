@@ -1,15 +1,93 @@
-//! How many completes an application needs, in total and by segment.
+//! How many completes an application needs: in total, and in cells by what the list says of people and by what they answer.
+//!
+//! Cells have numbers: the total is 0, the others follow in the order of the plan. Which of them a case is in travels as a mask, bit `n` for cell `n`, so
+//! that the database can hold a case against the cells that are full with one comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::category::Category;
+use super::questionnaire::{Condition, FACTS, Path, Questionnaire};
 use super::segment::Segment;
 
-/// Targets of one application; every cell is hard (invariant I4).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// As many cells as a mask has room for, the total among them.
+pub const MOST_CELLS: usize = 62;
+
+/// What becomes of whoever comes when a cell's target is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CellKind {
+    /// Completes never exceed the target (invariant I4); who has begun is screened out.
+    #[default]
+    Hard,
+    /// Nobody is contacted any more; who comes is counted all the same.
+    Soft,
+    /// Like hard, and who has begun holds a place for a time: finish if begun.
+    Reserved,
+}
+
+impl CellKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CellKind::Hard => "hard",
+            CellKind::Soft => "soft",
+            CellKind::Reserved => "reserved",
+        }
+    }
+
+    pub fn parse(raw: &str) -> Option<CellKind> {
+        [CellKind::Hard, CellKind::Soft, CellKind::Reserved].into_iter().find(|kind| kind.as_str() == raw)
+    }
+}
+
+/// What an application's file says of its quota.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaFile {
+    #[serde(default)]
+    pub target: Option<u32>,
+    /// Of the total: hard or reserved.
+    #[serde(default)]
+    pub kind: CellKind,
+    /// Hard cells by the list's kinds of users.
+    #[serde(default)]
+    pub cells: BTreeMap<String, u32>,
+    /// Cells by conditions.
+    #[serde(default)]
+    pub cell: Vec<CellFile>,
+    /// People in a replicate of a list that is larger than the need; without it, a fifth of the target.
+    #[serde(default)]
+    pub replicate_size: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellFile {
+    pub name: String,
+    /// Who is in it, in CEL over list fields and answers: `segment == 'large_owner' && use == 'daily'`.
+    #[serde(rename = "if")]
+    pub condition: String,
+    pub target: u32,
+    #[serde(default)]
+    pub kind: CellKind,
+}
+
+/// Targets of one application.
+#[derive(Debug)]
 pub struct QuotaPlan {
     pub total: u32,
-    pub cells: BTreeMap<Segment, u32>,
+    /// Hard or reserved.
+    pub total_kind: CellKind,
+    pub cells: Vec<Cell>,
+}
+
+#[derive(Debug)]
+pub struct Cell {
+    pub name: String,
+    pub condition: Condition,
+    pub target: u32,
+    pub kind: CellKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,44 +96,128 @@ pub enum QuotaError {
     OverCap { target: u32, category: Category, cap: u32 },
     #[error("quota.target must be at least 1")]
     Zero,
+    #[error("quota.kind is hard or reserved; soft is for cells")]
+    SoftTotal,
+    #[error("quota.replicate_size must be at least 1")]
+    NoReplicate,
+    #[error("quota has {0} cells, and there is room for {most}", most = MOST_CELLS - 1)]
+    TooMany(usize),
+    #[error("quota cell {name}: {problem}")]
+    Cell { name: String, problem: String },
+}
+
+/// The cells that a case is in, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// Bit `n` for cell `n`; the total is always in it.
+    pub cells: i64,
+    /// Everything that cells depend on has been asked.
+    pub is_decided: bool,
 }
 
 impl QuotaPlan {
+    /// The mask of the total alone.
+    pub const TOTAL: i64 = 1;
+
     /// The target is min(cap, names on the list) unless it is set; the cells are those that are set, else, for a project, one for each kind of
     /// owner on the list.
-    pub fn new(
-        category: Category,
-        cap: u32,
-        names_by_segment: &BTreeMap<Segment, u32>,
-        set_target: Option<u32>,
-        set_cells: &BTreeMap<Segment, u32>,
-    ) -> Result<QuotaPlan, QuotaError> {
+    pub fn new(category: Category, cap: u32, names_by_segment: &BTreeMap<Segment, u32>, file: &QuotaFile) -> Result<QuotaPlan, QuotaError> {
         let names: u32 = names_by_segment.values().sum();
-        let total = match set_target {
+        let total = match file.target {
             Some(0) => return Err(QuotaError::Zero),
             Some(target) if target > cap => return Err(QuotaError::OverCap { target, category, cap }),
             Some(target) => target,
             None => cap.min(names),
         };
-        let cells = if !set_cells.is_empty() {
-            set_cells.clone()
-        } else if category == Category::Project {
+        if file.kind == CellKind::Soft {
+            return Err(QuotaError::SoftTotal);
+        }
+        if file.replicate_size == Some(0) {
+            return Err(QuotaError::NoReplicate);
+        }
+        let by_segment: BTreeMap<Segment, u32> = if !file.cells.is_empty() {
+            file.cells.iter().map(|(name, &target)| (Segment::parse(name), target)).collect()
+        } else if category == Category::Project && file.cell.is_empty() {
             names_by_segment.iter().filter(|(segment, _)| !segment.is_none()).map(|(segment, &names)| (segment.clone(), names.min(total))).collect()
         } else {
             BTreeMap::new()
         };
-        Ok(QuotaPlan { total, cells })
+        let of_segment = |(segment, target): (Segment, u32)| {
+            let quoted = segment.as_str().replace('\\', "\\\\").replace('"', "\\\"");
+            CellFile { name: segment.to_string(), condition: format!("segment == \"{quoted}\""), target, kind: CellKind::Hard }
+        };
+        let cells: Vec<Cell> = by_segment.into_iter().map(of_segment).chain(file.cell.iter().cloned()).map(Cell::read).collect::<Result<_, _>>()?;
+        let mut names = BTreeSet::from([Segment::TOTAL]);
+        if let Some(cell) = cells.iter().find(|cell| !names.insert(cell.name.as_str())) {
+            return Err(QuotaError::Cell { name: cell.name.clone(), problem: "this name stands twice".into() });
+        }
+        match cells.len() {
+            n if n >= MOST_CELLS => Err(QuotaError::TooMany(n)),
+            _ => Ok(QuotaPlan { total, total_kind: file.kind, cells }),
+        }
+    }
+
+    /// Do the cells look only at what there is: facts, these list fields, items of this questionnaire?
+    pub fn check_names(&self, list_fields: &BTreeSet<&str>, questionnaire: &Questionnaire) -> Result<(), QuotaError> {
+        for cell in &self.cells {
+            let wrong = |problem: String| Err(QuotaError::Cell { name: cell.name.clone(), problem });
+            if let Some(function) = cell.condition.unknown_functions().first() {
+                return wrong(format!("it calls {function}, which there is not"));
+            }
+            for name in cell.condition.names() {
+                let is_item = questionnaire.item(&name).is_some_and(|item| item.is_coded());
+                if !is_item && !FACTS.contains(&name.as_str()) && !list_fields.contains(name.as_str()) {
+                    let what = "no list field of the application and no item of questionnaire";
+                    return wrong(format!("it looks at {name}, which is {what} {}; free text does not count", questionnaire.code));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The cells of somebody who has come this way. One that depends on an answer is not known before that has been asked.
+    pub fn membership(&self, path: &Path<'_>) -> Membership {
+        let mut membership = Membership { cells: QuotaPlan::TOTAL, is_decided: true };
+        for (number, cell) in self.cells.iter().enumerate() {
+            if !cell.condition.names().iter().all(|name| path.is_past(name)) {
+                membership.is_decided = false;
+            } else if path.meets(&cell.condition) {
+                membership.cells |= 1 << (number + 1);
+            }
+        }
+        membership
+    }
+
+    /// Is a place kept for whoever has begun?
+    pub fn reserves(&self) -> bool {
+        self.total_kind == CellKind::Reserved || self.cells.iter().any(|cell| cell.kind == CellKind::Reserved)
+    }
+}
+
+impl Cell {
+    fn read(file: CellFile) -> Result<Cell, QuotaError> {
+        let name: String = file.name.trim().to_owned();
+        let wrong = |problem: &str| QuotaError::Cell { name: name.clone(), problem: problem.to_owned() };
+        if name.is_empty() || name.chars().count() > 60 || name == Segment::TOTAL || name.chars().any(char::is_control) {
+            return Err(wrong("its name must have 1 to 60 letters and be none that is taken"));
+        }
+        if file.target == 0 && file.kind == CellKind::Soft {
+            return Err(wrong("a soft cell needs a target of at least 1"));
+        }
+        let condition = Condition::parse(&file.condition).map_err(|error| wrong(&format!("«{}» cannot be read: {error}", file.condition)))?;
+        Ok(Cell { name, condition, target: file.target, kind: file.kind })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::questionnaire::{Answer, Facts};
 
     #[test]
     fn the_target_is_the_smaller_of_cap_and_names_unless_set() {
         let names = BTreeMap::from([(Segment::none(), 64)]);
-        let plan = |cap, set| QuotaPlan::new(Category::Brand, cap, &names, set, &BTreeMap::new());
+        let plan = |cap, target| QuotaPlan::new(Category::Brand, cap, &names, &QuotaFile { target, ..QuotaFile::default() });
         assert_eq!(plan(100, None).unwrap().total, 64);
         assert_eq!(plan(50, None).unwrap().total, 50);
         assert_eq!(plan(100, Some(30)).unwrap().total, 30);
@@ -65,7 +227,68 @@ mod tests {
     #[test]
     fn a_project_has_a_cell_for_each_kind_of_owner() {
         let names = BTreeMap::from([(Segment::large_owner(), 2), (Segment::small_owner(), 40)]);
-        let plan = QuotaPlan::new(Category::Project, 50, &names, None, &BTreeMap::new()).unwrap();
-        assert_eq!((plan.total, plan.cells), (42, names));
+        let plan = QuotaPlan::new(Category::Project, 50, &names, &QuotaFile::default()).unwrap();
+        let cells: Vec<(&str, u32)> = plan.cells.iter().map(|cell| (cell.name.as_str(), cell.target)).collect();
+        assert_eq!((plan.total, cells), (42, vec![("large_owner", 2), ("small_owner", 40)]));
+    }
+
+    fn file(toml_text: &str) -> QuotaFile {
+        toml::from_str(toml_text).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn plan(toml_text: &str) -> Result<QuotaPlan, QuotaError> {
+        QuotaPlan::new(Category::Brand, 100, &BTreeMap::from([(Segment::none(), 90)]), &file(toml_text))
+    }
+
+    #[test]
+    fn cells_interlock_list_fields_and_answers() {
+        let questionnaire = Questionnaire::parse(include_str!("../../tests/questionnaires/every_kind.toml")).unwrap();
+        let plan = plan(
+            "cells = { \"大\\\"业主\" = 3 }\ncell = [\n{ name = \"north, daily\", if = \"region == 'north' && use == 'daily'\", target = 5 },\n\
+             { name = \"low\", if = \"sat1 <= 0\", target = 4, kind = \"soft\" },\n{ name = \"paid\", if = \"paid > 10\", target = 4 } ]",
+        )
+        .unwrap();
+        let facts = |segment: &str, region: &str| Facts {
+            segment: segment.to_owned(),
+            mode: "web".to_owned(),
+            fields: BTreeMap::from([("region".to_owned(), region.to_owned())]),
+            ..Facts::default()
+        };
+        let member = |answers: &[(&str, &str)], facts: &Facts| {
+            let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::restore(questionnaire.item(id).unwrap(), raw).unwrap());
+            let answers = answers.iter().map(read).collect();
+            let membership = plan.membership(&questionnaire.path(&answers, facts));
+            (membership.cells, membership.is_decided)
+        };
+        // Before anything is asked, the list decides what it can.
+        assert_eq!(member(&[], &facts("大\"业主", "north")), (0b11, false));
+        assert_eq!(member(&[("use", "daily")], &facts("", "north")), (0b101, false));
+        assert_eq!(member(&[("use", "rarely")], &facts("", "north")), (0b1, false));
+        // Satisfied people are never asked what they paid: that is decided when the page has gone by.
+        assert_eq!(member(&[("use", "daily"), ("sat1", "3"), ("g1", "1"), ("g2", "1")], &facts("", "north")), (0b101, true));
+        assert_eq!(member(&[("use", "daily"), ("sat1", "-5"), ("g1", "1"), ("g2", "1")], &facts("", "south")), (0b1001, false));
+        let all = [("use", "daily"), ("sat1", "-5"), ("g1", "1"), ("g2", "1"), ("why", "price"), ("paid", "12"), ("rank1", "a b c")];
+        assert_eq!(member(&all, &facts("", "south")), (0b11001, true));
+        let fields = BTreeSet::from(["region"]);
+        assert!(plan.check_names(&fields, &questionnaire).is_ok());
+        let error = plan.check_names(&BTreeSet::new(), &questionnaire).unwrap_err().to_string();
+        assert!(error.starts_with("quota cell north, daily: it looks at region"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_a_cell_is_refused_with_its_name() {
+        for (text, said) in [
+            ("kind = \"soft\"", "quota.kind is hard or reserved"),
+            ("replicate_size = 0", "replicate_size"),
+            ("cell = [{ name = \"a\", if = \"x >\", target = 1 }]", "quota cell a: «x >» cannot be read"),
+            ("cell = [{ name = \"a\", if = \"true\", target = 1 }, { name = \"a\", if = \"true\", target = 1 }]", "stands twice"),
+            ("cell = [{ name = \"*\", if = \"true\", target = 1 }]", "its name"),
+            ("cell = [{ name = \"a\", if = \"true\", target = 0, kind = \"soft\" }]", "at least 1"),
+        ] {
+            let error = plan(text).expect_err(text).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        let many: String = (0..62).map(|n| format!("{{ name = \"c{n}\", if = \"true\", target = 1 }},")).collect();
+        assert_eq!(plan(&format!("cell = [{many}]")).unwrap_err(), QuotaError::TooMany(62));
     }
 }

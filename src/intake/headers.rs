@@ -72,6 +72,8 @@ const OTHERS: [&str; 8] = ["序号", "编号", "no", "id", "性别", "地址", "
 #[derive(Debug, Clone)]
 pub struct Layout {
     pub columns: BTreeMap<Column, usize>,
+    /// The columns of the fields that the applications keep, by their names in conditions.
+    pub fields: BTreeMap<String, usize>,
     /// The columns' own headers, for reports; empty where the list has none.
     headers: Vec<String>,
     /// Index of the first row of people.
@@ -91,10 +93,20 @@ impl Layout {
                         columns.entry(column).or_insert(index);
                     }
                 }
-                Ok(Layout { columns, headers: rows[at].cells.clone(), first: at + 1 })
+                Ok(Layout { columns, fields: BTreeMap::new(), headers: rows[at].cells.clone(), first: at + 1 })
             }
             None => without_header(rows, region),
         }
+    }
+
+    /// Finds the columns of the fields that the applications keep; the error is the first that is not there, by its words.
+    pub fn find_fields(&mut self, wanted: &BTreeMap<String, Vec<String>>) -> Result<(), String> {
+        for (name, words) in wanted {
+            let is_it = |header: &String| words.iter().any(|word| normal(word) == normal(header));
+            let column = self.headers.iter().position(is_it).ok_or_else(|| words.join(", "))?;
+            self.fields.insert(name.clone(), column);
+        }
+        Ok(())
     }
 
     /// The column's name as a report shows it: its header, or its letter in a spreadsheet.
@@ -149,7 +161,7 @@ fn without_header(rows: &[TableRow], region: country::Id) -> Result<Layout, Tabl
     if let Some((name, _)) = best(&short_name, 0.7) {
         columns.insert(Column::Name, name);
     }
-    Ok(Layout { columns, headers: Vec::new(), first: 0 })
+    Ok(Layout { columns, fields: BTreeMap::new(), headers: Vec::new(), first: 0 })
 }
 
 /// 0 is A, 26 is AA.

@@ -1,7 +1,7 @@
 //! The import of one list: read, check, merge, cap, seal, store, in one transaction.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use phonenumber::country;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use super::headers::{Column, Layout};
 use super::report::{Decision, Finding};
 use super::row::{ListedRow, read_row};
 use super::{IntakeError, table};
+use crate::crypto::Sealer;
 use crate::domain::personal::masked;
 use crate::domain::phone::{Phone, PhoneKind};
 use crate::domain::time::Timestamp;
@@ -64,7 +65,7 @@ pub async fn import_list(
         return Ok(ImportOutcome { names, already: true, ..ImportOutcome::empty() });
     }
 
-    let (rows, mut findings, rows_read) = read_list(installation, request, progress)?;
+    let (rows, mut findings, rows_read) = read_list(installation, request, &shared, progress)?;
     let rows = merge_within(installation, rows, &mut findings);
     let hashes: Vec<String> = rows.iter().map(|(hash, _)| hash.clone()).collect();
     let known = lists::known_numbers(&mut tx, applicant, &hashes).await?;
@@ -161,12 +162,14 @@ async fn names_of(tx: &mut WriteTx, shared: &[Application]) -> Result<Vec<(Strin
 fn read_list(
     installation: &Installation,
     request: &ImportRequest<'_>,
+    shared: &[Application],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Vec<ListedRow>, Vec<Finding>, u64), IntakeError> {
     let wrong = |error| IntakeError::Table { file: request.file.to_owned(), error };
     let region = installation.config.default_region.parse().unwrap_or(country::CN);
     let table = table::read(request.content).map_err(wrong)?;
-    let layout = Layout::find(&table, &installation.config.headers, region).map_err(wrong)?;
+    let mut layout = Layout::find(&table, &installation.config.headers, region).map_err(wrong)?;
+    layout.find_fields(&kept_fields(shared)).map_err(|words| IntakeError::NoField { file: request.file.to_owned(), words })?;
     let people = &table[layout.first..];
     if people.is_empty() {
         return Err(wrong(table::TableError::Empty));
@@ -192,6 +195,15 @@ fn read_list(
         progress(done as u64 + 1, people.len() as u64);
     }
     Ok((rows, findings, people.len() as u64))
+}
+
+/// The fields that any of these applications keeps.
+fn kept_fields(shared: &[Application]) -> BTreeMap<String, Vec<String>> {
+    let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, words) in shared.iter().flat_map(|application| &application.list_fields) {
+        fields.entry(name.clone()).or_default().extend(words.iter().cloned());
+    }
+    fields
 }
 
 /// Each number once, in the order of the rows; a later row of the same number is merged into the first.
@@ -266,6 +278,17 @@ async fn check_caps(tx: &mut WriteTx, file: &str, shared: &[Application], wanted
     Ok(())
 }
 
+/// What one application keeps of the list, sealed.
+fn sealed_fields(sealer: &Sealer, application: &Application, fields: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>, IntakeError> {
+    let kept: BTreeMap<&String, &String> = fields.iter().filter(|(name, _)| application.list_fields.contains_key(*name)).collect();
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    // Texts by texts can always be written as JSON.
+    let json = serde_json::to_vec(&kept).unwrap_or_default();
+    Ok(Some(sealer.seal(place::LIST_FIELDS, &json)?))
+}
+
 /// Abroad, contact hours are those of the number's region; at home, the contact plan's.
 fn zone_of(phone: &Phone, home: &str) -> Option<String> {
     let region = phone.region().filter(|region| *region != home)?;
@@ -300,6 +323,7 @@ async fn store_wanted(
                 application: shared[index].id,
                 respondent,
                 segment: person.row.segment.clone(),
+                fields_sealed: sealed_fields(&sealer, &shared[index], &person.row.fields)?,
                 pseudonym: installation.keys.hasher().pseudonym(&shared[index].code, &person.hash),
             });
         }

@@ -44,6 +44,10 @@ pub enum IntakeError {
     NothingTaken { file: String, rejected: u64 },
     #[error("application {application}: the programme took lists until {cut_off}; register it in the next programme")]
     AfterCutOff { application: String, cut_off: chrono::NaiveDate },
+    #[error(
+        "{file}: no column is headed {words}, which the application keeps (list_fields); add the column, or take the field out of the application"
+    )]
+    NoField { file: String, words: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

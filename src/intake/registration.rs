@@ -8,12 +8,12 @@ use serde::Deserialize;
 use crate::crypto::KeyRingError;
 use crate::domain::category::Category;
 use crate::domain::programme::{Programme, ProgrammeError, is_code};
-use crate::domain::quota::{QuotaError, QuotaPlan};
-use crate::domain::segment::Segment;
+use crate::domain::questionnaire::{FACTS, is_field_name};
+use crate::domain::quota::{QuotaError, QuotaFile, QuotaPlan};
 use crate::domain::subject::{Subject, SubjectError};
 use crate::domain::time::{Timestamp, days};
 use crate::installation::Installation;
-use crate::store::applications::{self, SetQuota};
+use crate::store::applications::{self, Declaration};
 use crate::store::{StoreError, consents, programmes};
 
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,9 @@ pub enum RegistrationError {
     Keys(#[from] KeyRingError),
 }
 
+/// An applicant's list is confidential; a few fields are enough for cells.
+const MOST_LIST_FIELDS: usize = 5;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ApplicationsFile {
@@ -58,7 +61,10 @@ struct ApplicationFile {
     category: String,
     subject: BTreeMap<String, String>,
     #[serde(default)]
-    quota: SetQuota,
+    quota: QuotaFile,
+    /// Fields of the list that are kept for conditions and cells: `{ region = ["地区"] }`, the name and the words that head the column.
+    #[serde(default)]
+    list_fields: BTreeMap<String, Vec<String>>,
     /// The day on which the list was received, when that was before its import.
     #[serde(default, deserialize_with = "days::optional")]
     list_received: Option<NaiveDate>,
@@ -104,7 +110,14 @@ pub async fn add_applications(installation: &Installation, toml_text: &str) -> R
                 programmes::add_applicant(&mut tx, programme_id, &declared.applicant.code, declared.applicant.name.trim(), &key_id).await?
             }
         };
-        if !applications::put(&mut tx, applicant, &declared.code, &subject, &declared.quota, received).await? {
+        let declaration = Declaration {
+            code: &declared.code,
+            subject: &subject,
+            quota: &declared.quota,
+            list_fields: &declared.list_fields,
+            list_received_at: received,
+        };
+        if !applications::put(&mut tx, applicant, &declaration).await? {
             return Err(RegistrationError::NotOpen(declared.code));
         }
         codes.push(declared.code);
@@ -125,9 +138,17 @@ impl ApplicationFile {
         let known = Category::ALL.map(Category::as_str).join(", ");
         let category = Category::parse(&self.category).ok_or_else(|| field(&format!("category «{}» is unknown; use {known}", self.category)))?;
         let subject = Subject::parse(category, &self.subject).map_err(|error| RegistrationError::Subject { code: self.code.clone(), error })?;
-        let cells: BTreeMap<Segment, u32> = self.quota.cells.iter().map(|(name, &target)| (Segment::parse(name), target)).collect();
+        if self.list_fields.len() > MOST_LIST_FIELDS {
+            return Err(field(&format!("list_fields: at most {MOST_LIST_FIELDS}; keep no more of a list than the fieldwork needs")));
+        }
+        if let Some(name) = self.list_fields.keys().find(|name| !is_field_name(name) || FACTS.contains(&name.as_str())) {
+            return Err(field(&format!("list_fields: {name} is taken or no name; use small letters, digits and «_», at most 20")));
+        }
+        if let Some((name, _)) = self.list_fields.iter().find(|(_, words)| words.is_empty() || words.iter().any(|word| word.trim().is_empty())) {
+            return Err(field(&format!("list_fields: {name} needs the words that head its column")));
+        }
         // The list is not known yet: only what the file sets is checked.
-        QuotaPlan::new(category, programme.cap(category), &BTreeMap::new(), self.quota.target, &cells)
+        QuotaPlan::new(category, programme.cap(category), &BTreeMap::new(), &self.quota)
             .map_err(|error| RegistrationError::Quota { code: self.code.clone(), error })?;
         let received = self.list_received.map(|day| Timestamp::start_of_day(day, programme.time_zone));
         Ok((subject, received))

@@ -1,5 +1,7 @@
 //! From one row to one person, or to the reason why not.
 
+use std::collections::BTreeMap;
+
 use phonenumber::country;
 
 use super::headers::{Column, Layout};
@@ -19,10 +21,18 @@ pub struct ListedRow {
     pub person: Person,
     pub segment: Segment,
     pub language: Language,
+    /// What the applications keep of the list beside that.
+    pub fields: BTreeMap<String, String>,
 }
 
 /// Longer texts in a cell are cut: they are no names.
 const MAX_CELL: usize = 200;
+/// A list field is a word that many share.
+const MAX_FIELD: usize = 40;
+
+fn field(cell: Option<&String>) -> String {
+    cell.map(|cell| cell.trim().chars().filter(|c| !c.is_control()).take(MAX_FIELD).collect()).unwrap_or_default()
+}
 
 /// Reads a row. A mobile is preferred, wherever it stands; a fixed line is kept for the telephone.
 pub fn read_row(row: &TableRow, layout: &Layout, region: country::Id) -> Result<ListedRow, Finding> {
@@ -49,6 +59,7 @@ pub fn read_row(row: &TableRow, layout: &Layout, region: country::Id) -> Result<
         },
         segment: Segment::parse(cell(Column::Segment)),
         language: Language::parse(cell(Column::Language)).unwrap_or_default(),
+        fields: layout.fields.iter().map(|(name, &at)| (name.clone(), field(row.cells.get(at)))).collect(),
     })
 }
 

@@ -5,7 +5,7 @@
 
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
-use crate::store::{StoreError, exchanges, receipts, suppressions};
+use crate::store::{StoreError, exchanges, quotas, receipts, suppressions};
 
 /// What one round of housekeeping took away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Tidied {
     pub conversations: u64,
     pub waiting_receipts: u64,
     pub suppressions: u64,
+    /// Places in quotas that nobody has come back to.
+    pub quota_holds: u64,
 }
 
 /// Takes away whatever has been kept long enough.
@@ -24,6 +26,7 @@ pub async fn tidy(installation: &Installation) -> Result<Tidied, StoreError> {
         conversations: exchanges::forget(&mut tx, now - keep.keep_conversations).await?,
         waiting_receipts: receipts::forget_waiting(&mut tx, now - keep.keep_waiting_receipts).await?,
         suppressions: suppressions::forget_expired(&mut tx, now).await?,
+        quota_holds: quotas::forget_expired(&mut tx, now).await?,
     };
     tx.commit().await?;
     Ok(tidied)

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
@@ -11,6 +10,7 @@ use super::sets::{Kind, set};
 use super::{Result, StoreError, known};
 use crate::domain::category::Category;
 use crate::domain::ids::{ApplicantId, ApplicationId, CampaignId, ProgrammeId};
+use crate::domain::quota::QuotaFile;
 use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 
@@ -25,23 +25,15 @@ pub struct Application {
     pub code: String,
     pub category: Category,
     pub subject: Subject,
-    pub quota: SetQuota,
+    pub quota: QuotaFile,
+    /// The fields of its lists that it keeps, by their names in conditions, with the words that head their columns.
+    pub list_fields: BTreeMap<String, Vec<String>>,
     pub list_received_at: Option<Timestamp>,
     pub field_closes_at: Option<Timestamp>,
     pub campaign_id: Option<CampaignId>,
     pub questionnaire_id: Option<i64>,
     pub state: ApplicationState,
     pub closed_by: Option<ClosedBy>,
-}
-
-/// What the application's file sets of its quota.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SetQuota {
-    #[serde(default)]
-    pub target: Option<u32>,
-    #[serde(default)]
-    pub cells: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +65,8 @@ impl ClosedBy {
     }
 }
 
-const SELECT: &str = "SELECT a.id, p.programme_id, a.applicant_id, p.name AS applicant_name, p.key_id, a.code, a.category, a.subject, a.quota,
+const SELECT: &str =
+    "SELECT a.id, p.programme_id, a.applicant_id, p.name AS applicant_name, p.key_id, a.code, a.category, a.subject, a.quota, a.list_fields,
                              a.list_received_at, a.field_closes_at, a.campaign_id, a.questionnaire_id, a.state, a.closed_by
                       FROM application a JOIN applicant p ON p.id = a.applicant_id";
 
@@ -83,6 +76,8 @@ fn read(row: &AnyRow) -> Result<Application> {
     let fields = serde_json::from_str(&text("subject")?).map_err(|e| StoreError::Unreadable { what: "a subject", value: e.to_string() })?;
     let subject = Subject::parse(category, &fields).map_err(|e| StoreError::Unreadable { what: "a subject", value: e.to_string() })?;
     let quota = serde_json::from_str(&text("quota")?).map_err(|e| StoreError::Unreadable { what: "a quota", value: e.to_string() })?;
+    let list_fields =
+        serde_json::from_str(&text("list_fields")?).map_err(|e| StoreError::Unreadable { what: "list fields", value: e.to_string() })?;
     let state = known("an application's state", &text("state")?, |s| match s {
         "registered" => Some(ApplicationState::Registered),
         "in_field" => Some(ApplicationState::InField),
@@ -100,6 +95,7 @@ fn read(row: &AnyRow) -> Result<Application> {
         category,
         subject,
         quota,
+        list_fields,
         list_received_at: row.try_get::<Option<i64>, _>("list_received_at")?.map(Timestamp),
         field_closes_at: row.try_get::<Option<i64>, _>("field_closes_at")?.map(Timestamp),
         campaign_id: row.try_get::<Option<i64>, _>("campaign_id")?.map(CampaignId),
@@ -109,28 +105,32 @@ fn read(row: &AnyRow) -> Result<Application> {
     })
 }
 
+/// What an application's file declares.
+#[derive(Debug)]
+pub struct Declaration<'a> {
+    pub code: &'a str,
+    pub subject: &'a Subject,
+    pub quota: &'a QuotaFile,
+    pub list_fields: &'a BTreeMap<String, Vec<String>>,
+    pub list_received_at: Option<Timestamp>,
+}
+
 /// Registers an application, or replaces the declaration of one that is not in the field yet. False: it is, and nothing was changed.
-pub async fn put(
-    tx: &mut AnyConnection,
-    applicant: ApplicantId,
-    code: &str,
-    subject: &Subject,
-    quota: &SetQuota,
-    list_received_at: Option<Timestamp>,
-) -> Result<bool> {
+pub async fn put(tx: &mut AnyConnection, applicant: ApplicantId, declared: &Declaration<'_>) -> Result<bool> {
     let json = |what, result: serde_json::Result<String>| result.map_err(|e| StoreError::Unreadable { what, value: e.to_string() });
-    let sql = "INSERT INTO application (applicant_id, code, category, subject, quota, list_received_at, state)
-               VALUES ($1, $2, $3, $4, $5, $6, 'registered')
+    let sql = "INSERT INTO application (applicant_id, code, category, subject, quota, list_fields, list_received_at, state)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, 'registered')
                ON CONFLICT (code) DO UPDATE SET subject = excluded.subject, category = excluded.category, quota = excluded.quota,
-                   list_received_at = COALESCE(excluded.list_received_at, application.list_received_at)
+                   list_fields = excluded.list_fields, list_received_at = COALESCE(excluded.list_received_at, application.list_received_at)
                WHERE application.state = 'registered' AND application.applicant_id = excluded.applicant_id";
     let done = sqlx::query(sql)
         .bind(applicant.0)
-        .bind(code.to_owned())
-        .bind(subject.category().as_str())
-        .bind(json("a subject", serde_json::to_string(subject.fields()))?)
-        .bind(json("a quota", serde_json::to_string(quota))?)
-        .bind(list_received_at.map(|t| t.0))
+        .bind(declared.code.to_owned())
+        .bind(declared.subject.category().as_str())
+        .bind(json("a subject", serde_json::to_string(declared.subject.fields()))?)
+        .bind(json("a quota", serde_json::to_string(declared.quota))?)
+        .bind(json("list fields", serde_json::to_string(declared.list_fields))?)
+        .bind(declared.list_received_at.map(|t| t.0))
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)
@@ -186,6 +186,12 @@ pub async fn next_closing(connection: &mut AnyConnection) -> Result<Option<Times
     Ok(at.map(Timestamp))
 }
 
+/// The last end of a due day that is still to come.
+pub async fn last_closing(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT MAX(field_closes_at) FROM application WHERE state = 'in_field'").fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
+}
+
 /// The other applications in which somebody on the lists of `ids` has a case too: those that one invitation must cover together.
 pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId]) -> Result<Vec<String>> {
     let among = Engine::behind(connection).is_in(1, Kind::Number);
@@ -198,4 +204,9 @@ pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId
          ORDER BY a.code"
     );
     Ok(sqlx::query_scalar(statement(sql)).bind(set(ids.iter().map(|id| id.0))).fetch_all(connection).await?)
+}
+
+/// The cells of an application in which no answers are taken any more, as a mask.
+pub async fn closed_cells(connection: &mut AnyConnection, id: ApplicationId) -> Result<i64> {
+    Ok(sqlx::query_scalar("SELECT closed_cells FROM application WHERE id = $1").bind(id.0).fetch_one(connection).await?)
 }

@@ -110,6 +110,17 @@ pub async fn spend(tx: &mut AnyConnection, id: CampaignId, micros: i64) -> Resul
     Ok(())
 }
 
+/// Records the seed that lists were drawn with.
+pub async fn set_draw_seed(tx: &mut AnyConnection, id: CampaignId, seed: &str) -> Result<()> {
+    sqlx::query("UPDATE campaign SET draw_seed = $2 WHERE id = $1").bind(id.0).bind(seed.to_owned()).execute(tx).await?;
+    Ok(())
+}
+
+/// The seed that lists were drawn with, if any was larger than the need.
+pub async fn draw_seed(connection: &mut AnyConnection, id: CampaignId) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar("SELECT draw_seed FROM campaign WHERE id = $1").bind(id.0).fetch_one(connection).await?)
+}
+
 /// The daemon itself pauses a campaign.
 pub async fn pause_because(tx: &mut AnyConnection, id: CampaignId, reason: &str) -> Result<()> {
     let sql = "UPDATE campaign SET state = 'paused', paused_because = $2 WHERE id = $1 AND state = 'running'";

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::sets::{Bytes, Kind, set};
 use super::{Result, WriteTx, known};
 use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, RespondentId};
+use crate::domain::quota::Membership;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 
@@ -19,17 +20,27 @@ pub struct NewCase {
     pub respondent: RespondentId,
     pub segment: Segment,
     pub pseudonym: String,
+    pub fields_sealed: Option<Vec<u8>>,
 }
 
 /// Stores new cases, not attempted yet.
 pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> Result<()> {
-    let columns = [("application_id", Kind::Number), ("respondent_id", Kind::Number), ("segment", Kind::Text), ("pseudonym", Kind::Text)];
+    let columns = [
+        ("application_id", Kind::Number),
+        ("respondent_id", Kind::Number),
+        ("segment", Kind::Text),
+        ("pseudonym", Kind::Text),
+        ("fields_sealed", Kind::Bytes),
+    ];
     let sql = format!(
-        "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, disposition, disposed_at, is_open)
-         SELECT v.application_id, v.respondent_id, v.segment, v.pseudonym, $1, $2, 1 FROM ({}) AS v",
+        "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, fields_sealed, disposition, disposed_at, is_open)
+         SELECT v.application_id, v.respondent_id, v.segment, v.pseudonym, v.fields_sealed, $1, $2, 1 FROM ({}) AS v",
         Engine::behind(tx).rows(3, &columns)
     );
-    let new = set(cases.iter().map(|case| (case.application.0, case.respondent.0, case.segment.as_str(), &case.pseudonym)));
+    let new = set(cases.iter().map(|case| {
+        let fields = case.fields_sealed.as_deref().map(Bytes);
+        (case.application.0, case.respondent.0, case.segment.as_str(), &case.pseudonym, fields)
+    }));
     sqlx::query(statement(sql)).bind(Disposition::NotAttempted.code()).bind(now.0).bind(new).execute(tx).await?;
     Ok(())
 }
@@ -131,6 +142,13 @@ pub async fn close_as_they_stand(tx: &mut AnyConnection, cases: &[CaseId]) -> Re
     Ok(())
 }
 
+/// Those of these cases that were drawn into the sample.
+pub async fn sampled_among(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<CaseId>> {
+    let sql = format!("SELECT id FROM survey_case WHERE is_sampled = 1 AND id {} ORDER BY id", Engine::behind(connection).is_in(1, Kind::Number));
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(set(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(CaseId).collect())
+}
+
 /// Takes a case for this transaction alone: everybody else who wants to change it waits. False: it is closed.
 pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
     lock(tx, &[case]).await?;
@@ -178,7 +196,7 @@ pub async fn outcomes(connection: &mut AnyConnection, campaign: CampaignId) -> R
                    FROM survey_case c
                    JOIN application a ON a.id = c.application_id
                    LEFT JOIN response r ON r.case_id = c.id
-                   WHERE a.campaign_id = $1) AS outcome
+                   WHERE a.campaign_id = $1 AND c.is_sampled = 1) AS outcome
                GROUP BY code, segment, mode, wave, disposition ORDER BY code, segment, mode, wave, disposition";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(campaign.0).bind(i64::from(CONFIRMATION_STEP)).fetch_all(connection).await?;
     let row = |(application, segment, mode, wave, disposition, cases): Row| {
@@ -194,11 +212,33 @@ pub async fn outcomes(connection: &mut AnyConnection, campaign: CampaignId) -> R
     rows.into_iter().map(row).collect()
 }
 
-/// The kind of user that each case of an application is, as on the list.
-pub async fn segments(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<CaseId, String>> {
-    let rows: Vec<(i64, String)> =
-        sqlx::query_as("SELECT id, segment FROM survey_case WHERE application_id = $1").bind(application.0).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(id, segment)| (CaseId(id), segment)).collect())
+/// What the list says of a case: the kind of user, and the fields that the application keeps.
+#[derive(Debug, Clone)]
+pub struct ListedFacts {
+    pub segment: String,
+    pub fields_sealed: Option<Vec<u8>>,
+}
+
+pub async fn listed_facts(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<CaseId, ListedFacts>> {
+    let rows: Vec<(i64, String, Option<Vec<u8>>)> = sqlx::query_as("SELECT id, segment, fields_sealed FROM survey_case WHERE application_id = $1")
+        .bind(application.0)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(id, segment, fields_sealed)| (CaseId(id), ListedFacts { segment, fields_sealed })).collect())
+}
+
+/// The cells that cases are in, as a mask, and whether everything has been asked that cells depend on.
+pub async fn set_cells(tx: &mut AnyConnection, cells: &[(CaseId, Membership)]) -> Result<()> {
+    if cells.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE survey_case SET cells = v.cells, quota_asked = v.asked FROM ({}) AS v WHERE survey_case.id = v.id",
+        Engine::behind(tx).rows(1, &[("id", Kind::Number), ("cells", Kind::Number), ("asked", Kind::Number)])
+    );
+    let given = set(cells.iter().map(|(case, membership)| (case.0, membership.cells, i64::from(membership.is_decided))));
+    sqlx::query(statement(sql)).bind(given).execute(tx).await?;
+    Ok(())
 }
 
 /// What a dataset tells of a case.
@@ -207,6 +247,7 @@ pub struct CaseRecord {
     pub id: CaseId,
     pub pseudonym: String,
     pub segment: String,
+    pub fields_sealed: Option<Vec<u8>>,
     pub disposition: Disposition,
     pub disposed_at: Timestamp,
     pub attempts: i64,
@@ -218,23 +259,24 @@ pub struct CaseRecord {
 
 /// The cases of an application in the order of their pseudonyms, which says nothing of the list's order.
 pub async fn records(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseRecord>> {
-    type Row = (i64, String, String, String, i64, i64, Option<i64>, Option<i64>, i64, Option<i64>);
-    let sql = "SELECT c.id, c.pseudonym, c.segment, c.disposition, c.disposed_at,
+    type Row = (i64, String, String, Option<Vec<u8>>, String, i64, i64, Option<i64>, Option<i64>, i64, Option<i64>);
+    let sql = "SELECT c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at,
                       COUNT(m.step), MIN(m.submitted_at), MAX(m.submitted_at),
                       COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at)
                FROM survey_case c
                LEFT JOIN invitation i ON i.id = c.invitation_id
                LEFT JOIN message m ON m.invitation_id = c.invitation_id AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')
-               WHERE c.application_id = $1
-               GROUP BY c.id, c.pseudonym, c.segment, c.disposition, c.disposed_at
+               WHERE c.application_id = $1 AND c.is_sampled = 1
+               GROUP BY c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at
                ORDER BY c.pseudonym";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     rows.into_iter()
-        .map(|(id, pseudonym, segment, disposition, disposed_at, attempts, first, last, delivered, opened)| {
+        .map(|(id, pseudonym, segment, fields_sealed, disposition, disposed_at, attempts, first, last, delivered, opened)| {
             Ok(CaseRecord {
                 id: CaseId(id),
                 pseudonym,
                 segment,
+                fields_sealed,
                 disposition: known("a disposition", &disposition, Disposition::from_code)?,
                 disposed_at: Timestamp(disposed_at),
                 attempts,
@@ -249,7 +291,7 @@ pub async fn records(connection: &mut AnyConnection, application: ApplicationId)
 
 /// Cases of an application by disposition.
 pub async fn by_disposition(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(Disposition, u64)>> {
-    let sql = "SELECT disposition, COUNT(*) FROM survey_case WHERE application_id = $1 GROUP BY disposition ORDER BY disposition";
+    let sql = "SELECT disposition, COUNT(*) FROM survey_case WHERE application_id = $1 AND is_sampled = 1 GROUP BY disposition ORDER BY disposition";
     let rows: Vec<(String, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     rows.into_iter().map(|(code, cases)| Ok((known("a disposition", &code, Disposition::from_code)?, u64::try_from(cases).unwrap_or(0)))).collect()
 }

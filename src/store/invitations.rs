@@ -19,19 +19,21 @@ use crate::domain::time::Timestamp;
 pub struct NewInvitation {
     pub respondent: RespondentId,
     pub link_hash: String,
-    /// `None`: nothing can be sent to this person.
+    /// `None`: nothing can be sent to this person, or not yet.
     pub next_at: Option<Timestamp>,
+    /// The part of a large list that the person was drawn into; 0: in the field from the start.
+    pub replicate: u32,
 }
 
 /// Creates the invitations of a campaign and hangs the open cases of its applications below them.
 pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[NewInvitation], applications: &[ApplicationId]) -> Result<()> {
     let engine = Engine::behind(tx);
     let sql = format!(
-        "INSERT INTO invitation (campaign_id, respondent_id, token_hash) SELECT $1, v.respondent_id, v.token_hash FROM ({}) AS v
+        "INSERT INTO invitation (campaign_id, respondent_id, token_hash, replicate) SELECT $1, v.respondent_id, v.token_hash, v.replicate FROM ({}) AS v
          RETURNING respondent_id, id",
-        engine.rows(2, &[("respondent_id", Kind::Number), ("token_hash", Kind::Text)])
+        engine.rows(2, &[("respondent_id", Kind::Number), ("token_hash", Kind::Text), ("replicate", Kind::Number)])
     );
-    let new = set(invitations.iter().map(|new| (new.respondent.0, &new.link_hash)));
+    let new = set(invitations.iter().map(|new| (new.respondent.0, &new.link_hash, new.replicate)));
     let ids: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(campaign.0).bind(new).fetch_all(&mut *tx).await?;
     let ids: HashMap<i64, i64> = ids.into_iter().collect();
     let sql = format!(
@@ -140,9 +142,7 @@ pub async fn may_send(
              WHERE (SELECT COUNT(*) FROM suppression s
                     WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2)) = 0
                AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2
-                    WHERE c.invitation_id = i.id AND c.is_open = 1
-                      AND (SELECT COUNT(*) FROM quota_cell q
-                           WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) = 0) > 0
+                    WHERE c.invitation_id = i.id AND c.is_open = 1 AND (c.cells & a.full_cells) = 0) > 0
                AND i.id";
     let among = Engine::behind(connection).is_in(3, Kind::Number);
     let ids = set(invitations.iter().map(|invitation| invitation.0));
@@ -170,17 +170,23 @@ pub struct InvitedCase {
     pub disposition: String,
     pub is_open: bool,
     pub in_field: bool,
-    /// The total or the case's own cell has reached its target.
-    pub is_cell_full: bool,
+    pub fields_sealed: Option<Vec<u8>>,
+    /// The cells that it is in, as far as they are known: bit `n` for cell `n`.
+    pub cells: i64,
+    /// Everything has been asked that cells depend on.
+    pub quota_asked: bool,
+    /// Of its cells, those that have reached their targets.
+    pub full_cells: i64,
+    /// Of these, those in which no answers are taken any more.
+    pub closed_cells: i64,
 }
 
 /// The cases under these invitations, in the order in which they are asked.
 pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<InvitedCase>> {
     let sql = format!(
         "SELECT c.id, c.invitation_id, c.application_id, c.segment, a.category, a.subject, a.questionnaire_id, a.field_closes_at,
-                c.disposition, c.is_open, a.state,
-                (SELECT COUNT(*) FROM quota_cell q
-                 WHERE q.application_id = c.application_id AND q.segment IN ('*', c.segment) AND q.completes >= q.target) AS full_cells
+                c.disposition, c.is_open, a.state, c.fields_sealed, c.cells, c.quota_asked,
+                c.cells & a.full_cells AS full_cells, c.cells & a.closed_cells AS closed_cells
          FROM survey_case c JOIN application a ON a.id = c.application_id
          WHERE c.invitation_id {} ORDER BY c.invitation_id, a.code",
         Engine::behind(connection).is_in(1, Kind::Number)
@@ -201,7 +207,11 @@ pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationI
             disposition: row.try_get("disposition")?,
             is_open: row.try_get::<i64, _>("is_open")? == 1,
             in_field: row.try_get::<String, _>("state")? == "in_field",
-            is_cell_full: row.try_get::<i64, _>("full_cells")? > 0,
+            fields_sealed: row.try_get("fields_sealed")?,
+            cells: row.try_get("cells")?,
+            quota_asked: row.try_get::<i64, _>("quota_asked")? == 1,
+            full_cells: row.try_get("full_cells")?,
+            closed_cells: row.try_get("closed_cells")?,
         })
     };
     rows.into_iter().map(case).collect()

@@ -19,6 +19,7 @@ pub mod programmes;
 pub mod quotas;
 pub mod rates;
 pub mod receipts;
+pub mod replicates;
 pub mod replies;
 pub mod responses;
 pub mod sets;

@@ -1,73 +1,164 @@
-//! Quota cells (invariant I4: completes never exceed a target).
+//! Quota cells and the places kept in them (invariant I4: completes never exceed a hard target).
 
 use sqlx::AnyConnection;
 
-use super::Result;
+use super::{Result, StoreError, WriteTx, known};
 use crate::domain::ids::{ApplicationId, CaseId};
-use crate::domain::quota::QuotaPlan;
+use crate::domain::questionnaire::Condition;
+use crate::domain::quota::{self, CellKind, QuotaPlan};
 use crate::domain::segment::Segment;
+use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
+    /// 0 is the total.
+    pub number: u32,
     /// `*` for the total.
-    pub segment: String,
+    pub name: String,
+    pub kind: CellKind,
     pub target: u32,
     pub completes: u32,
 }
 
-pub async fn set(tx: &mut AnyConnection, application: ApplicationId, plan: &QuotaPlan) -> Result<()> {
-    let total = (Segment::TOTAL.to_owned(), plan.total);
-    for (segment, target) in [total].into_iter().chain(plan.cells.iter().map(|(s, &t)| (s.as_str().to_owned(), t))) {
-        let sql = "INSERT INTO quota_cell (application_id, segment, target) VALUES ($1, $2, $3)";
-        sqlx::query(sql).bind(application.0).bind(segment).bind(i64::from(target)).execute(&mut *tx).await?;
+impl Cell {
+    /// Its bit in masks.
+    pub fn bit(&self) -> i64 {
+        1 << self.number
     }
-    Ok(())
+
+    pub fn is_full(&self) -> bool {
+        self.completes >= self.target
+    }
+}
+
+pub async fn set(tx: &mut AnyConnection, application: ApplicationId, plan: &QuotaPlan) -> Result<()> {
+    let total = (Segment::TOTAL, "true", plan.total_kind, plan.total);
+    let cells = plan.cells.iter().map(|cell| (cell.name.as_str(), cell.condition.source(), cell.kind, cell.target));
+    let mut full = (0, 0);
+    for ((name, condition, kind, target), number) in [total].into_iter().chain(cells).zip(0i64..) {
+        let sql = "INSERT INTO quota_cell (application_id, number, name, condition, kind, target) VALUES ($1, $2, $3, $4, $5, $6)";
+        sqlx::query(sql)
+            .bind(application.0)
+            .bind(number)
+            .bind(name.to_owned())
+            .bind(condition.to_owned())
+            .bind(kind.as_str())
+            .bind(i64::from(target))
+            .execute(&mut *tx)
+            .await?;
+        if target == 0 {
+            full.0 |= 1 << number;
+            full.1 |= i64::from(kind != CellKind::Soft) << number;
+        }
+    }
+    mark_full(tx, application, full.0, full.1).await
+}
+
+/// The plan as it was launched.
+pub async fn plan(connection: &mut AnyConnection, application: ApplicationId) -> Result<QuotaPlan> {
+    let sql = "SELECT name, condition, kind, target FROM quota_cell WHERE application_id = $1 ORDER BY number";
+    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    let mut cells = Vec::with_capacity(rows.len());
+    for (name, condition, kind, target) in rows {
+        let condition = Condition::parse(&condition).map_err(|value| StoreError::Unreadable { what: "a cell's condition", value })?;
+        cells.push(quota::Cell { name, condition, kind: known("a cell's kind", &kind, CellKind::parse)?, target: number(target) });
+    }
+    let total = if cells.is_empty() { None } else { Some(cells.remove(0)) };
+    let (total, total_kind) = total.map_or((0, CellKind::Hard), |total| (total.target, total.kind));
+    Ok(QuotaPlan { total, total_kind, cells })
 }
 
 pub async fn cells(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<Cell>> {
-    let sql = "SELECT segment, target, completes FROM quota_cell WHERE application_id = $1 ORDER BY segment";
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
-    let number = |n| u32::try_from(n).unwrap_or(0);
-    Ok(rows.into_iter().map(|(segment, target, completes)| Cell { segment, target: number(target), completes: number(completes) }).collect())
+    let sql = "SELECT number, name, kind, target, completes FROM quota_cell WHERE application_id = $1 ORDER BY number";
+    let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    let cell = |(at, name, kind, target, completes): (i64, String, String, i64, i64)| {
+        Ok(Cell {
+            number: number(at),
+            name,
+            kind: known("a cell's kind", &kind, CellKind::parse)?,
+            target: number(target),
+            completes: number(completes),
+        })
+    };
+    rows.into_iter().map(cell).collect()
 }
 
-/// Counts one complete for the total and the segment's cell, if each has room. False: one is full; the caller must then roll back to its savepoint
-/// or commit nothing of the count, for which it uses [`release`].
-pub async fn take_place(tx: &mut AnyConnection, application: ApplicationId, segment: &str) -> Result<bool> {
-    let cells = "SELECT COUNT(*) FROM quota_cell WHERE application_id = $1 AND segment IN ('*', $2)";
-    let wanted: i64 = sqlx::query_scalar(cells).bind(application.0).bind(segment.to_owned()).fetch_one(&mut *tx).await?;
+fn number(n: i64) -> u32 {
+    u32::try_from(n).unwrap_or(0)
+}
+
+/// The cells of an application, for this transaction alone until it ends.
+pub async fn lock(tx: &mut WriteTx, application: ApplicationId) -> Result<Vec<Cell>> {
+    let sql = format!("SELECT number FROM quota_cell WHERE application_id = $1 AND number = 0{}", tx.engine().for_update());
+    sqlx::query(super::dialect::statement(sql)).bind(application.0).fetch_all(&mut **tx).await?;
+    cells(tx, application).await
+}
+
+/// Counts one complete in each cell of a mask.
+pub async fn count(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> Result<()> {
     let sql = "UPDATE quota_cell SET completes = completes + 1
-               WHERE application_id = $1 AND segment IN ('*', $2) AND completes < target RETURNING segment";
-    let taken: Vec<String> = sqlx::query_scalar(sql).bind(application.0).bind(segment.to_owned()).fetch_all(&mut *tx).await?;
-    if i64::try_from(taken.len()).unwrap_or(0) == wanted && wanted > 0 {
-        return Ok(true);
-    }
-    for segment in taken {
-        release(tx, application, &segment).await?;
-    }
-    Ok(false)
+               WHERE application_id = $1 AND ((CAST(1 AS BIGINT) << CAST(number AS INTEGER)) & $2) <> 0";
+    sqlx::query(sql).bind(application.0).bind(mask).execute(&mut **tx).await?;
+    Ok(())
 }
 
-async fn release(tx: &mut AnyConnection, application: ApplicationId, segment: &str) -> Result<()> {
-    let sql = "UPDATE quota_cell SET completes = completes - 1 WHERE application_id = $1 AND segment = $2";
-    sqlx::query(sql).bind(application.0).bind(segment.to_owned()).execute(tx).await?;
+/// Cells have reached their targets: nobody in `full` is contacted any more, and no answers are taken in `closed`.
+pub async fn mark_full(tx: &mut AnyConnection, application: ApplicationId, full: i64, closed: i64) -> Result<()> {
+    if full == 0 {
+        return Ok(());
+    }
+    let sql = "UPDATE application SET full_cells = full_cells | $2, closed_cells = closed_cells | $3 WHERE id = $1";
+    sqlx::query(sql).bind(application.0).bind(full).bind(closed).execute(tx).await?;
     Ok(())
+}
+
+/// The places that others than this case hold now: the mask of each.
+pub async fn held_by_others(connection: &mut AnyConnection, application: ApplicationId, case: CaseId, now: Timestamp) -> Result<Vec<i64>> {
+    let sql = "SELECT h.cells FROM quota_hold h JOIN survey_case c ON c.id = h.case_id AND c.is_open = 1
+               WHERE h.application_id = $1 AND h.case_id <> $2 AND h.expires_at > $3";
+    Ok(sqlx::query_scalar(sql).bind(application.0).bind(case.0).bind(now.0).fetch_all(connection).await?)
+}
+
+/// Keeps a place for a case, or keeps it longer.
+pub async fn hold(tx: &mut AnyConnection, application: ApplicationId, case: CaseId, mask: i64, until: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO quota_hold (case_id, application_id, cells, expires_at) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (case_id) DO UPDATE SET cells = excluded.cells, expires_at = excluded.expires_at";
+    sqlx::query(sql).bind(case.0).bind(application.0).bind(mask).bind(until.0).execute(tx).await?;
+    Ok(())
+}
+
+pub async fn release(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
+    sqlx::query("DELETE FROM quota_hold WHERE case_id = $1").bind(case.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Forgets the places whose time is over; returns how many there were.
+pub async fn forget_expired(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
+    Ok(sqlx::query("DELETE FROM quota_hold WHERE expires_at <= $1").bind(now.0).execute(tx).await?.rows_affected())
 }
 
 /// Applications in the field whose total is reached.
 pub async fn full_applications(connection: &mut AnyConnection) -> Result<Vec<ApplicationId>> {
-    let sql = "SELECT a.id FROM application a JOIN quota_cell q ON q.application_id = a.id AND q.segment = '*'
-               WHERE a.state = 'in_field' AND q.completes >= q.target ORDER BY a.id";
-    let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    let ids: Vec<i64> =
+        sqlx::query_scalar("SELECT id FROM application WHERE state = 'in_field' AND (full_cells & 1) <> 0 ORDER BY id").fetch_all(connection).await?;
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
-/// Open cases of applications in the field whose own cell is full: they cannot be counted any more.
+/// Open cases of applications in the field that no cell will count any more: who has not begun, or has been asked all that cells depend on. (Where the
+/// total is full the application itself closes.)
 pub async fn cases_of_full_cells(connection: &mut AnyConnection) -> Result<Vec<CaseId>> {
-    let sql = "SELECT c.id FROM survey_case c
-               JOIN application a ON a.id = c.application_id AND a.state = 'in_field'
-               JOIN quota_cell q ON q.application_id = c.application_id AND q.segment = c.segment
-               WHERE c.is_open = 1 AND q.completes >= q.target ORDER BY c.id";
+    let sql = "SELECT c.id FROM application a
+               JOIN survey_case c ON c.application_id = a.id AND c.is_open = 1
+               WHERE a.state = 'in_field' AND (a.closed_cells & -2) <> 0 AND (c.cells & a.closed_cells & -2) <> 0
+                 AND (c.quota_asked = 1 OR c.disposition <> '2.12') ORDER BY c.id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(CaseId).collect())
+}
+
+/// The open cases of an application that are in a full cell.
+pub async fn open_in_full_cells(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
+    let sql = "SELECT c.id FROM survey_case c JOIN application a ON a.id = c.application_id
+               WHERE c.application_id = $1 AND c.is_open = 1 AND (c.cells & a.closed_cells) <> 0 ORDER BY c.id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }

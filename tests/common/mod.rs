@@ -176,7 +176,15 @@ impl TestApp {
     pub async fn launch(&self, campaign: &str, codes: &[&str], plan: &str) -> Result<LaunchReport, LaunchError> {
         let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
         let plan = PlanFile::parse(plan)?;
-        let request = LaunchRequest { code: campaign, applications: &applications, plan: &plan, gateway: "simulator", budget: None, dry_run: false };
+        let request = LaunchRequest {
+            code: campaign,
+            applications: &applications,
+            plan: &plan,
+            gateway: "simulator",
+            budget: None,
+            seed: None,
+            dry_run: false,
+        };
         campaign::launch(&self.installation, &request).await
     }
 

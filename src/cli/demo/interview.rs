@@ -66,6 +66,7 @@ pub async fn open_links(world: &World) -> Result<Vec<String>> {
         plan: world.plan_file(),
         gateway: super::world::ROUTE,
         budget: None,
+        seed: None,
         dry_run: false,
     };
     campaign::launch(installation, &launch).await?;

@@ -56,6 +56,13 @@ pub struct Report {
     /// Complete and partial responses that went through too fast for their application's median, and those that gave the same point throughout.
     pub speeding: u64,
     pub straight_lining: u64,
+    /// People who were let go because their cell was full (AAPOR 4.8).
+    pub quota_filled: u64,
+    /// Replicates of large lists: drawn, and of these released.
+    pub replicates: u64,
+    pub replicates_released: u64,
+    /// Cells of each application by their names, with completes and targets.
+    pub cells: BTreeMap<String, Vec<(String, u32, u32)>>,
 }
 
 #[derive(Serialize)]
@@ -78,14 +85,23 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
     let record = world.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
+    let (mut quota_filled, mut replicates, mut replicates_released, mut cells) = (0, 0, 0, BTreeMap::new());
     let mut outcome_rates = BTreeMap::new();
     for code in World::campaign_codes() {
         let all = campaign::rates(&world.installation, code, campaign::By::Application).await?.swap_remove(0);
         outcome_rates.insert(code, all.rates.into_iter().map(|(name, rate)| (name, rate.map(four_places))).collect());
-        for application in campaign::status(&world.installation, code).await?.applications {
+        let status = campaign::status(&world.installation, code).await?;
+        replicates += status.replicates_released + status.replicates_held_back;
+        replicates_released += status.replicates_released;
+        for application in status.applications {
+            quota_filled += application.dispositions.iter().filter(|(name, _)| name.starts_with("4.8")).map(|(_, cases)| cases).sum::<u64>();
+            let of_hard = |cell: &&campaign::CellStatus| cell.kind != "soft";
             over_quota += application.completed.saturating_sub(u64::from(application.target));
-            over_quota += application.cells.iter().map(|cell| u64::from(cell.completed.saturating_sub(cell.target))).sum::<u64>();
+            over_quota += application.cells.iter().filter(of_hard).map(|cell| u64::from(cell.completed.saturating_sub(cell.target))).sum::<u64>();
             in_doubt_left += application.in_doubt;
+            let of_cells =
+                application.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (cell.segment.clone(), cell.completed, cell.target));
+            cells.insert(application.code.clone(), of_cells.collect());
             if let Some(folder) = &application.dataset {
                 dataset::verify(Path::new(folder))?;
                 verified += 1;
@@ -137,6 +153,10 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
         web_call_backs: around.web_call_backs,
         speeding: around.flagged.0,
         straight_lining: around.flagged.1,
+        quota_filled,
+        replicates,
+        replicates_released,
+        cells,
     })
 }
 

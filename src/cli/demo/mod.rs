@@ -133,5 +133,11 @@ fn show(report: &Report) {
         "Consent: {} agreed to the privacy notice, {} withdrew; {} asked on the page to be called. Flagged and kept: {} speeding, {} straight-lining",
         report.consents, report.consents_withdrawn, report.web_call_backs, report.speeding, report.straight_lining
     );
+    let cells = report
+        .cells
+        .iter()
+        .flat_map(|(code, cells)| cells.iter().map(move |(name, completed, target)| format!("{code} {name} {completed}/{target}")));
+    println!("Quota cells by list and by answers: {}; {} let go politely", cells.collect::<Vec<_>>().join(", "), report.quota_filled);
+    println!("Replicates of large lists: {} of {} were needed", report.replicates_released, report.replicates);
     println!("{:.1} s", report.wall_seconds);
 }

@@ -21,7 +21,7 @@ pub struct Played {
 /// Plays until every campaign is closed. `progress` is told the days gone by and all of them.
 pub async fn play(world: &World, progress: &mut dyn FnMut(u64, u64)) -> Result<Played> {
     let dispatcher = Dispatcher::new(world.installation.clone());
-    let last_day = deadline::next_due(&world.installation).await?.unwrap_or(world.now());
+    let last_day = deadline::last_due(&world.installation).await?.unwrap_or(world.now());
     let days = |until: Timestamp| until.since(world.began_at).as_secs() / 86_400;
     let mut settled = 0;
     loop {

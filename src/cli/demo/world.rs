@@ -104,7 +104,8 @@ impl World {
         let mut lines = Vec::new();
         for (code, applications) in CAMPAIGNS {
             let applications: Vec<String> = applications.iter().map(|code| (*code).to_owned()).collect();
-            let request = LaunchRequest { code, applications: &applications, plan: &self.plan_file, gateway: ROUTE, budget: None, dry_run: false };
+            let request =
+                LaunchRequest { code, applications: &applications, plan: &self.plan_file, gateway: ROUTE, budget: None, seed: None, dry_run: false };
             let report = campaign::launch(&self.installation, &request).await?;
             lines.push(format!(
                 "{code}: {} people ({} by telephone only), at most {} parts or {:.2} {}",
@@ -160,6 +161,7 @@ fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Co
         ("GATEWAY__FIRST__FILE", "gateways/kannel.toml".to_owned()),
         ("GATEWAY__FIRST__RATE_PER_SECOND", RATE.to_string()),
         ("ROUTE__DEMO__GATEWAYS", format!("{FIRST}, {GATEWAY}")),
+        ("QUOTA__EXPECTED_RESPONSE_RATE", "0.7".to_owned()),
         // One at a time: virtual time then stands still while a message is under way.
         ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
     ];

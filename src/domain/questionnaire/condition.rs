@@ -1,6 +1,6 @@
 //! Conditions over earlier answers, in the Common Expression Language (<https://cel.dev>): `sat1 <= 4 && category == "brand"`.
 //!
-//! A condition may name items by their id and the facts `category`, `segment` and `mode`. An answer is a number, a text (an option's code, a day
+//! A condition may name items by their id, the facts `category`, `segment` and `mode`, and the list fields that the questionnaire declares. An answer is a number, a text (an option's code, a day
 //! as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` where none was given. What cannot be compared (a number with «not applicable», anything with
 //! no answer) does not hold.
 

@@ -34,6 +34,9 @@ struct QuestionnaireFile {
     version: u32,
     title: Text,
     introduction: Text,
+    /// Fields of lists that conditions look at, beside `category`, `segment` and `mode`; the application keeps them under these names.
+    #[serde(default)]
+    list_fields: Vec<String>,
     /// The ends of every scale that does not set its own.
     scale: Option<ScaleFile>,
     #[serde(rename = "page")]
@@ -196,7 +199,14 @@ impl Questionnaire {
             }
             pages.push(Page { title: page.title, show_if, items });
         }
-        let questionnaire = Questionnaire { code: file.code, version: file.version, title: file.title, introduction: file.introduction, pages };
+        let questionnaire = Questionnaire {
+            code: file.code,
+            version: file.version,
+            title: file.title,
+            introduction: file.introduction,
+            list_fields: file.list_fields,
+            pages,
+        };
         if !questionnaire.items().any(Item::asks) {
             return wrong("page", "the questionnaire asks nothing; add an item");
         }

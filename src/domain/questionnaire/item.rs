@@ -147,6 +147,11 @@ pub struct Range {
 }
 
 impl Item {
+    /// Is it answered with something that can be counted and compared, which free text cannot?
+    pub fn is_coded(&self) -> bool {
+        !matches!(self.kind, ItemKind::Info | ItemKind::Open { .. })
+    }
+
     /// Is there anything to answer?
     pub fn asks(&self) -> bool {
         !matches!(self.kind, ItemKind::Info)

@@ -14,9 +14,10 @@ mod piping;
 mod review;
 
 pub use answer::{Answer, AnswerProblem};
-pub use condition::Condition;
+pub use condition::{Condition, FACTS};
 pub use file::QuestionnaireError;
 pub use item::{Choice, Choosable, Item, ItemKind, Latent, Range, Scale, Take};
+pub use names::is_field_name;
 pub use path::{Completion, Facts, Path};
 pub use piping::Piped;
 pub use review::{Finding, Weight, review};
@@ -30,6 +31,8 @@ pub struct Questionnaire {
     pub version: u32,
     pub title: Text,
     pub introduction: Text,
+    /// Fields of lists that conditions look at; the application must keep them.
+    pub list_fields: Vec<String>,
     pub pages: Vec<Page>,
 }
 

@@ -7,9 +7,18 @@ use super::file::{QuestionnaireError, wrong};
 use super::piping::placeholders;
 use super::{ItemKind, Questionnaire};
 
+/// A list field's name in conditions: small letters, digits, `_`, beginning with a letter, at most 20.
+pub fn is_field_name(name: &str) -> bool {
+    let is_good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    name.len() <= 20 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(is_good)
+}
+
 impl Questionnaire {
     /// Each name stands once; conditions and texts look only at what is known by then.
     pub(super) fn check_names(&self) -> Result<(), QuestionnaireError> {
+        if let Some(name) = self.list_fields.iter().find(|name| !is_field_name(name) || FACTS.contains(&name.as_str())) {
+            return wrong("list_fields", format!("{name} is taken or no name: use small letters, digits and «_», at most 20"));
+        }
         let (mut ids, mut variables, mut earlier) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (number, page) in self.pages.iter().enumerate() {
             if let Some(condition) = &page.show_if {
@@ -17,7 +26,7 @@ impl Questionnaire {
             }
             for item in &page.items {
                 let place = format!("item {}", item.id);
-                if FACTS.contains(&item.id.as_str()) {
+                if FACTS.contains(&item.id.as_str()) || self.list_fields.contains(&item.id) {
                     return wrong(place, "this name is taken: conditions call a fact so");
                 }
                 if !ids.insert(item.id.as_str()) {
@@ -55,11 +64,16 @@ impl Questionnaire {
         }
         for name in condition.names() {
             let name = name.as_str();
-            if FACTS.contains(&name) || own == Some(name) {
+            if FACTS.contains(&name) || self.list_fields.iter().any(|field| field == name) || own == Some(name) {
                 continue;
             }
             match self.item(name) {
-                None => return wrong(place, format!("«{source}» looks at {name}, which is no item and no fact ({})", FACTS.join(", "))),
+                None => {
+                    return wrong(
+                        place,
+                        format!("«{source}» looks at {name}, which is no item, no fact ({}) and none of list_fields", FACTS.join(", ")),
+                    );
+                }
                 Some(item) if matches!(item.kind, ItemKind::Open { .. }) => {
                     return wrong(place, format!("«{source}» looks at {name}, which is free text; ask with options instead"));
                 }

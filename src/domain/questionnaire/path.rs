@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::condition::Values;
-use super::{Answer, Item, Questionnaire};
+use super::{Answer, Condition, Item, Questionnaire};
 
 /// What is known of a respondent beside the answers.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +12,8 @@ pub struct Facts {
     /// The list's word for the kind of user; empty: none.
     pub segment: String,
     pub mode: String,
+    /// The list fields that the application keeps.
+    pub fields: BTreeMap<String, String>,
 }
 
 /// The pages and items that are asked, in their order.
@@ -21,6 +23,8 @@ pub struct Path<'q> {
     /// An answer says that this is no user of the subject (AAPOR 4.1).
     pub is_screened_out: bool,
     answered: Vec<&'q str>,
+    questionnaire: &'q Questionnaire,
+    values: Values,
 }
 
 /// What the answers of a response amount to.
@@ -41,7 +45,8 @@ impl Questionnaire {
         for (name, value) in [("category", &facts.category), ("segment", &facts.segment), ("mode", &facts.mode)] {
             values.text(name, value);
         }
-        let mut path = Path { pages: Vec::new(), is_screened_out: false, answered: Vec::new() };
+        facts.fields.iter().for_each(|(name, value)| values.text(name, value));
+        let (mut pages, mut is_screened_out, mut answered) = (Vec::new(), false, Vec::new());
         for (number, page) in self.pages.iter().enumerate() {
             // Conditions look at earlier pages only: a page is decided about as a whole.
             let is_shown = page.show_if.as_ref().is_none_or(|condition| condition.holds(&values));
@@ -50,15 +55,15 @@ impl Questionnaire {
             for item in &items {
                 if let Some(answer) = answers.get(&item.id) {
                     answer.tell(item, &mut values);
-                    path.answered.push(&item.id);
+                    answered.push(item.id.as_str());
                 }
             }
-            path.is_screened_out |= items.iter().filter_map(|item| item.screen_out_if.as_ref()).any(|condition| condition.holds(&values));
+            is_screened_out |= items.iter().filter_map(|item| item.screen_out_if.as_ref()).any(|condition| condition.holds(&values));
             if !items.is_empty() {
-                path.pages.push((number, items));
+                pages.push((number, items));
             }
         }
-        path
+        Path { pages, is_screened_out, answered, questionnaire: self, values }
     }
 }
 
@@ -69,6 +74,19 @@ impl<'q> Path<'q> {
 
     fn is_answered(&self, item: &Item) -> bool {
         self.answered.contains(&item.id.as_str())
+    }
+
+    /// Does a condition hold by what is known so far?
+    pub fn meets(&self, condition: &Condition) -> bool {
+        condition.holds(&self.values)
+    }
+
+    /// Is all known that there will be to know of a name? An item has been answered, or its page has gone by; whatever is no item is known from the start.
+    pub fn is_past(&self, name: &str) -> bool {
+        let page = self.questionnaire.pages.iter().position(|page| page.items.iter().any(|item| item.id == name));
+        // What stands on a page is settled by the pages before it.
+        let has_gone_by = |page: usize| page < self.reached() || (page == self.reached() && !self.asks(name));
+        page.is_none_or(|page| self.answered.contains(&name) || has_gone_by(page) || self.completion() == Completion::Complete)
     }
 
     pub fn asks(&self, id: &str) -> bool {

@@ -219,7 +219,7 @@ mod tests {
     fn what_cannot_be_is_refused_with_its_place() {
         for (from, to, said) in [
             ("show_if = \"sat1 <= 2\"", "show_if = \"paid <= 2\"", "page 3: «paid <= 2» looks at paid, which is not answered yet"),
-            ("show_if = \"sat1 <= 2\"", "show_if = \"sat9 <= 2\"", "sat9, which is no item and no fact"),
+            ("show_if = \"sat1 <= 2\"", "show_if = \"sat9 <= 2\"", "sat9, which is no item, no fact"),
             ("show_if = \"sat1 <= 2\"", "show_if = \"sat1 <=\"", "page 3: show_if «sat1 <=» cannot be read"),
             ("'price' in why", "why2('price')", "item paid: «why2('price')» calls why2"),
             ("{answer:use}使用", "{answer:paid}使用", "item why: {answer:paid} names nothing"),

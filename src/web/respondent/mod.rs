@@ -60,6 +60,7 @@ async fn show(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(que
         (finished @ Screen::Finished(_), _) => finished,
         (_, Some("later")) => Screen::Noted(site.collector.noted_later(&bundle).await.map_err(failure)?),
         (_, Some("call")) => Screen::Noted(Noted::Call),
+        (_, Some("held")) => Screen::Noted(Noted::Held),
         (screen, _) => screen,
     };
     Ok(render(&site, &bundle, &code, language, screen, None))
@@ -74,8 +75,10 @@ async fn begin(
     let code = checked(&code)?;
     let failure = |error| Failure::of_collect(&site, error);
     let language = language_of(&query).unwrap_or_default();
-    site.collector.begin(code, language, text(&form, "notice")?).await.map_err(failure)?;
-    Ok(back_to(code, language, None))
+    match site.collector.begin(code, language, text(&form, "notice")?).await.map_err(failure)? {
+        Saved::Held => Ok(noted(code, language, "held")),
+        _ => Ok(back_to(code, language, None)),
+    }
 }
 
 async fn answers(
@@ -95,6 +98,7 @@ async fn answers(
     let sent = SentPage { case, page, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
     match site.collector.save_page(code, &sent).await.map_err(failure)? {
         Saved::GoOn => Ok(back_to(code, language, Some(page + 1)).into_response()),
+        Saved::Held => Ok(noted(code, language, "held").into_response()),
         Saved::NotAskable => Ok(back_to(code, language, None).into_response()),
         Saved::Problems(problems) => {
             let bundle = site.collector.open(code).await.map_err(failure)?;

@@ -250,6 +250,7 @@ impl<'a> EndPage<'a> {
         let (heading, text) = match noted {
             Noted::Later(_) => w.noted_later,
             Noted::Call => w.noted_call,
+            Noted::Held => w.held,
         };
         let mut texts = vec![text.to_owned()];
         if let Noted::Later(Some(reminder)) = noted {

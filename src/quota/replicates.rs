@@ -1,0 +1,99 @@
+//! Puts replicates into the field as the response rate shows the need.
+
+use std::time::Duration;
+
+use crate::campaign::read_plan;
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
+use crate::domain::ids::{ApplicationId, CampaignId};
+use crate::domain::replicates::{is_urgent, look_again_after, needed};
+use crate::domain::time::Timestamp;
+use crate::domain::zones::Zones;
+use crate::installation::Installation;
+use crate::store::applications::{self, ApplicationState};
+use crate::store::campaigns;
+use crate::store::invitations::{self, NextStep};
+use crate::store::replicates::{self, Replicate};
+use crate::store::{StoreError, WriteTx, quotas};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    #[error("the plan of campaign {code}, as launched, cannot be read: {error}")]
+    Plan { code: String, error: ContactPlanError },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Looks at what is due to be looked at; returns how many replicates went into the field.
+pub async fn release_due(installation: &Installation) -> Result<u32, ReleaseError> {
+    let due = replicates::due(&mut *installation.store.read().await?, installation.clock.now()).await?;
+    let mut released = 0;
+    for (campaign, first) in due {
+        released += look(installation, campaign, first).await?;
+    }
+    Ok(released)
+}
+
+/// When the next look is due.
+pub async fn next_look(installation: &Installation) -> Result<Option<Timestamp>, StoreError> {
+    replicates::next_look(&mut *installation.store.read().await?).await
+}
+
+async fn look(installation: &Installation, campaign: CampaignId, first: ApplicationId) -> Result<u32, ReleaseError> {
+    let now = installation.clock.now();
+    let mut tx = installation.store.write().await?;
+    let launched = campaigns::get(&mut tx, campaign).await?;
+    let plan = read_plan(&launched.plan).map_err(|error| ReleaseError::Plan { code: launched.code.clone(), error })?;
+    let all = replicates::of_list(&mut tx, campaign, first).await?;
+    let held_back: Vec<&Replicate> = all.iter().filter(|replicate| replicate.released_at.is_none()).collect();
+    let maturity = maturity(&all, plan.length(), now);
+    let (mut wanted, mut time_left) = (0, None::<Duration>);
+    for id in replicates::applications_of_list(&mut tx, campaign, first).await? {
+        let application = applications::get(&mut tx, id).await?;
+        if application.state != ApplicationState::InField {
+            continue;
+        }
+        let left = application.field_closes_at.map_or(Duration::ZERO, |closes| closes.since(now));
+        time_left = Some(time_left.map_or(left, |shortest| shortest.min(left)));
+        let mut standing = replicates::standing(&mut tx, application.id).await?;
+        standing.target = quotas::cells(&mut tx, application.id).await?.first().map_or(0, |total| total.target);
+        standing.replicates = u32::try_from(held_back.len()).unwrap_or(u32::MAX);
+        standing.maturity = maturity;
+        wanted = wanted.max(needed(&standing, installation.config.expected_response_rate, is_urgent(left, plan.length())));
+    }
+    let mut released = 0;
+    for replicate in held_back.iter().take(wanted as usize) {
+        released += u32::from(release(&mut tx, campaign, &plan, replicate, now).await?);
+    }
+    let left = u32::try_from(held_back.len()).unwrap_or(u32::MAX).saturating_sub(released);
+    let again = look_again_after(time_left.unwrap_or_default(), plan.length(), left);
+    replicates::look_again(&mut tx, campaign, first, now + again).await?;
+    tx.commit().await?;
+    if released > 0 {
+        tracing::info!(campaign = launched.code, released, held_back = left, "replicates went into the field");
+    }
+    Ok(released)
+}
+
+/// How far the people of released replicates are through the plan, on average.
+fn maturity(replicates: &[Replicate], plan: Duration, now: Timestamp) -> f64 {
+    let (mut people, mut gone) = (0.0, 0.0);
+    for replicate in replicates {
+        let Some(at) = replicate.released_at else { continue };
+        people += f64::from(replicate.people);
+        gone += f64::from(replicate.people) * (now.since(at).as_secs_f64() / plan.as_secs_f64().max(1.0)).min(1.0);
+    }
+    if people > 0.0 { gone / people } else { 0.0 }
+}
+
+async fn release(tx: &mut WriteTx, campaign: CampaignId, plan: &ContactPlan, replicate: &Replicate, now: Timestamp) -> Result<bool, ReleaseError> {
+    let people = replicates::people_of(tx, campaign, replicate).await?;
+    if !replicates::release(tx, campaign, replicate, &people, now).await? {
+        return Ok(false);
+    }
+    let first = |person: &replicates::HeldBack| {
+        let zones = person.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
+        NextStep { id: person.invitation, step: 0, at: plan.first_contact(now, &zones, &person.phone_hash) }
+    };
+    invitations::set_next(tx, &people.iter().map(first).collect::<Vec<_>>()).await?;
+    Ok(true)
+}

@@ -1,0 +1,142 @@
+//! Replicates of lists: which are in the field, and who is in those that are not.
+
+use sqlx::AnyConnection;
+
+use super::Result;
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
+use crate::domain::ids::{ApplicationId, CampaignId, InvitationId};
+use crate::domain::replicates::Standing;
+use crate::domain::time::Timestamp;
+
+/// A part of the people of applications that share a list, in a campaign.
+#[derive(Debug, Clone, Copy)]
+pub struct Replicate {
+    /// Unique in the campaign, counted from 1.
+    pub number: u32,
+    /// The first of the applications that share the list.
+    pub application: ApplicationId,
+    pub people: u32,
+    pub released_at: Option<Timestamp>,
+}
+
+pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, replicates: &[Replicate], look_at: Timestamp) -> Result<()> {
+    let columns = [("number", Kind::Number), ("application_id", Kind::Number), ("people", Kind::Number), ("released_at", Kind::Number)];
+    let sql = format!(
+        "INSERT INTO replicate (campaign_id, number, application_id, people, released_at, look_at)
+         SELECT $1, v.number, v.application_id, v.people, v.released_at, $2 FROM ({}) AS v",
+        Engine::behind(tx).rows(3, &columns)
+    );
+    let new = set(replicates.iter().map(|r| (r.number, r.application.0, r.people, r.released_at.map(|at| at.0))));
+    sqlx::query(statement(sql)).bind(campaign.0).bind(look_at.0).bind(new).execute(tx).await?;
+    Ok(())
+}
+
+/// Takes the cases of replicates that are held back out of the sample.
+pub async fn hold_back(tx: &mut AnyConnection, campaign: CampaignId) -> Result<()> {
+    let sql = "UPDATE survey_case SET is_sampled = 0
+               WHERE invitation_id IN (SELECT i.id FROM replicate p
+                                       JOIN invitation i ON i.campaign_id = p.campaign_id AND i.replicate = p.number
+                                       WHERE p.campaign_id = $1 AND p.released_at IS NULL)";
+    sqlx::query(sql).bind(campaign.0).execute(tx).await?;
+    Ok(())
+}
+
+/// The lists in running campaigns whose held-back replicates are to be looked at now, by the first of their applications.
+pub async fn due(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<(CampaignId, ApplicationId)>> {
+    let sql = "SELECT DISTINCT p.campaign_id, p.application_id FROM replicate p JOIN campaign c ON c.id = p.campaign_id AND c.state = 'running'
+               WHERE p.released_at IS NULL AND p.look_at <= $1 ORDER BY p.campaign_id, p.application_id";
+    let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(campaign, application)| (CampaignId(campaign), ApplicationId(application))).collect())
+}
+
+/// When the next look is due in a running campaign.
+pub async fn next_look(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(p.look_at) FROM replicate p JOIN campaign c ON c.id = p.campaign_id AND c.state = 'running' WHERE p.released_at IS NULL";
+    let at: Option<i64> = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
+}
+
+pub async fn look_again(tx: &mut AnyConnection, campaign: CampaignId, first: ApplicationId, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE replicate SET look_at = $3 WHERE campaign_id = $1 AND application_id = $2 AND released_at IS NULL";
+    sqlx::query(sql).bind(campaign.0).bind(first.0).bind(at.0).execute(tx).await?;
+    Ok(())
+}
+
+/// The replicates of a list, in their order.
+pub async fn of_list(connection: &mut AnyConnection, campaign: CampaignId, first: ApplicationId) -> Result<Vec<Replicate>> {
+    let sql = "SELECT number, people, released_at FROM replicate WHERE campaign_id = $1 AND application_id = $2 ORDER BY number";
+    let rows: Vec<(i64, i64, Option<i64>)> = sqlx::query_as(sql).bind(campaign.0).bind(first.0).fetch_all(connection).await?;
+    let replicate = |(at, people, released_at): (i64, i64, Option<i64>)| Replicate {
+        number: number(at),
+        application: first,
+        people: number(people),
+        released_at: released_at.map(Timestamp),
+    };
+    Ok(rows.into_iter().map(replicate).collect())
+}
+
+/// The applications that share the list.
+pub async fn applications_of_list(connection: &mut AnyConnection, campaign: CampaignId, first: ApplicationId) -> Result<Vec<ApplicationId>> {
+    let sql = "SELECT DISTINCT c.application_id FROM replicate p
+               JOIN invitation i ON i.campaign_id = p.campaign_id AND i.replicate = p.number
+               JOIN survey_case c ON c.invitation_id = i.id
+               WHERE p.campaign_id = $1 AND p.application_id = $2 ORDER BY c.application_id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(campaign.0).bind(first.0).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(ApplicationId).collect())
+}
+
+fn number(n: i64) -> u32 {
+    u32::try_from(n).unwrap_or(0)
+}
+
+/// How one application stands; its target, its maturity and the replicates are the caller's.
+pub async fn standing(connection: &mut AnyConnection, application: ApplicationId) -> Result<Standing> {
+    let sql = "SELECT COUNT(CASE WHEN c.is_sampled = 1 THEN 1 END),
+                      COUNT(CASE WHEN c.is_sampled = 1 AND c.is_open = 1 AND n.next_at IS NOT NULL THEN 1 END),
+                      COUNT(CASE WHEN c.is_sampled = 0 AND (c.cells & a.full_cells) = 0 THEN 1 END),
+                      COUNT(CASE WHEN c.disposition = '1.1' THEN 1 END)
+               FROM survey_case c
+               JOIN application a ON a.id = c.application_id
+               LEFT JOIN next_contact n ON n.invitation_id = c.invitation_id
+               WHERE c.application_id = $1";
+    let (released, open, held_back, completes): (i64, i64, i64, i64) = sqlx::query_as(sql).bind(application.0).fetch_one(connection).await?;
+    Ok(Standing { released: number(released), open: number(open), held_back: number(held_back), completes: number(completes), ..Standing::default() })
+}
+
+/// Somebody of a replicate that is about to go into the field.
+#[derive(Debug, Clone)]
+pub struct HeldBack {
+    pub invitation: InvitationId,
+    pub phone_hash: String,
+    pub zone: Option<String>,
+}
+
+pub async fn people_of(connection: &mut AnyConnection, campaign: CampaignId, replicate: &Replicate) -> Result<Vec<HeldBack>> {
+    let sql = "SELECT i.id, r.phone_hash, r.zone FROM invitation i JOIN respondent r ON r.id = i.respondent_id
+               WHERE i.campaign_id = $1 AND i.replicate = $2 ORDER BY i.id";
+    let rows: Vec<(i64, String, Option<String>)> =
+        sqlx::query_as(sql).bind(campaign.0).bind(i64::from(replicate.number)).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, phone_hash, zone)| HeldBack { invitation: InvitationId(id), phone_hash, zone }).collect())
+}
+
+/// Puts a replicate into the sample. False: it is there already.
+pub async fn release(tx: &mut AnyConnection, campaign: CampaignId, replicate: &Replicate, people: &[HeldBack], now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE replicate SET released_at = $3 WHERE campaign_id = $1 AND number = $2 AND released_at IS NULL";
+    let done = sqlx::query(sql).bind(campaign.0).bind(i64::from(replicate.number)).bind(now.0).execute(&mut *tx).await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let sql = format!("UPDATE survey_case SET is_sampled = 1 WHERE invitation_id {}", Engine::behind(tx).is_in(1, Kind::Number));
+    sqlx::query(statement(sql)).bind(set(people.iter().map(|p| p.invitation.0))).execute(tx).await?;
+    Ok(true)
+}
+
+/// Replicates of a campaign: in the field, and held back; and the people of the latter.
+pub async fn count(connection: &mut AnyConnection, campaign: CampaignId) -> Result<(u64, u64, u64)> {
+    let sql = "SELECT COUNT(released_at), COUNT(CASE WHEN released_at IS NULL THEN 1 END),
+                      CAST(COALESCE(SUM(CASE WHEN released_at IS NULL THEN people END), 0) AS BIGINT) FROM replicate WHERE campaign_id = $1";
+    let (released, held_back, people): (i64, i64, i64) = sqlx::query_as(sql).bind(campaign.0).fetch_one(connection).await?;
+    let number = |n| u64::try_from(n).unwrap_or(0);
+    Ok((number(released), number(held_back), number(people)))
+}
