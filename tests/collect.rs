@@ -232,7 +232,7 @@ async fn what_is_asked_for_in_the_evening_keeps_hours_and_the_due_day() {
     let link = app.link(0).await;
     let next = async || {
         let mut connection = app.installation.store.read().await.unwrap();
-        let id = fieldworkd::store::invitations::find_by_link(&mut connection, &hash(&app, &link)).await.unwrap().unwrap().id;
+        let id = fieldworkd::store::links::behind(&mut connection, &[hash(&app, &link).as_str()]).await.unwrap().into_values().next().unwrap().id;
         fieldworkd::store::invitations::next_contact(&mut connection, id).await.unwrap().unwrap().1
     };
     app.post(&format!("{link}/later"), &[("when", "evening")]).await;

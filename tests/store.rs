@@ -61,6 +61,7 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
             respondent: ids[&r.phone_hash],
             link_hash: format!("link{}", r.phone_hash),
             replicate: 0,
+            language: Default::default(),
             next_at: Some(NOW),
         })
         .collect();

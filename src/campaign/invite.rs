@@ -57,7 +57,13 @@ pub async fn invite(
         let next_at = plan.first_contact(now, &zones, &person.phone_hash).filter(|_| person.is_mobile && has_gateway);
         unreached.without_gateway += u64::from(person.is_mobile && !has_gateway);
         unreached.never_open += u64::from(person.is_mobile && has_gateway && next_at.is_none());
-        invitations.push(invitations::NewInvitation { respondent: person.respondent, link_hash: hasher.link_hash(&code), next_at, replicate: 0 });
+        invitations.push(invitations::NewInvitation {
+            respondent: person.respondent,
+            link_hash: hasher.link_hash(&code),
+            next_at,
+            replicate: 0,
+            language: person.language,
+        });
     }
     let id = campaigns::find(tx, request.code).await?.map(|c| c.id).ok_or_else(|| LaunchError::Exists(request.code.to_owned()))?;
     let seed = request.seed.map_or_else(|| sha256_hex(format!("{}\n{}", request.code, now.0).as_bytes())[..16].to_owned(), str::to_owned);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::AnyConnection;
 
+use super::shelf::Launched;
 use super::{CollectError, Collector};
 use crate::crypto::Sealer;
 use crate::domain::disposition::Disposition;
@@ -15,20 +16,21 @@ use crate::domain::questionnaire::{Answer, Facts, Path, Questionnaire};
 use crate::domain::quota::QuotaPlan;
 use crate::domain::time::Timestamp;
 use crate::installation::{open_fields, place};
-use crate::store::invitations::{self, InvitedCase, LinkedInvitation};
-use crate::store::programmes;
-use crate::store::responses::{self, StoredValue};
+use crate::store::links::{self, Linked, LinkedCase};
+use crate::store::responses::StoredValue;
 
 /// A respondent's cases under one link.
 pub struct Bundle {
-    pub invitation: LinkedInvitation,
+    /// Its cases are in [`Bundle::cases`].
+    pub invitation: Linked,
+    /// At least one.
     pub cases: Vec<BundleCase>,
-    pub programme: Programme,
+    pub programme: Arc<Programme>,
 }
 
 pub struct BundleCase {
-    pub case: InvitedCase,
-    pub questionnaire: Arc<Questionnaire>,
+    pub case: LinkedCase,
+    pub application: Arc<Launched>,
     pub answers: BTreeMap<String, Answer>,
     pub facts: Facts,
     /// Can answers be given now?
@@ -38,7 +40,7 @@ pub struct BundleCase {
 impl BundleCase {
     /// The way through the questionnaire, by the answers so far.
     pub fn path(&self) -> Path<'_> {
-        self.questionnaire.path(&self.answers, &self.facts)
+        self.application.questionnaire.path(&self.answers, &self.facts)
     }
 }
 
@@ -81,37 +83,56 @@ pub enum Finish {
 impl Collector {
     /// Looks behind a link. Changes nothing.
     pub async fn open(&self, code: &str) -> Result<Bundle, CollectError> {
-        let mut connection = self.installation.store.read().await?;
-        self.load(&mut connection, code).await
+        let hash = self.installation.keys.hasher().link_hash(code);
+        let linked = self.lookup.find(&hash).await?.ok_or(CollectError::UnknownLink)?;
+        let is_known = |case: &LinkedCase| self.shelf.application(case.application).is_some();
+        if !linked.cases.iter().all(is_known) || self.shelf.programme(linked.programme_id, linked.programme_revision).is_none() {
+            let mut connection = self.installation.store.read().await?;
+            return self.bundle(&mut connection, linked).await;
+        }
+        self.assemble(linked)
     }
 
+    /// The same inside a transaction, as it stands there.
     pub(super) async fn load(&self, connection: &mut AnyConnection, code: &str) -> Result<Bundle, CollectError> {
         let hash = self.installation.keys.hasher().link_hash(code);
-        let invitation = invitations::find_by_link(connection, &hash).await?.ok_or(CollectError::UnknownLink)?;
+        let linked = links::behind(connection, &[hash.as_str()]).await?.remove(&hash).ok_or(CollectError::UnknownLink)?;
+        self.bundle(connection, linked).await
+    }
+
+    /// Reads what is not on the shelf yet.
+    async fn bundle(&self, connection: &mut AnyConnection, linked: Linked) -> Result<Bundle, CollectError> {
+        for case in &linked.cases {
+            self.shelf.read_application(connection, case.application).await?;
+        }
+        self.shelf.read_programme(connection, linked.programme_id, linked.programme_revision).await?;
+        self.assemble(linked)
+    }
+
+    fn assemble(&self, mut linked: Linked) -> Result<Bundle, CollectError> {
         let now = self.installation.clock.now();
-        let sealer = self.installation.keys.sealer(&invitation.key_id)?;
-        let mut cases = Vec::new();
-        for case in invitations::cases_of(connection, &[invitation.id]).await? {
-            let questionnaire = self.questionnaire(connection, case.questionnaire_id).await?;
-            let stored = responses::of_case(connection, case.id).await?.map(|r| r.answers).unwrap_or_default();
-            let answers = read_answers(&sealer, &questionnaire, stored)?;
+        let mut cases = Vec::with_capacity(linked.cases.len());
+        for mut case in std::mem::take(&mut linked.cases) {
+            let application = self.shelf.application(case.application).ok_or(CollectError::UnknownLink)?;
+            let sealer = self.installation.keys.sealer(&application.key_id)?;
+            let answers = read_answers(&sealer, &application.questionnaire, std::mem::take(&mut case.answers))?;
             let facts = Facts {
-                category: case.subject.category().to_string(),
+                category: application.category.clone(),
                 segment: case.segment.clone(),
                 mode: super::save::WEB.to_owned(),
                 fields: open_fields(&sealer, case.fields_sealed.as_deref())?,
             };
-            cases.push(BundleCase { is_askable: is_askable(&case, now), case, questionnaire, answers, facts });
+            cases.push(BundleCase { is_askable: is_askable(&case, now), case, application, answers, facts });
         }
-        let programme = programmes::get(connection, invitation.programme_id).await?;
-        Ok(Bundle { invitation, cases, programme })
+        let programme = self.shelf.programme(linked.programme_id, linked.programme_revision).ok_or(CollectError::UnknownLink)?;
+        Ok(Bundle { invitation: linked, cases, programme })
     }
 }
 
 /// Can answers be given now? Where a cell is full, only by somebody who is under way and has not been asked everything yet that cells depend on: weighting
 /// needs that.
-fn is_askable(case: &InvitedCase, now: Timestamp) -> bool {
-    let is_under_way = case.disposition == Disposition::BreakOff.code() && !case.quota_asked;
+fn is_askable(case: &LinkedCase, now: Timestamp) -> bool {
+    let is_under_way = case.disposition == Disposition::BreakOff && !case.quota_asked;
     let has_room = case.closed_cells == 0 || (is_under_way && case.closed_cells & QuotaPlan::TOTAL == 0);
     case.is_open && case.in_field && case.field_closes_at > now && has_room
 }
@@ -120,7 +141,7 @@ fn is_askable(case: &InvitedCase, now: Timestamp) -> bool {
 pub fn read_answers(
     sealer: &Sealer,
     questionnaire: &Questionnaire,
-    stored: BTreeMap<String, StoredValue>,
+    stored: impl IntoIterator<Item = (String, StoredValue)>,
 ) -> Result<BTreeMap<String, Answer>, CollectError> {
     let read = |(id, value): (String, StoredValue)| match value {
         StoredValue::Sealed(sealed) => {
@@ -133,20 +154,33 @@ pub fn read_answers(
 }
 
 impl Bundle {
-    /// What to show a respondent who wants to see `wanted` (a page of the current case), or where the interview stands.
-    pub fn screen(&self, wanted: Option<usize>) -> Screen {
+    /// The ways through the questionnaires of its cases.
+    pub fn paths(&self) -> Vec<Path<'_>> {
+        self.cases.iter().map(BundleCase::path).collect()
+    }
+
+    pub fn applicant_name(&self) -> &str {
+        self.cases.first().map_or("", |case| &case.application.applicant_name)
+    }
+
+    pub(super) fn key_id(&self) -> &str {
+        self.cases.first().map_or("", |case| &case.application.key_id)
+    }
+
+    /// What to show a respondent who wants to see `wanted` (a page of the current case), or where the interview stands. `paths`: [`Bundle::paths`].
+    pub fn screen(&self, paths: &[Path<'_>], wanted: Option<usize>) -> Screen {
         let Some(current) = self.cases.iter().position(|case| case.is_askable) else {
             return Screen::Finished(self.finish());
         };
         if self.invitation.opened_at.is_none() || !self.is_agreed() {
             return Screen::Welcome;
         }
-        let path = self.cases[current].path();
+        let path = &paths[current];
         Screen::Page { case: current, page: wanted.map_or_else(|| path.reached(), |wanted| path.page_for(wanted)) }
     }
 
     fn finish(&self) -> Finish {
-        let any = |disposition: Disposition| self.cases.iter().any(|c| c.case.disposition == disposition.code());
+        let any = |disposition: Disposition| self.cases.iter().any(|c| c.case.disposition == disposition);
         if any(Disposition::Complete) {
             Finish::Thanks
         } else if any(Disposition::Refusal) {

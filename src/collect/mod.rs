@@ -6,24 +6,25 @@
 //! no HTML and sends nothing.
 
 mod bundle;
+mod lookup;
 mod save;
+mod shelf;
 mod wishes;
 
 pub use bundle::{Bundle, BundleCase, Finish, Noted, Screen, read_answers};
 pub use save::{Saved, SentPage};
 pub use wishes::{CallWhen, Later};
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::crypto::{KeyRingError, SealError};
 use crate::dispatch::DispatchError;
 use crate::domain::contact_plan::ContactPlanError;
-use crate::domain::ids::ApplicationId;
-use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
-use crate::domain::quota::QuotaPlan;
+use crate::domain::questionnaire::QuestionnaireError;
 use crate::installation::Installation;
-use crate::store::{StoreError, campaigns, quotas};
+use crate::store::StoreError;
+use lookup::Lookup;
+use shelf::Shelf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
@@ -37,6 +38,9 @@ pub enum CollectError {
     Plan { campaign: String, error: ContactPlanError },
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Of a look that served several.
+    #[error(transparent)]
+    Look(#[from] Arc<StoreError>),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
@@ -48,39 +52,13 @@ pub enum CollectError {
 /// The collection of one installation.
 pub struct Collector {
     installation: Arc<Installation>,
-    /// Launched questionnaires and quotas never change, so each is read once.
-    shelf: Mutex<Shelf>,
-}
-
-#[derive(Default)]
-struct Shelf {
-    questionnaires: HashMap<i64, Arc<Questionnaire>>,
-    quotas: HashMap<ApplicationId, Arc<QuotaPlan>>,
+    shelf: Shelf,
+    lookup: Lookup,
 }
 
 impl Collector {
     pub fn new(installation: Arc<Installation>) -> Collector {
-        Collector { installation, shelf: Mutex::default() }
-    }
-
-    async fn questionnaire(&self, connection: &mut sqlx::AnyConnection, id: i64) -> Result<Arc<Questionnaire>, CollectError> {
-        if let Some(known) = self.shelf().questionnaires.get(&id) {
-            return Ok(known.clone());
-        }
-        let source = campaigns::questionnaire_source(connection, id).await?;
-        let read = Questionnaire::parse(&source).map_err(|error| CollectError::Questionnaire { id, error })?;
-        Ok(self.shelf().questionnaires.entry(id).or_insert(Arc::new(read)).clone())
-    }
-
-    async fn quota_plan(&self, connection: &mut sqlx::AnyConnection, application: ApplicationId) -> Result<Arc<QuotaPlan>, CollectError> {
-        if let Some(known) = self.shelf().quotas.get(&application) {
-            return Ok(known.clone());
-        }
-        let plan = quotas::plan(connection, application).await?;
-        Ok(self.shelf().quotas.entry(application).or_insert(Arc::new(plan)).clone())
-    }
-
-    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        let lookup = Lookup::new(installation.store.clone());
+        Collector { installation, shelf: Shelf::default(), lookup }
     }
 }

@@ -15,7 +15,7 @@ use crate::quota::{self, Candidate, Place};
 use crate::store::cases::{self, Source};
 use crate::store::paradata::{self, PageVisit};
 use crate::store::responses::{self, NewAnswer, StoredValue};
-use crate::store::{WriteTx, applications, consents, invitations};
+use crate::store::{WriteTx, applications, consents, invitations, links};
 
 pub(super) const WEB: &str = "web";
 
@@ -74,9 +74,8 @@ impl Collector {
 
     /// Keeps a place for a case that is under way, where its cells are reserved.
     async fn hold(&self, tx: &mut WriteTx, case: &BundleCase, cells: i64, now: Timestamp) -> Result<Place, CollectError> {
-        let plan = self.quota_plan(tx, case.case.application).await?;
         let candidate = Candidate { case: case.case.id, application: case.case.application, cells };
-        Ok(quota::hold_place(tx, &plan, candidate, self.installation.config.keep_place_for, now).await?)
+        Ok(quota::hold_place(tx, &case.application.quota, candidate, self.installation.config.keep_place_for, now).await?)
     }
 
     /// Saves a page of one case. The last page completes the case, if there is room in its cells.
@@ -85,9 +84,8 @@ impl Collector {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
         let hash = self.installation.keys.hasher().link_hash(code);
-        let invitation = invitations::find_by_link(&mut tx, &hash).await?.ok_or(CollectError::UnknownLink)?.id;
-        let Some(case) = invitations::cases_of(&mut tx, &[invitation]).await?.get(case_index).map(|case| case.id) else {
-            return Err(CollectError::BadForm);
+        let Some(case) = links::case_at(&mut tx, &hash, case_index).await? else {
+            return Err(self.why_no_case(&mut tx, code).await);
         };
         // Whoever sends the same page a second time waits here, and then sees what the first one did.
         if !cases::lock_open(&mut tx, case).await? {
@@ -99,9 +97,9 @@ impl Collector {
         let items = path.on_page(page);
         if items.is_empty() {
             // Another answer, on another page or phone, has led past this page meanwhile.
-            return if page < current.questionnaire.pages.len() { Ok(Saved::NotAskable) } else { Err(CollectError::BadForm) };
+            return if page < current.application.questionnaire.pages.len() { Ok(Saved::NotAskable) } else { Err(CollectError::BadForm) };
         }
-        let sealer = self.installation.keys.sealer(&bundle.invitation.key_id)?;
+        let sealer = self.installation.keys.sealer(bundle.key_id())?;
 
         let (mut stored, mut emptied, mut problems) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut answers = current.answers.clone();
@@ -131,8 +129,8 @@ impl Collector {
         let visit = PageVisit { page, mode: WEB.to_owned(), device: sent.device, shown_at, sent_at: now, problems: problems.len() };
         paradata::add(&mut tx, response, &visit).await?;
         // By what is answered now, the way may be another one.
-        let path = current.questionnaire.path(&answers, &current.facts);
-        let membership = self.quota_plan(&mut tx, current.case.application).await?.membership(&path);
+        let path = current.application.questionnaire.path(&answers, &current.facts);
+        let membership = current.application.quota.membership(&path);
         if (membership.cells, membership.is_decided) != (current.case.cells, current.case.quota_asked) {
             cases::set_cells(&mut tx, &[(case, membership)]).await?;
         }
@@ -173,6 +171,11 @@ impl Collector {
 }
 
 impl Collector {
+    /// A link that is none, or a form that names a case that there is not.
+    async fn why_no_case(&self, tx: &mut WriteTx, code: &str) -> CollectError {
+        self.load(tx, code).await.err().unwrap_or(CollectError::BadForm)
+    }
+
     /// Is one of these cells closed?
     async fn is_closed(&self, tx: &mut WriteTx, candidate: Candidate) -> Result<bool, CollectError> {
         Ok(applications::closed_cells(tx, candidate.application).await? & candidate.cells != 0)

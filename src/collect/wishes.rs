@@ -17,7 +17,7 @@ use crate::domain::zones::Zones;
 use crate::installation::place;
 use crate::store::cases::{self, Source};
 use crate::store::replies::{self, NewReply};
-use crate::store::{campaigns, consents, invitations};
+use crate::store::{campaigns, consents, invitations, links};
 
 /// When somebody would rather be reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,8 @@ impl Collector {
         let mut tx = self.installation.store.write().await?;
         let bundle = self.load(&mut tx, code).await?;
         let programme = (!self.installation.config.opt_out_for_all).then_some(bundle.invitation.programme_id);
-        opt_out(&mut tx, &bundle.invitation.phone_hash, programme, Source::Web, now).await?;
+        let phone_hash = links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash;
+        opt_out(&mut tx, &phone_hash, programme, Source::Web, now).await?;
         consents::withdraw(&mut tx, bundle.invitation.id, now).await?;
         invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
         tx.commit().await?;
@@ -120,7 +121,8 @@ impl Collector {
         if let Some((step, _)) = invitations::next_contact(&mut tx, bundle.invitation.id).await? {
             let campaign = campaigns::get(&mut tx, bundle.invitation.campaign_id).await?;
             let plan = read_plan(&campaign.plan).map_err(|error| CollectError::Plan { campaign: campaign.code, error })?;
-            let zones = bundle.invitation.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
+            let zone = links::addressee(&mut tx, bundle.invitation.id).await?.zone;
+            let zones = zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
             let wanted = when.from(now, bundle.programme.time_zone);
             let open = plan.hours.next_open(wanted, &zones).filter(|at| *at < closes_at && (step as usize) < plan.steps.len());
             if let Some(at) = open {
@@ -140,10 +142,10 @@ impl Collector {
         let request = NewReply {
             gateway: WEB.to_owned(),
             dedup_hash: self.installation.keys.hasher().fingerprint(which.as_bytes()),
-            phone_hash: bundle.invitation.phone_hash.clone(),
+            phone_hash: links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash,
             invitation: Some(bundle.invitation.id),
             meaning: ReplyMeaning::CallMe.as_str(),
-            text_sealed: Some(self.installation.keys.sealer(&bundle.invitation.key_id)?.seal(place::REPLY, when.told().as_bytes())?),
+            text_sealed: Some(self.installation.keys.sealer(bundle.key_id())?.seal(place::REPLY, when.told().as_bytes())?),
         };
         replies::add(&mut tx, &request, now).await?;
         tx.commit().await?;

@@ -104,25 +104,17 @@ mod tests {
     }
 
     fn open_case() -> InvitedCase {
-        use crate::domain::ids::{ApplicationId, CaseId, InvitationId};
+        use crate::domain::ids::{CaseId, InvitationId};
         let subject =
             crate::domain::subject::Subject::parse(crate::domain::category::Category::Brand, &[("brand".to_owned(), "甲".to_owned())].into());
         InvitedCase {
             id: CaseId(1),
             invitation: InvitationId(1),
-            application: ApplicationId(1),
-            segment: String::new(),
             subject: subject.unwrap(),
-            questionnaire_id: 1,
             field_closes_at: Timestamp(i64::MAX),
-            disposition: String::new(),
             is_open: true,
             in_field: true,
-            fields_sealed: None,
-            cells: 1,
-            quota_asked: true,
             full_cells: 0,
-            closed_cells: 0,
         }
     }
 

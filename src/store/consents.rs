@@ -29,13 +29,20 @@ pub async fn give(
                ON CONFLICT (invitation_id, version) DO UPDATE
                    SET withdrawn_at = NULL, given_at = excluded.given_at, language = excluded.language, mode = excluded.mode
                    WHERE consent.withdrawn_at IS NOT NULL";
-    sqlx::query(sql).bind(invitation.0).bind(version.to_owned()).bind(language.tag()).bind(mode).bind(now.0).execute(tx).await?;
+    sqlx::query(sql).bind(invitation.0).bind(version.to_owned()).bind(language.tag()).bind(mode).bind(now.0).execute(&mut *tx).await?;
+    sqlx::query("UPDATE invitation SET consent = $2, has_withdrawn = 0 WHERE id = $1")
+        .bind(invitation.0)
+        .bind(version.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 pub async fn withdraw(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<()> {
     let sql = "UPDATE consent SET withdrawn_at = $2 WHERE invitation_id = $1 AND withdrawn_at IS NULL";
-    sqlx::query(sql).bind(invitation.0).bind(now.0).execute(tx).await?;
+    if sqlx::query(sql).bind(invitation.0).bind(now.0).execute(&mut *tx).await?.rows_affected() > 0 {
+        sqlx::query("UPDATE invitation SET consent = NULL, has_withdrawn = 1 WHERE id = $1").bind(invitation.0).execute(tx).await?;
+    }
     Ok(())
 }
 

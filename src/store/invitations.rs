@@ -23,17 +23,19 @@ pub struct NewInvitation {
     pub next_at: Option<Timestamp>,
     /// The part of a large list that the person was drawn into; 0: in the field from the start.
     pub replicate: u32,
+    pub language: Language,
 }
 
 /// Creates the invitations of a campaign and hangs the open cases of its applications below them.
 pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[NewInvitation], applications: &[ApplicationId]) -> Result<()> {
     let engine = Engine::behind(tx);
     let sql = format!(
-        "INSERT INTO invitation (campaign_id, respondent_id, token_hash, replicate) SELECT $1, v.respondent_id, v.token_hash, v.replicate FROM ({}) AS v
+        "INSERT INTO invitation (campaign_id, respondent_id, token_hash, replicate, language)
+         SELECT $1, v.respondent_id, v.token_hash, v.replicate, v.language FROM ({}) AS v
          RETURNING respondent_id, id",
-        engine.rows(2, &[("respondent_id", Kind::Number), ("token_hash", Kind::Text), ("replicate", Kind::Number)])
+        engine.rows(2, &[("respondent_id", Kind::Number), ("token_hash", Kind::Text), ("replicate", Kind::Number), ("language", Kind::Text)])
     );
-    let new = set(invitations.iter().map(|new| (new.respondent.0, &new.link_hash, new.replicate)));
+    let new = set(invitations.iter().map(|new| (new.respondent.0, &new.link_hash, new.replicate, new.language.tag())));
     let ids: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(campaign.0).bind(new).fetch_all(&mut *tx).await?;
     let ids: HashMap<i64, i64> = ids.into_iter().collect();
     let sql = format!(
@@ -162,31 +164,19 @@ pub async fn may_send(
 pub struct InvitedCase {
     pub id: CaseId,
     pub invitation: InvitationId,
-    pub application: ApplicationId,
-    pub segment: String,
     pub subject: Subject,
-    pub questionnaire_id: i64,
     pub field_closes_at: Timestamp,
-    pub disposition: String,
     pub is_open: bool,
     pub in_field: bool,
-    pub fields_sealed: Option<Vec<u8>>,
-    /// The cells that it is in, as far as they are known: bit `n` for cell `n`.
-    pub cells: i64,
-    /// Everything has been asked that cells depend on.
-    pub quota_asked: bool,
-    /// Of its cells, those that have reached their targets.
+    /// Of the cells that it is in, those that have reached their targets: bit `n` for cell `n`.
     pub full_cells: i64,
-    /// Of these, those in which no answers are taken any more.
-    pub closed_cells: i64,
 }
 
 /// The cases under these invitations, in the order in which they are asked.
 pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<InvitedCase>> {
     let sql = format!(
-        "SELECT c.id, c.invitation_id, c.application_id, c.segment, a.category, a.subject, a.questionnaire_id, a.field_closes_at,
-                c.disposition, c.is_open, a.state, c.fields_sealed, c.cells, c.quota_asked,
-                c.cells & a.full_cells AS full_cells, c.cells & a.closed_cells AS closed_cells
+        "SELECT c.id, c.invitation_id, a.category, a.subject, a.field_closes_at,
+                c.is_open, a.state, c.cells & a.full_cells AS full_cells
          FROM survey_case c JOIN application a ON a.id = c.application_id
          WHERE c.invitation_id {} ORDER BY c.invitation_id, a.code",
         Engine::behind(connection).is_in(1, Kind::Number)
@@ -199,19 +189,11 @@ pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationI
         Ok(InvitedCase {
             id: CaseId(row.try_get("id")?),
             invitation: InvitationId(row.try_get("invitation_id")?),
-            application: ApplicationId(row.try_get("application_id")?),
-            segment: row.try_get("segment")?,
             subject: Subject::parse(category, &fields).map_err(|e| unreadable(e.to_string()))?,
-            questionnaire_id: row.try_get::<Option<i64>, _>("questionnaire_id")?.unwrap_or(0),
             field_closes_at: Timestamp(row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0)),
-            disposition: row.try_get("disposition")?,
             is_open: row.try_get::<i64, _>("is_open")? == 1,
             in_field: row.try_get::<String, _>("state")? == "in_field",
-            fields_sealed: row.try_get("fields_sealed")?,
-            cells: row.try_get("cells")?,
-            quota_asked: row.try_get::<i64, _>("quota_asked")? == 1,
             full_cells: row.try_get("full_cells")?,
-            closed_cells: row.try_get("closed_cells")?,
         })
     };
     rows.into_iter().map(case).collect()
@@ -268,54 +250,6 @@ pub async fn to_number(connection: &mut AnyConnection, phone_hash: &str, program
                WHERE r.phone_hash = $1 AND (c.programme_id = $2 OR $2 = 0) ORDER BY i.id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(phone_hash.to_owned()).bind(programme.map_or(0, |p| p.0)).fetch_all(connection).await?;
     Ok(ids.into_iter().map(InvitationId).collect())
-}
-
-/// What stands behind a personal link.
-#[derive(Debug, Clone)]
-pub struct LinkedInvitation {
-    pub id: InvitationId,
-    pub programme_id: ProgrammeId,
-    pub phone_hash: String,
-    pub language: Language,
-    pub key_id: String,
-    pub applicant_name: String,
-    pub opened_at: Option<Timestamp>,
-    pub campaign_id: CampaignId,
-    /// Where it is not the plan's.
-    pub zone: Option<String>,
-    /// The version of the privacy notice that stands agreed to.
-    pub consent: Option<String>,
-    pub has_withdrawn: bool,
-}
-
-/// Looks a link up by the hash of its code.
-pub async fn find_by_link(connection: &mut AnyConnection, link_hash: &str) -> Result<Option<LinkedInvitation>> {
-    let sql = "SELECT i.id, i.opened_at, c.programme_id, r.phone_hash, r.language, a.key_id, a.name, c.id, r.zone,
-                      (SELECT k.version FROM consent k WHERE k.invitation_id = i.id AND k.withdrawn_at IS NULL ORDER BY k.given_at DESC LIMIT 1),
-                      (SELECT COUNT(*) FROM consent k WHERE k.invitation_id = i.id AND k.withdrawn_at IS NOT NULL)
-               FROM invitation i
-               JOIN campaign c ON c.id = i.campaign_id
-               JOIN respondent r ON r.id = i.respondent_id
-               JOIN applicant a ON a.id = r.applicant_id
-               WHERE i.token_hash = $1";
-    type LinkRow = (i64, Option<i64>, i64, String, String, String, String, i64, Option<String>, Option<String>, i64);
-    let row: Option<LinkRow> = sqlx::query_as(sql).bind(link_hash.to_owned()).fetch_optional(connection).await?;
-    row.map(|(id, opened_at, programme, phone_hash, language, key_id, applicant_name, campaign, zone, consent, withdrawn)| {
-        Ok(LinkedInvitation {
-            id: InvitationId(id),
-            opened_at: opened_at.map(Timestamp),
-            programme_id: ProgrammeId(programme),
-            phone_hash,
-            language: known("a language", &language, Language::parse)?,
-            key_id,
-            applicant_name,
-            campaign_id: CampaignId(campaign),
-            zone,
-            consent,
-            has_withdrawn: withdrawn > 0,
-        })
-    })
-    .transpose()
 }
 
 /// The step that comes next and its time, if one is planned.

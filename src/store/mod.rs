@@ -12,6 +12,7 @@ pub mod datasets;
 pub mod dialect;
 pub mod exchanges;
 pub mod invitations;
+pub mod links;
 pub mod lists;
 pub mod messages;
 pub mod paradata;

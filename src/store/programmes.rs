@@ -11,7 +11,8 @@ use crate::domain::time::Timestamp;
 pub async fn put(tx: &mut AnyConnection, programme: &Programme, now: Timestamp) -> Result<ProgrammeId> {
     let definition = serde_json::to_string(programme).map_err(|e| StoreError::Unreadable { what: "a programme", value: e.to_string() })?;
     let sql = "INSERT INTO programme (code, definition, updated_at) VALUES ($1, $2, $3)
-               ON CONFLICT (code) DO UPDATE SET definition = excluded.definition, updated_at = excluded.updated_at
+               ON CONFLICT (code) DO UPDATE
+                   SET definition = excluded.definition, updated_at = excluded.updated_at, revision = programme.revision + 1
                RETURNING id";
     let id: i64 = sqlx::query_scalar(sql).bind(programme.code.clone()).bind(definition).bind(now.0).fetch_one(tx).await?;
     Ok(ProgrammeId(id))
@@ -26,6 +27,13 @@ pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<(
 pub async fn get(connection: &mut AnyConnection, id: ProgrammeId) -> Result<Programme> {
     let definition: String = sqlx::query_scalar("SELECT definition FROM programme WHERE id = $1").bind(id.0).fetch_one(connection).await?;
     read(&definition)
+}
+
+/// A programme with its revision.
+pub async fn get_revision(connection: &mut AnyConnection, id: ProgrammeId) -> Result<(i64, Programme)> {
+    let (revision, definition): (i64, String) =
+        sqlx::query_as("SELECT revision, definition FROM programme WHERE id = $1").bind(id.0).fetch_one(connection).await?;
+    Ok((revision, read(&definition)?))
 }
 
 fn read(definition: &str) -> Result<Programme> {

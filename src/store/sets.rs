@@ -43,6 +43,20 @@ impl Engine {
         }
     }
 
+    /// The rows of a SELECT as one JSON text, each an array of these columns; bytes come as hexadecimal digits.
+    pub fn rows_as_json(self, columns: &[(&str, Kind)]) -> String {
+        let column = |(name, kind): &(&str, Kind)| match (self, kind) {
+            (Engine::Sqlite, Kind::Bytes) => format!("CASE WHEN {name} IS NULL THEN NULL ELSE hex({name}) END"),
+            (Engine::Postgres, Kind::Bytes) => format!("encode({name}, 'hex')"),
+            _ => (*name).to_owned(),
+        };
+        let columns: Vec<String> = columns.iter().map(column).collect();
+        match self {
+            Engine::Sqlite => format!("json_group_array(json_array({}))", columns.join(", ")),
+            Engine::Postgres => format!("CAST(json_agg(json_build_array({})) AS TEXT)", columns.join(", ")),
+        }
+    }
+
     /// A SELECT of the rows that parameter `number` carries.
     pub fn rows(self, number: usize, columns: &[(&str, Kind)]) -> String {
         let column = |(at, (name, kind)): (usize, &(&str, Kind))| {

@@ -28,7 +28,7 @@ pub fn draw(questionnaire: &Questionnaire, language: Language) -> String {
     }
     let mut lane = 0;
     for item in questionnaire.items() {
-        let names: BTreeSet<String> = questionnaire.conditions_of(item).flat_map(|condition| condition.names()).collect();
+        let names: BTreeSet<String> = questionnaire.conditions_of(item).flat_map(|condition| condition.names().iter().cloned()).collect();
         for from in names.iter().filter_map(|name| rows.get(name.as_str())) {
             let (to, bend) = (rows[item.id.as_str()], LEFT + WIDTH + 30 + 14 * (lane % 8));
             let right = LEFT + WIDTH;

@@ -6,8 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
-use cel::{Context, Program, Value};
+use cel::{Context, Env, Program, Value};
+
+/// The functions that conditions may call; made once.
+static FUNCTIONS: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// The names that a condition may use beside items.
 pub const FACTS: [&str; 3] = ["category", "segment", "mode"];
@@ -16,13 +20,18 @@ pub const FACTS: [&str; 3] = ["category", "segment", "mode"];
 pub struct Condition {
     source: String,
     program: Program,
+    names: Vec<String>,
 }
 
 impl Condition {
     /// Reads a condition; the error tells in one line what is wrong.
     pub fn parse(source: &str) -> Result<Condition, String> {
         match Program::compile(source) {
-            Ok(program) => Ok(Condition { source: source.to_owned(), program }),
+            Ok(program) => {
+                let mut names: Vec<String> = program.references().variables().into_iter().map(str::to_owned).collect();
+                names.sort();
+                Ok(Condition { source: source.to_owned(), program, names })
+            }
             Err(error) => Err(error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")),
         }
     }
@@ -32,10 +41,8 @@ impl Condition {
     }
 
     /// The names that it looks at.
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.program.references().variables().into_iter().map(str::to_owned).collect();
-        names.sort();
-        names
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Functions that it calls and that there are not.
@@ -46,9 +53,9 @@ impl Condition {
     }
 
     pub fn holds(&self, values: &Values) -> bool {
-        let mut context = Context::default();
-        for name in self.program.references().variables() {
-            context.add_variable_from_value(name.to_owned(), values.0.get(name).cloned().unwrap_or(Value::Null));
+        let mut context = Context::with_env(FUNCTIONS.clone());
+        for name in &self.names {
+            context.add_variable_from_value(name.clone(), values.0.get(name).cloned().unwrap_or(Value::Null));
         }
         matches!(self.program.execute(&context), Ok(Value::Bool(true)))
     }

@@ -94,7 +94,7 @@ fn sms_text(item: &Item, language: impl Fn(&crate::domain::language::Text) -> &S
 
 /// Tries out what answers there can be to the items that conditions look at: how many were tried, and for how many all conditions held. `None`: too many.
 fn tried(questionnaire: &Questionnaire, conditions: &[&Condition], unreachable: &BTreeSet<&str>) -> Option<(usize, usize)> {
-    let names: BTreeSet<String> = conditions.iter().flat_map(|condition| condition.names()).collect();
+    let names: BTreeSet<String> = conditions.iter().flat_map(|condition| condition.names().iter().cloned()).collect();
     let literals: Vec<String> = conditions.iter().flat_map(|condition| literals(condition.source())).collect();
     let domains: Vec<Vec<Trial>> = names.iter().map(|name| domain(questionnaire, name, &literals, unreachable)).collect();
     let trials = domains.iter().try_fold(1usize, |product, domain| product.checked_mul(domain.len()).filter(|p| *p <= MOST_TRIALS))?;

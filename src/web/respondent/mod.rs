@@ -21,6 +21,7 @@ use super::{Failure, Site};
 use crate::collect::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage};
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
+use crate::domain::questionnaire;
 use crate::domain::time::Timestamp;
 use views::{EndPage, Place, QuestionsPage, WelcomePage};
 
@@ -56,14 +57,15 @@ async fn show(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(que
     let bundle = site.collector.open(checked(&code)?).await.map_err(failure)?;
     let language = language_of(&query).unwrap_or(bundle.language());
     let wanted = query.get("page").and_then(|page| page.parse().ok());
-    let screen = match (bundle.screen(wanted), query.get("noted").map(String::as_str)) {
+    let paths = bundle.paths();
+    let screen = match (bundle.screen(&paths, wanted), query.get("noted").map(String::as_str)) {
         (finished @ Screen::Finished(_), _) => finished,
         (_, Some("later")) => Screen::Noted(site.collector.noted_later(&bundle).await.map_err(failure)?),
         (_, Some("call")) => Screen::Noted(Noted::Call),
         (_, Some("held")) => Screen::Noted(Noted::Held),
         (screen, _) => screen,
     };
-    Ok(render(&site, &bundle, &code, language, screen, None))
+    Ok(render(&site, &bundle, &paths, &code, language, screen, None))
 }
 
 async fn begin(
@@ -103,7 +105,8 @@ async fn answers(
         Saved::Problems(problems) => {
             let bundle = site.collector.open(code).await.map_err(failure)?;
             let attempt = views::Attempt { problems, sent: form };
-            Ok(render(&site, &bundle, code, language, bundle.screen(Some(page)), Some(attempt)))
+            let paths = bundle.paths();
+            Ok(render(&site, &bundle, &paths, code, language, bundle.screen(&paths, Some(page)), Some(attempt)))
         }
     }
 }
@@ -200,12 +203,20 @@ fn back_to(code: &str, language: Language, page: Option<usize>) -> Redirect {
     Redirect::to(&format!("/i/{code}?lang={language}{page}"))
 }
 
-fn render(site: &Site, bundle: &Bundle, code: &str, language: Language, screen: Screen, attempt: Option<views::Attempt>) -> Response {
+fn render(
+    site: &Site,
+    bundle: &Bundle,
+    paths: &[questionnaire::Path<'_>],
+    code: &str,
+    language: Language,
+    screen: Screen,
+    attempt: Option<views::Attempt>,
+) -> Response {
     let status = if attempt.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let now = site.installation.clock.now();
     let page = match screen {
         Screen::Welcome => WelcomePage::new(bundle, code, language, now).render(),
-        Screen::Page { case, page } => QuestionsPage::new(bundle, code, language, Place { case, page }, now, attempt).render(),
+        Screen::Page { case, page } => QuestionsPage::new(bundle, paths, code, language, Place { case, page }, now, attempt).render(),
         Screen::Noted(noted) => EndPage::noted(noted, bundle, code, language).render(),
         Screen::Finished(finish) => EndPage::finished(finish, code, language).render(),
     };

@@ -8,7 +8,7 @@ use super::STYLE;
 use super::words::{Words, words};
 use crate::collect::{Bundle, BundleCase, Finish, Noted};
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Piped, Take};
+use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Path, Piped, Take};
 use crate::domain::time::Timestamp;
 
 #[derive(Template)]
@@ -37,11 +37,11 @@ impl<'a> WelcomePage<'a> {
             style: STYLE,
             w: words(language),
             code,
-            applicant: &bundle.invitation.applicant_name,
-            subjects: askable.map(|case| case.case.subject.title()).collect(),
+            applicant: bundle.applicant_name(),
+            subjects: askable.map(|case| case.application.subject.clone()).collect(),
             open_until: bundle.field_closes_at().filter(|closes| *closes > now).map(|closes| last_day(bundle, closes)),
             notice: &privacy.version,
-            notice_paragraphs: privacy.paragraphs(language, &bundle.invitation.applicant_name, &bundle.programme.name),
+            notice_paragraphs: privacy.paragraphs(language, bundle.applicant_name(), &bundle.programme.name),
         }
     }
 }
@@ -58,7 +58,7 @@ pub struct QuestionsPage<'a> {
     style: &'static str,
     w: &'static Words,
     code: &'a str,
-    subject: String,
+    subject: &'a str,
     introduction: Option<&'a str>,
     title: &'a str,
     case: usize,
@@ -143,18 +143,26 @@ pub struct Place {
 }
 
 impl<'a> QuestionsPage<'a> {
-    pub fn new(bundle: &'a Bundle, code: &'a str, language: Language, place: Place, now: Timestamp, attempt: Option<Attempt>) -> QuestionsPage<'a> {
+    pub fn new(
+        bundle: &'a Bundle,
+        paths: &[Path<'a>],
+        code: &'a str,
+        language: Language,
+        place: Place,
+        now: Timestamp,
+        attempt: Option<Attempt>,
+    ) -> QuestionsPage<'a> {
         let Place { case, page } = place;
         let w = words(language);
         let current = &bundle.cases[case];
-        let path = current.path();
-        let steps: usize = bundle.cases.iter().map(|c| c.path().pages.len()).sum();
-        let before: usize = bundle.cases[..case].iter().map(|c| c.path().pages.len()).sum();
-        let subject = current.case.subject.title();
+        let path = &paths[case];
+        let steps: usize = paths.iter().map(|path| path.pages.len()).sum();
+        let before: usize = paths[..case].iter().map(|path| path.pages.len()).sum();
+        let subject = &current.application.subject;
         let piped = Piped {
-            questionnaire: &current.questionnaire,
-            subject: &subject,
-            applicant: &bundle.invitation.applicant_name,
+            questionnaire: &current.application.questionnaire,
+            subject,
+            applicant: bundle.applicant_name(),
             answers: &current.answers,
             language,
         };
@@ -163,8 +171,8 @@ impl<'a> QuestionsPage<'a> {
             style: STYLE,
             w,
             code,
-            introduction: (page == 0).then(|| current.questionnaire.introduction.in_language(language)),
-            title: current.questionnaire.pages[page].title.in_language(language),
+            introduction: (page == 0).then(|| current.application.questionnaire.introduction.in_language(language)),
+            title: current.application.questionnaire.pages[page].title.in_language(language),
             case,
             page,
             shown: now.0,

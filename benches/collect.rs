@@ -1,0 +1,180 @@
+//! `cargo bench --bench collect`: the respondent's pages a second, and whole interviews a second (open, agree, every page, thanks; durable), 64 at a time,
+//! beside a bare axum server that sends the same bytes to the same client. One run, ratios at the end, higher is better.
+//!
+//! Servers and client share this process and its cores, both times. PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server
+//! (`tests/run bench --bench collect` starts one).
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::response::Html;
+use axum::routing::get;
+use common::{AGREED, PLAN, TestApp, answers, list};
+use fieldworkd::gateway::simulator::Script;
+use fieldworkd::intake;
+
+const AT_ONCE: usize = 64;
+const PEOPLE: usize = 2_000;
+const PAGES: usize = 20_000;
+/// The machine's own pace changes from second to second: the median of so many rounds is told.
+const ROUNDS: usize = 5;
+/// Agreeing, and each of four pages.
+const COMMITS: usize = 5;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    let mut ratios = Vec::new();
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        if std::env::var("ONLY").is_ok_and(|only| only != app.engine) {
+            continue;
+        }
+        intake::apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.expect("it applies");
+        app.brand("A1", "a", "").await;
+        app.import(&["A1"], list(PEOPLE).as_bytes()).await.expect("it imports");
+        app.launch("C1", &["A1"], PLAN).await.expect("it launches");
+        let app = Arc::new(app);
+        let mut links = Vec::new();
+        for n in 0..PEOPLE {
+            links.push(app.link(n).await);
+        }
+        let links = Arc::new(links);
+
+        let interviews = interviews(&app, &links).await;
+        println!(
+            "interviews on {:<9} {interviews:>7.0}/s, {COMMITS} durable commits each ({:.0} commits/s), {AT_ONCE} at a time",
+            app.engine,
+            interviews * COMMITS as f64
+        );
+
+        // Half of the people stand on the page with four scales.
+        let standing = Arc::new(begun(&app, &links).await);
+        let page = app.get(&standing[0]).await.1;
+        let bare = bare_server(page.clone()).await;
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            let theirs = pages(&app.http, Arc::new(vec![bare.clone()])).await;
+            let ours = pages(&app.http, standing.clone()).await;
+            println!(
+                "pages on {:<9} {:>7.0}/s, p99 {:.1} ms; a bare server with the same {} bytes {:.0}/s, p99 {:.1} ms",
+                app.engine,
+                ours.per_second,
+                ours.p99 * 1e3,
+                page.len(),
+                theirs.per_second,
+                theirs.p99 * 1e3
+            );
+            rounds.push((ours.per_second / theirs.per_second, ours.p99 / theirs.p99));
+        }
+        let median = |mut figures: Vec<f64>| {
+            figures.sort_by(f64::total_cmp);
+            figures[figures.len() / 2]
+        };
+        let p99 = median(rounds.iter().map(|(_, p99)| *p99).collect());
+        println!("p99 on {}: {p99:.1} times that of the bare server", app.engine);
+        ratios.push(format!("ratio pages_{} {:.2}", app.engine, median(rounds.iter().map(|(pages, _)| *pages).collect())));
+    }
+    ratios.iter().for_each(|ratio| println!("{ratio}"));
+}
+
+async fn bare_server(page: String) -> String {
+    let page: Arc<str> = page.into();
+    let router = axum::Router::new().route(
+        "/i/{code}",
+        get(move || {
+            let page = page.clone();
+            async move { Html(page.to_string()) }
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}/i/0123456789abcdef")
+}
+
+struct Measured {
+    per_second: f64,
+    /// In seconds.
+    p99: f64,
+}
+
+/// Gets so many pages, 64 at a time.
+async fn pages(http: &reqwest::Client, urls: Arc<Vec<String>>) -> Measured {
+    let next = Arc::new(AtomicUsize::new(0));
+    let begun = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (http, urls, next) = (http.clone(), urls.clone(), next.clone());
+        tasks.spawn(async move {
+            let mut times = Vec::new();
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= PAGES {
+                    return times;
+                }
+                let asked = Instant::now();
+                let answer = http.get(&urls[n % urls.len()]).send().await.expect("an answer");
+                assert_eq!(answer.status(), 200);
+                assert!(answer.bytes().await.expect("a body").len() > 1_000);
+                times.push(asked.elapsed());
+            }
+        });
+    }
+    let mut times: Vec<Duration> = Vec::with_capacity(PAGES);
+    while let Some(theirs) = tasks.join_next().await {
+        times.extend(theirs.expect("a task"));
+    }
+    let per_second = PAGES as f64 / begun.elapsed().as_secs_f64();
+    times.sort_unstable();
+    Measured { per_second, p99: times[times.len() * 99 / 100].as_secs_f64() }
+}
+
+/// The second half of the people begin and answer the first page.
+async fn begun(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> Vec<String> {
+    let mut standing = Vec::new();
+    for link in &links[PEOPLE / 2..] {
+        app.post(&format!("{link}/begin"), AGREED).await;
+        app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
+        standing.push(format!("{link}?lang=zh&page=1"));
+    }
+    standing
+}
+
+/// The first half of the people come 64 at a time, look at every page and finish.
+async fn interviews(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> f64 {
+    let next = Arc::new(AtomicUsize::new(0));
+    let begun = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (app, links, next) = (app.clone(), links.clone(), next.clone());
+        tasks.spawn(async move {
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= PEOPLE / 2 {
+                    return;
+                }
+                let link = &links[n];
+                app.get(link).await;
+                let (_, mut to, _) = app.post(&format!("{link}/begin"), AGREED).await;
+                for page in 0..4 {
+                    app.get(&format!("{}{to}", app.base)).await;
+                    let (status, next, _) = app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
+                    assert_eq!(status, 303);
+                    to = next;
+                }
+                assert!(app.get(&format!("{}{to}", app.base)).await.1.contains("感谢您的评价"));
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.expect("a task");
+    }
+    (PEOPLE / 2) as f64 / begun.elapsed().as_secs_f64()
+}

@@ -1,0 +1,84 @@
+//! What never changes once it is launched, read once: questionnaires, quotas, subjects; and programmes, until their revision changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use sqlx::AnyConnection;
+
+use super::CollectError;
+use crate::domain::ids::{ApplicationId, ProgrammeId};
+use crate::domain::programme::Programme;
+use crate::domain::questionnaire::Questionnaire;
+use crate::domain::quota::QuotaPlan;
+use crate::store::{applications, campaigns, programmes, quotas};
+
+/// What an application was launched with.
+pub struct Launched {
+    pub category: String,
+    pub subject: String,
+    pub applicant_name: String,
+    pub key_id: String,
+    pub questionnaire: Arc<Questionnaire>,
+    pub quota: QuotaPlan,
+}
+
+#[derive(Default)]
+pub struct Shelf(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    applications: HashMap<ApplicationId, Arc<Launched>>,
+    questionnaires: HashMap<i64, Arc<Questionnaire>>,
+    programmes: HashMap<ProgrammeId, (i64, Arc<Programme>)>,
+}
+
+impl Shelf {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// An application that is or was in the field.
+    pub fn application(&self, id: ApplicationId) -> Option<Arc<Launched>> {
+        self.kept().applications.get(&id).cloned()
+    }
+
+    pub async fn read_application(&self, connection: &mut AnyConnection, id: ApplicationId) -> Result<Arc<Launched>, CollectError> {
+        if let Some(known) = self.application(id) {
+            return Ok(known);
+        }
+        let application = applications::get(connection, id).await?;
+        let launched = Launched {
+            category: application.category.to_string(),
+            subject: application.subject.title(),
+            questionnaire: self.read_questionnaire(connection, application.questionnaire_id.unwrap_or(0)).await?,
+            applicant_name: application.applicant_name,
+            key_id: application.key_id,
+            quota: quotas::plan(connection, id).await?,
+        };
+        Ok(self.kept().applications.entry(id).or_insert(Arc::new(launched)).clone())
+    }
+
+    async fn read_questionnaire(&self, connection: &mut AnyConnection, id: i64) -> Result<Arc<Questionnaire>, CollectError> {
+        if let Some(known) = self.kept().questionnaires.get(&id) {
+            return Ok(known.clone());
+        }
+        let source = campaigns::questionnaire_source(connection, id).await?;
+        let read = Questionnaire::parse(&source).map_err(|error| CollectError::Questionnaire { id, error })?;
+        Ok(self.kept().questionnaires.entry(id).or_insert(Arc::new(read)).clone())
+    }
+
+    /// A programme as of this revision.
+    pub fn programme(&self, id: ProgrammeId, revision: i64) -> Option<Arc<Programme>> {
+        self.kept().programmes.get(&id).filter(|(known, _)| *known == revision).map(|(_, programme)| programme.clone())
+    }
+
+    pub async fn read_programme(&self, connection: &mut AnyConnection, id: ProgrammeId, revision: i64) -> Result<Arc<Programme>, CollectError> {
+        if let Some(known) = self.programme(id, revision) {
+            return Ok(known);
+        }
+        let (revision, programme) = programmes::get_revision(connection, id).await?;
+        let programme = Arc::new(programme);
+        self.kept().programmes.insert(id, (revision, programme.clone()));
+        Ok(programme)
+    }
+}

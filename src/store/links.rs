@@ -1,0 +1,147 @@
+//! What stands behind personal links: all that a page needs and that may change, for any number of links in one statement.
+
+use std::collections::HashMap;
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::dialect::{Engine, statement};
+use super::responses::StoredValue;
+use super::sets::{Kind, set};
+use super::{Result, StoreError, known};
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId};
+use crate::domain::language::Language;
+use crate::domain::time::Timestamp;
+
+/// An invitation with its cases.
+#[derive(Clone)]
+pub struct Linked {
+    pub id: InvitationId,
+    pub campaign_id: CampaignId,
+    pub programme_id: ProgrammeId,
+    /// Of the programme, counted up with every change of its rules.
+    pub programme_revision: i64,
+    pub language: Language,
+    pub opened_at: Option<Timestamp>,
+    /// The version of the privacy notice that stands agreed to.
+    pub consent: Option<String>,
+    pub has_withdrawn: bool,
+    /// In the order in which they are asked.
+    pub cases: Vec<LinkedCase>,
+}
+
+#[derive(Clone)]
+pub struct LinkedCase {
+    pub id: CaseId,
+    pub application: ApplicationId,
+    pub segment: String,
+    pub fields_sealed: Option<Vec<u8>>,
+    pub disposition: Disposition,
+    pub is_open: bool,
+    pub in_field: bool,
+    pub field_closes_at: Timestamp,
+    /// The cells that it is in, as far as they are known: bit `n` for cell `n`.
+    pub cells: i64,
+    /// Everything has been asked that cells depend on.
+    pub quota_asked: bool,
+    /// Of its cells, those in which no answers are taken any more.
+    pub closed_cells: i64,
+    pub answers: Vec<(String, StoredValue)>,
+}
+
+/// What stands behind these links, by the hashes of their codes; one that is none of ours is not in it.
+pub async fn behind(connection: &mut AnyConnection, link_hashes: &[&str]) -> Result<HashMap<String, Linked>> {
+    let engine = Engine::behind(connection);
+    let sql = format!(
+        "SELECT i.token_hash, i.id, i.campaign_id, i.opened_at, i.language, i.consent, i.has_withdrawn, p.id AS programme_id, p.revision,
+                c.id AS case_id, c.application_id, c.segment, c.fields_sealed, c.disposition, c.is_open, a.state, a.field_closes_at, c.cells, c.quota_asked,
+                c.cells & a.closed_cells AS closed_cells,
+                (SELECT {} FROM response s JOIN answer w ON w.response_id = s.id WHERE s.case_id = c.id) AS answers
+         FROM invitation i
+         JOIN campaign k ON k.id = i.campaign_id
+         JOIN programme p ON p.id = k.programme_id
+         JOIN survey_case c ON c.invitation_id = i.id
+         JOIN application a ON a.id = c.application_id
+         WHERE i.token_hash {} ORDER BY i.id, a.code",
+        engine.rows_as_json(&[("w.item", Kind::Text), ("w.value", Kind::Text), ("w.value_sealed", Kind::Bytes)]),
+        engine.is_in(1, Kind::Text)
+    );
+    let rows = sqlx::query(statement(sql)).bind(set(link_hashes)).fetch_all(connection).await?;
+    let mut found: HashMap<String, Linked> = HashMap::with_capacity(link_hashes.len());
+    for row in rows {
+        let case = case_of(&row)?;
+        let hash: String = row.try_get("token_hash")?;
+        match found.get_mut(&hash) {
+            Some(linked) => linked.cases.push(case),
+            None => _ = found.insert(hash, linked_of(&row, case)?),
+        }
+    }
+    Ok(found)
+}
+
+fn linked_of(row: &AnyRow, first: LinkedCase) -> Result<Linked> {
+    Ok(Linked {
+        id: InvitationId(row.try_get("id")?),
+        campaign_id: CampaignId(row.try_get("campaign_id")?),
+        programme_id: ProgrammeId(row.try_get("programme_id")?),
+        programme_revision: row.try_get("revision")?,
+        language: known("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        opened_at: row.try_get::<Option<i64>, _>("opened_at")?.map(Timestamp),
+        consent: row.try_get("consent")?,
+        has_withdrawn: row.try_get::<i64, _>("has_withdrawn")? > 0,
+        cases: vec![first],
+    })
+}
+
+fn case_of(row: &AnyRow) -> Result<LinkedCase> {
+    type Answered = (String, Option<String>, Option<String>);
+    let answers: Option<String> = row.try_get("answers")?;
+    let answers: Vec<Answered> = match &answers {
+        Some(json) => serde_json::from_str(json).map_err(|e| StoreError::Unreadable { what: "answers", value: e.to_string() })?,
+        None => Vec::new(),
+    };
+    let value = |(item, plain, sealed): Answered| match sealed {
+        None => Ok((item, StoredValue::Plain(plain.unwrap_or_default()))),
+        Some(hex) => match data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes()) {
+            Ok(bytes) => Ok((item, StoredValue::Sealed(bytes))),
+            Err(error) => Err(StoreError::Unreadable { what: "a sealed answer", value: error.to_string() }),
+        },
+    };
+    Ok(LinkedCase {
+        id: CaseId(row.try_get("case_id")?),
+        application: ApplicationId(row.try_get("application_id")?),
+        segment: row.try_get("segment")?,
+        fields_sealed: row.try_get("fields_sealed")?,
+        disposition: known("a disposition", &row.try_get::<String, _>("disposition")?, Disposition::from_code)?,
+        is_open: row.try_get::<i64, _>("is_open")? == 1,
+        in_field: row.try_get::<String, _>("state")? == "in_field",
+        field_closes_at: Timestamp(row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0)),
+        cells: row.try_get("cells")?,
+        quota_asked: row.try_get::<i64, _>("quota_asked")? == 1,
+        closed_cells: row.try_get("closed_cells")?,
+        answers: answers.into_iter().map(value).collect::<Result<_>>()?,
+    })
+}
+
+/// Whom an invitation went to.
+pub struct Addressee {
+    pub phone_hash: String,
+    /// Where it is not the plan's.
+    pub zone: Option<String>,
+}
+
+pub async fn addressee(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Addressee> {
+    let sql = "SELECT r.phone_hash, r.zone FROM invitation i JOIN respondent r ON r.id = i.respondent_id WHERE i.id = $1";
+    let (phone_hash, zone): (String, Option<String>) = sqlx::query_as(sql).bind(invitation.0).fetch_one(connection).await?;
+    Ok(Addressee { phone_hash, zone })
+}
+
+/// The case of an invitation at a place in the order in which they are asked.
+pub async fn case_at(connection: &mut AnyConnection, link_hash: &str, place: usize) -> Result<Option<CaseId>> {
+    let sql = "SELECT c.id FROM invitation i JOIN survey_case c ON c.invitation_id = i.id JOIN application a ON a.id = c.application_id
+               WHERE i.token_hash = $1 ORDER BY a.code LIMIT 1 OFFSET $2";
+    let place = i64::try_from(place).unwrap_or(i64::MAX);
+    let id: Option<i64> = sqlx::query_scalar(sql).bind(link_hash.to_owned()).bind(place).fetch_optional(connection).await?;
+    Ok(id.map(CaseId))
+}
