@@ -191,6 +191,10 @@ fn shown_order(item: &Item, case: CaseId) -> Option<String> {
 
 /// A case that was begun is a break-off until it is more (AAPOR 2.12).
 async fn mark_begun(tx: &mut WriteTx, case: &BundleCase, now: Timestamp) -> Result<(), CollectError> {
+    if case.case.disposition == Disposition::NotAttempted {
+        // Somebody of a replicate that is held back, who has come all the same, is in the field.
+        cases::draw(tx, case.case.id).await?;
+    }
     let before = [Disposition::NotAttempted, Disposition::NothingHeard, Disposition::NonContact];
     cases::dispose(tx, &[case.case.id], Disposition::BreakOff, &before, Source::Web, now).await?;
     Ok(())

@@ -142,6 +142,12 @@ pub async fn close_as_they_stand(tx: &mut AnyConnection, cases: &[CaseId]) -> Re
     Ok(())
 }
 
+/// Takes a case into the sample.
+pub async fn draw(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
+    sqlx::query("UPDATE survey_case SET is_sampled = 1 WHERE id = $1").bind(case.0).execute(tx).await?;
+    Ok(())
+}
+
 /// Those of these cases that were drawn into the sample.
 pub async fn sampled_among(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<CaseId>> {
     let sql = format!("SELECT id FROM survey_case WHERE is_sampled = 1 AND id {} ORDER BY id", Engine::behind(connection).is_in(1, Kind::Number));
