@@ -139,7 +139,7 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
     let application = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"a公司\" }\ncategory = \"brand\"\nsubject = { brand = \"A1牌\" }\n";
     intake::add_applications(&installation, application).await.expect("the application registers");
     let list = common::list(MESSAGES);
-    let request = ImportRequest { applications: &["A1".to_owned()], file: "list", content: list.as_bytes(), dry_run: false };
+    let request = ImportRequest { applications: &["A1".to_owned()], file: "list", content: list.as_bytes().into(), dry_run: false };
     intake::import_list(&installation, &request, &mut |_, _| {}).await.expect("the list imports");
     let plan = fieldworkd::domain::contact_plan::PlanFile::parse(&common::PLAN.replace("09:00-21:00", "00:00-24:00")).expect("a plan");
     let launch = fieldworkd::campaign::LaunchRequest {

@@ -46,7 +46,7 @@ async fn the_same_file_again_changes_nothing_and_a_dry_run_writes_nothing() {
     for app in apps().await {
         app.brand("A1", "a", "").await;
         let applications = ["A1".to_owned()];
-        let dry = ImportRequest { applications: &applications, file: "x", content: DIRTY.as_bytes(), dry_run: true };
+        let dry = ImportRequest { applications: &applications, file: "x", content: DIRTY.as_bytes().into(), dry_run: true };
         let shown = intake::import_list(&app.installation, &dry, &mut |_, _| {}).await.unwrap();
         assert_eq!((shown.accepted, shown.findings.len()), (3, 5));
         let find = async || applications::find(&mut app.installation.store.read().await.unwrap(), "A1").await.unwrap().unwrap();

@@ -41,7 +41,7 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
             zone: None,
         })
         .collect();
-    let ids = lists::add_respondents(&mut tx, applicant, &respondents, NOW).await.unwrap();
+    let ids = lists::add_respondents(&mut tx, applicant, &respondents.iter().collect::<Vec<_>>(), NOW).await.unwrap();
     let new_cases: Vec<cases::NewCase> = respondents
         .iter()
         .map(|r| cases::NewCase {

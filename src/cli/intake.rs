@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{output, read_file, read_text};
 use crate::installation::Installation;
-use crate::intake::{self, Decision, ImportOutcome, ImportRequest};
+use crate::intake::{self, Decision, ImportOutcome, ImportRequest, Source};
 use crate::store::applications::{self, ApplicationState};
 use crate::store::lists;
 
@@ -98,9 +98,11 @@ async fn list_applications(installation: &Installation, as_json: bool) -> Result
 
 pub async fn list(installation: &Installation, command: ListCommand) -> Result<()> {
     let ListCommand::Import { application, file, dry_run, report, json } = command;
-    let content = read_file(&file)?;
+    if !file.is_file() {
+        read_file(&file)?;
+    }
     let shown_name = file.display().to_string();
-    let request = ImportRequest { applications: &application, file: &shown_name, content: &content, dry_run };
+    let request = ImportRequest { applications: &application, file: &shown_name, content: Source::File(file.clone()), dry_run };
     let bar = progress_bar();
     let outcome = intake::import_list(installation, &request, &mut |done, all| {
         bar.set_length(all);
@@ -151,6 +153,9 @@ fn show(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>
     for (code, names) in &outcome.names {
         println!("{code}: {names} names on the list");
     }
+    if outcome.findings_left_out > 0 {
+        println!("{} further findings are only counted; correct those named first", outcome.findings_left_out);
+    }
     if let Some(report) = report {
         println!("what to do about each row stands in {report}");
     }
@@ -160,7 +165,7 @@ fn show(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>
 fn progress_bar() -> ProgressBar {
     let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows") {
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent} %") {
         bar.set_style(style);
     }
     bar

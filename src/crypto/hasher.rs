@@ -61,8 +61,32 @@ impl Hasher {
 
     /// A fingerprint that tells doubles apart and says nothing of the content.
     pub fn fingerprint(&self, content: &[u8]) -> String {
-        HEXLOWER.encode(&mac_bytes(&self.references, content)[..16])
+        let mut fingerprint = self.begin_fingerprint();
+        fingerprint.add(content);
+        fingerprint.end()
     }
+
+    /// The same of a content that comes in pieces.
+    pub fn begin_fingerprint(&self) -> Fingerprint {
+        Fingerprint(new_mac(&self.references))
+    }
+}
+
+pub struct Fingerprint(Hmac<Sha256>);
+
+impl Fingerprint {
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    pub fn end(self) -> String {
+        HEXLOWER.encode(&self.0.finalize().into_bytes()[..16])
+    }
+}
+
+fn new_mac(key: &[u8; 32]) -> Hmac<Sha256> {
+    // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
+    Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 fn mac(key: &[u8; 32], text: &str) -> [u8; 32] {
@@ -70,8 +94,7 @@ fn mac(key: &[u8; 32], text: &str) -> [u8; 32] {
 }
 
 fn mac_bytes(key: &[u8; 32], content: &[u8]) -> [u8; 32] {
-    // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    let mut mac = new_mac(key);
     mac.update(content);
     mac.finalize().into_bytes().into()
 }

@@ -4,14 +4,17 @@
 //! keyed hash) and their cases, and for every row that was not taken a [`Finding`] that tells staff what to do. An import is one transaction: it
 //! happens whole or not at all, and the same file again changes nothing. Nothing of a person is ever in an error or a report but its shape.
 //!
-//! [`text`] decodes, [`table`] reads rows, [`headers`] finds the columns, [`row`] reads a person, [`import`] does it, [`registration`] takes
+//! [`source`] is the file, [`text`] decodes it, [`table`] reads rows, [`headers`] finds the columns, [`row`] reads a person, [`prepare`] seals it, [`import`]
+//! writes it, [`registration`] takes
 //! programmes and applications, [`suppressions`] takes numbers that must not be contacted.
 
 mod headers;
 mod import;
+mod prepare;
 mod registration;
 mod report;
 mod row;
+mod source;
 mod suppressions;
 pub mod table;
 mod text;
@@ -19,6 +22,7 @@ mod text;
 pub use import::{ImportOutcome, ImportRequest, import_list};
 pub use registration::{RegistrationError, add_applications, apply_programme};
 pub use report::{Decision, Finding, write_report};
+pub use source::Source;
 pub use suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
 pub use table::{TableError, TableRow, read as read_table};
 
@@ -48,6 +52,8 @@ pub enum IntakeError {
         "{file}: no column is headed {words}, which the application keeps (list_fields); add the column, or take the field out of the application"
     )]
     NoField { file: String, words: String },
+    #[error("the import was stopped: {0}; nothing was imported")]
+    Stopped(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

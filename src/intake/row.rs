@@ -16,7 +16,6 @@ use crate::domain::segment::Segment;
 /// A row that can be taken.
 #[derive(Debug, Clone)]
 pub struct ListedRow {
-    pub row: u32,
     pub phone: Phone,
     pub person: Person,
     pub segment: Segment,
@@ -48,7 +47,6 @@ pub fn read_row(row: &TableRow, layout: &Layout, region: country::Id) -> Result<
         },
     )?;
     Ok(ListedRow {
-        row: row.number,
         phone,
         person: Person {
             name: text(Column::Name),

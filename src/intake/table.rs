@@ -1,14 +1,17 @@
 //! From a file to rows of cells, whatever its form.
 
-use std::io::Cursor;
+use std::io::{self, Cursor};
 
 use calamine::{Data, Reader};
 
-use super::text;
+use super::source::Source;
+use super::text::{Decoded, encoding_of};
 
-/// A file may be so large; a list of a programme has at most some hundreds of rows.
-const MAX_BYTES: usize = 32 * 1024 * 1024;
-const MAX_ROWS: usize = 200_000;
+/// A spreadsheet is opened whole, so it may be only so large.
+const MAX_SPREADSHEET: u64 = 32 * 1024 * 1024;
+const MAX_SPREADSHEET_ROWS: usize = 200_000;
+/// A text is read row by row.
+const MAX_TEXT_ROWS: u32 = 10_000_000;
 
 /// One row with the number under which its program shows it, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +20,18 @@ pub struct TableRow {
     pub cells: Vec<String>,
 }
 
+impl TableRow {
+    fn is_empty(&self) -> bool {
+        self.cells.iter().all(|cell| cell.trim().is_empty())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
     #[error("the file is empty; hand in the list with at least one row")]
     Empty,
-    #[error("the file is larger than 32 MB or 200,000 rows; a list has at most some hundreds of rows, so check that it is the right file")]
-    TooLarge,
+    #[error("the file is larger than {0}; save a larger list as CSV, or check that it is the right file")]
+    TooLarge(&'static str),
     #[error("the text's encoding is not known; save it as CSV UTF-8 or as XLSX")]
     Encoding,
     #[error("the spreadsheet cannot be opened ({0}); save it as XLSX without a password and without macros")]
@@ -31,20 +40,95 @@ pub enum TableError {
     Row { row: u32, problem: &'static str },
     #[error("no column holds telephone numbers; name one 手机 or «mobile» in the header row")]
     NoNumbers,
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
 }
 
-/// Reads CSV, TSV, XLSX, XLS or ODS, told apart by their first bytes. Empty rows are left out, the numbers of the others stay.
-pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(TableError::TooLarge);
+impl From<io::Error> for TableError {
+    fn from(error: io::Error) -> TableError {
+        if error.kind() == io::ErrorKind::InvalidData { TableError::Encoding } else { TableError::Unreadable(error.to_string()) }
     }
-    let is_spreadsheet = bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]);
-    let rows = if is_spreadsheet { read_spreadsheet(bytes)? } else { read_delimited(&text::decode(bytes)?)? };
-    let rows: Vec<TableRow> = rows.into_iter().filter(|row| row.cells.iter().any(|cell| !cell.trim().is_empty())).collect();
-    match rows.len() {
-        0 => Err(TableError::Empty),
-        n if n > MAX_ROWS => Err(TableError::TooLarge),
-        _ => Ok(rows),
+}
+
+/// Reads CSV, TSV, XLSX, XLS or ODS whole, told apart by their first bytes. Empty rows are left out, the numbers of the others stay.
+pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
+    let rows: Vec<TableRow> = Rows::open(&Source::from(bytes))?.collect::<Result<_, _>>()?;
+    if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
+}
+
+/// The rows of a table, one after another, without the empty ones.
+pub enum Rows {
+    Spreadsheet { rows: std::vec::IntoIter<TableRow>, all: u64, read: u64 },
+    Text { reader: csv::Reader<Decoded>, number: u32, line: u64, bytes: u64 },
+}
+
+impl Rows {
+    pub fn open(source: &Source) -> Result<Rows, TableError> {
+        let mut start = [0u8; 8];
+        let n = source.open()?.read_start(&mut start)?;
+        let start = &start[..n];
+        if start.starts_with(b"PK\x03\x04") || start.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
+            const LIMIT: &str = "32 MB or 200,000 rows, which is the most for a spreadsheet";
+            let content = source.whole(MAX_SPREADSHEET)?.ok_or(TableError::TooLarge(LIMIT))?;
+            let rows = read_spreadsheet(&content)?;
+            if rows.len() > MAX_SPREADSHEET_ROWS {
+                return Err(TableError::TooLarge(LIMIT));
+            }
+            return Ok(Rows::Spreadsheet { all: rows.len() as u64, rows: rows.into_iter(), read: 0 });
+        }
+        let mut text = Decoded::new(source, encoding_of(source)?)?;
+        let delimiter = delimiter_of(text.beginning()?);
+        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text);
+        Ok(Rows::Text { reader, number: 0, line: 1, bytes: source.bytes()? })
+    }
+
+    /// How much has been read, and how much there is, in a measure of its own.
+    pub fn progress(&self) -> (u64, u64) {
+        match self {
+            Rows::Spreadsheet { all, read, .. } => (*read, *all),
+            Rows::Text { reader, bytes, .. } => (reader.get_ref().consumed, *bytes),
+        }
+    }
+
+    fn next_row(&mut self) -> Option<Result<TableRow, TableError>> {
+        match self {
+            Rows::Spreadsheet { rows, read, .. } => {
+                *read += 1;
+                rows.next().map(Ok)
+            }
+            Rows::Text { reader, number, line, .. } => next_record(reader, number, line).transpose(),
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<TableRow, TableError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.next_row()? {
+                Ok(row) if row.is_empty() => {}
+                other => return Some(other),
+            }
+        }
+    }
+}
+
+trait ReadStart {
+    /// Fills the buffer as far as there is anything.
+    fn read_start(self, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+impl ReadStart for Box<dyn io::Read + Send> {
+    fn read_start(mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut n = 0;
+        while n < buffer.len() {
+            match self.read(&mut buffer[n..])? {
+                0 => break,
+                more => n += more,
+            }
+        }
+        Ok(n)
     }
 }
 
@@ -77,24 +161,30 @@ fn cell_text(cell: &Data) -> String {
     }
 }
 
-fn read_delimited(text: &str) -> Result<Vec<TableRow>, TableError> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter_of(text)).from_reader(text.as_bytes());
-    let mut rows = Vec::new();
-    let mut number = 0u32;
-    for record in reader.records() {
-        let record = record.map_err(|_| TableError::Row { row: number + 1, problem: "it is no row of fields" })?;
-        // csv passes over empty lines in silence; a spreadsheet shows and counts them.
-        let start = record.position().map_or(0, |p| usize::try_from(p.byte()).unwrap_or(0));
-        let empty_lines = text.as_bytes().iter().skip(start).take_while(|byte| **byte == b'\n').count();
-        number += 1 + u32::try_from(empty_lines).unwrap_or(0);
-        let line_ends: usize = record.iter().map(|field| field.matches('\n').count()).sum();
-        // A quotation mark that is never closed swallows the rest of the file.
-        if line_ends > 50 {
-            return Err(TableError::Row { row: number, problem: "a quotation mark is opened and not closed" });
-        }
-        rows.push(TableRow { number, cells: record.iter().map(str::to_owned).collect() });
+/// The next record of a text. `number` is the row's, `line` where the reader stood before it.
+fn next_record(reader: &mut csv::Reader<Decoded>, number: &mut u32, line: &mut u64) -> Result<Option<TableRow>, TableError> {
+    let mut record = csv::StringRecord::new();
+    let is_there = reader.read_record(&mut record).map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => TableError::from(error),
+        _ => TableError::Row { row: *number + 1, problem: "it is no row of fields" },
+    })?;
+    if !is_there {
+        return Ok(None);
     }
-    Ok(rows)
+    let now = reader.position().line();
+    let inside: u64 = record.iter().map(|field| field.matches('\n').count() as u64).sum();
+    // csv passes over empty lines in silence; a spreadsheet shows and counts them.
+    let empty_lines = (now - *line).saturating_sub(1 + inside);
+    *line = now;
+    *number += 1 + u32::try_from(empty_lines).unwrap_or(0);
+    // A quotation mark that is never closed swallows the rest of the file.
+    if inside > 50 {
+        return Err(TableError::Row { row: *number, problem: "a quotation mark is opened and not closed" });
+    }
+    if *number > MAX_TEXT_ROWS {
+        return Err(TableError::TooLarge("10,000,000 rows"));
+    }
+    Ok(Some(TableRow { number: *number, cells: record.iter().map(str::to_owned).collect() }))
 }
 
 /// The separator that stands most evenly in the first lines.

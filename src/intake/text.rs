@@ -1,43 +1,63 @@
 //! From bytes to text: the encodings in which spreadsheets and notepads save lists.
 
-use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
+use std::io::{self, Read};
 
-use super::table::TableError;
+use encoding_rs::{CoderResult, Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
 
-/// Decodes a text file: a byte-order mark decides, then UTF-8 where it fits, UTF-16 by its zero bytes, else what chardetng says for a
-/// Chinese house, with GB18030 (and so GBK) first. Line ends become `\n`, also the lone CR of old Mac programs.
-pub fn decode(bytes: &[u8]) -> Result<String, TableError> {
-    let (text, _, broken) = encoding_of(bytes).decode(bytes);
-    if broken || text.contains('\0') {
-        return Err(TableError::Encoding);
-    }
-    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
-}
+use super::source::Source;
 
-fn encoding_of(bytes: &[u8]) -> &'static Encoding {
-    if let Some((encoding, _)) = Encoding::for_bom(bytes) {
-        return encoding;
+/// How a text file is encoded: a byte-order mark decides, then UTF-8 where it fits, UTF-16 by its zero bytes, else what chardetng says for a
+/// Chinese house, with GB18030 (and so GBK) first.
+pub fn encoding_of(source: &Source) -> io::Result<&'static Encoding> {
+    let mut start = Vec::new();
+    source.open()?.take(4096).read_to_end(&mut start)?;
+    if let Some((encoding, _)) = Encoding::for_bom(&start) {
+        return Ok(encoding);
     }
-    if let Some(encoding) = utf_16_by_zeros(bytes) {
-        return encoding;
+    if let Some(encoding) = utf_16_by_zeros(&start, source.bytes()?) {
+        return Ok(encoding);
     }
-    if std::str::from_utf8(bytes).is_ok() {
-        return UTF_8;
-    }
-    if !GB18030.decode_without_bom_handling(bytes).1 {
-        return GB18030;
+    for encoding in [UTF_8, GB18030] {
+        if fits(source, encoding)? {
+            return Ok(encoding);
+        }
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
-    detector.feed(bytes, true);
-    detector.guess(Some(b"cn"), chardetng::Utf8Detection::Deny)
+    source.each_piece(|piece| {
+        detector.feed(piece, false);
+        true
+    })?;
+    detector.feed(&[], true);
+    Ok(detector.guess(Some(b"cn"), chardetng::Utf8Detection::Deny))
+}
+
+fn fits(source: &Source, encoding: &'static Encoding) -> io::Result<bool> {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut room = vec![0u8; 1024 * 1024];
+    let mut is_good = true;
+    source.each_piece(|piece| {
+        is_good = !is_malformed(&mut decoder, piece, &mut room, false);
+        is_good
+    })?;
+    Ok(is_good && !is_malformed(&mut decoder, &[], &mut room, true))
+}
+
+fn is_malformed(decoder: &mut Decoder, mut piece: &[u8], room: &mut [u8], last: bool) -> bool {
+    loop {
+        match decoder.decode_to_utf8_without_replacement(piece, room, last) {
+            (DecoderResult::InputEmpty, ..) => return false,
+            (DecoderResult::OutputFull, read, _) => piece = &piece[read..],
+            (DecoderResult::Malformed(..), ..) => return true,
+        }
+    }
 }
 
 /// UTF-16 without a mark: commas, digits and line ends leave a zero in every second byte.
-fn utf_16_by_zeros(bytes: &[u8]) -> Option<&'static Encoding> {
-    let sample = &bytes[..bytes.len().min(4096) & !1];
+fn utf_16_by_zeros(start: &[u8], bytes: u64) -> Option<&'static Encoding> {
+    let sample = &start[..start.len() & !1];
     let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|b| **b == 0).count();
     let (even, odd, quarter) = (zeros(0), zeros(1), sample.len() / 8);
-    if !bytes.len().is_multiple_of(2) || sample.is_empty() {
+    if !bytes.is_multiple_of(2) || sample.is_empty() {
         None
     } else if odd > quarter && even == 0 {
         Some(UTF_16LE)
@@ -48,9 +68,93 @@ fn utf_16_by_zeros(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
+/// A text as UTF-8, decoded as it is read. Line ends become `\n`, also the lone CR of old Mac programs, and the last line has one. What is not text is an error of the kind
+/// [`io::ErrorKind::InvalidData`].
+pub struct Decoded {
+    reader: Box<dyn Read + Send>,
+    decoder: Decoder,
+    piece: Vec<u8>,
+    text: String,
+    /// How much of `text` has been read.
+    at: usize,
+    ends_with_cr: bool,
+    is_in_line: bool,
+    is_over: bool,
+    /// Bytes read so far.
+    pub consumed: u64,
+}
+
+impl Decoded {
+    pub fn new(source: &Source, encoding: &'static Encoding) -> io::Result<Decoded> {
+        Ok(Decoded {
+            reader: source.open()?,
+            decoder: encoding.new_decoder(),
+            piece: vec![0u8; 64 * 1024],
+            text: String::new(),
+            at: 0,
+            ends_with_cr: false,
+            is_in_line: false,
+            is_over: false,
+            consumed: 0,
+        })
+    }
+
+    /// The beginning of what is still to be read, without reading it.
+    pub fn beginning(&mut self) -> io::Result<&str> {
+        while self.at == self.text.len() && !self.is_over {
+            self.fill()?;
+        }
+        Ok(&self.text[self.at..])
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let n = self.reader.read(&mut self.piece)?;
+        self.consumed += n as u64;
+        self.is_over = n == 0;
+        self.text.clear();
+        self.at = 0;
+        let room = self.decoder.max_utf8_buffer_length(n).unwrap_or(n * 4 + 16);
+        self.text.reserve(room);
+        let (result, _, is_broken) = self.decoder.decode_to_string(&self.piece[..n], &mut self.text, self.is_over);
+        if is_broken || result == CoderResult::OutputFull || self.text.contains('\0') {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        }
+        if self.text.contains('\r') || self.ends_with_cr {
+            // The second half of a line end that was cut in two.
+            let rest = self.text.strip_prefix('\n').filter(|_| self.ends_with_cr).unwrap_or(&self.text);
+            if !self.text.is_empty() {
+                self.ends_with_cr = rest.ends_with('\r');
+            }
+            self.text = rest.replace("\r\n", "\n").replace('\r', "\n");
+        }
+        if self.is_over && (self.is_in_line && self.text.is_empty() || !self.text.is_empty() && !self.text.ends_with('\n')) {
+            self.text.push('\n');
+        }
+        self.is_in_line = self.text.chars().next_back().map_or(self.is_in_line, |last| last != '\n');
+        Ok(())
+    }
+}
+
+impl Read for Decoded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let text = self.beginning()?.as_bytes();
+        let n = text.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&text[..n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decode(bytes: &[u8]) -> io::Result<String> {
+        let source = Source::from(bytes);
+        let mut text = String::new();
+        Decoded::new(&source, encoding_of(&source)?)?.read_to_string(&mut text)?;
+        Ok(text)
+    }
 
     #[test]
     fn every_encoding_of_the_house_gives_the_same_text() {
@@ -73,6 +177,30 @@ mod tests {
         ] {
             assert_eq!(decode(&bytes).unwrap(), expected);
         }
-        assert!(matches!(decode(&[0xff, 0xfe, 0x00]), Err(TableError::Encoding)));
+        assert_eq!(decode(&[0xff, 0xfe, 0x00]).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    /// Whatever the pieces, a character and a line end that are cut in two come whole.
+    #[test]
+    fn pieces_make_no_difference() {
+        struct Slow(Vec<u8>, usize);
+        impl Read for Slow {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let n = self.0.len().min(self.1);
+                buffer[..n].copy_from_slice(&self.0[..n]);
+                self.0.drain(..n);
+                Ok(n)
+            }
+        }
+        let text = "姓\r\n名\r\r\n手\n\r机\r";
+        for size in 1..8 {
+            for encoding in [UTF_8, GB18030] {
+                let mut decoded = Decoded::new(&Source::from(&b""[..]), encoding).unwrap();
+                decoded.reader = Box::new(Slow(encoding.encode(text).0.into_owned(), size));
+                let mut read = String::new();
+                decoded.read_to_string(&mut read).unwrap();
+                assert_eq!(read, "姓\n名\n\n手\n\n机\n", "{size} {}", encoding.name());
+            }
+        }
     }
 }

@@ -92,11 +92,17 @@ pub async fn known_numbers(
     Ok(known)
 }
 
-/// Stores new respondents and returns their ids by hash.
+/// The number of the respondent who was stored last.
+pub async fn last_respondent(connection: &mut AnyConnection) -> Result<RespondentId> {
+    let id: Option<i64> = sqlx::query_scalar("SELECT MAX(id) FROM respondent").fetch_one(connection).await?;
+    Ok(RespondentId(id.unwrap_or(0)))
+}
+
+/// Stores new respondents and returns their ids by hash; those whose numbers the applicant has handed in before stay as they are, and are left out.
 pub async fn add_respondents(
     tx: &mut AnyConnection,
     applicant: ApplicantId,
-    respondents: &[NewRespondent],
+    respondents: &[&NewRespondent],
     now: Timestamp,
 ) -> Result<HashMap<String, RespondentId>> {
     let columns = [
@@ -109,8 +115,8 @@ pub async fn add_respondents(
     ];
     let sql = format!(
         "INSERT INTO respondent (applicant_id, phone_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
-         SELECT $1, v.phone_hash, v.phone_kind, v.phone_sealed, v.person_sealed, v.language, v.zone, $2 FROM ({}) AS v
-         RETURNING phone_hash, id",
+         SELECT $1, v.phone_hash, v.phone_kind, v.phone_sealed, v.person_sealed, v.language, v.zone, $2 FROM ({}) AS v WHERE true
+         ON CONFLICT (applicant_id, phone_hash) DO NOTHING RETURNING phone_hash, id",
         Engine::behind(tx).rows(3, &columns)
     );
     let new =

@@ -60,6 +60,13 @@ pub async fn among(
     Ok(rows.into_iter().map(|(hash, until)| (hash, until.map(Timestamp))).collect())
 }
 
+/// Is any number suppressed at all?
+pub async fn is_anybody(connection: &mut AnyConnection, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM suppression WHERE expires_at IS NULL OR expires_at > $1 LIMIT 1) AS one";
+    let count: i64 = sqlx::query_scalar(sql).bind(now.0).fetch_one(connection).await?;
+    Ok(count > 0)
+}
+
 /// A suppression as staff see it: when, where, why and how long, never whom.
 #[derive(Debug, Clone)]
 pub struct Suppression {

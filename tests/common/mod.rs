@@ -169,7 +169,7 @@ impl TestApp {
 
     pub async fn import(&self, codes: &[&str], content: &[u8]) -> Result<ImportOutcome, IntakeError> {
         let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
-        let request = ImportRequest { applications: &applications, file: "list.csv", content, dry_run: false };
+        let request = ImportRequest { applications: &applications, file: "list.csv", content: content.into(), dry_run: false };
         intake::import_list(&self.installation, &request, &mut |_, _| {}).await
     }
 

@@ -58,7 +58,7 @@ pub async fn open_links(world: &World) -> Result<Vec<String>> {
     intake::add_applications(installation, LOOK_APPLICATIONS).await?;
     let applications = ["LOOK-TEA", "LOOK-SHOP"].map(str::to_owned);
     let list = format!("姓名,手机,语言\n访客一,{},中文\nVisitor,{},English\n", NUMBERS[0], NUMBERS[1]);
-    let request = ImportRequest { applications: &applications, file: "visitors", content: list.as_bytes(), dry_run: false };
+    let request = ImportRequest { applications: &applications, file: "visitors", content: list.as_bytes().into(), dry_run: false };
     intake::import_list(installation, &request, &mut |_, _| {}).await?;
     let launch = LaunchRequest {
         code: "LOOK",

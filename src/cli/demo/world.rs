@@ -92,7 +92,7 @@ impl World {
         let mut lines = Vec::new();
         for list in &LISTS {
             let applications: Vec<String> = list.applications.iter().map(|code| (*code).to_owned()).collect();
-            let request = ImportRequest { applications: &applications, file: list.file, content: list.content, dry_run: false };
+            let request = ImportRequest { applications: &applications, file: list.file, content: list.content.into(), dry_run: false };
             let outcome = intake::import_list(&self.installation, &request, &mut |_, _| {}).await?;
             let (taken, merged, rejected) = (outcome.accepted, outcome.merged, outcome.rejected);
             lines.push(format!("{} ({}): {taken} taken, {merged} merged, {rejected} rejected", list.file, list.form));

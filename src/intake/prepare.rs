@@ -1,0 +1,121 @@
+//! From rows to what is stored of people: numbers understood, hashed and sealed. It needs no database, so it runs on every core while others are written.
+
+use std::collections::BTreeMap;
+
+use phonenumber::country;
+
+use super::IntakeError;
+use super::headers::{Column, Layout};
+use super::report::{Decision, Finding};
+use super::row::read_row;
+use super::table::TableRow;
+use crate::crypto::{Hasher, Sealer};
+use crate::domain::personal::masked;
+use crate::domain::phone::{Phone, PhoneKind};
+use crate::domain::segment::Segment;
+use crate::domain::zones::Zones;
+use crate::installation::place;
+use crate::store::applications::Application;
+use crate::store::lists::NewRespondent;
+
+/// All that preparing needs.
+pub struct Preparer {
+    pub layout: Layout,
+    pub region: country::Id,
+    /// The home region, as configured.
+    pub home: String,
+    pub hasher: Hasher,
+    pub sealer: Sealer,
+    pub shared: Vec<Application>,
+}
+
+/// Somebody on the list, ready to be stored.
+pub struct Prepared {
+    pub row: u32,
+    /// The number's shape, for reports.
+    pub masked: String,
+    pub is_fixed_line: bool,
+    pub person: NewRespondent,
+    pub segment: Segment,
+    /// For each application that the list serves.
+    pub cases: Vec<PreparedCase>,
+}
+
+pub struct PreparedCase {
+    pub pseudonym: String,
+    pub fields_sealed: Option<Vec<u8>>,
+}
+
+/// Some rows, prepared.
+pub struct Batch {
+    pub rows: u64,
+    pub people: Vec<Prepared>,
+    pub findings: Vec<Finding>,
+}
+
+impl Preparer {
+    pub fn prepare(&self, rows: Vec<TableRow>) -> Result<Batch, IntakeError> {
+        let mut batch = Batch { rows: rows.len() as u64, people: Vec::with_capacity(rows.len()), findings: Vec::new() };
+        let number_column = if self.layout.columns.contains_key(&Column::Mobile) { Column::Mobile } else { Column::Phone };
+        for row in rows {
+            let listed = match read_row(&row, &self.layout, self.region) {
+                Ok(listed) => listed,
+                Err(finding) => {
+                    batch.findings.push(finding);
+                    continue;
+                }
+            };
+            let is_fixed_line = listed.phone.kind() == PhoneKind::FixedLine;
+            let masked = masked(listed.phone.e164());
+            if is_fixed_line {
+                batch.findings.push(Finding {
+                    row: row.number,
+                    column: self.layout.shown(number_column),
+                    value: masked.clone(),
+                    decision: Decision::Noted,
+                    what: "a fixed line: kept for the telephone, gets no SMS; ask the applicant for a mobile number if there is one".into(),
+                });
+            }
+            let hash = self.hasher.number(&listed.phone);
+            let case = |application: &Application| {
+                Ok(PreparedCase {
+                    pseudonym: self.hasher.pseudonym(&application.code, &hash),
+                    fields_sealed: self.sealed_fields(application, &listed.fields)?,
+                })
+            };
+            batch.people.push(Prepared {
+                row: row.number,
+                masked,
+                is_fixed_line,
+                cases: self.shared.iter().map(case).collect::<Result<_, IntakeError>>()?,
+                person: NewRespondent {
+                    phone_kind: listed.phone.kind().as_str(),
+                    phone_sealed: self.sealer.seal(place::PHONE, listed.phone.e164().as_bytes())?,
+                    person_sealed: self.sealer.seal(place::PERSON, listed.person.to_sealable().as_bytes())?,
+                    language: listed.language,
+                    zone: zone_of(&listed.phone, &self.home),
+                    phone_hash: hash,
+                },
+                segment: listed.segment,
+            });
+        }
+        Ok(batch)
+    }
+
+    /// What one application keeps of the list, sealed.
+    fn sealed_fields(&self, application: &Application, fields: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>, IntakeError> {
+        let kept: BTreeMap<&String, &String> = fields.iter().filter(|(name, _)| application.list_fields.contains_key(*name)).collect();
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        // Texts by texts can always be written as JSON.
+        let json = serde_json::to_vec(&kept).unwrap_or_default();
+        Ok(Some(self.sealer.seal(place::LIST_FIELDS, &json)?))
+    }
+}
+
+/// Abroad, contact hours are those of the number's region; at home, the contact plan's.
+fn zone_of(phone: &Phone, home: &str) -> Option<String> {
+    let region = phone.region().filter(|region| *region != home)?;
+    Some(Zones::of_region(region)?.to_string())
+}
