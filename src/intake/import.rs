@@ -187,6 +187,7 @@ struct Import<'a> {
 
 impl<'a> Import<'a> {
     async fn begin(mut tx: WriteTx, file: &'a str, shared: Vec<Application>, now: Timestamp) -> Result<Import<'a>, IntakeError> {
+        tx.expect_many_rows().await?;
         let programme = programmes::get(&mut tx, shared[0].programme_id).await?;
         let last_known = lists::last_respondent(&mut tx).await?;
         let is_anybody_suppressed = suppressions::is_anybody(&mut tx, now).await?;

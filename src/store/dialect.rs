@@ -42,6 +42,14 @@ impl Engine {
         }
     }
 
+    /// For a transaction that writes very many rows: room for 64 MB of pages.
+    pub(super) fn large_cache(self) -> Option<&'static str> {
+        match self {
+            Engine::Sqlite => Some("PRAGMA cache_size = -65536"),
+            Engine::Postgres => None,
+        }
+    }
+
     /// What writes finds its few rows by index. PostgreSQL's planner, which knows nothing of a table that is just being filled, would scan it instead.
     pub(super) fn begin_write(self) -> &'static str {
         match self {

@@ -237,6 +237,14 @@ impl WriteTx {
         self.engine
     }
 
+    /// Prepares for many rows that fall into indexes at random: with a small cache, SQLite would read and write the same pages over and over.
+    pub async fn expect_many_rows(&mut self) -> Result<()> {
+        if let Some(sql) = self.engine.large_cache() {
+            self.tx.execute(sql).await?;
+        }
+        Ok(())
+    }
+
     /// Tells the planner of the many rows that this transaction has brought.
     pub async fn refresh_statistics(&mut self) -> Result<()> {
         if let Some(sql) = self.engine.refresh_statistics() {
