@@ -6,7 +6,7 @@ use std::process::Command;
 
 use common::{TestApp, local};
 use fieldworkd::dataset;
-use fieldworkd::domain::questionnaire::Questionnaire;
+use fieldworkd::domain::questionnaire::{ItemKind, Questionnaire};
 use fieldworkd::gateway::simulator::Script;
 
 const EVERY_KIND: &str = include_str!("questionnaires/every_kind.toml");
@@ -164,18 +164,18 @@ fn workbook(path: &str, survey: &[&[&str]], choices: &[&[&str]]) {
 }
 
 const SURVEY: [&[&str]; 12] = [
-    &["type", "name", "label::中文 (zh)", "label::English (en)", "required", "relevant", "latent", "parameters", "hint"],
-    &["start", "start", "", "", "", "", "", "", ""],
-    &["begin_group", "g1", "到店", "Your visit", "", "", "", "", ""],
-    &["select_one often", "use", "多久来一次？", "How often do you come?", "yes", "", "", "", "逐字念出"],
-    &["range", "sat", "满意吗？", "How satisfied are you?", "yes", "", "satisfaction", "start=1 end=10 step=1", ""],
-    &["select_multiple reason", "why", "为什么？", "Why?", "yes", "${sat} <= 4 and not(${use} = '1')", "", "randomize=true", ""],
-    &["end_group", "", "", "", "", "", "", "", ""],
-    &["begin_group", "g2", "细节", "Details", "", "${sat} <= 4", "", "", ""],
-    &["decimal", "paid", "${use}：花了多少？", "How much did you spend?", "", "selected(${why}, 'price')", "", "", ""],
-    &["note", "thanks", "谢谢", "Thank you", "", "", "", "", ""],
-    &["end_group", "", "", "", "", "", "", "", ""],
-    &["text", "open", "还有什么？", "", "", "", "", "", ""],
+    &["type", "name", "label::中文 (zh)", "label::English (en)", "required", "relevant", "latent", "parameters", "hint", "constraint"],
+    &["start", "start", "", "", "", "", "", "", "", ""],
+    &["begin_group", "g1", "到店", "Your visit", "", "", "", "", "", ""],
+    &["select_one often", "use", "多久来一次？", "How often do you come?", "yes", "", "", "", "逐字念出", ""],
+    &["range", "sat", "满意吗？", "How satisfied are you?", "yes", "", "satisfaction", "start=1 end=10 step=1", "", ""],
+    &["select_multiple reason", "why", "为什么？", "Why?", "yes", "${sat} <= 4 and not(${use} = '1')", "", "randomize=true", "", ""],
+    &["end_group", "", "", "", "", "", "", "", "", ""],
+    &["begin_group", "g2", "细节", "Details", "", "${sat} <= 4", "", "", "", ""],
+    &["decimal", "paid", "${use}：花了多少？", "How much did you spend?", "", "selected(${why}, 'price')", "", "", "", ". >= 0 and . <= 9999.5"],
+    &["note", "thanks", "谢谢", "Thank you", "", "", "", "", "", ""],
+    &["end_group", "", "", "", "", "", "", "", "", ""],
+    &["text", "open", "还有什么？", "", "", "", "", "", "", ""],
 ];
 const CHOICES: [&[&str]; 5] = [
     &["list_name", "name", "label::中文 (zh)", "label::English (en)"],
@@ -184,6 +184,14 @@ const CHOICES: [&[&str]; 5] = [
     &["reason", "price", "价格", "Price"],
     &["reason", "other", "其他", "Other"],
 ];
+
+/// The field's own reader of such forms takes our sample too.
+fn is_good_for_pyxform(form: &str) {
+    let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else { return };
+    let output = Command::new(python).args(["-m", "pyxform.xls2xform", "--skip_validate", form]).output().unwrap();
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(std::fs::read_to_string(form.replace(".xlsx", ".xml")).unwrap().contains("selected("));
+}
 
 #[test]
 fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
@@ -195,6 +203,7 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
     };
     let (form, toml) = (path("form.xlsx"), path("form.toml"));
     workbook(&form, &SURVEY, &CHOICES);
+    is_good_for_pyxform(&form);
     let (status, _, remarks) = run(&["import", &form, "--output", &toml]);
     assert_eq!(status, Some(0), "{remarks}");
     for remark in ["row 2: start is left out", "sat is a scale; give its ends words", "2 texts stand in one language only", "no column core"] {
@@ -206,6 +215,8 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
     assert_eq!(pages, [vec!["use", "sat"], vec!["why"], vec!["paid", "thanks"], vec!["open"]], "a condition looks at earlier pages");
     let condition = |id: &str| read.item(id).unwrap().show_if.as_ref().map(|c| c.source().to_owned());
     assert_eq!(condition("why").as_deref(), Some("sat <= 4 && !(use == '1')"));
+    let ItemKind::Number(range) = &read.item("paid").unwrap().kind else { panic!() };
+    assert_eq!((range.min, range.max), (Some(0.0), Some(9999.5)));
     assert_eq!(condition("paid").as_deref(), Some("'price' in why"));
     assert_eq!(read.pages[2].show_if.as_ref().unwrap().source(), "sat <= 4");
     assert!(read.item("paid").unwrap().text.zh.starts_with("{answer:use}"));
@@ -213,7 +224,7 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
     assert!(status == Some(0) && said.contains("0 mistakes"), "{said}{error}");
 
     let mut wrong = SURVEY.to_vec();
-    wrong[8] = &["image", "photo", "拍照", "Photo", "", "", "", "", ""];
+    wrong[8] = &["image", "photo", "拍照", "Photo", "", "", "", "", "", ""];
     workbook(&form, &wrong, &CHOICES);
     let (status, _, error) = run(&["import", &form]);
     assert!(status == Some(1) && error.contains("form.xlsx: sheet survey, row 9: type image cannot be asked here"), "{error}");

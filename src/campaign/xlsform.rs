@@ -109,6 +109,16 @@ fn name_of(name: &str) -> String {
     name.replace(['-', '.'], "_")
 }
 
+/// The limits that a constraint like `. >= 18 and . <= 99` sets; `None`: it says something else.
+fn limits_of(constraint: &str) -> Option<Vec<(&'static str, f64)>> {
+    let limit = |part: &str| {
+        let part = part.trim().strip_prefix('.')?.trim_start();
+        let (key, number) = part.strip_prefix(">=").map(|n| ("min", n)).or_else(|| part.strip_prefix("<=").map(|n| ("max", n)))?;
+        Some((key, number.trim().parse().ok()?))
+    };
+    (!constraint.is_empty()).then(|| constraint.split(" and ").map(limit).collect()).flatten()
+}
+
 struct Reader {
     kinds: Kinds,
     has_core: bool,
@@ -243,8 +253,12 @@ impl Reader {
         if let Some(hint) = self.text(row, "hint") {
             item.insert("hint".to_owned(), Value::Table(hint));
         }
+        let limits = (ours == "number").then(|| limits_of(row.get("constraint"))).flatten();
+        for (key, limit) in limits.iter().flatten() {
+            item.insert((*key).to_owned(), Value::from(*limit));
+        }
         for column in ["constraint", "calculation", "choice_filter"] {
-            if !row.get(column).is_empty() {
+            if !row.get(column).is_empty() && !(column == "constraint" && limits.is_some()) {
                 self.remarks.push(format!("row {}: the {column} of {name} is left out; set it in our own words if it is needed", row.number));
             }
         }
