@@ -9,6 +9,7 @@ use super::shelf::Launched;
 use super::{CollectError, Collector};
 use crate::crypto::Sealer;
 use crate::domain::disposition::Disposition;
+use crate::domain::ids::ProgrammeId;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::programme::Programme;
@@ -85,12 +86,10 @@ impl Collector {
     pub async fn open(&self, code: &str) -> Result<Bundle, CollectError> {
         let hash = self.installation.keys.hasher().link_hash(code);
         let linked = self.lookup.find(&hash).await?.ok_or(CollectError::UnknownLink)?;
-        let is_known = |case: &LinkedCase| self.shelf.application(case.application).is_some();
-        if !linked.cases.iter().all(is_known) || self.shelf.programme(linked.programme_id, linked.programme_revision).is_none() {
-            let mut connection = self.installation.store.read().await?;
-            return self.bundle(&mut connection, linked).await;
+        match self.shelved(&linked) {
+            Some((launched, programme)) => self.assemble(linked, launched, programme),
+            None => self.bundle(&mut *self.installation.store.read().await?, linked).await,
         }
-        self.assemble(linked)
     }
 
     /// The same inside a transaction, as it stands there.
@@ -100,20 +99,29 @@ impl Collector {
         self.bundle(connection, linked).await
     }
 
-    /// Reads what is not on the shelf yet.
-    async fn bundle(&self, connection: &mut AnyConnection, linked: Linked) -> Result<Bundle, CollectError> {
-        for case in &linked.cases {
-            self.shelf.read_application(connection, case.application).await?;
-        }
-        self.shelf.read_programme(connection, linked.programme_id, linked.programme_revision).await?;
-        self.assemble(linked)
+    /// What is on the shelf of a link's applications and their programme, if all of it is and the programme is of the revision that stands.
+    fn shelved(&self, linked: &Linked) -> Option<(Vec<Arc<Launched>>, Arc<Programme>)> {
+        let launched: Vec<Arc<Launched>> = linked.cases.iter().map(|case| self.shelf.application(case.application)).collect::<Option<_>>()?;
+        let programme = launched.first()?.programme_id;
+        Some((launched, self.shelf.programme(programme, linked.programme_revision)?))
     }
 
-    fn assemble(&self, mut linked: Linked) -> Result<Bundle, CollectError> {
+    /// Reads what is not on the shelf yet.
+    async fn bundle(&self, connection: &mut AnyConnection, linked: Linked) -> Result<Bundle, CollectError> {
+        let mut launched = Vec::with_capacity(linked.cases.len());
+        for case in &linked.cases {
+            launched.push(self.shelf.read_application(connection, case.application).await?);
+        }
+        // A link has a case at least.
+        let programme = launched.first().ok_or(CollectError::UnknownLink)?.programme_id;
+        let programme = self.shelf.read_programme(connection, programme).await?;
+        self.assemble(linked, launched, programme)
+    }
+
+    fn assemble(&self, mut linked: Linked, launched: Vec<Arc<Launched>>, programme: Arc<Programme>) -> Result<Bundle, CollectError> {
         let now = self.installation.clock.now();
         let mut cases = Vec::with_capacity(linked.cases.len());
-        for mut case in std::mem::take(&mut linked.cases) {
-            let application = self.shelf.application(case.application).ok_or(CollectError::UnknownLink)?;
+        for (mut case, application) in std::mem::take(&mut linked.cases).into_iter().zip(launched) {
             let sealer = self.installation.keys.sealer(&application.key_id)?;
             let answers = read_answers(&sealer, &application.questionnaire, std::mem::take(&mut case.answers))?;
             let facts = Facts {
@@ -124,7 +132,6 @@ impl Collector {
             };
             cases.push(BundleCase { is_askable: is_askable(&case, now), case, application, answers, facts });
         }
-        let programme = self.shelf.programme(linked.programme_id, linked.programme_revision).ok_or(CollectError::UnknownLink)?;
         Ok(Bundle { invitation: linked, cases, programme })
     }
 }
@@ -161,6 +168,10 @@ impl Bundle {
 
     pub fn applicant_name(&self) -> &str {
         self.cases.first().map_or("", |case| &case.application.applicant_name)
+    }
+
+    pub(super) fn programme_id(&self) -> Option<ProgrammeId> {
+        self.cases.first().map(|case| case.application.programme_id)
     }
 
     pub(super) fn key_id(&self) -> &str {

@@ -1,8 +1,10 @@
 //! Links that are looked up at the same time are looked up together: whoever comes while a look is under way waits for the next one, which takes all that
 //! wait. One statement then serves dozens of pages, and a page waits for two looks at most.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use sqlx::AnyConnection;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::store::links::{self, Linked};
@@ -24,11 +26,13 @@ pub struct Lookup {
     store: Store,
     waiting: Mutex<Vec<Waiting>>,
     looks: Semaphore,
+    /// At most as many as there are looks at once.
+    idle: Mutex<Vec<AnyConnection>>,
 }
 
 impl Lookup {
     pub fn new(store: Store) -> Lookup {
-        Lookup { store, waiting: Mutex::default(), looks: Semaphore::new(LOOKS) }
+        Lookup { store, waiting: Mutex::default(), looks: Semaphore::new(LOOKS), idle: Mutex::default() }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
@@ -56,19 +60,47 @@ impl Lookup {
 
     /// Answers those who wait.
     async fn look(&self) {
-        let taken: Vec<Waiting> = {
+        let mut taken: Vec<Waiting> = {
             let mut waiting = self.waiting();
             let most = waiting.len().min(MOST);
             waiting.drain(..most).collect()
         };
+        taken.sort_by(|a, b| a.hash.cmp(&b.hash));
         if taken.is_empty() {
             return;
         }
         let hashes: Vec<&str> = taken.iter().map(|waiting| waiting.hash.as_str()).collect();
-        let found = async { links::behind(&mut *self.store.read().await?, &hashes).await }.await.map_err(Arc::new);
-        for Waiting { hash, answer } in taken {
+        let mut found = match self.behind(&hashes).await.map_err(Arc::new) {
+            Ok(found) => found,
+            Err(error) => return taken.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone())))),
+        };
+        let mut taken = taken.into_iter().peekable();
+        while let Some(Waiting { hash, answer }) = taken.next() {
+            // Two tabs at the same link stand beside each other.
+            let is_last = taken.peek().is_none_or(|next| next.hash != hash);
+            let linked = if is_last { found.remove(&hash) } else { found.get(&hash).cloned() };
             // Who has gone away needs no answer.
-            let _ = answer.send(found.as_ref().map(|found| found.get(&hash).cloned()).map_err(Arc::clone));
+            let _ = answer.send(Ok(linked));
         }
+    }
+
+    /// Asks the database, on a connection that is kept for this: the pool would ask each time whether it is still good.
+    async fn behind(&self, hashes: &[&str]) -> Result<HashMap<String, Linked>, StoreError> {
+        let kept = self.idle().pop();
+        if let Some(mut connection) = kept {
+            // One that has died meanwhile is noticed by the statement.
+            if let Ok(found) = links::behind(&mut connection, hashes).await {
+                self.idle().push(connection);
+                return Ok(found);
+            }
+        }
+        let mut connection = self.store.read().await?.detach();
+        let found = links::behind(&mut connection, hashes).await?;
+        self.idle().push(connection);
+        Ok(found)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<AnyConnection>> {
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

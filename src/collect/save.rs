@@ -57,7 +57,7 @@ impl Collector {
         let bundle = self.load(&mut tx, code).await?;
         if let Some(first) = bundle.cases.iter().find(|case| case.is_askable).filter(|_| notice == bundle.programme.privacy.version) {
             let text = serde_json::to_string(&bundle.programme.privacy.text).unwrap_or_default();
-            consents::keep_notice(&mut tx, bundle.invitation.programme_id, notice, &text).await?;
+            consents::keep_notice(&mut tx, first.application.programme_id, notice, &text).await?;
             consents::give(&mut tx, bundle.invitation.id, notice, language, WEB, now).await?;
             if cases::lock_open(&mut tx, first.case.id).await? {
                 if self.hold(&mut tx, first, first.case.cells, now).await? == Place::Held {

@@ -14,6 +14,7 @@ use crate::store::{applications, campaigns, programmes, quotas};
 
 /// What an application was launched with.
 pub struct Launched {
+    pub programme_id: ProgrammeId,
     pub category: String,
     pub subject: String,
     pub applicant_name: String,
@@ -48,6 +49,7 @@ impl Shelf {
         }
         let application = applications::get(connection, id).await?;
         let launched = Launched {
+            programme_id: application.programme_id,
             category: application.category.to_string(),
             subject: application.subject.title(),
             questionnaire: self.read_questionnaire(connection, application.questionnaire_id.unwrap_or(0)).await?,
@@ -72,10 +74,8 @@ impl Shelf {
         self.kept().programmes.get(&id).filter(|(known, _)| *known == revision).map(|(_, programme)| programme.clone())
     }
 
-    pub async fn read_programme(&self, connection: &mut AnyConnection, id: ProgrammeId, revision: i64) -> Result<Arc<Programme>, CollectError> {
-        if let Some(known) = self.programme(id, revision) {
-            return Ok(known);
-        }
+    /// A programme as it stands.
+    pub async fn read_programme(&self, connection: &mut AnyConnection, id: ProgrammeId) -> Result<Arc<Programme>, CollectError> {
         let (revision, programme) = programmes::get_revision(connection, id).await?;
         let programme = Arc::new(programme);
         self.kept().programmes.insert(id, (revision, programme.clone()));

@@ -88,7 +88,7 @@ impl Collector {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
         let bundle = self.load(&mut tx, code).await?;
-        let programme = (!self.installation.config.opt_out_for_all).then_some(bundle.invitation.programme_id);
+        let programme = bundle.programme_id().filter(|_| !self.installation.config.opt_out_for_all);
         let phone_hash = links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash;
         opt_out(&mut tx, &phone_hash, programme, Source::Web, now).await?;
         consents::withdraw(&mut tx, bundle.invitation.id, now).await?;

@@ -72,7 +72,8 @@ mod tests {
         let questionnaire = Questionnaire::parse(include_str!("../../config/questionnaires/brand.toml")).unwrap();
         let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::parse(questionnaire.item(id).unwrap(), Some(raw)).unwrap().unwrap());
         let answers: BTreeMap<String, Answer> = points.iter().map(read).collect();
-        let path = questionnaire.path(&answers, &Facts::default());
+        let facts = Facts::default();
+        let path = questionnaire.path(&answers, &facts);
         assess(&path, &answers, Some(Duration::from_secs(seconds)), median.map(Duration::from_secs), 0.4)
     }
 

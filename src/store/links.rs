@@ -10,7 +10,7 @@ use super::responses::StoredValue;
 use super::sets::{Kind, set};
 use super::{Result, StoreError, known};
 use crate::domain::disposition::Disposition;
-use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId};
+use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId};
 use crate::domain::language::Language;
 use crate::domain::time::Timestamp;
 
@@ -19,7 +19,6 @@ use crate::domain::time::Timestamp;
 pub struct Linked {
     pub id: InvitationId,
     pub campaign_id: CampaignId,
-    pub programme_id: ProgrammeId,
     /// Of the programme, counted up with every change of its rules.
     pub programme_revision: i64,
     pub language: Language,
@@ -54,7 +53,7 @@ pub struct LinkedCase {
 pub async fn behind(connection: &mut AnyConnection, link_hashes: &[&str]) -> Result<HashMap<String, Linked>> {
     let engine = Engine::behind(connection);
     let sql = format!(
-        "SELECT i.token_hash, i.id, i.campaign_id, i.opened_at, i.language, i.consent, i.has_withdrawn, p.id AS programme_id, p.revision,
+        "SELECT i.token_hash, i.id, i.campaign_id, i.opened_at, i.language, i.consent, i.has_withdrawn, p.revision,
                 c.id AS case_id, c.application_id, c.segment, c.fields_sealed, c.disposition, c.is_open, a.state, a.field_closes_at, c.cells, c.quota_asked,
                 c.cells & a.closed_cells AS closed_cells,
                 (SELECT {} FROM response s JOIN answer w ON w.response_id = s.id WHERE s.case_id = c.id) AS answers
@@ -84,7 +83,6 @@ fn linked_of(row: &AnyRow, first: LinkedCase) -> Result<Linked> {
     Ok(Linked {
         id: InvitationId(row.try_get("id")?),
         campaign_id: CampaignId(row.try_get("campaign_id")?),
-        programme_id: ProgrammeId(row.try_get("programme_id")?),
         programme_revision: row.try_get("revision")?,
         language: known("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
         opened_at: row.try_get::<Option<i64>, _>("opened_at")?.map(Timestamp),

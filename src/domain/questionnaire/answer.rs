@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use cel::Value;
 use chrono::NaiveDate;
 
-use super::condition::Values;
+use super::condition;
 use super::{Choice, Item, ItemKind, Range, Take};
 use crate::domain::personal::Personal;
 
@@ -107,20 +108,18 @@ impl Answer {
         })
     }
 
-    /// Tells conditions of this answer; free text is none of their business.
-    pub(super) fn tell(&self, item: &Item, values: &mut Values) {
-        match (self, &item.kind) {
-            (Answer::Point(point), _) => values.number(&item.id, *point as f64),
-            (Answer::Number(number), _) => values.number(&item.id, *number),
-            (Answer::Codes(codes), ItemKind::Choice(Choice { take: Take::One, .. })) => {
-                codes.iter().for_each(|code| values.text(&item.id, code));
-            }
-            (Answer::Codes(codes), _) => values.list(&item.id, codes),
-            (Answer::Date(day), _) => values.text(&item.id, &day.to_string()),
-            (Answer::NotApplicable, _) => values.text(&item.id, Answer::NOT_APPLICABLE),
-            (Answer::DontKnow, _) => values.text(&item.id, Answer::DONT_KNOW),
-            (Answer::Open(_), _) => {}
-        }
+    /// What conditions see of this answer; free text is none of their business.
+    pub(super) fn value(&self, item: &Item) -> Option<Value> {
+        Some(match (self, &item.kind) {
+            (Answer::Point(point), _) => Value::Int(*point),
+            (Answer::Number(number), _) => condition::number(*number),
+            (Answer::Codes(codes), ItemKind::Choice(Choice { take: Take::One, .. })) => Value::from(codes.first()?.as_str()),
+            (Answer::Codes(codes), _) => condition::list(codes),
+            (Answer::Date(day), _) => Value::from(day.to_string()),
+            (Answer::NotApplicable, _) => Value::from(Answer::NOT_APPLICABLE),
+            (Answer::DontKnow, _) => Value::from(Answer::DONT_KNOW),
+            (Answer::Open(_), _) => return None,
+        })
     }
 }
 

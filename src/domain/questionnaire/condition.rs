@@ -52,10 +52,15 @@ impl Condition {
         self.program.references().functions().into_iter().filter(is_unknown).map(str::to_owned).collect()
     }
 
-    pub fn holds(&self, values: &Values) -> bool {
+    pub(super) fn holds(&self, values: &Values) -> bool {
+        self.holds_by(|name| values.0.get(name).cloned())
+    }
+
+    /// Does it hold, by what `known` says of the names that it looks at?
+    pub(super) fn holds_by(&self, known: impl Fn(&str) -> Option<Value>) -> bool {
         let mut context = Context::with_env(FUNCTIONS.clone());
         for name in &self.names {
-            context.add_variable_from_value(name.clone(), values.0.get(name).cloned().unwrap_or(Value::Null));
+            context.add_variable_from_value(name.clone(), known(name).unwrap_or(Value::Null));
         }
         matches!(self.program.execute(&context), Ok(Value::Bool(true)))
     }
@@ -67,23 +72,24 @@ impl fmt::Debug for Condition {
     }
 }
 
-/// What conditions look at. (No `Debug`: it holds answers.)
+/// A number as conditions see it.
+pub(super) fn number(number: f64) -> Value {
+    let is_whole = number.fract() == 0.0 && number.abs() < 9e15;
+    if is_whole { Value::Int(number as i64) } else { Value::Float(number) }
+}
+
+/// Several codes as conditions see them.
+pub(super) fn list(codes: &[String]) -> Value {
+    Value::from(codes.iter().map(|code| Value::from(code.as_str())).collect::<Vec<Value>>())
+}
+
+/// What conditions look at, tried out. (No `Debug`: it may hold answers.)
 #[derive(Clone, Default)]
-pub struct Values(BTreeMap<String, Value>);
+pub(super) struct Values(BTreeMap<String, Value>);
 
 impl Values {
-    pub fn text(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), Value::from(value));
-    }
-
-    pub fn number(&mut self, name: &str, value: f64) {
-        let is_whole = value.fract() == 0.0 && value.abs() < 9e15;
-        self.0.insert(name.to_owned(), if is_whole { Value::Int(value as i64) } else { Value::Float(value) });
-    }
-
-    pub fn list(&mut self, name: &str, codes: &[String]) {
-        let codes: Vec<Value> = codes.iter().map(|code| Value::from(code.as_str())).collect();
-        self.0.insert(name.to_owned(), Value::from(codes));
+    pub fn set(&mut self, name: &str, value: Value) {
+        self.0.insert(name.to_owned(), value);
     }
 }
 
@@ -93,13 +99,12 @@ mod tests {
 
     fn holds(source: &str) -> bool {
         let mut values = Values::default();
-        values.number("sat1", 3.0);
-        values.number("weight", 2.5);
-        values.text("pq2", "na");
-        values.text("use", "never");
-        values.text("bought", "2026-05-13");
-        values.list("uses", &["work".to_owned(), "home".to_owned()]);
-        values.text("category", "brand");
+        for (name, text) in [("pq2", "na"), ("use", "never"), ("bought", "2026-05-13"), ("category", "brand")] {
+            values.set(name, Value::from(text));
+        }
+        values.set("sat1", number(3.0));
+        values.set("weight", number(2.5));
+        values.set("uses", list(&["work".to_owned(), "home".to_owned()]));
         Condition::parse(source).unwrap_or_else(|e| panic!("{source}: {e}")).holds(&values)
     }
 

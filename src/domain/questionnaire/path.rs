@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::condition::Values;
+use cel::Value;
+
 use super::{Answer, Condition, Item, Questionnaire};
 
 /// What is known of a respondent beside the answers.
@@ -23,8 +24,31 @@ pub struct Path<'q> {
     /// An answer says that this is no user of the subject (AAPOR 4.1).
     pub is_screened_out: bool,
     answered: Vec<&'q str>,
+    known: Known<'q>,
+}
+
+/// What is known of a respondent.
+#[derive(Clone, Copy)]
+struct Known<'q> {
     questionnaire: &'q Questionnaire,
-    values: Values,
+    answers: &'q BTreeMap<String, Answer>,
+    facts: &'q Facts,
+}
+
+impl Known<'_> {
+    /// What a condition sees of a name, if only these items count as answered.
+    fn value(&self, name: &str, answered: &[&str]) -> Option<Value> {
+        let fact = match name {
+            "category" => Some(&self.facts.category),
+            "segment" => Some(&self.facts.segment),
+            "mode" => Some(&self.facts.mode),
+            _ => self.facts.fields.get(name),
+        };
+        if let Some(fact) = fact {
+            return Some(Value::from(fact.as_str()));
+        }
+        answered.contains(&name).then(|| self.answers.get(name)?.value(self.questionnaire.item(name)?)).flatten()
+    }
 }
 
 /// What the answers of a response amount to.
@@ -40,30 +64,23 @@ pub enum Completion {
 
 impl Questionnaire {
     /// The way through, as far as these answers tell. What is not asked counts as not answered, for every condition behind it.
-    pub fn path<'q>(&'q self, answers: &BTreeMap<String, Answer>, facts: &Facts) -> Path<'q> {
-        let mut values = Values::default();
-        for (name, value) in [("category", &facts.category), ("segment", &facts.segment), ("mode", &facts.mode)] {
-            values.text(name, value);
-        }
-        facts.fields.iter().for_each(|(name, value)| values.text(name, value));
+    pub fn path<'q>(&'q self, answers: &'q BTreeMap<String, Answer>, facts: &'q Facts) -> Path<'q> {
+        let known = Known { questionnaire: self, answers, facts };
         let (mut pages, mut is_screened_out, mut answered) = (Vec::new(), false, Vec::new());
         for (number, page) in self.pages.iter().enumerate() {
             // Conditions look at earlier pages only: a page is decided about as a whole.
-            let is_shown = page.show_if.as_ref().is_none_or(|condition| condition.holds(&values));
-            let shown = |item: &&Item| is_shown && item.show_if.as_ref().is_none_or(|condition| condition.holds(&values));
+            let holds = |condition: &Condition| condition.holds_by(|name| known.value(name, &answered));
+            let is_shown = page.show_if.as_ref().is_none_or(holds);
+            let shown = |item: &&Item| is_shown && item.show_if.as_ref().is_none_or(holds);
             let items: Vec<&Item> = page.items.iter().filter(shown).collect();
-            for item in &items {
-                if let Some(answer) = answers.get(&item.id) {
-                    answer.tell(item, &mut values);
-                    answered.push(item.id.as_str());
-                }
-            }
-            is_screened_out |= items.iter().filter_map(|item| item.screen_out_if.as_ref()).any(|condition| condition.holds(&values));
+            answered.extend(items.iter().map(|item| item.id.as_str()).filter(|id| answers.contains_key(*id)));
+            let holds = |condition: &Condition| condition.holds_by(|name| known.value(name, &answered));
+            is_screened_out |= items.iter().filter_map(|item| item.screen_out_if.as_ref()).any(holds);
             if !items.is_empty() {
                 pages.push((number, items));
             }
         }
-        Path { pages, is_screened_out, answered, questionnaire: self, values }
+        Path { pages, is_screened_out, answered, known }
     }
 }
 
@@ -78,12 +95,12 @@ impl<'q> Path<'q> {
 
     /// Does a condition hold by what is known so far?
     pub fn meets(&self, condition: &Condition) -> bool {
-        condition.holds(&self.values)
+        condition.holds_by(|name| self.known.value(name, &self.answered))
     }
 
     /// Is all known that there will be to know of a name? An item has been answered, or its page has gone by; whatever is no item is known from the start.
     pub fn is_past(&self, name: &str) -> bool {
-        let page = self.questionnaire.pages.iter().position(|page| page.items.iter().any(|item| item.id == name));
+        let page = self.known.questionnaire.pages.iter().position(|page| page.items.iter().any(|item| item.id == name));
         // What stands on a page is settled by the pages before it.
         let has_gone_by = |page: usize| page < self.reached() || (page == self.reached() && !self.asks(name));
         page.is_none_or(|page| self.answered.contains(&name) || has_gone_by(page) || self.completion() == Completion::Complete)

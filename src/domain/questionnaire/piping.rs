@@ -1,5 +1,6 @@
 //! Texts that name the subject, the applicant or an earlier answer: `{subject}`, `{applicant}`, `{answer:ID}`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Answer, Questionnaire};
@@ -21,10 +22,10 @@ pub struct Piped<'a> {
 
 impl Piped<'_> {
     /// The text with its names filled in; an answer that was not given is «…».
-    pub fn fill(&self, text: &Text) -> String {
+    pub fn fill<'t>(&self, text: &'t Text) -> Cow<'t, str> {
         let text = text.in_language(self.language);
         if !text.contains('{') {
-            return text.to_owned();
+            return Cow::Borrowed(text);
         }
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
@@ -42,7 +43,7 @@ impl Piped<'_> {
             }
         }
         filled.push_str(rest);
-        filled
+        Cow::Owned(filled)
     }
 
     fn value(&self, name: &str) -> String {

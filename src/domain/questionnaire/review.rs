@@ -126,7 +126,7 @@ fn domain<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String],
             .map(|word| {
                 trial({
                     let name = name.clone();
-                    move |values| values.text(&name, &word)
+                    move |values| values.set(&name, cel::Value::from(word.as_str()))
                 })
             })
             .collect();
@@ -161,7 +161,13 @@ fn domain<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String],
     };
     answers.extend(item.not_applicable.then_some(Answer::NotApplicable));
     answers.extend(item.dont_know.then_some(Answer::DontKnow));
-    trials.extend(answers.into_iter().map(|answer| trial(move |values| answer.tell(item, values))));
+    trials.extend(answers.into_iter().map(|answer| {
+        trial(move |values| {
+            if let Some(value) = answer.value(item) {
+                values.set(&item.id, value);
+            }
+        })
+    }));
     trials
 }
 

@@ -27,6 +27,8 @@ use views::{EndPage, Place, QuestionsPage, WelcomePage};
 
 const STYLE: &str = include_str!("pages/style.css");
 const MAX_FORM: usize = 64 * 1024;
+/// Room for a page; they weigh 14 KB at most.
+const LARGEST_PAGE: usize = 14 * 1024;
 
 /// Nothing is loaded from anywhere; the one style sheet is in the page and allowed by its hash.
 static CSP: LazyLock<String> = LazyLock::new(|| {
@@ -214,14 +216,15 @@ fn render(
 ) -> Response {
     let status = if attempt.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let now = site.installation.clock.now();
-    let page = match screen {
-        Screen::Welcome => WelcomePage::new(bundle, code, language, now).render(),
-        Screen::Page { case, page } => QuestionsPage::new(bundle, paths, code, language, Place { case, page }, now, attempt).render(),
-        Screen::Noted(noted) => EndPage::noted(noted, bundle, code, language).render(),
-        Screen::Finished(finish) => EndPage::finished(finish, code, language).render(),
+    let mut html = String::with_capacity(LARGEST_PAGE);
+    let rendered = match screen {
+        Screen::Welcome => WelcomePage::new(bundle, code, language, now).render_into(&mut html),
+        Screen::Page { case, page } => QuestionsPage::new(bundle, paths, code, language, Place { case, page }, now, attempt).render_into(&mut html),
+        Screen::Noted(noted) => EndPage::noted(noted, bundle, code, language).render_into(&mut html),
+        Screen::Finished(finish) => EndPage::finished(finish, code, language).render_into(&mut html),
     };
-    match page {
-        Ok(html) => (status, Html(html)).into_response(),
+    match rendered {
+        Ok(()) => (status, Html(html)).into_response(),
         Err(error) => Failure::Internal(error.to_string()).into_response(),
     }
 }

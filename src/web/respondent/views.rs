@@ -1,5 +1,6 @@
 //! The pages' contents, ready to be laid out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use askama::Template;
@@ -75,8 +76,8 @@ pub struct QuestionsPage<'a> {
 
 struct ItemView<'a> {
     id: &'a str,
-    heading: Option<String>,
-    text: String,
+    heading: Option<Cow<'a, str>>,
+    text: Cow<'a, str>,
     is_optional: bool,
     problem: Option<String>,
     /// What stands in the item's own field, or which of its choices are taken.
@@ -104,7 +105,7 @@ impl ItemView<'_> {
     }
 
     fn is_chosen(&self, point: &i64) -> bool {
-        self.value == point.to_string()
+        self.value.parse() == Ok(*point)
     }
 
     /// Is there one field that the question is the label of? Otherwise each choice has its own.
