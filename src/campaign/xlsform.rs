@@ -258,7 +258,8 @@ impl Reader {
             item.insert((*key).to_owned(), Value::from(*limit));
         }
         for column in ["constraint", "calculation", "choice_filter"] {
-            if !row.get(column).is_empty() && !(column == "constraint" && limits.is_some()) {
+            let is_taken_over = column == "constraint" && limits.is_some();
+            if !is_taken_over && !row.get(column).is_empty() {
                 self.remarks.push(format!("row {}: the {column} of {name} is left out; set it in our own words if it is needed", row.number));
             }
         }

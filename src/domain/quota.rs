@@ -165,7 +165,7 @@ impl QuotaPlan {
                 return wrong(format!("it calls {function}, which there is not"));
             }
             for name in cell.condition.names() {
-                let is_item = questionnaire.item(&name).is_some_and(|item| item.is_coded());
+                let is_item = questionnaire.item(name).is_some_and(|item| item.is_coded());
                 if !is_item && !FACTS.contains(&name.as_str()) && !list_fields.contains(name.as_str()) {
                     let what = "no list field of the application and no item of questionnaire";
                     return wrong(format!("it looks at {name}, which is {what} {}; free text does not count", questionnaire.code));

@@ -59,7 +59,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
 /// The rows of a table, one after another, without the empty ones.
 pub enum Rows {
     Spreadsheet { rows: std::vec::IntoIter<TableRow>, all: u64, read: u64 },
-    Text { reader: csv::Reader<Decoded>, number: u32, line: u64, bytes: u64 },
+    Text { reader: Box<csv::Reader<Decoded>>, number: u32, line: u64, bytes: u64 },
 }
 
 impl Rows {
@@ -79,7 +79,7 @@ impl Rows {
         let mut text = Decoded::new(source, encoding_of(source)?)?;
         let delimiter = delimiter_of(text.beginning()?);
         let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text);
-        Ok(Rows::Text { reader, number: 0, line: 1, bytes: source.bytes()? })
+        Ok(Rows::Text { reader: Box::new(reader), number: 0, line: 1, bytes: source.bytes()? })
     }
 
     /// How much has been read, and how much there is, in a measure of its own.
