@@ -63,7 +63,7 @@ async fn what_people_were_thanked_for_survives_a_kill() {
             let post = async |path: &str, body: String| {
                 http.post(format!("{link}/{path}")).header("content-type", "application/x-www-form-urlencoded").body(body).send().await.is_ok()
             };
-            post("begin", String::new()).await;
+            post("begin", "notice=standard-1".to_owned()).await;
             for page in 0..4 {
                 let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(common::answers(0, page, "7")).finish();
                 if n == 15 && page == 3 {
