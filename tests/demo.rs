@@ -38,9 +38,17 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
     }
     assert!(number("messages") > 300 && (60..=95).contains(&number("virtual_days")));
     assert_eq!(number("in_doubt"), number("in_doubt_settled"));
-    for something in
-        ["routed_answers", "consents", "consents_withdrawn", "web_call_backs", "speeding", "straight_lining", "quota_filled", "replicates_released"]
-    {
+    for something in [
+        "routed_answers",
+        "consents",
+        "consents_withdrawn",
+        "web_call_backs",
+        "speeding",
+        "straight_lining",
+        "quota_filled",
+        "replicates_released",
+        "deadline_changes",
+    ] {
         assert!(number(something) > 0, "{something}");
     }
     for (campaign, rates) in first["outcome_rates"].as_object().unwrap() {

@@ -246,9 +246,11 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
         for link in [&fills, &begun] {
             app.post(&format!("{link}/begin"), common::AGREED).await;
         }
-        for (page, field) in [("0", ("use", "daily")), ("1", ("age", "40")), ("2", ("sat1", "7"))] {
+        for (page, field) in [("0", ("use", "daily")), ("1", ("age", "40"))] {
             send(&app, &fills, page, field).await;
         }
+        assert!(app.get(&fills).await.1.contains("name=\"heating\""), "{}: the north is asked, by a field of the list", app.engine);
+        send(&app, &fills, "2", ("sat1", "7")).await;
         deadline::tick(&app.installation).await.unwrap();
         assert!(app.get(&late).await.1.contains("已经收齐"), "{}: who has not begun is not asked at all", app.engine);
         // Who has begun is asked on, as far as the cells need it, and then thanked and let go.
@@ -312,6 +314,7 @@ async fn a_reserved_place_is_kept_for_a_time_and_a_soft_cell_only_stops_contacts
             let link = app.link(n).await;
             begin(&link).await;
             for (page, field) in [("0", ("use", "daily"))].into_iter().chain(rest) {
+                assert!(!app.get(&link).await.1.contains("name=\"heating\""), "{}: the south is not", app.engine);
                 send(&app, &link, page, field).await;
             }
             assert!(app.get(&link).await.1.contains("感谢您的评价"), "{}", app.engine);

@@ -10,8 +10,9 @@ use super::schedule::{self, StepWindow};
 use super::text::{Addressee, compose};
 use crate::config::{GatewayConfig, Route};
 use crate::crypto::{KeyRingError, SealError, sha256_hex};
+use crate::deadline::changes;
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
-use crate::domain::deadline::Deadline;
+use crate::domain::deadline::{Deadline, NotBegun};
 use crate::domain::ids::ApplicationId;
 use crate::domain::programme::{Programme, is_code};
 use crate::domain::questionnaire::{Facts, Questionnaire};
@@ -19,6 +20,7 @@ use crate::domain::quota::{Membership, QuotaError, QuotaPlan};
 use crate::domain::time::Timestamp;
 use crate::gateway::CONFIRMATION;
 use crate::installation::{Installation, open_fields, open_person};
+use crate::store::application_events::{self, Event};
 use crate::store::applications::{self, Application, ApplicationState};
 use crate::store::lists::{self, ListedPerson};
 use crate::store::{StoreError, WriteTx, campaigns, cases, programmes, quotas};
@@ -100,6 +102,10 @@ pub enum LaunchError {
     OtherProgramme(String, String),
     #[error("application {0} has no list; import one with «list import»")]
     NoList(String),
+    #[error("application {0}: its survey fee is not settled, and the programme begins with that; write it down with «application fee»")]
+    FeeNotSettled(String),
+    #[error("application {0} is on hold; release it with «application release»")]
+    Held(String),
     #[error("{0} share people with these applications; launch them together, so that nobody is asked twice")]
     Shared(String),
     #[error("application {code}: the dataset was due on {due}; the field would be closed at once")]
@@ -267,10 +273,14 @@ async fn find_candidates(tx: &mut WriteTx, codes: &[String], now: Timestamp) -> 
 
 async fn check_candidate(tx: &mut WriteTx, programme: &Programme, application: Application, now: Timestamp) -> Result<Candidate, LaunchError> {
     let names = lists::names_by_segment(tx, application.id).await?;
-    let Some(received) = application.list_received_at.filter(|_| !names.is_empty()) else {
-        return Err(LaunchError::NoList(application.code));
+    let deadline = match changes::of(&application, programme) {
+        Ok(deadline) if !names.is_empty() => deadline,
+        Err(NotBegun::FeeNotSettled) => return Err(LaunchError::FeeNotSettled(application.code)),
+        Ok(_) | Err(NotBegun::NoList) => return Err(LaunchError::NoList(application.code)),
     };
-    let deadline = Deadline::from_receipt(received.date(programme.time_zone), programme.certificate_months, programme.dataset_lead_days);
+    if application.held_since.is_some() {
+        return Err(LaunchError::Held(application.code));
+    }
     let closes_at = deadline.field_closes_at(programme.time_zone);
     if closes_at <= now {
         return Err(LaunchError::DueDayPast { code: application.code, due: deadline.dataset_due.to_string() });
@@ -367,6 +377,7 @@ async fn put_into_field(
         let frozen = frozen.ok_or(LaunchError::ChangedQuestionnaire { code, version })?;
         put_into_cells(installation, tx, candidate, &questionnaire).await?;
         applications::launch(tx, candidate.application.id, campaign, frozen, candidate.closes_at).await?;
+        application_events::add(tx, candidate.application.id, Event::Launched, None, request.code, "campaign launch", now).await?;
     }
     Ok(())
 }

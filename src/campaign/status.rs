@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::contact_plan::ContactPlanError;
+use crate::domain::deadline::behind;
 use crate::domain::outcome_rates::{Outcomes, Rate};
 use crate::installation::Installation;
 use crate::store::applications::{self, ApplicationState, ClosedBy};
@@ -61,6 +62,10 @@ pub struct ApplicationStatus {
     pub rr3: Option<f64>,
     pub dispositions: Vec<(String, u64)>,
     pub field_closes: Option<String>,
+    /// Since when nothing is sent for it.
+    pub held_since: Option<String>,
+    /// The share of the field's time that has gone, less the share of the target that is reached: who lies behind most stands first.
+    pub behind: Option<f64>,
     pub closed_by: Option<&'static str>,
     pub dataset: Option<String>,
 }
@@ -76,13 +81,14 @@ pub struct CellStatus {
 
 /// The status of one campaign, counted from the cases themselves.
 pub async fn status(installation: &Installation, code: &str) -> Result<CampaignStatus, CampaignError> {
+    let now = installation.clock.now();
     let mut connection = installation.store.read().await?;
     let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
     let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
     let (parts_sent, cost_micros) = messages::taken_of_campaign(&mut connection, campaign.id).await?;
     let route = installation.config.route(&campaign.gateway);
     let first = route.as_ref().and_then(|route| route.gateways().next()).and_then(|name| installation.config.gateways.get(name));
-    let paused = rates::paused(&mut connection, installation.clock.now()).await?;
+    let paused = rates::paused(&mut connection, now).await?;
     let is_of_route = |name: &str| route.as_ref().is_some_and(|route| route.gateways().any(|gateway| gateway == name));
     let datasets = datasets::all(&mut connection).await?;
     let mut statuses = Vec::new();
@@ -92,6 +98,10 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
         let mut outcomes = Outcomes::default();
         by_disposition.iter().for_each(|&(disposition, cases)| outcomes.add(disposition, cases));
         let cells = quotas::cells(&mut connection, application.id).await?;
+        let target = cells.first().map_or(0, |total| total.target);
+        let completes = u32::try_from(outcomes.complete).unwrap_or(u32::MAX);
+        let closes = application.field_closes_at.filter(|_| application.state == ApplicationState::InField);
+        let lag = closes.map(|closes| (behind(campaign.launched_at, closes, now, completes, target) * 1e4).round() / 1e4);
         let dataset = datasets.iter().rev().find(|d| d.application == application.id).and_then(|d| d.folder.clone());
         statuses.push(ApplicationStatus {
             code: application.code,
@@ -107,7 +117,7 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
             opened: funnel.opened,
             in_doubt: funnel.in_doubt,
             completed: outcomes.complete,
-            target: cells.iter().find(|c| c.number == 0).map_or(0, |c| c.target),
+            target,
             cells: cells
                 .into_iter()
                 .map(|c| CellStatus { segment: c.name, kind: c.kind.as_str(), completed: c.completes, target: c.target })
@@ -116,11 +126,14 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
             rr2: outcomes.rate(Rate::Rr2),
             rr3: outcomes.rate(Rate::Rr3),
             dispositions: by_disposition.into_iter().map(|(disposition, cases)| (disposition.to_string(), cases)).collect(),
+            held_since: application.held_since.map(|at| at.rfc3339(zone)),
+            behind: lag,
             field_closes: application.field_closes_at.map(|at| at.rfc3339(zone)),
             closed_by: application.closed_by.map(ClosedBy::as_str),
             dataset,
         });
     }
+    statuses.sort_by_key(|status| (status.behind.is_none(), status.behind.map(|b| (-b * 1e6) as i64)));
     let (replicates_released, replicates_held_back, held_back) = replicates::count(&mut connection, campaign.id).await?;
     Ok(CampaignStatus {
         replicates_released,

@@ -71,8 +71,7 @@ async fn read(installation: &Installation, id: i64) -> Result<()> {
     let mut tx = installation.store.write().await?;
     let Some(sealed) = replies::sealed_text(&mut tx, id).await? else { bail!("no reply has the number {id}") };
     let Some((sealed, key_id)) = sealed else { bail!("reply {id} came from a number that was never written to; only its meaning was kept") };
-    let who = std::env::var("USER").unwrap_or_else(|_| "unknown".into());
-    replies::note_disclosure(&mut tx, &who, "reply", id, installation.clock.now()).await?;
+    replies::note_disclosure(&mut tx, &output::user(), "reply", id, installation.clock.now()).await?;
     // Written down first, shown then.
     tx.commit().await?;
     println!("{}", installation.keys.sealer(&key_id)?.open_text(place::REPLY, &sealed)?);

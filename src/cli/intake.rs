@@ -4,20 +4,29 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use chrono::NaiveDate;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::{output, read_file, read_text};
+use crate::deadline;
+use crate::deadline::changes::{self, By};
 use crate::installation::Installation;
 use crate::intake::{self, Decision, ImportOutcome, ImportRequest, Source};
 use crate::store::applications::{self, ApplicationState};
-use crate::store::lists;
+use crate::store::{application_events, lists, programmes};
 
 #[derive(Subcommand)]
 pub enum ProgrammeCommand {
     /// Create or update a programme from its TOML file
     Apply { file: PathBuf },
+    /// All applications of a programme, those in danger first
+    Status {
+        code: String,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -26,6 +35,39 @@ pub enum ApplicationCommand {
     Add { file: PathBuf },
     /// List applications
     List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write down that the survey fee is settled; where the programme begins with that, the days run from then
+    Fee {
+        code: String,
+        /// The day, like 2026-03-15
+        #[arg(long, value_name = "DAY")]
+        settled: NaiveDate,
+    },
+    /// Send nothing for an application until it is released; its due days move by as long
+    Hold {
+        code: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// End a hold
+    Release {
+        code: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Add days to both due days
+    Extend {
+        code: String,
+        #[arg(long, value_name = "N")]
+        days: u32,
+        #[arg(long)]
+        reason: String,
+    },
+    /// What has happened to an application, with days, reasons and who did it
+    History {
+        code: String,
         #[arg(long)]
         json: bool,
     },
@@ -51,7 +93,10 @@ pub enum ListCommand {
 }
 
 pub async fn programme(installation: &Installation, command: ProgrammeCommand) -> Result<()> {
-    let ProgrammeCommand::Apply { file } = command;
+    let file = match command {
+        ProgrammeCommand::Apply { file } => file,
+        ProgrammeCommand::Status { code, json } => return show_overview(installation, &code, json).await,
+    };
     let programme = intake::apply_programme(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
     println!("programme {} is set: {}", programme.code, programme.name.zh);
     Ok(())
@@ -65,7 +110,74 @@ pub async fn application(installation: &Installation, command: ApplicationComman
             Ok(())
         }
         ApplicationCommand::List { json } => list_applications(installation, json).await,
+        ApplicationCommand::Fee { code, settled } => show_standing(&changes::settle_fee(installation, &code, settled, &output::user()).await?),
+        ApplicationCommand::Hold { code, reason } => {
+            show_standing(&changes::hold(installation, &code, By { who: &output::user(), reason: &reason }).await?)
+        }
+        ApplicationCommand::Release { code, reason } => {
+            show_standing(&changes::release(installation, &code, By { who: &output::user(), reason: &reason }).await?)
+        }
+        ApplicationCommand::Extend { code, days, reason } => {
+            show_standing(&changes::extend(installation, &code, days, By { who: &output::user(), reason: &reason }).await?)
+        }
+        ApplicationCommand::History { code, json } => show_history(installation, &code, json).await,
     }
+}
+
+fn show_standing(standing: &changes::Standing) -> Result<()> {
+    let day = |day: Option<NaiveDate>| day.map_or("not yet".to_owned(), |day| day.to_string());
+    println!(
+        "application {}: the days run from {}, the dataset is due on {}, the certificate on {}; {} days were added",
+        standing.application,
+        day(standing.begins),
+        day(standing.dataset_due),
+        day(standing.certificate_due),
+        standing.extended_days
+    );
+    if let Some(since) = &standing.held_since {
+        println!("on hold since {since}: nothing is sent for it");
+    }
+    Ok(())
+}
+
+async fn show_history(installation: &Installation, code: &str, as_json: bool) -> Result<()> {
+    let mut connection = installation.store.read().await?;
+    let application = applications::find(&mut connection, code).await?.with_context(|| format!("no application has the code {code}"))?;
+    let zone = programmes::get(&mut connection, application.programme_id).await?.time_zone;
+    let events = application_events::of_application(&mut connection, application.id).await?;
+    if as_json {
+        let shown =
+            events.iter().map(|e| json!({ "at": e.at.rfc3339(zone), "what": e.what.as_str(), "days": e.days, "reason": e.reason, "who": e.who }));
+        return output::json(&shown.collect::<Vec<_>>());
+    }
+    let cells = |e: &application_events::HappenedTo| {
+        let days = e.days.map(|days| days.to_string()).unwrap_or_default();
+        vec![e.at.rfc3339(zone), e.what.as_str().to_owned(), days, e.reason.clone(), e.who.clone()]
+    };
+    output::table(&["at", "what", "days", "reason", "who"], &events.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn show_overview(installation: &Installation, code: &str, as_json: bool) -> Result<()> {
+    let all = deadline::overview(installation, code).await?.with_context(|| format!("no programme has the code {code}"))?;
+    if as_json {
+        return output::json(&all);
+    }
+    let cells = |o: &deadline::Overview| {
+        vec![
+            o.application.clone(),
+            o.state.to_owned(),
+            o.campaign.clone().unwrap_or_default(),
+            o.names.to_string(),
+            format!("{}/{}", o.completed, o.target),
+            o.dataset_due.map(|day| day.to_string()).unwrap_or_default(),
+            o.days_left.map(|days| days.to_string()).unwrap_or_default(),
+            output::percent(o.behind),
+        ]
+    };
+    let header = ["application", "state", "campaign", "names", "completed", "dataset due", "days left", "behind"];
+    output::table(&header, &all.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
 }
 
 async fn list_applications(installation: &Installation, as_json: bool) -> Result<()> {

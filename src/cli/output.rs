@@ -37,3 +37,8 @@ fn shown_width(text: &str) -> usize {
 pub fn percent(rate: Option<f64>) -> String {
     rate.map_or("n/a".to_owned(), |rate| format!("{:.1}%", rate * 100.0))
 }
+
+/// Whoever sits at the terminal, for what is written down.
+pub fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "unknown".into())
+}

@@ -1,7 +1,12 @@
 //! The deadline: fields are closed on quota or on the due day, and what is open then gets its final disposition.
 //!
 //! In goes the time; out come closed applications, each with its data frozen in the same transaction. An application whose total is reached closes
-//! by quota; one whose due day is over closes by that. It contacts nobody and writes no dataset: that is [`crate::dataset`]'s.
+//! by quota; one whose due day is over closes by that. [`changes`] moves due days: the fee, holds, extensions; [`overview`] shows who is in danger. It contacts nobody and writes no dataset: that is [`crate::dataset`]'s.
+
+pub mod changes;
+mod overview;
+
+pub use overview::{Overview, overview};
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -15,6 +20,7 @@ use crate::domain::questionnaire::{Answer, Completion, Facts, Questionnaire, Que
 use crate::domain::time::Timestamp;
 use crate::installation::{Installation, open_fields};
 use crate::quota;
+use crate::store::application_events::{self, Event};
 use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
 use crate::store::cases::{self, Source};
@@ -38,6 +44,9 @@ pub enum DeadlineError {
     #[error(transparent)]
     Seal(#[from] SealError),
 }
+
+/// Who did it, where no person did.
+const DAEMON: &str = "fieldworkd";
 
 /// Closes what is due at this moment; returns the codes of the applications that were closed.
 pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineError> {
@@ -115,6 +124,7 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
         }
     }
     datasets::freeze(&mut tx, id, now).await?;
+    application_events::add(&mut tx, id, Event::Closed, None, by.as_str(), DAEMON, now).await?;
     if let Some(campaign) = application.campaign_id {
         invitations::stop_without_open_case(&mut tx, campaign).await?;
         let still_open = applications::of_campaign(&mut tx, campaign).await?.iter().any(|a| a.state == ApplicationState::InField);

@@ -38,14 +38,26 @@ pub struct Circumstances<'a> {
     pub step: u32,
 }
 
+/// While an application is on hold, it is looked again so often whether it still is.
+const HELD: Duration = Duration::from_secs(6 * 3_600);
+
 /// A case about which its respondent may be contacted.
 pub fn is_wanted(case: &InvitedCase, now: Timestamp) -> bool {
-    case.is_open && case.in_field && case.full_cells == 0 && case.field_closes_at > now
+    !case.is_held && is_wanted_if_released(case) && case.field_closes_at > now
+}
+
+/// While it is held, its field does not close.
+fn is_wanted_if_released(case: &InvitedCase) -> bool {
+    case.is_open && case.in_field && case.full_cells == 0
 }
 
 pub fn decide(who: &Circumstances<'_>, plan: &ContactPlan, caps: &ContactCaps, now: Timestamp) -> Decision {
-    if who.suppressed == Suppressed::ForGood || !who.cases.iter().any(|case| is_wanted(case, now)) {
+    if who.suppressed == Suppressed::ForGood {
         return Decision::Stop;
+    }
+    if !who.cases.iter().any(|case| is_wanted(case, now)) {
+        let is_held_up = who.cases.iter().any(|case| case.is_held && is_wanted_if_released(case));
+        return if is_held_up { Decision::Later(now + HELD) } else { Decision::Stop };
     }
     let until = if let Suppressed::Until(until) = who.suppressed { until } else { now };
     when(who, plan, now.max(until).max(caps_allow_from(who.contacts, caps)), now)
@@ -114,6 +126,7 @@ mod tests {
             field_closes_at: Timestamp(i64::MAX),
             is_open: true,
             in_field: true,
+            is_held: false,
             full_cells: 0,
         }
     }

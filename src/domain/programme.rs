@@ -25,6 +25,9 @@ pub struct Programme {
     /// Days before the certificate's day that scoring and review need.
     #[serde(default = "twenty")]
     pub dataset_lead_days: u32,
+    /// The survey begins when its fee is settled too, not with the list alone.
+    #[serde(default)]
+    pub fee_first: bool,
     /// Lists received after this day belong to the next year's programme.
     #[serde(default, deserialize_with = "days::optional")]
     pub cut_off: Option<NaiveDate>,

@@ -68,6 +68,9 @@ struct ApplicationFile {
     /// The day on which the list was received, when that was before its import.
     #[serde(default, deserialize_with = "days::optional")]
     list_received: Option<NaiveDate>,
+    /// The day on which the survey fee was settled.
+    #[serde(default, deserialize_with = "days::optional")]
+    fee_settled: Option<NaiveDate>,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +122,9 @@ pub async fn add_applications(installation: &Installation, toml_text: &str) -> R
         };
         if !applications::put(&mut tx, applicant, &declaration).await? {
             return Err(RegistrationError::NotOpen(declared.code));
+        }
+        if let (Some(day), Some(application)) = (declared.fee_settled, applications::find(&mut tx, &declared.code).await?) {
+            applications::set_fee_settled(&mut tx, application.id, Timestamp::start_of_day(day, programme.time_zone)).await?;
         }
         codes.push(declared.code);
     }

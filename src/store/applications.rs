@@ -29,6 +29,11 @@ pub struct Application {
     /// The fields of its lists that it keeps, by their names in conditions, with the words that head their columns.
     pub list_fields: BTreeMap<String, Vec<String>>,
     pub list_received_at: Option<Timestamp>,
+    pub fee_settled_at: Option<Timestamp>,
+    /// Since then nothing is sent for it.
+    pub held_since: Option<Timestamp>,
+    /// Days added to its due days, with reasons.
+    pub extended_days: u32,
     pub field_closes_at: Option<Timestamp>,
     pub campaign_id: Option<CampaignId>,
     pub questionnaire_id: Option<i64>,
@@ -67,7 +72,7 @@ impl ClosedBy {
 
 const SELECT: &str =
     "SELECT a.id, p.programme_id, a.applicant_id, p.name AS applicant_name, p.key_id, a.code, a.category, a.subject, a.quota, a.list_fields,
-                             a.list_received_at, a.field_closes_at, a.campaign_id, a.questionnaire_id, a.state, a.closed_by
+                             a.list_received_at, a.fee_settled_at, a.held_since, a.extended_days, a.field_closes_at, a.campaign_id, a.questionnaire_id, a.state, a.closed_by
                       FROM application a JOIN applicant p ON p.id = a.applicant_id";
 
 fn read(row: &AnyRow) -> Result<Application> {
@@ -97,6 +102,9 @@ fn read(row: &AnyRow) -> Result<Application> {
         quota,
         list_fields,
         list_received_at: row.try_get::<Option<i64>, _>("list_received_at")?.map(Timestamp),
+        fee_settled_at: row.try_get::<Option<i64>, _>("fee_settled_at")?.map(Timestamp),
+        held_since: row.try_get::<Option<i64>, _>("held_since")?.map(Timestamp),
+        extended_days: u32::try_from(row.try_get::<i64, _>("extended_days")?).unwrap_or(0),
         field_closes_at: row.try_get::<Option<i64>, _>("field_closes_at")?.map(Timestamp),
         campaign_id: row.try_get::<Option<i64>, _>("campaign_id")?.map(CampaignId),
         questionnaire_id: row.try_get("questionnaire_id")?,
@@ -160,6 +168,28 @@ pub async fn set_list_received(tx: &mut AnyConnection, id: ApplicationId, at: Ti
     Ok(())
 }
 
+pub async fn set_fee_settled(tx: &mut AnyConnection, id: ApplicationId, at: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE application SET fee_settled_at = $2 WHERE id = $1").bind(id.0).bind(at.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Puts an application on hold, or releases it.
+pub async fn set_held(tx: &mut AnyConnection, id: ApplicationId, since: Option<Timestamp>) -> Result<()> {
+    sqlx::query("UPDATE application SET held_since = $2 WHERE id = $1").bind(id.0).bind(since.map(|at| at.0)).execute(tx).await?;
+    Ok(())
+}
+
+/// Adds days to the due days.
+pub async fn add_days(tx: &mut AnyConnection, id: ApplicationId, days: u32) -> Result<()> {
+    sqlx::query("UPDATE application SET extended_days = extended_days + $2 WHERE id = $1").bind(id.0).bind(i64::from(days)).execute(tx).await?;
+    Ok(())
+}
+
+pub async fn set_field_closes(tx: &mut AnyConnection, id: ApplicationId, at: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE application SET field_closes_at = $2 WHERE id = $1").bind(id.0).bind(at.0).execute(tx).await?;
+    Ok(())
+}
+
 /// Puts an application into the field.
 pub async fn launch(tx: &mut AnyConnection, id: ApplicationId, campaign: CampaignId, questionnaire: i64, field_closes_at: Timestamp) -> Result<()> {
     let sql = "UPDATE application SET campaign_id = $2, questionnaire_id = $3, field_closes_at = $4, state = 'in_field' WHERE id = $1";
@@ -173,16 +203,18 @@ pub async fn close(tx: &mut AnyConnection, id: ApplicationId, by: ClosedBy, now:
     Ok(sqlx::query(sql).bind(id.0).bind(by.as_str()).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Applications in the field whose due day is over.
+/// Applications in the field whose due day is over, and which are not on hold.
 pub async fn over_due_day(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<ApplicationId>> {
-    let sql = "SELECT id FROM application WHERE state = 'in_field' AND field_closes_at <= $1 ORDER BY id";
+    let sql = "SELECT id FROM application WHERE state = 'in_field' AND field_closes_at <= $1 AND held_since IS NULL ORDER BY id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
 /// The first end of a due day that is still to come.
 pub async fn next_closing(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(field_closes_at) FROM application WHERE state = 'in_field'").fetch_one(connection).await?;
+    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(field_closes_at) FROM application WHERE state = 'in_field' AND held_since IS NULL")
+        .fetch_one(connection)
+        .await?;
     Ok(at.map(Timestamp))
 }
 

@@ -143,7 +143,7 @@ pub async fn may_send(
              JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
              WHERE (SELECT COUNT(*) FROM suppression s
                     WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2)) = 0
-               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2
+               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2 AND a.held_since IS NULL
                     WHERE c.invitation_id = i.id AND c.is_open = 1 AND (c.cells & a.full_cells) = 0) > 0
                AND i.id";
     let among = Engine::behind(connection).is_in(3, Kind::Number);
@@ -168,6 +168,8 @@ pub struct InvitedCase {
     pub field_closes_at: Timestamp,
     pub is_open: bool,
     pub in_field: bool,
+    /// Nothing is sent for its application at present.
+    pub is_held: bool,
     /// Of the cells that it is in, those that have reached their targets: bit `n` for cell `n`.
     pub full_cells: i64,
 }
@@ -176,7 +178,7 @@ pub struct InvitedCase {
 pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<InvitedCase>> {
     let sql = format!(
         "SELECT c.id, c.invitation_id, a.category, a.subject, a.field_closes_at,
-                c.is_open, a.state, c.cells & a.full_cells AS full_cells
+                c.is_open, a.state, a.held_since, c.cells & a.full_cells AS full_cells
          FROM survey_case c JOIN application a ON a.id = c.application_id
          WHERE c.invitation_id {} ORDER BY c.invitation_id, a.code",
         Engine::behind(connection).is_in(1, Kind::Number)
@@ -193,6 +195,7 @@ pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationI
             field_closes_at: Timestamp(row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0)),
             is_open: row.try_get::<i64, _>("is_open")? == 1,
             in_field: row.try_get::<String, _>("state")? == "in_field",
+            is_held: row.try_get::<Option<i64>, _>("held_since")?.is_some(),
             full_cells: row.try_get("full_cells")?,
         })
     };

@@ -4,6 +4,7 @@
 //! out as they are: this floor cannot read a name or a number. Reads take any connection; writes take a [`WriteTx`], which commits or leaves
 //! nothing behind.
 
+pub mod application_events;
 pub mod applications;
 pub mod campaigns;
 pub mod cases;

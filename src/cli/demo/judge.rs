@@ -11,7 +11,7 @@ use super::play::Played;
 use super::world::{RATE, World};
 use crate::domain::time::Timestamp;
 use crate::gateway::simulator::Record;
-use crate::store::{consents, messages, paradata, rates, replies, responses};
+use crate::store::{application_events, consents, messages, paradata, rates, replies, responses};
 use crate::{campaign, dataset};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
@@ -63,6 +63,8 @@ pub struct Report {
     pub replicates_released: u64,
     /// Cells of each application by their names, with completes and targets.
     pub cells: BTreeMap<String, Vec<(String, u32, u32)>>,
+    /// Extensions and holds that moved due days.
+    pub deadline_changes: u64,
 }
 
 #[derive(Serialize)]
@@ -157,6 +159,7 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
         replicates,
         replicates_released,
         cells,
+        deadline_changes: application_events::moved(&mut *world.installation.store.read().await?).await?,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::campaign::{self, LaunchRequest};
 use crate::clock::{Clock, VirtualClock};
 use crate::config::Config;
 use crate::crypto::sha256_hex;
+use crate::deadline::changes::{self, By};
 use crate::domain::contact_plan::{ContactPlan, PlanFile};
 use crate::domain::time::Timestamp;
 use crate::gateway::simulator::{Script, Simulator};
@@ -47,6 +48,9 @@ const LISTS: [DemoList; 6] = [
 
 const CAMPAIGNS: [(&str, &[&str]); 3] =
     [("SHANHAI", &["SH-BRAND", "SH-FIRM", "SH-H6"]), ("YUNCHUAN", &["YC-TOWER", "YC-CARE"]), ("QINGHE", &["QH-CLINIC", "QH-FIRM"])];
+
+/// Its due day is moved.
+const EXTENDED: &str = "YC-CARE";
 
 const GATEWAY: &str = "simulator";
 /// A gateway that nobody answers at, and the simulator behind it.
@@ -112,6 +116,11 @@ impl World {
                 report.invitations, report.without_mobile, report.parts_at_most, report.cost_at_most, report.currency
             ));
         }
+        // The owners' committee asks for a few days more.
+        let by = By { who: "demo", reason: "物业委员会要求延期" };
+        let standing = changes::extend(&self.installation, EXTENDED, 3, by).await?;
+        let due = standing.dataset_due.map(|day| day.to_string()).unwrap_or_default();
+        lines.push(format!("{EXTENDED} is extended by 3 days, with the reason written down: its dataset is due on {due}"));
         Ok(lines)
     }
 

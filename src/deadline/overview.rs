@@ -1,0 +1,78 @@
+//! All applications of a programme, those in danger first.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::changes;
+use crate::domain::deadline::{NotBegun, behind};
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
+use crate::store::{StoreError, campaigns, lists, programmes, quotas};
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    pub application: String,
+    pub applicant: String,
+    pub campaign: Option<String>,
+    /// registered, waits_for_list, waits_for_fee, in_field, on_hold, closed.
+    pub state: &'static str,
+    pub names: u32,
+    pub completed: u32,
+    pub target: u32,
+    pub dataset_due: Option<NaiveDate>,
+    /// Until the field closes; below 0: it should be closed.
+    pub days_left: Option<i64>,
+    /// The share of the field's time that has gone, less the share of the target that is reached.
+    pub behind: Option<f64>,
+    pub closed_by: Option<&'static str>,
+}
+
+/// `None`: there is no such programme.
+pub async fn overview(installation: &Installation, code: &str) -> Result<Option<Vec<Overview>>, StoreError> {
+    let now = installation.clock.now();
+    let mut connection = installation.store.read().await?;
+    let Some((id, programme)) = programmes::find(&mut connection, code).await? else { return Ok(None) };
+    let mut all = Vec::new();
+    for application in applications::all(&mut connection).await?.into_iter().filter(|application| application.programme_id == id) {
+        let deadline = changes::of(&application, &programme);
+        let cells = quotas::cells(&mut connection, application.id).await?;
+        let (completed, target) = cells.first().map_or((0, 0), |total| (total.completes, total.target));
+        let campaign = match application.campaign_id {
+            Some(campaign) => Some(campaigns::get(&mut connection, campaign).await?),
+            None => None,
+        };
+        let is_in_field = application.state == ApplicationState::InField;
+        let days_left = |closes: Timestamp| (closes.date(programme.time_zone) - now.date(programme.time_zone)).num_days();
+        let launched = campaign.as_ref().map(|campaign| campaign.launched_at);
+        let span = launched.zip(application.field_closes_at).filter(|_| is_in_field);
+        all.push(Overview {
+            names: lists::names_by_segment(&mut connection, application.id).await?.values().sum(),
+            state: state_of(&application, deadline.err()),
+            completed,
+            target,
+            dataset_due: deadline.ok().map(|deadline| deadline.dataset_due),
+            days_left: application.field_closes_at.filter(|_| is_in_field).map(days_left),
+            behind: span.map(|(begun, closes)| (behind(begun, closes, now, completed, target) * 1e4).round() / 1e4),
+            closed_by: application.closed_by.map(ClosedBy::as_str),
+            campaign: campaign.map(|campaign| campaign.code),
+            applicant: application.applicant_name,
+            application: application.code,
+        });
+    }
+    // What lies behind comes first, then what has not begun, by its due day; what is closed comes last.
+    let order = |o: &Overview| (o.state == "closed", o.behind.is_none(), o.behind.map(|b| (-b * 1e6) as i64), o.dataset_due, o.application.clone());
+    all.sort_by_key(order);
+    Ok(Some(all))
+}
+
+fn state_of(application: &Application, not_begun: Option<NotBegun>) -> &'static str {
+    match (application.state, application.held_since, not_begun) {
+        (ApplicationState::Closed, ..) => "closed",
+        (_, Some(_), _) => "on_hold",
+        (ApplicationState::InField, ..) => "in_field",
+        (_, _, Some(NotBegun::NoList)) => "waits_for_list",
+        (_, _, Some(NotBegun::FeeNotSettled)) => "waits_for_fee",
+        _ => "registered",
+    }
+}
