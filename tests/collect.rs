@@ -335,3 +335,21 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
         assert_eq!((value("img1"), value("pq1"), value("val1"), value("loy2")), ("7".into(), "8".into(), "8".into(), "8".into()));
     }
 }
+
+/// Far more at once than one look at the database serves: everybody gets the page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hundreds_at_the_same_moment_all_get_their_page() {
+    for app in apps(3).await {
+        let app = std::sync::Arc::new(app);
+        let links = [app.link(0).await, app.link(1).await, app.link(2).await];
+        let mut under_way = tokio::task::JoinSet::new();
+        for n in 0..600 {
+            let (app, link) = (app.clone(), links[n % 3].clone());
+            under_way.spawn(async move { app.get(&link).await });
+        }
+        while let Some(page) = under_way.join_next().await {
+            let (status, page) = page.unwrap();
+            assert!(status == 200 && page.contains("/begin"), "{}: {status}", app.engine);
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sqlx::AnyConnection;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::store::links::{self, Linked};
@@ -41,25 +42,37 @@ impl Lookup {
 
     /// What stands behind a link now, by the hash of its code: as of a moment after the call.
     pub async fn find(&self, hash: &str) -> Answer {
-        loop {
+        // Again only if whoever took this link along has gone away (a closed connection).
+        'again: loop {
             let (sender, mut answer) = oneshot::channel();
             self.waiting().push(Waiting { hash: hash.to_owned(), answer: sender });
             tokio::select! {
                 biased;
-                found = &mut answer => if let Ok(found) = found { return found },
+                found = &mut answer => match found {
+                    Ok(found) => return found,
+                    Err(_) => continue 'again,
+                },
                 // The semaphore is never closed.
                 _look = self.looks.acquire() => {
-                    self.look().await;
-                    // Somebody else may have taken this link along, and may still be at it.
-                    if let Ok(found) = answer.await { return found }
+                    // With many waiting, this link may not be among the first that are taken.
+                    while self.look().await {
+                        match answer.try_recv() {
+                            Ok(found) => return found,
+                            Err(TryRecvError::Closed) => continue 'again,
+                            Err(TryRecvError::Empty) => {}
+                        }
+                    }
                 }
             }
-            // Whoever took this link along has gone away (a closed connection): asked again.
+            // Nobody waits any more: somebody else has taken this link along, and may still be at it. The turn to look is given back by now.
+            if let Ok(found) = answer.await {
+                return found;
+            }
         }
     }
 
-    /// Answers those who wait.
-    async fn look(&self) {
+    /// Answers those who wait. False: nobody does.
+    async fn look(&self) -> bool {
         let mut taken: Vec<Waiting> = {
             let mut waiting = self.waiting();
             let most = waiting.len().min(MOST);
@@ -67,12 +80,15 @@ impl Lookup {
         };
         taken.sort_by(|a, b| a.hash.cmp(&b.hash));
         if taken.is_empty() {
-            return;
+            return false;
         }
         let hashes: Vec<&str> = taken.iter().map(|waiting| waiting.hash.as_str()).collect();
         let mut found = match self.behind(&hashes).await.map_err(Arc::new) {
             Ok(found) => found,
-            Err(error) => return taken.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone())))),
+            Err(error) => {
+                taken.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone()))));
+                return true;
+            }
         };
         let mut taken = taken.into_iter().peekable();
         while let Some(Waiting { hash, answer }) = taken.next() {
@@ -82,6 +98,7 @@ impl Lookup {
             // Who has gone away needs no answer.
             let _ = answer.send(Ok(linked));
         }
+        true
     }
 
     /// Asks the database, on a connection that is kept for this: the pool would ask each time whether it is still good.
