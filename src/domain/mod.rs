@@ -10,6 +10,7 @@ pub mod contact_window;
 pub mod deadline;
 pub mod device;
 pub mod disposition;
+pub mod forecast;
 pub mod ids;
 pub mod language;
 pub mod outcome_rates;

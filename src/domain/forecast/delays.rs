@@ -1,0 +1,83 @@
+//! How long people take to answer a contact, if they do.
+
+use rand::{Rng, RngExt};
+
+/// The ends of the bins, in hours.
+const ENDS: [f64; 11] = [1.0, 3.0, 6.0, 12.0, 24.0, 48.0, 72.0, 120.0, 168.0, 336.0, 720.0];
+pub const BINS: usize = ENDS.len();
+
+/// What is assumed before anything has been seen: most within hours, few after days. Worth so many answers.
+const ASSUMED: [f64; BINS] = [0.30, 0.20, 0.12, 0.10, 0.12, 0.07, 0.04, 0.03, 0.01, 0.005, 0.005];
+const ASSUMED_WEIGHT: f64 = 20.0;
+
+/// The bin of an answer after so many hours.
+pub fn bin_of(hours: f64) -> usize {
+    ENDS.iter().position(|end| hours < *end).unwrap_or(BINS - 1)
+}
+
+/// The delay between a contact and its answer: a histogram, even within each bin.
+#[derive(Debug, Clone)]
+pub struct Delays {
+    /// The share of answers up to the end of each bin; the last is 1.
+    up_to: [f64; BINS],
+}
+
+impl Delays {
+    /// From the answers seen in each bin.
+    pub fn from_seen(seen: &[f64; BINS]) -> Delays {
+        let all: f64 = seen.iter().sum::<f64>() + ASSUMED_WEIGHT;
+        let mut up_to = [0.0; BINS];
+        let mut sum = 0.0;
+        for (bin, end) in up_to.iter_mut().enumerate() {
+            sum += (seen[bin] + ASSUMED[bin] * ASSUMED_WEIGHT) / all;
+            *end = sum;
+        }
+        up_to[BINS - 1] = 1.0;
+        Delays { up_to }
+    }
+
+    /// The share of answers that have come after so many hours.
+    pub fn share_after(&self, hours: f64) -> f64 {
+        if hours <= 0.0 {
+            return 0.0;
+        }
+        let Some(bin) = ENDS.iter().position(|end| hours < *end) else { return 1.0 };
+        let (from, below) = self.before(bin);
+        below + (self.up_to[bin] - below) * (hours - from) / (ENDS[bin] - from)
+    }
+
+    /// The hours after which one comes of whom it is known that it took longer than `already`.
+    pub fn draw_after(&self, already: f64, rng: &mut impl Rng) -> f64 {
+        let gone = self.share_after(already);
+        let share = gone + (1.0 - gone) * rng.random::<f64>();
+        let bin = self.up_to.iter().position(|end| share < *end).unwrap_or(BINS - 1);
+        let (from, below) = self.before(bin);
+        let width = self.up_to[bin] - below;
+        let within = if width > 0.0 { (share - below) / width } else { 0.0 };
+        (from + within * (ENDS[bin] - from)).max(already)
+    }
+
+    fn before(&self, bin: usize) -> (f64, f64) {
+        if bin == 0 { (0.0, 0.0) } else { (ENDS[bin - 1], self.up_to[bin - 1]) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    #[test]
+    fn draws_follow_the_shares() {
+        let delays = Delays::from_seen(&[0.0; BINS]);
+        let mut rng = SmallRng::seed_from_u64(1);
+        let drawn: Vec<f64> = (0..20_000).map(|_| delays.draw_after(0.0, &mut rng)).collect();
+        for hours in [0.5, 2.0, 12.0, 30.0, 200.0] {
+            let share = drawn.iter().filter(|delay| **delay < hours).count() as f64 / 20_000.0;
+            assert!((share - delays.share_after(hours)).abs() < 0.015, "{hours} h: {share} against {}", delays.share_after(hours));
+        }
+        assert!((0..1_000).all(|_| delays.draw_after(30.0, &mut rng) >= 30.0));
+        assert_eq!((delays.share_after(0.0), delays.share_after(10_000.0)), (0.0, 1.0));
+    }
+}
