@@ -48,6 +48,8 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         "quota_filled",
         "replicates_released",
         "deadline_changes",
+        "forecasts",
+        "forecasts_held",
     ] {
         assert!(number(something) > 0, "{something}");
     }

@@ -3,9 +3,15 @@
 
 mod common;
 
-use fieldworkd::domain::forecast::{
-    BINS, Behaviour, CellState, Delays, Exposure, HeldBack, Outcome, Outlook, Person, Prior, StepSeen, bin_of, play,
-};
+use std::time::Duration;
+
+use common::{PLAN, TestApp, list_of, local};
+use fieldworkd::campaign;
+use fieldworkd::clock::Clock;
+use fieldworkd::deadline::{self, forecast, forecast::Measure};
+use fieldworkd::gateway::simulator::Script;
+
+use fieldworkd::domain::forecast::{BINS, Behaviour, CellState, Delays, Exposure, HeldBack, Outcome, Outlook, Person, Prior, StepSeen, bin_of, play};
 use fieldworkd::domain::quota::CellKind;
 use fieldworkd::domain::time::Timestamp;
 
@@ -108,7 +114,11 @@ fn outlook(lives: &[truth::Life], now: f64) -> Outlook {
     Outlook {
         now: at(now),
         closes_at: at(truth::CLOSES),
-        day_ends: (0..).map(|day| at(now + 24.0 * f64::from(day + 1))).take_while(|end| *end < at(truth::CLOSES)).chain([at(truth::CLOSES)]).collect(),
+        day_ends: (0..)
+            .map(|day| at(now + 24.0 * f64::from(day + 1)))
+            .take_while(|end| *end < at(truth::CLOSES))
+            .chain([at(truth::CLOSES)])
+            .collect(),
         cells: vec![CellState { kind: CellKind::Hard, target: 100, completes }],
         people: lives.iter().filter(|life| life.end.is_none_or(|(at, _)| at > now)).map(person).collect(),
         known_cells: Vec::new(),
@@ -157,10 +167,7 @@ fn the_band_holds_the_truth_eight_times_of_ten() {
         *was += f64::from(u8::from(truth_is >= target));
         *count += 1;
     }
-    println!(
-        "of {CAMPAIGNS}: {at_the_end} hold the last day's completes, {in_ten_days} those in ten days; mean width {}",
-        widths / CAMPAIGNS
-    );
+    println!("of {CAMPAIGNS}: {at_the_end} hold the last day's completes, {in_ten_days} those in ten days; mean width {}", widths / CAMPAIGNS);
     assert!((375..=425).contains(&at_the_end), "the last day: {at_the_end} of {CAMPAIGNS}");
     assert!((375..=425).contains(&in_ten_days), "in ten days: {in_ten_days} of {CAMPAIGNS}");
     for (said, was, count) in by_chance.into_iter().filter(|(_, _, count)| *count >= 30) {
@@ -168,5 +175,89 @@ fn the_band_holds_the_truth_eight_times_of_ten() {
         println!("chance {said:.2}: met {was:.2} of {count}");
         let error = 2.5 * (said * (1.0 - said) / f64::from(count)).sqrt() + 0.03;
         assert!((said - was).abs() < error, "a chance of {said:.2} came true {was:.2} of the time ({count} campaigns)");
+    }
+}
+
+fn people(completes: [f64; 3]) -> Script {
+    let mut script = Script::faultless(5, 500);
+    script.people.completes = completes;
+    script
+}
+
+/// Two applications, launched on 2 March and due on 13 May.
+async fn two_applications(app: &TestApp) {
+    for (code, people) in [("A1", 0..40), ("B1", 40..80)] {
+        app.brand(code, code, "[application.quota]\ntarget = 20").await;
+        app.import(&[code], list_of(people).as_bytes()).await.unwrap();
+    }
+    app.launch("C1", &["A1"], PLAN).await.unwrap();
+    app.launch("C2", &["B1"], PLAN).await.unwrap();
+}
+
+#[tokio::test]
+async fn danger_is_seen_in_time_with_what_would_help() {
+    for app in TestApp::on_each_engine(people([0.2, 0.05, 0.0]), &[("FORECAST__EVERY", "6h")]).await {
+        two_applications(&app).await;
+        let first = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        assert_eq!((first.target, first.completed, first.due.to_string().as_str()), (20, 0, "2026-05-13"), "{}", app.engine);
+        assert!((0.2..0.8).contains(&first.chance), "half of forty are expected, and little is known: {}", first.chance);
+        assert_eq!(first.days.len(), 73);
+        assert!(first.days.windows(2).all(|pair| pair[0].completes.median <= pair[1].completes.median), "{:?}", first.days);
+        // Everybody has had the invitation and the first reminder, and few have answered.
+        app.play_until(local("2026-03-12T12:00:00")).await;
+        assert!(forecast::next_due(&app.installation).await.unwrap().unwrap() <= app.clock.now());
+        assert_eq!(forecast::tick(&app.installation).await.unwrap(), 2);
+        assert_eq!(forecast::tick(&app.installation).await.unwrap(), 0, "{}: the next is due in six hours", app.engine);
+        assert_eq!(forecast::next_due(&app.installation).await.unwrap(), Some(app.clock.now() + Duration::from_secs(6 * 3_600)));
+        let now = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        assert!(now.chance < 0.2 && now.completes.high < 20, "{}: {now:?}", app.engine);
+        assert!(now.completes.low >= now.completed && now.completed > 2, "{now:?}");
+        let measures: Vec<Measure> = now.help.iter().map(|help| help.measure).collect();
+        for measure in [Measure::ReleaseReplicate, Measure::AddReminder, Measure::NextStepNow, Measure::Extend] {
+            let could = measure != Measure::ReleaseReplicate || now.completed > 0 && has_held_back(&app).await;
+            assert_eq!(measures.contains(&measure), could, "{measure:?}: {measures:?}");
+        }
+        assert!(now.help.windows(2).all(|pair| pair[0].chance >= pair[1].chance));
+        // Listings tell it.
+        let status = campaign::status(&app.installation, "C1").await.unwrap();
+        assert_eq!(status.applications[0].chance, Some(now.chance));
+        let overview = deadline::overview(&app.installation, "p26").await.unwrap().unwrap();
+        assert!(overview.windows(2).all(|pair| pair[0].chance <= pair[1].chance), "{overview:?}");
+        // What a campaign sends while it is paused: nothing.
+        campaign::change_state(&app.installation, "C1", fieldworkd::store::campaigns::CampaignState::Paused).await.unwrap();
+        let paused = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        assert!(paused.is_paused && paused.completes.high <= now.completes.high);
+        assert!(paused.help.iter().any(|help| help.measure == Measure::Resume));
+        // One forecast of a day is kept, the last.
+        let mut connection = app.installation.store.read().await.unwrap();
+        let id = fieldworkd::store::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+        let kept = fieldworkd::store::forecasts::of_application(&mut connection, id).await.unwrap();
+        assert_eq!(kept.iter().map(|kept| kept.day.to_string()).collect::<Vec<_>>(), ["2026-03-02", "2026-03-12"], "{}", app.engine);
+    }
+}
+
+async fn has_held_back(app: &TestApp) -> bool {
+    campaign::status(&app.installation, "C1").await.unwrap().replicates_held_back > 0
+}
+
+#[tokio::test]
+async fn applications_learn_from_each_other_and_a_rehearsal_repeats() {
+    for app in TestApp::on_each_engine(people([0.8, 0.1, 0.0]), &[]).await {
+        two_applications(&app).await;
+        let before = forecast::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
+        assert_eq!((before.people, before.target), (40, 20));
+        // C1 is played to its end; its people answer well.
+        app.play_until(local("2026-03-20T12:00:00")).await;
+        let chance = |rehearsal: &forecast::RehearsalOf| (rehearsal.chance, rehearsal.completes.median);
+        let after = forecast::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
+        assert!(chance(&after) > chance(&before), "{}: {:?} {:?}", app.engine, chance(&before), chance(&after));
+        let again = forecast::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
+        assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&after).unwrap());
+        let sent = app.simulator.record().submits.len();
+        let poor = forecast::rehearse(&app.installation, "C2", Some(0.1), Some(7)).await.unwrap().remove(0);
+        assert!(poor.chance < 0.05 && poor.messages.median > after.messages.median, "{poor:?}");
+        assert_eq!(app.simulator.record().submits.len(), sent, "{}: nothing is sent", app.engine);
+        let unknown = forecast::rehearse(&app.installation, "C9", None, None).await.unwrap_err().to_string();
+        assert!(unknown.contains("C9"), "{unknown}");
     }
 }

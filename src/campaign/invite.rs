@@ -1,7 +1,6 @@
 //! The invitations of a launch: one for each person, with a link and a first contact, as far as the draw lets it into the field.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use super::launch::{Candidate, LaunchError, LaunchRequest};
 use super::sample::{self, Share};
@@ -9,14 +8,12 @@ use crate::config::{Route, Way};
 use crate::crypto::sha256_hex;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::ApplicationId;
+use crate::domain::replicates::FIRST_LOOK;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::installation::{Installation, open_phone};
 use crate::store::lists::ListedPerson;
 use crate::store::{WriteTx, campaigns, invitations, replicates};
-
-/// By then most of those in the field have had their first answers.
-const FIRST_LOOK: Duration = Duration::from_secs(2 * 86_400);
 
 /// People with a mobile number who get nothing all the same.
 #[derive(Default)]

@@ -23,7 +23,7 @@ use crate::installation::{Installation, open_fields, open_person};
 use crate::store::application_events::{self, Event};
 use crate::store::applications::{self, Application, ApplicationState};
 use crate::store::lists::{self, ListedPerson};
-use crate::store::{StoreError, WriteTx, campaigns, cases, programmes, quotas};
+use crate::store::{StoreError, WriteTx, campaigns, cases, forecasts, programmes, quotas};
 
 pub struct LaunchRequest<'a> {
     pub code: &'a str,
@@ -377,6 +377,7 @@ async fn put_into_field(
         let frozen = frozen.ok_or(LaunchError::ChangedQuestionnaire { code, version })?;
         put_into_cells(installation, tx, candidate, &questionnaire).await?;
         applications::launch(tx, candidate.application.id, campaign, frozen, candidate.closes_at).await?;
+        forecasts::set_due(tx, candidate.application.id, now).await?;
         application_events::add(tx, candidate.application.id, Event::Launched, None, request.code, "campaign launch", now).await?;
     }
     Ok(())

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::domain::contact_plan::ContactPlanError;
-use crate::domain::deadline::behind;
+use crate::domain::deadline::{behind, danger};
 use crate::domain::outcome_rates::{Outcomes, Rate};
 use crate::installation::Installation;
 use crate::store::applications::{self, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
-use crate::store::{StoreError, cases, datasets, invitations, messages, programmes, quotas, rates, replicates};
+use crate::store::{StoreError, cases, datasets, forecasts, invitations, messages, programmes, quotas, rates, replicates};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
@@ -64,8 +64,10 @@ pub struct ApplicationStatus {
     pub field_closes: Option<String>,
     /// Since when nothing is sent for it.
     pub held_since: Option<String>,
-    /// The share of the field's time that has gone, less the share of the target that is reached: who lies behind most stands first.
+    /// The share of the field's time that has gone, less the share of the target that is reached.
     pub behind: Option<f64>,
+    /// Of reaching the target by the due day, by the latest forecast: who is in most danger stands first.
+    pub chance: Option<f64>,
     pub closed_by: Option<&'static str>,
     pub dataset: Option<String>,
 }
@@ -90,6 +92,7 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
     let first = route.as_ref().and_then(|route| route.gateways().next()).and_then(|name| installation.config.gateways.get(name));
     let paused = rates::paused(&mut connection, now).await?;
     let is_of_route = |name: &str| route.as_ref().is_some_and(|route| route.gateways().any(|gateway| gateway == name));
+    let chances = forecasts::chances(&mut connection).await?;
     let datasets = datasets::all(&mut connection).await?;
     let mut statuses = Vec::new();
     for application in applications::of_campaign(&mut connection, campaign.id).await? {
@@ -128,12 +131,13 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
             dispositions: by_disposition.into_iter().map(|(disposition, cases)| (disposition.to_string(), cases)).collect(),
             held_since: application.held_since.map(|at| at.rfc3339(zone)),
             behind: lag,
+            chance: chances.get(&application.id).copied(),
             field_closes: application.field_closes_at.map(|at| at.rfc3339(zone)),
             closed_by: application.closed_by.map(ClosedBy::as_str),
             dataset,
         });
     }
-    statuses.sort_by_key(|status| (status.behind.is_none(), status.behind.map(|b| (-b * 1e6) as i64)));
+    statuses.sort_by_key(|status| danger(status.chance, status.behind));
     let (replicates_released, replicates_held_back, held_back) = replicates::count(&mut connection, campaign.id).await?;
     Ok(CampaignStatus {
         replicates_released,

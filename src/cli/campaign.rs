@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{output, read_text};
+use super::{forecast, output, read_text};
 use crate::campaign::{self, LaunchReport, LaunchRequest};
 use crate::domain::contact_plan::PlanFile;
 use crate::domain::outcome_rates::Rate;
@@ -65,6 +65,12 @@ pub enum CampaignCommand {
         #[arg(long)]
         json: bool,
     },
+    /// How the fields will end, made now: completes by the due day, the chance of each quota, and what would help
+    Forecast {
+        code: String,
+        #[arg(long)]
+        json: bool,
+    },
     /// How the campaign stands
     Status {
         code: String,
@@ -107,6 +113,10 @@ pub async fn run(installation: &Installation, command: CampaignCommand) -> Resul
         CampaignCommand::Rates { code, by, json } => {
             let rates = campaign::rates(installation, &code, by.into()).await?;
             if json { output::json(&rates) } else { show_rates(&rates) }
+        }
+        CampaignCommand::Forecast { code, json } => {
+            let forecasts = deadline::forecast::of_campaign(installation, &code).await?;
+            if json { output::json(&forecasts) } else { forecast::show(&forecasts) }
         }
         CampaignCommand::List { json } => list(installation, json).await,
         CampaignCommand::Status { code, json } => {
@@ -248,10 +258,11 @@ fn show_status(status: &campaign::CampaignStatus) -> Result<()> {
             a.in_doubt.to_string(),
             format!("{}/{}", a.completed, a.target),
             output::percent(a.rr1),
+            output::percent(a.chance),
             a.closed_by.or(a.field_closes.as_deref()).unwrap_or_default().to_owned(),
         ]
     };
-    let header = ["application", "state", "names", "invited", "delivered", "opened", "in doubt", "completed", "RR1", "closes"];
+    let header = ["application", "state", "names", "invited", "delivered", "opened", "in doubt", "completed", "RR1", "chance", "closes"];
     output::table(&header, &status.applications.iter().map(cells).collect::<Vec<_>>());
     let in_cells = status.applications.iter().flat_map(|a| a.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (a.code.clone(), cell)));
     let in_cells: Vec<Vec<String>> =

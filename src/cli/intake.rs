@@ -173,9 +173,10 @@ async fn show_overview(installation: &Installation, code: &str, as_json: bool) -
             o.dataset_due.map(|day| day.to_string()).unwrap_or_default(),
             o.days_left.map(|days| days.to_string()).unwrap_or_default(),
             output::percent(o.behind),
+            output::percent(o.chance),
         ]
     };
-    let header = ["application", "state", "campaign", "names", "completed", "dataset due", "days left", "behind"];
+    let header = ["application", "state", "campaign", "names", "completed", "dataset due", "days left", "behind", "chance"];
     output::table(&header, &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }

@@ -6,6 +6,7 @@ mod campaign;
 mod check;
 mod dataset;
 mod demo;
+mod forecast;
 mod gateways;
 mod inbox;
 mod intake;
@@ -64,6 +65,8 @@ enum Command {
     /// Campaigns
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
+    /// Play a campaign from its first day with people who are only drawn; nothing is sent
+    Rehearse(forecast::RehearseArguments),
     /// Datasets
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
@@ -115,6 +118,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Application(command) => intake::application(&open(config()?).await?, command).await,
         Command::List(command) => intake::list(&open(config()?).await?, command).await,
         Command::Campaign(command) => campaign::run(&open(config()?).await?, command).await,
+        Command::Rehearse(arguments) => forecast::rehearse(&open(config()?).await?, arguments).await,
         Command::Dataset(command) => dataset::run(&open(config()?).await?, command).await,
         Command::Gateways(arguments) => gateways::run(&open(config()?).await?, arguments).await,
         Command::Message(command) => message::run(&open(config()?).await?, command).await,

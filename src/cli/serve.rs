@@ -19,6 +19,7 @@ use crate::{dataset, deadline, retention, telemetry, web};
 /// After a failed step (a database that went away, say) the next one waits so long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+const FORECAST_LOOK: Duration = Duration::from_secs(5);
 const TIDY_LOOK: Duration = Duration::from_secs(60);
 
 pub async fn run(config: Config) -> Result<()> {
@@ -32,6 +33,7 @@ pub async fn run(config: Config) -> Result<()> {
     let dispatching = dispatch(&installation, &stopped);
     let tidying = tokio::spawn(tidy(installation.clone(), stopped.clone()));
     let watching = tokio::spawn(watch_deadlines(installation.clone(), stopped.clone()));
+    let forecasting = tokio::spawn(forecast(installation.clone(), stopped.clone()));
     let serving = tokio::spawn(web::serve(installation.clone(), listener, until(stopped.clone())));
     let beating = tokio::spawn(feed_watchdog(installation.clone(), stopped));
     tracing::info!(%address, database = ?installation.store.engine(), "ready");
@@ -42,8 +44,10 @@ pub async fn run(config: Config) -> Result<()> {
     tracing::info!("stopping: submits under way are settled first");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
-    let (_, watching, tidying, serving, beating) = tokio::join!(dispatching.join_all(), watching, tidying, serving, beating);
+    let (_, watching, forecasting, tidying, serving, beating) =
+        tokio::join!(dispatching.join_all(), watching, forecasting, tidying, serving, beating);
     watching?;
+    forecasting?;
     tidying?;
     beating?;
     serving??;
@@ -163,6 +167,18 @@ async fn watch_deadlines(installation: Arc<Installation>, mut stopped: watch::Re
             tracing::error!(%error, "a dataset could not be written; it is tried again");
         }
         if !rest(&mut stopped, WATCH_EVERY).await {
+            break;
+        }
+    }
+}
+
+/// Beside the watch over deadlines, so that no closing waits for a forecast.
+async fn forecast(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = deadline::forecast::tick(&installation).await {
+            tracing::error!(%error, "a forecast failed; the next one makes it good");
+        }
+        if !rest(&mut stopped, FORECAST_LOOK).await {
             break;
         }
     }

@@ -47,6 +47,8 @@ pub struct Config {
     pub keep_place_for: Duration,
     /// Completes by people invited, before a campaign has shown its own rate.
     pub expected_response_rate: f64,
+    /// Between two forecasts of an application.
+    pub forecast_every: Duration,
     pub caps: ContactCaps,
     pub opt_out_for_all: bool,
     pub default_region: String,
@@ -254,6 +256,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         }
         (r.duration("keep_place_for", "30m"), rate)
     });
+    let forecast_every = r.section("forecast", |r| r.duration("every", "1h"));
     let questionnaires = r.section("questionnaires", |r| r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from));
     let (caps, opt_out_for_all) = r.section("contact", |r| {
         let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
@@ -316,6 +319,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         speeding_below,
         keep_place_for,
         expected_response_rate,
+        forecast_every,
         caps,
         opt_out_for_all,
         default_region,

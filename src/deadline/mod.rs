@@ -1,9 +1,11 @@
 //! The deadline: fields are closed on quota or on the due day, and what is open then gets its final disposition.
 //!
 //! In goes the time; out come closed applications, each with its data frozen in the same transaction. An application whose total is reached closes
-//! by quota; one whose due day is over closes by that. [`changes`] moves due days: the fee, holds, extensions; [`overview`] shows who is in danger. It contacts nobody and writes no dataset: that is [`crate::dataset`]'s.
+//! by quota; one whose due day is over closes by that. [`changes`] moves due days: the fee, holds, extensions;
+//! [`forecast`] says how it will end; [`overview`] shows who is in danger. It contacts nobody and writes no dataset: that is [`crate::dataset`]'s.
 
 pub mod changes;
+pub mod forecast;
 mod overview;
 
 pub use overview::{Overview, overview};
@@ -12,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::crypto::{KeyRingError, SealError};
+use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::personal::Personal;
@@ -35,6 +38,10 @@ pub enum DeadlineError {
     Closed(String),
     #[error("the questionnaire of an application, as launched, cannot be read: {0}")]
     Questionnaire(#[from] QuestionnaireError),
+    #[error("the plan of campaign {code}, as launched, cannot be read: {error}")]
+    Plan { code: String, error: ContactPlanError },
+    #[error("the forecast was stopped")]
+    Stopped,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -124,6 +131,7 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
         }
     }
     datasets::freeze(&mut tx, id, now).await?;
+    forecast::remember(installation, &mut tx, &application).await?;
     application_events::add(&mut tx, id, Event::Closed, None, by.as_str(), DAEMON, now).await?;
     if let Some(campaign) = application.campaign_id {
         invitations::stop_without_open_case(&mut tx, campaign).await?;

@@ -4,11 +4,11 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::changes;
-use crate::domain::deadline::{NotBegun, behind};
+use crate::domain::deadline::{NotBegun, behind, danger};
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
 use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
-use crate::store::{StoreError, campaigns, lists, programmes, quotas};
+use crate::store::{StoreError, campaigns, forecasts, lists, programmes, quotas};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Overview {
@@ -25,6 +25,8 @@ pub struct Overview {
     pub days_left: Option<i64>,
     /// The share of the field's time that has gone, less the share of the target that is reached.
     pub behind: Option<f64>,
+    /// Of reaching the target by the due day, by the latest forecast.
+    pub chance: Option<f64>,
     pub closed_by: Option<&'static str>,
 }
 
@@ -33,6 +35,7 @@ pub async fn overview(installation: &Installation, code: &str) -> Result<Option<
     let now = installation.clock.now();
     let mut connection = installation.store.read().await?;
     let Some((id, programme)) = programmes::find(&mut connection, code).await? else { return Ok(None) };
+    let chances = forecasts::chances(&mut connection).await?;
     let mut all = Vec::new();
     for application in applications::all(&mut connection).await?.into_iter().filter(|application| application.programme_id == id) {
         let deadline = changes::of(&application, &programme);
@@ -54,14 +57,15 @@ pub async fn overview(installation: &Installation, code: &str) -> Result<Option<
             dataset_due: deadline.ok().map(|deadline| deadline.dataset_due),
             days_left: application.field_closes_at.filter(|_| is_in_field).map(days_left),
             behind: span.map(|(begun, closes)| (behind(begun, closes, now, completed, target) * 1e4).round() / 1e4),
+            chance: chances.get(&application.id).copied(),
             closed_by: application.closed_by.map(ClosedBy::as_str),
             campaign: campaign.map(|campaign| campaign.code),
             applicant: application.applicant_name,
             application: application.code,
         });
     }
-    // What lies behind comes first, then what has not begun, by its due day; what is closed comes last.
-    let order = |o: &Overview| (o.state == "closed", o.behind.is_none(), o.behind.map(|b| (-b * 1e6) as i64), o.dataset_due, o.application.clone());
+    // Who is in most danger comes first, then what has not begun, by its due day; what is closed comes last.
+    let order = |o: &Overview| (o.state == "closed", danger(o.chance, o.behind), o.dataset_due, o.application.clone());
     all.sort_by_key(order);
     Ok(Some(all))
 }

@@ -64,6 +64,13 @@ pub fn behind(begun: Timestamp, closes: Timestamp, now: Timestamp, completes: u3
     gone - reached
 }
 
+/// The order of danger, the greatest first: by the chance of reaching the target, where it is known; among equals by how far completes lie behind; what is
+/// not in the field comes last.
+pub fn danger(chance: Option<f64>, behind: Option<f64>) -> (bool, i64, i64) {
+    let millionths = |value: f64| (value * 1e6) as i64;
+    (behind.is_none(), chance.map_or(0, |chance| millionths(chance.max(0.0))), behind.map_or(0, |behind| millionths(-behind)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

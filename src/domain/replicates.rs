@@ -21,6 +21,8 @@ pub struct Standing {
     pub replicates: u32,
 }
 
+/// Replicates that are held back are looked at so long after the launch: by then most of those in the field have had their first answers.
+pub const FIRST_LOOK: Duration = Duration::from_secs(2 * 86_400);
 /// The prior is worth so many people: after some dozens, what was seen decides.
 const PRIOR_WEIGHT: f64 = 10.0;
 /// When there is no time for another round, so much more is released than is expected to be needed.

@@ -57,6 +57,16 @@ pub async fn next_look(connection: &mut AnyConnection) -> Result<Option<Timestam
     Ok(at.map(Timestamp))
 }
 
+/// When the held-back replicates of the list that an application draws on are looked at next.
+pub async fn next_look_for(connection: &mut AnyConnection, application: ApplicationId) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(p.look_at) FROM replicate p
+               JOIN invitation i ON i.campaign_id = p.campaign_id AND i.replicate = p.number
+               JOIN survey_case c ON c.invitation_id = i.id AND c.application_id = $1
+               WHERE p.released_at IS NULL";
+    let at: Option<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
+}
+
 pub async fn look_again(tx: &mut AnyConnection, campaign: CampaignId, first: ApplicationId, at: Timestamp) -> Result<()> {
     let sql = "UPDATE replicate SET look_at = $3 WHERE campaign_id = $1 AND application_id = $2 AND released_at IS NULL";
     sqlx::query(sql).bind(campaign.0).bind(first.0).bind(at.0).execute(tx).await?;

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::play::Played;
 use super::world::{RATE, World};
+use crate::deadline::forecast::ForecastOf;
 use crate::domain::time::Timestamp;
 use crate::gateway::simulator::Record;
-use crate::store::{application_events, consents, messages, paradata, rates, replies, responses};
+use crate::store::{application_events, applications, consents, forecasts, messages, paradata, rates, replies, responses};
 use crate::{campaign, dataset};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
@@ -65,6 +66,9 @@ pub struct Report {
     pub cells: BTreeMap<String, Vec<(String, u32, u32)>>,
     /// Extensions and holds that moved due days.
     pub deadline_changes: u64,
+    /// Forecasts that are kept, and those of them whose band (eight cases of ten) held the completes that the field ended with.
+    pub forecasts: u64,
+    pub forecasts_held: u64,
 }
 
 #[derive(Serialize)]
@@ -88,6 +92,7 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
     let (mut quota_filled, mut replicates, mut replicates_released, mut cells) = (0, 0, 0, BTreeMap::new());
+    let mut forecasts = (0, 0);
     let mut outcome_rates = BTreeMap::new();
     for code in World::campaign_codes() {
         let all = campaign::rates(&world.installation, code, campaign::By::Application).await?.swap_remove(0);
@@ -104,6 +109,8 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
             let of_cells =
                 application.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (cell.segment.clone(), cell.completed, cell.target));
             cells.insert(application.code.clone(), of_cells.collect());
+            let told = forecasts_of(world, &application.code, application.completed).await?;
+            forecasts = (forecasts.0 + told.0, forecasts.1 + told.1);
             if let Some(folder) = &application.dataset {
                 dataset::verify(Path::new(folder))?;
                 verified += 1;
@@ -159,8 +166,23 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
         replicates,
         replicates_released,
         cells,
+        forecasts: forecasts.0,
+        forecasts_held: forecasts.1,
         deadline_changes: application_events::moved(&mut *world.installation.store.read().await?).await?,
     })
+}
+
+/// How many forecasts of an application are kept, and how many bands held what became of it.
+async fn forecasts_of(world: &World, code: &str, completed: u64) -> Result<(u64, u64)> {
+    let mut connection = world.installation.store.read().await?;
+    let Some(application) = applications::find(&mut connection, code).await? else { return Ok((0, 0)) };
+    let (mut all, mut held) = (0, 0);
+    for kept in forecasts::of_application(&mut connection, application.id).await? {
+        let told: ForecastOf = serde_json::from_str(&kept.document)?;
+        all += 1;
+        held += u64::from((told.completes.low.into()..=told.completes.high.into()).contains(&completed));
+    }
+    Ok((all, held))
 }
 
 fn four_places(rate: f64) -> f64 {

@@ -139,5 +139,9 @@ fn show(report: &Report) {
         .flat_map(|(code, cells)| cells.iter().map(move |(name, completed, target)| format!("{code} {name} {completed}/{target}")));
     println!("Quota cells by list and by answers: {}; {} let go politely", cells.collect::<Vec<_>>().join(", "), report.quota_filled);
     println!("Replicates of large lists: {} of {} were needed", report.replicates_released, report.replicates);
+    println!(
+        "Forecasts: {} were made on the way; in {} the band of eight cases in ten held what the field ended with",
+        report.forecasts, report.forecasts_held
+    );
     println!("{:.1} s", report.wall_seconds);
 }

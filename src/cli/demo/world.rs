@@ -165,6 +165,8 @@ fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Co
         ("WEB__LISTEN", web.to_string()),
         ("WEB__PUBLIC_URL", format!("http://{web}")),
         ("DATASET__FOLDER", path("datasets")),
+        // Every hour of three months would be the demo's longest part.
+        ("FORECAST__EVERY", "4d".to_owned()),
         ("GATEWAY__SIMULATOR__RATE_PER_SECOND", RATE.to_string()),
         // The first gateway is down: its circuit opens, and the second one takes over.
         ("GATEWAY__FIRST__FILE", "gateways/kannel.toml".to_owned()),

@@ -137,7 +137,8 @@ impl Levels {
         let group_spread = if seen.len() > 1 { GROUP_SPREAD } else { 0.0 };
         let grid = levels((spread.powi(2) + group_spread.powi(2)).sqrt());
         let fit = |steps: &Vec<Seen>| {
-            let fits: Vec<f64> = grid.iter().map(|level| steps.iter().zip(&means).map(|(seen, mean)| fit(*seen, moved(*mean, *level))).sum()).collect();
+            let fits: Vec<f64> =
+                grid.iter().map(|level| steps.iter().zip(&means).map(|(seen, mean)| fit(*seen, moved(*mean, *level))).sum()).collect();
             let best = fits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             fits.into_iter().map(|fit| (fit - best).exp()).collect::<Vec<f64>>()
         };
@@ -177,7 +178,12 @@ impl Levels {
 }
 
 fn summed(weights: impl Iterator<Item = f64>) -> Vec<f64> {
-    weights.scan(0.0, |sum, weight| { *sum += weight; Some(*sum) }).collect()
+    weights
+        .scan(0.0, |sum, weight| {
+            *sum += weight;
+            Some(*sum)
+        })
+        .collect()
 }
 
 pub(super) fn bell(z: f64) -> f64 {
@@ -226,8 +232,8 @@ impl Behaviour {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::delays::BINS;
+    use super::*;
 
     fn seen(exposed: f64, happened: f64) -> Seen {
         Seen { exposed, happened }

@@ -1,0 +1,233 @@
+//! The forecast of what is in the field: every hour and on demand, with what would help.
+//!
+//! In goes an application as the database has it; out comes a [`ForecastOf`], kept for the day and told in listings. Each one also writes down what the
+//! application's contacts have brought so far, from which the programme's other applications learn.
+
+mod help;
+mod outlook;
+mod rehearse;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+pub use help::{Help, Measure};
+pub use rehearse::{RehearsalOf, rehearse};
+
+use self::outlook::{Loaded, load};
+use super::DeadlineError;
+use crate::domain::forecast::{Band, Behaviour, Delays, Exposure, Prior, StepSeen, play};
+use crate::domain::ids::ApplicationId;
+use crate::domain::segment::Segment;
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::applications::{self, Application, ApplicationState};
+use crate::store::forecasts::{self, StoredForecast};
+use crate::store::{WriteTx, campaigns, outlook as seen};
+
+/// So often is a field played; for a list of more people less often, so that a forecast takes no longer than seconds.
+const RUNS: u32 = 400;
+const RUNS_FOR: u32 = 5_000;
+/// As many are claimed at once.
+const AT_ONCE: u32 = 20;
+/// When a quota is nearly certain, nothing needs to help.
+const SAFE: f64 = 0.95;
+
+/// A forecast as it is told, and kept as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ForecastOf {
+    pub application: String,
+    pub made_at: String,
+    /// The last day of the field.
+    pub due: NaiveDate,
+    pub days_left: i64,
+    pub completed: u32,
+    pub target: u32,
+    /// The chance that the target is reached by the due day.
+    pub chance: f64,
+    /// Completes on the due day: the median, and the band that holds eight cases of ten.
+    pub completes: BandOf,
+    pub days: Vec<DayOf>,
+    pub cells: Vec<CellOf>,
+    /// What would help, the best first; empty where nothing needs to.
+    pub help: Vec<Help>,
+    /// Nothing is sent as things are: its campaign is paused, or it is on hold (then it is told as if it were released now).
+    pub is_paused: bool,
+    pub is_held: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct BandOf {
+    pub low: u32,
+    pub median: u32,
+    pub high: u32,
+}
+
+impl From<Band> for BandOf {
+    fn from(band: Band) -> BandOf {
+        BandOf { low: band.low, median: band.median, high: band.high }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DayOf {
+    pub day: NaiveDate,
+    #[serde(flatten)]
+    pub completes: BandOf,
+}
+
+/// A cell other than the total.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CellOf {
+    pub name: String,
+    pub kind: String,
+    pub completed: u32,
+    pub target: u32,
+    pub chance: f64,
+}
+
+/// Makes the forecasts that are due; returns how many.
+pub async fn tick(installation: &Installation) -> Result<u32, DeadlineError> {
+    let mut made = 0;
+    loop {
+        let now = installation.clock.now();
+        let mut tx = installation.store.write().await?;
+        let due = forecasts::claim_due(&mut tx, now, now + installation.config.forecast_every, AT_ONCE).await?;
+        tx.commit().await?;
+        if due.is_empty() {
+            return Ok(made);
+        }
+        for id in due {
+            let application = applications::get(&mut *installation.store.read().await?, id).await?;
+            if application.state == ApplicationState::InField {
+                of_application(installation, application).await?;
+                made += 1;
+            }
+        }
+    }
+}
+
+/// When the next forecast is due.
+pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
+    Ok(forecasts::next_due(&mut *installation.store.read().await?).await?)
+}
+
+/// The forecasts of a campaign's applications in the field, made now; who is in danger first.
+pub async fn of_campaign(installation: &Installation, code: &str) -> Result<Vec<ForecastOf>, DeadlineError> {
+    let theirs = {
+        let mut connection = installation.store.read().await?;
+        let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
+        applications::of_campaign(&mut connection, campaign.id).await?
+    };
+    let mut all = Vec::new();
+    for application in theirs.into_iter().filter(|application| application.state == ApplicationState::InField) {
+        all.push(of_application(installation, application).await?);
+    }
+    all.sort_by(|a, b| a.chance.total_cmp(&b.chance).then_with(|| a.application.cmp(&b.application)));
+    Ok(all)
+}
+
+/// Makes a forecast and keeps it.
+async fn of_application(installation: &Installation, application: Application) -> Result<ForecastOf, DeadlineError> {
+    let now = installation.clock.now();
+    let id = application.id;
+    let loaded = load(installation, application, now).await?;
+    let day = now.date(loaded.zone);
+    let (steps, exposures) = (loaded.steps.clone(), loaded.exposures.clone());
+    // It takes a core for some milliseconds.
+    let made = tokio::task::spawn_blocking(move || reckon(&loaded)).await.map_err(|_| DeadlineError::Stopped)?;
+    let document = serde_json::to_string(&made).map_err(|_| DeadlineError::Stopped)?;
+    let mut tx = installation.store.write().await?;
+    seen::remember(&mut tx, id, &steps, &exposures).await?;
+    forecasts::put(&mut tx, id, &StoredForecast { day, made_at: now, chance: made.chance, document }).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+fn reckon(loaded: &Loaded) -> ForecastOf {
+    let Loaded { application, outlook, zone, cells, .. } = loaded;
+    let behaviour = loaded.behaviour();
+    let (seed, runs) = (loaded.seed(), runs_for(outlook.people.len()));
+    let forecast = play(outlook, &behaviour, seed, runs);
+    let chance = forecast.chances.first().copied().unwrap_or(0.0);
+    let first_day = outlook.now.date(*zone);
+    let of_day = |(band, day)| DayOf { day, completes: BandOf::from(band) };
+    let due = (outlook.closes_at - std::time::Duration::from_millis(1)).date(*zone);
+    ForecastOf {
+        application: application.code.clone(),
+        made_at: outlook.now.rfc3339(*zone),
+        due,
+        days_left: (due - first_day).num_days(),
+        completed: outlook.cells.first().map_or(0, |total| total.completes),
+        target: outlook.cells.first().map_or(0, |total| total.target),
+        chance,
+        completes: forecast.completes.into(),
+        days: forecast.days.iter().copied().zip(first_day.iter_days()).map(of_day).collect(),
+        cells: cells
+            .iter()
+            .zip(&forecast.chances)
+            .skip(1)
+            .map(|(cell, chance)| CellOf {
+                name: cell.name.clone(),
+                kind: cell.kind.as_str().to_owned(),
+                completed: cell.completes,
+                target: cell.target,
+                chance: *chance,
+            })
+            .collect(),
+        help: if chance < SAFE { help::what_helps(loaded, &behaviour, seed, runs) } else { Vec::new() },
+        is_paused: loaded.is_paused,
+        is_held: application.held_since.is_some(),
+    }
+}
+
+fn runs_for(people: usize) -> u32 {
+    let people = u32::try_from(people).unwrap_or(u32::MAX);
+    if people <= RUNS_FOR { RUNS } else { (u64::from(RUNS) * u64::from(RUNS_FOR) / u64::from(people)).max(50) as u32 }
+}
+
+/// Writes down what an application that closes teaches others.
+pub(super) async fn remember(installation: &Installation, tx: &mut WriteTx, application: &Application) -> Result<(), DeadlineError> {
+    let exposures = seen::exposures(tx, application.id, installation.clock.now()).await?;
+    let (_, bins) = seen::others(tx, application.programme_id, application.id).await?;
+    let steps = StepSeen::by_step(&numbered(&exposures, &mut Vec::new()), &Delays::from_seen(&bins));
+    Ok(seen::remember(tx, application.id, &steps, &exposures).await?)
+}
+
+/// Exposures with numbers for kinds of users; `kinds` grows by those that are new.
+fn numbered(exposures: &[seen::ExposureRow], kinds: &mut Vec<Segment>) -> Vec<Exposure> {
+    let exposure = |row: &seen::ExposureRow| Exposure {
+        step: row.step,
+        group: group_of(&row.segment, kinds),
+        outcome: row.outcome,
+        hours: row.hours,
+        cases: row.cases,
+    };
+    exposures.iter().map(exposure).collect()
+}
+
+fn group_of(kind: &Segment, kinds: &mut Vec<Segment>) -> usize {
+    kinds.iter().position(|known| known == kind).unwrap_or_else(|| {
+        kinds.push(kind.clone());
+        kinds.len() - 1
+    })
+}
+
+impl Loaded {
+    fn behaviour(&self) -> Behaviour {
+        Behaviour::new(&self.prior, &self.numbered, self.kinds, self.delays.clone())
+    }
+
+    /// The same application at the same moment is played the same.
+    fn seed(&self) -> u64 {
+        seed_of(self.application.id, self.outlook.now)
+    }
+}
+
+fn seed_of(id: ApplicationId, now: Timestamp) -> u64 {
+    (id.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ now.0 as u64
+}
+
+/// What an installation assumes of applications before it has seen any.
+fn prior(others: &[std::collections::BTreeMap<usize, StepSeen>], rate: f64, steps: usize) -> Prior {
+    Prior::learn(others, rate, steps).with_one_more()
+}

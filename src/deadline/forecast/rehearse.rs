@@ -1,0 +1,112 @@
+//! The rehearsal: a campaign from its first day, by its own plan, with people who are only drawn. Nothing is sent and nothing is kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::super::DeadlineError;
+use super::outlook::{Hand, Schedule, day_ends};
+use super::{BandOf, DayOf, group_of, prior, runs_for, seed_of};
+use crate::campaign::read_plan;
+use crate::domain::forecast::{Behaviour, CellState, Delays, HeldBack, Outlook, Person, Prior, play};
+use crate::domain::replicates::FIRST_LOOK;
+use crate::domain::time::Timestamp;
+use crate::domain::zones::Zones;
+use crate::installation::Installation;
+use crate::store::{applications, campaigns, outlook as seen, programmes, quotas};
+
+/// What a rehearsal of an application came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct RehearsalOf {
+    pub application: String,
+    pub launched: NaiveDate,
+    pub due: NaiveDate,
+    pub people: u32,
+    pub target: u32,
+    pub chance: f64,
+    pub completes: BandOf,
+    pub messages: BandOf,
+    pub days: Vec<DayOf>,
+    pub cells: Vec<(String, u32, f64)>,
+}
+
+/// Rehearses the applications of a campaign. `rate`: completes by people invited, in place of what the programme's history says; `seed`: of the play.
+pub async fn rehearse(installation: &Installation, code: &str, rate: Option<f64>, seed: Option<u64>) -> Result<Vec<RehearsalOf>, DeadlineError> {
+    let mut connection = installation.store.read().await?;
+    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
+    let plan = read_plan(&campaign.plan).map_err(|error| DeadlineError::Plan { code: campaign.code.clone(), error })?;
+    let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
+    let launched_at = campaign.launched_at;
+    let schedule = Schedule { plan: &plan, quiet: installation.config.caps.quiet, now: launched_at };
+    let mut rehearsals = Vec::new();
+    for application in applications::of_campaign(&mut connection, campaign.id).await? {
+        let (others, bins) = seen::others(&mut connection, application.programme_id, application.id).await?;
+        let assumed = rate.unwrap_or(installation.config.expected_response_rate);
+        let prior = match rate {
+            Some(rate) => Prior::assumed(rate, plan.steps.len()).known_well(),
+            None => prior(&others, assumed, plan.steps.len()),
+        };
+        let cells = quotas::cells(&mut connection, application.id).await?;
+        let known_cells = seen::cells_of_completes(&mut connection, application.id).await?;
+        let closes_at = application.field_closes_at.unwrap_or(launched_at);
+        let (mut kinds, mut people, mut held_back) = (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<Person>>::new());
+        for case in seen::all_cases(&mut connection, application.id).await? {
+            let hand = Hand {
+                zones: case.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into()),
+                phone_hash: case.phone_hash,
+                next: None,
+            };
+            let first = plan.first_contact(launched_at, &hand.zones, &hand.phone_hash).filter(|_| case.can_be_sent);
+            let group = group_of(&case.segment, &mut kinds);
+            let mut person = Person { group, cells: case.cells, is_decided: case.is_decided, since: None, to_come: Vec::new() };
+            if case.was_held_back {
+                held_back.entry(case.replicate).or_default().push(person);
+            } else {
+                person.to_come = first.map_or_else(Vec::new, |first| schedule.from(0, first, &hand));
+                people.push(person);
+            }
+        }
+        let day_ends = day_ends(launched_at, closes_at, zone);
+        let all = people.len() + held_back.values().map(Vec::len).sum::<usize>();
+        let outlook = Outlook {
+            now: launched_at,
+            closes_at,
+            cells: cells.iter().map(|cell| CellState { kind: cell.kind, target: cell.target, completes: 0 }).collect(),
+            known_cells,
+            held_back: HeldBack {
+                schedules: if held_back.is_empty() { Vec::new() } else { schedule.of_days(day_ends.len()) },
+                next_look: (!held_back.is_empty()).then(|| launched_at + FIRST_LOOK),
+                replicates: held_back.into_values().collect(),
+                plan_length: plan.length(),
+                expected_rate: installation.config.expected_response_rate,
+                released: u32::try_from(people.len()).unwrap_or(u32::MAX),
+            },
+            people,
+            day_ends,
+        };
+        let behaviour = Behaviour::new(&prior, &[], kinds.len(), Delays::from_seen(&bins));
+        let seed = seed.unwrap_or_else(|| seed_of(application.id, launched_at));
+        let played = tokio::task::spawn_blocking(move || {
+            let played = play(&outlook, &behaviour, seed, runs_for(all));
+            (outlook, played)
+        });
+        let (outlook, played) = played.await.map_err(|_| DeadlineError::Stopped)?;
+        let launched = launched_at.date(zone);
+        let last = |at: Timestamp| (at - Duration::from_millis(1)).date(zone);
+        rehearsals.push(RehearsalOf {
+            application: application.code,
+            launched,
+            due: last(outlook.closes_at),
+            people: u32::try_from(all).unwrap_or(u32::MAX),
+            target: outlook.cells.first().map_or(0, |total| total.target),
+            chance: played.chances.first().copied().unwrap_or(0.0),
+            completes: played.completes.into(),
+            messages: played.messages.into(),
+            days: played.days.iter().copied().zip(launched.iter_days()).map(|(band, day)| DayOf { day, completes: band.into() }).collect(),
+            cells: cells.iter().zip(&played.chances).skip(1).map(|(cell, chance)| (cell.name.clone(), cell.target, *chance)).collect(),
+        });
+    }
+    Ok(rehearsals)
+}
