@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong usage. Listing commands take `--json`.
 
+mod alarm;
 mod campaign;
 mod check;
 mod dataset;
@@ -67,6 +68,9 @@ enum Command {
     Campaign(campaign::CampaignCommand),
     /// Play a campaign from its first day with people who are only drawn; nothing is sent
     Rehearse(forecast::RehearseArguments),
+    /// Quotas in danger, and who has been told
+    #[command(subcommand)]
+    Alarm(alarm::AlarmCommand),
     /// Datasets
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
@@ -118,6 +122,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Application(command) => intake::application(&open(config()?).await?, command).await,
         Command::List(command) => intake::list(&open(config()?).await?, command).await,
         Command::Campaign(command) => campaign::run(&open(config()?).await?, command).await,
+        Command::Alarm(command) => alarm::run(open(config()?).await?, command).await,
         Command::Rehearse(arguments) => forecast::rehearse(&open(config()?).await?, arguments).await,
         Command::Dataset(command) => dataset::run(&open(config()?).await?, command).await,
         Command::Gateways(arguments) => gateways::run(&open(config()?).await?, arguments).await,

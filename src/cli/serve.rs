@@ -178,6 +178,9 @@ async fn forecast(installation: Arc<Installation>, mut stopped: watch::Receiver<
         if let Err(error) = deadline::forecast::tick(&installation).await {
             tracing::error!(%error, "a forecast failed; the next one makes it good");
         }
+        if let Err(error) = deadline::alarms::tick(&installation).await {
+            tracing::error!(%error, "alarms could not be looked after; they are tried again");
+        }
         if !rest(&mut stopped, FORECAST_LOOK).await {
             break;
         }

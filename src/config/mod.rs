@@ -4,6 +4,7 @@
 //! file: they come from files it names, or from the environment.
 
 mod gateways;
+mod notify;
 mod reader;
 mod routes;
 
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 use toml::{Table, Value};
 
 use gateways::{read_gateway, read_networks};
+pub use notify::{AlarmLevel, Channel, EmailConfig, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;
 pub use routes::{Leg, Route, Way};
 
@@ -49,6 +51,9 @@ pub struct Config {
     pub expected_response_rate: f64,
     /// Between two forecasts of an application.
     pub forecast_every: Duration,
+    /// The levels of alarms, the worst first.
+    pub alarms: Vec<AlarmLevel>,
+    pub notify: NotifyConfig,
     pub caps: ContactCaps,
     pub opt_out_for_all: bool,
     pub default_region: String,
@@ -189,13 +194,22 @@ impl Config {
 
 /// A secret that stands in the file itself would end up in backups and in somebody's repository.
 fn secrets_in(table: &Table) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (section, key) in [("webhook", "secret"), ("email", "password"), ("sms", "to")] {
+        let stands = table.get("notify").and_then(|notify| notify.get(section)).and_then(|section| section.get(key)).is_some();
+        if stands {
+            let variable = format!("FIELDWORKD_NOTIFY__{}__{}", section.to_uppercase(), key.to_uppercase());
+            problems.push(format!("notify.{section}.{key}: does not stand in this file; name a file with {key}_file, or set {variable}"));
+        }
+    }
     let gateways = table.get("gateway").and_then(Value::as_table).into_iter().flatten();
     let with_secret = gateways.filter(|(_, gateway)| gateway.as_table().is_some_and(|g| g.contains_key("secret")));
     let problem = |name: &String| {
         let variable = format!("FIELDWORKD_GATEWAY__{}__SECRET", name.to_uppercase());
         format!("gateway.{name}.secret: a secret does not stand in this file; name a file with secret_file, or set {variable}")
     };
-    with_secret.map(|(name, _)| problem(name)).collect()
+    problems.extend(with_secret.map(|(name, _)| problem(name)));
+    problems
 }
 
 /// Puts `value` at `section__key`.
@@ -296,6 +310,8 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         names.into_iter().filter_map(|name| Some((name.clone(), r.section(&name, |r| read_gateway(r, &name, folder))?))).collect::<BTreeMap<_, _>>()
     });
     let known: Vec<String> = gateways.keys().cloned().collect();
+    let alarms = notify::read_alarms(r);
+    let notify = notify::read_notify(r, &known, &default_region, folder);
     let names = r.keys_of("route");
     for name in names.iter().filter(|name| known.contains(name)) {
         r.problem("route", format!("{name} is a gateway's name already; choose another"));
@@ -320,6 +336,8 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         keep_place_for,
         expected_response_rate,
         forecast_every,
+        alarms,
+        notify,
         caps,
         opt_out_for_all,
         default_region,

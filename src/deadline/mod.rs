@@ -2,8 +2,10 @@
 //!
 //! In goes the time; out come closed applications, each with its data frozen in the same transaction. An application whose total is reached closes
 //! by quota; one whose due day is over closes by that. [`changes`] moves due days: the fee, holds, extensions;
-//! [`forecast`] says how it will end; [`overview`] shows who is in danger. It contacts nobody and writes no dataset: that is [`crate::dataset`]'s.
+//! [`forecast`] says how it will end; [`alarms`] tell those responsible of danger; [`overview`] shows who is in danger. It contacts no respondent and
+//! writes no dataset: that is [`crate::dataset`]'s.
 
+pub mod alarms;
 pub mod changes;
 pub mod forecast;
 mod overview;

@@ -36,6 +36,7 @@ use crate::store::campaigns::{self, Campaign};
 use crate::store::{StoreError, invitations, programmes, rates};
 use breakers::Breakers;
 use rooms::Rooms;
+pub use slots::Slots;
 
 /// So many loops drive each gateway of the daemon.
 pub const WORKERS: u32 = 3;

@@ -1,4 +1,7 @@
-//! Where files for others go: a folder written whole or not at all, and cells that are safe in a spreadsheet.
+//! What goes to others: files (a folder written whole or not at all, cells that are safe in a spreadsheet), signed webhooks, e-mail.
+
+pub mod email;
+pub mod webhook;
 
 use std::fs;
 use std::io::{self, Write};

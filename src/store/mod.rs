@@ -4,6 +4,7 @@
 //! out as they are: this floor cannot read a name or a number. Reads take any connection; writes take a [`WriteTx`], which commits or leaves
 //! nothing behind.
 
+pub mod alarms;
 pub mod application_events;
 pub mod applications;
 pub mod campaigns;
@@ -17,6 +18,7 @@ pub mod invitations;
 pub mod links;
 pub mod lists;
 pub mod messages;
+pub mod notices;
 pub mod outlook;
 pub mod paradata;
 pub mod programmes;

@@ -29,6 +29,11 @@ pub async fn get(connection: &mut AnyConnection, id: ProgrammeId) -> Result<Prog
     read(&definition)
 }
 
+/// The codes of all programmes.
+pub async fn codes(connection: &mut AnyConnection) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar("SELECT code FROM programme ORDER BY code").fetch_all(connection).await?)
+}
+
 /// A programme with its revision.
 pub async fn get_revision(connection: &mut AnyConnection, id: ProgrammeId) -> Result<(i64, Programme)> {
     let (revision, definition): (i64, String) =

@@ -1,0 +1,53 @@
+//! `cargo bench --bench forecast`: a thousand campaigns of a hundred people, a week into the field, forecast as the daemon does it every hour: read from the
+//! database, played, what would help played too, kept. The bound is a minute; the ratio at the end is the bound over the time it took, higher is better.
+//!
+//! PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench forecast` starts one).
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::time::Instant;
+
+use common::{PLAN, TestApp, list_of, local};
+use fieldworkd::clock::Clock;
+use fieldworkd::deadline::forecast;
+use fieldworkd::gateway::simulator::Script;
+use fieldworkd::store::forecasts;
+
+const CAMPAIGNS: usize = 1_000;
+const PEOPLE: usize = 100;
+const BOUND_SECONDS: f64 = 60.0;
+
+fn main() {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(run());
+}
+
+async fn run() {
+    // Nobody answers but those who have no link to open: their numbers are dead, and leave.
+    let mut script = Script::faultless(1, 1_000_000);
+    script.dead_numbers = 0.05;
+    let settings = [("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000"), ("GATEWAY__SIMULATOR__IN_FLIGHT", "64")];
+    let mut lines = Vec::new();
+    for app in TestApp::on_each_engine(script, &settings).await {
+        for campaign in 0..CAMPAIGNS {
+            let (code, first) = (format!("A{campaign}"), campaign * PEOPLE);
+            app.brand(&code, &code, "").await;
+            app.import(&[&code], list_of(first..first + PEOPLE).as_bytes()).await.expect("the list imports");
+            app.launch(&format!("C{campaign}"), &[&code], PLAN).await.expect("the campaign launches");
+        }
+        app.play_until(local("2026-03-08T12:00:00")).await;
+        let sent = app.simulator.record().submits.len();
+        let begun = Instant::now();
+        let made = forecast::tick(&app.installation).await.expect("forecasts");
+        let seconds = begun.elapsed().as_secs_f64();
+        assert_eq!(made as usize, CAMPAIGNS);
+        let told = forecasts::chances(&mut app.installation.store.read().await.expect("a connection")).await.expect("the forecasts are kept").len();
+        assert_eq!(told, CAMPAIGNS, "at {:?}", app.clock.now());
+        println!("{:<9} {CAMPAIGNS} campaigns of {PEOPLE} people ({sent} messages sent): {seconds:.1} s, {:.1} ms each", app.engine, seconds * 1e3 / CAMPAIGNS as f64);
+        lines.push((app.engine, BOUND_SECONDS / seconds));
+    }
+    lines.sort_by_key(|(engine, _)| *engine == "sqlite");
+    for (engine, ratio) in lines {
+        println!("ratio {} {ratio:.2}", if engine == "sqlite" { "forecast".to_owned() } else { format!("forecast_{engine}") });
+    }
+}

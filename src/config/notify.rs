@@ -1,0 +1,201 @@
+//! Who hears of what: the levels of alarms, and the ways to those responsible.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Reader;
+use crate::domain::personal::Personal;
+use crate::domain::phone::Phone;
+use crate::domain::recurrence::Recurrence;
+
+/// A way to those responsible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    Email,
+    Webhook,
+    /// To the duty officer's telephone.
+    Sms,
+}
+
+impl Channel {
+    pub const ALL: [Channel; 3] = [Channel::Email, Channel::Webhook, Channel::Sms];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Channel::Email => "email",
+            Channel::Webhook => "webhook",
+            Channel::Sms => "sms",
+        }
+    }
+
+    pub fn parse(raw: &str) -> Option<Channel> {
+        Channel::ALL.into_iter().find(|channel| channel.as_str() == raw)
+    }
+}
+
+/// An alarm stands at the worst level that fits.
+#[derive(Debug, Clone)]
+pub struct AlarmLevel {
+    pub name: String,
+    /// While the chance of the target is below this,
+    pub chance_below: f64,
+    /// and at most so many days of the field are left.
+    pub days_left: u32,
+    pub channels: BTreeSet<Channel>,
+    /// It is told again so often until somebody acknowledges it.
+    pub repeat_every: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct NotifyConfig {
+    /// Alarms are told at most so often; what comes in between is told together.
+    pub at_most_every: Duration,
+    pub webhook: Option<WebhookConfig>,
+    pub email: Option<EmailConfig>,
+    pub sms: Option<SmsConfig>,
+    /// When the digest of the day goes out, by e-mail and webhook.
+    pub digest: Option<Recurrence>,
+}
+
+impl NotifyConfig {
+    pub fn has(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Email => self.email.is_some(),
+            Channel::Webhook => self.webhook.is_some(),
+            Channel::Sms => self.sms.is_some(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    pub url: String,
+    /// `whsec_…`, as Standard Webhooks writes it.
+    pub secret: Personal,
+}
+
+#[derive(Debug, Clone)]
+pub struct EmailConfig {
+    /// `smtps://USER@HOST` (TLS from the start), `smtp://HOST?tls=required` (STARTTLS), `smtp://HOST` (in the clear, on a host of one's own).
+    pub server: String,
+    pub password: Personal,
+    pub from: String,
+    pub to: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SmsConfig {
+    pub gateway: String,
+    pub to: Phone,
+    pub signature: String,
+}
+
+pub(super) fn read_alarms(r: &mut Reader<'_>) -> Vec<AlarmLevel> {
+    let names = r.keys_of("alarm");
+    let read = |r: &mut Reader<'_>, name: &str| {
+        r.section(name, |r| {
+            let channels = r.texts("to").into_iter().filter_map(|word| {
+                let channel = Channel::parse(&word);
+                if channel.is_none() {
+                    r.problem("to", format!("«{word}» is none of email, webhook, sms"));
+                }
+                channel
+            });
+            AlarmLevel {
+                channels: channels.collect(),
+                name: name.to_owned(),
+                chance_below: r.decimal("chance_below", 0.5).min(1.0),
+                days_left: u32::try_from(r.number("days_left", 365, 0..=1000)).unwrap_or(365),
+                repeat_every: r.duration("repeat_every", "1d"),
+            }
+        })
+    };
+    let mut levels: Vec<AlarmLevel> = r.section("alarm", |r| names.iter().map(|name| read(r, name)).collect());
+    // The worst first.
+    levels.sort_by(|a, b| a.chance_below.total_cmp(&b.chance_below).then(a.days_left.cmp(&b.days_left)));
+    levels
+}
+
+pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str, folder: Option<&Path>) -> NotifyConfig {
+    r.section("notify", |r| {
+        let at_most_every = r.duration("at_most_every", "15m");
+        let webhook = r.section("webhook", |r| {
+            let (url, secret) = (r.text("url").unwrap_or_default(), read_secret(r, "secret", folder));
+            if url.is_empty() {
+                return None;
+            }
+            if !(url.starts_with("https://") || url.starts_with("http://")) {
+                r.problem("url", "must begin with https:// (or http:// on a host of one's own)".into());
+            }
+            if standardwebhooks::Webhook::new(secret.reveal()).is_err() || secret.is_empty() {
+                r.problem("secret", "must be whsec_ and base64, as Standard Webhooks writes it; name a file with secret_file, or set it in the environment".into());
+            }
+            Some(WebhookConfig { url, secret })
+        });
+        let email = r.section("email", |r| {
+            let (server, password) = (r.text("server").unwrap_or_default(), read_secret(r, "password", folder));
+            let (from, to) = (r.text("from").unwrap_or_default(), r.texts("to"));
+            if server.is_empty() {
+                return None;
+            }
+            if !["smtp://", "smtps://"].iter().any(|scheme| server.starts_with(scheme)) {
+                r.problem("server", "must begin with smtps:// or smtp://".into());
+            }
+            for (key, address) in std::iter::once(("from", &from)).chain(to.iter().map(|to| ("to", to))) {
+                if address.parse::<lettre::Address>().is_err() {
+                    r.problem(key, format!("«{address}» is no e-mail address"));
+                }
+            }
+            if to.is_empty() {
+                r.problem("to", "name at least one address".into());
+            }
+            Some(EmailConfig { server, password, from, to })
+        });
+        let sms = r.section("sms", |r| {
+            let (gateway, signature) = (r.text("gateway").unwrap_or_default(), r.text("signature").unwrap_or_default());
+            let to = read_secret(r, "to", folder);
+            if gateway.is_empty() {
+                return None;
+            }
+            if !gateways.contains(&gateway) {
+                r.problem("gateway", format!("no gateway is called {gateway}"));
+            }
+            if to.is_empty() {
+                r.problem("to", "the duty officer's number is missing; name a file with to_file, or set it in the environment".into());
+                return None;
+            }
+            match Phone::parse(to.reveal(), region.parse().unwrap_or(phonenumber::country::CN)) {
+                Ok(to) => Some(SmsConfig { gateway, to, signature }),
+                Err(_) => {
+                    r.problem("to", "this is no telephone number; write it like +86 138…".into());
+                    None
+                }
+            }
+        });
+        let digest = r.section("digest", |r| {
+            let (at, zone) = (r.text("at").unwrap_or_default(), r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into()));
+            if at.is_empty() {
+                return None;
+            }
+            Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok()
+        });
+        NotifyConfig { at_most_every, webhook, email, sms, digest }
+    })
+}
+
+/// From the environment, or from the file that `KEY_file` names.
+pub(super) fn read_secret(r: &mut Reader<'_>, key: &str, folder: Option<&Path>) -> Personal {
+    let file_key = format!("{key}_file");
+    let file = r.text(&file_key).filter(|path| !path.is_empty());
+    match (r.text(key), file) {
+        (Some(_), Some(_)) => r.problem(key, format!("set either {key} (from the environment) or {file_key}, not both")),
+        (Some(secret), None) => return Personal::new(secret),
+        (None, Some(path)) => match std::fs::read_to_string(folder.map_or(path.clone().into(), |folder| folder.join(&path))) {
+            Ok(text) => return Personal::new(text.trim()),
+            Err(error) => r.problem(&file_key, format!("{path}: {error}")),
+        },
+        (None, None) => {}
+    }
+    Personal::default()
+}

@@ -1,0 +1,116 @@
+//! Sends notices: each tried until it arrives, ever more seldom, and given up after some days.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::DeadlineError;
+use crate::config::{Channel, SmsConfig};
+use crate::dispatch::Slots;
+use crate::domain::personal::Personal;
+use crate::domain::sms_text::segment;
+use crate::domain::time::Timestamp;
+use crate::gateway::{OutgoingMessage, Outcome};
+use crate::installation::Installation;
+use crate::sink::webhook::{self, WebhookError};
+use crate::sink::email;
+use crate::store::notices::{self, Notice};
+
+/// The wait after the first failure; each further one is three times as long, up to the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(12 * 3_600);
+/// With these waits, about three days.
+const MOST_TRIES: u32 = 12;
+
+/// What a try came to.
+enum Tried {
+    Arrived,
+    Again(String),
+    GivenUp(String),
+}
+
+/// Sends what is due.
+pub async fn due(installation: &Arc<Installation>) -> Result<(), DeadlineError> {
+    loop {
+        let now = installation.clock.now();
+        let mut tx = installation.store.write().await?;
+        let Some(notice) = notices::take_due(&mut tx, now, now + wait_after(1)).await? else { return Ok(()) };
+        tx.commit().await?;
+        let tried = send(installation, &notice, now).await;
+        let mut tx = installation.store.write().await?;
+        let tries = notice.tries + 1;
+        match tried {
+            Tried::Arrived => notices::set_sent(&mut tx, notice.id, installation.clock.now()).await?,
+            Tried::Again(problem) if tries < MOST_TRIES => {
+                tracing::warn!(channel = notice.channel.as_str(), tries, problem, "a notice did not arrive; it is tried again");
+                notices::set_failed(&mut tx, notice.id, Some(now + wait_after(tries)), &problem).await?;
+            }
+            Tried::Again(problem) | Tried::GivenUp(problem) => {
+                tracing::error!(channel = notice.channel.as_str(), tries, problem, "a notice is given up");
+                notices::set_failed(&mut tx, notice.id, None, &problem).await?;
+            }
+        }
+        tx.commit().await?;
+    }
+}
+
+fn wait_after(tries: u32) -> Duration {
+    (FIRST_WAIT * 3u32.saturating_pow(tries.saturating_sub(1).min(9))).min(LONGEST_WAIT)
+}
+
+async fn send(installation: &Arc<Installation>, notice: &Notice, now: Timestamp) -> Tried {
+    let notify = &installation.config.notify;
+    let unset = || Tried::GivenUp("this way is not set up any more".to_owned());
+    // The same for every try, of this installation alone.
+    let id = format!("notice-{}-{}", notice.created_at.0, notice.id);
+    match notice.channel {
+        Channel::Webhook => match &notify.webhook {
+            None => unset(),
+            Some(webhook) => match webhook::post(&webhook.url, &webhook.secret, &id, &notice.body, now).await {
+                Ok(()) => Tried::Arrived,
+                Err(error @ WebhookError::Gone) => Tried::GivenUp(error.to_string()),
+                Err(error) => Tried::Again(error.to_string()),
+            },
+        },
+        Channel::Email => match &notify.email {
+            None => unset(),
+            Some(email) => match email::send(email, &id, &notice.subject, &notice.body).await {
+                Ok(()) => Tried::Arrived,
+                Err(error) => Tried::Again(error.to_string()),
+            },
+        },
+        Channel::Sms => match &notify.sms {
+            None => unset(),
+            Some(sms) => send_sms(installation, sms, &id, &notice.body).await,
+        },
+    }
+}
+
+/// Within the gateway's rate like every message (invariant I3). What may have gone out is not tried again.
+async fn send_sms(installation: &Arc<Installation>, sms: &SmsConfig, id: &str, text: &str) -> Tried {
+    let Some(gateway) = installation.gateways.get(&sms.gateway) else { return Tried::GivenUp("its gateway is not set up any more".into()) };
+    let slot = match Slots::new(installation, &sms.gateway).next(1).await {
+        Ok(Some(slot)) => slot,
+        Ok(None) => return Tried::Again("the gateway is held still, or has no room".into()),
+        Err(error) => return Tried::Again(error.to_string()),
+    };
+    installation.clock.sleep_until(slot).await;
+    let message = OutgoingMessage {
+        reference: id.replace('-', ""),
+        to: sms.to.clone(),
+        text: Personal::new(text),
+        parts: segment(text).parts,
+        step: "alarm".into(),
+        fields: [(crate::domain::sms_text::Placeholder::Signature, Personal::new(sms.signature.clone()))].into(),
+        alone: true,
+    };
+    let submitted = gateway.submit(std::slice::from_ref(&message)).await;
+    match submitted.outcomes.into_iter().next() {
+        Some(Outcome::Accepted { .. }) => Tried::Arrived,
+        Some(Outcome::InDoubt { code }) => Tried::GivenUp(format!("in doubt ({code}): it may have gone out")),
+        Some(Outcome::RefusedNumber { code } | Outcome::OptedOut { code }) => Tried::GivenUp(format!("the gateway refuses the number ({code})")),
+        Some(
+            Outcome::DeferredNumber { code } | Outcome::SlowDown { code, .. } | Outcome::PassingFailure { code } | Outcome::AccountFailure { code },
+        ) => Tried::Again(format!("the gateway did not take it ({code})")),
+        Some(Outcome::RefusedTogether) | None => Tried::Again("the gateway did not take it".into()),
+    }
+}

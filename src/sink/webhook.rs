@@ -1,0 +1,55 @@
+//! Signed posts to somebody else's endpoint, as Standard Webhooks says (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`,
+//! `webhook-signature: v1,…` over `id.timestamp.body`.
+
+use std::time::Duration;
+
+use crate::domain::personal::Personal;
+use crate::domain::time::Timestamp;
+
+/// The specification asks receivers to answer within 15 to 30 seconds.
+const TIME_OUT: Duration = Duration::from_secs(20);
+
+/// Why a post did not arrive. It repeats nothing of what was sent, and of the answer only the status.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    #[error("the secret is not whsec_ and base64")]
+    Secret,
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("the endpoint answered {0}")]
+    Refused(u16),
+    /// 410 Gone: the specification's word for «stop sending».
+    #[error("the endpoint is gone for good (410)")]
+    Gone,
+}
+
+/// Posts `body` (JSON). The same `id` on every try lets the receiver know a repetition.
+pub async fn post(url: &str, secret: &Personal, id: &str, body: &str, now: Timestamp) -> Result<(), WebhookError> {
+    let signer = standardwebhooks::Webhook::new(secret.reveal()).map_err(|_| WebhookError::Secret)?;
+    let seconds = now.0.div_euclid(1000);
+    let signature = signer.sign(id, seconds, body.as_bytes()).map_err(|_| WebhookError::Secret)?;
+    let unreachable = |error: reqwest::Error| WebhookError::Unreachable(without_address(error));
+    let client = crate::http_client::new(TIME_OUT).map_err(unreachable)?;
+    let request = client
+        .post(url)
+        .header("content-type", "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", seconds.to_string())
+        .header("webhook-signature", signature)
+        .body(body.to_owned());
+    let answer = request.send().await.map_err(unreachable)?;
+    match answer.status() {
+        status if status.is_success() => Ok(()),
+        reqwest::StatusCode::GONE => Err(WebhookError::Gone),
+        status => Err(WebhookError::Refused(status.as_u16())),
+    }
+}
+
+/// Addresses may hold a token of the receiver's.
+fn without_address(error: reqwest::Error) -> String {
+    let mut said = error.without_url().to_string();
+    if said.is_empty() {
+        said = "cannot be reached".into();
+    }
+    said
+}

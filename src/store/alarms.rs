@@ -1,0 +1,143 @@
+//! Alarms: which applications are in danger, who has been told, who has acknowledged it.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::Result;
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
+use crate::domain::ids::ApplicationId;
+use crate::domain::time::Timestamp;
+
+#[derive(Debug, Clone)]
+pub struct Alarm {
+    pub id: i64,
+    pub application: ApplicationId,
+    pub application_code: String,
+    pub campaign_code: Option<String>,
+    pub level: String,
+    pub chance: f64,
+    pub raised_at: Timestamp,
+    pub told_at: Option<Timestamp>,
+    pub times_told: u32,
+    pub acknowledged_at: Option<Timestamp>,
+    pub acknowledged_by: Option<String>,
+    pub note: Option<String>,
+    pub ended_at: Option<Timestamp>,
+}
+
+const SELECT: &str = "SELECT l.id, l.application_id, a.code, c.code AS campaign, l.level, l.chance, l.raised_at, l.told_at, l.times_told, l.acknowledged_at,
+                             l.acknowledged_by, l.note, l.ended_at
+                      FROM alarm l JOIN application a ON a.id = l.application_id LEFT JOIN campaign c ON c.id = a.campaign_id";
+
+fn read(row: &AnyRow) -> Result<Alarm> {
+    let at = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
+    Ok(Alarm {
+        id: row.try_get("id")?,
+        application: ApplicationId(row.try_get("application_id")?),
+        application_code: row.try_get("code")?,
+        campaign_code: row.try_get("campaign")?,
+        level: row.try_get("level")?,
+        chance: row.try_get("chance")?,
+        raised_at: Timestamp(row.try_get("raised_at")?),
+        told_at: at("told_at")?,
+        times_told: u32::try_from(row.try_get::<i64, _>("times_told")?).unwrap_or(0),
+        acknowledged_at: at("acknowledged_at")?,
+        acknowledged_by: row.try_get("acknowledged_by")?,
+        note: row.try_get("note")?,
+        ended_at: at("ended_at")?,
+    })
+}
+
+/// An application in the field with its latest forecast.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    pub application: ApplicationId,
+    pub chance: f64,
+    pub field_closes_at: Timestamp,
+    /// Its open alarm: its number and level.
+    pub alarm: Option<(i64, String)>,
+}
+
+/// Everything that may be in danger, and everything that an alarm stands for.
+pub async fn watched(connection: &mut AnyConnection) -> Result<Vec<Watched>> {
+    let sql = "SELECT a.id, f.chance, a.field_closes_at, l.id, l.level
+               FROM application a
+               JOIN forecast f ON f.application_id = a.id AND f.day = (SELECT MAX(x.day) FROM forecast x WHERE x.application_id = a.id)
+               LEFT JOIN alarm l ON l.application_id = a.id AND l.ended_at IS NULL
+               WHERE a.state = 'in_field' AND a.held_since IS NULL ORDER BY a.id";
+    let rows: Vec<(i64, f64, Option<i64>, Option<i64>, Option<String>)> = sqlx::query_as(sql).fetch_all(connection).await?;
+    let row = |(id, chance, closes, alarm, level): (i64, f64, Option<i64>, Option<i64>, Option<String>)| Watched {
+        application: ApplicationId(id),
+        chance,
+        field_closes_at: Timestamp(closes.unwrap_or(i64::MAX)),
+        alarm: alarm.zip(level),
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Raises an alarm. False: another daemon has done it.
+pub async fn raise(tx: &mut AnyConnection, application: ApplicationId, level: &str, chance: f64, now: Timestamp) -> Result<bool> {
+    let sql = "INSERT INTO alarm (application_id, level, chance, raised_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    let done = sqlx::query(sql).bind(application.0).bind(level.to_owned()).bind(chance).bind(now.0).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Moves an open alarm to another level. A worse one is told again, whoever has acknowledged the one before.
+pub async fn move_to(tx: &mut AnyConnection, alarm: i64, level: &str, chance: f64, is_worse: bool) -> Result<()> {
+    let anew = if is_worse { ", told_at = NULL, acknowledged_at = NULL, acknowledged_by = NULL, note = NULL" } else { "" };
+    let sql = statement(format!("UPDATE alarm SET level = $2, chance = $3{anew} WHERE id = $1 AND ended_at IS NULL"));
+    sqlx::query(sql).bind(alarm).bind(level.to_owned()).bind(chance).execute(tx).await?;
+    Ok(())
+}
+
+pub async fn end(tx: &mut AnyConnection, alarm: i64, chance: f64, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE alarm SET ended_at = $2, chance = $3 WHERE id = $1 AND ended_at IS NULL";
+    sqlx::query(sql).bind(alarm).bind(now.0).bind(chance).execute(tx).await?;
+    Ok(())
+}
+
+/// Ends the alarms of applications that are not in the field any more, or on hold; what is over is told by other ways.
+pub async fn end_closed(tx: &mut AnyConnection, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE alarm SET ended_at = $1, end_is_told = 1
+               WHERE ended_at IS NULL AND application_id IN (SELECT id FROM application WHERE state <> 'in_field' OR held_since IS NOT NULL)";
+    sqlx::query(sql).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Open alarms, and (`all`) those that are over; the least chance first.
+pub async fn list(connection: &mut AnyConnection, all: bool) -> Result<Vec<Alarm>> {
+    let open = if all { "" } else { " WHERE l.ended_at IS NULL" };
+    let sql = statement(format!("{SELECT}{open} ORDER BY CASE WHEN l.ended_at IS NULL THEN 0 ELSE 1 END, l.chance, a.code, l.id"));
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// Open alarms that nobody has acknowledged, the least chance first.
+pub async fn unacknowledged(connection: &mut AnyConnection) -> Result<Vec<Alarm>> {
+    let sql = statement(format!("{SELECT} WHERE l.ended_at IS NULL AND l.acknowledged_at IS NULL ORDER BY l.chance, a.code"));
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// Alarms that were told and are over, which has not been told.
+pub async fn over(connection: &mut AnyConnection) -> Result<Vec<Alarm>> {
+    let sql = statement(format!("{SELECT} WHERE l.ended_at IS NOT NULL AND l.end_is_told = 0 ORDER BY a.code"));
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// Notes that alarms are told now, and of which that they are over.
+pub async fn set_told(tx: &mut AnyConnection, told: &[i64], over: &[i64], now: Timestamp) -> Result<()> {
+    let engine = Engine::behind(tx);
+    let sql = format!("UPDATE alarm SET told_at = $1, times_told = times_told + 1 WHERE id {}", engine.is_in(2, Kind::Number));
+    sqlx::query(statement(sql)).bind(now.0).bind(set(told)).execute(&mut *tx).await?;
+    let sql = format!("UPDATE alarm SET end_is_told = 1 WHERE id {}", engine.is_in(1, Kind::Number));
+    sqlx::query(statement(sql)).bind(set(over)).execute(tx).await?;
+    Ok(())
+}
+
+/// Acknowledges the open alarm of an application. False: there is none, or it is acknowledged already.
+pub async fn acknowledge(tx: &mut AnyConnection, application: ApplicationId, who: &str, note: &str, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE alarm SET acknowledged_at = $2, acknowledged_by = $3, note = $4
+               WHERE application_id = $1 AND ended_at IS NULL AND acknowledged_at IS NULL";
+    let done = sqlx::query(sql).bind(application.0).bind(now.0).bind(who.to_owned()).bind(note.to_owned()).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
+}

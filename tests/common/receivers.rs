@@ -1,0 +1,65 @@
+//! A real mail server and a Standard Webhooks receiver, as a process (tests/receivers.py).
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The secret that the receiver checks signatures with: made up.
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+pub struct Receivers {
+    child: Child,
+    pub smtp: String,
+    pub http: String,
+    seen: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Receivers {
+    /// `None`, and says so, where `tests/run` has not installed what it needs.
+    pub fn start() -> Option<Receivers> {
+        let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
+            eprintln!("FIELDWORKD_TEST_PYTHON is not set: no mail or webhook is received (use tests/run)");
+            return None;
+        };
+        let mut child = Command::new(python)
+            .args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/receivers.py"), SECRET])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines();
+        let ready = lines.next().expect("it says that it is ready").unwrap();
+        let ports: Vec<&str> = ready.split(' ').collect();
+        let seen: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let received = seen.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                received.lock().unwrap().push(serde_json::from_str(&line).expect("a line of JSON"));
+            }
+        });
+        Some(Receivers { child, smtp: format!("smtp://127.0.0.1:{}", ports[1]), http: format!("http://127.0.0.1:{}", ports[2]), seen })
+    }
+
+    /// Waits until so many have come by a way, and returns all of that way.
+    pub async fn came(&self, way: &str, at_least: usize) -> Vec<Value> {
+        let began = Instant::now();
+        loop {
+            let of_way: Vec<Value> = self.seen.lock().unwrap().iter().filter(|seen| seen["way"] == way).cloned().collect();
+            if of_way.len() >= at_least {
+                return of_way;
+            }
+            assert!(began.elapsed() < Duration::from_secs(10), "{way}: waited for {at_least}, got {of_way:#?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Receivers {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}

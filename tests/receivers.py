@@ -1,0 +1,70 @@
+"""A real mail server (aiosmtpd) and a Standard Webhooks receiver on loopback, for tests/alarms.rs and tests/delivery.rs.
+
+Prints «ready SMTP_PORT HTTP_PORT», then one JSON line for each mail and each post. Ends when standard input closes. Posts to /broken are answered with 503, to
+/gone with 410; everything else with 204. Signatures are checked with the PyPI package `standardwebhooks`; «fresh» says whether its check of the time passed
+too (tests in virtual time cannot pass it).
+"""
+
+import datetime
+import email
+import email.policy
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from aiosmtpd.controller import Controller
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+SECRET = sys.argv[1]
+lock = threading.Lock()
+
+
+def say(**what):
+    with lock:
+        print(json.dumps(what), flush=True)
+
+
+class Mails:
+    async def handle_DATA(self, server, session, envelope):
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        say(way="email", to=envelope.rcpt_tos, subject=mail["subject"], id=mail["message-id"], date=mail["date"], body=mail.get_content())
+        return "250 OK"
+
+
+class Hooks(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        hook = Webhook(SECRET)
+        at = datetime.datetime.fromtimestamp(int(headers["webhook-timestamp"]), tz=datetime.timezone.utc)
+        signed = hook.sign(headers["webhook-id"], at, body) == headers["webhook-signature"]
+        try:
+            hook.verify(body, headers)
+            fresh = True
+        except WebhookVerificationError:
+            fresh = False
+        status = {"/broken": 503, "/gone": 410}.get(self.path, 204)
+        say(way="webhook", path=self.path, id=headers["webhook-id"], signed=signed, fresh=fresh, body=json.loads(body))
+        self.send_response(status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+# port=0 would make aiosmtpd look for itself at port 0, so a free one is looked up first.
+import socket
+
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    smtp_port = probe.getsockname()[1]
+smtp = Controller(Mails(), hostname="127.0.0.1", port=smtp_port)
+smtp.start()
+hooks = ThreadingHTTPServer(("127.0.0.1", 0), Hooks)
+threading.Thread(target=hooks.serve_forever, daemon=True).start()
+print("ready", smtp_port, hooks.server_address[1], flush=True)
+sys.stdin.read()
+smtp.stop()
+hooks.shutdown()
