@@ -43,7 +43,11 @@ async fn run() {
         assert_eq!(made as usize, CAMPAIGNS);
         let told = forecasts::chances(&mut app.installation.store.read().await.expect("a connection")).await.expect("the forecasts are kept").len();
         assert_eq!(told, CAMPAIGNS, "at {:?}", app.clock.now());
-        println!("{:<9} {CAMPAIGNS} campaigns of {PEOPLE} people ({sent} messages sent): {seconds:.1} s, {:.1} ms each", app.engine, seconds * 1e3 / CAMPAIGNS as f64);
+        println!(
+            "{:<9} {CAMPAIGNS} campaigns of {PEOPLE} people ({sent} messages sent): {seconds:.1} s, {:.1} ms each",
+            app.engine,
+            seconds * 1e3 / CAMPAIGNS as f64
+        );
         lines.push((app.engine, BOUND_SECONDS / seconds));
     }
     lines.sort_by_key(|(engine, _)| *engine == "sqlite");

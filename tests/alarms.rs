@@ -103,7 +103,11 @@ async fn many_in_danger_are_told_together_again_and_worse_until_acknowledged() {
         let alarm = of_kind(&got, "alarm")[0];
         assert_eq!(named(alarm).len(), APPLICATIONS);
         let first = &alarm["body"]["data"]["alarms"][0];
-        assert_eq!((first["level"].as_str(), first["chance"].as_f64(), first["forecast"]["target"].as_u64()), (Some("watch"), Some(0.0), Some(4)), "{first}");
+        assert_eq!(
+            (first["level"].as_str(), first["chance"].as_f64(), first["forecast"]["target"].as_u64()),
+            (Some("watch"), Some(0.0), Some(4)),
+            "{first}"
+        );
         assert!(first["forecast"]["days_left"].as_u64() <= Some(51) && first["forecast"]["help"].is_array());
         assert!(got.iter().all(|post| post["signed"] == true), "{got:#?}");
         let got = receivers.came("email", mails + 2).await.split_off(mails);
@@ -221,7 +225,12 @@ async fn the_command_tests_every_way() {
         };
         let output = run(&["alarm", "test"], "hook").await;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!((output.status.code(), said.as_str()), (Some(0), "email: sent\nwebhook: sent\nsms: sent\n"), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(0), "email: sent\nwebhook: sent\nsms: sent\n"),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         came += 1;
         let post = receivers.came("webhook", came).await.pop().unwrap();
         assert!(post["signed"] == true && post["fresh"] == true, "{post}");
@@ -246,7 +255,8 @@ async fn the_command_tests_every_way() {
         assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("A1 has no alarm"), "{output:?}");
         // A secret in the file, or none at all, is refused with the place and the remedy.
         let config = std::fs::read_to_string(site.path().join("fieldworkd.toml")).unwrap();
-        std::fs::write(site.path().join("fieldworkd.toml"), config.replace("[notify.webhook]\n", "[notify.webhook]\nsecret = \"whsec_AAAA\"\n")).unwrap();
+        std::fs::write(site.path().join("fieldworkd.toml"), config.replace("[notify.webhook]\n", "[notify.webhook]\nsecret = \"whsec_AAAA\"\n"))
+            .unwrap();
         let output = site.binary(&["check-config"]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("notify.webhook.secret") && said.contains("secret_file"), "{said}");

@@ -283,7 +283,7 @@ async fn how_pages_were_answered_is_told_and_drops_nobody() {
         app.play_until(local("2026-06-01T12:00:00")).await;
         fieldworkd::dataset::write_pending(&app.installation).await.unwrap();
         let folder = app.folder.path().join("datasets/A1/v1");
-        common::validate_with_frictionless(&folder);
+        common::validate_dataset(&folder);
         let responses = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
         assert_eq!(responses.lines().count(), 7, "{}: everybody is in it", app.engine);
         assert_eq!(responses.matches(",80,phone,false,false,0.0000,").count(), 5, "{responses}");

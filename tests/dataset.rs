@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use common::{TestApp, answers, local};
 use fieldworkd::campaign::{self, By};
-use fieldworkd::dataset;
+use fieldworkd::dataset::frozen::Frozen;
+use fieldworkd::dataset::{self, package};
 use fieldworkd::deadline;
 use fieldworkd::gateway::simulator::Script;
+use fieldworkd::store::applications;
+use fieldworkd::store::datasets::{self, FreezeReason};
 
 /// Ten people: three complete, one leaves after the core items, one after the first page, one refuses, the others stay silent.
 async fn closed_field(app: &TestApp) -> PathBuf {
@@ -40,8 +43,8 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
         let folder = closed_field(&app).await;
         let expected = [("1.1", 3), ("1.2", 1), ("2.112", 1), ("2.12", 1), ("2.20", 4)].map(|(code, n)| (code.to_owned(), n));
         assert_eq!(app.dispositions("A1").await, expected, "{}", app.engine);
-        let verified = dataset::verify(&folder).unwrap();
-        assert_eq!((verified.files, verified.responses, verified.cases), (6, 4, 10));
+        let verified = dataset::verify(&folder, None).unwrap();
+        assert_eq!((verified.files, verified.responses, verified.cases), (19, 4, 10));
         let cases = std::fs::read_to_string(folder.join("cases.csv")).unwrap();
         assert_eq!(cases.lines().filter(|line| line.contains(",2.20,non_contact,") && line.contains(",3,")).count(), 4, "three attempts each");
         let status = fieldworkd::campaign::status(&app.installation, "C1").await.unwrap();
@@ -78,17 +81,17 @@ async fn one_flipped_byte_anywhere_is_found() {
             let mut changed = content.clone();
             changed[at] ^= 1;
             std::fs::write(&path, changed).unwrap();
-            assert!(dataset::verify(&folder).is_err(), "{} at {at}", path.display());
+            assert!(dataset::verify(&folder, None).is_err(), "{} at {at}", path.display());
         }
         std::fs::write(&path, &content).unwrap();
     }
     std::fs::write(folder.join("more.txt"), "x").unwrap();
-    assert!(dataset::verify(&folder).unwrap_err().to_string().contains("more.txt"));
+    assert!(dataset::verify(&folder, None).unwrap_err().to_string().contains("more.txt"));
     std::fs::remove_file(folder.join("more.txt")).unwrap();
-    assert!(dataset::verify(&folder).is_ok());
+    assert!(dataset::verify(&folder, None).is_ok());
     std::fs::remove_file(folder.join("cases.csv")).unwrap();
-    assert!(dataset::verify(&folder).unwrap_err().to_string().contains("cases.csv"));
-    assert!(dataset::verify(Path::new("/nowhere")).unwrap_err().to_string().contains("no dataset folder"));
+    assert!(dataset::verify(&folder, None).unwrap_err().to_string().contains("cases.csv"));
+    assert!(dataset::verify(Path::new("/nowhere"), None).unwrap_err().to_string().contains("no dataset folder"));
 }
 
 #[tokio::test]
@@ -98,10 +101,216 @@ async fn the_same_frozen_data_gives_the_same_bytes_after_a_crash_between_writing
     let before = std::fs::read(folder.join("SHA256SUMS")).unwrap();
     // The daemon dies after the folder is there and before the database knows.
     let mut tx = app.installation.store.write().await.unwrap();
+    sqlx::query("DROP TRIGGER frozen_dataset_is_not_updated").execute(&mut *tx).await.unwrap();
     sqlx::query("UPDATE dataset SET folder = NULL, sha256 = NULL").execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
     assert_eq!(std::fs::read(folder.join("SHA256SUMS")).unwrap(), before);
+}
+
+async fn application(app: &TestApp) -> applications::Application {
+    applications::find(&mut *app.installation.store.read().await.unwrap(), "A1").await.unwrap().unwrap()
+}
+
+async fn versions(app: &TestApp) -> Vec<datasets::Dataset> {
+    let id = application(app).await.id;
+    datasets::final_versions(&mut *app.installation.store.read().await.unwrap(), id).await.unwrap()
+}
+
+fn told(folder: &Path, file: &str) -> String {
+    std::fs::read_to_string(folder.join(file)).unwrap()
+}
+
+fn rows(folder: &Path, file: &str) -> usize {
+    told(folder, file).lines().count() - 1
+}
+
+/// Frozen data never changes: whatever goes on in the field, a version gives the same bytes, and the database refuses to touch it.
+#[tokio::test]
+async fn a_frozen_version_stays_as_it_is() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        let folder = closed_field(&app).await;
+        common::validate_dataset(&folder);
+        for sql in [
+            "UPDATE frozen_block SET cells = sealed",
+            "DELETE FROM frozen_block",
+            "INSERT INTO frozen_block (dataset_id, part, number, cells) SELECT dataset_id, part, 99, cells FROM frozen_block",
+            "DELETE FROM dataset",
+            "UPDATE dataset SET about = '{}'",
+            "UPDATE dataset SET frozen_at = frozen_at + 1",
+            "UPDATE dataset SET released_at = NULL",
+            "UPDATE dataset SET sha256 = 'x'",
+        ] {
+            let mut tx = app.installation.store.write().await.unwrap();
+            let refused = sqlx::query(sql).execute(&mut *tx).await.unwrap_err().to_string();
+            assert!(refused.contains("frozen data never changes"), "{}: {sql}: {refused}", app.engine);
+        }
+        // The field's own rows change, and so does the configuration of the day; the version does not.
+        let mut tx = app.installation.store.write().await.unwrap();
+        sqlx::query("UPDATE answer SET value = '1' WHERE value = '8'").execute(&mut *tx).await.unwrap();
+        sqlx::query("UPDATE survey_case SET segment = 'x', disposition = '4.1'").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        let version = versions(&app).await.remove(0);
+        let again = app.folder.path().join("again");
+        let frozen = Frozen::open(&app.installation, &version).await.unwrap();
+        let sums = package::write(&app.installation, &frozen, &app.installation.keys.signer().unwrap(), &again).await.unwrap();
+        assert_eq!(Some(sums), version.sha256, "{}", app.engine);
+        assert_eq!(told(&folder, "SHA256SUMS"), told(&again, "SHA256SUMS"));
+        assert_eq!(std::fs::read(folder.join("dataset.xlsx")).unwrap(), std::fs::read(again.join("dataset.xlsx")).unwrap());
+        // Another key signs the same data: only the signature and the key's name differ.
+        let other = app.folder.path().join("other");
+        let signer = app.installation.keys.rotate_signer().unwrap();
+        package::write(&app.installation, &frozen, &signer, &other).await.unwrap();
+        assert_eq!(told(&folder, "datapackage.json"), told(&other, "datapackage.json"));
+        let key = signer.public();
+        assert_eq!(dataset::verify(&other, Some(&key)).unwrap().signed_with, key.id());
+        assert!(dataset::verify(&folder, Some(&key)).unwrap_err().to_string().contains("not with the one that was given"));
+    }
+}
+
+/// Who was under way when the field closed may still finish: it is kept, and goes into version 2 when that is asked for; never over the quota.
+#[tokio::test]
+async fn late_answers_go_into_a_second_version_when_asked_for() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        app.in_field(10, "[application.quota]\ntarget = 4").await;
+        app.play_until(local("2026-03-03T12:00:00")).await;
+        for n in 0..3 {
+            app.answer_all(&app.link(n).await, 0, "8").await;
+        }
+        for n in [3, 4, 5] {
+            let link = app.link(n).await;
+            app.post(&format!("{link}/begin"), common::AGREED).await;
+            app.post(&format!("{link}/answers"), &answers(0, 0, "3")).await;
+        }
+        app.play_until(local("2026-05-14T00:00:00")).await;
+        dataset::write_pending(&app.installation).await.unwrap();
+        let nothing = deadline::freeze(&app.installation, "A1").await.unwrap_err().to_string();
+        assert!(nothing.contains("nothing has changed since version 1 of A1"), "{nothing}");
+        app.clock.advance_to(local("2026-05-15T09:00:00"));
+        for n in [3, 4] {
+            let link = app.link(n).await;
+            for page in 1..4 {
+                app.post(&format!("{link}/answers"), &answers(0, page, "6")).await;
+            }
+            assert!(app.get(&link).await.1.contains("感谢您的评价"), "{}: a late answer is thanked for: it is kept", app.engine);
+        }
+        // Who had never begun, and who comes too late, finds the field closed.
+        let (_, closed) = app.get(&app.link(7).await).await;
+        assert!(closed.contains("已结束"), "{closed}");
+        assert_eq!(app.dispositions("A1").await[0], ("1.1".to_owned(), 3), "{}: nothing has moved yet", app.engine);
+        assert_eq!(deadline::freeze(&app.installation, "A1").await.unwrap(), 2);
+        dataset::write_pending(&app.installation).await.unwrap();
+        let (first, second) = (app.installation.config.datasets.join("A1/v1"), app.installation.config.datasets.join("A1/v2"));
+        assert_eq!((rows(&first, "responses.csv"), rows(&second, "responses.csv")), (3, 5), "{}", app.engine);
+        // Of the two there was room for one.
+        let of = |code: &str| told(&second, "responses.csv").lines().filter(|line| line.split(',').nth(1) == Some(code)).count();
+        assert_eq!((of("1.1"), of("1.2")), (4, 1), "{}", app.engine);
+        assert_eq!(versions(&app).await[1].reason, FreezeReason::LateAnswers);
+        common::validate_dataset(&second);
+        app.clock.advance_to(local("2026-06-20T09:00:00"));
+        let link = app.link(5).await;
+        app.post(&format!("{link}/answers"), &answers(0, 1, "3")).await;
+        assert!(deadline::freeze(&app.installation, "A1").await.unwrap_err().to_string().contains("since version 2"), "{}", app.engine);
+    }
+}
+
+/// Whoever takes back the consent is in no version from then on, without anybody's doing; and the answers are gone.
+#[tokio::test]
+async fn a_withdrawn_consent_produces_a_corrected_version() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        let folder = closed_field(&app).await;
+        let link = app.link(0).await;
+        assert!(app.get(&link).await.1.contains("撤回同意"), "the last page offers it");
+        app.post(&format!("{link}/refuse"), &[]).await;
+        assert!(app.get(&link).await.1.contains("已撤回同意"));
+        deadline::tick(&app.installation).await.unwrap();
+        deadline::tick(&app.installation).await.unwrap();
+        assert_eq!(
+            versions(&app).await.iter().map(|v| v.reason).collect::<Vec<_>>(),
+            [FreezeReason::Closed, FreezeReason::Withdrawal],
+            "{}",
+            app.engine
+        );
+        assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
+        let corrected = app.installation.config.datasets.join("A1/v2");
+        assert_eq!((rows(&folder, "responses.csv"), rows(&corrected, "responses.csv")), (4, 3), "{}", app.engine);
+        assert_eq!((rows(&folder, "cases.csv"), rows(&corrected, "cases.csv")), (10, 10));
+        assert_eq!(app.dispositions("A1").await[0], ("1.1".to_owned(), 2));
+        common::validate_dataset(&corrected);
+        let cases = told(&corrected, "cases.csv");
+        assert_eq!(cases.lines().filter(|line| line.contains(",2.112,")).count(), 2, "{cases}");
+    }
+}
+
+#[tokio::test]
+async fn a_complete_that_is_taken_back_makes_room_while_the_field_is_open() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        app.in_field(6, "[application.quota]\ntarget = 2\n").await;
+        app.play_until(local("2026-03-03T12:00:00")).await;
+        app.answer_all(&app.link(0).await, 0, "8").await;
+        app.post(&format!("{}/refuse", app.link(0).await), &[]).await;
+        app.answer_all(&app.link(1).await, 0, "8").await;
+        deadline::tick(&app.installation).await.unwrap();
+        assert_eq!(application(&app).await.closed_by, None, "{}: one of two", app.engine);
+        app.answer_all(&app.link(2).await, 0, "8").await;
+        deadline::tick(&app.installation).await.unwrap();
+        assert_eq!(application(&app).await.closed_by, Some(applications::ClosedBy::Quota), "{}", app.engine);
+        dataset::write_pending(&app.installation).await.unwrap();
+        assert_eq!(rows(&app.installation.config.datasets.join("A1/v1"), "responses.csv"), 2);
+    }
+}
+
+/// Open answers are read by somebody before they go out; what is struck out is nowhere in the folder.
+#[tokio::test]
+async fn open_answers_wait_for_their_reader() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[("DATASET__OPEN_ANSWERS", "reviewed")]).await {
+        app.in_field(4, "").await;
+        app.play_until(local("2026-03-03T12:00:00")).await;
+        for (n, words) in [(0, "服务员小李很好"), (1, "价格太高"), (2, "")] {
+            let link = app.link(n).await;
+            app.post(&format!("{link}/begin"), common::AGREED).await;
+            for page in 0..4 {
+                let mut fields = answers(0, page, "8");
+                fields.push(("open1", words));
+                app.post(&format!("{link}/answers"), &fields).await;
+            }
+        }
+        deadline::close_campaign(&app.installation, "C1").await.unwrap();
+        assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 0, "{}: it waits", app.engine);
+        let (_, open) = dataset::to_review(&app.installation, "A1", "wu").await.unwrap();
+        assert_eq!(open.len(), 2, "{}", app.engine);
+        let named = open.iter().find(|answer| answer.text.contains("小李")).unwrap().number;
+        assert!(dataset::release(&app.installation, "A1", &[9].into(), "wu").await.err().unwrap().to_string().contains("number 9"));
+        dataset::release(&app.installation, "A1", &[named].into(), "wu").await.unwrap();
+        assert!(dataset::release(&app.installation, "A1", &[].into(), "wu").await.is_err(), "once");
+        assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
+        let folder = app.installation.config.datasets.join("A1/v1");
+        common::validate_dataset(&folder);
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let content = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!String::from_utf8_lossy(&content).contains("小李"), "{}", app.engine);
+        }
+        assert!(told(&folder, "responses.csv").contains("价格太高"));
+    }
+}
+
+#[tokio::test]
+async fn an_interim_version_is_frozen_while_the_field_goes_on() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        app.in_field(5, "").await;
+        app.play_until(local("2026-03-03T12:00:00")).await;
+        app.answer_all(&app.link(0).await, 0, "8").await;
+        assert_eq!(deadline::freeze_interim(&app.installation, "A1").await.unwrap(), 1);
+        app.answer_all(&app.link(1).await, 0, "8").await;
+        assert_eq!(deadline::freeze_interim(&app.installation, "A1").await.unwrap(), 2);
+        dataset::write_pending(&app.installation).await.unwrap();
+        let folder = |name: &str| app.installation.config.datasets.join("A1").join(name);
+        assert_eq!((rows(&folder("interim-1"), "responses.csv"), rows(&folder("interim-2"), "responses.csv")), (1, 2), "{}", app.engine);
+        assert!(versions(&app).await.is_empty() && application(&app).await.closed_by.is_none());
+        assert_eq!(deadline::freeze(&app.installation, "A1").await.unwrap(), 1, "by hand the field is closed");
+        assert_eq!(application(&app).await.closed_by, Some(applications::ClosedBy::ByHand));
+        common::validate_dataset(&folder("interim-2"));
+    }
 }
 
 #[tokio::test]
@@ -113,7 +322,7 @@ async fn closing_by_hand_writes_what_there_is() {
         assert_eq!(deadline::close_campaign(&app.installation, "C1").await.unwrap(), ["A1"]);
         assert!(deadline::close_campaign(&app.installation, "C1").await.unwrap_err().to_string().contains("closed already"));
         dataset::write_pending(&app.installation).await.unwrap();
-        assert_eq!(dataset::verify(&app.installation.config.datasets.join("A1/v1")).unwrap().responses, 1);
+        assert_eq!(dataset::verify(&app.installation.config.datasets.join("A1/v1"), None).unwrap().responses, 1);
         let sent = app.simulator.record().taken.len();
         app.play_until(local("2026-04-03T12:00:00")).await;
         assert_eq!(app.simulator.record().taken.len(), sent, "{}: nobody is reminded of a closed field", app.engine);

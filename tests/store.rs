@@ -153,7 +153,7 @@ async fn dispositions_close_cases_and_keep_their_history() {
         assert_eq!(cases::by_disposition(&mut tx, application.id).await.unwrap(), vec![(Disposition::Refusal, 2)]);
         let funnel = invitations::funnel(&mut tx, application.id).await.unwrap();
         assert_eq!((funnel.names, funnel.invited), (2, 0));
-        assert_eq!(cases::records(&mut tx, application.id).await.unwrap().len(), 2);
+        assert_eq!(cases::in_order(&mut tx, application.id).await.unwrap().len(), 2);
     }
 }
 

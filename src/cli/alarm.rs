@@ -137,7 +137,14 @@ async fn show_notices(installation: &Installation, as_json: bool) -> Result<()> 
             (None, Some(at)) => format!("again {}", shown(Some(at))),
             (None, None) => "given up".to_owned(),
         };
-        vec![n.channel.as_str().to_owned(), n.subject.clone(), shown(Some(n.created_at)), n.tries.to_string(), state, n.problem.clone().unwrap_or_default()]
+        vec![
+            n.channel.as_str().to_owned(),
+            n.subject.clone(),
+            shown(Some(n.created_at)),
+            n.tries.to_string(),
+            state,
+            n.problem.clone().unwrap_or_default(),
+        ]
     };
     output::table(&["way", "subject", "written", "tries", "state", "problem"], &latest.iter().map(cells).collect::<Vec<_>>());
     Ok(())

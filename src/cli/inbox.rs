@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::output;
 use crate::installation::{Installation, place};
+use crate::store::disclosures;
 use crate::store::replies::{self, InboxEntry};
 
 #[derive(Subcommand)]
@@ -71,7 +72,7 @@ async fn read(installation: &Installation, id: i64) -> Result<()> {
     let mut tx = installation.store.write().await?;
     let Some(sealed) = replies::sealed_text(&mut tx, id).await? else { bail!("no reply has the number {id}") };
     let Some((sealed, key_id)) = sealed else { bail!("reply {id} came from a number that was never written to; only its meaning was kept") };
-    replies::note_disclosure(&mut tx, &output::user(), "reply", id, installation.clock.now()).await?;
+    disclosures::add(&mut tx, &output::user(), "reply", id, installation.clock.now()).await?;
     // Written down first, shown then.
     tx.commit().await?;
     println!("{}", installation.keys.sealer(&key_id)?.open_text(place::REPLY, &sealed)?);

@@ -74,6 +74,9 @@ enum Command {
     /// Datasets
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
+    /// The key that datasets are signed with
+    #[command(subcommand)]
+    SigningKey(dataset::SigningKeyCommand),
     /// Numbers that are not contacted
     #[command(subcommand)]
     Suppress(suppress::SuppressCommand),
@@ -117,13 +120,14 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Doctor => check::doctor(config()?).await,
         Command::Questionnaire(command) => questionnaire::run(command),
         Command::Simulator(simulator) => simulator::run(simulator).await,
-        Command::Dataset(dataset::DatasetCommand::Verify { folder }) => dataset::verify_folder(&folder),
+        Command::Dataset(dataset::DatasetCommand::Verify { folder, public_key }) => dataset::verify_folder(&folder, public_key.as_deref()),
         Command::Programme(command) => intake::programme(&open(config()?).await?, command).await,
         Command::Application(command) => intake::application(&open(config()?).await?, command).await,
         Command::List(command) => intake::list(&open(config()?).await?, command).await,
         Command::Campaign(command) => campaign::run(&open(config()?).await?, command).await,
         Command::Alarm(command) => alarm::run(open(config()?).await?, command).await,
         Command::Rehearse(arguments) => forecast::rehearse(&open(config()?).await?, arguments).await,
+        Command::SigningKey(command) => dataset::signing_key(&open(config()?).await?, &command),
         Command::Dataset(command) => dataset::run(&open(config()?).await?, command).await,
         Command::Gateways(arguments) => gateways::run(&open(config()?).await?, arguments).await,
         Command::Message(command) => message::run(&open(config()?).await?, command).await,

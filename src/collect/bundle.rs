@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::AnyConnection;
 
@@ -36,7 +37,12 @@ pub struct BundleCase {
     pub facts: Facts,
     /// Can answers be given now?
     pub is_askable: bool,
+    /// They come after the field has closed: they are kept, and count in a later version of the dataset at most.
+    pub is_late: bool,
 }
+
+/// So long after the end of the field answers are still taken from those who were under way.
+const LATE_FOR: Duration = Duration::from_secs(14 * 86_400);
 
 impl BundleCase {
     /// The way through the questionnaire, by the answers so far.
@@ -130,7 +136,8 @@ impl Collector {
                 mode: super::save::WEB.to_owned(),
                 fields: open_fields(&sealer, case.fields_sealed.as_deref())?,
             };
-            cases.push(BundleCase { is_askable: is_askable(&case, now), case, application, answers, facts });
+            let is_late = is_late(&case, now) && linked.consent.is_some();
+            cases.push(BundleCase { is_askable: is_late || is_askable(&case, now), is_late, case, application, answers, facts });
         }
         Ok(Bundle { invitation: linked, cases, programme })
     }
@@ -142,6 +149,13 @@ fn is_askable(case: &LinkedCase, now: Timestamp) -> bool {
     let is_under_way = case.disposition == Disposition::BreakOff && !case.quota_asked;
     let has_room = case.closed_cells == 0 || (is_under_way && case.closed_cells & QuotaPlan::TOTAL == 0);
     case.is_open && case.in_field && case.field_closes_at > now && has_room
+}
+
+/// May somebody who was under way when the field closed still finish? For so long that a page left open overnight is not lost.
+fn is_late(case: &LinkedCase, now: Timestamp) -> bool {
+    let was_under_way = matches!(case.disposition, Disposition::BreakOff | Disposition::Partial);
+    let over = case.closed_cells != 0 || now > case.field_closes_at + LATE_FOR;
+    !case.is_open && !case.in_field && was_under_way && !case.is_late && !over
 }
 
 /// Stored values as answers; open text is opened.
@@ -192,7 +206,7 @@ impl Bundle {
 
     fn finish(&self) -> Finish {
         let any = |disposition: Disposition| self.cases.iter().any(|c| c.case.disposition == disposition);
-        if any(Disposition::Complete) {
+        if any(Disposition::Complete) || self.cases.iter().any(|case| case.case.is_late && !self.invitation.has_withdrawn) {
             Finish::Thanks
         } else if any(Disposition::Refusal) {
             if self.invitation.has_withdrawn { Finish::Withdrawn } else { Finish::Refused }

@@ -88,11 +88,11 @@ impl Collector {
             return Err(self.why_no_case(&mut tx, code).await);
         };
         // Whoever sends the same page a second time waits here, and then sees what the first one did.
-        if !cases::lock_open(&mut tx, case).await? {
-            return Ok(Saved::NotAskable);
-        }
+        let is_open = cases::lock_open(&mut tx, case).await?;
         let bundle = self.load(&mut tx, code).await?;
-        let Some(current) = bundle.askable(case_index).filter(|_| bundle.is_agreed()) else { return Ok(Saved::NotAskable) };
+        let Some(current) = bundle.askable(case_index).filter(|current| bundle.is_agreed() && is_open != current.is_late) else {
+            return Ok(Saved::NotAskable);
+        };
         let path = current.path();
         let items = path.on_page(page);
         if items.is_empty() {
@@ -137,7 +137,12 @@ impl Collector {
         let candidate = Candidate { case, application: current.case.application, cells: membership.cells };
         let is_finished = problems.is_empty() && path.is_last(page) && path.completion() == Completion::Complete;
         let mut place = Place::Taken;
-        if path.is_screened_out {
+        if current.is_late {
+            // Kept; whether it counts is decided when a further version of the dataset is asked for.
+            if is_finished {
+                cases::set_late(&mut tx, case, now).await?;
+            }
+        } else if path.is_screened_out {
             cases::dispose(&mut tx, &[case], Disposition::NotEligible, &[], Source::Web, now).await?;
             stop_when_nothing_is_open(&mut tx, &bundle).await?;
         } else if is_finished {

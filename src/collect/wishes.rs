@@ -11,13 +11,14 @@ use super::{CollectError, Collector};
 use crate::campaign::read_plan;
 use crate::dispatch::incoming::opt_out;
 use crate::domain::disposition::Disposition;
+use crate::domain::ids::{CaseId, InvitationId};
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::installation::place;
 use crate::store::cases::{self, Source};
 use crate::store::replies::{self, NewReply};
-use crate::store::{campaigns, consents, invitations, links};
+use crate::store::{WriteTx, campaigns, consents, invitations, links, quotas, responses};
 
 /// When somebody would rather be reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,20 @@ impl CallWhen {
     }
 }
 
+/// What was answered goes with the consent, whether it had been counted or not (Personal Information Protection Law, articles 15 and 47). Where it stands in
+/// a dataset that is frozen, a corrected version follows.
+async fn take_back(tx: &mut WriteTx, invitation: InvitationId, now: Timestamp) -> Result<(), CollectError> {
+    let answered = cases::answered(tx, invitation).await?;
+    for taken in answered.iter().filter(|taken| taken.is_complete) {
+        quotas::uncount(tx, taken.application, taken.cells).await?;
+    }
+    let theirs: Vec<CaseId> = answered.iter().map(|taken| taken.case).collect();
+    cases::set_withdrawn(tx, &theirs, now).await?;
+    cases::correct(tx, &theirs, Disposition::Refusal, Source::Web, now).await?;
+    responses::erase(tx, &theirs).await?;
+    Ok(())
+}
+
 impl Collector {
     /// The respondent refuses for good (AAPOR 2.112): all open cases end, and the number is suppressed like after an opt-out by SMS.
     pub async fn refuse(&self, code: &str) -> Result<(), CollectError> {
@@ -91,7 +106,9 @@ impl Collector {
         let programme = bundle.programme_id().filter(|_| !self.installation.config.opt_out_for_all);
         let phone_hash = links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash;
         opt_out(&mut tx, &phone_hash, programme, Source::Web, now).await?;
-        consents::withdraw(&mut tx, bundle.invitation.id, now).await?;
+        if consents::withdraw(&mut tx, bundle.invitation.id, now).await? {
+            take_back(&mut tx, bundle.invitation.id, now).await?;
+        }
         invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
         tx.commit().await?;
         Ok(())

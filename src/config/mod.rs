@@ -43,6 +43,8 @@ pub struct Config {
     pub datasets: PathBuf,
     pub questionnaires: Option<PathBuf>,
     pub open_answers: OpenAnswers,
+    /// Words of a list that fewer cases have are not told in a dataset.
+    pub smallest_cell: u32,
     /// A response is flagged as speeding that took less than this share of its application's median.
     pub speeding_below: f64,
     /// In reserved cells, who has begun keeps a place for so long after each page.
@@ -78,9 +80,21 @@ pub enum LogLevel {
 /// What a dataset holds of open answers, in which people may have named themselves or others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenAnswers {
-    /// Numbers, addresses and the respondent's own name are struck out.
+    /// Numbers, addresses and the names on the list are struck out.
     Redacted,
     Withheld,
+    /// Redacted, and read by somebody before the dataset goes out.
+    Reviewed,
+}
+
+impl OpenAnswers {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OpenAnswers::Redacted => "redacted",
+            OpenAnswers::Withheld => "withheld",
+            OpenAnswers::Reviewed => "reviewed",
+        }
+    }
 }
 
 /// Messages to one number, counted across all campaigns; 0 is no limit.
@@ -252,9 +266,10 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
             [("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
         (r.choice("level", &levels), r.choice("format", &[("json", true), ("text", false)]))
     });
-    let (datasets, open_answers) = r.section("dataset", |r| {
+    let (datasets, open_answers, smallest_cell) = r.section("dataset", |r| {
         let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
-        (folder, r.choice("open_answers", &[("redacted", OpenAnswers::Redacted), ("withheld", OpenAnswers::Withheld)]))
+        let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed].map(|policy| (policy.as_str(), policy));
+        (folder, r.choice("open_answers", &policies), u32::try_from(r.number("smallest_cell", 3, 1..=100)).unwrap_or(3))
     });
     let speeding_below = r.section("quality", |r| {
         let share = r.decimal("speeding_below", 0.4);
@@ -332,6 +347,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         datasets,
         questionnaires,
         open_answers,
+        smallest_cell,
         speeding_below,
         keep_place_for,
         expected_response_rate,

@@ -129,7 +129,10 @@ pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str,
                 r.problem("url", "must begin with https:// (or http:// on a host of one's own)".into());
             }
             if standardwebhooks::Webhook::new(secret.reveal()).is_err() || secret.is_empty() {
-                r.problem("secret", "must be whsec_ and base64, as Standard Webhooks writes it; name a file with secret_file, or set it in the environment".into());
+                r.problem(
+                    "secret",
+                    "must be whsec_ and base64, as Standard Webhooks writes it; name a file with secret_file, or set it in the environment".into(),
+                );
             }
             Some(WebhookConfig { url, secret })
         });

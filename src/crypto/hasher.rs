@@ -104,6 +104,21 @@ pub fn sha256_hex(content: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(content))
 }
 
+/// SHA-256 of what comes in pieces.
+#[derive(Default)]
+pub struct Sha256Stream(Sha256);
+
+impl Sha256Stream {
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// As lower-case hexadecimal.
+    pub fn end(self) -> String {
+        HEXLOWER.encode(&self.0.finalize())
+    }
+}
+
 /// The invitation's number that a message's reference begins with; `None`: no reference of ours.
 pub fn invitation_of_reference(reference: &str) -> Option<i64> {
     let number = crockford().decode(reference.get(..8)?.as_bytes()).ok()?;

@@ -11,8 +11,10 @@ use data_encoding::HEXLOWER;
 
 use super::hasher::Hasher;
 use super::sealer::{SealError, Sealer};
+use super::signer::Signer;
 
 const INSTALLATION_KEY: &str = "installation.key";
+const SIGNING_KEY: &str = "signing.pem";
 
 /// An open key ring. Losing the folder means losing every name and number; keep it apart from the database's backups.
 pub struct KeyRing {
@@ -85,6 +87,34 @@ impl KeyRing {
         let sealer = Sealer::new(&key);
         open.insert(key_id.to_owned(), sealer.clone());
         Ok(sealer)
+    }
+
+    /// The key that manifests are signed with (Ed25519, RFC 8032), as PKCS #8 in PEM beside the others; made when it is first needed. A key of one's own may
+    /// lie there before: `openssl genpkey -algorithm ed25519`.
+    pub fn signer(&self) -> Result<Signer, KeyRingError> {
+        let path = self.folder.join(SIGNING_KEY);
+        if !path.exists() {
+            let key = random_key()?;
+            let pem = Signer::of_seed(&key).to_pem().ok_or_else(|| KeyRingError::Malformed { path: path.clone() })?;
+            match write_secret(&path, &pem) {
+                // Another process was first: its key is as good.
+                Err(KeyRingError::Io { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                done => done?,
+            }
+        }
+        let text = fs::read_to_string(&path).map_err(|error| KeyRingError::Io { path: path.clone(), error })?;
+        Signer::of_pem(&text).ok_or(KeyRingError::Malformed { path })
+    }
+
+    /// Makes a new signing key; the one before stays beside it under the name of its public half.
+    pub fn rotate_signer(&self) -> Result<Signer, KeyRingError> {
+        let path = self.folder.join(SIGNING_KEY);
+        if path.exists() {
+            let before = self.signer()?;
+            let kept = self.folder.join(format!("signing-{}.pem", before.public().id()));
+            fs::rename(&path, &kept).map_err(|error| KeyRingError::Io { path: kept, error })?;
+        }
+        self.signer()
     }
 
     fn file_of(&self, key_id: &str) -> PathBuf {

@@ -7,8 +7,10 @@
 mod hasher;
 mod keyring;
 mod sealer;
+mod signer;
 
 pub use hasher::Hasher;
-pub use hasher::{invitation_of_reference, sha256_hex};
+pub use hasher::{Sha256Stream, invitation_of_reference, sha256_hex};
 pub use keyring::{KeyRing, KeyRingError};
 pub use sealer::{SealError, Sealer};
+pub use signer::{PublicKey, Signer};

@@ -2,16 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
+use super::layout::FieldKind;
 use super::redaction::Redaction;
 use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Take};
 use crate::sink::harmless_cell;
+
+/// The respondent said that the item does not apply. An empty cell: not answered.
+pub const NOT_APPLICABLE: &str = "NA";
+/// The respondent said that he does not know.
+pub const DONT_KNOW: &str = "DK";
 
 pub struct Column<'q> {
     pub name: String,
     pub item: &'q Item,
     /// The option that the column is about: 1 and 0 for taken and not, or its place in a ranking.
-    option: Option<&'q str>,
+    pub option: Option<&'q str>,
 }
 
 /// The columns of a questionnaire, in its order.
@@ -31,23 +36,25 @@ fn columns_of(item: &Item) -> Vec<Column<'_>> {
 }
 
 impl Column<'_> {
-    /// Its type in a Table Schema, and its constraints.
-    pub fn schema(&self) -> (&'static str, Value) {
+    /// Its type and its constraints.
+    pub fn schema(&self) -> (FieldKind, Value) {
         match (&self.item.kind, self.option) {
-            (ItemKind::Scale(scale), _) => ("integer", json!({ "minimum": scale.from, "maximum": scale.to })),
+            (ItemKind::Scale(scale), _) => (FieldKind::Integer, json!({ "minimum": scale.from, "maximum": scale.to })),
             (ItemKind::Choice(choice), Some(_)) if choice.take == Take::AllInOrder => {
-                ("integer", json!({ "minimum": 1, "maximum": choice.options.len() }))
+                (FieldKind::Integer, json!({ "minimum": 1, "maximum": choice.options.len() }))
             }
-            (ItemKind::Choice(_), Some(_)) => ("integer", json!({ "enum": [0, 1] })),
-            (ItemKind::Choice(choice), None) => ("string", json!({ "enum": choice.options.iter().map(|o| o.code.as_str()).collect::<Vec<_>>() })),
+            (ItemKind::Choice(_), Some(_)) => (FieldKind::Integer, json!({ "enum": [0, 1] })),
+            (ItemKind::Choice(choice), None) => {
+                (FieldKind::Text, json!({ "enum": choice.options.iter().map(|o| o.code.as_str()).collect::<Vec<_>>() }))
+            }
             (ItemKind::Number(range), _) => {
                 let mut constraints = json!({});
                 range.min.iter().for_each(|min| constraints["minimum"] = json!(min));
                 range.max.iter().for_each(|max| constraints["maximum"] = json!(max));
-                ("number", constraints)
+                (FieldKind::Number, constraints)
             }
-            (ItemKind::Date { .. }, _) => ("date", json!({})),
-            (ItemKind::Open { .. } | ItemKind::Info, _) => ("string", json!({})),
+            (ItemKind::Date { .. }, _) => (FieldKind::Date, json!({})),
+            (ItemKind::Open { .. } | ItemKind::Info, _) => (FieldKind::Text, json!({})),
         }
     }
 

@@ -1,34 +1,47 @@
 //! Datasets: what scoring gets of a closed application, without anything personal.
 //!
-//! In go an application's frozen cases and responses; out comes a folder `CODE/vN` with `responses.csv`, `cases.csv`, `paradata.csv`, `codebook.json`,
-//! `datapackage.json` (a Frictionless Tabular Data Package) and `SHA256SUMS`. The same frozen data gives the same bytes. Cases go by pseudonyms that
-//! differ from application to application; open answers are redacted or withheld (invariant I7). [`verify`] needs nothing but the folder.
+//! In go an application's cases and responses; [`freeze`] copies them into a version that never changes. Out comes a folder `CODE/vN` for each version
+//! ([`package`]): the tables as CSV with a Frictionless descriptor, as Parquet, XLSX, Flow Results and Triple-S, the codebook, the questionnaire as asked, a
+//! report of the fieldwork, and a signed manifest. The same version gives the same bytes. Cases go by pseudonyms that differ from application to
+//! application; open answers are redacted, withheld or read first, and rare words of the list are not told (invariant I7). [`verify`] needs nothing but the
+//! folder.
 
-mod codebook;
+pub mod about;
 mod columns;
-mod descriptor;
-mod package;
+mod freeze;
+pub mod frozen;
+pub mod layout;
+pub mod package;
+mod paper;
 mod redaction;
+mod review;
 mod verify;
 
 use std::path::PathBuf;
 
+pub use freeze::freeze;
+pub use paper::Paper;
+pub use review::{OpenAnswer, release, to_review};
 pub use verify::{Verified, VerifyError, verify};
 
 use crate::collect::CollectError;
-use crate::crypto::{KeyRingError, SealError, sha256_hex};
+use crate::crypto::{KeyRingError, SealError};
 use crate::domain::questionnaire::QuestionnaireError;
 use crate::installation::Installation;
-use crate::sink;
-use crate::store::datasets::{self, Dataset};
-use crate::store::{StoreError, applications};
+use crate::store::StoreError;
+use crate::store::datasets::{self, Dataset, DatasetKind};
+use frozen::Frozen;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     #[error("dataset {folder}: {error}")]
     Write { folder: String, error: std::io::Error },
-    #[error("application {0} is not closed; its data is not frozen yet")]
-    NotFrozen(String),
+    #[error("application {0} was never in the field; there is nothing to freeze")]
+    NotLaunched(String),
+    #[error("application {0} has no version that waits for a reader")]
+    NothingToReview(String),
+    #[error("no open answer has the number {0}; «dataset review» lists them")]
+    NoSuchAnswer(usize),
     #[error("dataset of {0}: {1}")]
     Format(String, String),
     #[error("the questionnaire as launched cannot be read: {0}")]
@@ -43,24 +56,27 @@ pub enum DatasetError {
     Seal(#[from] SealError),
 }
 
-/// Writes every frozen dataset that is not written yet; returns how many. After a crash it does the rest.
+/// Writes every version that may go out and is not written yet; returns how many. After a crash it does the rest.
 pub async fn write_pending(installation: &Installation) -> Result<u64, DatasetError> {
-    let pending: Vec<Dataset> = datasets::all(&mut *installation.store.read().await?).await?.into_iter().filter(|d| d.folder.is_none()).collect();
+    let all = datasets::all(&mut *installation.store.read().await?).await?;
+    let pending: Vec<Dataset> = all.into_iter().filter(|dataset| dataset.folder.is_none() && dataset.released_at.is_some()).collect();
     for dataset in &pending {
-        write(installation, dataset).await?;
+        let folder = folder_of(installation, dataset);
+        let signer = installation.keys.signer()?;
+        let sums = package::write(installation, &Frozen::open(installation, dataset).await?, &signer, &folder).await?;
+        let mut tx = installation.store.write().await?;
+        datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums).await?;
+        tx.commit().await?;
+        tracing::info!(application = dataset.application_code, version = dataset.version, "the dataset is written");
     }
     Ok(pending.len() as u64)
 }
 
-async fn write(installation: &Installation, dataset: &Dataset) -> Result<(), DatasetError> {
-    let application = applications::get(&mut *installation.store.read().await?, dataset.application).await?;
-    let files = package::build(installation, &application, dataset).await?;
-    let folder: PathBuf = installation.config.datasets.join(&dataset.application_code).join(format!("v{}", dataset.version));
-    sink::write_folder(&folder, &files).map_err(|error| DatasetError::Write { folder: folder.display().to_string(), error })?;
-    let sums = files.iter().find(|(name, _)| name == package::SUMS).map(|(_, content)| sha256_hex(content)).unwrap_or_default();
-    let mut tx = installation.store.write().await?;
-    datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums).await?;
-    tx.commit().await?;
-    tracing::info!(application = dataset.application_code, version = dataset.version, "the dataset is written");
-    Ok(())
+/// `CODE/v2`, `CODE/interim-3`.
+fn folder_of(installation: &Installation, dataset: &Dataset) -> PathBuf {
+    let name = match dataset.kind {
+        DatasetKind::Final => format!("v{}", dataset.version),
+        DatasetKind::Interim => format!("interim-{}", dataset.version),
+    };
+    installation.config.datasets.join(&dataset.application_code).join(name)
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::package::SUMS;
-use crate::crypto::sha256_hex;
+use super::package::{MANIFEST, SIGNATURE, SUMS};
+use crate::crypto::{PublicKey, sha256_hex};
 
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -22,6 +22,8 @@ pub struct Verified {
     pub files: usize,
     pub responses: usize,
     pub cases: usize,
+    /// The id of the key that signed it.
+    pub signed_with: String,
     /// The SHA-256 of `SHA256SUMS`, which stands for the whole.
     pub sha256: String,
 }
@@ -30,7 +32,8 @@ fn broken<T>(file: &str, problem: impl Into<String>) -> Result<T, VerifyError> {
     Err(VerifyError::Broken { file: file.to_owned(), problem: problem.into() })
 }
 
-pub fn verify(folder: &Path) -> Result<Verified, VerifyError> {
+/// `key`: whose signature must stand on it; without one, that of the key which the manifest itself names.
+pub fn verify(folder: &Path, key: Option<&PublicKey>) -> Result<Verified, VerifyError> {
     let shown = folder.display().to_string();
     let entries = std::fs::read_dir(folder).map_err(|e| VerifyError::NoDataset(shown.clone(), e.to_string()))?;
     let mut files = BTreeMap::new();
@@ -45,6 +48,7 @@ pub fn verify(folder: &Path) -> Result<Verified, VerifyError> {
     }
     let sums = files.remove(SUMS).unwrap_or_default();
     check_sums(&String::from_utf8_lossy(&sums), &files)?;
+    let signed_with = check_signature(&files, key)?;
     let descriptor = files.get("datapackage.json").map(Vec::as_slice).unwrap_or_default();
     let descriptor: Value =
         serde_json::from_slice(descriptor).map_err(|e| VerifyError::Broken { file: "datapackage.json".into(), problem: e.to_string() })?;
@@ -65,7 +69,30 @@ pub fn verify(folder: &Path) -> Result<Verified, VerifyError> {
             return broken(&format!("{resource}.csv"), format!("case {stray} stands in no row of cases.csv"));
         }
     }
-    Ok(Verified { files: files.len() + 1, responses: responses.len(), cases: cases.len(), sha256: sha256_hex(&sums) })
+    Ok(Verified { files: files.len() + 1, responses: responses.len(), cases: cases.len(), signed_with, sha256: sha256_hex(&sums) })
+}
+
+/// The manifest must be signed, and name every file with its hash; returns the id of the key.
+fn check_signature(files: &BTreeMap<String, Vec<u8>>, key: Option<&PublicKey>) -> Result<String, VerifyError> {
+    let (Some(manifest), Some(signature)) = (files.get(MANIFEST), files.get(SIGNATURE)) else {
+        return broken(MANIFEST, format!("it or {SIGNATURE} is missing"));
+    };
+    let told: Value = serde_json::from_slice(manifest).map_err(|e| VerifyError::Broken { file: MANIFEST.into(), problem: e.to_string() })?;
+    let Some(own) = told["signed_with"].as_str().and_then(PublicKey::of_pem) else { return broken(MANIFEST, "it names no key that signed it") };
+    if key.is_some_and(|key| *key != own) {
+        return broken(MANIFEST, format!("it is signed with the key {}, not with the one that was given", own.id()));
+    }
+    if !own.has_signed(manifest, &String::from_utf8_lossy(signature)) {
+        return broken(SIGNATURE, "the signature does not fit the manifest");
+    }
+    let listed = told["files"].as_object().cloned().unwrap_or_default();
+    for (name, content) in files.iter().filter(|(name, _)| *name != MANIFEST && *name != SIGNATURE) {
+        let theirs = &listed.get(name).unwrap_or(&Value::Null)["sha256"];
+        if theirs.as_str() != Some(&sha256_hex(content)) {
+            return broken(name, format!("its hash is not what {MANIFEST} says"));
+        }
+    }
+    Ok(own.id())
 }
 
 fn check_sums(sums: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), VerifyError> {

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::crypto::{KeyRingError, SealError};
+use crate::dataset::{self, DatasetError};
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
@@ -29,8 +30,9 @@ use crate::store::application_events::{self, Event};
 use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
 use crate::store::cases::{self, Source};
+use crate::store::datasets::{self, DatasetKind, FreezeReason};
 use crate::store::responses::StoredValue;
-use crate::store::{StoreError, WriteTx, datasets, invitations, paradata, quotas, responses};
+use crate::store::{StoreError, WriteTx, invitations, paradata, quotas, responses};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeadlineError {
@@ -46,6 +48,14 @@ pub enum DeadlineError {
     Stopped,
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    #[error("no application has the code {0}")]
+    UnknownApplication(String),
+    #[error("application {0} is not in the field and was never closed; there is nothing to freeze")]
+    NothingToFreeze(String),
+    #[error("nothing has changed since version {version} of {code}: no answer came late, no consent was taken back")]
+    NothingNew { code: String, version: u32 },
     #[error(transparent)]
     Replicates(#[from] quota::replicates::ReleaseError),
     #[error(transparent)]
@@ -66,6 +76,7 @@ pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineEr
         let mut connection = installation.store.read().await?;
         (quotas::full_applications(&mut connection).await?, applications::over_due_day(&mut connection, now).await?)
     };
+    correct_withdrawn(installation).await?;
     let mut closed = Vec::new();
     for (id, by) in full.into_iter().map(|id| (id, ClosedBy::Quota)).chain(over.into_iter().map(|id| (id, ClosedBy::DueDay))) {
         closed.extend(close(installation, id, by).await?);
@@ -132,7 +143,8 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
             cases::close_as_they_stand(&mut tx, &rest).await?;
         }
     }
-    datasets::freeze(&mut tx, id, now).await?;
+    let application = applications::get(&mut tx, id).await?;
+    dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Closed).await?;
     forecast::remember(installation, &mut tx, &application).await?;
     application_events::add(&mut tx, id, Event::Closed, None, by.as_str(), DAEMON, now).await?;
     if let Some(campaign) = application.campaign_id {
@@ -145,6 +157,79 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
     tx.commit().await?;
     tracing::info!(application = application.code, by = by.as_str(), "the field is closed");
     Ok(Some(application.code))
+}
+
+/// Where answers stand in a frozen dataset whose consent was taken back since, freezes a version without them.
+async fn correct_withdrawn(installation: &Installation) -> Result<(), DeadlineError> {
+    for id in datasets::to_be_corrected(&mut *installation.store.read().await?).await? {
+        let mut tx = installation.store.write().await?;
+        let application = applications::get(&mut tx, id).await?;
+        applications::lock(&mut tx, id).await?;
+        // Another daemon may have done it meanwhile.
+        if datasets::to_be_corrected(&mut tx).await?.contains(&id) {
+            dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Freezes an application's data by hand: one in the field is closed by that; one that is closed gets a further version, where answers came late. Returns the
+/// version.
+pub async fn freeze(installation: &Installation, code: &str) -> Result<u32, DeadlineError> {
+    let find = || async {
+        let found = applications::find(&mut *installation.store.read().await?, code).await?;
+        found.ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))
+    };
+    let application = find().await?;
+    if application.state == ApplicationState::InField && close(installation, application.id, ClosedBy::ByHand).await?.is_some() {
+        return Ok(1);
+    }
+    let application = find().await?;
+    let now = installation.clock.now();
+    let mut tx = installation.store.write().await?;
+    applications::lock(&mut tx, application.id).await?;
+    let last = datasets::final_versions(&mut tx, application.id).await?.pop().ok_or_else(|| DeadlineError::NothingToFreeze(code.to_owned()))?;
+    let late = responses::late_since(&mut tx, application.id, last.frozen_at).await?;
+    if late.is_empty() && cases::withdrawn(&mut tx, application.id).await? == last.withdrawn {
+        return Err(DeadlineError::NothingNew { code: code.to_owned(), version: last.version });
+    }
+    cases::lock(&mut tx, &late).await?;
+    let amounts = assess_responses(installation, &mut tx, &application).await?;
+    let told: HashMap<CaseId, responses::Response> =
+        responses::of_cases(&mut tx, &late).await?.into_iter().map(|response| (response.case, response)).collect();
+    for case in late {
+        let Some(response) = told.get(&case) else { continue };
+        let cells = cases::cells_of(&mut tx, case).await?;
+        let candidate = quota::Candidate { case, application: application.id, cells };
+        // First come, first served, as far as there is room (invariant I4).
+        match (response.late_at, amounts.get(&case)) {
+            (Some(at), Some(Completion::Complete)) if quota::count_complete(&mut tx, candidate, now).await? == quota::Place::Taken => {
+                responses::complete(&mut tx, response.id, at).await?;
+                cases::correct(&mut tx, &[case], Disposition::Complete, Source::Late, now).await?;
+            }
+            (_, Some(completion)) if *completion != Completion::TooLittle => {
+                cases::correct(&mut tx, &[case], Disposition::Partial, Source::Late, now).await?;
+            }
+            _ => {}
+        }
+    }
+    let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::LateAnswers).await?;
+    tx.commit().await?;
+    Ok(version)
+}
+
+/// Freezes how an application stands on the way; its field goes on. Returns the number of the interim version.
+pub async fn freeze_interim(installation: &Installation, code: &str) -> Result<u32, DeadlineError> {
+    let mut tx = installation.store.write().await?;
+    let application = applications::find(&mut tx, code).await?.ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))?;
+    if application.state != ApplicationState::InField {
+        return Err(DeadlineError::NothingToFreeze(code.to_owned()));
+    }
+    assess_responses(installation, &mut tx, &application).await?;
+    let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Interim, FreezeReason::Interim).await?;
+    tx.commit().await?;
+    Ok(version)
 }
 
 /// Sets the quality flags of an application's responses, and tells what each amounts to. Open text need not be opened for that.

@@ -12,6 +12,8 @@ pub enum DeviceClass {
 }
 
 impl DeviceClass {
+    pub const ALL: [DeviceClass; 4] = [DeviceClass::Phone, DeviceClass::Tablet, DeviceClass::Computer, DeviceClass::Unknown];
+
     pub fn as_str(self) -> &'static str {
         match self {
             DeviceClass::Phone => "phone",
@@ -22,7 +24,7 @@ impl DeviceClass {
     }
 
     pub fn from_name(name: &str) -> Option<DeviceClass> {
-        [DeviceClass::Phone, DeviceClass::Tablet, DeviceClass::Computer, DeviceClass::Unknown].into_iter().find(|class| class.as_str() == name)
+        DeviceClass::ALL.into_iter().find(|class| class.as_str() == name)
     }
 
     /// Reads a `User-Agent` (RFC 9110, section 10.1.5). Android tablets leave «Mobile» out; HarmonyOS names itself beside or instead of Android.

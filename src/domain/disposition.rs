@@ -52,6 +52,22 @@ impl Disposition {
         Disposition::QuotaFilled,
     ];
 
+    /// As reports name it, in Chinese and English.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Disposition::Complete => ("完成", "complete"),
+            Disposition::Partial => ("部分完成", "partial"),
+            Disposition::Refusal => ("本人拒绝", "refusal by the respondent"),
+            Disposition::BreakOff => ("中途放弃", "break-off"),
+            Disposition::NonContact => ("未打开", "non-contact"),
+            Disposition::NotAttempted => ("未联系", "not attempted"),
+            Disposition::NothingHeard => ("无回音", "nothing ever heard"),
+            Disposition::NotEligible => ("非用户", "not eligible"),
+            Disposition::NonWorkingNumber => ("号码无效", "non-working number"),
+            Disposition::QuotaFilled => ("配额已满", "quota filled"),
+        }
+    }
+
     /// The AAPOR number.
     pub fn code(self) -> &'static str {
         match self {

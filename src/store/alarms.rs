@@ -26,7 +26,8 @@ pub struct Alarm {
     pub ended_at: Option<Timestamp>,
 }
 
-const SELECT: &str = "SELECT l.id, l.application_id, a.code, c.code AS campaign, l.level, l.chance, l.raised_at, l.told_at, l.times_told, l.acknowledged_at,
+const SELECT: &str =
+    "SELECT l.id, l.application_id, a.code, c.code AS campaign, l.level, l.chance, l.raised_at, l.told_at, l.times_told, l.acknowledged_at,
                              l.acknowledged_by, l.note, l.ended_at
                       FROM alarm l JOIN application a ON a.id = l.application_id LEFT JOIN campaign c ON c.id = a.campaign_id";
 
@@ -66,8 +67,9 @@ pub async fn watched(connection: &mut AnyConnection) -> Result<Vec<Watched>> {
                JOIN forecast f ON f.application_id = a.id AND f.day = (SELECT MAX(x.day) FROM forecast x WHERE x.application_id = a.id)
                LEFT JOIN alarm l ON l.application_id = a.id AND l.ended_at IS NULL
                WHERE a.state = 'in_field' AND a.held_since IS NULL ORDER BY a.id";
-    let rows: Vec<(i64, f64, Option<i64>, Option<i64>, Option<String>)> = sqlx::query_as(sql).fetch_all(connection).await?;
-    let row = |(id, chance, closes, alarm, level): (i64, f64, Option<i64>, Option<i64>, Option<String>)| Watched {
+    type Row = (i64, f64, Option<i64>, Option<i64>, Option<String>);
+    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
+    let row = |(id, chance, closes, alarm, level): Row| Watched {
         application: ApplicationId(id),
         chance,
         field_closes_at: Timestamp(closes.unwrap_or(i64::MAX)),

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
 use super::sets::{Kind, set};
-use super::{Result, StoreError, known};
+use super::{Result, StoreError, WriteTx, known};
 use crate::domain::category::Category;
 use crate::domain::ids::{ApplicantId, ApplicationId, CampaignId, ProgrammeId};
 use crate::domain::quota::QuotaFile;
@@ -201,6 +201,13 @@ pub async fn launch(tx: &mut AnyConnection, id: ApplicationId, campaign: Campaig
 pub async fn close(tx: &mut AnyConnection, id: ApplicationId, by: ClosedBy, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE application SET state = 'closed', closed_by = $2, closed_at = $3 WHERE id = $1 AND state = 'in_field'";
     Ok(sqlx::query(sql).bind(id.0).bind(by.as_str()).bind(now.0).execute(tx).await?.rows_affected() == 1)
+}
+
+/// Takes an application for this transaction alone.
+pub async fn lock(tx: &mut WriteTx, id: ApplicationId) -> Result<()> {
+    let sql = format!("SELECT id FROM application WHERE id = $1{}", tx.engine().for_update());
+    sqlx::query(statement(sql)).bind(id.0).fetch_all(&mut **tx).await?;
+    Ok(())
 }
 
 /// Applications in the field whose due day is over, and which are not on hold.

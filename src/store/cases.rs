@@ -53,6 +53,8 @@ pub enum Source {
     Reply,
     Staff,
     Close,
+    /// Answers that came after the field had closed.
+    Late,
 }
 
 impl Source {
@@ -63,6 +65,7 @@ impl Source {
             Source::Reply => "reply",
             Source::Staff => "staff",
             Source::Close => "close",
+            Source::Late => "late",
         }
     }
 }
@@ -119,6 +122,62 @@ pub async fn dispose_of_invitations(
     for sql in engine.move_with_history(&those, &moved, &history) {
         sqlx::query(statement(sql)).bind(now.0).bind(ids.clone()).execute(&mut **tx).await?;
     }
+    Ok(())
+}
+
+/// Moves closed cases to a disposition that what came later gives them, and writes their history.
+pub async fn correct(tx: &mut AnyConnection, cases: &[CaseId], to: Disposition, source: Source, now: Timestamp) -> Result<()> {
+    let sql = format!(
+        "UPDATE survey_case SET disposition = $1, disposed_at = $2 WHERE is_open = 0 AND disposition <> $1 AND id {} RETURNING id",
+        Engine::behind(tx).is_in(3, Kind::Number)
+    );
+    let those = set(cases.iter().map(|case| case.0));
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(to.code()).bind(now.0).bind(those).fetch_all(&mut *tx).await?;
+    write_history(tx, &ids, to, source, now).await
+}
+
+/// The cells that a case is in.
+pub async fn cells_of(connection: &mut AnyConnection, case: CaseId) -> Result<i64> {
+    Ok(sqlx::query_scalar("SELECT cells FROM survey_case WHERE id = $1").bind(case.0).fetch_one(connection).await?)
+}
+
+/// Notes that a case was finished after its field had closed.
+pub async fn set_late(tx: &mut AnyConnection, case: CaseId, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE survey_case SET late_at = $2 WHERE id = $1").bind(case.0).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// A case whose answers are taken back with the consent.
+#[derive(Debug, Clone, Copy)]
+pub struct TakenBack {
+    pub case: CaseId,
+    pub application: ApplicationId,
+    pub cells: i64,
+    /// It was counted in its cells.
+    pub is_complete: bool,
+}
+
+/// The cases of an invitation with answers that stand; they are locked.
+pub async fn answered(tx: &mut WriteTx, invitation: InvitationId) -> Result<Vec<TakenBack>> {
+    let sql = format!(
+        "SELECT id, application_id, cells, disposition FROM survey_case
+         WHERE invitation_id = $1 AND withdrawn_at IS NULL AND disposition IN ('1.1', '1.2', '2.12') ORDER BY id{}",
+        tx.engine().for_update()
+    );
+    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(statement(sql)).bind(invitation.0).fetch_all(&mut **tx).await?;
+    let row = |(id, application, cells, disposition): (i64, i64, i64, String)| TakenBack {
+        case: CaseId(id),
+        application: ApplicationId(application),
+        cells,
+        is_complete: disposition == Disposition::Complete.code(),
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Notes that the consent to these cases' answers was taken back.
+pub async fn set_withdrawn(tx: &mut AnyConnection, cases: &[CaseId], now: Timestamp) -> Result<()> {
+    let sql = format!("UPDATE survey_case SET withdrawn_at = $1, is_open = 0 WHERE id {}", Engine::behind(tx).is_in(2, Kind::Number));
+    sqlx::query(statement(sql)).bind(now.0).bind(set(cases.iter().map(|case| case.0))).execute(tx).await?;
     Ok(())
 }
 
@@ -261,23 +320,48 @@ pub struct CaseRecord {
     pub last_attempt_at: Option<Timestamp>,
     pub delivered: bool,
     pub opened_at: Option<Timestamp>,
+    /// The consent was taken back.
+    pub is_withdrawn: bool,
 }
 
-/// The cases of an application in the order of their pseudonyms, which says nothing of the list's order.
-pub async fn records(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseRecord>> {
-    type Row = (i64, String, String, Option<Vec<u8>>, String, i64, i64, Option<i64>, Option<i64>, i64, Option<i64>);
-    let sql = "SELECT c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at,
+/// The sampled cases of an application in the order of their pseudonyms, which says nothing of the list's order.
+pub async fn in_order(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
+    let sql = "SELECT id FROM survey_case WHERE application_id = $1 AND is_sampled = 1 ORDER BY pseudonym";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(CaseId).collect())
+}
+
+/// What the lists say of the sampled cases of an application: kinds of users, and sealed fields.
+pub async fn listed_words(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(String, Option<Vec<u8>>)>> {
+    let sql = "SELECT segment, fields_sealed FROM survey_case WHERE application_id = $1 AND is_sampled = 1";
+    Ok(sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?)
+}
+
+/// How many cases of an application have taken back their consent to answers that were counted.
+pub async fn withdrawn(connection: &mut AnyConnection, application: ApplicationId) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM survey_case WHERE application_id = $1 AND withdrawn_at IS NOT NULL";
+    let count: i64 = sqlx::query_scalar(sql).bind(application.0).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// These cases, in the order of their pseudonyms.
+pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<CaseRecord>> {
+    type Row = (i64, String, String, Option<Vec<u8>>, String, i64, i64, Option<i64>, Option<i64>, i64, Option<i64>, Option<i64>);
+    let sql = format!(
+        "SELECT c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at,
                       COUNT(m.step), MIN(m.submitted_at), MAX(m.submitted_at),
-                      COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at)
+                      COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at), c.withdrawn_at
                FROM survey_case c
                LEFT JOIN invitation i ON i.id = c.invitation_id
                LEFT JOIN message m ON m.invitation_id = c.invitation_id AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')
-               WHERE c.application_id = $1 AND c.is_sampled = 1
-               GROUP BY c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at
-               ORDER BY c.pseudonym";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+               WHERE c.id {}
+               GROUP BY c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at, c.withdrawn_at
+               ORDER BY c.pseudonym",
+        Engine::behind(connection).is_in(1, Kind::Number)
+    );
+    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(set(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
     rows.into_iter()
-        .map(|(id, pseudonym, segment, fields_sealed, disposition, disposed_at, attempts, first, last, delivered, opened)| {
+        .map(|(id, pseudonym, segment, fields_sealed, disposition, disposed_at, attempts, first, last, delivered, opened, withdrawn)| {
             Ok(CaseRecord {
                 id: CaseId(id),
                 pseudonym,
@@ -290,6 +374,7 @@ pub async fn records(connection: &mut AnyConnection, application: ApplicationId)
                 last_attempt_at: last.map(Timestamp),
                 delivered: delivered == 1,
                 opened_at: opened.map(Timestamp),
+                is_withdrawn: withdrawn.is_some(),
             })
         })
         .collect()

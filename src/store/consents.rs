@@ -38,12 +38,14 @@ pub async fn give(
     Ok(())
 }
 
-pub async fn withdraw(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<()> {
+/// Takes the consent back. False: there was none.
+pub async fn withdraw(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE consent SET withdrawn_at = $2 WHERE invitation_id = $1 AND withdrawn_at IS NULL";
-    if sqlx::query(sql).bind(invitation.0).bind(now.0).execute(&mut *tx).await?.rows_affected() > 0 {
+    let had = sqlx::query(sql).bind(invitation.0).bind(now.0).execute(&mut *tx).await?.rows_affected() > 0;
+    if had {
         sqlx::query("UPDATE invitation SET consent = NULL, has_withdrawn = 1 WHERE id = $1").bind(invitation.0).execute(tx).await?;
     }
-    Ok(())
+    Ok(had)
 }
 
 /// Consents by version: given and not withdrawn, withdrawn.

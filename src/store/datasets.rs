@@ -1,50 +1,179 @@
-//! Datasets: which versions of an application's data were frozen, and where they were written.
+//! Datasets: the versions of an application's data that were frozen, what they hold, and where they were written.
 
 use sqlx::AnyConnection;
 
-use super::Result;
+use super::dialect::statement;
+use super::{Result, known};
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
 
+/// The last word on an application, or how it stands on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatasetKind {
+    Final,
+    Interim,
+}
+
+impl DatasetKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DatasetKind::Final => "final",
+            DatasetKind::Interim => "interim",
+        }
+    }
+
+    fn parse(raw: &str) -> Option<DatasetKind> {
+        [DatasetKind::Final, DatasetKind::Interim].into_iter().find(|kind| kind.as_str() == raw)
+    }
+}
+
+/// Why a version was frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FreezeReason {
+    /// The field closed.
+    Closed,
+    /// Answers that came late were asked for.
+    LateAnswers,
+    /// Somebody took back the consent.
+    Withdrawal,
+    /// An interim delivery was due, or asked for.
+    Interim,
+}
+
+impl FreezeReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FreezeReason::Closed => "closed",
+            FreezeReason::LateAnswers => "late_answers",
+            FreezeReason::Withdrawal => "withdrawal",
+            FreezeReason::Interim => "interim",
+        }
+    }
+
+    fn parse(raw: &str) -> Option<FreezeReason> {
+        [FreezeReason::Closed, FreezeReason::LateAnswers, FreezeReason::Withdrawal, FreezeReason::Interim].into_iter().find(|r| r.as_str() == raw)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Dataset {
+    pub id: i64,
     pub application: ApplicationId,
     pub application_code: String,
+    pub kind: DatasetKind,
     pub version: u32,
     pub frozen_at: Timestamp,
+    pub reason: FreezeReason,
+    /// Cases that had taken back their consent by then.
+    pub withdrawn: u64,
+    /// `None` while its open answers wait for a reader.
+    pub released_at: Option<Timestamp>,
     /// Where it was written; `None` while that is still to be done.
     pub folder: Option<String>,
     /// The SHA-256 of its `SHA256SUMS`.
     pub sha256: Option<String>,
 }
 
-/// Notes that an application's data is frozen; the folder is written after that, and again if the daemon dies in between.
-pub async fn freeze(tx: &mut AnyConnection, application: ApplicationId, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO dataset (application_id, version, frozen_at) VALUES ($1, 1, $2) ON CONFLICT (application_id, version) DO NOTHING";
-    sqlx::query(sql).bind(application.0).bind(now.0).execute(tx).await?;
+type Row = (i64, i64, String, String, i64, i64, String, i64, Option<i64>, Option<String>, Option<String>);
+const SELECT: &str = "SELECT d.id, d.application_id, a.code, d.kind, d.version, d.frozen_at, d.reason, d.withdrawn, d.released_at, d.folder, d.sha256
+                      FROM dataset d JOIN application a ON a.id = d.application_id WHERE d.about IS NOT NULL";
+
+fn read((id, application, application_code, kind, version, frozen_at, reason, withdrawn, released_at, folder, sha256): Row) -> Result<Dataset> {
+    Ok(Dataset {
+        id,
+        application: ApplicationId(application),
+        application_code,
+        kind: known("a kind of dataset", &kind, DatasetKind::parse)?,
+        version: u32::try_from(version).unwrap_or(0),
+        frozen_at: Timestamp(frozen_at),
+        reason: known("a reason", &reason, FreezeReason::parse)?,
+        withdrawn: u64::try_from(withdrawn).unwrap_or(0),
+        released_at: released_at.map(Timestamp),
+        folder,
+        sha256,
+    })
+}
+
+/// Begins the next version of an application's dataset. Until [`finish`] in the same transaction, rows can be added.
+pub async fn begin(
+    tx: &mut AnyConnection,
+    application: ApplicationId,
+    kind: DatasetKind,
+    reason: FreezeReason,
+    withdrawn: u64,
+    now: Timestamp,
+) -> Result<(i64, u32)> {
+    let sql = "INSERT INTO dataset (application_id, kind, version, frozen_at, reason, withdrawn)
+               SELECT $1, $2, COALESCE(MAX(version), 0) + 1, $3, $4, $5 FROM dataset WHERE application_id = $1 AND kind = $2
+               RETURNING id, version";
+    let (id, version): (i64, i64) = sqlx::query_as(sql)
+        .bind(application.0)
+        .bind(kind.as_str())
+        .bind(now.0)
+        .bind(reason.as_str())
+        .bind(i64::try_from(withdrawn).unwrap_or(i64::MAX))
+        .fetch_one(tx)
+        .await?;
+    Ok((id, u32::try_from(version).unwrap_or(0)))
+}
+
+/// Adds rows to a version that is being frozen: `cells` in the clear, `sealed` the others.
+pub async fn add_block(tx: &mut AnyConnection, dataset: i64, part: &'static str, number: u32, cells: Vec<u8>, sealed: Option<Vec<u8>>) -> Result<()> {
+    let sql = "INSERT INTO frozen_block (dataset_id, part, number, cells, sealed) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql).bind(dataset).bind(part).bind(i64::from(number)).bind(cells).bind(sealed).execute(tx).await?;
     Ok(())
 }
 
+/// The version is whole; from now on the database refuses any change. `released`: it may go out at once.
+pub async fn finish(tx: &mut AnyConnection, dataset: i64, about: &str, released: Option<Timestamp>) -> Result<()> {
+    let sql = "UPDATE dataset SET about = $2, released_at = $3 WHERE id = $1";
+    sqlx::query(sql).bind(dataset).bind(about.to_owned()).bind(released.map(|at| at.0)).execute(tx).await?;
+    Ok(())
+}
+
+/// A block of a version's rows, as [`add_block`] took it.
+pub async fn block(connection: &mut AnyConnection, dataset: i64, part: &'static str, number: u32) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
+    let sql = "SELECT cells, sealed FROM frozen_block WHERE dataset_id = $1 AND part = $2 AND number = $3";
+    Ok(sqlx::query_as(sql).bind(dataset).bind(part).bind(i64::from(number)).fetch_optional(connection).await?)
+}
+
+/// What is told about a version (JSON), and what a reader struck out of it.
+pub async fn about(connection: &mut AnyConnection, dataset: i64) -> Result<(String, Option<String>)> {
+    Ok(sqlx::query_as("SELECT COALESCE(about, '{}'), struck FROM dataset WHERE id = $1").bind(dataset).fetch_one(connection).await?)
+}
+
+/// A reader lets a version go out, without the answers that were struck out. False: it is out already.
+pub async fn release(tx: &mut AnyConnection, dataset: i64, struck: &str, who: &str, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE dataset SET released_at = $2, released_by = $3, struck = $4 WHERE id = $1 AND released_at IS NULL";
+    let done = sqlx::query(sql).bind(dataset).bind(now.0).bind(who.to_owned()).bind(struck.to_owned()).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
 pub async fn set_written(tx: &mut AnyConnection, dataset: &Dataset, folder: &str, sha256: &str) -> Result<()> {
-    let sql = "UPDATE dataset SET folder = $3, sha256 = $4 WHERE application_id = $1 AND version = $2";
-    sqlx::query(sql).bind(dataset.application.0).bind(i64::from(dataset.version)).bind(folder.to_owned()).bind(sha256.to_owned()).execute(tx).await?;
+    let sql = "UPDATE dataset SET folder = $2, sha256 = $3 WHERE id = $1";
+    sqlx::query(sql).bind(dataset.id).bind(folder.to_owned()).bind(sha256.to_owned()).execute(tx).await?;
     Ok(())
 }
 
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Dataset>> {
-    let sql = "SELECT d.application_id, a.code, d.version, d.frozen_at, d.folder, d.sha256
-               FROM dataset d JOIN application a ON a.id = d.application_id ORDER BY a.code, d.version";
-    type DatasetRow = (i64, String, i64, i64, Option<String>, Option<String>);
-    let rows: Vec<DatasetRow> = sqlx::query_as(sql).fetch_all(connection).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(application, application_code, version, frozen_at, folder, sha256)| Dataset {
-            application: ApplicationId(application),
-            application_code,
-            version: u32::try_from(version).unwrap_or(0),
-            frozen_at: Timestamp(frozen_at),
-            folder,
-            sha256,
-        })
-        .collect())
+    let sql = statement(format!("{SELECT} ORDER BY a.code, d.kind, d.version"));
+    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// The versions of one application's final dataset, the first one first.
+pub async fn final_versions(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<Dataset>> {
+    let sql = statement(format!("{SELECT} AND d.application_id = $1 AND d.kind = 'final' ORDER BY d.version"));
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Applications whose last version holds answers that have been taken back since.
+pub async fn to_be_corrected(connection: &mut AnyConnection) -> Result<Vec<ApplicationId>> {
+    let sql = "SELECT d.application_id FROM dataset d
+               WHERE d.kind = 'final' AND d.version = (SELECT MAX(x.version) FROM dataset x WHERE x.application_id = d.application_id AND x.kind = 'final')
+                 AND d.withdrawn < (SELECT COUNT(*) FROM survey_case c WHERE c.application_id = d.application_id AND c.withdrawn_at IS NOT NULL)
+               ORDER BY d.application_id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(ApplicationId).collect())
 }

@@ -38,6 +38,8 @@ pub struct LinkedCase {
     pub fields_sealed: Option<Vec<u8>>,
     pub disposition: Disposition,
     pub is_open: bool,
+    /// It was finished after its field had closed.
+    pub is_late: bool,
     pub in_field: bool,
     pub field_closes_at: Timestamp,
     /// The cells that it is in, as far as they are known: bit `n` for cell `n`.
@@ -54,7 +56,7 @@ pub async fn behind(connection: &mut AnyConnection, link_hashes: &[&str]) -> Res
     let engine = Engine::behind(connection);
     let sql = format!(
         "SELECT i.token_hash, i.id, i.campaign_id, i.opened_at, i.language, i.consent, i.has_withdrawn, p.revision,
-                c.id AS case_id, c.application_id, c.segment, c.fields_sealed, c.disposition, c.is_open, a.state, a.field_closes_at, c.cells, c.quota_asked,
+                c.id AS case_id, c.application_id, c.segment, c.fields_sealed, c.disposition, c.is_open, c.late_at, a.state, a.field_closes_at, c.cells, c.quota_asked,
                 c.cells & a.closed_cells AS closed_cells,
                 (SELECT {} FROM response s JOIN answer w ON w.response_id = s.id WHERE s.case_id = c.id) AS answers
          FROM invitation i
@@ -113,6 +115,7 @@ fn case_of(row: &AnyRow) -> Result<LinkedCase> {
         fields_sealed: row.try_get("fields_sealed")?,
         disposition: known("a disposition", &row.try_get::<String, _>("disposition")?, Disposition::from_code)?,
         is_open: row.try_get::<i64, _>("is_open")? == 1,
+        is_late: row.try_get::<Option<i64>, _>("late_at")?.is_some(),
         in_field: row.try_get::<String, _>("state")? == "in_field",
         field_closes_at: Timestamp(row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0)),
         cells: row.try_get("cells")?,

@@ -12,6 +12,7 @@ pub mod cases;
 pub mod consents;
 pub mod datasets;
 pub mod dialect;
+pub mod disclosures;
 pub mod exchanges;
 pub mod forecasts;
 pub mod invitations;

@@ -43,20 +43,14 @@ fn read((id, channel, kind, subject, body, created_at, next_at, tries, sent_at, 
 
 pub async fn add(tx: &mut AnyConnection, channel: Channel, kind: &str, subject: &str, body: &str, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO notice (channel, kind, subject, body, created_at, next_at) VALUES ($1, $2, $3, $4, $5, $5)";
-    sqlx::query(sql)
-        .bind(channel.as_str())
-        .bind(kind.to_owned())
-        .bind(subject.to_owned())
-        .bind(body.to_owned())
-        .bind(now.0)
-        .execute(tx)
-        .await?;
+    sqlx::query(sql).bind(channel.as_str()).bind(kind.to_owned()).bind(subject.to_owned()).bind(body.to_owned()).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// When something of a kind was last told.
 pub async fn last_of(connection: &mut AnyConnection, kind: &str) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MAX(created_at) FROM notice WHERE kind = $1").bind(kind.to_owned()).fetch_one(connection).await?;
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(created_at) FROM notice WHERE kind = $1").bind(kind.to_owned()).fetch_one(connection).await?;
     Ok(at.map(Timestamp))
 }
 
@@ -75,7 +69,12 @@ pub async fn take_due(tx: &mut WriteTx, now: Timestamp, again: Timestamp) -> Res
     let notice = read(row)?;
     let again = (notice.channel != Channel::Sms).then_some(again.0);
     let sql = "UPDATE notice SET tries = tries + 1, next_at = $2, problem = $3 WHERE id = $1";
-    sqlx::query(sql).bind(notice.id).bind(again).bind(notice.problem.clone().unwrap_or_else(|| "its try was not finished".into())).execute(&mut **tx).await?;
+    sqlx::query(sql)
+        .bind(notice.id)
+        .bind(again)
+        .bind(notice.problem.clone().unwrap_or_else(|| "its try was not finished".into()))
+        .execute(&mut **tx)
+        .await?;
     Ok(Some(notice))
 }
 

@@ -9,7 +9,7 @@ use super::dialect::{Engine, statement};
 use super::sets::{Kind, set};
 use super::{Result, known};
 use crate::domain::device::DeviceClass;
-use crate::domain::ids::{ApplicationId, ResponseId};
+use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
 use crate::domain::quality::Quality;
 use crate::domain::time::Timestamp;
 
@@ -44,10 +44,23 @@ pub async fn add(tx: &mut AnyConnection, response: ResponseId, visit: &PageVisit
 
 /// The visits of an application's responses, in their order.
 pub async fn of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
-    let sql = "SELECT v.response_id, v.page, v.mode, v.device, v.shown_at, v.sent_at, v.problems
-               FROM page_visit v JOIN response r ON r.id = v.response_id JOIN survey_case c ON c.id = r.case_id
-               WHERE c.application_id = $1 ORDER BY v.response_id, v.sent_at, v.id";
-    let rows: Vec<(i64, i64, String, String, i64, i64, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    select(connection, "c.application_id = CAST(CAST($1 AS TEXT) AS BIGINT)", application.0.to_string()).await
+}
+
+/// The visits of the responses of these cases, in their order.
+pub async fn of_cases(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
+    let condition = format!("c.id {}", Engine::behind(connection).is_in(1, Kind::Number));
+    select(connection, &condition, set(cases.iter().map(|case| case.0))).await
+}
+
+/// `given`: what `$1` in the condition stands for.
+async fn select(connection: &mut AnyConnection, condition: &str, given: String) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
+    let sql = format!(
+        "SELECT v.response_id, v.page, v.mode, v.device, v.shown_at, v.sent_at, v.problems
+         FROM page_visit v JOIN response r ON r.id = v.response_id JOIN survey_case c ON c.id = r.case_id
+         WHERE {condition} ORDER BY v.response_id, v.sent_at, v.id"
+    );
+    let rows: Vec<(i64, i64, String, String, i64, i64, i64)> = sqlx::query_as(statement(sql)).bind(given).fetch_all(connection).await?;
     let number = |n| usize::try_from(n).unwrap_or(0);
     let mut visits: HashMap<ResponseId, Vec<PageVisit>> = HashMap::new();
     for (response, page, mode, device, shown_at, sent_at, problems) in rows {

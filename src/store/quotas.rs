@@ -102,6 +102,17 @@ pub async fn count(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> R
     Ok(())
 }
 
+/// Takes one complete out of each cell of a mask; cells of an application in the field that have room again are open again.
+pub async fn uncount(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> Result<()> {
+    let sql = "UPDATE quota_cell SET completes = completes - 1
+               WHERE application_id = $1 AND completes > 0 AND ((CAST(1 AS BIGINT) << CAST(number AS INTEGER)) & $2) <> 0";
+    sqlx::query(sql).bind(application.0).bind(mask).execute(&mut **tx).await?;
+    let with_room = cells(tx, application).await?.iter().filter(|cell| !cell.is_full()).fold(0, |all, cell| all | cell.bit());
+    let sql = "UPDATE application SET full_cells = full_cells & ~$2, closed_cells = closed_cells & ~$2 WHERE id = $1 AND state = 'in_field'";
+    sqlx::query(sql).bind(application.0).bind(with_room).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Cells have reached their targets: nobody in `full` is contacted any more, and no answers are taken in `closed`.
 pub async fn mark_full(tx: &mut AnyConnection, application: ApplicationId, full: i64, closed: i64) -> Result<()> {
     if full == 0 {

@@ -114,13 +114,6 @@ pub async fn mark_handled(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Re
     Ok(sqlx::query(sql).bind(id).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Writes down who looked at what.
-pub async fn note_disclosure(tx: &mut AnyConnection, who: &str, what: &str, row_id: i64, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO disclosure (at, who, what, row_id) VALUES ($1, $2, $3, $4)";
-    sqlx::query(sql).bind(now.0).bind(who.to_owned()).bind(what.to_owned()).bind(row_id).execute(tx).await?;
-    Ok(())
-}
-
 /// Replies by meaning.
 pub async fn count_by_meaning(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>> {
     Ok(sqlx::query_as("SELECT meaning, COUNT(*) FROM reply GROUP BY meaning ORDER BY meaning").fetch_all(connection).await?)

@@ -69,6 +69,25 @@ pub async fn complete(tx: &mut AnyConnection, response: ResponseId, now: Timesta
     Ok(())
 }
 
+/// Takes back everything that these cases have answered, and how.
+pub async fn erase(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
+    let theirs = format!("SELECT id FROM response WHERE case_id {}", Engine::behind(tx).is_in(1, Kind::Number));
+    for table in ["answer", "page_visit"] {
+        let sql = format!("DELETE FROM {table} WHERE response_id IN ({theirs})");
+        sqlx::query(statement(sql)).bind(set(cases.iter().map(|case| case.0))).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// The responses of closed cases that have changed since a moment: what came late.
+pub async fn late_since(connection: &mut AnyConnection, application: ApplicationId, since: Timestamp) -> Result<Vec<CaseId>> {
+    let sql = "SELECT c.id FROM response r JOIN survey_case c ON c.id = r.case_id
+               WHERE c.application_id = $1 AND c.is_open = 0 AND c.withdrawn_at IS NULL AND r.updated_at > $2 AND c.disposition IN ('1.2', '2.12')
+               ORDER BY c.late_at, c.id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).bind(since.0).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(CaseId).collect())
+}
+
 /// How many answers an item has, over all responses.
 pub async fn answers_to(connection: &mut AnyConnection, item: &str) -> Result<u64> {
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM answer WHERE item = $1").bind(item.to_owned()).fetch_one(connection).await?;
@@ -90,27 +109,35 @@ pub struct Response {
     pub mode: String,
     pub started_at: Timestamp,
     pub completed_at: Option<Timestamp>,
+    /// When it was finished after the field had closed.
+    pub late_at: Option<Timestamp>,
     pub quality: Quality,
     pub answers: BTreeMap<String, StoredValue>,
 }
 
 pub async fn of_case(connection: &mut AnyConnection, case: CaseId) -> Result<Option<Response>> {
-    Ok(select(connection, "c.id = $1", case.0).await?.into_iter().next())
+    Ok(of_cases(connection, &[case]).await?.into_iter().next())
 }
 
 pub async fn of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<Response>> {
-    select(connection, "c.application_id = $1", application.0).await
+    select(connection, "c.application_id = CAST(CAST($1 AS TEXT) AS BIGINT)", application.0.to_string()).await
 }
 
-async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64) -> Result<Vec<Response>> {
-    type ResponseRow = (i64, i64, String, String, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<f64>);
+pub async fn of_cases(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<Response>> {
+    let condition = format!("c.id {}", Engine::behind(connection).is_in(1, Kind::Number));
+    select(connection, &condition, set(cases.iter().map(|case| case.0))).await
+}
+
+/// `given`: what `$1` in the condition stands for.
+async fn select(connection: &mut AnyConnection, condition: &str, given: String) -> Result<Vec<Response>> {
+    type ResponseRow = (i64, i64, String, String, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<f64>, Option<i64>);
     let sql = format!(
-        "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at, r.seconds, r.is_speeding, r.is_straight_lined, r.item_nonresponse
+        "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at, r.seconds, r.is_speeding, r.is_straight_lined, r.item_nonresponse, c.late_at
          FROM response r JOIN survey_case c ON c.id = r.case_id WHERE {condition} ORDER BY r.id"
     );
-    let rows: Vec<ResponseRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(&mut *connection).await?;
+    let rows: Vec<ResponseRow> = sqlx::query_as(statement(sql)).bind(given.clone()).fetch_all(&mut *connection).await?;
     let mut responses = Vec::with_capacity(rows.len());
-    for (id, case, language, mode, started_at, completed_at, seconds, is_speeding, is_straight_lined, item_nonresponse) in rows {
+    for (id, case, language, mode, started_at, completed_at, seconds, is_speeding, is_straight_lined, item_nonresponse, late_at) in rows {
         let flag = |flag: Option<i64>| flag.map(|flag| flag == 1);
         responses.push(Response {
             id: ResponseId(id),
@@ -119,6 +146,7 @@ async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64
             mode,
             started_at: Timestamp(started_at),
             completed_at: completed_at.map(Timestamp),
+            late_at: late_at.map(Timestamp),
             quality: Quality {
                 seconds: seconds.and_then(|seconds| u32::try_from(seconds).ok()),
                 speeding: flag(is_speeding),
@@ -134,7 +162,7 @@ async fn select(connection: &mut AnyConnection, condition: &'static str, id: i64
          FROM answer w JOIN response r ON r.id = w.response_id JOIN survey_case c ON c.id = r.case_id
          WHERE {condition} ORDER BY w.response_id"
     );
-    let answers: Vec<AnswerRow> = sqlx::query_as(statement(sql)).bind(id).fetch_all(connection).await?;
+    let answers: Vec<AnswerRow> = sqlx::query_as(statement(sql)).bind(given).fetch_all(connection).await?;
     for (response, item, plain, sealed) in answers {
         let value = match (plain, sealed) {
             (_, Some(sealed)) => StoredValue::Sealed(sealed),

@@ -112,7 +112,7 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
             let told = forecasts_of(world, &application.code, application.completed).await?;
             forecasts = (forecasts.0 + told.0, forecasts.1 + told.1);
             if let Some(folder) = &application.dataset {
-                dataset::verify(Path::new(folder))?;
+                dataset::verify(Path::new(folder), None)?;
                 verified += 1;
             }
             applications.push(ApplicationReport {

@@ -1,6 +1,5 @@
 //! `questionnaire`: looks a questionnaire's file over before it is launched, and draws it for those who review it.
 
-mod paper;
 mod picture;
 
 use std::path::{Path, PathBuf};
@@ -70,7 +69,7 @@ fn check(file: &Path, picture: Option<PathBuf>, form: Option<PathBuf>, language:
         write(&target, &picture::draw(&questionnaire, language))?;
     }
     if let Some(target) = form {
-        write(&target, &paper::Paper::new(&questionnaire, language).render()?)?;
+        write(&target, &crate::dataset::Paper::new(&questionnaire, language).render()?)?;
     }
     let findings = review(&questionnaire);
     let mistakes = findings.iter().filter(|finding| finding.weight == Weight::Mistake).count();

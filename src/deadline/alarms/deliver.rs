@@ -9,10 +9,10 @@ use crate::dispatch::Slots;
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::segment;
 use crate::domain::time::Timestamp;
-use crate::gateway::{OutgoingMessage, Outcome};
+use crate::gateway::{Outcome, OutgoingMessage};
 use crate::installation::Installation;
-use crate::sink::webhook::{self, WebhookError};
 use crate::sink::email;
+use crate::sink::webhook::{self, WebhookError};
 use crate::store::notices::{self, Notice};
 
 /// The wait after the first failure; each further one is three times as long, up to the longest.

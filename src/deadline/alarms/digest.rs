@@ -69,7 +69,8 @@ pub async fn digest(installation: &Installation) -> Result<(Value, String), Dead
     let doubts = messages::doubts(&mut connection, now - installation.config.dispatch.show_doubt_after).await?.len();
     let in_state = |state: &str| all.iter().filter(|o| o.state == state).count();
     let states = ["in_field", "on_hold", "waits_for_list", "waits_for_fee", "registered", "closed"];
-    let in_danger: Vec<&super::super::Overview> = all.iter().filter(|o| open_alarms.iter().any(|alarm| alarm.application_code == o.application)).collect();
+    let in_danger: Vec<&super::super::Overview> =
+        all.iter().filter(|o| open_alarms.iter().any(|alarm| alarm.application_code == o.application)).collect();
     let data = json!({
         "states": states.iter().map(|state| (*state, in_state(state))).collect::<std::collections::BTreeMap<_, _>>(),
         "completes_of_the_last_day": completes,

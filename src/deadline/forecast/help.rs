@@ -51,9 +51,12 @@ pub struct Help {
     pub chance: f64,
 }
 
+/// A measure, and how things would stand with it; `None`: it cannot be taken.
+type Try = (Measure, fn(&Loaded) -> Option<Outlook>);
+
 /// Every measure that can be taken, the best first.
 pub(super) fn what_helps(loaded: &Loaded, behaviour: &Behaviour, seed: u64, runs: u32) -> Vec<Help> {
-    let tries: [(Measure, fn(&Loaded) -> Option<Outlook>); 6] = [
+    let tries: [Try; 6] = [
         (Measure::Resume, resume),
         (Measure::ReleaseReplicate, |loaded| release(loaded, 1)),
         (Measure::ReleaseAll, |loaded| release(loaded, usize::MAX).filter(|_| loaded.outlook.held_back.replicates.len() > 1)),

@@ -238,6 +238,8 @@ pub struct EndPage<'a> {
     texts: Vec<String>,
     /// Can one go on here?
     goes_on: bool,
+    /// Can the consent still be taken back here?
+    can_withdraw: bool,
 }
 
 impl<'a> EndPage<'a> {
@@ -251,7 +253,7 @@ impl<'a> EndPage<'a> {
             Finish::CellFull => w.cell_full,
             Finish::Closed => w.closed,
         };
-        EndPage { style: STYLE, w, code: Some(code), heading, texts: vec![text.to_owned()], goes_on: false }
+        EndPage { style: STYLE, w, code: Some(code), heading, texts: vec![text.to_owned()], goes_on: false, can_withdraw: finish == Finish::Thanks }
     }
 
     pub fn noted(noted: Noted, bundle: &Bundle, code: &'a str, language: Language) -> EndPage<'a> {
@@ -266,16 +268,26 @@ impl<'a> EndPage<'a> {
             texts.push(format!("{} {}", w.reminder_on, reminder.date(bundle.programme.time_zone)));
         }
         texts.extend(bundle.field_closes_at().map(|closes| format!("{} {}", w.open_until, last_day(bundle, closes))));
-        EndPage { style: STYLE, w, code: Some(code), heading, texts, goes_on: true }
+        EndPage { style: STYLE, w, code: Some(code), heading, texts, goes_on: true, can_withdraw: false }
     }
 
     pub fn not_found() -> EndPage<'static> {
         let texts = vec!["请核对短信中的链接。".to_owned(), "Please check the link in your message.".to_owned()];
-        EndPage { style: STYLE, w: words(Language::Zh), code: None, heading: "没有这个页面 · Not found", texts, goes_on: false }
+        EndPage {
+            style: STYLE, w: words(Language::Zh), code: None, heading: "没有这个页面 · Not found", texts, goes_on: false, can_withdraw: false
+        }
     }
 
     pub fn failure(reference: &str) -> EndPage<'static> {
         let texts = vec![format!("请稍后再试。编号 {reference}"), format!("Please try again later. Reference {reference}")];
-        EndPage { style: STYLE, w: words(Language::Zh), code: None, heading: "暂时无法处理 · Something went wrong", texts, goes_on: false }
+        EndPage {
+            style: STYLE,
+            w: words(Language::Zh),
+            code: None,
+            heading: "暂时无法处理 · Something went wrong",
+            texts,
+            goes_on: false,
+            can_withdraw: false,
+        }
     }
 }

@@ -2,19 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::columns::columns;
+use crate::dataset::columns::{Column, columns};
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Text;
 use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Take};
 
-/// In `responses.csv`: the respondent said that the item does not apply. An empty cell: not answered.
-pub const NOT_APPLICABLE: &str = "NA";
-/// The respondent said that he does not know.
-pub const DONT_KNOW: &str = "DK";
+pub use crate::dataset::columns::{DONT_KNOW, NOT_APPLICABLE};
 
 pub fn codebook(questionnaire: &Questionnaire) -> Value {
     let both = |text: &Text| json!({ "zh": text.zh, "en": text.en });
-    let variable = |column: super::columns::Column<'_>| {
+    let variable = |column: Column<'_>| {
         let item = column.item;
         let mut entry = json!({
             "variable": column.name,

@@ -1,0 +1,158 @@
+//! Writing a dataset of a million responses as CSV and Parquet out of the database, against writing the same rows from memory with the same crates.
+//!
+//! The last line is `ratio export VALUE`: the time from memory over the time from the database (goal: 0.35 at least), the memory that it took beside it
+//! (goal: under 250 MB). Size: `ROWS` in the environment.
+
+use std::io;
+use std::time::Instant;
+
+use csv::StringRecord;
+use fieldworkd::clock::SystemClock;
+use fieldworkd::config::Config;
+use fieldworkd::dataset::about::About;
+use fieldworkd::dataset::frozen::Frozen;
+use fieldworkd::dataset::layout::{Table, layout};
+use fieldworkd::dataset::package::csv_files::CsvFile;
+use fieldworkd::dataset::package::parquet_files::ParquetFile;
+use fieldworkd::dataset::package::{Part, write_rows};
+use fieldworkd::domain::questionnaire::Questionnaire;
+use fieldworkd::domain::time::Timestamp;
+use fieldworkd::installation::Installation;
+use fieldworkd::sink::NewFolder;
+use fieldworkd::store::datasets::{self, DatasetKind, FreezeReason};
+use fieldworkd::store::{applications, campaigns};
+use fieldworkd::{crypto, intake};
+
+/// Rows in a frozen block, as the freezing makes them.
+const BLOCK: usize = 1_000;
+
+const PROGRAMME: &str = "code = \"p26\"\nname = { zh = \"评价\", en = \"Rating\" }\n";
+const APPLICATION: &str = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\n\
+                           category = \"brand\"\nsubject = { brand = \"甲\" }\n";
+
+/// Fifteen items: twelve ratings, a single choice, a number, a day.
+const QUESTIONNAIRE: &str = include_str!("export-questionnaire.toml");
+
+fn row(number: u64, rng: &mut fastrand::Rng) -> StringRecord {
+    let mut cells = vec![
+        format!("{number:016x}"),
+        if rng.u8(0..10) == 0 { "1.2" } else { "1.1" }.to_owned(),
+        "zh".into(),
+        "web".into(),
+        format!("2026-03-{:02}T{:02}:{:02}:{:02}+08:00", rng.u8(1..29), rng.u8(9..21), rng.u8(0..60), rng.u8(0..60)),
+        format!("2026-04-{:02}T{:02}:{:02}:{:02}+08:00", rng.u8(1..29), rng.u8(9..21), rng.u8(0..60), rng.u8(0..60)),
+        rng.u16(60..900).to_string(),
+        "phone".into(),
+        "false".into(),
+        "false".into(),
+        "0.0000".into(),
+    ];
+    cells.extend((0..12).map(|_| if rng.u8(0..20) == 0 { "NA".to_owned() } else { rng.u8(1..11).to_string() }));
+    cells.push(["a", "b", "c"][rng.usize(0..3)].to_owned());
+    cells.push(rng.u16(0..500).to_string());
+    cells.push(format!("2025-{:02}-{:02}", rng.u8(1..13), rng.u8(1..29)));
+    StringRecord::from(cells)
+}
+
+fn parts(folder: &NewFolder, questionnaire: &Questionnaire) -> io::Result<Vec<Box<dyn Part>>> {
+    let fields = layout(Table::Responses, questionnaire, &[]);
+    let csv = CsvFile::begin(folder.file("responses.csv")?, Table::Responses, fields.iter().map(|field| field.name.as_str()))?;
+    let parquet = ParquetFile::begin(folder.file("responses.parquet")?, Table::Responses, &fields, "{}")?;
+    Ok(vec![Box::new(csv), Box::new(parquet)])
+}
+
+/// The memory that this process holds now, in MB.
+fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    status.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(0.0) * 4096.0 / 1e6
+}
+
+fn peak() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1e3
+}
+
+/// Freezes made-up rows as a closed field would.
+async fn freeze(installation: &Installation, rows: u64) -> datasets::Dataset {
+    intake::apply_programme(installation, PROGRAMME).await.unwrap();
+    intake::add_applications(installation, APPLICATION).await.unwrap();
+    let mut tx = installation.store.write().await.unwrap();
+    let questionnaire =
+        campaigns::freeze_questionnaire(&mut tx, "bench", 1, &crypto::sha256_hex(QUESTIONNAIRE.as_bytes()), QUESTIONNAIRE).await.unwrap();
+    let application = applications::find(&mut tx, "A1").await.unwrap().unwrap();
+    let (id, _) = datasets::begin(&mut tx, application.id, DatasetKind::Final, FreezeReason::Closed, 0, Timestamp(0)).await.unwrap();
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut number = 0;
+    for first in (0..rows).step_by(BLOCK) {
+        let mut block = csv::Writer::from_writer(Vec::new());
+        for at in first..rows.min(first + BLOCK as u64) {
+            block.write_record(&row(at, &mut rng)).unwrap();
+        }
+        datasets::add_block(&mut tx, id, "responses", number, block.into_inner().unwrap(), None).await.unwrap();
+        number += 1;
+    }
+    let about = About { questionnaire_id: questionnaire.unwrap(), ..About::default() };
+    datasets::finish(&mut tx, id, &serde_json::to_string(&about).unwrap(), Some(Timestamp(0))).await.unwrap();
+    tx.commit().await.unwrap();
+    datasets::all(&mut *installation.store.read().await.unwrap()).await.unwrap().remove(0)
+}
+
+async fn ours(url: &str, rows: u64) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let url = if url == "sqlite" { format!("sqlite:{}", path("bench.db")) } else { url.to_owned() };
+    let settings = [("FIELDWORKD_DATABASE__URL".to_owned(), url), ("FIELDWORKD_KEYS__RING".to_owned(), path("keyring"))];
+    let config = Config::load(None, settings.into_iter()).unwrap();
+    let installation = Installation::open(config, std::sync::Arc::new(SystemClock)).await.unwrap();
+    let dataset = freeze(&installation, rows).await;
+    let frozen = Frozen::open(&installation, &dataset).await.unwrap();
+    let began = Instant::now();
+    let target = NewFolder::begin(&folder.path().join("ours")).unwrap();
+    write_rows(&installation, &frozen, parts(&target, &frozen.questionnaire).unwrap()).await.unwrap().unwrap();
+    target.commit().unwrap();
+    let seconds = began.elapsed().as_secs_f64();
+    installation.store.close().await;
+    seconds
+}
+
+fn bound(rows: u64) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let questionnaire = Questionnaire::parse(QUESTIONNAIRE).unwrap();
+    let mut rng = fastrand::Rng::with_seed(1);
+    let all: Vec<StringRecord> = (0..rows).map(|number| row(number, &mut rng)).collect();
+    let began = Instant::now();
+    let target = NewFolder::begin(&folder.path().join("bound")).unwrap();
+    let mut parts = parts(&target, &questionnaire).unwrap();
+    for row in &all {
+        for part in &mut parts {
+            part.row(Table::Responses, row).unwrap();
+        }
+    }
+    parts.into_iter().try_for_each(|part| part.finish()).unwrap();
+    target.commit().unwrap();
+    began.elapsed().as_secs_f64()
+}
+
+#[tokio::main]
+async fn main() {
+    let rows: u64 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(1_000_000);
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let mut urls = vec![("sqlite", "sqlite".to_owned())];
+    if let Ok(server) = std::env::var("FIELDWORKD_TEST_POSTGRES") {
+        urls.push(("postgres", format!("{server}/postgres")));
+    }
+    // Ours first: what the bound keeps in memory must not count for it.
+    let mut timed = Vec::new();
+    for (engine, url) in urls.iter().filter(|(engine, _)| only.is_empty() || only == *engine) {
+        let before = resident();
+        let seconds = ours(url, rows).await;
+        println!("{engine}: {rows} rows in {seconds:.2} s, {:.0} MB at the most, {before:.0} MB before", peak());
+        timed.push((*engine, seconds));
+    }
+    let bound = bound(rows);
+    println!("from memory: {bound:.2} s");
+    for (engine, seconds) in timed.iter().rev() {
+        println!("ratio export{} {:.2}", if *engine == "sqlite" { "" } else { "_postgres" }, bound / seconds);
+    }
+}

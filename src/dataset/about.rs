@@ -1,0 +1,128 @@
+//! What is told about a version beside its rows: counts, rates, quota cells, deviations. It is frozen with them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::disposition::Disposition;
+use crate::domain::outcome_rates::{Outcomes, Rate};
+use crate::domain::time::Timestamp;
+use crate::store::cases::CaseRecord;
+use crate::store::responses::Response;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    pub application: String,
+    pub applicant: String,
+    pub category: String,
+    pub subject: String,
+    pub programme: String,
+    pub programme_name: BTreeMap<String, String>,
+    pub campaign: Option<String>,
+    pub kind: String,
+    pub version: u32,
+    pub reason: String,
+    /// RFC 3339, in the programme's time zone, like all times here.
+    pub frozen_at: String,
+    pub time_zone: String,
+    pub questionnaire: String,
+    pub questionnaire_version: u32,
+    /// The stored questionnaire.
+    pub questionnaire_id: i64,
+    pub target: u32,
+    pub closed_by: Option<String>,
+    pub list_received_on: Option<String>,
+    pub field_closes_at: Option<String>,
+    /// Names on the lists, and how many of them were sampled.
+    pub names: u64,
+    pub cases: u64,
+    pub list_fields: Vec<String>,
+    /// By AAPOR code.
+    pub dispositions: BTreeMap<String, u64>,
+    /// By name; `null`: the denominator is 0.
+    pub rates: BTreeMap<String, Option<f64>>,
+    pub cells: Vec<CellOf>,
+    /// By day: completes, and cases first contacted.
+    pub completes_by_day: BTreeMap<String, u64>,
+    pub first_contacts_by_day: BTreeMap<String, u64>,
+    /// By the number of attempts: cases, and completes among them.
+    pub attempts: BTreeMap<i64, (u64, u64)>,
+    /// Of the responses that are told.
+    pub modes: BTreeMap<String, u64>,
+    pub devices: BTreeMap<String, u64>,
+    pub languages: BTreeMap<String, u64>,
+    pub speeding: u64,
+    pub straight_lining: u64,
+    pub responses: u64,
+    pub partial: u64,
+    /// Cases that took back their consent.
+    pub withdrawn: u64,
+    /// Responses that were finished after the field had closed.
+    pub late: u64,
+    pub deviations: Vec<Deviation>,
+    pub open_answers: String,
+    pub smallest_cell: u32,
+    /// Values put out of sight because too few cases had them, by column.
+    pub suppressed: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CellOf {
+    pub name: String,
+    pub kind: String,
+    pub target: u32,
+    pub completes: u32,
+}
+
+/// What did not go by the plan, with its day and its reason.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Deviation {
+    pub at: String,
+    pub what: String,
+    pub days: Option<u32>,
+    pub reason: String,
+}
+
+impl About {
+    /// Takes a case into the counts, with its response where that is told.
+    pub(super) fn count(&mut self, record: &CaseRecord, told: Option<(&Response, &str)>, day: &dyn Fn(Timestamp) -> String) {
+        self.cases += 1;
+        *self.dispositions.entry(record.disposition.code().to_owned()).or_default() += 1;
+        let attempts = self.attempts.entry(record.attempts).or_default();
+        attempts.0 += 1;
+        if record.disposition == Disposition::Complete {
+            attempts.1 += 1;
+        }
+        if let Some(at) = record.first_attempt_at {
+            *self.first_contacts_by_day.entry(day(at)).or_default() += 1;
+        }
+        let Some((response, device)) = told else { return };
+        self.responses += 1;
+        *self.modes.entry(response.mode.clone()).or_default() += 1;
+        *self.devices.entry(device.to_owned()).or_default() += 1;
+        *self.languages.entry(response.language.tag().to_owned()).or_default() += 1;
+        self.speeding += u64::from(response.quality.speeding == Some(true));
+        self.straight_lining += u64::from(response.quality.straight_lining == Some(true));
+        self.late += u64::from(response.late_at.is_some());
+        match response.completed_at.filter(|_| record.disposition == Disposition::Complete) {
+            Some(at) => *self.completes_by_day.entry(day(at)).or_default() += 1,
+            None => self.partial += 1,
+        }
+    }
+
+    /// The rates, once all cases are counted.
+    pub(super) fn rate(&mut self) {
+        let mut outcomes = Outcomes::default();
+        for (code, cases) in &self.dispositions {
+            if let Some(disposition) = Disposition::from_code(code) {
+                outcomes.add(disposition, *cases);
+            }
+        }
+        self.rates = Rate::ALL.into_iter().map(|rate| (rate.name().to_owned(), outcomes.rate(rate).map(six_places))).collect();
+    }
+}
+
+fn six_places(rate: f64) -> f64 {
+    (rate * 1e6).round() / 1e6
+}

@@ -1,0 +1,313 @@
+//! Freezes a version: copies an application's cases and responses out of the running field, as the tables will show them.
+//!
+//! Everything that depends on the configuration of the day (open answers, small cells) is decided here, so that the same version always gives the same
+//! files. What may say something personal is frozen sealed with the applicant's key. Rows are copied a thousand cases at a time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::DatasetError;
+use super::about::{About, CellOf, Deviation};
+use super::layout::{Field, SUPPRESSED, Table, layout};
+use super::redaction::Redaction;
+use crate::collect::read_answers;
+use crate::config::OpenAnswers;
+use crate::crypto::Sealer;
+use crate::domain::disposition::Disposition;
+use crate::domain::questionnaire::{Facts, Questionnaire};
+use crate::domain::time::Timestamp;
+use crate::installation::{Installation, open_fields, open_person, open_phone, place};
+use crate::sink::harmless_cell;
+use crate::store::application_events::{self, Event};
+use crate::store::applications::{Application, ClosedBy};
+use crate::store::cases::{self, CaseRecord};
+use crate::store::datasets::{self, DatasetKind, FreezeReason};
+use crate::store::paradata::{self, PageVisit};
+use crate::store::responses::{self, Response};
+use crate::store::{WriteTx, campaigns, lists, programmes, quotas};
+
+/// Cases in a block.
+const BLOCK: usize = 1_000;
+
+/// Freezes the next version of an application's dataset inside the transaction that gives the reason for it. Returns its number.
+pub async fn freeze(
+    installation: &Installation,
+    tx: &mut WriteTx,
+    application: &Application,
+    kind: DatasetKind,
+    reason: FreezeReason,
+) -> Result<u32, DatasetError> {
+    let now = installation.clock.now();
+    let questionnaire_id = application.questionnaire_id.ok_or_else(|| DatasetError::NotLaunched(application.code.clone()))?;
+    let source = campaigns::questionnaire_source(tx, questionnaire_id).await?;
+    let questionnaire = Questionnaire::parse(&source)?;
+    let programme = programmes::get(tx, application.programme_id).await?;
+    let sealer = installation.keys.sealer(&application.key_id)?;
+    let mut people = Vec::new();
+    for (person, phone) in lists::sealed_persons(tx, application.id).await? {
+        people.push((open_person(&sealer, &person)?, open_phone(&sealer, &phone)?));
+    }
+    let policy = installation.config.open_answers;
+    let list_fields: Vec<String> = application.list_fields.keys().cloned().collect();
+    let small = SmallCells::of(tx, application, &sealer, installation.config.smallest_cell).await?;
+    let zone = programme.time_zone;
+    let withdrawn = cases::withdrawn(tx, application.id).await?;
+    let (dataset, version) = datasets::begin(tx, application.id, kind, reason, withdrawn, now).await?;
+
+    let mut about = about(installation, tx, application, &questionnaire).await?;
+    about.programme = programme.code.clone();
+    about.programme_name = [("zh".to_owned(), programme.name.zh.clone()), ("en".to_owned(), programme.name.en.clone())].into();
+    about.questionnaire_id = questionnaire_id;
+    about.names = people.len() as u64;
+    about.list_fields = list_fields.clone();
+    (about.kind, about.version, about.reason) = (kind.as_str().into(), version, reason.as_str().into());
+    (about.frozen_at, about.time_zone, about.withdrawn) = (now.rfc3339(zone), zone.to_string(), withdrawn);
+
+    let writer = Writer {
+        questionnaire: &questionnaire,
+        category: application.category.to_string(),
+        sealer: &sealer,
+        redaction: (policy != OpenAnswers::Withheld).then(|| Redaction::of(&people)),
+        small: &small,
+        list_fields: &list_fields,
+        shown: &|at: Timestamp| at.rfc3339(zone),
+    };
+    let order = cases::in_order(tx, application.id).await?;
+    let mut numbers = [0; 3];
+    for chunk in order.chunks(BLOCK) {
+        let records = cases::records(tx, chunk).await?;
+        let visits = paradata::of_cases(tx, chunk).await?;
+        let by_case: HashMap<_, Response> = responses::of_cases(tx, chunk).await?.into_iter().map(|response| (response.case, response)).collect();
+        let mut blocks = Table::ALL.map(|table| Block::new(layout(table, &questionnaire, &list_fields)));
+        for record in &records {
+            let told = matches!(record.disposition, Disposition::Complete | Disposition::Partial) && !record.is_withdrawn;
+            let response = by_case.get(&record.id).filter(|_| told);
+            let visits = response.and_then(|response| visits.get(&response.id)).map(Vec::as_slice).unwrap_or_default();
+            let device = visits.last().map_or("unknown", |visit| visit.device.as_str());
+            about.count(record, response.map(|response| (response, device)), &|at| at.date(zone).to_string());
+            writer.case(&mut blocks[1], record)?;
+            if let Some(response) = response {
+                writer.response(&mut blocks[0], record, response, visits)?;
+                writer.visits(&mut blocks[2], record, visits)?;
+            }
+        }
+        for ((block, table), number) in blocks.into_iter().zip(Table::ALL).zip(&mut numbers) {
+            if let Some((cells, sealed)) = block.finish(&sealer)? {
+                datasets::add_block(tx, dataset, table.name(), *number, cells, sealed).await?;
+                *number += 1;
+            }
+        }
+    }
+    about.rate();
+    about.suppressed = small.suppressed();
+    about.open_answers = policy.as_str().into();
+    about.smallest_cell = installation.config.smallest_cell;
+    let told = serde_json::to_string(&about).map_err(|e| DatasetError::Format(application.code.clone(), e.to_string()))?;
+    // Where somebody is to read the open answers first, it waits; an application that has none need not.
+    let waits = policy == OpenAnswers::Reviewed && questionnaire.items().any(|item| !item.is_coded() && item.asks());
+    datasets::finish(tx, dataset, &told, (!waits).then_some(now)).await?;
+    tracing::info!(application = application.code, kind = kind.as_str(), version, reason = reason.as_str(), "a dataset is frozen");
+    Ok(version)
+}
+
+/// What is known of the field itself.
+async fn about(
+    installation: &Installation,
+    tx: &mut WriteTx,
+    application: &Application,
+    questionnaire: &Questionnaire,
+) -> Result<About, DatasetError> {
+    let zone = programmes::get(tx, application.programme_id).await?.time_zone;
+    let cells = quotas::cells(tx, application.id).await?;
+    let campaign = match application.campaign_id {
+        Some(id) => Some(campaigns::get(tx, id).await?.code),
+        None => None,
+    };
+    let mut deviations: Vec<Deviation> = application_events::of_application(tx, application.id)
+        .await?
+        .into_iter()
+        .filter(|event| matches!(event.what, Event::Held | Event::Released | Event::Extended))
+        .map(|event| Deviation { at: event.at.rfc3339(zone), what: event.what.as_str().into(), days: event.days, reason: event.reason })
+        .collect();
+    if application.closed_by == Some(ClosedBy::ByHand) {
+        deviations.push(Deviation { at: installation.clock.now().rfc3339(zone), what: "closed_by_hand".into(), days: None, reason: String::new() });
+    }
+    Ok(About {
+        application: application.code.clone(),
+        applicant: application.applicant_name.clone(),
+        category: application.category.as_str().to_owned(),
+        subject: application.subject.title(),
+        campaign,
+        questionnaire: questionnaire.code.clone(),
+        questionnaire_version: questionnaire.version,
+        target: cells.iter().find(|cell| cell.number == 0).map_or(0, |cell| cell.target),
+        closed_by: application.closed_by.map(|by| by.as_str().to_owned()),
+        list_received_on: application.list_received_at.map(|at| at.date(zone).to_string()),
+        field_closes_at: application.field_closes_at.map(|at| at.rfc3339(zone)),
+        cells: cells
+            .iter()
+            .filter(|cell| cell.number > 0)
+            .map(|cell| CellOf { name: cell.name.clone(), kind: cell.kind.as_str().into(), target: cell.target, completes: cell.completes })
+            .collect(),
+        deviations,
+        ..About::default()
+    })
+}
+
+/// Words of the list that so few cases have that they could tell who somebody is.
+struct SmallCells {
+    /// By column: words with the number of cases that have them, where they are too few.
+    rare: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl SmallCells {
+    async fn of(tx: &mut WriteTx, application: &Application, sealer: &Sealer, smallest: u32) -> Result<SmallCells, DatasetError> {
+        let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        if smallest > 1 {
+            for (segment, fields) in cases::listed_words(tx, application.id).await? {
+                *counts.entry("segment".into()).or_default().entry(segment).or_default() += 1;
+                for (name, word) in open_fields(sealer, fields.as_deref())? {
+                    *counts.entry(name).or_default().entry(word).or_default() += 1;
+                }
+            }
+        }
+        for words in counts.values_mut() {
+            words.retain(|word, cases| !word.is_empty() && *cases < u64::from(smallest));
+        }
+        Ok(SmallCells { rare: counts })
+    }
+
+    fn shown<'w>(&self, column: &str, word: &'w str) -> &'w str {
+        if self.rare.get(column).is_some_and(|words| words.contains_key(word)) { SUPPRESSED } else { word }
+    }
+
+    fn suppressed(&self) -> BTreeMap<String, u64> {
+        self.rare.iter().map(|(column, words)| (column.clone(), words.values().sum())).filter(|(_, cases)| *cases > 0).collect()
+    }
+}
+
+/// Rows in the clear, and what is sealed of them.
+type FrozenCells = (Vec<u8>, Option<Vec<u8>>);
+
+/// Rows of one table, as they are frozen.
+struct Block<'q> {
+    fields: Vec<Field<'q>>,
+    cells: csv::Writer<Vec<u8>>,
+    sealed: csv::Writer<Vec<u8>>,
+    rows: usize,
+}
+
+impl<'q> Block<'q> {
+    fn new(fields: Vec<Field<'q>>) -> Block<'q> {
+        Block { fields, cells: csv::Writer::from_writer(Vec::new()), sealed: csv::Writer::from_writer(Vec::new()), rows: 0 }
+    }
+
+    fn row(&mut self, cells: Vec<String>) -> Result<(), DatasetError> {
+        let format = |e: csv::Error| DatasetError::Format("a frozen row".into(), e.to_string());
+        let (mut open, mut sealed) = (Vec::with_capacity(cells.len()), Vec::new());
+        for (cell, field) in cells.into_iter().zip(&self.fields) {
+            if field.is_sealed {
+                sealed.push(cell);
+                open.push(String::new());
+            } else {
+                open.push(cell);
+            }
+        }
+        self.cells.write_record(&open).map_err(format)?;
+        if !sealed.is_empty() {
+            self.sealed.write_record(&sealed).map_err(format)?;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// The cells in the clear and the sealed ones; `None`: there is no row.
+    fn finish(self, sealer: &Sealer) -> Result<Option<FrozenCells>, DatasetError> {
+        let bytes = |writer: csv::Writer<Vec<u8>>| writer.into_inner().map_err(|e| DatasetError::Format("a frozen row".into(), e.to_string()));
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let sealed = bytes(self.sealed)?;
+        let sealed = if sealed.is_empty() { None } else { Some(sealer.seal(place::FROZEN, &sealed)?) };
+        Ok(Some((bytes(self.cells)?, sealed)))
+    }
+}
+
+struct Writer<'a> {
+    questionnaire: &'a Questionnaire,
+    category: String,
+    sealer: &'a Sealer,
+    redaction: Option<Redaction>,
+    small: &'a SmallCells,
+    list_fields: &'a [String],
+    shown: &'a (dyn Fn(Timestamp) -> String + Sync),
+}
+
+impl Writer<'_> {
+    fn response(&self, block: &mut Block<'_>, record: &CaseRecord, response: &Response, visits: &[PageVisit]) -> Result<(), DatasetError> {
+        let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string()).unwrap_or_default();
+        let quality = response.quality;
+        let mut cells = vec![
+            record.pseudonym.clone(),
+            record.disposition.code().to_owned(),
+            response.language.tag().to_owned(),
+            response.mode.clone(),
+            (self.shown)(response.started_at),
+            response.completed_at.map(self.shown).unwrap_or_default(),
+            quality.seconds.map(|seconds| seconds.to_string()).unwrap_or_default(),
+            visits.last().map(|visit| visit.device.as_str()).unwrap_or_default().to_owned(),
+            flag(quality.speeding),
+            flag(quality.straight_lining),
+            quality.item_nonresponse.map(|share| format!("{share:.4}")).unwrap_or_default(),
+        ];
+        let answers = read_answers(self.sealer, self.questionnaire, response.answers.clone())?;
+        let facts = Facts {
+            category: self.category.clone(),
+            segment: record.segment.clone(),
+            mode: response.mode.clone(),
+            fields: open_fields(self.sealer, record.fields_sealed.as_deref())?,
+        };
+        // What was answered on a way that was left is no answer.
+        let path = self.questionnaire.path(&answers, &facts);
+        let of_items = block.fields.iter().filter_map(|field| field.column.as_ref());
+        cells.extend(of_items.map(|column| {
+            let answer = answers.get(&column.item.id).filter(|_| path.asks(&column.item.id));
+            column.cell(answer, self.redaction.as_ref())
+        }));
+        block.row(cells)
+    }
+
+    fn case(&self, block: &mut Block<'_>, record: &CaseRecord) -> Result<(), DatasetError> {
+        let mut cells = vec![
+            record.pseudonym.clone(),
+            self.small.shown("segment", &record.segment).to_owned(),
+            record.disposition.code().to_owned(),
+            record.disposition.name().to_owned(),
+            (self.shown)(record.disposed_at),
+            record.attempts.to_string(),
+            record.first_attempt_at.map(self.shown).unwrap_or_default(),
+            record.last_attempt_at.map(self.shown).unwrap_or_default(),
+            record.delivered.to_string(),
+            record.opened_at.map(self.shown).unwrap_or_default(),
+        ];
+        let fields = open_fields(self.sealer, record.fields_sealed.as_deref())?;
+        let word = |name: &String| fields.get(name).map_or("", |word| self.small.shown(name, word));
+        cells.extend(self.list_fields.iter().map(|name| harmless_cell(word(name))));
+        block.row(cells)
+    }
+
+    fn visits(&self, block: &mut Block<'_>, record: &CaseRecord, visits: &[PageVisit]) -> Result<(), DatasetError> {
+        for (visit, number) in visits.iter().zip(1..) {
+            block.row(vec![
+                record.pseudonym.clone(),
+                number.to_string(),
+                (visit.page + 1).to_string(),
+                visit.mode.clone(),
+                visit.device.to_string(),
+                (self.shown)(visit.sent_at),
+                visit.sent_at.since(visit.shown_at).as_secs().to_string(),
+                visit.problems.to_string(),
+            ])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! `flow-results.json` and `flow-results-data.json`: a FLOIP Flow Results 1.0.0-rc1 package, one row for an answer
+//! (<https://floip.gitbook.io/flow-results-specification>).
+
+use std::io::{self, Write};
+
+use csv::StringRecord;
+use serde_json::{Map, Value, json};
+
+use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
+use super::{Given, Part, pretty};
+use crate::crypto::sha256_hex;
+use crate::dataset::layout::{Field, FieldKind, Table, layout};
+use crate::domain::questionnaire::{Choice, Item, ItemKind, Take};
+use crate::sink::NewFile;
+
+const DATA: &str = "flow-results-data.json";
+
+pub struct FlowResults {
+    out: NewFile,
+    questions: Vec<Question>,
+    started_at: usize,
+    completed_at: usize,
+    rows: u64,
+}
+
+/// A question and the columns that hold its answer: one, or one for each option.
+struct Question {
+    id: String,
+    columns: Vec<(usize, Option<String>)>,
+    is_number: bool,
+    is_ranking: bool,
+}
+
+impl FlowResults {
+    pub(super) fn begin(given: Given<'_>) -> io::Result<FlowResults> {
+        let fields = layout(Table::Responses, given.questionnaire, &given.about.list_fields);
+        given.folder.write("flow-results.json", &pretty(&descriptor(given)))?;
+        let mut questions: Vec<Question> = Vec::new();
+        for (field, at) in fields.iter().zip(0..) {
+            let Some(column) = &field.column else { continue };
+            let code = column.option.map(str::to_owned);
+            match questions.last_mut().filter(|question| question.id == column.item.variable) {
+                Some(question) => question.columns.push((at, code)),
+                None => questions.push(Question {
+                    id: column.item.variable.clone(),
+                    columns: vec![(at, code)],
+                    is_number: matches!(field.kind, FieldKind::Integer | FieldKind::Number),
+                    is_ranking: matches!(&column.item.kind, ItemKind::Choice(choice) if choice.take == Take::AllInOrder),
+                }),
+            }
+        }
+        let place = |name: &str| fields.iter().position(|field: &Field<'_>| field.name == name).unwrap_or(0);
+        let mut out = given.folder.file(DATA)?;
+        out.write_all(b"[")?;
+        Ok(FlowResults { out, started_at: place("started_at"), completed_at: place("completed_at"), questions, rows: 0 })
+    }
+}
+
+fn descriptor(given: Given<'_>) -> Value {
+    let about = given.about;
+    let text = |name: &str, title: &str, kind: &str| json!({ "name": name, "title": title, "type": kind });
+    let questions: Map<String, Value> =
+        given.questionnaire.items().filter(|item| item.asks()).map(|item| (item.variable.clone(), question(item))).collect();
+    let id = uuid_of(&format!("{} {} {}", about.application, about.kind, about.version));
+    json!({
+        "profile": "flow-results-package",
+        "name": format!("{}-{}-{}", about.application, about.kind, about.version).to_lowercase(),
+        "flow_results_specification_version": "1.0.0-rc1",
+        "created": about.frozen_at,
+        "modified": about.frozen_at,
+        "id": id,
+        "title": about.subject,
+        "resources": [{
+            "path": DATA,
+            "api_data_url": null,
+            "mediatype": "application/json",
+            "encoding": "utf-8",
+            "schema": {
+                "language": "zho",
+                "fields": [
+                    text("timestamp", "Timestamp", "datetime"), text("row_id", "Row ID", "string"), text("contact_id", "Contact ID", "string"),
+                    text("session_id", "Session ID", "string"), text("question_id", "Question ID", "string"), text("response", "Response", "any"),
+                    text("response_metadata", "Response Metadata", "object"),
+                ],
+                "questions": questions,
+            },
+        }],
+    })
+}
+
+fn question(item: &Item) -> Value {
+    let (kind, options) = match &item.kind {
+        ItemKind::Scale(scale) => ("numeric", json!({ "range": [scale.from, scale.to] })),
+        ItemKind::Choice(Choice { options, take, .. }) => {
+            let kind = if *take == Take::One { "select_one" } else { "select_many" };
+            (kind, json!({ "choices": options.iter().map(|option| option.code.as_str()).collect::<Vec<_>>() }))
+        }
+        ItemKind::Number(range) => match (range.min, range.max) {
+            (Some(min), Some(max)) => ("numeric", json!({ "range": [min, max] })),
+            _ => ("numeric", json!({})),
+        },
+        ItemKind::Date { .. } => ("date", json!({})),
+        ItemKind::Open { .. } => ("text", json!({})),
+        ItemKind::Info => ("message", json!({})),
+    };
+    json!({ "type": kind, "label": item.text.zh, "type_options": options })
+}
+
+/// A UUID of version 4's form that is the same for the same version of a dataset.
+fn uuid_of(name: &str) -> String {
+    let hash = sha256_hex(name.as_bytes());
+    // Version 4 and the variant of RFC 9562 in their places.
+    format!("{}-{}-4{}-a{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32])
+}
+
+impl Question {
+    /// The answer, and what is to be told about it; `None`: there is none.
+    fn response(&self, row: &StringRecord) -> Option<(Value, Value)> {
+        let cell = |at: usize| row.get(at).unwrap_or_default();
+        let first = cell(self.columns.first()?.0);
+        if first.is_empty() {
+            return None;
+        }
+        if first == NOT_APPLICABLE || first == DONT_KNOW {
+            return Some((Value::Null, json!({ "missing": if first == DONT_KNOW { "dont_know" } else { "not_applicable" } })));
+        }
+        if self.is_ranking {
+            let mut ranked: Vec<(u32, &str)> =
+                self.columns.iter().filter_map(|(at, code)| Some((cell(*at).parse().ok()?, code.as_deref()?))).collect();
+            ranked.sort_unstable();
+            return Some((ranked.into_iter().map(|(_, code)| code).collect(), json!({ "order": "ranked" })));
+        }
+        if self.columns.iter().any(|(_, code)| code.is_some()) {
+            let taken = self.columns.iter().filter(|(at, _)| cell(*at) == "1").filter_map(|(_, code)| code.as_deref());
+            return Some((taken.collect(), json!({})));
+        }
+        let number = || first.parse::<i64>().map(Value::from).or_else(|_| first.parse::<f64>().map(Value::from)).ok();
+        Some((if self.is_number { number()? } else { Value::from(first) }, json!({})))
+    }
+}
+
+impl Part for FlowResults {
+    fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()> {
+        if table != Table::Responses {
+            return Ok(());
+        }
+        let cell = |at: usize| row.get(at).unwrap_or_default();
+        let at = if cell(self.completed_at).is_empty() { cell(self.started_at) } else { cell(self.completed_at) };
+        for question in &self.questions {
+            let Some((response, metadata)) = question.response(row) else { continue };
+            self.out.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
+            self.rows += 1;
+            let row = json!([at, self.rows.to_string(), cell(0), cell(0), question.id, response, metadata]);
+            serde_json::to_writer(&mut self.out, &row)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.out.write_all(b"\n]\n")?;
+        self.out.finish().map(|_| ())
+    }
+}

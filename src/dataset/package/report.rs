@@ -1,0 +1,148 @@
+//! `fieldwork-report.html` and `questionnaire.*.html`: one page each that stands alone, reads in Chinese and English, and prints.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use askama::Template;
+
+use crate::dataset::about::{About, CellOf};
+use crate::dataset::paper::Paper;
+use crate::domain::disposition::Disposition;
+use crate::domain::language::Language;
+use crate::domain::questionnaire::Questionnaire;
+
+pub fn report(about: &About) -> io::Result<String> {
+    Report { about }.render().map_err(|e| io::Error::other(e.to_string()))
+}
+
+/// The questionnaire as asked.
+pub fn questionnaire(questionnaire: &Questionnaire, language: Language) -> io::Result<String> {
+    Paper::new(questionnaire, language).render().map_err(|e| io::Error::other(e.to_string()))
+}
+
+#[derive(Template)]
+#[template(path = "fieldwork-report.html")]
+struct Report<'a> {
+    about: &'a About,
+}
+
+/// A line of the outcome table.
+struct Outcome {
+    code: String,
+    zh: &'static str,
+    en: &'static str,
+    cases: u64,
+    share: f64,
+}
+
+/// The width and height of a chart, and the room left for its axes.
+const WIDTH: f64 = 680.0;
+const HEIGHT: f64 = 220.0;
+const LEFT: f64 = 42.0;
+const BELOW: f64 = 24.0;
+
+/// A bar of a chart.
+struct Bar {
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+}
+
+/// Completes by day.
+struct Curve {
+    /// The way of the cumulated completes, as SVG points.
+    points: String,
+    bars: Vec<Bar>,
+    target_y: f64,
+    top: u64,
+    first: String,
+    last: String,
+}
+
+impl Report<'_> {
+    fn completes(&self) -> u64 {
+        self.about.dispositions.get(Disposition::Complete.code()).copied().unwrap_or(0)
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        let all = self.about.cases.max(1) as f64;
+        let outcome = |(code, cases): (&String, &u64)| {
+            let (zh, en) = Disposition::from_code(code).map_or(("", ""), Disposition::words);
+            Outcome { code: code.clone(), zh, en, cases: *cases, share: *cases as f64 / all * 100.0 }
+        };
+        self.about.dispositions.iter().map(outcome).collect()
+    }
+
+    fn rates(&self) -> Vec<(&str, String)> {
+        let shown = |rate: &Option<f64>| rate.map_or("n/a".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
+        self.about.rates.iter().map(|(name, rate)| (name.as_str(), shown(rate))).collect()
+    }
+
+    /// A count of people, unless so few stand behind it that it could tell who they are.
+    fn counted(&self, count: &u64) -> String {
+        let smallest = u64::from(self.about.smallest_cell);
+        if (1..smallest).contains(count) { format!("< {smallest}") } else { count.to_string() }
+    }
+
+    fn cell(&self, cell: &CellOf) -> String {
+        self.counted(&u64::from(cell.completes))
+    }
+
+    /// How far a cell is filled, in hundredths; a cell that is too small to be told is drawn empty.
+    fn filled(&self, cell: &CellOf) -> f64 {
+        let is_told = cell.completes == 0 || cell.completes >= self.about.smallest_cell;
+        if is_told && cell.target > 0 { (f64::from(cell.completes) / f64::from(cell.target) * 100.0).min(100.0) } else { 0.0 }
+    }
+
+    fn pairs<'m>(&self, counts: &'m BTreeMap<String, u64>) -> Vec<(&'m str, String)> {
+        counts.iter().map(|(name, count)| (name.as_str(), self.counted(count))).collect()
+    }
+
+    fn attempts(&self) -> Vec<(i64, u64, u64)> {
+        self.about.attempts.iter().map(|(attempts, (cases, completes))| (*attempts, *cases, *completes)).collect()
+    }
+
+    /// `None`: nobody completed.
+    fn curve(&self) -> Option<Curve> {
+        let day = |text: &String| text.parse::<chrono::NaiveDate>().ok();
+        let all = self.about.completes_by_day.keys().chain(self.about.first_contacts_by_day.keys()).filter_map(day);
+        let (first, last) = all.fold(None, |span: Option<(chrono::NaiveDate, chrono::NaiveDate)>, day| {
+            Some(span.map_or((day, day), |(first, last)| (first.min(day), last.max(day))))
+        })?;
+        let days = (last - first).num_days() + 1;
+        let top = self.completes().max(u64::from(self.about.target)).max(1);
+        let (across, up) = ((WIDTH - LEFT) / days as f64, (HEIGHT - BELOW) / top as f64);
+        let (mut sum, mut points, mut bars) = (0, Vec::new(), Vec::new());
+        for (day, number) in first.iter_days().take(usize::try_from(days).unwrap_or(0)).zip(0..) {
+            let of_day = self.about.completes_by_day.get(&day.to_string()).copied().unwrap_or(0);
+            sum += of_day;
+            let x = LEFT + across * f64::from(number);
+            points.push(format!("{:.1},{:.1}", x + across / 2.0, HEIGHT - BELOW - sum as f64 * up));
+            if of_day > 0 {
+                let height = of_day as f64 * up;
+                bars.push(Bar { x, y: HEIGHT - BELOW - height, width: (across - 0.5).max(0.5), height });
+            }
+        }
+        let target_y = HEIGHT - BELOW - f64::from(self.about.target) * up;
+        Some(Curve { points: points.join(" "), bars, target_y, top, first: first.to_string(), last: last.to_string() })
+    }
+
+    fn deviation(what: &str) -> &'static str {
+        match what {
+            "held" => "暂停 on hold",
+            "released" => "恢复 taken up again",
+            "extended" => "延期 extended",
+            _ => "人工结束 closed by hand",
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self.about.reason.as_str() {
+            "late_answers" => "计入迟到的回答 with answers that came late",
+            "withdrawal" => "撤回同意后更正 corrected after a consent was taken back",
+            "interim" => "期中 interim",
+            _ => "调查结束 the field closed",
+        }
+    }
+}

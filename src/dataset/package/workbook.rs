@@ -1,0 +1,168 @@
+//! `dataset.xlsx` (Office Open XML): the responses as codes and once more as labels, the cases, the codebook.
+
+use std::io::{self, Write};
+
+use csv::StringRecord;
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook as Book, XlsxError};
+
+use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
+use super::{Given, Part};
+use crate::dataset::layout::{Field, FieldKind, Table, layout};
+use crate::domain::questionnaire::{Choice, ItemKind, Take};
+use crate::sink::NewFile;
+
+const SHEETS: [&str; 4] = ["codebook", "responses", "labels", "cases"];
+/// Their places.
+const CODEBOOK: usize = 0;
+const RESPONSES: usize = 1;
+const LABELS: usize = 2;
+const CASES: usize = 3;
+/// What a worksheet has room for, with its header (ECMA-376).
+const MOST_ROWS: u32 = 1_048_576;
+
+pub struct Workbook {
+    book: Book,
+    out: NewFile,
+    responses: Vec<Shown>,
+    cases: Vec<Shown>,
+    rows: [u32; 4],
+}
+
+/// How a column's cells are shown.
+struct Shown {
+    kind: FieldKind,
+    /// Codes with their labels.
+    labels: Vec<(String, String)>,
+}
+
+fn other(error: XlsxError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+fn shown(field: &Field<'_>) -> Shown {
+    let mut labels = Vec::new();
+    if let Some(column) = &field.column {
+        match &column.item.kind {
+            ItemKind::Choice(Choice { take: Take::Several { .. }, .. }) => {
+                labels.extend([("1", "是 yes"), ("0", "否 no")].map(|(code, label)| (code.to_owned(), label.to_owned())));
+            }
+            ItemKind::Choice(Choice { take: Take::One, options, .. }) => {
+                labels.extend(options.iter().map(|option| (option.code.clone(), format!("{} {}", option.text.zh, option.text.en))));
+            }
+            ItemKind::Scale(scale) => {
+                labels.push((scale.from.to_string(), format!("{} {} {}", scale.from, scale.low.zh, scale.low.en)));
+                labels.push((scale.to.to_string(), format!("{} {} {}", scale.to, scale.high.zh, scale.high.en)));
+            }
+            _ => {}
+        }
+        labels.push((NOT_APPLICABLE.to_owned(), "不适用 not applicable".to_owned()));
+        labels.push((DONT_KNOW.to_owned(), "不知道 don't know".to_owned()));
+    }
+    Shown { kind: field.kind, labels }
+}
+
+impl Workbook {
+    pub(super) fn begin(given: Given<'_>) -> io::Result<Workbook> {
+        let mut book = Book::new();
+        let frozen = chrono::DateTime::parse_from_rfc3339(&given.about.frozen_at).map_or(0, |at| at.timestamp());
+        let created = ExcelDateTime::from_timestamp(frozen).map_err(other)?;
+        let properties = DocProperties::new().set_title(&given.about.subject).set_author("fieldworkd").set_creation_datetime(&created);
+        book.set_properties(&properties);
+        for name in SHEETS {
+            book.add_worksheet_with_constant_memory().map_err(other)?.set_name(name).map_err(other)?;
+        }
+        let out = given.folder.file("dataset.xlsx")?;
+        let responses = layout(Table::Responses, given.questionnaire, &given.about.list_fields);
+        let cases = layout(Table::Cases, given.questionnaire, &given.about.list_fields);
+        let mut workbook =
+            Workbook { book, out, responses: responses.iter().map(shown).collect(), cases: cases.iter().map(shown).collect(), rows: [0; 4] };
+        workbook.codebook(given, &responses, &cases)?;
+        for (sheet, fields) in [(RESPONSES, &responses), (LABELS, &responses), (CASES, &cases)] {
+            workbook.header(sheet, fields.iter().map(|field| field.name.as_str()))?;
+        }
+        Ok(workbook)
+    }
+
+    fn header<'n>(&mut self, sheet: usize, names: impl Iterator<Item = &'n str>) -> io::Result<()> {
+        let bold = Format::new().set_bold();
+        let worksheet = self.book.worksheet_from_index(sheet).map_err(other)?;
+        worksheet.set_freeze_panes(1, 1).map_err(other)?;
+        for (name, column) in names.zip(0..) {
+            worksheet.write_with_format(0, column, name, &bold).map_err(other)?;
+        }
+        self.rows[sheet] = 1;
+        Ok(())
+    }
+
+    fn codebook(&mut self, given: Given<'_>, responses: &[Field<'_>], cases: &[Field<'_>]) -> io::Result<()> {
+        self.header(CODEBOOK, ["table", "variable", "type", "title", "description", "code", "label"].into_iter())?;
+        let fields = responses.iter().map(|field| (Table::Responses, field)).chain(cases.iter().map(|field| (Table::Cases, field)));
+        for (table, field) in fields {
+            let description = field.description.clone().unwrap_or_default();
+            let head = [table.name(), &field.name, field.kind.schema_type(), &field.title, &description];
+            self.write_texts(CODEBOOK, &head)?;
+            for (code, label) in shown(field).labels {
+                self.write_texts(CODEBOOK, &[table.name(), &field.name, "", "", "", &code, &label])?;
+            }
+        }
+        let title = format!("{} {}", given.questionnaire.title.zh, given.questionnaire.title.en);
+        self.write_texts(CODEBOOK, &["", "", "", &title])
+    }
+
+    fn write_texts(&mut self, sheet: usize, texts: &[&str]) -> io::Result<()> {
+        let row = self.rows[sheet];
+        let worksheet = self.book.worksheet_from_index(sheet).map_err(other)?;
+        for (text, column) in texts.iter().zip(0..) {
+            worksheet.write_string(row, column, *text).map_err(other)?;
+        }
+        self.rows[sheet] += 1;
+        Ok(())
+    }
+
+    /// Writes a row of cells; `labelled`: as labels, where a code has one.
+    fn write_row(&mut self, sheet: usize, row: &StringRecord, labelled: bool) -> io::Result<()> {
+        let number = self.rows[sheet];
+        if number >= MOST_ROWS {
+            return Ok(());
+        }
+        let columns = if sheet == CASES { &self.cases } else { &self.responses };
+        let worksheet = self.book.worksheet_from_index(sheet).map_err(other)?;
+        for ((cell, shown), column) in row.iter().zip(columns).zip(0..) {
+            if cell.is_empty() {
+                continue;
+            }
+            let label = if labelled { shown.labels.iter().find(|(code, _)| code == cell) } else { None };
+            match (label, shown.kind) {
+                (Some((_, label)), _) => worksheet.write_string(number, column, label),
+                (None, FieldKind::Integer | FieldKind::Number) => match cell.parse::<f64>() {
+                    Ok(value) => worksheet.write_number(number, column, value),
+                    Err(_) => worksheet.write_string(number, column, cell),
+                },
+                (None, FieldKind::Boolean) => worksheet.write_boolean(number, column, cell == "true"),
+                (None, _) => worksheet.write_string(number, column, cell),
+            }
+            .map_err(other)?;
+        }
+        self.rows[sheet] += 1;
+        Ok(())
+    }
+}
+
+impl Part for Workbook {
+    fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()> {
+        match table {
+            Table::Responses => {
+                self.write_row(RESPONSES, row, false)?;
+                self.write_row(LABELS, row, true)
+            }
+            Table::Cases => self.write_row(CASES, row, false),
+            Table::Paradata => Ok(()),
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        let content = self.book.save_to_buffer().map_err(other)?;
+        self.out.write_all(&content)?;
+        self.out.finish().map(|_| ())
+    }
+}

@@ -1,0 +1,66 @@
+//! Reading open answers before a version goes out: people on a short list know each other's words.
+
+use std::collections::BTreeSet;
+
+use super::DatasetError;
+use super::frozen::Frozen;
+use super::layout::{Table, layout};
+use crate::domain::questionnaire::ItemKind;
+use crate::installation::Installation;
+use crate::store::datasets::{self, Dataset};
+use crate::store::disclosures;
+
+/// An open answer that waits for its reader.
+pub struct OpenAnswer {
+    /// Counted from 1.
+    pub number: usize,
+    /// The case's pseudonym.
+    pub case: String,
+    pub variable: String,
+    pub text: String,
+}
+
+/// The version of an application that waits, with its open answers in their order.
+pub async fn to_review(installation: &Installation, code: &str, who: &str) -> Result<(Dataset, Vec<OpenAnswer>), DatasetError> {
+    let nothing = || DatasetError::NothingToReview(code.to_owned());
+    let dataset = {
+        let mut connection = installation.store.read().await?;
+        let all = datasets::all(&mut connection).await?;
+        all.into_iter().rev().find(|dataset| dataset.application_code == code && dataset.released_at.is_none()).ok_or_else(nothing)?
+    };
+    let frozen = Frozen::open(installation, &dataset).await?;
+    let fields = layout(Table::Responses, &frozen.questionnaire, &frozen.about.list_fields);
+    let is_open = |field: &super::layout::Field<'_>| field.column.as_ref().is_some_and(|column| matches!(column.item.kind, ItemKind::Open { .. }));
+    let mut answers = Vec::new();
+    for number in 0.. {
+        let Some(rows) = frozen.block(installation, Table::Responses, number).await? else { break };
+        for row in &rows {
+            for (cell, field) in row.iter().zip(&fields).filter(|(cell, field)| !cell.is_empty() && is_open(field)) {
+                let number = answers.len() + 1;
+                answers.push(OpenAnswer { number, case: row[0].to_owned(), variable: field.name.clone(), text: cell.to_owned() });
+            }
+        }
+    }
+    // Whoever looks at people's words is written down (invariant I7).
+    let mut tx = installation.store.write().await?;
+    disclosures::add(&mut tx, who, "dataset", dataset.id, installation.clock.now()).await?;
+    tx.commit().await?;
+    Ok((dataset, answers))
+}
+
+/// Lets the version that waits go out, without the answers of these numbers.
+pub async fn release(installation: &Installation, code: &str, strike: &BTreeSet<usize>, who: &str) -> Result<Dataset, DatasetError> {
+    let (dataset, answers) = to_review(installation, code, who).await?;
+    if let Some(unknown) = strike.iter().find(|number| **number == 0 || **number > answers.len()) {
+        return Err(DatasetError::NoSuchAnswer(*unknown));
+    }
+    let struck: BTreeSet<(&str, &str)> =
+        answers.iter().filter(|answer| strike.contains(&answer.number)).map(|answer| (answer.case.as_str(), answer.variable.as_str())).collect();
+    let struck = serde_json::to_string(&struck).map_err(|e| DatasetError::Format(code.to_owned(), e.to_string()))?;
+    let mut tx = installation.store.write().await?;
+    if !datasets::release(&mut tx, dataset.id, &struck, who, installation.clock.now()).await? {
+        return Err(DatasetError::NothingToReview(code.to_owned()));
+    }
+    tx.commit().await?;
+    Ok(dataset)
+}

@@ -1,0 +1,178 @@
+//! A folder that is written whole or not at all, and never changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::crypto::Sha256Stream;
+
+/// A file's size and hash, counted while it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    pub bytes: u64,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
+type Written = Arc<Mutex<BTreeMap<String, FileFacts>>>;
+
+/// A folder that is being written under a temporary name beside its own. What is dropped before [`NewFolder::commit`] leaves nothing behind.
+pub struct NewFolder {
+    target: PathBuf,
+    temporary: PathBuf,
+    written: Written,
+}
+
+impl NewFolder {
+    pub fn begin(target: &Path) -> io::Result<NewFolder> {
+        let parent = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent)?;
+        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let temporary = target.with_file_name(format!(".{name}.part"));
+        // What a crash left behind is no hindrance.
+        if temporary.exists() {
+            fs::remove_dir_all(&temporary)?;
+        }
+        fs::create_dir(&temporary)?;
+        Ok(NewFolder { target: target.to_owned(), temporary, written: Written::default() })
+    }
+
+    /// A file in it; it counts once it is finished.
+    pub fn file(&self, name: &str) -> io::Result<NewFile> {
+        let file = fs::File::create(self.temporary.join(name))?;
+        Ok(NewFile {
+            name: name.to_owned(),
+            out: BufWriter::with_capacity(256 * 1024, file),
+            hash: Sha256Stream::default(),
+            bytes: 0,
+            written: self.written.clone(),
+        })
+    }
+
+    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<FileFacts> {
+        let mut file = self.file(name)?;
+        file.write_all(content)?;
+        file.finish()
+    }
+
+    /// The files that are finished, by name.
+    pub fn written(&self) -> BTreeMap<String, FileFacts> {
+        lock(&self.written).clone()
+    }
+
+    /// Puts it in its place. A folder that stands there already stays as it is when it holds the same; else this fails, because what was handed over never
+    /// changes.
+    pub fn commit(self) -> io::Result<()> {
+        if self.target.exists() {
+            let explained = || io::Error::new(io::ErrorKind::AlreadyExists, "another dataset stands there already; move it away");
+            return if self.is_the_same()? { Ok(()) } else { Err(explained()) };
+        }
+        fs::File::open(&self.temporary)?.sync_all()?;
+        fs::rename(&self.temporary, &self.target)?;
+        fs::File::open(self.target.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    fn is_the_same(&self) -> io::Result<bool> {
+        let written = self.written();
+        if fs::read_dir(&self.target)?.count() != written.len() {
+            return Ok(false);
+        }
+        for (name, facts) in &written {
+            let mut hash = HashOnly::default();
+            match fs::File::open(self.target.join(name)) {
+                Ok(mut file) => io::copy(&mut file, &mut hash)?,
+                Err(_) => return Ok(false),
+            };
+            if hash.0.end() != facts.sha256 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        // Where it was committed there is none.
+        let _ = fs::remove_dir_all(&self.temporary);
+    }
+}
+
+/// A file of a [`NewFolder`]; hashed while it is written.
+pub struct NewFile {
+    name: String,
+    out: BufWriter<fs::File>,
+    hash: Sha256Stream,
+    bytes: u64,
+    written: Written,
+}
+
+impl NewFile {
+    /// Syncs it and counts it in.
+    pub fn finish(mut self) -> io::Result<FileFacts> {
+        self.out.flush()?;
+        self.out.get_ref().sync_all()?;
+        let facts = FileFacts { bytes: self.bytes, sha256: self.hash.end() };
+        lock(&self.written).insert(self.name, facts.clone());
+        Ok(facts)
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let taken = self.out.write(piece)?;
+        self.hash.add(&piece[..taken]);
+        self.bytes += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[derive(Default)]
+struct HashOnly(Sha256Stream);
+
+impl Write for HashOnly {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.0.add(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The map is whole at every moment.
+fn lock(written: &Written) -> MutexGuard<'_, BTreeMap<String, FileFacts>> {
+    written.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_written_whole_and_never_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("A1/v1");
+        let write = |text: &str| {
+            let new = NewFolder::begin(&folder)?;
+            let facts = new.write("a.csv", text.as_bytes())?;
+            assert_eq!(facts, FileFacts { bytes: 1, sha256: crate::crypto::sha256_hex(text.as_bytes()) });
+            new.commit()
+        };
+        // What a crash left behind is no hindrance.
+        fs::create_dir_all(dir.path().join("A1/.v1.part")).unwrap();
+        write("x").unwrap();
+        write("x").unwrap();
+        assert_eq!(write("y").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(folder.join("a.csv")).unwrap(), "x");
+        drop(NewFolder::begin(&folder).unwrap());
+        assert_eq!(fs::read_dir(dir.path().join("A1")).unwrap().count(), 1);
+    }
+}

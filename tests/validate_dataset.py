@@ -1,0 +1,148 @@
+"""Checks dataset folders with tools that this project did not write; says what is wrong and exits 1.
+
+    tests/validate_dataset.py FOLDER…
+
+frictionless: the Tabular Data Package. jsonschema: the manifest and the Flow Results package, against docs/schemas. pyarrow: the Parquet files, and that they
+say what the CSV files say. openpyxl: the workbook. xmllint: Triple-S and the reports. openssl: the manifest's signature. sha256sum: the sums.
+"""
+
+import base64
+import csv
+import datetime
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import frictionless
+import jsonschema
+import openpyxl
+import pyarrow.parquet
+
+SCHEMAS = pathlib.Path(__file__).parent.parent / "docs" / "schemas"
+MISSING = {"", "NA", "DK"}
+
+
+def fail(folder, what):
+    print(f"{folder}: {what}", file=sys.stderr)
+    sys.exit(1)
+
+
+def run(folder, *command, cwd=None):
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    if done.returncode != 0:
+        fail(folder, f"{command[0]}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def schema(name, value):
+    jsonschema.Draft202012Validator(json.loads((SCHEMAS / name).read_text())).validate(value)
+
+
+def rows_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def is_same(told, cell):
+    """A value of a Parquet file, and the cell of the CSV file."""
+    if cell in MISSING:
+        return told is None
+    if isinstance(told, bool):
+        return told == (cell == "true")
+    if isinstance(told, (int, float)):
+        return float(told) == float(cell)
+    if isinstance(told, datetime.datetime):
+        return told == datetime.datetime.fromisoformat(cell)
+    if isinstance(told, datetime.date):
+        return told == datetime.date.fromisoformat(cell)
+    return told == cell
+
+
+def header_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return next(csv.reader(file))
+
+
+def check(folder):
+    load = lambda name: json.loads((folder / name).read_text())
+    report = frictionless.validate(str(folder / "datapackage.json"))
+    if not report.valid:
+        fail(folder, report.flatten(["title", "rowNumber", "fieldName", "message"]))
+    responses, cases = rows_of(folder / "responses.csv"), rows_of(folder / "cases.csv")
+
+    manifest = load("manifest.json")
+    schema("manifest.schema.json", manifest)
+    if (manifest["responses"], manifest["cases"]) != (len(responses), len(cases)):
+        fail(folder, "the manifest counts other rows than there are")
+    with tempfile.TemporaryDirectory() as scratch:
+        key, signature = pathlib.Path(scratch, "key.pem"), pathlib.Path(scratch, "signature")
+        key.write_text(manifest["signed_with"])
+        signature.write_bytes(base64.b64decode((folder / "manifest.json.sig").read_text()))
+        run(folder, "openssl", "pkeyutl", "-verify", "-pubin", "-inkey", str(key), "-rawin", "-in", str(folder / "manifest.json"), "-sigfile", str(signature))
+    run(folder, "sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS", cwd=folder)
+
+    package, data = load("flow-results.json"), load("flow-results-data.json")
+    schema("flow-results-package.schema.json", package)
+    schema("flow-results-data.schema.json", data)
+    questions = package["resources"][0]["schema"]["questions"]
+    for row in data:
+        question, answer = questions[row[4]], row[5]
+        options = question["type_options"]
+        if answer is None:
+            good = "missing" in row[6]
+        elif question["type"] == "select_one":
+            good = answer in options["choices"]
+        elif question["type"] == "select_many":
+            good = set(answer) <= set(options["choices"])
+        elif question["type"] == "numeric":
+            good = "range" not in options or options["range"][0] <= answer <= options["range"][1]
+        else:
+            good = isinstance(answer, str)
+        if not good:
+            fail(folder, f"flow results: {row}")
+    if {row[2] for row in data} - {row["case"] for row in responses}:
+        fail(folder, "flow results tell of a case that responses.csv does not have")
+
+    for name, rows in [("responses", responses), ("cases", cases)]:
+        table = pyarrow.parquet.read_table(folder / f"{name}.parquet")
+        codebook = json.loads(table.schema.metadata[b"codebook"])
+        if name == "responses" and not codebook["variables"]:
+            fail(folder, "the Parquet file's codebook is empty")
+        if table.num_rows != len(rows):
+            fail(folder, f"{name}.parquet has {table.num_rows} rows, not {len(rows)}")
+        for column in rows[0] if rows else []:
+            for told, cell in zip(table.column(column).to_pylist(), (row[column] for row in rows)):
+                if not is_same(told, cell):
+                    fail(folder, f"{name}.parquet, {column}: {told!r} is not {cell!r}")
+
+    book = openpyxl.load_workbook(folder / "dataset.xlsx", read_only=True)
+    if book.sheetnames != ["codebook", "responses", "labels", "cases"]:
+        fail(folder, f"dataset.xlsx has the sheets {book.sheetnames}")
+    for name, rows in [("responses", responses), ("labels", responses), ("cases", cases)]:
+        sheet = list(book[name].iter_rows(values_only=True))
+        header = header_of(folder / ("cases.csv" if name == "cases" else "responses.csv"))
+        if len(sheet) != len(rows) + 1 or list(sheet[0]) != header:
+            fail(folder, f"dataset.xlsx, {name}: {len(sheet)} rows, header {sheet[0]}")
+        if [row[0] for row in sheet[1:]] != [row["case"] for row in rows]:
+            fail(folder, f"dataset.xlsx, {name}: other cases than in the CSV")
+
+    run(folder, "xmllint", "--noout", "--nonet", str(folder / "triple-s.xml"))
+    names = run(folder, "xmllint", "--xpath", "/sss[@version='2.0']/survey/record[@format='csv'][@skip='1']/variable/name/text()", str(folder / "triple-s.xml")).split("\n")
+    table = rows_of(folder / "triple-s.csv")
+    header = header_of(folder / "triple-s.csv")
+    if [name for name in names if name] != header or len(table) != len(responses):
+        fail(folder, f"triple-s.csv does not fit its description: {header}")
+    for page in ["fieldwork-report.html", "questionnaire.zh.html", "questionnaire.en.html"]:
+        text = (folder / page).read_text()
+        if "http://" in text.replace("http://www.w3.org", "") or "https://" in text or "<script" in text:
+            fail(folder, f"{page} does not stand alone")
+        for chart in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+            subprocess.run(["xmllint", "--noout", "-"], input=chart, text=True, check=True)
+    print(f"{folder}: valid, {len(responses)} responses of {len(cases)} cases")
+
+
+for argument in sys.argv[1:]:
+    check(pathlib.Path(argument))
