@@ -83,19 +83,17 @@ async fn freeze(installation: &Installation, rows: u64) -> datasets::Dataset {
     let application = applications::find(&mut tx, "A1").await.unwrap().unwrap();
     let (id, _) = datasets::begin(&mut tx, application.id, DatasetKind::Final, FreezeReason::Closed, 0, Timestamp(0)).await.unwrap();
     let mut rng = fastrand::Rng::with_seed(1);
-    let mut number = 0;
-    for first in (0..rows).step_by(BLOCK) {
+    for (first, number) in (0..rows).step_by(BLOCK).zip(0..) {
         let mut block = csv::Writer::from_writer(Vec::new());
         for at in first..rows.min(first + BLOCK as u64) {
             block.write_record(&row(at, &mut rng)).unwrap();
         }
         datasets::add_block(&mut tx, id, "responses", number, block.into_inner().unwrap(), None).await.unwrap();
-        number += 1;
     }
     let about = About { questionnaire_id: questionnaire.unwrap(), ..About::default() };
     datasets::finish(&mut tx, id, &serde_json::to_string(&about).unwrap(), Some(Timestamp(0))).await.unwrap();
     tx.commit().await.unwrap();
-    datasets::all(&mut *installation.store.read().await.unwrap()).await.unwrap().remove(0)
+    datasets::all(&mut installation.store.read().await.unwrap()).await.unwrap().remove(0)
 }
 
 async fn ours(url: &str, rows: u64) -> f64 {

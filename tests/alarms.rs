@@ -136,7 +136,7 @@ async fn many_in_danger_are_told_together_again_and_worse_until_acknowledged() {
         assert_eq!(named(&got[0]).len(), APPLICATIONS, "{}: {got:#?}", app.engine);
         assert_eq!(got[0]["body"]["data"]["alarms"][0]["level"], "danger");
         assert_eq!(rung(&app), got.len(), "the duty officer's telephone, once for all of them each time");
-        let latest = notices::latest(&mut *app.installation.store.read().await.unwrap(), 3).await.unwrap();
+        let latest = notices::latest(&mut app.installation.store.read().await.unwrap(), 3).await.unwrap();
         let text = latest.into_iter().find(|notice| notice.channel == Channel::Sms).unwrap().body;
         assert!(text.starts_with("【质协】") && text.contains(&format!("等{APPLICATIONS}项")), "{text}");
         (mails, posts) = (mails + got.len(), posts + got.len());
@@ -194,7 +194,7 @@ async fn what_does_not_arrive_is_tried_again_and_given_up_after_days() {
         assert_eq!(ids.len(), 1, "the same id on every try: {ids:?}");
         let days = app.clock.now().since(began).as_secs_f64() / 86_400.0;
         assert!(tries == 12 && (2.0..4.0).contains(&days), "{tries} tries in {days} days");
-        let latest = notices::latest(&mut *app.installation.store.read().await.unwrap(), 2).await.unwrap();
+        let latest = notices::latest(&mut app.installation.store.read().await.unwrap(), 2).await.unwrap();
         let webhook = latest.iter().find(|notice| notice.channel == Channel::Webhook).unwrap();
         assert_eq!((webhook.sent_at, webhook.next_at, webhook.tries), (None, None, 12));
         assert_eq!(webhook.problem.as_deref(), Some("the endpoint answered 503"));

@@ -109,12 +109,12 @@ async fn the_same_frozen_data_gives_the_same_bytes_after_a_crash_between_writing
 }
 
 async fn application(app: &TestApp) -> applications::Application {
-    applications::find(&mut *app.installation.store.read().await.unwrap(), "A1").await.unwrap().unwrap()
+    applications::find(&mut app.installation.store.read().await.unwrap(), "A1").await.unwrap().unwrap()
 }
 
 async fn versions(app: &TestApp) -> Vec<datasets::Dataset> {
     let id = application(app).await.id;
-    datasets::final_versions(&mut *app.installation.store.read().await.unwrap(), id).await.unwrap()
+    datasets::final_versions(&mut app.installation.store.read().await.unwrap(), id).await.unwrap()
 }
 
 fn told(folder: &Path, file: &str) -> String {

@@ -50,6 +50,10 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         "deadline_changes",
         "forecasts",
         "forecasts_held",
+        "alarms",
+        "notices",
+        "dataset_files",
+        "corrected_versions",
     ] {
         assert!(number(something) > 0, "{something}");
     }

@@ -50,7 +50,7 @@ mod truth {
         let later = -0.4 + 0.2 * normal(rng);
         let leaves = 0.03 + 0.04 * rng.f64();
         let life = |person: usize| {
-            let group = usize::from(person % 3 == 0);
+            let group = usize::from(person.is_multiple_of(3));
             let first = 10.0 * rng.f64();
             let planned: Vec<f64> = (0..STEPS).map(|step| first + step as f64 * STEP).collect();
             let (mut contacts, mut end) = (Vec::new(), None);
@@ -106,7 +106,7 @@ fn outlook(lives: &[truth::Life], now: f64) -> Outlook {
             group: life.group,
             cells: 1,
             is_decided: true,
-            since: (0..truth::STEPS).filter(sent).next_back().map(|step| (step, at(life.planned[step]))),
+            since: (0..truth::STEPS).rfind(sent).map(|step| (step, at(life.planned[step]))),
             to_come: (0..truth::STEPS).filter(|step| !sent(step)).map(|step| (step, at(life.planned[step]))).collect(),
         }
     };

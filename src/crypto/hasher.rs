@@ -104,6 +104,10 @@ pub fn sha256_hex(content: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(content))
 }
 
+pub fn sha256(content: &[u8]) -> [u8; 32] {
+    Sha256::digest(content).into()
+}
+
 /// SHA-256 of what comes in pieces.
 #[derive(Default)]
 pub struct Sha256Stream(Sha256);

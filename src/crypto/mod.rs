@@ -10,7 +10,7 @@ mod sealer;
 mod signer;
 
 pub use hasher::Hasher;
-pub use hasher::{Sha256Stream, invitation_of_reference, sha256_hex};
+pub use hasher::{Sha256Stream, invitation_of_reference, sha256, sha256_hex};
 pub use keyring::{KeyRing, KeyRingError};
 pub use sealer::{SealError, Sealer};
 pub use signer::{PublicKey, Signer};

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 pub struct Signer(SigningKey);
 
 impl Signer {
-    pub(super) fn of_seed(seed: &[u8; 32]) -> Signer {
+    /// The key that 32 random bytes give (RFC 8032, section 5.1.5).
+    pub fn of_seed(seed: &[u8; 32]) -> Signer {
         Signer(SigningKey::from_bytes(seed))
     }
 
@@ -17,7 +18,8 @@ impl Signer {
         SigningKey::from_pkcs8_pem(pem).ok().map(Signer)
     }
 
-    pub(super) fn to_pem(&self) -> Option<String> {
+    /// As PKCS #8: a secret.
+    pub fn to_pem(&self) -> Option<String> {
         self.0.to_pkcs8_pem(LineEnding::LF).ok().map(|pem| pem.to_string())
     }
 

@@ -12,7 +12,8 @@ use super::world::{RATE, World};
 use crate::deadline::forecast::ForecastOf;
 use crate::domain::time::Timestamp;
 use crate::gateway::simulator::Record;
-use crate::store::{application_events, applications, consents, forecasts, messages, paradata, rates, replies, responses};
+use crate::store::datasets::{self, FreezeReason};
+use crate::store::{alarms, application_events, applications, cases, consents, forecasts, messages, paradata, rates, replies, responses};
 use crate::{campaign, dataset};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
@@ -69,6 +70,14 @@ pub struct Report {
     /// Forecasts that are kept, and those of them whose band (eight cases of ten) held the completes that the field ended with.
     pub forecasts: u64,
     pub forecasts_held: u64,
+    /// Alarms that were raised, and messages to the duty officer's telephone.
+    pub alarms: u64,
+    pub notices: u64,
+    /// Files in a dataset, and the id of the key that all are signed with.
+    pub dataset_files: u64,
+    pub signed_with: String,
+    /// Datasets that were frozen once more because a consent was taken back afterwards.
+    pub corrected_versions: u64,
 }
 
 #[derive(Serialize)]
@@ -93,6 +102,10 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
     let (mut quota_filled, mut replicates, mut replicates_released, mut cells) = (0, 0, 0, BTreeMap::new());
     let mut forecasts = (0, 0);
+    let key = world.installation.keys.signer()?.public();
+    let (mut dataset_files, mut signed_with) = (0, String::new());
+    let mut corrected = datasets::all(&mut *world.installation.store.read().await?).await?;
+    corrected.retain(|dataset| dataset.reason == FreezeReason::Withdrawal);
     let mut outcome_rates = BTreeMap::new();
     for code in World::campaign_codes() {
         let all = campaign::rates(&world.installation, code, campaign::By::Application).await?.swap_remove(0);
@@ -112,7 +125,8 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
             let told = forecasts_of(world, &application.code, application.completed).await?;
             forecasts = (forecasts.0 + told.0, forecasts.1 + told.1);
             if let Some(folder) = &application.dataset {
-                dataset::verify(Path::new(folder), None)?;
+                let checked = dataset::verify(Path::new(folder), Some(&key))?;
+                (dataset_files, signed_with) = (checked.files as u64, checked.signed_with);
                 verified += 1;
             }
             applications.push(ApplicationReport {
@@ -133,7 +147,9 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
     }
     let around = around_the_message(world, &record).await?;
     let zone = world.plan.time_zone.into();
-    let outside = record.submits.iter().filter(|(at, _)| !world.plan.hours.is_open(*at, &zone)).count();
+    // The duty officer is told at any hour.
+    let to_people = record.submits.iter().filter(|(_, reference)| !reference.starts_with("notice"));
+    let outside = to_people.filter(|(at, _)| !world.plan.hours.is_open(*at, &zone)).count();
     Ok(Report {
         applications,
         duplicate_submits: record.duplicates(),
@@ -168,6 +184,11 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
         cells,
         forecasts: forecasts.0,
         forecasts_held: forecasts.1,
+        alarms: alarms::list(&mut *world.installation.store.read().await?, true).await?.len() as u64,
+        notices: record.submits.iter().filter(|(_, reference)| reference.starts_with("notice")).count() as u64,
+        dataset_files,
+        signed_with,
+        corrected_versions: corrected.len() as u64,
         deadline_changes: application_events::moved(&mut *world.installation.store.read().await?).await?,
     })
 }
@@ -176,6 +197,8 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
 async fn forecasts_of(world: &World, code: &str, completed: u64) -> Result<(u64, u64)> {
     let mut connection = world.installation.store.read().await?;
     let Some(application) = applications::find(&mut connection, code).await? else { return Ok((0, 0)) };
+    // What was taken back after the field had closed was a complete when it closed.
+    let completed = completed + cases::withdrawn(&mut connection, application.id).await?;
     let (mut all, mut held) = (0, 0);
     for kept in forecasts::of_application(&mut connection, application.id).await? {
         let told: ForecastOf = serde_json::from_str(&kept.document)?;

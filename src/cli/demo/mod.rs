@@ -4,6 +4,7 @@
 //! are played as fast as the machine goes. What the table says of the invariants is counted from what the simulator saw and from the cases
 //! themselves, not from what the daemon says about itself.
 
+mod afterwards;
 mod interview;
 mod judge;
 mod play;
@@ -62,6 +63,7 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     })
     .await?;
     bar.finish_and_clear();
+    afterwards::one_withdraws(&world).await?;
     let report = judge::judge(&world, arguments.seed, &played, began).await?;
     if arguments.json {
         output::json(&report)?;
@@ -142,6 +144,14 @@ fn show(report: &Report) {
     println!(
         "Forecasts: {} were made on the way; in {} the band of eight cases in ten held what the field ended with",
         report.forecasts, report.forecasts_held
+    );
+    println!(
+        "Alarms: {} quotas were in danger; the duty officer's telephone rang {} times, with all of them together each time",
+        report.alarms, report.notices
+    );
+    println!(
+        "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, manifest), signed with the key {}; {} corrected after a consent was taken back",
+        report.dataset_files, report.signed_with, report.corrected_versions
     );
     println!("{:.1} s", report.wall_seconds);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::world::World;
-use crate::deadline::forecast;
+use crate::deadline::{alarms, forecast};
 use crate::dispatch::Dispatcher;
 use crate::domain::time::Timestamp;
 use crate::store::campaigns;
@@ -38,11 +38,13 @@ pub async fn play(world: &World, progress: &mut dyn FnMut(u64, u64)) -> Result<P
             deadline::tick(&world.installation).await?;
         }
         forecast::tick(&world.installation).await?;
+        alarms::tick(&world.installation).await?;
         if campaigns::live(&mut *world.installation.store.read().await?).await?.is_empty() {
             break;
         }
-        let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), closing, forecast::next_due(&world.installation).await?];
-        let Some(next) = next.into_iter().flatten().min() else { bail!("nothing is planned, and the field is still open") };
+        let watched = [forecast::next_due(&world.installation).await?, alarms::next_due(&world.installation).await?];
+        let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), closing];
+        let Some(next) = watched.into_iter().chain(next).flatten().min() else { bail!("nothing is planned, and the field is still open") };
         world.clock.advance_to(next.max(world.now() + Duration::from_millis(1)));
         if world.now().since(world.began_at) > AT_MOST {
             bail!("the field should be over by now");

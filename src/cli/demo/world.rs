@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::campaign::{self, LaunchRequest};
 use crate::clock::{Clock, VirtualClock};
 use crate::config::Config;
-use crate::crypto::sha256_hex;
+use crate::crypto::{Signer, sha256, sha256_hex};
 use crate::deadline::changes::{self, By};
 use crate::domain::contact_plan::{ContactPlan, PlanFile};
 use crate::domain::time::Timestamp;
@@ -153,6 +153,10 @@ fn prepare(folder: &Path, seed: u64) -> Result<()> {
     std::fs::write(folder.join(MARK), "made by fieldworkd demo\n")?;
     // The key comes from the seed, so that the same seed gives the same datasets. Only made-up people are sealed with it.
     std::fs::write(folder.join("keyring/installation.key"), sha256_hex(format!("demo {seed}").as_bytes()))?;
+    std::fs::write(
+        folder.join("keyring/signing.pem"),
+        Signer::of_seed(&sha256(format!("demo signs {seed}").as_bytes())).to_pem().unwrap_or_default(),
+    )?;
     Ok(())
 }
 
@@ -167,6 +171,11 @@ fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Co
         ("DATASET__FOLDER", path("datasets")),
         // Every hour of three months would be the demo's longest part.
         ("FORECAST__EVERY", "4d".to_owned()),
+        // The duty officer's telephone; a made-up number that stands on no list.
+        ("NOTIFY__SMS__GATEWAY", GATEWAY.to_owned()),
+        ("NOTIFY__SMS__SIGNATURE", "质协".to_owned()),
+        ("NOTIFY__SMS__TO", "+8613900009999".to_owned()),
+        ("ALARM__DANGER__REPEAT_EVERY", "7d".to_owned()),
         ("GATEWAY__SIMULATOR__RATE_PER_SECOND", RATE.to_string()),
         // The first gateway is down: its circuit opens, and the second one takes over.
         ("GATEWAY__FIRST__FILE", "gateways/kannel.toml".to_owned()),

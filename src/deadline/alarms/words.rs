@@ -80,7 +80,10 @@ pub fn sms(told: &[&Told], signature: &str) -> String {
     if told.len() > MOST_IN_AN_SMS {
         parts.push(format!("等{}项", told.len()));
     }
-    sms_of(&format!("配额告急：{}。请查看fieldworkd并确认", parts.join("，")), signature)
+    // The same words twice would look like a message that was sent twice.
+    let again = told.iter().map(|told| told.alarm.times_told).max().filter(|times| *times > 0);
+    let again = again.map(|times| format!("（第{}次）", times + 1)).unwrap_or_default();
+    sms_of(&format!("配额告急{again}：{}。请查看fieldworkd并确认", parts.join("，")), signature)
 }
 
 pub fn sms_of(text: &str, signature: &str) -> String {
