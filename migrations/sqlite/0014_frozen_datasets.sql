@@ -1,4 +1,5 @@
--- What a version of a dataset holds is copied out of the running field when it is frozen, and never changes after that: the triggers below refuse it.
+-- What a version of a dataset holds is copied out of the running field when it is frozen, and never changes after that: triggers (0016)
+-- refuse it.
 -- `about` (JSON: counts, rates, deviations) is set last; from then on the version is whole.
 CREATE TABLE frozen_dataset (
     id              INTEGER PRIMARY KEY,
@@ -32,24 +33,7 @@ CREATE TABLE frozen_block (
     cells       BLOB NOT NULL,
     sealed      BLOB,
     PRIMARY KEY (dataset_id, part, number)
-) WITHOUT ROWID;
-
-CREATE TRIGGER frozen_block_is_not_updated BEFORE UPDATE ON frozen_block
-BEGIN SELECT RAISE(ABORT, 'frozen data never changes'); END;
-CREATE TRIGGER frozen_block_is_not_deleted BEFORE DELETE ON frozen_block
-BEGIN SELECT RAISE(ABORT, 'frozen data never changes'); END;
-CREATE TRIGGER frozen_block_is_not_added_to BEFORE INSERT ON frozen_block
-WHEN (SELECT about FROM dataset WHERE id = NEW.dataset_id) IS NOT NULL
-BEGIN SELECT RAISE(ABORT, 'frozen data never changes'); END;
-CREATE TRIGGER frozen_dataset_is_not_deleted BEFORE DELETE ON dataset
-BEGIN SELECT RAISE(ABORT, 'frozen data never changes'); END;
-CREATE TRIGGER frozen_dataset_is_not_updated BEFORE UPDATE ON dataset
-WHEN OLD.about IS NOT NULL AND (
-    NEW.id IS NOT OLD.id OR NEW.application_id IS NOT OLD.application_id OR NEW.kind IS NOT OLD.kind OR NEW.version IS NOT OLD.version
-    OR NEW.frozen_at IS NOT OLD.frozen_at OR NEW.reason IS NOT OLD.reason OR NEW.withdrawn IS NOT OLD.withdrawn OR NEW.about IS NOT OLD.about
-    OR (OLD.released_at IS NOT NULL AND (NEW.released_at IS NOT OLD.released_at OR NEW.struck IS NOT OLD.struck))
-    OR (OLD.sha256 IS NOT NULL AND NEW.sha256 IS NOT OLD.sha256))
-BEGIN SELECT RAISE(ABORT, 'frozen data never changes'); END;
+);
 
 -- When a person took back the consent to answers that were counted; they are gone.
 ALTER TABLE survey_case ADD COLUMN withdrawn_at BIGINT;

@@ -1,4 +1,4 @@
-//! `dataset list|freeze|review|release|verify` and `signing-key show|rotate`.
+//! `dataset list|freeze|review|release|deliver|ack|deliveries|verify` and `signing-key show|rotate`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::output;
 use crate::crypto::PublicKey;
-use crate::dataset;
+use crate::dataset::{self, delivery};
 use crate::deadline;
 use crate::installation::Installation;
 use crate::store::datasets;
+use crate::store::deliveries::{self, Verdict};
 
 #[derive(Subcommand)]
 pub enum DatasetCommand {
@@ -43,6 +44,35 @@ pub enum DatasetCommand {
         /// The numbers of open answers to leave out, as «dataset review» shows them
         #[arg(long, value_name = "N", value_delimiter = ',')]
         strike: Vec<usize>,
+    },
+    /// Hand a version over once more, by every way that is set up
+    Deliver {
+        #[arg(value_name = "APPLICATION")]
+        code: String,
+        /// As its folder is named: v2, interim-3; the last final one where nothing is said
+        #[arg(long, value_name = "NAME")]
+        version: Option<String>,
+    },
+    /// Say for the scoring step that it has taken a version, or why not
+    Ack {
+        #[arg(value_name = "APPLICATION")]
+        code: String,
+        #[arg(long, value_name = "NAME")]
+        version: Option<String>,
+        /// The hash of the SHA256SUMS that was received, as «dataset verify» tells it
+        #[arg(long, value_name = "HASH")]
+        sha256: String,
+        /// It is rejected, for this reason
+        #[arg(long, value_name = "REASON")]
+        reject: Option<String>,
+    },
+    /// What went where, what waits, and what was given up
+    Deliveries {
+        /// Only what was given up
+        #[arg(long)]
+        dead: bool,
+        #[arg(long)]
+        json: bool,
     },
     /// Re-check every byte, every row and the signature of a dataset folder
     Verify {
@@ -93,6 +123,22 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
             dataset::write_pending(installation).await?;
             Ok(())
         }
+        DatasetCommand::Deliver { code, version } => {
+            let dataset = find(installation, &code, version.as_deref()).await?;
+            delivery::deliver_again(installation, &dataset).await?;
+            let arrived = delivery::deliver_due(installation).await?;
+            println!("{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the others", dataset.version_name());
+            Ok(())
+        }
+        DatasetCommand::Ack { code, version, sha256, reject } => {
+            let dataset = find(installation, &code, version.as_deref()).await?;
+            let verdict =
+                Verdict { is_accepted: reject.is_none(), reason: reject.unwrap_or_default(), who: output::user(), at: installation.clock.now() };
+            delivery::judge(installation, &dataset, &sha256, &verdict).await?;
+            println!("{code} {} is {}", dataset.version_name(), if verdict.is_accepted { "accepted" } else { "rejected" });
+            Ok(())
+        }
+        DatasetCommand::Deliveries { dead, json } => list_deliveries(installation, dead, json).await,
         DatasetCommand::Review { code, json } => review(installation, &code, json).await,
         DatasetCommand::Release { code, strike } => {
             let strike: BTreeSet<usize> = strike.into_iter().collect();
@@ -128,19 +174,59 @@ async fn review(installation: &Installation, code: &str, as_json: bool) -> Resul
     Ok(())
 }
 
-async fn list(installation: &Installation, as_json: bool) -> Result<()> {
+async fn find(installation: &Installation, code: &str, version: Option<&str>) -> Result<datasets::Dataset> {
     let all = datasets::all(&mut *installation.store.read().await?).await?;
+    let is_it = |dataset: &&datasets::Dataset| match version {
+        Some(version) => dataset.version_name() == version,
+        None => dataset.kind == datasets::DatasetKind::Final,
+    };
+    let found = all.iter().filter(|dataset| dataset.application_code == code).rfind(is_it).cloned();
+    found.with_context(|| format!("{code} has no version {}; «dataset list» tells which there are", version.unwrap_or("that is final")))
+}
+
+async fn list_deliveries(installation: &Installation, dead: bool, as_json: bool) -> Result<()> {
+    let mut all = deliveries::all(&mut *installation.store.read().await?).await?;
+    all.retain(|d| !dead || (d.next_at.is_none() && d.arrived_at.is_none()));
+    let shown = |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
+    if as_json {
+        let rows = all.iter().map(|d| {
+            json!({ "application": d.application_code, "kind": d.kind, "version": d.version, "way": d.way.as_str(), "tries": d.tries,
+                    "arrived_at": shown(d.arrived_at), "next_at": shown(d.next_at), "problem": d.problem })
+        });
+        return output::json(&rows.collect::<Vec<_>>());
+    }
+    let cells = |d: &deliveries::Delivery| {
+        let state = match (d.arrived_at, d.next_at) {
+            (Some(at), _) => format!("arrived {}", at.rfc3339(chrono_tz::UTC)),
+            (None, Some(at)) => format!("again {}", at.rfc3339(chrono_tz::UTC)),
+            (None, None) => "given up".to_owned(),
+        };
+        let version = format!("{} {}", d.kind, d.version);
+        vec![d.application_code.clone(), version, d.way.as_str().into(), d.tries.to_string(), state, d.problem.clone().unwrap_or_default()]
+    };
+    output::table(&["application", "version", "way", "tries", "state", "problem"], &all.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn list(installation: &Installation, as_json: bool) -> Result<()> {
+    let mut connection = installation.store.read().await?;
+    let mut all = Vec::new();
+    for dataset in datasets::all(&mut connection).await? {
+        let verdict = deliveries::verdict(&mut connection, dataset.id).await?;
+        all.push((dataset, verdict));
+    }
     if as_json {
         let shown: Vec<_> = all
             .iter()
-            .map(|d| {
-                json!({ "application": d.application_code, "kind": d.kind.as_str(), "version": d.version, "reason": d.reason.as_str(),
+            .map(|(d, verdict)| {
+                let verdict = verdict.as_ref().map(|v| json!({ "accepted": v.is_accepted, "reason": v.reason, "who": v.who, "at": v.at.rfc3339(chrono_tz::UTC) }));
+                json!({ "verdict": verdict, "application": d.application_code, "kind": d.kind.as_str(), "version": d.version, "reason": d.reason.as_str(),
                         "frozen_at": d.frozen_at.rfc3339(chrono_tz::UTC), "waits_for_review": d.released_at.is_none(), "folder": d.folder, "sha256": d.sha256 })
             })
             .collect();
         return output::json(&shown);
     }
-    let cells = |d: &datasets::Dataset| {
+    let cells = |(d, verdict): &(datasets::Dataset, Option<Verdict>)| {
         let waits = if d.released_at.is_none() { "(waits for review)" } else { "(to be written)" };
         let folder = d.folder.clone().unwrap_or_else(|| waits.into());
         vec![
@@ -149,8 +235,9 @@ async fn list(installation: &Installation, as_json: bool) -> Result<()> {
             d.reason.as_str().to_owned(),
             folder,
             d.sha256.clone().unwrap_or_default(),
+            verdict.as_ref().map(|v| if v.is_accepted { "accepted".into() } else { format!("rejected: {}", v.reason) }).unwrap_or_default(),
         ]
     };
-    output::table(&["application", "version", "reason", "folder", "sha256"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::table(&["application", "version", "reason", "folder", "sha256", "verdict"], &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }

@@ -166,6 +166,9 @@ async fn watch_deadlines(installation: Arc<Installation>, mut stopped: watch::Re
         if let Err(error) = dataset::write_pending(&installation).await {
             tracing::error!(%error, "a dataset could not be written; it is tried again");
         }
+        if let Err(error) = dataset::delivery::deliver_due(&installation).await {
+            tracing::error!(%error, "datasets could not be handed over; they are tried again");
+        }
         if !rest(&mut stopped, WATCH_EVERY).await {
             break;
         }

@@ -3,6 +3,7 @@
 //! In goes a file (or the built-in one) and the environment, out comes a [`Config`] or the list of all its mistakes. Secrets are never in the
 //! file: they come from files it names, or from the environment.
 
+mod delivery;
 mod gateways;
 mod notify;
 mod reader;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::{Table, Value};
 
+pub use delivery::DeliveryConfig;
 use gateways::{read_gateway, read_networks};
 pub use notify::{AlarmLevel, Channel, EmailConfig, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;
@@ -56,6 +58,7 @@ pub struct Config {
     /// The levels of alarms, the worst first.
     pub alarms: Vec<AlarmLevel>,
     pub notify: NotifyConfig,
+    pub delivery: DeliveryConfig,
     pub caps: ContactCaps,
     pub opt_out_for_all: bool,
     pub default_region: String,
@@ -209,11 +212,18 @@ impl Config {
 /// A secret that stands in the file itself would end up in backups and in somebody's repository.
 fn secrets_in(table: &Table) -> Vec<String> {
     let mut problems = Vec::new();
-    for (section, key) in [("webhook", "secret"), ("email", "password"), ("sms", "to")] {
-        let stands = table.get("notify").and_then(|notify| notify.get(section)).and_then(|section| section.get(key)).is_some();
+    let secrets = [
+        ("notify", "webhook", "secret"),
+        ("notify", "email", "password"),
+        ("notify", "sms", "to"),
+        ("delivery", "webhook", "secret"),
+        ("delivery", "pull", "token"),
+    ];
+    for (part, section, key) in secrets {
+        let stands = table.get(part).and_then(|part| part.get(section)).and_then(|section| section.get(key)).is_some();
         if stands {
-            let variable = format!("FIELDWORKD_NOTIFY__{}__{}", section.to_uppercase(), key.to_uppercase());
-            problems.push(format!("notify.{section}.{key}: does not stand in this file; name a file with {key}_file, or set {variable}"));
+            let variable = format!("FIELDWORKD_{}__{}__{}", part.to_uppercase(), section.to_uppercase(), key.to_uppercase());
+            problems.push(format!("{part}.{section}.{key}: does not stand in this file; name a file with {key}_file, or set {variable}"));
         }
     }
     let gateways = table.get("gateway").and_then(Value::as_table).into_iter().flatten();
@@ -327,6 +337,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let known: Vec<String> = gateways.keys().cloned().collect();
     let alarms = notify::read_alarms(r);
     let notify = notify::read_notify(r, &known, &default_region, folder);
+    let delivery = delivery::read_delivery(r, folder);
     let names = r.keys_of("route");
     for name in names.iter().filter(|name| known.contains(name)) {
         r.problem("route", format!("{name} is a gateway's name already; choose another"));
@@ -354,6 +365,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         forecast_every,
         alarms,
         notify,
+        delivery,
         caps,
         opt_out_for_all,
         default_region,

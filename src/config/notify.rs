@@ -120,22 +120,7 @@ pub(super) fn read_alarms(r: &mut Reader<'_>) -> Vec<AlarmLevel> {
 pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str, folder: Option<&Path>) -> NotifyConfig {
     r.section("notify", |r| {
         let at_most_every = r.duration("at_most_every", "15m");
-        let webhook = r.section("webhook", |r| {
-            let (url, secret) = (r.text("url").unwrap_or_default(), read_secret(r, "secret", folder));
-            if url.is_empty() {
-                return None;
-            }
-            if !(url.starts_with("https://") || url.starts_with("http://")) {
-                r.problem("url", "must begin with https:// (or http:// on a host of one's own)".into());
-            }
-            if standardwebhooks::Webhook::new(secret.reveal()).is_err() || secret.is_empty() {
-                r.problem(
-                    "secret",
-                    "must be whsec_ and base64, as Standard Webhooks writes it; name a file with secret_file, or set it in the environment".into(),
-                );
-            }
-            Some(WebhookConfig { url, secret })
-        });
+        let webhook = r.section("webhook", |r| read_webhook(r, folder));
         let email = r.section("email", |r| {
             let (server, password) = (r.text("server").unwrap_or_default(), read_secret(r, "password", folder));
             let (from, to) = (r.text("from").unwrap_or_default(), r.texts("to"));
@@ -185,6 +170,24 @@ pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str,
         });
         NotifyConfig { at_most_every, webhook, email, sms, digest }
     })
+}
+
+/// An address with its secret; `None`: there is no address.
+pub(super) fn read_webhook(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<WebhookConfig> {
+    let (url, secret) = (r.text("url").unwrap_or_default(), read_secret(r, "secret", folder));
+    if url.is_empty() {
+        return None;
+    }
+    if !(url.starts_with("https://") || url.starts_with("http://")) {
+        r.problem("url", "must begin with https:// (or http:// on a host of one's own)".into());
+    }
+    if standardwebhooks::Webhook::new(secret.reveal()).is_err() || secret.is_empty() {
+        r.problem(
+            "secret",
+            "must be whsec_ and base64, as Standard Webhooks writes it; name a file with secret_file, or set it in the environment".into(),
+        );
+    }
+    Some(WebhookConfig { url, secret })
 }
 
 /// From the environment, or from the file that `KEY_file` names.

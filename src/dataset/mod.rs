@@ -4,10 +4,11 @@
 //! ([`package`]): the tables as CSV with a Frictionless descriptor, as Parquet, XLSX, Flow Results and Triple-S, the codebook, the questionnaire as asked, a
 //! report of the fieldwork, and a signed manifest. The same version gives the same bytes. Cases go by pseudonyms that differ from application to
 //! application; open answers are redacted, withheld or read first, and rare words of the list are not told (invariant I7). [`verify`] needs nothing but the
-//! folder.
+//! folder; [`delivery`] hands versions over.
 
 pub mod about;
 mod columns;
+pub mod delivery;
 mod freeze;
 pub mod frozen;
 pub mod layout;
@@ -16,8 +17,6 @@ mod paper;
 mod redaction;
 mod review;
 mod verify;
-
-use std::path::PathBuf;
 
 pub use freeze::freeze;
 pub use paper::Paper;
@@ -29,7 +28,7 @@ use crate::crypto::{KeyRingError, SealError};
 use crate::domain::questionnaire::QuestionnaireError;
 use crate::installation::Installation;
 use crate::store::StoreError;
-use crate::store::datasets::{self, Dataset, DatasetKind};
+use crate::store::datasets::{self, Dataset};
 use frozen::Frozen;
 
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +39,14 @@ pub enum DatasetError {
     NotLaunched(String),
     #[error("application {0} has no version that waits for a reader")]
     NothingToReview(String),
+    #[error("no way of delivery is set up; fill in delivery.folder or delivery.webhook")]
+    NoWay,
+    #[error("{version} hashes to {sha256}; what was received is something else")]
+    OtherHash { version: String, sha256: String },
+    #[error("say why it is rejected")]
+    NoReason,
+    #[error("{0} has its verdict already, and it was another one")]
+    JudgedAlready(String),
     #[error("no open answer has the number {0}; «dataset review» lists them")]
     NoSuchAnswer(usize),
     #[error("dataset of {0}: {1}")]
@@ -61,22 +68,14 @@ pub async fn write_pending(installation: &Installation) -> Result<u64, DatasetEr
     let all = datasets::all(&mut *installation.store.read().await?).await?;
     let pending: Vec<Dataset> = all.into_iter().filter(|dataset| dataset.folder.is_none() && dataset.released_at.is_some()).collect();
     for dataset in &pending {
-        let folder = folder_of(installation, dataset);
+        let folder = installation.config.datasets.join(&dataset.application_code).join(dataset.version_name());
         let signer = installation.keys.signer()?;
         let sums = package::write(installation, &Frozen::open(installation, dataset).await?, &signer, &folder).await?;
         let mut tx = installation.store.write().await?;
         datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums).await?;
+        delivery::plan(installation, &mut tx, dataset).await?;
         tx.commit().await?;
         tracing::info!(application = dataset.application_code, version = dataset.version, "the dataset is written");
     }
     Ok(pending.len() as u64)
-}
-
-/// `CODE/v2`, `CODE/interim-3`.
-fn folder_of(installation: &Installation, dataset: &Dataset) -> PathBuf {
-    let name = match dataset.kind {
-        DatasetKind::Final => format!("v{}", dataset.version),
-        DatasetKind::Interim => format!("interim-{}", dataset.version),
-    };
-    installation.config.datasets.join(&dataset.application_code).join(name)
 }

@@ -77,6 +77,7 @@ pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineEr
         (quotas::full_applications(&mut connection).await?, applications::over_due_day(&mut connection, now).await?)
     };
     correct_withdrawn(installation).await?;
+    freeze_interim_due(installation).await?;
     let mut closed = Vec::new();
     for (id, by) in full.into_iter().map(|id| (id, ClosedBy::Quota)).chain(over.into_iter().map(|id| (id, ClosedBy::DueDay))) {
         closed.extend(close(installation, id, by).await?);
@@ -88,7 +89,7 @@ pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineEr
 pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
     let closing = applications::next_closing(&mut *installation.store.read().await?).await?;
     let look = quota::replicates::next_look(installation).await?;
-    Ok([closing, look].into_iter().flatten().min())
+    Ok([closing, look, next_interim(installation).await?].into_iter().flatten().min())
 }
 
 /// The last due day of an application in the field.
@@ -230,6 +231,27 @@ pub async fn freeze_interim(installation: &Installation, code: &str) -> Result<u
     let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Interim, FreezeReason::Interim).await?;
     tx.commit().await?;
     Ok(version)
+}
+
+/// Freezes interim versions of everything in the field, when their time has come since the last ones (or since the first launch).
+async fn freeze_interim_due(installation: &Installation) -> Result<(), DeadlineError> {
+    if next_interim(installation).await?.is_none_or(|due| due > installation.clock.now()) {
+        return Ok(());
+    }
+    let all = applications::all(&mut *installation.store.read().await?).await?;
+    for application in all.iter().filter(|application| application.state == ApplicationState::InField) {
+        freeze_interim(installation, &application.code).await?;
+    }
+    Ok(())
+}
+
+async fn next_interim(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
+    let Some(at) = &installation.config.delivery.interim else { return Ok(None) };
+    let mut connection = installation.store.read().await?;
+    let begun = campaigns::live(&mut connection).await?.iter().map(|campaign| campaign.launched_at).min();
+    let last = datasets::last_interim(&mut connection).await?;
+    // Where nothing is in the field there is nothing to freeze.
+    Ok(begun.and_then(|begun| at.next_after(last.map_or(begun, |last| last.max(begun)))))
 }
 
 /// Sets the quality flags of an application's responses, and tells what each amounts to. Open text need not be opened for that.

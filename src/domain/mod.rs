@@ -25,6 +25,7 @@ pub mod quota;
 pub mod recurrence;
 pub mod replicates;
 pub mod reply;
+pub mod retries;
 pub mod segment;
 pub mod sms_text;
 pub mod subject;

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::crypto::Sha256Stream;
 
@@ -15,6 +16,9 @@ pub struct FileFacts {
     /// In hexadecimal.
     pub sha256: String,
 }
+
+/// No folder is written for so long.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 type Written = Arc<Mutex<BTreeMap<String, FileFacts>>>;
 
@@ -30,11 +34,12 @@ impl NewFolder {
         let parent = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent)?;
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let temporary = target.with_file_name(format!(".{name}.part"));
-        // What a crash left behind is no hindrance.
-        if temporary.exists() {
-            fs::remove_dir_all(&temporary)?;
-        }
+        let begun_as = format!(".{name}.part-");
+        remove_leftovers(parent, &begun_as)?;
+        // Another process may be writing the same at this moment.
+        let mut random = [0u8; 6];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let temporary = target.with_file_name(format!("{begun_as}{}", data_encoding::HEXLOWER.encode(&random)));
         fs::create_dir(&temporary)?;
         Ok(NewFolder { target: target.to_owned(), temporary, written: Written::default() })
     }
@@ -65,12 +70,15 @@ impl NewFolder {
     /// Puts it in its place. A folder that stands there already stays as it is when it holds the same; else this fails, because what was handed over never
     /// changes.
     pub fn commit(self) -> io::Result<()> {
-        if self.target.exists() {
+        fs::File::open(&self.temporary)?.sync_all()?;
+        // Where it stands already, that fails.
+        if let Err(error) = fs::rename(&self.temporary, &self.target) {
+            if !self.target.exists() {
+                return Err(error);
+            }
             let explained = || io::Error::new(io::ErrorKind::AlreadyExists, "another dataset stands there already; move it away");
             return if self.is_the_same()? { Ok(()) } else { Err(explained()) };
         }
-        fs::File::open(&self.temporary)?.sync_all()?;
-        fs::rename(&self.temporary, &self.target)?;
         fs::File::open(self.target.parent().unwrap_or(Path::new(".")))?.sync_all()
     }
 
@@ -91,6 +99,19 @@ impl NewFolder {
         }
         Ok(true)
     }
+}
+
+/// What a crash left behind goes when nobody can be writing it any more.
+fn remove_leftovers(parent: &Path, begun_as: &str) -> io::Result<()> {
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        let is_old = || entry.metadata().and_then(|facts| facts.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_BEHIND_AFTER));
+        if entry.file_name().to_string_lossy().starts_with(begun_as) && is_old() {
+            // Another process may have been first.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
 }
 
 impl Drop for NewFolder {
@@ -166,9 +187,11 @@ mod tests {
             assert_eq!(facts, FileFacts { bytes: 1, sha256: crate::crypto::sha256_hex(text.as_bytes()) });
             new.commit()
         };
-        // What a crash left behind is no hindrance.
-        fs::create_dir_all(dir.path().join("A1/.v1.part")).unwrap();
+        // Somebody else writes the same.
+        let other = NewFolder::begin(&folder).unwrap();
+        other.write("a.csv", b"x").unwrap();
         write("x").unwrap();
+        other.commit().unwrap();
         write("x").unwrap();
         assert_eq!(write("y").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(folder.join("a.csv")).unwrap(), "x");

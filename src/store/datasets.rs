@@ -74,6 +74,16 @@ pub struct Dataset {
     pub sha256: Option<String>,
 }
 
+impl Dataset {
+    /// As folders and addresses name it: `v2`, `interim-3`.
+    pub fn version_name(&self) -> String {
+        match self.kind {
+            DatasetKind::Final => format!("v{}", self.version),
+            DatasetKind::Interim => format!("interim-{}", self.version),
+        }
+    }
+}
+
 type Row = (i64, i64, String, String, i64, i64, String, i64, Option<i64>, Option<String>, Option<String>);
 const SELECT: &str = "SELECT d.id, d.application_id, a.code, d.kind, d.version, d.frozen_at, d.reason, d.withdrawn, d.released_at, d.folder, d.sha256
                       FROM dataset d JOIN application a ON a.id = d.application_id WHERE d.about IS NOT NULL";
@@ -159,6 +169,17 @@ pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Dataset>> {
     let sql = statement(format!("{SELECT} ORDER BY a.code, d.kind, d.version"));
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
     rows.into_iter().map(read).collect()
+}
+
+pub async fn get(connection: &mut AnyConnection, id: i64) -> Result<Dataset> {
+    let sql = statement(format!("{SELECT} AND d.id = $1"));
+    read(sqlx::query_as(sql).bind(id).fetch_one(connection).await?)
+}
+
+/// When an interim version was last frozen.
+pub async fn last_interim(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT MAX(frozen_at) FROM dataset WHERE kind = 'interim'").fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
 }
 
 /// The versions of one application's final dataset, the first one first.

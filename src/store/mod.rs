@@ -11,6 +11,7 @@ pub mod campaigns;
 pub mod cases;
 pub mod consents;
 pub mod datasets;
+pub mod deliveries;
 pub mod dialect;
 pub mod disclosures;
 pub mod exchanges;

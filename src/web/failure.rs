@@ -36,6 +36,16 @@ impl From<DispatchError> for Failure {
     }
 }
 
+/// Writes a problem of ours to the log; returns the reference under which it stands there.
+pub fn reference_in_log(problem: &str) -> String {
+    let mut random = [0u8; 4];
+    // Without random bytes the reference is 00000000, and the log line still tells the time.
+    let _ = getrandom::fill(&mut random);
+    let reference = data_encoding::HEXLOWER.encode(&random);
+    tracing::error!(reference, problem, "a request failed");
+    reference
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
@@ -43,11 +53,7 @@ impl IntoResponse for Failure {
             Failure::TooMany => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "10")], super::respondent::not_found_page()).into_response(),
             Failure::Unreadable(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
             Failure::Internal(problem) => {
-                let mut random = [0u8; 4];
-                // Without random bytes the reference is 00000000, and the log line still tells the time.
-                let _ = getrandom::fill(&mut random);
-                let reference = data_encoding::HEXLOWER.encode(&random);
-                tracing::error!(reference, problem, "a request failed");
+                let reference = reference_in_log(&problem);
                 (StatusCode::INTERNAL_SERVER_ERROR, super::respondent::failure_page(&reference)).into_response()
             }
         }

@@ -1,8 +1,9 @@
-//! The web faces: respondents at `/i/CODE`, gateways at `/hooks/…`, probes at `/healthz` and `/readyz`.
+//! The web faces: respondents at `/i/CODE`, gateways at `/hooks/…`, the scoring step at `/api/v1/…`, probes at `/healthz` and `/readyz`.
 //!
 //! Thin: a handler parses, calls one use-case and renders. Nothing of a person is in an address, a header, a log line or an error page; an internal
 //! error shows a reference that stands in the log.
 
+pub mod api;
 mod failure;
 mod guesses;
 mod health;
@@ -44,6 +45,7 @@ pub fn router(installation: Arc<Installation>) -> Router {
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
         .merge(webhooks::routes())
+        .merge(api::routes())
         .fallback(async || Failure::NotFound)
         .layer(middleware::from_fn(guard))
         .with_state(site)

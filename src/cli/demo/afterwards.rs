@@ -1,8 +1,11 @@
-//! What happens after the fields are closed: somebody who has completed takes back the consent, and a corrected version of the dataset follows.
+//! What happens after the fields are closed: somebody who has completed takes back the consent, and a corrected version of the dataset follows; the scoring step
+//! fetches every version and says that it takes it.
 
 use anyhow::Result;
+use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{TOKEN, World};
+use crate::crypto::sha256_hex;
 use crate::installation::open_phone;
 use crate::store::{applications, campaigns, lists};
 use crate::{dataset, deadline, http_client};
@@ -24,6 +27,33 @@ pub async fn one_withdraws(world: &World) -> Result<()> {
     deadline::tick(installation).await?;
     dataset::write_pending(installation).await?;
     Ok(())
+}
+
+/// What the scoring step did.
+pub struct Scored {
+    /// Versions that were copied into its folder.
+    pub arrived: u64,
+    /// Versions whose sums it fetched, found right and accepted.
+    pub accepted: u64,
+}
+
+/// The scoring step's part, over the pull API like anybody's.
+pub async fn scoring_takes_them(world: &World) -> Result<Scored> {
+    let arrived = dataset::delivery::deliver_due(&world.installation).await?;
+    let client = http_client::new(std::time::Duration::from_secs(10))?;
+    let base = &world.installation.config.public_url;
+    let get = async |url: String| client.get(url).bearer_auth(TOKEN).send().await?.error_for_status()?.bytes().await;
+    let listed: Value = serde_json::from_slice(&get(format!("{base}/api/v1/datasets")).await?)?;
+    let mut accepted = 0;
+    for version in listed["datasets"].as_array().into_iter().flatten() {
+        let url = version["url"].as_str().unwrap_or_default();
+        let sums = sha256_hex(&get(format!("{url}/files/SHA256SUMS")).await?);
+        let is_right = version["sha256"].as_str() == Some(&sums);
+        let said = json!({ "accepted": is_right, "reason": if is_right { "" } else { "its sums are others" }, "sha256": sums }).to_string();
+        client.post(format!("{url}/verdict")).bearer_auth(TOKEN).body(said).send().await?.error_for_status()?;
+        accepted += u64::from(is_right);
+    }
+    Ok(Scored { arrived, accepted })
 }
 
 /// The personal links of the first application's people, in the order of its list.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::afterwards::Scored;
 use super::play::Played;
 use super::world::{RATE, World};
 use crate::deadline::forecast::ForecastOf;
@@ -78,6 +79,9 @@ pub struct Report {
     pub signed_with: String,
     /// Datasets that were frozen once more because a consent was taken back afterwards.
     pub corrected_versions: u64,
+    /// Versions that arrived in the scoring step's folder, and those that it accepted.
+    pub deliveries_arrived: u64,
+    pub datasets_accepted: u64,
 }
 
 #[derive(Serialize)]
@@ -96,7 +100,7 @@ pub struct ApplicationReport {
     pub dispositions: Vec<(String, u64)>,
 }
 
-pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) -> Result<Report> {
+pub async fn judge(world: &World, seed: u64, played: &Played, scored: &Scored, began: Instant) -> Result<Report> {
     let record = world.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
@@ -189,6 +193,8 @@ pub async fn judge(world: &World, seed: u64, played: &Played, began: Instant) ->
         dataset_files,
         signed_with,
         corrected_versions: corrected.len() as u64,
+        deliveries_arrived: scored.arrived,
+        datasets_accepted: scored.accepted,
         deadline_changes: application_events::moved(&mut *world.installation.store.read().await?).await?,
     })
 }

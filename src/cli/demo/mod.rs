@@ -64,7 +64,8 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     .await?;
     bar.finish_and_clear();
     afterwards::one_withdraws(&world).await?;
-    let report = judge::judge(&world, arguments.seed, &played, began).await?;
+    let scored = afterwards::scoring_takes_them(&world).await?;
+    let report = judge::judge(&world, arguments.seed, &played, &scored, began).await?;
     if arguments.json {
         output::json(&report)?;
     } else {
@@ -152,6 +153,10 @@ fn show(report: &Report) {
     println!(
         "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, manifest), signed with the key {}; {} corrected after a consent was taken back",
         report.dataset_files, report.signed_with, report.corrected_versions
+    );
+    println!(
+        "Hand-over: {} versions arrived in the scoring step's folder, {} were fetched, checked and accepted over the pull API",
+        report.deliveries_arrived, report.datasets_accepted
     );
     println!("{:.1} s", report.wall_seconds);
 }

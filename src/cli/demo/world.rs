@@ -57,6 +57,8 @@ const GATEWAY: &str = "simulator";
 pub const ROUTE: &str = "demo";
 const FIRST: &str = "first";
 pub const RATE: u32 = 20;
+/// The scoring step's, on loopback.
+pub const TOKEN: &str = "the-demo-s-scoring-step-only";
 /// A folder with this file in it is a demo's, and may be emptied for the next one.
 const MARK: &str = ".fieldworkd-demo";
 
@@ -175,6 +177,8 @@ fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Co
         ("NOTIFY__SMS__GATEWAY", GATEWAY.to_owned()),
         ("NOTIFY__SMS__SIGNATURE", "质协".to_owned()),
         ("NOTIFY__SMS__TO", "+8613900009999".to_owned()),
+        ("DELIVERY__FOLDER__PATH", path("scoring")),
+        ("DELIVERY__PULL__TOKEN", TOKEN.to_owned()),
         ("ALARM__DANGER__REPEAT_EVERY", "7d".to_owned()),
         ("GATEWAY__SIMULATOR__RATE_PER_SECOND", RATE.to_string()),
         // The first gateway is down: its circuit opens, and the second one takes over.

@@ -1,12 +1,12 @@
 //! Sends notices: each tried until it arrives, ever more seldom, and given up after some days.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::DeadlineError;
 use crate::config::{Channel, SmsConfig};
 use crate::dispatch::Slots;
 use crate::domain::personal::Personal;
+use crate::domain::retries::wait_after;
 use crate::domain::sms_text::segment;
 use crate::domain::time::Timestamp;
 use crate::gateway::{Outcome, OutgoingMessage};
@@ -14,12 +14,6 @@ use crate::installation::Installation;
 use crate::sink::email;
 use crate::sink::webhook::{self, WebhookError};
 use crate::store::notices::{self, Notice};
-
-/// The wait after the first failure; each further one is three times as long, up to the longest.
-const FIRST_WAIT: Duration = Duration::from_secs(60);
-const LONGEST_WAIT: Duration = Duration::from_secs(12 * 3_600);
-/// With these waits, about three days.
-const MOST_TRIES: u32 = 12;
 
 /// What a try came to.
 enum Tried {
@@ -33,28 +27,25 @@ pub async fn due(installation: &Arc<Installation>) -> Result<(), DeadlineError> 
     loop {
         let now = installation.clock.now();
         let mut tx = installation.store.write().await?;
-        let Some(notice) = notices::take_due(&mut tx, now, now + wait_after(1)).await? else { return Ok(()) };
+        let Some(notice) = notices::take_due(&mut tx, now, now + wait_after(1).unwrap_or_default()).await? else { return Ok(()) };
         tx.commit().await?;
         let tried = send(installation, &notice, now).await;
         let mut tx = installation.store.write().await?;
         let tries = notice.tries + 1;
         match tried {
             Tried::Arrived => notices::set_sent(&mut tx, notice.id, installation.clock.now()).await?,
-            Tried::Again(problem) if tries < MOST_TRIES => {
-                tracing::warn!(channel = notice.channel.as_str(), tries, problem, "a notice did not arrive; it is tried again");
-                notices::set_failed(&mut tx, notice.id, Some(now + wait_after(tries)), &problem).await?;
+            Tried::Again(problem) => {
+                let next = wait_after(tries).map(|wait| now + wait);
+                tracing::warn!(channel = notice.channel.as_str(), tries, problem, "a notice did not arrive");
+                notices::set_failed(&mut tx, notice.id, next, &problem).await?;
             }
-            Tried::Again(problem) | Tried::GivenUp(problem) => {
+            Tried::GivenUp(problem) => {
                 tracing::error!(channel = notice.channel.as_str(), tries, problem, "a notice is given up");
                 notices::set_failed(&mut tx, notice.id, None, &problem).await?;
             }
         }
         tx.commit().await?;
     }
-}
-
-fn wait_after(tries: u32) -> Duration {
-    (FIRST_WAIT * 3u32.saturating_pow(tries.saturating_sub(1).min(9))).min(LONGEST_WAIT)
 }
 
 async fn send(installation: &Arc<Installation>, notice: &Notice, now: Timestamp) -> Tried {

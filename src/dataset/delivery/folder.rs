@@ -1,0 +1,33 @@
+//! Copies a version into the folder that the scoring step reads, under `APPLICATION/vN`, whole or not at all.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Failed;
+use crate::sink::NewFolder;
+use crate::store::datasets::Dataset;
+
+pub(super) async fn copy(written: &Path, to: &Path, dataset: &Dataset) -> Result<(), Failed> {
+    let name = written.file_name().map(|name| name.to_owned()).unwrap_or_default();
+    let target = to.join(&dataset.application_code).join(name);
+    let (from, shown) = (written.to_owned(), target.display().to_string());
+    match tokio::task::spawn_blocking(move || copy_files(&from, &target)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failed::Again(format!("{shown}: {error}"))),
+        Err(_) => Err(Failed::Again(format!("{shown}: the copying broke off"))),
+    }
+}
+
+fn copy_files(from: &Path, target: &Path) -> io::Result<()> {
+    let folder = NewFolder::begin(target)?;
+    let mut files: Vec<PathBuf> = fs::read_dir(from)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.sort();
+    for path in files {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut copy = folder.file(&name)?;
+        io::copy(&mut fs::File::open(&path)?, &mut copy)?;
+        copy.finish()?;
+    }
+    folder.commit()
+}

@@ -1,0 +1,135 @@
+//! The hand-over: each version goes to the scoring step by every way that is set up, until it has arrived; the scoring step says whether it takes it.
+//!
+//! In go versions that were written; a row for each way is planned in the transaction that notes the writing, so that none is forgotten, however often the
+//! daemon dies. A way may be tried twice for one arrival: folders are written whole or not at all, and an announcement has the same id every time, so that the
+//! other side knows a repetition. A version has one verdict: said again it changes nothing, another one is refused (invariant I6).
+
+mod folder;
+mod webhook;
+
+use std::path::PathBuf;
+
+use super::DatasetError;
+use crate::domain::retries::wait_after;
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::datasets::{self, Dataset};
+use crate::store::deliveries::{self, Delivery, Verdict, Way};
+use crate::store::{StoreError, WriteTx};
+
+/// Why a try failed.
+pub(super) enum Failed {
+    Again(String),
+    GivenUp(String),
+}
+
+/// The ways that are set up.
+fn ways(installation: &Installation) -> Vec<Way> {
+    let config = &installation.config.delivery;
+    let all = [(Way::Folder, config.folder.is_some()), (Way::Webhook, config.webhook.is_some())];
+    all.into_iter().filter(|(_, is_set)| *is_set).map(|(way, _)| way).collect()
+}
+
+/// Plans a version's deliveries, in the transaction that notes that it is written.
+pub(super) async fn plan(installation: &Installation, tx: &mut WriteTx, dataset: &Dataset) -> Result<(), StoreError> {
+    for way in ways(installation) {
+        deliveries::plan(tx, dataset.id, way, installation.clock.now()).await?;
+    }
+    Ok(())
+}
+
+/// Sends what is due; returns how many have arrived.
+pub async fn deliver_due(installation: &Installation) -> Result<u64, DatasetError> {
+    let mut arrived = 0;
+    loop {
+        let now = installation.clock.now();
+        let mut tx = installation.store.write().await?;
+        let again = now + wait_after(1).unwrap_or_default();
+        let Some(delivery) = deliveries::take_due(&mut tx, now, again).await? else { return Ok(arrived) };
+        let dataset = datasets::get(&mut tx, delivery.dataset).await?;
+        tx.commit().await?;
+        let tried = send(installation, &dataset, delivery.way, now).await;
+        let mut tx = installation.store.write().await?;
+        match tried {
+            Ok(()) => {
+                deliveries::set_arrived(&mut tx, delivery.id, installation.clock.now()).await?;
+                arrived += 1;
+                tracing::info!(
+                    application = dataset.application_code,
+                    version = dataset.version,
+                    way = delivery.way.as_str(),
+                    "a dataset has arrived"
+                );
+            }
+            Err(failed) => set_failed(&mut tx, &delivery, failed, now).await?,
+        }
+        tx.commit().await?;
+    }
+}
+
+async fn set_failed(tx: &mut WriteTx, delivery: &Delivery, failed: Failed, now: Timestamp) -> Result<(), StoreError> {
+    let tries = delivery.tries + 1;
+    let (next, problem) = match failed {
+        Failed::Again(problem) => (wait_after(tries).map(|wait| now + wait), problem),
+        Failed::GivenUp(problem) => (None, problem),
+    };
+    let (application, way) = (&delivery.application_code, delivery.way.as_str());
+    match next {
+        Some(_) => tracing::warn!(application, way, tries, problem, "a dataset did not arrive; it is tried again"),
+        None => tracing::error!(application, way, tries, problem, "a dataset could not be handed over; «dataset deliver» tries once more"),
+    }
+    deliveries::set_failed(tx, delivery.id, next, &problem).await
+}
+
+async fn send(installation: &Installation, dataset: &Dataset, way: Way, now: Timestamp) -> Result<(), Failed> {
+    let config = &installation.config.delivery;
+    let unset = || Failed::GivenUp("this way is not set up any more".into());
+    let written = dataset.folder.as_ref().map(PathBuf::from).ok_or_else(|| Failed::Again("it is not written yet".into()))?;
+    match way {
+        Way::Folder => folder::copy(&written, &config.folder.clone().ok_or_else(unset)?, dataset).await,
+        Way::Webhook => webhook::announce(installation, config.webhook.as_ref().ok_or_else(unset)?, dataset, now).await,
+    }
+}
+
+/// Hands a version over once more, by every way that is set up.
+pub async fn deliver_again(installation: &Installation, dataset: &Dataset) -> Result<(), DatasetError> {
+    let mut tx = installation.store.write().await?;
+    plan(installation, &mut tx, dataset).await?;
+    if deliveries::plan_again(&mut tx, dataset.id, installation.clock.now()).await? == 0 {
+        return Err(DatasetError::NoWay);
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What the scoring step says to a version: it takes it, or not, and then why. `sha256`: what it has received, the hash of `SHA256SUMS`; it must be this version.
+pub async fn judge(installation: &Installation, dataset: &Dataset, sha256: &str, verdict: &Verdict) -> Result<(), DatasetError> {
+    let version = || format!("{} {} {}", dataset.application_code, dataset.kind.as_str(), dataset.version);
+    if dataset.sha256.as_deref() != Some(sha256) {
+        return Err(DatasetError::OtherHash { version: version(), sha256: dataset.sha256.clone().unwrap_or_default() });
+    }
+    if !verdict.is_accepted && verdict.reason.trim().is_empty() {
+        return Err(DatasetError::NoReason);
+    }
+    let mut tx = installation.store.write().await?;
+    if !deliveries::judge(&mut tx, dataset.id, verdict).await? {
+        let before = deliveries::verdict(&mut tx, dataset.id).await?;
+        // Said again, it changes nothing.
+        if before.is_some_and(|before| before.is_accepted == verdict.is_accepted) {
+            return Ok(());
+        }
+        return Err(DatasetError::JudgedAlready(version()));
+    }
+    tx.commit().await?;
+    if verdict.is_accepted {
+        tracing::info!(application = dataset.application_code, version = dataset.version, "the scoring step has taken the dataset");
+    } else {
+        tracing::error!(
+            application = dataset.application_code,
+            version = dataset.version,
+            reason = verdict.reason,
+            "the scoring step rejects the dataset"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Announces a version: a signed post (Standard Webhooks) that says where it can be fetched and what it hashes to. It holds nothing of its rows.
+
+use serde_json::json;
+
+use super::Failed;
+use crate::config::WebhookConfig;
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::sink::webhook::{self, WebhookError};
+use crate::store::datasets::Dataset;
+
+pub(super) async fn announce(installation: &Installation, config: &WebhookConfig, dataset: &Dataset, now: Timestamp) -> Result<(), Failed> {
+    let version = dataset.version_name();
+    // The same on every try, and of this version alone.
+    let id = format!("dataset-{}-{version}", dataset.application_code);
+    let body = json!({
+        "type": "dataset.ready",
+        "timestamp": dataset.frozen_at.rfc3339(chrono_tz::UTC),
+        "data": {
+            "application": dataset.application_code, "kind": dataset.kind.as_str(), "version": dataset.version, "reason": dataset.reason.as_str(),
+            "sha256": dataset.sha256, "url": format!("{}/api/v1/datasets/{}/{version}", installation.config.public_url, dataset.application_code),
+        },
+    });
+    match webhook::post(&config.url, &config.secret, &id, &body.to_string(), now).await {
+        Ok(()) => Ok(()),
+        Err(error @ WebhookError::Gone) => Err(Failed::GivenUp(error.to_string())),
+        Err(error) => Err(Failed::Again(error.to_string())),
+    }
+}

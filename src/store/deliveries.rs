@@ -1,0 +1,150 @@
+//! Deliveries: what of a dataset still has to go where, and what the scoring step said to it.
+
+use sqlx::AnyConnection;
+
+use super::dialect::{Engine, statement};
+use super::{Result, WriteTx, known};
+use crate::domain::time::Timestamp;
+
+/// A way to the scoring step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Copied into a folder.
+    Folder,
+    /// Announced at an address.
+    Webhook,
+}
+
+impl Way {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Way::Folder => "folder",
+            Way::Webhook => "webhook",
+        }
+    }
+
+    fn parse(raw: &str) -> Option<Way> {
+        [Way::Folder, Way::Webhook].into_iter().find(|way| way.as_str() == raw)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub id: i64,
+    pub dataset: i64,
+    /// `A1 final 2`.
+    pub application_code: String,
+    pub kind: String,
+    pub version: u32,
+    pub way: Way,
+    pub created_at: Timestamp,
+    /// `None`: it has arrived, or is given up.
+    pub next_at: Option<Timestamp>,
+    pub tries: u32,
+    pub arrived_at: Option<Timestamp>,
+    pub problem: Option<String>,
+}
+
+type Row = (i64, i64, String, String, i64, String, i64, Option<i64>, i64, Option<i64>, Option<String>);
+const SELECT: &str = "SELECT d.id, d.dataset_id, a.code, s.kind, s.version, d.way, d.created_at, d.next_at, d.tries, d.arrived_at, d.problem
+                      FROM delivery d JOIN dataset s ON s.id = d.dataset_id JOIN application a ON a.id = s.application_id";
+
+fn read((id, dataset, application_code, kind, version, way, created_at, next_at, tries, arrived_at, problem): Row) -> Result<Delivery> {
+    Ok(Delivery {
+        id,
+        dataset,
+        application_code,
+        kind,
+        version: u32::try_from(version).unwrap_or(0),
+        way: known("a way of delivery", &way, Way::parse)?,
+        created_at: Timestamp(created_at),
+        next_at: next_at.map(Timestamp),
+        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+        arrived_at: arrived_at.map(Timestamp),
+        problem,
+    })
+}
+
+/// Plans a dataset's delivery by one way; once.
+pub async fn plan(tx: &mut AnyConnection, dataset: i64, way: Way, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO delivery (dataset_id, way, created_at, next_at) VALUES ($1, $2, $3, $3) ON CONFLICT (dataset_id, way) DO NOTHING";
+    sqlx::query(sql).bind(dataset).bind(way.as_str()).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Plans it once more: what was given up, or has arrived and was lost there.
+pub async fn plan_again(tx: &mut AnyConnection, dataset: i64, now: Timestamp) -> Result<u64> {
+    let sql = "UPDATE delivery SET next_at = $2, tries = 0, arrived_at = NULL, problem = NULL WHERE dataset_id = $1";
+    Ok(sqlx::query(sql).bind(dataset).bind(now.0).execute(tx).await?.rows_affected())
+}
+
+/// Takes the delivery that has been due for longest, for one try; should this daemon die meanwhile, it is due again at `again`. What is announced is so only
+/// when it stands where it is announced.
+pub async fn take_due(tx: &mut WriteTx, now: Timestamp, again: Timestamp) -> Result<Option<Delivery>> {
+    let engine: Engine = tx.engine();
+    let of_delivery = if engine.skip_locked().is_empty() { "" } else { " FOR UPDATE OF d SKIP LOCKED" };
+    let sql = format!(
+        "{SELECT} WHERE d.next_at <= $1 AND (d.way <> 'webhook' OR NOT EXISTS (
+             SELECT 1 FROM delivery o WHERE o.dataset_id = d.dataset_id AND o.way <> 'webhook' AND o.next_at IS NOT NULL))
+         ORDER BY d.next_at, d.id LIMIT 1{of_delivery}"
+    );
+    let row: Option<Row> = sqlx::query_as(statement(sql)).bind(now.0).fetch_optional(&mut **tx).await?;
+    let Some(row) = row else { return Ok(None) };
+    let delivery = read(row)?;
+    let sql = "UPDATE delivery SET tries = tries + 1, next_at = $2 WHERE id = $1";
+    sqlx::query(sql).bind(delivery.id).bind(again.0).execute(&mut **tx).await?;
+    Ok(Some(delivery))
+}
+
+pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(next_at) FROM delivery WHERE next_at IS NOT NULL").fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
+}
+
+pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE delivery SET arrived_at = $2, next_at = NULL, problem = NULL WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// `next`: when it is tried again; `None`: it is given up.
+pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, problem: &str) -> Result<()> {
+    let sql = "UPDATE delivery SET next_at = $2, problem = $3 WHERE id = $1";
+    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(problem.to_owned()).execute(tx).await?;
+    Ok(())
+}
+
+pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Delivery>> {
+    let sql = statement(format!("{SELECT} ORDER BY d.id"));
+    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// What the scoring step said to a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub is_accepted: bool,
+    pub reason: String,
+    pub who: String,
+    pub at: Timestamp,
+}
+
+/// Writes the verdict down, where there is none yet. False: there is one.
+pub async fn judge(tx: &mut AnyConnection, dataset: i64, verdict: &Verdict) -> Result<bool> {
+    let sql = "INSERT INTO verdict (dataset_id, is_accepted, reason, who, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (dataset_id) DO NOTHING";
+    let done = sqlx::query(sql)
+        .bind(dataset)
+        .bind(i64::from(verdict.is_accepted))
+        .bind(verdict.reason.clone())
+        .bind(verdict.who.clone())
+        .bind(verdict.at.0)
+        .execute(tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The verdict on a version.
+pub async fn verdict(connection: &mut AnyConnection, dataset: i64) -> Result<Option<Verdict>> {
+    let sql = "SELECT is_accepted, reason, who, at FROM verdict WHERE dataset_id = $1";
+    let row: Option<(i64, String, String, i64)> = sqlx::query_as(sql).bind(dataset).fetch_optional(connection).await?;
+    Ok(row.map(|(is_accepted, reason, who, at)| Verdict { is_accepted: is_accepted == 1, reason, who, at: Timestamp(at) }))
+}

@@ -1,0 +1,64 @@
+//! What a caller of the API sees when something failed: problem details (RFC 9457).
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::dataset::DatasetError;
+use crate::store::StoreError;
+use crate::web::failure::reference_in_log;
+
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { status, detail: detail.into() }
+    }
+
+    pub fn not_found() -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "there is nothing here by that name")
+    }
+
+    pub fn unauthorised() -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, "send the token of delivery.pull as «Authorization: Bearer …»")
+    }
+
+    pub fn too_many() -> Problem {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens; wait some seconds")
+    }
+
+    /// Ours: the text goes to the log only.
+    pub fn internal(problem: &str) -> Problem {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("something went wrong here; the log has it under {}", reference_in_log(problem)))
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        Problem::internal(&error.to_string())
+    }
+}
+
+impl From<DatasetError> for Problem {
+    fn from(error: DatasetError) -> Problem {
+        match error {
+            DatasetError::JudgedAlready(_) | DatasetError::OtherHash { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
+            DatasetError::NoReason => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            other => Problem::internal(&other.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({ "type": "about:blank", "title": self.status.canonical_reason(), "status": self.status.as_u16(), "detail": self.detail });
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

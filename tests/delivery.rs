@@ -1,0 +1,250 @@
+//! The hand-over: by folder, by signed webhook and by the pull API, to the consumer of examples/, exactly once per version however often either side dies.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::receivers::{Receivers, SECRET};
+use common::site::{Site, wait_until};
+use common::{TestApp, local};
+use fieldworkd::clock::Clock;
+use fieldworkd::dataset::{self, delivery};
+use fieldworkd::deadline;
+use fieldworkd::gateway::simulator::{PeopleScript, Script};
+use fieldworkd::store::deliveries;
+use serde_json::Value;
+
+const TOKEN: &str = "made-up-token-of-the-tests-0123456789";
+
+/// A closed application with one complete, and its dataset written.
+async fn closed(app: &TestApp) {
+    app.in_field(3, "").await;
+    app.play_until(local("2026-03-03T12:00:00")).await;
+    app.answer_all(&app.link(0).await, 0, "8").await;
+    deadline::freeze(&app.installation, "A1").await.unwrap();
+    dataset::write_pending(&app.installation).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_version_arrives_by_every_way_and_what_fails_is_tried_for_days() {
+    let Some(receivers) = Receivers::start() else { return };
+    let mut posts = 0;
+    for (hook, arrives) in [("hook", true), ("broken", false)] {
+        let url = format!("{}/{hook}", receivers.http);
+        let shared = tempfile::tempdir().unwrap();
+        let folder = shared.path().display().to_string();
+        let settings = [("DELIVERY__FOLDER__PATH", folder.as_str()), ("DELIVERY__WEBHOOK__URL", url.as_str()), ("DELIVERY__WEBHOOK__SECRET", SECRET)];
+        for app in TestApp::on_each_engine(Script::faultless(1, 50), &settings).await {
+            let _ = std::fs::remove_dir_all(shared.path().join("A1"));
+            closed(&app).await;
+            let began = app.clock.now();
+            let mut tries = 0;
+            loop {
+                delivery::deliver_due(&app.installation).await.unwrap();
+                tries += 1;
+                let next = deliveries::next_due(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+                let Some(next) = next else { break };
+                app.clock.advance_to(next.max(app.clock.now() + Duration::from_millis(1)));
+                assert!(tries < 100);
+            }
+            dataset::verify(&shared.path().join("A1/v1"), None).unwrap();
+            let all = deliveries::all(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+            let of = |way: deliveries::Way| all.iter().find(|delivery| delivery.way == way).unwrap();
+            assert!(all.len() == 2 && of(deliveries::Way::Folder).arrived_at.is_some(), "{}: {all:?}", app.engine);
+            let webhook = of(deliveries::Way::Webhook);
+            posts += webhook.tries as usize;
+            let came = receivers.came("webhook", posts).await;
+            let post = came.last().unwrap();
+            assert_eq!((post["signed"].as_bool(), post["id"].as_str()), (Some(true), Some("dataset-A1-v1")), "{post}");
+            assert_eq!(post["body"]["type"], "dataset.ready");
+            if arrives {
+                assert_eq!((webhook.tries, webhook.arrived_at.is_some()), (1, true));
+            } else {
+                // Given up after days, and listed; by hand it is tried once more.
+                assert!(webhook.arrived_at.is_none() && webhook.tries == 12 && app.clock.now().since(began).as_secs() > 2 * 86_400, "{webhook:?}");
+                assert_eq!(webhook.problem.as_deref(), Some("the endpoint answered 503"));
+                let dataset = fieldworkd::store::datasets::get(&mut app.installation.store.read().await.unwrap(), webhook.dataset).await.unwrap();
+                delivery::deliver_again(&app.installation, &dataset).await.unwrap();
+                delivery::deliver_due(&app.installation).await.unwrap();
+                posts += 1;
+                receivers.came("webhook", posts).await;
+            }
+        }
+    }
+}
+
+/// The API by its rules: the token, what is not there, a verdict that is given once.
+#[tokio::test]
+async fn the_pull_api_hands_out_and_takes_one_verdict() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[("DELIVERY__PULL__TOKEN", TOKEN)]).await {
+        closed(&app).await;
+        let get = async |path: &str, token: &str| {
+            let answer = app.http.get(format!("{}/api/v1/{path}", app.base)).header("authorization", format!("Bearer {token}")).send().await.unwrap();
+            let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+            (answer.status().as_u16(), kind, answer.bytes().await.unwrap())
+        };
+        let (status, kind, body) = get("datasets", "wrong-token").await;
+        assert_eq!((status, kind.as_str()), (401, "application/problem+json"), "{body:?}");
+        let listed: Value = serde_json::from_slice(&get("datasets", TOKEN).await.2).unwrap();
+        let version = &listed["datasets"][0];
+        assert_eq!((version["application"].as_str(), version["version"].as_u64(), &version["verdict"]), (Some("A1"), Some(1), &Value::Null));
+        let shown: Value = serde_json::from_slice(&get("datasets/A1/v1", TOKEN).await.2).unwrap();
+        assert_eq!(shown["files"].as_array().unwrap().len(), 19);
+        let folder = app.installation.config.datasets.join("A1/v1");
+        for name in shown["files"].as_array().unwrap().iter().filter_map(Value::as_str) {
+            let (status, _, content) = get(&format!("datasets/A1/v1/files/{name}"), TOKEN).await;
+            assert!(status == 200 && content == std::fs::read(folder.join(name)).unwrap(), "{name}");
+        }
+        for nothing in ["datasets/A1/v2", "datasets/A1/v1/files/none.csv", "datasets/A1/v1/files/..%2f..%2ftest.db", "datasets/A1/v1/files/.%2e"] {
+            assert_eq!(get(nothing, TOKEN).await.0, 404, "{nothing}");
+        }
+        let judge = async |body: &str| {
+            let url = format!("{}/api/v1/datasets/A1/v1/verdict", app.base);
+            let request = app.http.post(url).header("authorization", format!("Bearer {TOKEN}")).body(body.to_owned());
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        let sha256 = version["sha256"].as_str().unwrap();
+        assert_eq!(judge("{").await.0, 400);
+        assert_eq!(judge("{\"accepted\":true,\"sha256\":\"00\"}").await.0, 409, "of something else");
+        assert_eq!(judge(&format!("{{\"accepted\":false,\"sha256\":\"{sha256}\"}}")).await.0, 422, "without a reason");
+        let yes = format!("{{\"accepted\":true,\"sha256\":\"{sha256}\"}}");
+        assert_eq!((judge(&yes).await.0, judge(&yes).await.0), (200, 200), "said again, it changes nothing");
+        let (status, problem) = judge(&format!("{{\"accepted\":false,\"reason\":\"x\",\"sha256\":\"{sha256}\"}}")).await;
+        assert!(status == 409 && problem.contains("its verdict already"), "{}: {problem}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_no_api() {
+    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
+    assert_eq!(app.get(&format!("{}/api/v1/datasets", app.base)).await.0, 404);
+}
+
+#[tokio::test]
+async fn interim_versions_are_frozen_by_the_calendar() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[("DELIVERY__INTERIM__AT", "0 0 6 * * Mon")]).await {
+        app.in_field(3, "").await;
+        app.play_until(local("2026-03-20T12:00:00")).await;
+        dataset::write_pending(&app.installation).await.unwrap();
+        let folder = |name: &str| app.installation.config.datasets.join("A1").join(name);
+        let manifest = |name: &str| serde_json::from_slice::<Value>(&std::fs::read(folder(name).join("manifest.json")).unwrap()).unwrap();
+        assert_eq!(manifest("interim-1")["frozen_at"], "2026-03-09T06:00:00+08:00", "{}", app.engine);
+        assert_eq!(manifest("interim-2")["frozen_at"], "2026-03-16T06:00:00+08:00", "{}", app.engine);
+        assert!(!folder("interim-3").exists());
+    }
+}
+
+/// The consumer of examples/, as a process.
+struct Consumer {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Consumer {
+    fn start(python: &str, site: &Site, port: u16) -> Consumer {
+        let mut child = Command::new(python)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scoring_consumer.py"))
+            .args(["--api", &format!("http://127.0.0.1:{}", site.port), "--key", "key.pem", "--into", "scored", "--listen", &port.to_string()])
+            .current_dir(site.path())
+            .env("FIELDWORKD_TOKEN", TOKEN)
+            .env("FIELDWORKD_WEBHOOK_SECRET", SECRET)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (out, told) = (BufReader::new(child.stdout.take().unwrap()), lines.clone());
+        std::thread::spawn(move || out.lines().map_while(Result::ok).for_each(|line| told.lock().unwrap().push(line)));
+        Consumer { child, lines }
+    }
+
+    fn said(&self, what: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|line| line.starts_with(what)).count()
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn run(site: &Site, environment: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
+    let output = site.binary(arguments).envs(environment.iter().copied()).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+}
+
+fn scored(path: &Path) -> usize {
+    std::fs::read_dir(path.join("scored/A1")).map_or(0, |entries| entries.count())
+}
+
+/// Through the real binary: the daemon is killed while it hands over, the consumer while it takes; every version is scored once and acknowledged once.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_version_is_taken_exactly_once_whoever_dies() {
+    let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
+        eprintln!("FIELDWORKD_TEST_PYTHON is not set: nobody takes the datasets (use tests/run)");
+        return;
+    };
+    let mut script = Script::faultless(3, 50);
+    script.people = PeopleScript::silent();
+    for site in Site::on_each_engine(4, &script, 50).await {
+        let port = free_port();
+        let hook = format!("http://127.0.0.1:{port}/");
+        let environment = [
+            ("FIELDWORKD_DELIVERY__PULL__TOKEN", TOKEN),
+            ("FIELDWORKD_DELIVERY__WEBHOOK__URL", hook.as_str()),
+            ("FIELDWORKD_DELIVERY__WEBHOOK__SECRET", SECRET),
+        ];
+        let (_, key) = run(&site, &environment, &["signing-key", "show"]);
+        std::fs::write(site.path().join("key.pem"), &key[..key.find("key ").unwrap()]).unwrap();
+        let mut taken = 0;
+        let mut daemon = site.daemon(&environment).await;
+        for round in 0..6 {
+            let (done, said) = run(&site, &environment, &["dataset", "freeze", "A1", "--interim"]);
+            assert!(done, "{said}");
+            // The announcement is lost with whoever is killed.
+            if round % 2 == 0 {
+                daemon.signal("KILL");
+                daemon.end();
+                daemon = site.daemon(&environment).await;
+            }
+            let consumer = Consumer::start(&python, &site, port);
+            if round % 3 == 1 {
+                // Dies somewhere between fetching and acknowledging.
+                tokio::time::sleep(Duration::from_millis(900 + 150 * round)).await;
+                drop(consumer);
+                let consumer = Consumer::start(&python, &site, port);
+                wait_until("what was begun is finished", async || scored(site.path()) == round as usize + 1 && consumer.said("listening") == 1).await;
+                taken += consumer.said("acknowledged").min(1);
+            } else {
+                wait_until("the version is taken", async || consumer.said("acknowledged") == 1).await;
+                assert_eq!(consumer.said("scored"), 1, "round {round}");
+                taken += 1;
+            }
+        }
+        assert!(taken >= 4 && scored(site.path()) == 6, "{}", site.url);
+        let (_, listed) = run(&site, &environment, &["dataset", "list", "--json"]);
+        let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+        assert!(listed.len() == 6 && listed.iter().all(|version| version["verdict"]["accepted"] == true), "{listed:#?}");
+        // What arrives damaged is rejected with the reason, and the staff sees it.
+        let (done, _) = run(&site, &environment, &["dataset", "freeze", "A1"]);
+        assert!(done);
+        wait_until("the last version is written", async || site.path().join("var/datasets/A1/v1").exists()).await;
+        std::fs::write(site.path().join("var/datasets/A1/v1/cases.csv"), "case\n").unwrap();
+        let consumer = Consumer::start(&python, &site, port);
+        wait_until("it is rejected", async || consumer.said("rejected A1 v1: cases.csv") == 1).await;
+        let (_, listed) = run(&site, &environment, &["dataset", "list"]);
+        assert!(listed.contains("rejected: cases.csv"), "{listed}");
+        daemon.signal("TERM");
+        daemon.end();
+    }
+}
