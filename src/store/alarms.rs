@@ -99,6 +99,21 @@ pub async fn end(tx: &mut AnyConnection, alarm: i64, chance: f64, now: Timestamp
     Ok(())
 }
 
+/// Is there an open alarm that [`end_closed`] would end?
+pub async fn any_closed(connection: &mut AnyConnection) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM alarm l JOIN application a ON a.id = l.application_id
+               WHERE l.ended_at IS NULL AND (a.state <> 'in_field' OR a.held_since IS NOT NULL)";
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    Ok(count > 0)
+}
+
+/// Is there anything that might have to be told?
+pub async fn any_to_tell(connection: &mut AnyConnection) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM alarm WHERE (ended_at IS NULL AND acknowledged_at IS NULL) OR (ended_at IS NOT NULL AND end_is_told = 0)";
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    Ok(count > 0)
+}
+
 /// Ends the alarms of applications that are not in the field any more, or on hold; what is over is told by other ways.
 pub async fn end_closed(tx: &mut AnyConnection, now: Timestamp) -> Result<()> {
     let sql = "UPDATE alarm SET ended_at = $1, end_is_told = 1

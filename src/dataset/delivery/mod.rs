@@ -43,6 +43,9 @@ pub async fn deliver_due(installation: &Installation) -> Result<u64, DatasetErro
     let mut arrived = 0;
     loop {
         let now = installation.clock.now();
+        if deliveries::next_due(&mut *installation.store.read().await?).await?.is_none_or(|next| next > now) {
+            return Ok(arrived);
+        }
         let mut tx = installation.store.write().await?;
         let again = now + wait_after(1).unwrap_or_default();
         let Some(delivery) = deliveries::take_due(&mut tx, now, again).await? else { return Ok(arrived) };

@@ -26,6 +26,9 @@ enum Tried {
 pub async fn due(installation: &Arc<Installation>) -> Result<(), DeadlineError> {
     loop {
         let now = installation.clock.now();
+        if notices::next_due(&mut *installation.store.read().await?).await?.is_none_or(|next| next > now) {
+            return Ok(());
+        }
         let mut tx = installation.store.write().await?;
         let Some(notice) = notices::take_due(&mut tx, now, now + wait_after(1).unwrap_or_default()).await? else { return Ok(()) };
         tx.commit().await?;

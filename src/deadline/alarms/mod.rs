@@ -62,6 +62,9 @@ async fn judge(installation: &Installation) -> Result<(), DeadlineError> {
             _ => {}
         }
     }
+    if changes.is_empty() && !alarms::any_closed(&mut *installation.store.read().await?).await? {
+        return Ok(());
+    }
     let mut tx = installation.store.write().await?;
     alarms::end_closed(&mut tx, now).await?;
     for (application, change) in changes {

@@ -16,7 +16,8 @@ const KIND: &str = "alarm";
 pub(super) async fn alarms(installation: &Installation) -> Result<(), DeadlineError> {
     let now = installation.clock.now();
     let notify = &installation.config.notify;
-    if Channel::ALL.iter().all(|channel| !notify.has(*channel)) {
+    let is_set_up = Channel::ALL.iter().any(|channel| notify.has(*channel));
+    if !is_set_up || !alarms::any_to_tell(&mut *installation.store.read().await?).await? {
         return Ok(());
     }
     let mut tx = installation.store.write().await?;
