@@ -235,6 +235,12 @@ async fn each_version_is_taken_exactly_once_whoever_dies() {
         let (_, listed) = run(&site, &environment, &["dataset", "list", "--json"]);
         let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
         assert!(listed.len() == 6 && listed.iter().all(|version| version["verdict"]["accepted"] == true), "{listed:#?}");
+        // Who listens hears of the next one by the signed webhook.
+        let consumer = Consumer::start(&python, &site, port);
+        wait_until("it listens", async || consumer.said("listening") == 1).await;
+        assert!(run(&site, &environment, &["dataset", "freeze", "A1", "--interim"]).0);
+        wait_until("it has heard", async || consumer.said("acknowledged A1 interim-7") == 1).await;
+        drop(consumer);
         // What arrives damaged is rejected with the reason, and the staff sees it.
         let (done, _) = run(&site, &environment, &["dataset", "freeze", "A1"]);
         assert!(done);

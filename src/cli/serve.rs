@@ -34,6 +34,7 @@ pub async fn run(config: Config) -> Result<()> {
     let tidying = tokio::spawn(tidy(installation.clone(), stopped.clone()));
     let watching = tokio::spawn(watch_deadlines(installation.clone(), stopped.clone()));
     let forecasting = tokio::spawn(forecast(installation.clone(), stopped.clone()));
+    let handing_over = tokio::spawn(hand_over(installation.clone(), stopped.clone()));
     let serving = tokio::spawn(web::serve(installation.clone(), listener, until(stopped.clone())));
     let beating = tokio::spawn(feed_watchdog(installation.clone(), stopped));
     tracing::info!(%address, database = ?installation.store.engine(), "ready");
@@ -44,9 +45,10 @@ pub async fn run(config: Config) -> Result<()> {
     tracing::info!("stopping: submits under way are settled first");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
-    let (_, watching, forecasting, tidying, serving, beating) =
-        tokio::join!(dispatching.join_all(), watching, forecasting, tidying, serving, beating);
+    let (_, watching, handing_over, forecasting, tidying, serving, beating) =
+        tokio::join!(dispatching.join_all(), watching, handing_over, forecasting, tidying, serving, beating);
     watching?;
+    handing_over?;
     forecasting?;
     tidying?;
     beating?;
@@ -166,6 +168,15 @@ async fn watch_deadlines(installation: Arc<Installation>, mut stopped: watch::Re
         if let Err(error) = dataset::write_pending(&installation).await {
             tracing::error!(%error, "a dataset could not be written; it is tried again");
         }
+        if !rest(&mut stopped, WATCH_EVERY).await {
+            break;
+        }
+    }
+}
+
+/// Beside the watch over deadlines, so that no closing waits for somebody else's server.
+async fn hand_over(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
         if let Err(error) = dataset::delivery::deliver_due(&installation).await {
             tracing::error!(%error, "datasets could not be handed over; they are tried again");
         }

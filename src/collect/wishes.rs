@@ -11,12 +11,12 @@ use super::{CollectError, Collector};
 use crate::campaign::read_plan;
 use crate::dispatch::incoming::opt_out;
 use crate::domain::disposition::Disposition;
-use crate::domain::ids::{CaseId, InvitationId};
+use crate::domain::ids::CaseId;
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::installation::place;
-use crate::store::cases::{self, Source};
+use crate::store::cases::{self, Source, TakenBack};
 use crate::store::replies::{self, NewReply};
 use crate::store::{WriteTx, campaigns, consents, invitations, links, quotas, responses};
 
@@ -85,8 +85,7 @@ impl CallWhen {
 
 /// What was answered goes with the consent, whether it had been counted or not (Personal Information Protection Law, articles 15 and 47). Where it stands in
 /// a dataset that is frozen, a corrected version follows.
-async fn take_back(tx: &mut WriteTx, invitation: InvitationId, now: Timestamp) -> Result<(), CollectError> {
-    let answered = cases::answered(tx, invitation).await?;
+async fn take_back(tx: &mut WriteTx, answered: &[TakenBack], now: Timestamp) -> Result<(), CollectError> {
     for taken in answered.iter().filter(|taken| taken.is_complete) {
         quotas::uncount(tx, taken.application, taken.cells).await?;
     }
@@ -105,9 +104,11 @@ impl Collector {
         let bundle = self.load(&mut tx, code).await?;
         let programme = bundle.programme_id().filter(|_| !self.installation.config.opt_out_for_all);
         let phone_hash = links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash;
+        // Cases are locked before invitations, here as everywhere.
+        let answered = cases::answered(&mut tx, bundle.invitation.id).await?;
         opt_out(&mut tx, &phone_hash, programme, Source::Web, now).await?;
         if consents::withdraw(&mut tx, bundle.invitation.id, now).await? {
-            take_back(&mut tx, bundle.invitation.id, now).await?;
+            take_back(&mut tx, &answered, now).await?;
         }
         invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
         tx.commit().await?;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::notify::{read_secret, read_webhook};
+use super::notify::read_webhook;
+use super::secrets::read_secret;
 use super::{Reader, WebhookConfig};
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;

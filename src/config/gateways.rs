@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use super::secrets::read_secret;
 use super::{GatewayConfig, Reader};
-use crate::domain::personal::Personal;
 
 pub(super) fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>) -> Option<GatewayConfig> {
     if !crate::domain::programme::is_code(name) {
@@ -18,22 +18,7 @@ pub(super) fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>
         None => shipped_gateway(&file).map(str::to_owned).ok_or_else(|| format!("{file} is not a shipped gateway file")),
     };
     let definition = definition.map_err(|problem| r.problem("file", problem)).ok();
-    let secret_file = r.text("secret_file").filter(|p| !p.is_empty());
-    let secret = match (r.text("secret"), secret_file) {
-        (Some(_), Some(_)) => {
-            r.problem("secret", "set either secret (from the environment) or secret_file, not both".into());
-            None
-        }
-        (Some(secret), None) => Some(secret),
-        (None, Some(path)) => match std::fs::read_to_string(&path) {
-            Ok(text) => Some(text.trim().to_owned()),
-            Err(error) => {
-                r.problem("secret_file", format!("{path}: {error}"));
-                None
-            }
-        },
-        (None, None) => Some(String::new()),
-    };
+    let secret = read_secret(r, "secret", folder);
     let gateway = GatewayConfig {
         name: name.to_owned(),
         definition: definition.unwrap_or_default(),
@@ -43,7 +28,7 @@ pub(super) fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>
         currency: r.text("currency").unwrap_or_else(|| "CNY".into()),
         user: r.text("user").unwrap_or_default(),
         allow: read_networks(r, "allow"),
-        secret: Personal::new(secret?),
+        secret,
     };
     Some(gateway)
 }

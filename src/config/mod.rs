@@ -8,6 +8,7 @@ mod gateways;
 mod notify;
 mod reader;
 mod routes;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -193,7 +194,7 @@ impl Config {
     /// `folder` is where files named in the configuration are looked for; without one, the shipped files are meant.
     fn parse(text: &str, folder: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, Vec<String>> {
         let mut table: Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string().trim().replace('\n', " ")])?;
-        let mut problems = secrets_in(&table);
+        let mut problems = secrets::in_file(&table);
         for (key, value) in environment {
             if let Some(path) = key.strip_prefix("FIELDWORKD_").filter(|path| path.contains("__")) {
                 lay_over(&mut table, &path.to_lowercase(), value, &mut problems);
@@ -207,33 +208,6 @@ impl Config {
             _ => Err(problems),
         }
     }
-}
-
-/// A secret that stands in the file itself would end up in backups and in somebody's repository.
-fn secrets_in(table: &Table) -> Vec<String> {
-    let mut problems = Vec::new();
-    let secrets = [
-        ("notify", "webhook", "secret"),
-        ("notify", "email", "password"),
-        ("notify", "sms", "to"),
-        ("delivery", "webhook", "secret"),
-        ("delivery", "pull", "token"),
-    ];
-    for (part, section, key) in secrets {
-        let stands = table.get(part).and_then(|part| part.get(section)).and_then(|section| section.get(key)).is_some();
-        if stands {
-            let variable = format!("FIELDWORKD_{}__{}__{}", part.to_uppercase(), section.to_uppercase(), key.to_uppercase());
-            problems.push(format!("{part}.{section}.{key}: does not stand in this file; name a file with {key}_file, or set {variable}"));
-        }
-    }
-    let gateways = table.get("gateway").and_then(Value::as_table).into_iter().flatten();
-    let with_secret = gateways.filter(|(_, gateway)| gateway.as_table().is_some_and(|g| g.contains_key("secret")));
-    let problem = |name: &String| {
-        let variable = format!("FIELDWORKD_GATEWAY__{}__SECRET", name.to_uppercase());
-        format!("gateway.{name}.secret: a secret does not stand in this file; name a file with secret_file, or set {variable}")
-    };
-    problems.extend(with_secret.map(|(name, _)| problem(name)));
-    problems
 }
 
 /// Puts `value` at `section__key`.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Reader;
+use super::secrets::read_secret;
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::recurrence::Recurrence;
@@ -188,20 +189,4 @@ pub(super) fn read_webhook(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<
         );
     }
     Some(WebhookConfig { url, secret })
-}
-
-/// From the environment, or from the file that `KEY_file` names.
-pub(super) fn read_secret(r: &mut Reader<'_>, key: &str, folder: Option<&Path>) -> Personal {
-    let file_key = format!("{key}_file");
-    let file = r.text(&file_key).filter(|path| !path.is_empty());
-    match (r.text(key), file) {
-        (Some(_), Some(_)) => r.problem(key, format!("set either {key} (from the environment) or {file_key}, not both")),
-        (Some(secret), None) => return Personal::new(secret),
-        (None, Some(path)) => match std::fs::read_to_string(folder.map_or(path.clone().into(), |folder| folder.join(&path))) {
-            Ok(text) => return Personal::new(text.trim()),
-            Err(error) => r.problem(&file_key, format!("{path}: {error}")),
-        },
-        (None, None) => {}
-    }
-    Personal::default()
 }

@@ -30,6 +30,8 @@ pub enum KeyRingError {
     Io { path: PathBuf, error: io::Error },
     #[error("key ring {path} is not a key of 32 bytes in hexadecimal; restore it from its backup")]
     Malformed { path: PathBuf },
+    #[error("{path} is no private key of Ed25519 (PKCS #8 in PEM); restore it from its backup, or move it away to get a new one")]
+    MalformedSigningKey { path: PathBuf },
     #[error("key ring {path} was sealed with another installation key; restore the right {INSTALLATION_KEY}")]
     WrongInstallation { path: PathBuf },
     #[error("the key {key_id} is not in the key ring: the applicant's personal data has been purged, or the key ring belongs to another database")]
@@ -95,7 +97,7 @@ impl KeyRing {
         let path = self.folder.join(SIGNING_KEY);
         if !path.exists() {
             let key = random_key()?;
-            let pem = Signer::of_seed(&key).to_pem().ok_or_else(|| KeyRingError::Malformed { path: path.clone() })?;
+            let pem = Signer::of_seed(&key).to_pem().ok_or_else(|| KeyRingError::MalformedSigningKey { path: path.clone() })?;
             match write_secret(&path, &pem) {
                 // Another process was first: its key is as good.
                 Err(KeyRingError::Io { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -103,7 +105,7 @@ impl KeyRing {
             }
         }
         let text = fs::read_to_string(&path).map_err(|error| KeyRingError::Io { path: path.clone(), error })?;
-        Signer::of_pem(&text).ok_or(KeyRingError::Malformed { path })
+        Signer::of_pem(&text).ok_or(KeyRingError::MalformedSigningKey { path })
     }
 
     /// Makes a new signing key; the one before stays beside it under the name of its public half.

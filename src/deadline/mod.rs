@@ -1,7 +1,7 @@
 //! The deadline: fields are closed on quota or on the due day, and what is open then gets its final disposition.
 //!
 //! In goes the time; out come closed applications, each with its data frozen in the same transaction. An application whose total is reached closes
-//! by quota; one whose due day is over closes by that. [`changes`] moves due days: the fee, holds, extensions;
+//! by quota; one whose due day is over closes by that. [`changes`] moves due days: the fee, holds, extensions; [`versions`] freezes what comes later;
 //! [`forecast`] says how it will end; [`alarms`] tell those responsible of danger; [`overview`] shows who is in danger. It contacts no respondent and
 //! writes no dataset: that is [`crate::dataset`]'s.
 
@@ -9,8 +9,10 @@ pub mod alarms;
 pub mod changes;
 pub mod forecast;
 mod overview;
+mod versions;
 
 pub use overview::{Overview, overview};
+pub use versions::{freeze, freeze_interim};
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -30,7 +32,7 @@ use crate::store::application_events::{self, Event};
 use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::store::campaigns::{self, CampaignState};
 use crate::store::cases::{self, Source};
-use crate::store::datasets::{self, DatasetKind, FreezeReason};
+use crate::store::datasets::{DatasetKind, FreezeReason};
 use crate::store::responses::StoredValue;
 use crate::store::{StoreError, WriteTx, invitations, paradata, quotas, responses};
 
@@ -76,8 +78,8 @@ pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineEr
         let mut connection = installation.store.read().await?;
         (quotas::full_applications(&mut connection).await?, applications::over_due_day(&mut connection, now).await?)
     };
-    correct_withdrawn(installation).await?;
-    freeze_interim_due(installation).await?;
+    versions::correct_withdrawn(installation).await?;
+    versions::freeze_interim_due(installation).await?;
     let mut closed = Vec::new();
     for (id, by) in full.into_iter().map(|id| (id, ClosedBy::Quota)).chain(over.into_iter().map(|id| (id, ClosedBy::DueDay))) {
         closed.extend(close(installation, id, by).await?);
@@ -89,7 +91,7 @@ pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineEr
 pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
     let closing = applications::next_closing(&mut *installation.store.read().await?).await?;
     let look = quota::replicates::next_look(installation).await?;
-    Ok([closing, look, next_interim(installation).await?].into_iter().flatten().min())
+    Ok([closing, look, versions::next_interim(installation).await?].into_iter().flatten().min())
 }
 
 /// The last due day of an application in the field.
@@ -158,100 +160,6 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
     tx.commit().await?;
     tracing::info!(application = application.code, by = by.as_str(), "the field is closed");
     Ok(Some(application.code))
-}
-
-/// Where answers stand in a frozen dataset whose consent was taken back since, freezes a version without them.
-async fn correct_withdrawn(installation: &Installation) -> Result<(), DeadlineError> {
-    for id in datasets::to_be_corrected(&mut *installation.store.read().await?).await? {
-        let mut tx = installation.store.write().await?;
-        let application = applications::get(&mut tx, id).await?;
-        applications::lock(&mut tx, id).await?;
-        // Another daemon may have done it meanwhile.
-        if datasets::to_be_corrected(&mut tx).await?.contains(&id) {
-            dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
-            tx.commit().await?;
-        }
-    }
-    Ok(())
-}
-
-/// Freezes an application's data by hand: one in the field is closed by that; one that is closed gets a further version, where answers came late. Returns the
-/// version.
-pub async fn freeze(installation: &Installation, code: &str) -> Result<u32, DeadlineError> {
-    let find = || async {
-        let found = applications::find(&mut *installation.store.read().await?, code).await?;
-        found.ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))
-    };
-    let application = find().await?;
-    if application.state == ApplicationState::InField && close(installation, application.id, ClosedBy::ByHand).await?.is_some() {
-        return Ok(1);
-    }
-    let application = find().await?;
-    let now = installation.clock.now();
-    let mut tx = installation.store.write().await?;
-    applications::lock(&mut tx, application.id).await?;
-    let last = datasets::final_versions(&mut tx, application.id).await?.pop().ok_or_else(|| DeadlineError::NothingToFreeze(code.to_owned()))?;
-    let late = responses::late_since(&mut tx, application.id, last.frozen_at).await?;
-    if late.is_empty() && cases::withdrawn(&mut tx, application.id).await? == last.withdrawn {
-        return Err(DeadlineError::NothingNew { code: code.to_owned(), version: last.version });
-    }
-    cases::lock(&mut tx, &late).await?;
-    let amounts = assess_responses(installation, &mut tx, &application).await?;
-    let told: HashMap<CaseId, responses::Response> =
-        responses::of_cases(&mut tx, &late).await?.into_iter().map(|response| (response.case, response)).collect();
-    for case in late {
-        let Some(response) = told.get(&case) else { continue };
-        let cells = cases::cells_of(&mut tx, case).await?;
-        let candidate = quota::Candidate { case, application: application.id, cells };
-        // First come, first served, as far as there is room (invariant I4).
-        match (response.late_at, amounts.get(&case)) {
-            (Some(at), Some(Completion::Complete)) if quota::count_complete(&mut tx, candidate, now).await? == quota::Place::Taken => {
-                responses::complete(&mut tx, response.id, at).await?;
-                cases::correct(&mut tx, &[case], Disposition::Complete, Source::Late, now).await?;
-            }
-            (_, Some(completion)) if *completion != Completion::TooLittle => {
-                cases::correct(&mut tx, &[case], Disposition::Partial, Source::Late, now).await?;
-            }
-            _ => {}
-        }
-    }
-    let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::LateAnswers).await?;
-    tx.commit().await?;
-    Ok(version)
-}
-
-/// Freezes how an application stands on the way; its field goes on. Returns the number of the interim version.
-pub async fn freeze_interim(installation: &Installation, code: &str) -> Result<u32, DeadlineError> {
-    let mut tx = installation.store.write().await?;
-    let application = applications::find(&mut tx, code).await?.ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))?;
-    if application.state != ApplicationState::InField {
-        return Err(DeadlineError::NothingToFreeze(code.to_owned()));
-    }
-    assess_responses(installation, &mut tx, &application).await?;
-    let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Interim, FreezeReason::Interim).await?;
-    tx.commit().await?;
-    Ok(version)
-}
-
-/// Freezes interim versions of everything in the field, when their time has come since the last ones (or since the first launch).
-async fn freeze_interim_due(installation: &Installation) -> Result<(), DeadlineError> {
-    if next_interim(installation).await?.is_none_or(|due| due > installation.clock.now()) {
-        return Ok(());
-    }
-    let all = applications::all(&mut *installation.store.read().await?).await?;
-    for application in all.iter().filter(|application| application.state == ApplicationState::InField) {
-        freeze_interim(installation, &application.code).await?;
-    }
-    Ok(())
-}
-
-async fn next_interim(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
-    let Some(at) = &installation.config.delivery.interim else { return Ok(None) };
-    let mut connection = installation.store.read().await?;
-    let begun = campaigns::live(&mut connection).await?.iter().map(|campaign| campaign.launched_at).min();
-    let last = datasets::last_interim(&mut connection).await?;
-    // Where nothing is in the field there is nothing to freeze.
-    Ok(begun.and_then(|begun| at.next_after(last.map_or(begun, |last| last.max(begun)))))
 }
 
 /// Sets the quality flags of an application's responses, and tells what each amounts to. Open text need not be opened for that.

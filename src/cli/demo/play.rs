@@ -37,12 +37,14 @@ pub async fn play(world: &World, progress: &mut dyn FnMut(u64, u64)) -> Result<P
         if did_something || closing.is_some_and(|at| at <= world.now()) {
             deadline::tick(&world.installation).await?;
         }
-        forecast::tick(&world.installation).await?;
-        alarms::tick(&world.installation).await?;
+        let watched = [forecast::next_due(&world.installation).await?, alarms::next_due(&world.installation).await?];
+        if watched.into_iter().flatten().any(|at| at <= world.now()) {
+            forecast::tick(&world.installation).await?;
+            alarms::tick(&world.installation).await?;
+        }
         if campaigns::live(&mut *world.installation.store.read().await?).await?.is_empty() {
             break;
         }
-        let watched = [forecast::next_due(&world.installation).await?, alarms::next_due(&world.installation).await?];
         let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), closing];
         let Some(next) = watched.into_iter().chain(next).flatten().min() else { bail!("nothing is planned, and the field is still open") };
         world.clock.advance_to(next.max(world.now() + Duration::from_millis(1)));
