@@ -1,4 +1,4 @@
-//! The hand-over: by folder, by signed webhook and by the pull API, to the consumer of examples/, exactly once per version however often either side dies.
+//! The hand-over: by folder, by bucket, by signed webhook and by the pull API, to the consumer of examples/, exactly once per version however often either side dies.
 
 mod common;
 
@@ -9,12 +9,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::receivers::{Receivers, SECRET};
-use common::site::{Site, wait_until};
+use common::site::{Site, free_port, wait_until};
+use common::storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
 use common::{TestApp, local};
 use fieldworkd::clock::Clock;
+use fieldworkd::config::S3Config;
 use fieldworkd::dataset::{self, delivery};
 use fieldworkd::deadline;
+use fieldworkd::domain::personal::Personal;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
+use fieldworkd::sink::Bucket;
 use fieldworkd::store::deliveries;
 use serde_json::Value;
 
@@ -75,6 +79,59 @@ async fn a_version_arrives_by_every_way_and_what_fails_is_tried_for_days() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_version_arrives_in_a_bucket_once_the_storage_is_there() {
+    for engine in 0..2 {
+        let Some(mut storage) = Storage::new() else { return };
+        let endpoint = storage.endpoint();
+        let settings = [
+            ("DELIVERY__S3__ENDPOINT", endpoint.as_str()),
+            ("DELIVERY__S3__BUCKET", BUCKET),
+            ("DELIVERY__S3__PREFIX", "surveys/2026/"),
+            ("DELIVERY__S3__ACCESS_KEY_ID", ACCESS_KEY_ID),
+            ("DELIVERY__S3__SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+        ];
+        let Some(app) = TestApp::on_each_engine(Script::faultless(1, 50), &settings).await.into_iter().nth(engine) else { return };
+        closed(&app).await;
+        assert_eq!(delivery::deliver_due(&app.installation).await.unwrap(), 0);
+        let state = async || deliveries::all(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
+        let failed = state().await;
+        assert!(failed.problem.as_deref().unwrap().starts_with("scoring/surveys/2026/A1/v1: ") && failed.next_at.is_some(), "{failed:?}");
+        storage.start();
+        app.clock.advance_to(failed.next_at.unwrap());
+        assert_eq!(delivery::deliver_due(&app.installation).await.unwrap(), 1, "{:?}", state().await);
+        dataset::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
+        // Handed over once more, the same objects stand there.
+        let dataset = fieldworkd::store::datasets::get(&mut app.installation.store.read().await.unwrap(), state().await.dataset).await.unwrap();
+        delivery::deliver_again(&app.installation, &dataset).await.unwrap();
+        assert_eq!(delivery::deliver_due(&app.installation).await.unwrap(), 1, "{}", app.engine);
+        dataset::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_large_file_goes_up_in_parts_and_a_wrong_key_is_refused() {
+    let Some(mut storage) = Storage::new() else { return };
+    storage.start();
+    let mut config = S3Config {
+        endpoint: storage.endpoint(),
+        region: "us-east-1".into(),
+        bucket: BUCKET.into(),
+        prefix: String::new(),
+        access_key_id: ACCESS_KEY_ID.into(),
+        secret_access_key: Personal::new(SECRET_ACCESS_KEY),
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let content: Vec<u8> = (0..21 * 1024 * 1024_u32).map(|n| (n / 7) as u8).collect();
+    std::fs::write(file.path(), &content).unwrap();
+    Bucket::open(&config).unwrap().put_file("large/file", file.path()).await.unwrap();
+    assert!(std::fs::read(storage.path("large/file")).unwrap() == content);
+    config.secret_access_key = Personal::new("another");
+    let refused = Bucket::open(&config).unwrap().put_file("large/other", file.path()).await.unwrap_err().to_string();
+    assert!(refused.contains("403") || refused.contains("Signature"), "{refused}");
+    assert!(!refused.contains("another") && !storage.path("large/other").exists(), "{refused}");
 }
 
 /// The API by its rules: the token, what is not there, a verdict that is given once.
@@ -172,10 +229,6 @@ impl Drop for Consumer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn run(site: &Site, environment: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {

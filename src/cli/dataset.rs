@@ -1,4 +1,4 @@
-//! `dataset list|freeze|review|release|deliver|ack|deliveries|verify` and `signing-key show|rotate`.
+//! `dataset list|freeze|review|release|export|deliver|ack|deliveries|verify` and `signing-key show|rotate`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,14 @@ pub enum DatasetCommand {
         /// The numbers of open answers to leave out, as «dataset review» shows them
         #[arg(long, value_name = "N", value_delimiter = ',')]
         strike: Vec<usize>,
+    },
+    /// Write a version out of the database once more, into a folder that does not exist; what was forgotten since is left out
+    Export {
+        #[arg(value_name = "APPLICATION")]
+        code: String,
+        folder: PathBuf,
+        #[arg(long, value_name = "NAME")]
+        version: Option<String>,
     },
     /// Hand a version over once more, by every way that is set up
     Deliver {
@@ -128,6 +136,12 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
             delivery::deliver_again(installation, &dataset).await?;
             let arrived = delivery::deliver_due(installation).await?;
             println!("{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the others", dataset.version_name());
+            Ok(())
+        }
+        DatasetCommand::Export { code, folder, version } => {
+            let dataset = find(installation, &code, version.as_deref()).await?;
+            let sums = dataset::export(installation, &dataset, &folder).await?;
+            println!("{code} {}: {} ({sums})", dataset.version_name(), folder.display());
             Ok(())
         }
         DatasetCommand::Ack { code, version, sha256, reject } => {

@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong usage. Listing commands take `--json`.
 
 mod alarm;
+mod backup;
 mod campaign;
 mod check;
 mod dataset;
@@ -14,6 +15,7 @@ mod intake;
 mod message;
 mod output;
 mod questionnaire;
+mod retention;
 mod serve;
 mod simulator;
 mod suppress;
@@ -80,6 +82,21 @@ enum Command {
     /// Numbers that are not contacted
     #[command(subcommand)]
     Suppress(suppress::SuppressCommand),
+    /// Forget the people of applicants whose time is over
+    Purge(retention::PurgeArguments),
+    /// Applicants of whose people nothing is deleted
+    #[command(subcommand)]
+    LegalHold(retention::LegalHoldCommand),
+    /// The signed certificates of what was deleted
+    #[command(subcommand)]
+    Certificate(retention::CertificateCommand),
+    /// What a person may ask for: to see what is held, to be deleted
+    #[command(subcommand)]
+    Person(retention::PersonCommand),
+    /// Copy the whole database into a file, while it is in use
+    Backup { file: PathBuf },
+    /// Bring a backup into the database of the configuration, which must be empty or not there
+    Restore { file: PathBuf },
     /// Messages: those in doubt, and the conversation about one
     #[command(subcommand)]
     Message(message::MessageCommand),
@@ -129,6 +146,12 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Rehearse(arguments) => forecast::rehearse(&open(config()?).await?, arguments).await,
         Command::SigningKey(command) => dataset::signing_key(&open(config()?).await?, &command),
         Command::Dataset(command) => dataset::run(&open(config()?).await?, command).await,
+        Command::Purge(arguments) => retention::purge(&open(config()?).await?, arguments).await,
+        Command::LegalHold(command) => retention::legal_hold(&open(config()?).await?, command).await,
+        Command::Certificate(command) => retention::certificate(&open(config()?).await?, command).await,
+        Command::Person(command) => retention::person(&open(config()?).await?, command).await,
+        Command::Backup { file } => backup::backup(&open(config()?).await?, &file).await,
+        Command::Restore { file } => backup::restore(quiet(config()?)?, &file).await,
         Command::Gateways(arguments) => gateways::run(&open(config()?).await?, arguments).await,
         Command::Message(command) => message::run(&open(config()?).await?, command).await,
         Command::Inbox(command) => inbox::run(&open(config()?).await?, command).await,
@@ -146,9 +169,13 @@ fn load_config(file: Option<PathBuf>) -> Result<Config> {
 
 /// Opens the installation for one command; its log goes to standard error, warnings and worse.
 async fn open(config: Config) -> Result<Installation> {
+    Ok(Installation::open(quiet(config)?, Arc::new(SystemClock)).await?)
+}
+
+fn quiet(config: Config) -> Result<Config> {
     let quiet = Config { log_level: crate::config::LogLevel::Warn, log_json: false, ..config };
     crate::telemetry::start(&quiet, None)?;
-    Ok(Installation::open(quiet, Arc::new(SystemClock)).await?)
+    Ok(quiet)
 }
 
 /// Reads a file, naming it when that fails.

@@ -13,7 +13,7 @@ mod wishes;
 
 pub use bundle::{Bundle, BundleCase, Finish, Noted, Screen, read_answers};
 pub use save::{Saved, SentPage};
-pub use wishes::{CallWhen, Later};
+pub use wishes::{CallWhen, Later, take_back};
 
 use std::sync::Arc;
 

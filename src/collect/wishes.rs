@@ -18,7 +18,7 @@ use crate::domain::zones::Zones;
 use crate::installation::place;
 use crate::store::cases::{self, Source, TakenBack};
 use crate::store::replies::{self, NewReply};
-use crate::store::{WriteTx, campaigns, consents, invitations, links, quotas, responses};
+use crate::store::{StoreError, WriteTx, campaigns, consents, invitations, links, quotas, responses};
 
 /// When somebody would rather be reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,16 +84,15 @@ impl CallWhen {
 }
 
 /// What was answered goes with the consent, whether it had been counted or not (Personal Information Protection Law, articles 15 and 47). Where it stands in
-/// a dataset that is frozen, a corrected version follows.
-async fn take_back(tx: &mut WriteTx, answered: &[TakenBack], now: Timestamp) -> Result<(), CollectError> {
+/// a dataset that is frozen, a corrected version follows. The cases are locked by [`cases::answered`].
+pub async fn take_back(tx: &mut WriteTx, answered: &[TakenBack], source: Source, now: Timestamp) -> Result<(), StoreError> {
     for taken in answered.iter().filter(|taken| taken.is_complete) {
         quotas::uncount(tx, taken.application, taken.cells).await?;
     }
     let theirs: Vec<CaseId> = answered.iter().map(|taken| taken.case).collect();
     cases::set_withdrawn(tx, &theirs, now).await?;
-    cases::correct(tx, &theirs, Disposition::Refusal, Source::Web, now).await?;
-    responses::erase(tx, &theirs).await?;
-    Ok(())
+    cases::correct(tx, &theirs, Disposition::Refusal, source, now).await?;
+    responses::erase(tx, &theirs).await
 }
 
 impl Collector {
@@ -108,7 +107,7 @@ impl Collector {
         let answered = cases::answered(&mut tx, bundle.invitation.id).await?;
         opt_out(&mut tx, &phone_hash, programme, Source::Web, now).await?;
         if consents::withdraw(&mut tx, bundle.invitation.id, now).await? {
-            take_back(&mut tx, &answered, now).await?;
+            take_back(&mut tx, &answered, Source::Web, now).await?;
         }
         invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
         tx.commit().await?;

@@ -11,10 +11,24 @@ use crate::domain::recurrence::Recurrence;
 /// A token that can be guessed is none.
 const SHORTEST_TOKEN: usize = 24;
 
+/// A bucket of a storage that speaks S3.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    pub endpoint: String,
+    pub region: String,
+    pub bucket: String,
+    /// What the names of all objects begin with; may be empty.
+    pub prefix: String,
+    pub access_key_id: String,
+    pub secret_access_key: Personal,
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryConfig {
     /// Each version is copied into this folder, whole or not at all.
     pub folder: Option<PathBuf>,
+    /// Each version is put into this bucket.
+    pub s3: Option<S3Config>,
     /// Each version is announced here.
     pub webhook: Option<WebhookConfig>,
     /// Whoever has this token may fetch versions and acknowledge them.
@@ -26,6 +40,7 @@ pub struct DeliveryConfig {
 pub(super) fn read_delivery(r: &mut Reader<'_>, folder: Option<&Path>) -> DeliveryConfig {
     r.section("delivery", |r| {
         let to = r.section("folder", |r| r.text("path").filter(|path| !path.is_empty()).map(PathBuf::from));
+        let s3 = r.section("s3", |r| read_s3(r, folder));
         let webhook = r.section("webhook", |r| read_webhook(r, folder));
         let token = r.section("pull", |r| {
             let token = read_secret(r, "token", folder);
@@ -41,6 +56,30 @@ pub(super) fn read_delivery(r: &mut Reader<'_>, folder: Option<&Path>) -> Delive
             }
             Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok()
         });
-        DeliveryConfig { folder: to, webhook, token, interim }
+        DeliveryConfig { folder: to, s3, webhook, token, interim }
     })
+}
+
+fn read_s3(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<S3Config> {
+    let mut text = |key: &str| r.text(key).unwrap_or_default();
+    let (endpoint, region, bucket, prefix) = (text("endpoint"), text("region"), text("bucket"), text("prefix"));
+    let access_key_id = text("access_key_id");
+    let secret_access_key = read_secret(r, "secret_access_key", folder);
+    if endpoint.is_empty() {
+        return None;
+    }
+    if !(endpoint.starts_with("https://") || endpoint.starts_with("http://")) {
+        r.problem("endpoint", "must begin with https:// (or http:// on a host of one's own)".into());
+    }
+    if bucket.is_empty() {
+        r.problem("bucket", "is missing".into());
+    }
+    if access_key_id.is_empty() {
+        r.problem("access_key_id", "is missing".into());
+    }
+    if secret_access_key.is_empty() {
+        r.problem("secret_access_key", "is missing; name a file with secret_access_key_file, or set it in the environment".into());
+    }
+    let region = if region.is_empty() { "us-east-1".to_owned() } else { region };
+    Some(S3Config { endpoint, region, bucket, prefix: prefix.trim_matches('/').to_owned(), access_key_id, secret_access_key })
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::{Table, Value};
 
-pub use delivery::DeliveryConfig;
+pub use delivery::{DeliveryConfig, S3Config};
 use gateways::{read_gateway, read_networks};
 pub use notify::{AlarmLevel, Channel, EmailConfig, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;

@@ -16,6 +16,7 @@ pub(super) fn in_file(table: &Table) -> Vec<String> {
         ("notify", "sms", "to"),
         ("delivery", "webhook", "secret"),
         ("delivery", "pull", "token"),
+        ("delivery", "s3", "secret_access_key"),
     ];
     for (part, section, key) in secrets {
         let stands = table.get(part).and_then(|part| part.get(section)).and_then(|section| section.get(key)).is_some();

@@ -15,6 +15,7 @@ use super::signer::Signer;
 
 const INSTALLATION_KEY: &str = "installation.key";
 const SIGNING_KEY: &str = "signing.pem";
+const ERASURES: &str = "erasures";
 
 /// An open key ring. Losing the folder means losing every name and number; keep it apart from the database's backups.
 pub struct KeyRing {
@@ -34,8 +35,10 @@ pub enum KeyRingError {
     MalformedSigningKey { path: PathBuf },
     #[error("key ring {path} was sealed with another installation key; restore the right {INSTALLATION_KEY}")]
     WrongInstallation { path: PathBuf },
-    #[error("the key {key_id} is not in the key ring: the applicant's personal data has been purged, or the key ring belongs to another database")]
+    #[error("the key {key_id} is not in the key ring, which belongs to another database, or is not whole; restore it from its backup")]
     Missing { key_id: String },
+    #[error("the key {key_id} was destroyed: the applicant's people are forgotten")]
+    Destroyed { key_id: String },
     #[error(transparent)]
     Seal(#[from] SealError),
 }
@@ -74,13 +77,19 @@ impl KeyRing {
     /// The sealer of one applicant's key.
     pub fn sealer(&self, key_id: &str) -> Result<Sealer, KeyRingError> {
         let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(sealer) = open.get(key_id) {
+        let path = self.file_of(key_id);
+        // Another process may have destroyed it.
+        if let Some(sealer) = open.get(key_id).filter(|_| path.exists()) {
             return Ok(sealer.clone());
         }
-        let path = self.file_of(key_id);
+        open.remove(key_id);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyRingError::Missing { key_id: key_id.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key_id = key_id.to_owned();
+                let is_destroyed = self.destroyed(&key_id)?.is_some();
+                return Err(if is_destroyed { KeyRingError::Destroyed { key_id } } else { KeyRingError::Missing { key_id } });
+            }
             Err(error) => return Err(KeyRingError::Io { path, error }),
         };
         let sealed = HEXLOWER.decode(text.trim().as_bytes()).map_err(|_| KeyRingError::Malformed { path: path.clone() })?;
@@ -89,6 +98,62 @@ impl KeyRing {
         let sealer = Sealer::new(&key);
         open.insert(key_id.to_owned(), sealer.clone());
         Ok(sealer)
+    }
+
+    /// Destroys a key for good: its file is overwritten and removed. `why` stays in its place, so that it is known that the key was not lost; a database that
+    /// comes back from an older backup is purged again by it. A second time changes nothing.
+    pub fn destroy(&self, key_id: &str, why: &str) -> Result<(), KeyRingError> {
+        let (key, note) = (self.file_of(key_id), self.note_of(key_id));
+        match write_secret(&note, why) {
+            Err(KeyRingError::Io { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            written => written?,
+        }
+        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(key_id);
+        let overwrite_and_remove = || -> io::Result<()> {
+            let mut file = fs::OpenOptions::new().write(true).open(&key)?;
+            let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
+            file.write_all(&vec![b'0'; length])?;
+            file.sync_all()?;
+            fs::remove_file(&key)?;
+            fs::File::open(&self.folder)?.sync_all()
+        };
+        match overwrite_and_remove() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done.map_err(|error| KeyRingError::Io { path: key, error }),
+        }
+    }
+
+    /// Why a key was destroyed; `None`: it was not.
+    pub fn destroyed(&self, key_id: &str) -> Result<Option<String>, KeyRingError> {
+        let path = self.note_of(key_id);
+        match fs::read_to_string(&path) {
+            Ok(why) => Ok(Some(why)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(KeyRingError::Io { path, error }),
+        }
+    }
+
+    /// Remembers, beside the keys, that a person was erased, by the key and the number's hash: a database that comes back from an older backup must erase
+    /// the person again.
+    pub fn remember_erasure(&self, key_id: &str, phone_hash: &str) -> Result<(), KeyRingError> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.folder.join(ERASURES);
+        let append = || -> io::Result<()> {
+            let mut file = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+            file.write_all(format!("{key_id} {phone_hash}\n").as_bytes())?;
+            file.sync_all()
+        };
+        append().map_err(|error| KeyRingError::Io { path: path.clone(), error })
+    }
+
+    /// All erasures, as keys with hashes of numbers.
+    pub fn erasures(&self) -> Result<Vec<(String, String)>, KeyRingError> {
+        let path = self.folder.join(ERASURES);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(key, hash)| (key.to_owned(), hash.to_owned())).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(KeyRingError::Io { path, error }),
+        }
     }
 
     /// The key that manifests are signed with (Ed25519, RFC 8032), as PKCS #8 in PEM beside the others; made when it is first needed. A key of one's own may
@@ -121,6 +186,10 @@ impl KeyRing {
 
     fn file_of(&self, key_id: &str) -> PathBuf {
         self.folder.join(format!("{key_id}.key"))
+    }
+
+    fn note_of(&self, key_id: &str) -> PathBuf {
+        self.folder.join(format!("{key_id}.destroyed"))
     }
 }
 
@@ -159,6 +228,16 @@ mod tests {
 
         let again = KeyRing::open(dir.path(), None).unwrap();
         assert_eq!(again.sealer(&id).unwrap().open("x", &sealed).unwrap(), b"y");
+
+        // Destroyed in one process, it opens in no other; what was sealed stays shut.
+        let doomed = ring.create_key().unwrap();
+        again.sealer(&doomed).unwrap();
+        ring.destroy(&doomed, "why").unwrap();
+        ring.destroy(&doomed, "said again").unwrap();
+        assert!(matches!(again.sealer(&doomed), Err(KeyRingError::Destroyed { .. })));
+        assert!(ring.destroyed(&doomed).unwrap().as_deref() == Some("why") && ring.destroyed(&id).unwrap().is_none());
+        ring.remember_erasure(&id, "h1").unwrap();
+        assert_eq!(again.erasures().unwrap(), [(id.clone(), "h1".to_owned())]);
 
         fs::write(dir.path().join(INSTALLATION_KEY), "00".repeat(32)).unwrap();
         let other = KeyRing::open(dir.path(), None).unwrap();

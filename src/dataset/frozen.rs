@@ -13,6 +13,9 @@ use crate::installation::{Installation, place};
 use crate::store::datasets::{self, Dataset};
 use crate::store::{applications, campaigns};
 
+/// What became of open answers whose key is destroyed.
+const FORGOTTEN: &str = "forgotten";
+
 pub struct Frozen {
     pub dataset: Dataset,
     pub about: About,
@@ -36,9 +39,10 @@ impl Frozen {
         let key_id = applications::get(&mut connection, dataset.application).await?.key_id;
         let sealer = match installation.keys.sealer(&key_id) {
             Ok(sealer) => Some(sealer),
-            Err(KeyRingError::Missing { .. }) => None,
+            Err(KeyRingError::Destroyed { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        let about = if sealer.is_none() { About { open_answers: FORGOTTEN.into(), ..about } } else { about };
         Ok(Frozen { dataset: dataset.clone(), about, questionnaire: Questionnaire::parse(&source)?, source, sealer, struck })
     }
 

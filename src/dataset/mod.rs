@@ -23,6 +23,8 @@ pub use paper::Paper;
 pub use review::{OpenAnswer, release, to_review};
 pub use verify::{Verified, VerifyError, verify};
 
+use std::path::Path;
+
 use crate::collect::CollectError;
 use crate::crypto::{KeyRingError, SealError};
 use crate::domain::questionnaire::QuestionnaireError;
@@ -39,7 +41,9 @@ pub enum DatasetError {
     NotLaunched(String),
     #[error("application {0} has no version that waits for a reader")]
     NothingToReview(String),
-    #[error("no way of delivery is set up; fill in delivery.folder or delivery.webhook")]
+    #[error("the open answers of this version of {0} wait for a reader; «dataset review»")]
+    NotReleased(String),
+    #[error("no way of delivery is set up; fill in delivery.folder, delivery.s3 or delivery.webhook")]
     NoWay,
     #[error("{version} hashes to {sha256}; what was received is something else")]
     OtherHash { version: String, sha256: String },
@@ -69,8 +73,7 @@ pub async fn write_pending(installation: &Installation) -> Result<u64, DatasetEr
     let pending: Vec<Dataset> = all.into_iter().filter(|dataset| dataset.folder.is_none() && dataset.released_at.is_some()).collect();
     for dataset in &pending {
         let folder = installation.config.datasets.join(&dataset.application_code).join(dataset.version_name());
-        let signer = installation.keys.signer()?;
-        let sums = package::write(installation, &Frozen::open(installation, dataset).await?, &signer, &folder).await?;
+        let sums = write(installation, dataset, &folder).await?;
         let mut tx = installation.store.write().await?;
         datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums).await?;
         delivery::plan(installation, &mut tx, dataset).await?;
@@ -78,4 +81,21 @@ pub async fn write_pending(installation: &Installation) -> Result<u64, DatasetEr
         tracing::info!(application = dataset.application_code, version = dataset.version, "the dataset is written");
     }
     Ok(pending.len() as u64)
+}
+
+async fn write(installation: &Installation, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
+    package::write(installation, &Frozen::open(installation, dataset).await?, &installation.keys.signer()?, folder).await
+}
+
+/// Writes a version that may go out into a new folder; returns the hash of its sums. Where the applicant's people are forgotten, cells that could say something
+/// personal are empty.
+pub async fn export(installation: &Installation, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
+    if dataset.released_at.is_none() {
+        return Err(DatasetError::NotReleased(dataset.application_code.clone()));
+    }
+    if folder.exists() {
+        let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it exists; name a folder that does not");
+        return Err(DatasetError::Write { folder: folder.display().to_string(), error });
+    }
+    write(installation, dataset, folder).await
 }

@@ -34,6 +34,9 @@ pub struct Programme {
     /// Caps that differ from the published ones.
     #[serde(default)]
     pub caps: BTreeMap<Category, u32>,
+    /// Calendar months after an applicant's last field was closed, after which its people are forgotten; without it, only by hand.
+    #[serde(default)]
+    pub retention_months: Option<u32>,
     /// What respondents agree to before the first question.
     #[serde(default)]
     pub privacy: PrivacyNotice,
@@ -68,6 +71,9 @@ impl Programme {
         }
         if !(1..=24).contains(&programme.certificate_months) {
             return wrong("certificate_months", "must be between 1 and 24");
+        }
+        if programme.retention_months.is_some_and(|months| !(1..=120).contains(&months)) {
+            return wrong("retention_months", "must be between 1 and 120; leave it away to forget people only by hand");
         }
         if programme.dataset_lead_days >= programme.certificate_months * 28 {
             return wrong("dataset_lead_days", "leaves no time for the field; make it shorter than certificate_months");

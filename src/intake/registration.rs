@@ -34,6 +34,8 @@ pub enum RegistrationError {
     Subject { code: String, error: SubjectError },
     #[error("application {code}: {error}")]
     Quota { code: String, error: QuotaError },
+    #[error("the people of applicant {code} were forgotten on {day}, and its key is destroyed; register it under another code")]
+    Forgotten { code: String, day: NaiveDate },
     #[error("application {0} is in the field, or belongs to another applicant; its declaration can no longer change")]
     NotOpen(String),
     #[error(transparent)]
@@ -107,7 +109,11 @@ pub async fn add_applications(installation: &Installation, toml_text: &str) -> R
     for declared in file.applications {
         let (subject, received) = declared.check(&programme)?;
         let applicant = match programmes::find_applicant(&mut tx, programme_id, &declared.applicant.code).await? {
-            Some((id, _)) => id,
+            Some((_, Some(purged))) => {
+                let (code, day) = (declared.applicant.code, purged.date(programme.time_zone));
+                return Err(RegistrationError::Forgotten { code, day });
+            }
+            Some((id, None)) => id,
             None => {
                 let key_id = installation.keys.create_key()?;
                 programmes::add_applicant(&mut tx, programme_id, &declared.applicant.code, declared.applicant.name.trim(), &key_id).await?

@@ -1,11 +1,68 @@
-//! Retention: what is kept only for a time goes when its time is over.
+//! Retention: what is kept only for a time goes when its time is over, and people are forgotten when the purpose is met.
 //!
-//! In goes the clock; out go conversations with gateways, receipts that name no message, and suppressions that have run out. It touches nothing that a
-//! case, an answer or a dataset stands on.
+//! In goes the clock; out go conversations with gateways, receipts that name no message and suppressions that have run out ([`tidy`]), the people of
+//! applicants whose fieldwork is long over ([`purge`]), and single persons who ask for it ([`person`]). What a sample's numbers and the frozen datasets stand on
+//! stays, under pseudonyms. Every deletion leaves a signed [`certificate`] that names nobody. A database that comes back from an older backup forgets again what
+//! the key ring knows to be forgotten ([`again`]).
 
+mod again;
+mod certificate;
+pub mod person;
+pub mod purge;
+
+pub use again::forget_again;
+pub use certificate::{exported, is_genuine};
+
+use crate::collect::CollectError;
+use crate::crypto::{KeyRingError, SealError};
+use crate::dataset::DatasetError;
+use crate::dispatch::DispatchError;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
 use crate::store::{StoreError, exchanges, quotas, receipts, suppressions};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    #[error("programme {programme} has no applicant {applicant}; «purge --dry-run» lists them")]
+    UnknownApplicant { programme: String, applicant: String },
+    #[error("applicant {0} still has applications in the field; close them first")]
+    InField(String),
+    #[error("applicant {code} is under a legal hold since {since} ({reason}); nothing is deleted until «legal-hold lift»")]
+    LegalHold { code: String, since: String, reason: String },
+    #[error("the people of applicant {0} are forgotten already")]
+    Forgotten(String),
+    #[error("applicant {0} is under no legal hold")]
+    NoHold(String),
+    #[error("say why; the reason stays with what is done")]
+    NoReason,
+    #[error("this is no telephone number: {0}")]
+    Number(String),
+    #[error("nobody here has this number")]
+    Nobody,
+    #[error("{path}: {error}")]
+    Folder { path: String, error: std::io::Error },
+    #[error("a certificate cannot be read: {0}")]
+    Certificate(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    #[error(transparent)]
+    Dispatch(#[from] DispatchError),
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+}
+
+/// Who wants something deleted, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    pub who: &'a str,
+    pub reason: &'a str,
+}
 
 /// What one round of housekeeping took away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,10 +72,12 @@ pub struct Tidied {
     pub suppressions: u64,
     /// Places in quotas that nobody has come back to.
     pub quota_holds: u64,
+    /// Applicants whose people were forgotten.
+    pub applicants: u64,
 }
 
 /// Takes away whatever has been kept long enough.
-pub async fn tidy(installation: &Installation) -> Result<Tidied, StoreError> {
+pub async fn tidy(installation: &Installation) -> Result<Tidied, RetentionError> {
     let now = installation.clock.now();
     let keep = &installation.config.housekeeping;
     let mut tx = installation.store.write().await?;
@@ -27,9 +86,11 @@ pub async fn tidy(installation: &Installation) -> Result<Tidied, StoreError> {
         waiting_receipts: receipts::forget_waiting(&mut tx, now - keep.keep_waiting_receipts).await?,
         suppressions: suppressions::forget_expired(&mut tx, now).await?,
         quota_holds: quotas::forget_expired(&mut tx, now).await?,
+        applicants: 0,
     };
     tx.commit().await?;
-    Ok(tidied)
+    forget_again(installation).await?;
+    Ok(Tidied { applicants: purge::purge_due(installation).await?, ..tidied })
 }
 
 /// When the next round is due, by the configuration's cron expression; `None`: never.

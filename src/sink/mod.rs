@@ -1,9 +1,12 @@
-//! What goes to others: files (a folder written whole or not at all, cells that are safe in a spreadsheet), signed webhooks, e-mail.
+//! What goes to others: files (a folder written whole or not at all, cells that are safe in a spreadsheet), objects in a bucket,
+//! signed webhooks, e-mail.
 
+mod bucket;
 pub mod email;
 mod folder;
 pub mod webhook;
 
+pub use bucket::{Bucket, BucketError};
 pub use folder::{FileFacts, NewFile, NewFolder};
 
 /// A cell of a CSV file that a spreadsheet will not take for a formula (OWASP: CSV injection).

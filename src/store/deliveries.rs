@@ -11,6 +11,8 @@ use crate::domain::time::Timestamp;
 pub enum Way {
     /// Copied into a folder.
     Folder,
+    /// Put into a bucket.
+    S3,
     /// Announced at an address.
     Webhook,
 }
@@ -19,12 +21,13 @@ impl Way {
     pub fn as_str(self) -> &'static str {
         match self {
             Way::Folder => "folder",
+            Way::S3 => "s3",
             Way::Webhook => "webhook",
         }
     }
 
     fn parse(raw: &str) -> Option<Way> {
-        [Way::Folder, Way::Webhook].into_iter().find(|way| way.as_str() == raw)
+        [Way::Folder, Way::S3, Way::Webhook].into_iter().find(|way| way.as_str() == raw)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Where SQLite and PostgreSQL differ.
 
+use std::path::{Path, PathBuf};
+
 use sqlx::{AnyConnection, AssertSqlSafe};
+use url::Url;
 
 /// The database engine behind a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,10 +117,41 @@ pub fn statement(text: String) -> AssertSqlSafe<String> {
     AssertSqlSafe(text)
 }
 
-pub(super) fn sqlite_folder(url: &str) -> Option<String> {
+/// The file behind an address of SQLite.
+pub(super) fn sqlite_file(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?.trim_start_matches("//").split('?').next()?;
-    let folder = std::path::Path::new(path).parent()?.to_str()?;
-    (!folder.is_empty()).then(|| folder.to_owned())
+    (!path.is_empty()).then(|| PathBuf::from(path))
+}
+
+pub(super) fn sqlite_folder(url: &str) -> Option<PathBuf> {
+    sqlite_file(url)?.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned)
+}
+
+/// How PostgreSQL's own programs are told where to connect (its documentation, «Environment Variables»).
+pub(super) fn postgres_environment(url: &str) -> Result<Vec<(&'static str, String)>, String> {
+    let url = Url::parse(url).map_err(|error| error.to_string())?;
+    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let mut all = vec![("PGHOST", url.host_str().map(plain).unwrap_or_default())];
+    all.push(("PGPORT", url.port().map(|port| port.to_string()).unwrap_or_default()));
+    all.push(("PGUSER", plain(url.username())));
+    all.push(("PGPASSWORD", url.password().map(plain).unwrap_or_default()));
+    all.push(("PGDATABASE", plain(url.path().trim_start_matches('/'))));
+    for (key, value) in url.query_pairs() {
+        let name = match key.as_ref() {
+            "host" => "PGHOST",
+            "port" => "PGPORT",
+            "user" => "PGUSER",
+            "password" => "PGPASSWORD",
+            "dbname" => "PGDATABASE",
+            "sslmode" | "ssl-mode" => "PGSSLMODE",
+            "sslrootcert" | "ssl-root-cert" | "ssl-ca" => "PGSSLROOTCERT",
+            _ => continue,
+        };
+        all.retain(|(known, _)| *known != name);
+        all.push((name, value.into_owned()));
+    }
+    all.retain(|(_, value)| !value.is_empty());
+    Ok(all)
 }
 
 /// For messages: a database address without its password.
@@ -134,6 +168,14 @@ pub(super) fn url_without_password(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_of_postgresql_are_told_by_their_environment() {
+        let told = postgres_environment("postgres://u%40:p%20w@db.example:5433/survey?sslmode=require&host=/run/pg").unwrap();
+        let of = |name: &str| told.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        let all = ["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "PGSSLROOTCERT"].map(of);
+        assert_eq!(all, [Some("/run/pg"), Some("5433"), Some("u@"), Some("p w"), Some("survey"), Some("require"), None]);
+    }
 
     #[test]
     fn a_password_is_not_shown() {

@@ -150,7 +150,7 @@ pub async fn people_of(connection: &mut AnyConnection, applications: &[Applicati
     let sql = format!(
         "SELECT r.id, c.application_id, r.phone_hash, r.phone_kind, r.person_sealed, r.phone_sealed, r.language, r.zone
          FROM survey_case c JOIN respondent r ON r.id = c.respondent_id
-         WHERE c.is_open = 1 AND c.application_id {}
+         WHERE c.is_open = 1 AND r.erased_at IS NULL AND c.application_id {}
          ORDER BY r.id, c.application_id",
         Engine::behind(connection).is_in(1, Kind::Number)
     );
@@ -177,7 +177,8 @@ pub async fn people_of(connection: &mut AnyConnection, applications: &[Applicati
 
 /// The sealed persons of an application's respondents.
 pub async fn sealed_persons(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let sql = "SELECT r.person_sealed, r.phone_sealed FROM survey_case c JOIN respondent r ON r.id = c.respondent_id WHERE c.application_id = $1";
+    let sql = "SELECT r.person_sealed, r.phone_sealed FROM survey_case c JOIN respondent r ON r.id = c.respondent_id
+               WHERE c.application_id = $1 AND r.erased_at IS NULL";
     Ok(sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?)
 }
 

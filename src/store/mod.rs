@@ -7,6 +7,7 @@
 pub mod alarms;
 pub mod application_events;
 pub mod applications;
+pub mod backup;
 pub mod campaigns;
 pub mod cases;
 pub mod consents;
@@ -14,12 +15,15 @@ pub mod datasets;
 pub mod deliveries;
 pub mod dialect;
 pub mod disclosures;
+pub mod dossiers;
 pub mod exchanges;
 pub mod forecasts;
+pub mod forgetting;
 pub mod invitations;
 pub mod links;
 pub mod lists;
 pub mod messages;
+mod migrations;
 pub mod notices;
 pub mod outlook;
 pub mod paradata;
@@ -34,20 +38,16 @@ pub mod sets;
 pub mod suppressions;
 
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use dialect::Engine;
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// A database of fieldworkd, open and of the right version.
 #[derive(Clone)]
@@ -98,7 +98,7 @@ impl Store {
         let shown = dialect::url_without_password(url);
         let connect = |error| StoreError::Connect { url: shown.clone(), error };
         if let Some(folder) = dialect::sqlite_folder(url) {
-            std::fs::create_dir_all(Path::new(&folder)).map_err(|error| connect(sqlx::Error::Io(error)))?;
+            std::fs::create_dir_all(folder).map_err(|error| connect(sqlx::Error::Io(error)))?;
         }
         // The pool would try for half a minute; a server that is not there, or a file that is no database, is told at once.
         let locked_or_not_there = |error| match StoreError::from(error) {
@@ -138,11 +138,7 @@ impl Store {
     }
 
     async fn migrate(&self) -> Result<()> {
-        let migrator = match self.engine {
-            Engine::Sqlite => &SQLITE_MIGRATIONS,
-            Engine::Postgres => &POSTGRES_MIGRATIONS,
-        };
-        migrator.run(&self.pool).await.map_err(|error| match error {
+        migrations::of(self.engine).run(&self.pool).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => StoreError::Newer(version),
             MigrateError::Execute(error) => match StoreError::from(error) {
                 StoreError::Locked => StoreError::Locked,

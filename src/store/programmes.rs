@@ -45,14 +45,14 @@ fn read(definition: &str) -> Result<Programme> {
     serde_json::from_str(definition).map_err(|e| StoreError::Unreadable { what: "a programme", value: e.to_string() })
 }
 
-/// The applicant's id and key, if it is registered in the programme.
-pub async fn find_applicant(connection: &mut AnyConnection, programme: ProgrammeId, code: &str) -> Result<Option<(ApplicantId, String)>> {
-    let row: Option<(i64, String)> = sqlx::query_as("SELECT id, name FROM applicant WHERE programme_id = $1 AND code = $2")
+/// The applicant's id, and when its people were forgotten, if it is registered in the programme.
+pub async fn find_applicant(connection: &mut AnyConnection, programme: ProgrammeId, code: &str) -> Result<Option<(ApplicantId, Option<Timestamp>)>> {
+    let row: Option<(i64, Option<i64>)> = sqlx::query_as("SELECT id, purged_at FROM applicant WHERE programme_id = $1 AND code = $2")
         .bind(programme.0)
         .bind(code.to_owned())
         .fetch_optional(connection)
         .await?;
-    Ok(row.map(|(id, name)| (ApplicantId(id), name)))
+    Ok(row.map(|(id, purged)| (ApplicantId(id), purged.map(Timestamp))))
 }
 
 pub async fn add_applicant(tx: &mut AnyConnection, programme: ProgrammeId, code: &str, name: &str, key_id: &str) -> Result<ApplicantId> {

@@ -76,15 +76,22 @@ pub struct Suppression {
     pub expires_at: Option<Timestamp>,
 }
 
+type Row = (String, String, i64, Option<i64>);
+
+fn read((scope, reason, at, until): Row) -> Suppression {
+    Suppression { scope, reason, created_at: Timestamp(at), expires_at: until.map(Timestamp) }
+}
+
 pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Suppression>> {
-    let rows: Vec<(String, String, i64, Option<i64>)> =
+    let rows: Vec<Row> =
         sqlx::query_as("SELECT scope, reason, created_at, expires_at FROM suppression ORDER BY created_at, id").fetch_all(connection).await?;
-    let read = |(scope, reason, at, until): (String, String, i64, Option<i64>)| Suppression {
-        scope,
-        reason,
-        created_at: Timestamp(at),
-        expires_at: until.map(Timestamp),
-    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// What holds for one number.
+pub async fn of_number(connection: &mut AnyConnection, phone_hash: &str) -> Result<Vec<Suppression>> {
+    let sql = "SELECT scope, reason, created_at, expires_at FROM suppression WHERE phone_hash = $1 ORDER BY created_at, id";
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_all(connection).await?;
     Ok(rows.into_iter().map(read).collect())
 }
 

@@ -3,6 +3,7 @@
 
 pub mod receivers;
 pub mod site;
+pub mod storage;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;

@@ -1,9 +1,10 @@
 //! The hand-over: each version goes to the scoring step by every way that is set up, until it has arrived; the scoring step says whether it takes it.
 //!
 //! In go versions that were written; a row for each way is planned in the transaction that notes the writing, so that none is forgotten, however often the
-//! daemon dies. A way may be tried twice for one arrival: folders are written whole or not at all, and an announcement has the same id every time, so that the
+//! daemon dies. A way may be tried twice for one arrival: folders are written whole or not at all, a bucket gets the same objects, and an announcement has the same id every time, so that the
 //! other side knows a repetition. A version has one verdict: said again it changes nothing, another one is refused (invariant I6).
 
+mod bucket;
 mod folder;
 mod webhook;
 
@@ -26,7 +27,7 @@ pub(super) enum Failed {
 /// The ways that are set up.
 fn ways(installation: &Installation) -> Vec<Way> {
     let config = &installation.config.delivery;
-    let all = [(Way::Folder, config.folder.is_some()), (Way::Webhook, config.webhook.is_some())];
+    let all = [(Way::Folder, config.folder.is_some()), (Way::S3, config.s3.is_some()), (Way::Webhook, config.webhook.is_some())];
     all.into_iter().filter(|(_, is_set)| *is_set).map(|(way, _)| way).collect()
 }
 
@@ -88,8 +89,12 @@ async fn send(installation: &Installation, dataset: &Dataset, way: Way, now: Tim
     let config = &installation.config.delivery;
     let unset = || Failed::GivenUp("this way is not set up any more".into());
     let written = dataset.folder.as_ref().map(PathBuf::from).ok_or_else(|| Failed::Again("it is not written yet".into()))?;
+    if !written.exists() {
+        return Err(Failed::GivenUp("its files are gone, with the people of the applicant; «dataset export» writes what may still be told".into()));
+    }
     match way {
         Way::Folder => folder::copy(&written, &config.folder.clone().ok_or_else(unset)?, dataset).await,
+        Way::S3 => bucket::put(&written, config.s3.as_ref().ok_or_else(unset)?, dataset).await,
         Way::Webhook => webhook::announce(installation, config.webhook.as_ref().ok_or_else(unset)?, dataset, now).await,
     }
 }

@@ -31,6 +31,7 @@ pub fn sign(folder: &NewFolder, about: &About, signer: &Signer) -> io::Result<St
         "questionnaire_version": about.questionnaire_version,
         "responses": about.responses,
         "cases": about.cases,
+        "open_answers": about.open_answers,
         "files": files,
         "signed_with": signer.public().to_pem(),
     });

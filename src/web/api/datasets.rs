@@ -29,11 +29,16 @@ async fn described(site: &Site, dataset: &Dataset) -> Result<Value, Problem> {
     }))
 }
 
+/// It is written, and was not taken away with the applicant's people.
+fn is_there(dataset: &Dataset) -> bool {
+    dataset.folder.as_ref().is_some_and(|folder| std::path::Path::new(folder).exists())
+}
+
 /// All versions that are written, the oldest first.
 pub async fn list(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
     authorise(&site, &headers)?;
     let mut all = datasets::all(&mut *site.installation.store.read().await?).await?;
-    all.retain(|dataset| dataset.folder.is_some());
+    all.retain(is_there);
     all.sort_by_key(|dataset| (dataset.frozen_at, dataset.id));
     let mut shown = Vec::with_capacity(all.len());
     for dataset in &all {
@@ -44,7 +49,7 @@ pub async fn list(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<J
 
 async fn find(site: &Site, application: &str, version: &str) -> Result<Dataset, Problem> {
     let all = datasets::all(&mut *site.installation.store.read().await?).await?;
-    let is_it = |dataset: &Dataset| dataset.application_code == application && dataset.version_name() == version && dataset.folder.is_some();
+    let is_it = |dataset: &Dataset| dataset.application_code == application && dataset.version_name() == version && is_there(dataset);
     all.into_iter().find(is_it).ok_or_else(Problem::not_found)
 }
 

@@ -1,0 +1,243 @@
+//! `purge`, `legal-hold set|lift|list`, `certificate list|export`, `person export|erase`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::output;
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::retention::purge::{self, Review, Standing};
+use crate::retention::{self, Order, RetentionError, person};
+use crate::store::forgetting::{self, Applicant, Certificate};
+
+#[derive(Args)]
+pub struct PurgeArguments {
+    /// Only say what would be done, and why the others wait
+    #[arg(long, conflicts_with = "applicant")]
+    dry_run: bool,
+    /// Forget this applicant's people now, before the programme's time
+    #[arg(long, value_name = "CODE", requires = "programme", requires = "reason")]
+    applicant: Option<String>,
+    #[arg(long, value_name = "CODE", requires = "applicant")]
+    programme: Option<String>,
+    /// Why; it stands in the certificate
+    #[arg(long, value_name = "TEXT", requires = "applicant")]
+    reason: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum LegalHoldCommand {
+    /// From now on nothing of an applicant's people is deleted
+    Set {
+        #[command(flatten)]
+        whose: Whose,
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// The hold is over
+    Lift {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Applicants under a hold
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct Whose {
+    #[arg(long, value_name = "CODE")]
+    programme: String,
+    #[arg(long, value_name = "CODE")]
+    applicant: String,
+}
+
+#[derive(Subcommand)]
+pub enum CertificateCommand {
+    /// What was deleted, and by whose order
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a certificate and its signature into a folder; openssl checks them (docs/privacy.md)
+    Export { id: i64, folder: PathBuf },
+}
+
+#[derive(Subcommand)]
+pub enum PersonCommand {
+    /// Everything that is held about whoever has a number, as JSON for that person; that you looked is written down
+    Export {
+        /// The number, or «-» to read it from standard input, which leaves no trace in the shell's history
+        number: String,
+    },
+    /// Delete whoever has a number, on whichever applicant's list, and contact the number no more
+    Erase {
+        /// The number, or «-» to read it from standard input
+        number: String,
+        /// Why; it stands in the certificate, so no name and no number
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+fn utc(at: Timestamp) -> String {
+    at.rfc3339(chrono_tz::UTC)
+}
+
+pub async fn purge(installation: &Installation, arguments: PurgeArguments) -> Result<()> {
+    if let (Some(applicant), Some(programme), Some(reason)) = (&arguments.applicant, &arguments.programme, &arguments.reason) {
+        let found = find(installation, programme, applicant).await?;
+        purge::purge(installation, found.id, Order { who: &output::user(), reason }).await?;
+        println!("the people of {applicant} are forgotten; «certificate list» shows the certificate");
+        return Ok(());
+    }
+    if !arguments.dry_run {
+        let purged = purge::purge_due(installation).await?;
+        if !arguments.json {
+            println!("the people of {purged} applicants were forgotten now");
+        }
+    }
+    let all = purge::review(installation).await?;
+    if arguments.json {
+        return output::json(&all.iter().map(as_json).collect::<Vec<_>>());
+    }
+    let cells = |review: &Review| {
+        let a = &review.applicant;
+        vec![a.programme_code.clone(), a.code.clone(), a.people.to_string(), a.done_at.map(utc).unwrap_or_default(), told(&review.standing)]
+    };
+    output::table(&["programme", "applicant", "people", "fieldwork done", "standing"], &all.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn as_json(review: &Review) -> serde_json::Value {
+    let a = &review.applicant;
+    json!({ "programme": a.programme_code, "applicant": a.code, "people": a.people, "done_at": a.done_at.map(utc), "forgotten_at": a.purged_at.map(utc),
+            "legal_hold": a.hold.is_some(), "standing": told(&review.standing) })
+}
+
+fn told(standing: &Standing) -> String {
+    match standing {
+        Standing::Forgotten(at) => format!("forgotten on {}", utc(*at)),
+        Standing::LegalHold => "under a legal hold".into(),
+        Standing::InField => "in the field".into(),
+        Standing::Nobody => "no list yet".into(),
+        Standing::ByHandOnly => "by hand only: the programme sets no retention_months".into(),
+        Standing::NotYet(due) => format!("kept until {}", utc(*due)),
+        Standing::Waits(missing) => {
+            let missing: Vec<String> = missing.iter().map(|(application, what)| format!("{application} is {what}")).collect();
+            format!("overdue, but scoring has not everything: {}", missing.join(", "))
+        }
+        Standing::Due(since) => format!("to be forgotten since {}", utc(*since)),
+    }
+}
+
+async fn find(installation: &Installation, programme: &str, applicant: &str) -> Result<Applicant> {
+    let found = forgetting::find(&mut *installation.store.read().await?, programme, applicant).await?;
+    Ok(found.ok_or_else(|| RetentionError::UnknownApplicant { programme: programme.to_owned(), applicant: applicant.to_owned() })?)
+}
+
+pub async fn legal_hold(installation: &Installation, command: LegalHoldCommand) -> Result<()> {
+    match command {
+        LegalHoldCommand::Set { whose, reason } => {
+            let applicant = find(installation, &whose.programme, &whose.applicant).await?;
+            purge::set_hold(installation, applicant.id, Some(Order { who: &output::user(), reason: &reason })).await?;
+            println!("{}: nothing is deleted until «legal-hold lift»", whose.applicant);
+        }
+        LegalHoldCommand::Lift { whose } => {
+            let applicant = find(installation, &whose.programme, &whose.applicant).await?;
+            purge::set_hold(installation, applicant.id, None).await?;
+            println!("{}: the hold is over", whose.applicant);
+        }
+        LegalHoldCommand::List { json: as_json } => {
+            let all = forgetting::applicants(&mut *installation.store.read().await?).await?;
+            let held: Vec<_> = all.into_iter().filter_map(|applicant| Some((applicant.programme_code, applicant.code, applicant.hold?))).collect();
+            if as_json {
+                let rows = held.iter().map(|(programme, code, hold)| {
+                    json!({ "programme": programme, "applicant": code, "since": utc(hold.since), "who": hold.who, "reason": hold.reason })
+                });
+                return output::json(&rows.collect::<Vec<_>>());
+            }
+            let rows = held.into_iter().map(|(programme, code, hold)| vec![programme, code, utc(hold.since), hold.who, hold.reason]);
+            output::table(&["programme", "applicant", "since", "who", "reason"], &rows.collect::<Vec<_>>());
+        }
+    }
+    Ok(())
+}
+
+pub async fn certificate(installation: &Installation, command: CertificateCommand) -> Result<()> {
+    let all = forgetting::certificates(&mut *installation.store.read().await?).await?;
+    match command {
+        CertificateCommand::List { json: as_json } => {
+            if as_json {
+                let row = |c: &Certificate| {
+                    let body: serde_json::Value = serde_json::from_str(&c.body)?;
+                    Ok(json!({ "id": c.id, "kind": c.kind.as_str(), "programme": c.programme_code, "applicant": c.applicant_code,
+                               "issued_at": c.issued_at.map(utc), "signature_is_good": retention::is_genuine(c), "certificate": body }))
+                };
+                return output::json(&all.iter().map(row).collect::<Result<Vec<_>>>()?);
+            }
+            let cells = |c: &Certificate| {
+                let state = match (c.issued_at, retention::is_genuine(c)) {
+                    (None, _) => "not done to the end",
+                    (Some(_), true) => "signed",
+                    (Some(_), false) => "SIGNATURE BROKEN",
+                };
+                let issued = c.issued_at.map(utc).unwrap_or_default();
+                vec![c.id.to_string(), c.kind.as_str().into(), c.programme_code.clone(), c.applicant_code.clone(), issued, state.into()]
+            };
+            output::table(&["id", "kind", "programme", "applicant", "issued", "signature"], &all.iter().map(cells).collect::<Vec<_>>());
+        }
+        CertificateCommand::Export { id, folder } => {
+            let Some(certificate) = all.iter().find(|certificate| certificate.id == id) else { bail!("no certificate has the number {id}") };
+            if certificate.signature.is_none() {
+                bail!("certificate {id} is not issued yet: the deletion is not done to the end; «purge» does the rest");
+            }
+            std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+            for (name, content) in retention::exported(certificate) {
+                write(&folder.join(name), &content)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, content: &str) -> Result<()> {
+    std::fs::write(path, content).with_context(|| format!("{} cannot be written", path.display()))?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+pub async fn person(installation: &Installation, command: PersonCommand) -> Result<()> {
+    match command {
+        PersonCommand::Export { number } => output::json(&person::export(installation, &given(number)?, &output::user()).await?),
+        PersonCommand::Erase { number, reason } => {
+            let erased = person::erase(installation, &given(number)?, Order { who: &output::user(), reason: &reason }).await?;
+            println!("erased from the lists of {} applicants; the number is not contacted any more", erased.people);
+            for (application, version) in &erased.corrected {
+                println!("{application}: version {version} is frozen without the person");
+            }
+            crate::dataset::write_pending(installation).await?;
+            if !erased.held.is_empty() {
+                bail!("under a legal hold, and kept: {}; erase again when «legal-hold lift» is done", erased.held.join(", "));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn given(number: String) -> Result<String> {
+    if number != "-" {
+        return Ok(number);
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+    Ok(text)
+}

@@ -1,0 +1,42 @@
+//! Puts a version into the bucket that the scoring step reads, under `PREFIX/APPLICATION/vN`. `SHA256SUMS` comes last: where it stands, the version is whole.
+
+use std::path::Path;
+
+use super::Failed;
+use crate::config::S3Config;
+use crate::dataset::package::SUMS;
+use crate::sink::Bucket;
+use crate::store::datasets::Dataset;
+
+pub(super) async fn put(written: &Path, config: &S3Config, dataset: &Dataset) -> Result<(), Failed> {
+    let parts = [config.prefix.as_str(), &dataset.application_code, &dataset.version_name()];
+    let prefix = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    let failed = |error: String| Failed::Again(format!("{}/{prefix}: {error}", config.bucket));
+    let bucket = Bucket::open(config).map_err(|error| failed(error.to_string()))?;
+    for name in names(written).map_err(|error| failed(error.to_string()))? {
+        bucket.put_file(&format!("{prefix}/{name}"), &written.join(&name)).await.map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The files of a version, its sums last.
+fn names(written: &Path) -> std::io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(written)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    let mut names = entries.collect::<Result<Vec<_>, _>>()?;
+    names.sort_by_key(|name| (name == SUMS, name.clone()));
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sums_come_last() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["responses.csv", SUMS, "cases.csv"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(names(folder.path()).unwrap(), ["cases.csv", "responses.csv", SUMS]);
+    }
+}

@@ -1,0 +1,67 @@
+//! Certificates of deletion: JSON that says what was deleted, when, why and by whose order, and names nobody; signed with the key that datasets are signed with.
+
+use serde_json::{Map, Value, json};
+
+use super::{Order, RetentionError};
+use crate::crypto::PublicKey;
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::forgetting::{Applicant, Blanked, Certificate, HandedOver};
+
+/// What every certificate says from the beginning; what is done after that is added by [`complete`].
+pub(super) fn begin(applicant: &Applicant, applications: &[String], blanked: &Blanked, order: Order<'_>, now: Timestamp) -> Map<String, Value> {
+    let body = json!({
+        "format": "fieldworkd-deletion-certificate/1",
+        "programme": applicant.programme_code,
+        "applicant": applicant.code,
+        "applications": applications,
+        "reason": order.reason,
+        "ordered_by": order.who,
+        "ordered_at": now.rfc3339(chrono_tz::UTC),
+        "deleted": {
+            "people": blanked.people,
+            "list_fields_of_cases": blanked.cases_with_list_fields,
+            "open_answers": blanked.open_answers,
+            "words_of_replies": blanked.replies,
+            "conversations_with_gateways": blanked.conversations,
+        },
+        "kept": "cases, dispositions, coded answers and frozen tables under pseudonyms; keyed hashes of numbers that must not be contacted",
+    });
+    match body {
+        Value::Object(body) => body,
+        _ => Map::new(),
+    }
+}
+
+/// Copies that others have, and decide about.
+pub(super) fn handed_over(copies: Vec<HandedOver>) -> Value {
+    let shown = |copy: HandedOver| json!({ "application": copy.application, "kind": copy.kind, "version": copy.version, "sha256": copy.sha256, "way": copy.way });
+    Value::Array(copies.into_iter().map(shown).collect())
+}
+
+/// The certificate as it is signed, with its signature in base 64.
+pub(super) fn complete(installation: &Installation, mut body: Map<String, Value>, now: Timestamp) -> Result<(String, String), RetentionError> {
+    let signer = installation.keys.signer()?;
+    body.insert("completed_at".into(), now.rfc3339(chrono_tz::UTC).into());
+    body.insert("signed_with".into(), signer.public().to_pem().into());
+    let text = serde_json::to_string_pretty(&body).map_err(|e| RetentionError::Certificate(e.to_string()))? + "\n";
+    let signature = signer.sign(text.as_bytes());
+    Ok((text, signature))
+}
+
+pub(super) fn read(body: &str) -> Result<Map<String, Value>, RetentionError> {
+    serde_json::from_str(body).map_err(|e| RetentionError::Certificate(e.to_string()))
+}
+
+/// A certificate as files: names with contents.
+pub fn exported(certificate: &Certificate) -> [(String, String); 2] {
+    let name = format!("certificate-{}.json", certificate.id);
+    let signature = certificate.signature.clone().unwrap_or_default() + "\n";
+    [(name.clone(), certificate.body.clone()), (format!("{name}.sig"), signature)]
+}
+
+/// Was it signed with the key that it names?
+pub fn is_genuine(certificate: &Certificate) -> bool {
+    let key = read(&certificate.body).ok().and_then(|body| PublicKey::of_pem(body.get("signed_with")?.as_str()?));
+    key.zip(certificate.signature.as_ref()).is_some_and(|(key, signature)| key.has_signed(certificate.body.as_bytes(), signature))
+}

@@ -1,0 +1,182 @@
+//! A person's rights (Personal Information Protection Law, articles 45 and 47): to get what is held about them, and to have it deleted.
+
+use std::collections::BTreeMap;
+
+use phonenumber::country;
+use serde_json::{Value, json};
+
+use super::{Order, RetentionError, certificate, purge};
+use crate::collect;
+use crate::dataset;
+use crate::dispatch::incoming::opt_out;
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{ApplicantId, CaseId, RespondentId};
+use crate::domain::phone::Phone;
+use crate::installation::{Installation, open_fields, open_person, open_phone, place};
+use crate::store::applications::{self, ApplicationState};
+use crate::store::cases::{self, Source};
+use crate::store::datasets::{self, DatasetKind, FreezeReason};
+use crate::store::dossiers::{self, Dossier};
+use crate::store::forgetting::{self, CertificateKind};
+use crate::store::responses::{self, StoredValue};
+use crate::store::{consents, disclosures, quotas, suppressions};
+
+/// Finds a number as somebody typed it.
+fn hash_of(installation: &Installation, number: &str) -> Result<String, RetentionError> {
+    let region = installation.config.default_region.parse().unwrap_or(country::CN);
+    let phone = Phone::parse(number.trim(), region).map_err(|error| RetentionError::Number(error.to_string()))?;
+    Ok(installation.keys.hasher().number(&phone))
+}
+
+/// Everything that is held about whoever has a number, as JSON for that person; that it was looked at is written down first.
+pub async fn export(installation: &Installation, number: &str, who: &str) -> Result<Value, RetentionError> {
+    let phone_hash = hash_of(installation, number)?;
+    let mut tx = installation.store.write().await?;
+    let people = forgetting::with_number(&mut tx, &phone_hash).await?;
+    if people.is_empty() {
+        return Err(RetentionError::Nobody);
+    }
+    let (mut dossiers, mut shown) = (Vec::new(), Vec::new());
+    for (person, _) in people {
+        disclosures::add(&mut tx, who, "person", person.0, installation.clock.now()).await?;
+        dossiers.push(dossiers::of(&mut tx, person).await?);
+    }
+    let suppressed = suppressions::of_number(&mut tx, &phone_hash).await?;
+    tx.commit().await?;
+    for dossier in dossiers {
+        shown.push(open(installation, dossier)?);
+    }
+    let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
+    let suppressed =
+        suppressed.into_iter().map(|s| json!({ "scope": s.scope, "reason": s.reason, "since": utc(s.created_at), "until": s.expires_at.map(utc) }));
+    Ok(json!({ "held": shown, "not_to_be_contacted": suppressed.collect::<Vec<_>>() }))
+}
+
+fn open(installation: &Installation, dossier: Dossier) -> Result<Value, RetentionError> {
+    let sealer = installation.keys.sealer(&dossier.key_id)?;
+    let person = open_person(&sealer, &dossier.person_sealed)?;
+    let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
+    let mut cases = Vec::new();
+    for case in dossier.cases {
+        let mut answers = BTreeMap::new();
+        for (item, value) in case.answers {
+            let text = match value {
+                StoredValue::Plain(text) => text,
+                StoredValue::Sealed(sealed) => sealer.open_text(place::OPEN_ANSWER, &sealed)?,
+            };
+            answers.insert(item, text);
+        }
+        cases.push(json!({
+            "application": case.application, "category": case.category, "disposition": case.disposition, "since": utc(case.disposed_at),
+            "segment": case.segment, "list_fields": open_fields(&sealer, case.fields_sealed.as_deref())?, "answers": answers,
+        }));
+    }
+    let mut replies = Vec::new();
+    for (at, meaning, sealed) in dossier.replies {
+        let text = sealed.map(|sealed| sealer.open_text(place::REPLY, &sealed)).transpose()?;
+        replies.push(json!({ "at": utc(at), "meaning": meaning, "text": text }));
+    }
+    let consents = dossier
+        .consents
+        .into_iter()
+        .map(|(version, given, withdrawn)| json!({ "notice": version, "given": utc(given), "withdrawn": withdrawn.map(utc) }));
+    let messages = dossier.messages.into_iter().map(
+        |(at, campaign, step, gateway, state)| json!({ "at": utc(at), "campaign": campaign, "step": step + 1, "gateway": gateway, "state": state }),
+    );
+    Ok(json!({
+        "programme": dossier.programme, "applicant": dossier.applicant, "since": utc(dossier.created_at),
+        "number": open_phone(&sealer, &dossier.phone_sealed)?.e164(), "language": dossier.language,
+        "name": person.name.reveal(), "organisation": person.organisation.reveal(), "job_title": person.job_title.reveal(),
+        "email": person.email.reveal(), "remark": person.remark.reveal(),
+        "cases": cases, "consents": consents.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(), "replies": replies,
+    }))
+}
+
+/// What an erasure did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Rows that are blanked: one for each applicant that had the person on its lists.
+    pub people: u64,
+    /// Versions that were frozen without the person: applications with their numbers.
+    pub corrected: Vec<(String, u32)>,
+    /// Applicants whose legal hold forbids it.
+    pub held: Vec<String>,
+}
+
+/// Deletes whoever has a number, on whichever applicant's list: answers are taken back and uncounted, closed datasets are frozen anew without them, the number
+/// is suppressed everywhere, and everything personal is blanked. Applicants under a legal hold keep theirs; that nobody writes to the number any more holds there too.
+pub async fn erase(installation: &Installation, number: &str, order: Order<'_>) -> Result<Erased, RetentionError> {
+    if order.reason.trim().is_empty() {
+        return Err(RetentionError::NoReason);
+    }
+    let phone_hash = hash_of(installation, number)?;
+    let people = forgetting::with_number(&mut *installation.store.read().await?, &phone_hash).await?;
+    if people.is_empty() {
+        return Err(RetentionError::Nobody);
+    }
+    erase_rows(installation, &phone_hash, &people, order).await
+}
+
+pub(super) async fn erase_rows(
+    installation: &Installation,
+    phone_hash: &str,
+    people: &[(RespondentId, ApplicantId)],
+    order: Order<'_>,
+) -> Result<Erased, RetentionError> {
+    let now = installation.clock.now();
+    let mut erased = Erased::default();
+    let mut tx = installation.store.write().await?;
+    let mut theirs = Vec::new();
+    for &(person, applicant) in people {
+        let applicant = forgetting::lock(&mut tx, applicant).await?;
+        match purge::refuse_held(&applicant) {
+            Err(RetentionError::LegalHold { code, .. }) => erased.held.push(code),
+            _ => theirs.push((person, applicant)),
+        }
+    }
+    // Cases are locked before invitations, here as everywhere.
+    let (mut all_cases, mut answered) = (Vec::new(), Vec::new());
+    let mut invitations = Vec::new();
+    for (person, _) in &theirs {
+        all_cases.extend(forgetting::cases_of(&mut tx, *person).await?);
+        for invitation in forgetting::invitations_of(&mut tx, *person).await? {
+            answered.extend(cases::answered(&mut tx, invitation).await?);
+            invitations.push(invitation);
+        }
+    }
+    opt_out(&mut tx, phone_hash, None, Source::Staff, now).await?;
+    let open: Vec<CaseId> = all_cases.iter().filter(|(_, is_open)| *is_open).map(|(case, _)| *case).collect();
+    cases::dispose(&mut tx, &open, Disposition::Refusal, &[], Source::Staff, now).await?;
+    for invitation in invitations {
+        consents::withdraw(&mut tx, invitation, now).await?;
+    }
+    collect::take_back(&mut tx, &answered, Source::Staff, now).await?;
+    let all_cases: Vec<CaseId> = all_cases.into_iter().map(|(case, _)| case).collect();
+    responses::erase(&mut tx, &all_cases).await?;
+    for case in &all_cases {
+        quotas::release(&mut tx, *case).await?;
+    }
+    // While the name is still known, so that it is struck out of what others wrote.
+    for id in datasets::to_be_corrected(&mut tx).await? {
+        let application = applications::get(&mut tx, id).await?;
+        let is_theirs = theirs.iter().any(|(_, applicant)| applicant.id == application.applicant_id);
+        if is_theirs && application.state == ApplicationState::Closed {
+            let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
+            erased.corrected.push((application.code, version));
+        }
+    }
+    for (person, applicant) in &theirs {
+        let blanked = forgetting::blank(&mut tx, &[*person], now).await?;
+        erased.people += blanked.people;
+        let applications: Vec<String> = forgetting::applications_of(&mut tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
+        let mut body = certificate::begin(applicant, &applications, &blanked, order, now);
+        body.insert("answers_taken_back".into(), json!(answered.iter().filter(|taken| all_cases.contains(&taken.case)).count()));
+        body.insert("corrected".into(), json!(erased.corrected));
+        let (text, signature) = certificate::complete(installation, body, now)?;
+        let id = forgetting::begin_certificate(&mut tx, applicant.id, CertificateKind::Erasure, &text).await?;
+        forgetting::issue(&mut tx, id, &text, &signature, now).await?;
+        installation.keys.remember_erasure(&applicant.key_id, phone_hash)?;
+    }
+    tx.commit().await?;
+    Ok(erased)
+}

@@ -1,0 +1,73 @@
+//! A bucket of a storage that speaks S3.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
+use object_store::buffered::BufWriter;
+use object_store::client::{ClientOptions, HttpClient, HttpConnector};
+use object_store::{ObjectStore, RetryConfig};
+use tokio::io::AsyncWriteExt;
+
+use crate::config::S3Config;
+use crate::http_client;
+
+/// What is larger goes up in parts of this size.
+const PART: usize = 8 * 1024 * 1024;
+/// For one part.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    #[error("{0}")]
+    Storage(#[from] object_store::Error),
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+}
+
+pub struct Bucket(Arc<AmazonS3>);
+
+impl Bucket {
+    /// Nothing is asked yet.
+    pub fn open(config: &S3Config) -> Result<Bucket, BucketError> {
+        let store = AmazonS3Builder::new()
+            .with_endpoint(&config.endpoint)
+            .with_region(&config.region)
+            .with_bucket_name(&config.bucket)
+            .with_access_key_id(&config.access_key_id)
+            .with_secret_access_key(config.secret_access_key.reveal())
+            .with_virtual_hosted_style_request(false)
+            .with_allow_http(config.endpoint.starts_with("http://"))
+            // The storage refuses what arrives changed.
+            .with_checksum_algorithm(Checksum::SHA256)
+            // Whoever hands over tries again, for days.
+            .with_retry(RetryConfig { max_retries: 1, ..RetryConfig::default() })
+            .with_http_connector(OurClient)
+            .build()?;
+        Ok(Bucket(Arc::new(store)))
+    }
+
+    /// Puts a file under a name, whole or not at all; one that stands there is replaced.
+    pub async fn put_file(&self, name: &str, file: &Path) -> Result<(), BucketError> {
+        let mut from = tokio::fs::File::open(file).await?;
+        let mut to = BufWriter::with_capacity(self.0.clone() as Arc<dyn ObjectStore>, name.into(), PART).with_max_concurrency(2);
+        if let Err(error) = tokio::io::copy(&mut from, &mut to).await {
+            // Parts that were sent already are paid for; that this may fail too changes nothing. Once it shuts down, a writer must not be told to abort.
+            let _ = to.abort().await;
+            return Err(error.into());
+        }
+        Ok(to.shutdown().await?)
+    }
+}
+
+/// The client that everything uses which leaves the house.
+#[derive(Debug)]
+struct OurClient;
+
+impl HttpConnector for OurClient {
+    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = http_client::new(TIMEOUT).map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        Ok(HttpClient::new(client))
+    }
+}

@@ -1,0 +1,84 @@
+//! Everything that is held about one person, sealed as it is, for whoever has the right to see it.
+
+use sqlx::AnyConnection;
+
+use super::Result;
+use super::responses::StoredValue;
+use crate::domain::ids::RespondentId;
+use crate::domain::time::Timestamp;
+
+pub struct Dossier {
+    pub programme: String,
+    pub applicant: String,
+    pub key_id: String,
+    pub phone_sealed: Vec<u8>,
+    pub person_sealed: Vec<u8>,
+    pub language: String,
+    pub created_at: Timestamp,
+    pub cases: Vec<DossierCase>,
+    /// Versions of the notice: when agreed to, when taken back.
+    pub consents: Vec<(String, Timestamp, Option<Timestamp>)>,
+    /// When, in which campaign, which step, by which gateway, and what became of it.
+    pub messages: Vec<(Timestamp, String, i64, String, String)>,
+    /// When, what it was taken for, and its words.
+    pub replies: Vec<(Timestamp, String, Option<Vec<u8>>)>,
+}
+
+pub struct DossierCase {
+    pub application: String,
+    pub category: String,
+    pub disposition: String,
+    pub disposed_at: Timestamp,
+    pub segment: String,
+    pub fields_sealed: Option<Vec<u8>>,
+    pub answers: Vec<(String, StoredValue)>,
+}
+
+pub async fn of(connection: &mut AnyConnection, person: RespondentId) -> Result<Dossier> {
+    let sql = "SELECT p.code, a.name, a.key_id, r.phone_sealed, r.person_sealed, r.language, r.created_at
+               FROM respondent r JOIN applicant a ON a.id = r.applicant_id JOIN programme p ON p.id = a.programme_id WHERE r.id = $1";
+    type Row = (String, String, String, Vec<u8>, Vec<u8>, String, i64);
+    let (programme, applicant, key_id, phone_sealed, person_sealed, language, created_at): Row =
+        sqlx::query_as(sql).bind(person.0).fetch_one(&mut *connection).await?;
+    let sql = "SELECT version, given_at, withdrawn_at FROM consent WHERE invitation_id IN (SELECT id FROM invitation WHERE respondent_id = $1)
+               ORDER BY given_at";
+    let consents: Vec<(String, i64, Option<i64>)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let sql = "SELECT m.claimed_at, c.code, m.step, m.gateway, m.state FROM invitation i JOIN message m ON m.invitation_id = i.id
+               JOIN campaign c ON c.id = i.campaign_id WHERE i.respondent_id = $1 ORDER BY m.claimed_at, m.step";
+    let messages: Vec<(i64, String, i64, String, String)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let sql = "SELECT received_at, meaning, text_sealed FROM reply WHERE invitation_id IN (SELECT id FROM invitation WHERE respondent_id = $1)
+               ORDER BY received_at, id";
+    let replies: Vec<(i64, String, Option<Vec<u8>>)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    Ok(Dossier {
+        programme,
+        applicant,
+        key_id,
+        phone_sealed,
+        person_sealed,
+        language,
+        created_at: Timestamp(created_at),
+        cases: cases_of(connection, person).await?,
+        consents: consents.into_iter().map(|(version, given, withdrawn)| (version, Timestamp(given), withdrawn.map(Timestamp))).collect(),
+        messages: messages.into_iter().map(|(at, campaign, step, gateway, state)| (Timestamp(at), campaign, step, gateway, state)).collect(),
+        replies: replies.into_iter().map(|(at, meaning, text)| (Timestamp(at), meaning, text)).collect(),
+    })
+}
+
+async fn cases_of(connection: &mut AnyConnection, person: RespondentId) -> Result<Vec<DossierCase>> {
+    let sql = "SELECT c.id, a.code, a.category, c.disposition, c.disposed_at, c.segment, c.fields_sealed
+               FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.respondent_id = $1 ORDER BY a.code";
+    type Row = (i64, String, String, String, i64, String, Option<Vec<u8>>);
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let mut cases = Vec::with_capacity(rows.len());
+    for (id, application, category, disposition, disposed_at, segment, fields_sealed) in rows {
+        let sql = "SELECT w.item, w.value, w.value_sealed FROM response s JOIN answer w ON w.response_id = s.id WHERE s.case_id = $1 ORDER BY w.id";
+        let answers: Vec<(String, Option<String>, Option<Vec<u8>>)> = sqlx::query_as(sql).bind(id).fetch_all(&mut *connection).await?;
+        let value = |(item, plain, sealed): (String, Option<String>, Option<Vec<u8>>)| match sealed {
+            Some(sealed) => (item, StoredValue::Sealed(sealed)),
+            None => (item, StoredValue::Plain(plain.unwrap_or_default())),
+        };
+        let answers = answers.into_iter().map(value).collect();
+        cases.push(DossierCase { application, category, disposition, disposed_at: Timestamp(disposed_at), segment, fields_sealed, answers });
+    }
+    Ok(cases)
+}

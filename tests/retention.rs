@@ -1,0 +1,188 @@
+//! Forgetting: the purge with its certificate, what backups tell after it, legal holds, a person's rights, and backup and restore.
+
+mod common;
+
+use std::process::Command;
+
+use common::{TestApp, list, local, number};
+use fieldworkd::clock::Clock;
+use fieldworkd::dataset;
+use fieldworkd::deadline;
+use fieldworkd::gateway::simulator::Script;
+use fieldworkd::installation::open_phone;
+use fieldworkd::intake;
+use fieldworkd::retention::{self, Order, RetentionError, person, purge};
+use fieldworkd::store::forgetting::{self, Applicant};
+use fieldworkd::store::{Store, applications, backup, datasets, lists};
+use serde_json::Value;
+
+const ORDER: Order<'static> = Order { who: "tester", reason: "the contract ended" };
+
+/// A closed application of three people, the first of whom has answered, with its dataset written; the programme forgets after a month.
+async fn closed(app: &TestApp) {
+    let programme = format!("{}retention_months = 1\n", common::PROGRAMME);
+    intake::apply_programme(&app.installation, &programme).await.unwrap();
+    app.in_field(3, "").await;
+    app.play_until(local("2026-03-03T12:00:00")).await;
+    app.answer_all(&app.link(0).await, 0, "8").await;
+    deadline::freeze(&app.installation, "A1").await.unwrap();
+    dataset::write_pending(&app.installation).await.unwrap();
+}
+
+async fn applicant(app: &TestApp) -> Applicant {
+    forgetting::find(&mut app.installation.store.read().await.unwrap(), "p26", "a").await.unwrap().unwrap()
+}
+
+async fn sealed_people(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut connection = store.read().await.unwrap();
+    let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+    lists::sealed_persons(&mut connection, id).await.unwrap()
+}
+
+#[tokio::test]
+async fn people_are_forgotten_when_the_time_is_over_and_no_backup_tells_them() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        closed(&app).await;
+        let ours = &app.installation;
+        let file = app.folder.path().join("before.backup");
+        backup::backup(&ours.store, &ours.config.database_url, &file).await.unwrap();
+        let before = sealed_people(&ours.store).await;
+        assert_eq!(before.len(), 3);
+        let key = applicant(&app).await.key_id;
+
+        assert_eq!(retention::tidy(ours).await.unwrap().applicants, 0, "{}: not yet", app.engine);
+        app.clock.advance_to(local("2026-04-04T12:00:00"));
+        purge::set_hold(ours, applicant(&app).await.id, Some(ORDER)).await.unwrap();
+        assert_eq!(retention::tidy(ours).await.unwrap().applicants, 0, "{}: under a hold", app.engine);
+        let refused = purge::purge(ours, applicant(&app).await.id, ORDER).await.unwrap_err();
+        assert!(matches!(refused, RetentionError::LegalHold { .. }), "{refused}");
+        purge::set_hold(ours, applicant(&app).await.id, None).await.unwrap();
+        assert_eq!(retention::tidy(ours).await.unwrap().applicants, 1, "{}", app.engine);
+        assert_eq!(retention::tidy(ours).await.unwrap().applicants, 0, "{}: once", app.engine);
+
+        // Nothing opens any more, wherever it is kept.
+        assert!(sealed_people(&ours.store).await.is_empty());
+        assert!(ours.keys.sealer(&key).is_err() && ours.keys.destroyed(&key).unwrap().is_some());
+        assert_eq!(app.get(&app.link(0).await).await.0, 404, "{}", app.engine);
+        let certificates = forgetting::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        assert!(certificates.len() == 1 && retention::is_genuine(&certificates[0]));
+        let body: Value = serde_json::from_str(&certificates[0].body).unwrap();
+        assert_eq!((body["deleted"]["people"].as_u64(), body["deleted"]["key"].as_str()), (Some(3), Some(key.as_str())), "{body}");
+        assert!(!certificates[0].body.contains("受访者"));
+        // Frozen data stays, under pseudonyms.
+        let version = datasets::all(&mut ours.store.read().await.unwrap()).await.unwrap().remove(0);
+        let out = app.folder.path().join("exported");
+        dataset::export(ours, &version, &out).await.unwrap();
+        assert_eq!(dataset::verify(&out, None).unwrap().responses, 1);
+        // Nobody is added to it.
+        let again = "programme = \"p26\"\n[[application]]\ncode = \"A2\"\napplicant = { code = \"a\", name = \"a\" }\ncategory = \"brand\"\n\
+                     subject = { brand = \"x\" }\n";
+        assert!(intake::add_applications(ours, again).await.unwrap_err().to_string().contains("were forgotten on 2026-04-04"));
+
+        // The backup of before is restored: its people are sealed for good, and are forgotten again.
+        let scout = tempfile::tempdir().unwrap();
+        let urls = common::fresh_urls(scout.path()).await;
+        let url = urls.into_iter().find(|url| url.starts_with("sqlite:") == (app.engine == "sqlite")).unwrap();
+        backup::restore(&url, &file).await.unwrap();
+        assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NotEmpty(_))), "{}", app.engine);
+        let config = fieldworkd::config::Config { database_url: url, ..ours.config.clone() };
+        let restored = fieldworkd::installation::Installation::open(config, app.clock.clone()).await.unwrap();
+        assert_eq!(sealed_people(&restored.store).await.len(), 3);
+        for (_, phone) in before {
+            assert!(restored.keys.sealer(&key).and_then(|sealer| open_phone(&sealer, &phone).map_err(Into::into)).is_err());
+        }
+        assert_eq!(retention::forget_again(&restored).await.unwrap(), (1, 0), "{}", app.engine);
+        assert!(sealed_people(&restored.store).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_purge_that_was_cut_off_is_done_to_the_end() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        closed(&app).await;
+        let ours = &app.installation;
+        let key = applicant(&app).await.key_id;
+        // The key cannot be destroyed: a folder stands where its note belongs.
+        let obstacle = ours.config.key_ring.join(format!("{key}.destroyed"));
+        std::fs::create_dir(&obstacle).unwrap();
+        let file = ours.config.key_ring.join(format!("{key}.key"));
+        let hidden = ours.config.key_ring.join("hidden");
+        std::fs::rename(&file, &hidden).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(purge::purge(ours, applicant(&app).await.id, ORDER).await.is_err());
+        let owed = forgetting::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        assert!(owed.len() == 1 && owed[0].signature.is_none() && applicant(&app).await.purged_at.is_some(), "{}", app.engine);
+        std::fs::remove_dir(&obstacle).unwrap();
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::rename(&hidden, &file).unwrap();
+        retention::tidy(ours).await.unwrap();
+        let done = forgetting::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        assert!(done.len() == 1 && retention::is_genuine(&done[0]) && !file.exists(), "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_person_sees_everything_and_is_erased_from_every_list() {
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+        closed(&app).await;
+        app.brand("B1", "b", "").await;
+        app.import(&["B1"], list(2).as_bytes()).await.unwrap();
+        let ours = &app.installation;
+        let shown = person::export(ours, &number(0), "tester").await.unwrap();
+        let held = shown["held"].as_array().unwrap();
+        assert_eq!((held.len(), held[0]["name"].as_str(), held[1]["applicant"].as_str()), (2, Some("受访者0"), Some("b公司")), "{shown}");
+        assert_eq!(
+            (held[0]["cases"][0]["disposition"].as_str(), held[0]["cases"][0]["answers"]["sat1"].as_str()),
+            (Some("1.1"), Some("8")),
+            "{shown}"
+        );
+        assert!(matches!(person::export(ours, "13900000000", "tester").await, Err(RetentionError::Nobody)));
+
+        let erased = person::erase(ours, &number(0), ORDER).await.unwrap();
+        assert_eq!((erased.people, erased.corrected.as_slice()), (2, [("A1".to_owned(), 2)].as_slice()), "{}", app.engine);
+        assert!(matches!(person::export(ours, &number(0), "tester").await, Err(RetentionError::Nobody)));
+        dataset::write_pending(ours).await.unwrap();
+        assert_eq!(dataset::verify(&ours.config.datasets.join("A1/v2"), None).unwrap().responses, 0);
+        assert_eq!(app.get(&app.link(0).await).await.0, 404);
+        assert_eq!((app.get(&app.link(1).await).await.0, sealed_people(&ours.store).await.len()), (200, 2), "{}: the others stay", app.engine);
+        let launched = app.launch("C2", &["B1"], common::PLAN).await;
+        assert!(launched.is_ok_and(|report| report.invitations == 1), "{}: nobody invites the erased", app.engine);
+        let certificates = forgetting::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        assert!(certificates.len() == 2 && certificates.iter().all(retention::is_genuine));
+        assert!(app.clock.now() > local("2026-03-03T00:00:00"));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_checked_by_openssl() {
+    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
+    closed(&app).await;
+    purge::purge(&app.installation, applicant(&app).await.id, ORDER).await.unwrap();
+    let certificate = forgetting::certificates(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
+    let at = |name: &str| app.folder.path().join(name);
+    let [(body, content), (_, signature)] = retention::exported(&certificate);
+    std::fs::write(at(&body), &content).unwrap();
+    std::fs::write(at("sig"), data_encoding::BASE64.decode(signature.trim().as_bytes()).unwrap()).unwrap();
+    std::fs::write(at("key.pem"), app.installation.keys.signer().unwrap().public().to_pem()).unwrap();
+    let check = || {
+        let arguments = ["pkeyutl", "-verify", "-pubin", "-inkey", "key.pem", "-rawin", "-in", &body, "-sigfile", "sig"];
+        Command::new("openssl").args(arguments).current_dir(app.folder.path()).output().unwrap().status.success()
+    };
+    assert!(check());
+    std::fs::write(at(&body), content.replace("\"people\": 3", "\"people\": 4")).unwrap();
+    assert!(!check());
+}
+
+#[tokio::test]
+async fn what_is_no_backup_is_refused_and_nothing_stands_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("new.db").display());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "hello").unwrap();
+    assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NoBackup(_))));
+    std::fs::write(&file, b"PGDMP and more").unwrap();
+    assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::OtherEngine { .. })));
+    std::fs::write(&file, [b"SQLite format 3\0".as_slice(), &[7; 5_000]].concat()).unwrap();
+    assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::Damaged(_))));
+    assert!(!folder.path().join("new.db").exists());
+}
