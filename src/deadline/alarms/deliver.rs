@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::DeadlineError;
 use crate::config::{Channel, SmsConfig};
-use crate::dispatch::Slots;
+use crate::dispatch::{DispatchError, Slots};
 use crate::domain::personal::Personal;
 use crate::domain::retries::wait_after;
 use crate::domain::sms_text::segment;
@@ -79,10 +79,21 @@ async fn send(installation: &Arc<Installation>, notice: &Notice, now: Timestamp)
     }
 }
 
+/// A slot of the gateway's. A single one may be over before the commit that took it is done, on a slow disk; then another is taken.
+async fn slot(installation: &Arc<Installation>, gateway: &str) -> Result<Option<Timestamp>, DispatchError> {
+    let mut slots = Slots::new(installation, gateway);
+    for _ in 0..5 {
+        if let Some(slot) = slots.next(1).await? {
+            return Ok(Some(slot));
+        }
+    }
+    Ok(None)
+}
+
 /// Within the gateway's rate like every message (invariant I3). What may have gone out is not tried again.
 async fn send_sms(installation: &Arc<Installation>, sms: &SmsConfig, id: &str, text: &str) -> Tried {
     let Some(gateway) = installation.gateways.get(&sms.gateway) else { return Tried::GivenUp("its gateway is not set up any more".into()) };
-    let slot = match Slots::new(installation, &sms.gateway).next(1).await {
+    let slot = match slot(installation, &sms.gateway).await {
         Ok(Some(slot)) => slot,
         Ok(None) => return Tried::Again("the gateway is held still, or has no room".into()),
         Err(error) => return Tried::Again(error.to_string()),
