@@ -36,6 +36,7 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
     for invariant in ["duplicate_submits", "outside_hours", "over_rate", "over_quota"] {
         assert_eq!(number(invariant), 0, "{invariant}");
     }
+    assert_eq!(number("readable_in_backups"), 0);
     assert!(number("messages") > 300 && (60..=95).contains(&number("virtual_days")));
     assert_eq!(number("in_doubt"), number("in_doubt_settled"));
     for something in [
@@ -56,6 +57,8 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         "corrected_versions",
         "deliveries_arrived",
         "datasets_accepted",
+        "people_forgotten",
+        "deletion_certificates",
     ] {
         assert!(number(something) > 0, "{something}");
     }

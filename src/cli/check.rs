@@ -8,7 +8,8 @@ use crate::campaign;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::installation::{Installation, open_phone};
-use crate::store::{applications, lists};
+use crate::retention::purge::{self, Review, Standing};
+use crate::store::{applications, forgetting, lists};
 
 /// The configuration has been read by now; what it names is looked at too.
 pub fn check_config(config: &Config) -> Result<()> {
@@ -49,6 +50,7 @@ pub async fn doctor(config: Config) -> Result<()> {
         Ok(installation) => {
             tell("database and key ring", None);
             tell("the key ring belongs to the database", check_keys(&installation).await.err().map(|e| e.to_string()));
+            tell("people are forgotten when their time is over", check_forgetting(&installation).await.unwrap_or_else(|e| Some(e.to_string())));
         }
     }
     if all_well { Ok(()) } else { bail!("not all is well; see above") }
@@ -56,6 +58,18 @@ pub async fn doctor(config: Config) -> Result<()> {
 
 fn check_questions(config: &Config) -> Option<String> {
     campaign::check_all(config.questionnaires.as_deref()).first().map(|e| e.to_string())
+}
+
+/// Applicants whose people are kept for longer than their programme says; deletions that are not done to the end.
+async fn check_forgetting(installation: &Installation) -> Result<Option<String>> {
+    let late = |review: &Review| matches!(review.standing, Standing::Due(_) | Standing::Waits(_));
+    let late: Vec<String> = purge::review(installation).await?.into_iter().filter(late).map(|review| review.applicant.code).collect();
+    if !late.is_empty() {
+        return Ok(Some(format!("those of {} are overdue; «purge --dry-run» says why, «purge» does it now", late.join(", "))));
+    }
+    let certificates = forgetting::certificates(&mut *installation.store.read().await?).await?;
+    let is_owed = certificates.iter().any(|certificate| certificate.signature.is_none());
+    Ok(is_owed.then(|| "a deletion is not done to the end; «purge» does the rest".to_owned()))
 }
 
 /// Opens one sealed number of each application.

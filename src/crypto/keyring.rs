@@ -137,6 +137,9 @@ impl KeyRing {
     /// the person again.
     pub fn remember_erasure(&self, key_id: &str, phone_hash: &str) -> Result<(), KeyRingError> {
         use std::os::unix::fs::OpenOptionsExt;
+        if self.erasures()?.iter().any(|(key, hash)| key == key_id && hash == phone_hash) {
+            return Ok(());
+        }
         let path = self.folder.join(ERASURES);
         let append = || -> io::Result<()> {
             let mut file = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
@@ -237,6 +240,7 @@ mod tests {
         assert!(matches!(again.sealer(&doomed), Err(KeyRingError::Destroyed { .. })));
         assert!(ring.destroyed(&doomed).unwrap().as_deref() == Some("why") && ring.destroyed(&id).unwrap().is_none());
         ring.remember_erasure(&id, "h1").unwrap();
+        again.remember_erasure(&id, "h1").unwrap();
         assert_eq!(again.erasures().unwrap(), [(id.clone(), "h1".to_owned())]);
 
         fs::write(dir.path().join(INSTALLATION_KEY), "00".repeat(32)).unwrap();

@@ -6,12 +6,20 @@ use super::{Order, RetentionError};
 use crate::crypto::PublicKey;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
-use crate::store::forgetting::{Applicant, Blanked, Certificate, HandedOver};
+use crate::store::forgetting::{Applicant, Blanked, Certificate, CertificateKind, HandedOver};
 
 /// What every certificate says from the beginning; what is done after that is added by [`complete`].
-pub(super) fn begin(applicant: &Applicant, applications: &[String], blanked: &Blanked, order: Order<'_>, now: Timestamp) -> Map<String, Value> {
+pub(super) fn begin(
+    kind: CertificateKind,
+    applicant: &Applicant,
+    applications: &[String],
+    blanked: &Blanked,
+    order: Order<'_>,
+    now: Timestamp,
+) -> Map<String, Value> {
     let body = json!({
         "format": "fieldworkd-deletion-certificate/1",
+        "kind": kind.as_str(),
         "programme": applicant.programme_code,
         "applicant": applicant.code,
         "applications": applications,

@@ -169,7 +169,7 @@ pub(super) async fn erase_rows(
         let blanked = forgetting::blank(&mut tx, &[*person], now).await?;
         erased.people += blanked.people;
         let applications: Vec<String> = forgetting::applications_of(&mut tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
-        let mut body = certificate::begin(applicant, &applications, &blanked, order, now);
+        let mut body = certificate::begin(CertificateKind::Erasure, applicant, &applications, &blanked, order, now);
         body.insert("answers_taken_back".into(), json!(answered.iter().filter(|taken| all_cases.contains(&taken.case)).count()));
         body.insert("corrected".into(), json!(erased.corrected));
         let (text, signature) = certificate::complete(installation, body, now)?;

@@ -45,7 +45,10 @@ pub async fn review(installation: &Installation) -> Result<Vec<Review>, Retentio
         let programme = programmes::get(&mut connection, applicant.programme_id).await?;
         let mut standing = standing(&applicant, &programme, now);
         if let Standing::Due(_) = standing {
-            let missing = forgetting::not_handed_over(&mut connection, applicant.id).await?;
+            // Where the scoring step can answer, it must have.
+            let can_answer = installation.config.delivery.token.is_some();
+            let mut missing = forgetting::not_handed_over(&mut connection, applicant.id).await?;
+            missing.retain(|(_, what)| can_answer || *what != forgetting::UNANSWERED);
             if !missing.is_empty() {
                 standing = Standing::Waits(missing);
             }
@@ -134,7 +137,7 @@ pub(super) async fn blank(installation: &Installation, tx: &mut WriteTx, applica
     let blanked = forgetting::blank(tx, &people, now).await?;
     forgetting::set_purged(tx, applicant.id, now).await?;
     let applications: Vec<String> = forgetting::applications_of(tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
-    let mut body = certificate::begin(applicant, &applications, &blanked, order, now);
+    let mut body = certificate::begin(CertificateKind::Purge, applicant, &applications, &blanked, order, now);
     body.insert("handed_over".into(), certificate::handed_over(forgetting::handed_over(tx, applicant.id).await?));
     forgetting::begin_certificate(tx, applicant.id, CertificateKind::Purge, &Value::Object(body).to_string()).await?;
     Ok(())
@@ -147,13 +150,14 @@ pub async fn finish(installation: &Installation) -> Result<(), RetentionError> {
     for owed in owed {
         installation.keys.destroy(&owed.key_id, &owed.body)?;
         let folders = forgetting::folders_with_sealed_cells(&mut *installation.store.read().await?, owed.applicant).await?;
+        let mut removed = 0;
         for folder in &folders {
-            remove(installation, folder)?;
+            removed += u64::from(remove(installation, folder)?);
         }
         let mut body = certificate::read(&owed.body)?;
         if let Some(Value::Object(deleted)) = body.get_mut("deleted") {
             deleted.insert("key".into(), json!(owed.key_id));
-            deleted.insert("dataset_folders".into(), json!(folders.len()));
+            deleted.insert("dataset_folders".into(), json!(removed));
         }
         let now = installation.clock.now();
         let (text, signature) = certificate::complete(installation, body, now)?;
@@ -166,17 +170,18 @@ pub async fn finish(installation: &Installation) -> Result<(), RetentionError> {
     Ok(())
 }
 
-/// Only what lies in the folder of our datasets: the database may have come from another machine.
-fn remove(installation: &Installation, folder: &str) -> Result<(), RetentionError> {
+/// Only what lies in the folder of our datasets: the database may have come from another machine. False: it is not there, or left there.
+fn remove(installation: &Installation, folder: &str) -> Result<bool, RetentionError> {
     let path = Path::new(folder);
+    if !path.exists() {
+        return Ok(false);
+    }
     if !path.starts_with(&installation.config.datasets) {
         tracing::warn!(folder, "a dataset lies outside of dataset.folder and is left there; remove it by hand");
-        return Ok(());
+        return Ok(false);
     }
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(RetentionError::Folder { path: folder.to_owned(), error }),
-        _ => Ok(()),
-    }
+    std::fs::remove_dir_all(path).map_err(|error| RetentionError::Folder { path: folder.to_owned(), error })?;
+    Ok(true)
 }
 
 /// Puts an applicant under a legal hold, or lifts it (`hold` is `None`).

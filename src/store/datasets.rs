@@ -194,6 +194,8 @@ pub async fn to_be_corrected(connection: &mut AnyConnection) -> Result<Vec<Appli
     let sql = "SELECT d.application_id FROM dataset d
                WHERE d.kind = 'final' AND d.version = (SELECT MAX(x.version) FROM dataset x WHERE x.application_id = d.application_id AND x.kind = 'final')
                  AND d.withdrawn < (SELECT COUNT(*) FROM survey_case c WHERE c.application_id = d.application_id AND c.withdrawn_at IS NOT NULL)
+                 AND NOT EXISTS (SELECT 1 FROM application a JOIN applicant w ON w.id = a.applicant_id
+                                 WHERE a.id = d.application_id AND w.purged_at IS NOT NULL)
                ORDER BY d.application_id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;
     Ok(ids.into_iter().map(ApplicationId).collect())

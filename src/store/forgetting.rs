@@ -201,16 +201,21 @@ pub async fn applications_of(connection: &mut AnyConnection, applicant: Applican
     Ok(rows.into_iter().map(|(id, code)| (ApplicationId(id), code)).collect())
 }
 
-/// What of its final datasets is not with the scoring step yet, in words of the database: `unreleased`, `unwritten`, `on the way`, `rejected`.
+/// The scoring step has said nothing to it yet.
+pub const UNANSWERED: &str = "unanswered";
+
+/// What of its final datasets is not with the scoring step yet, in words: `unreleased`, `unwritten`, `on the way`, `rejected`,
+/// [`UNANSWERED`].
 pub async fn not_handed_over(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<(String, &'static str)>> {
     let sql = "SELECT a.code, CASE WHEN d.released_at IS NULL THEN 'unreleased' WHEN d.folder IS NULL THEN 'unwritten'
                                    WHEN EXISTS (SELECT 1 FROM delivery v WHERE v.dataset_id = d.id AND v.arrived_at IS NULL) THEN 'on the way'
-                                   WHEN EXISTS (SELECT 1 FROM verdict j WHERE j.dataset_id = d.id AND j.is_accepted = 0) THEN 'rejected' ELSE '' END
+                                   WHEN EXISTS (SELECT 1 FROM verdict j WHERE j.dataset_id = d.id AND j.is_accepted = 0) THEN 'rejected'
+                                   WHEN NOT EXISTS (SELECT 1 FROM verdict j WHERE j.dataset_id = d.id) THEN 'unanswered' ELSE '' END
                FROM application a JOIN dataset d ON d.application_id = a.id
                WHERE a.applicant_id = $1 AND d.kind = 'final'
                  AND d.version = (SELECT MAX(x.version) FROM dataset x WHERE x.application_id = a.id AND x.kind = 'final') ORDER BY a.code";
     let rows: Vec<(String, String)> = sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
-    const WORDS: [&str; 4] = ["unreleased", "unwritten", "on the way", "rejected"];
+    const WORDS: [&str; 5] = ["unreleased", "unwritten", "on the way", "rejected", UNANSWERED];
     let state = |word: &str| WORDS.into_iter().find(|known| *known == word);
     Ok(rows.into_iter().filter_map(|(code, word)| state(&word).map(|state| (code, state))).collect())
 }

@@ -1,14 +1,22 @@
 //! What happens after the fields are closed: somebody who has completed takes back the consent, and a corrected version of the dataset follows; the scoring step
-//! fetches every version and says that it takes it.
+//! fetches every version and says that it takes it; and long afterwards the people are forgotten.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::world::{TOKEN, World};
+use crate::clock::VirtualClock;
+use crate::config::Config;
 use crate::crypto::sha256_hex;
-use crate::installation::open_phone;
-use crate::store::{applications, campaigns, lists};
-use crate::{dataset, deadline, http_client};
+use crate::installation::{Installation, open_phone};
+use crate::store::{applications, backup, campaigns, forgetting, lists};
+use crate::{dataset, deadline, http_client, retention};
+
+const A_YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// What the last page says to whoever may still take the consent back.
 const OFFERS_IT: &str = "撤回同意";
@@ -54,6 +62,50 @@ pub async fn scoring_takes_them(world: &World) -> Result<Scored> {
         accepted += u64::from(is_right);
     }
     Ok(Scored { arrived, accepted })
+}
+
+/// What is left of the people when the programme's time is over.
+pub struct Forgotten {
+    pub people: u64,
+    /// Certificates whose signatures are good.
+    pub certificates: u64,
+    /// Sealed numbers of the backup from before that can still be opened.
+    pub readable: u64,
+}
+
+/// A year on, in a copy that a backup is restored into, so that the demo's own files stay to be looked at: housekeeping forgets everybody.
+pub async fn a_year_later(world: &World) -> Result<Forgotten> {
+    let ours = &world.installation;
+    let copy = ours.config.datasets.with_file_name("a-year-later");
+    let keys = copy.join("keyring");
+    fs::create_dir_all(&keys)?;
+    for entry in fs::read_dir(&ours.config.key_ring)? {
+        let path = entry?.path();
+        fs::copy(&path, keys.join(path.file_name().unwrap_or_default()))?;
+    }
+    let file = copy.join("backup");
+    backup::backup(&ours.store, &ours.config.database_url, &file).await?;
+    let database_url = format!("sqlite:{}", copy.join("restored.db").display());
+    backup::restore(&database_url, &file).await?;
+    let clock = Arc::new(VirtualClock::starting_at(world.now() + A_YEAR));
+    let config = Config { database_url, key_ring: keys, datasets: copy.join("datasets"), ..ours.config.clone() };
+    let restored = Installation::open(config, clock).await?;
+    let (mut people, mut sealed) = (0, Vec::new());
+    for applicant in forgetting::applicants(&mut *restored.store.read().await?).await? {
+        people += applicant.people;
+    }
+    for application in applications::all(&mut *restored.store.read().await?).await? {
+        let theirs = lists::sealed_persons(&mut *restored.store.read().await?, application.id).await?;
+        sealed.extend(theirs.into_iter().map(|(_, phone)| (application.key_id.clone(), phone)));
+    }
+    retention::tidy(&restored).await?;
+    let readable = sealed.iter().filter(|(key, phone)| restored.keys.sealer(key).is_ok_and(|sealer| open_phone(&sealer, phone).is_ok())).count();
+    for applicant in forgetting::applicants(&mut *restored.store.read().await?).await? {
+        people -= applicant.people;
+    }
+    let certificates = forgetting::certificates(&mut *restored.store.read().await?).await?;
+    restored.store.close().await;
+    Ok(Forgotten { people, certificates: certificates.iter().filter(|c| retention::is_genuine(c)).count() as u64, readable: readable as u64 })
 }
 
 /// The personal links of the first application's people, in the order of its list.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::afterwards::Scored;
+use super::afterwards::{Forgotten, Scored};
 use super::play::Played;
 use super::world::{RATE, World};
 use crate::deadline::forecast::ForecastOf;
@@ -82,6 +82,10 @@ pub struct Report {
     /// Versions that arrived in the scoring step's folder, and those that it accepted.
     pub deliveries_arrived: u64,
     pub datasets_accepted: u64,
+    /// A year later: people that were forgotten, certificates of it with good signatures, and numbers of the backup from before that can still be read.
+    pub people_forgotten: u64,
+    pub deletion_certificates: u64,
+    pub readable_in_backups: u64,
 }
 
 #[derive(Serialize)]
@@ -100,7 +104,7 @@ pub struct ApplicationReport {
     pub dispositions: Vec<(String, u64)>,
 }
 
-pub async fn judge(world: &World, seed: u64, played: &Played, scored: &Scored, began: Instant) -> Result<Report> {
+pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten): (&Scored, &Forgotten), began: Instant) -> Result<Report> {
     let record = world.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
@@ -195,6 +199,9 @@ pub async fn judge(world: &World, seed: u64, played: &Played, scored: &Scored, b
         corrected_versions: corrected.len() as u64,
         deliveries_arrived: scored.arrived,
         datasets_accepted: scored.accepted,
+        people_forgotten: forgotten.people,
+        deletion_certificates: forgotten.certificates,
+        readable_in_backups: forgotten.readable,
         deadline_changes: application_events::moved(&mut *world.installation.store.read().await?).await?,
     })
 }

@@ -65,7 +65,8 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     bar.finish_and_clear();
     afterwards::one_withdraws(&world).await?;
     let scored = afterwards::scoring_takes_them(&world).await?;
-    let report = judge::judge(&world, arguments.seed, &played, &scored, began).await?;
+    let forgotten = afterwards::a_year_later(&world).await?;
+    let report = judge::judge(&world, arguments.seed, &played, (&scored, &forgotten), began).await?;
     if arguments.json {
         output::json(&report)?;
     } else {
@@ -157,6 +158,10 @@ fn show(report: &Report) {
     println!(
         "Hand-over: {} versions arrived in the scoring step's folder, {} were fetched, checked and accepted over the pull API",
         report.deliveries_arrived, report.datasets_accepted
+    );
+    println!(
+        "A year later, in a copy restored from a backup: {} people are forgotten, {} certificates are signed, {} of the backup's numbers can still be read",
+        report.people_forgotten, report.deletion_certificates, report.readable_in_backups
     );
     println!("{:.1} s", report.wall_seconds);
 }
