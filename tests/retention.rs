@@ -2,8 +2,11 @@
 
 mod common;
 
-use std::process::Command;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
+use common::site::{Site, wait_until};
 use common::{TestApp, list, local, number};
 use fieldworkd::clock::Clock;
 use fieldworkd::dataset;
@@ -185,4 +188,78 @@ async fn what_is_no_backup_is_refused_and_nothing_stands_there() {
     std::fs::write(&file, [b"SQLite format 3\0".as_slice(), &[7; 5_000]].concat()).unwrap();
     assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::Damaged(_))));
     assert!(!folder.path().join("new.db").exists());
+}
+
+/// Through the real binary, with the daemon at work: what staff type, and what they are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_export_erase_back_up_and_purge_by_command() {
+    for site in Site::on_each_engine(4, &Script::faultless(1, 50), 50).await {
+        let run_on = |url: &str, arguments: &[&str], input: &str| {
+            let mut child = site.binary(arguments);
+            child.env("FIELDWORKD_DATABASE__URL", url).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = child.spawn().unwrap();
+            child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+            let output = child.wait_with_output().unwrap();
+            (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+        };
+        let run = |arguments: &[&str], input: &str| run_on(&site.url, arguments, input);
+        let done = |arguments: &[&str]| {
+            let (status, said) = run(arguments, "");
+            assert_eq!(status, 0, "{arguments:?}: {said}");
+        };
+        let daemon = site.daemon(&[]).await;
+        wait_until("all are invited", async || site.states().await.iter().map(|(_, n)| n).sum::<i64>() == 4).await;
+
+        done(&["backup", "before.backup"]);
+        let (status, said) = run(&["backup", "before.backup"], "");
+        assert!(status == 1 && said.contains("before.backup exists"), "{said}");
+        let mode = std::fs::metadata(site.path().join("before.backup")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+
+        let (status, said) = run(&["person", "export", "-"], &format!("{}\n", number(1)));
+        let shown: Value = serde_json::from_str(&said).unwrap();
+        assert!(status == 0 && shown["held"][0]["name"] == "受访者1" && shown["held"][0]["messages"].as_array().unwrap().len() == 1, "{said}");
+        let (status, said) = run(&["person", "export", "12"], "");
+        assert!(status == 1 && said.lines().count() == 1 && !said.contains("panicked"), "{said}");
+        let (status, said) = run(&["person", "erase", "-", "--reason", "asked for it by letter"], &number(1));
+        assert!(status == 0 && said.contains("erased from the lists of 1 applicants"), "{said}");
+        assert_eq!(run(&["person", "export", "-"], &number(1)).0, 1);
+
+        let purge = ["purge", "--programme", "p26", "--applicant", "a", "--reason", "the contract ended"];
+        let (status, said) = run(&purge, "");
+        assert!(status == 1 && said.contains("in the field"), "{said}");
+        done(&["campaign", "close", "C1"]);
+        wait_until("the dataset is written", async || site.path().join("var/datasets/A1/v1").exists()).await;
+        assert!(run(&["purge", "--dry-run"], "").1.contains("by hand only"));
+        done(&["legal-hold", "set", "--programme", "p26", "--applicant", "a", "--reason", "a lawsuit"]);
+        let (status, said) = run(&purge, "");
+        assert!(status == 1 && said.contains("legal hold") && said.contains("a lawsuit"), "{said}");
+        assert!(run(&["legal-hold", "list", "--json"], "").1.contains("a lawsuit"));
+        done(&["legal-hold", "lift", "--programme", "p26", "--applicant", "a"]);
+        done(&purge);
+        let (status, said) = run(&purge, "");
+        assert!(status == 1 && said.contains("forgotten already"), "{said}");
+        assert_eq!(run(&["doctor"], "").0, 0, "{}", run(&["doctor"], "").1);
+        let certificates: Value = serde_json::from_str(&run(&["certificate", "list", "--json"], "").1).unwrap();
+        let kinds: Vec<_> = certificates.as_array().unwrap().iter().map(|c| (c["kind"].as_str().unwrap(), c["signature_is_good"] == true)).collect();
+        assert_eq!(kinds, [("erasure", true), ("purge", true)]);
+        done(&["certificate", "export", "2", "certificates"]);
+        assert!(site.path().join("certificates/certificate-2.json.sig").exists());
+        done(&["dataset", "export", "A1", "exported"]);
+        done(&["dataset", "verify", "exported"]);
+        // The daemon has gone on through all of it.
+        assert!(!site.log().contains("panicked"), "{}", site.log());
+
+        // The backup of the beginning comes back, and forgets both.
+        let scout = tempfile::tempdir().unwrap();
+        let url =
+            common::fresh_urls(scout.path()).await.into_iter().find(|url| url.starts_with("sqlite:") == site.url.starts_with("sqlite:")).unwrap();
+        let (status, said) = run_on(&url, &["restore", "before.backup"], "");
+        assert!(status == 0 && said.contains("forgotten again") && said.contains("the people of 1 applicants"), "{said}");
+        let (status, said) = run_on(&url, &["restore", "before.backup"], "");
+        assert!(status == 1 && said.contains("there is a database already"), "{said}");
+        assert!(run_on(&url, &["purge", "--dry-run"], "").1.contains("forgotten on"));
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0));
+    }
 }

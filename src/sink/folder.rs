@@ -22,6 +22,11 @@ const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 type Written = Arc<Mutex<BTreeMap<String, FileFacts>>>;
 
+/// A bare name stands in the folder that one is in.
+pub fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A folder that is being written under a temporary name beside its own. What is dropped before [`NewFolder::commit`] leaves nothing behind.
 pub struct NewFolder {
     target: PathBuf,
@@ -31,7 +36,7 @@ pub struct NewFolder {
 
 impl NewFolder {
     pub fn begin(target: &Path) -> io::Result<NewFolder> {
-        let parent = target.parent().unwrap_or(Path::new("."));
+        let parent = parent_of(target);
         fs::create_dir_all(parent)?;
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let begun_as = format!(".{name}.part-");
@@ -79,7 +84,7 @@ impl NewFolder {
             let explained = || io::Error::new(io::ErrorKind::AlreadyExists, "another dataset stands there already; move it away");
             return if self.is_the_same()? { Ok(()) } else { Err(explained()) };
         }
-        fs::File::open(self.target.parent().unwrap_or(Path::new(".")))?.sync_all()
+        fs::File::open(parent_of(&self.target))?.sync_all()
     }
 
     fn is_the_same(&self) -> io::Result<bool> {

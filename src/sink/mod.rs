@@ -7,7 +7,7 @@ mod folder;
 pub mod webhook;
 
 pub use bucket::{Bucket, BucketError};
-pub use folder::{FileFacts, NewFile, NewFolder};
+pub use folder::{FileFacts, NewFile, NewFolder, parent_of};
 
 /// A cell of a CSV file that a spreadsheet will not take for a formula (OWASP: CSV injection).
 pub fn harmless_cell(cell: &str) -> String {

@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, Connection};
 
 use super::Store;
 use super::dialect::{self, Engine};
+use crate::sink::parent_of;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -53,7 +54,7 @@ pub async fn backup(store: &Store, url: &str, file: &Path) -> Result<u64, Backup
     let finish = || -> io::Result<u64> {
         std::fs::File::open(&part)?.sync_all()?;
         std::fs::rename(&part, file)?;
-        std::fs::File::open(file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()?;
+        std::fs::File::open(parent_of(file))?.sync_all()?;
         Ok(std::fs::metadata(file)?.len())
     };
     match written {
