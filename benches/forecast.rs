@@ -1,13 +1,14 @@
 //! `cargo bench --bench forecast`: a thousand campaigns of a hundred people, a week into the field, forecast as the daemon does it every hour: read from the
 //! database, played, what would help played too, kept. The bound is a minute; the ratio at the end is the bound over the time it took, higher is better.
 //!
-//! `CAMPAIGNS` in the environment takes fewer (the bound shrinks with them): putting a thousand into the field takes some minutes.
+//! `CAMPAIGNS` in the environment takes fewer (the bound shrinks with them), `ONLY=sqlite|postgres` one engine: putting a thousand into the field takes some
+//! minutes.
 //! PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench forecast` starts one).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::{PLAN, TestApp, list_of, local};
 use fieldworkd::clock::Clock;
@@ -31,7 +32,8 @@ async fn run() {
     let mut lines = Vec::new();
     let campaigns: usize = std::env::var("CAMPAIGNS").ok().and_then(|number| number.parse().ok()).unwrap_or(1_000);
     let bound = BOUND_SECONDS * campaigns as f64 / 1_000.0;
-    for app in TestApp::on_each_engine(script, &settings).await {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for app in TestApp::on_each_engine(script, &settings).await.into_iter().filter(|app| only.is_empty() || only == app.engine) {
         for campaign in 0..campaigns {
             let (code, first) = (format!("A{campaign}"), campaign * PEOPLE);
             app.brand(&code, &code, "").await;
@@ -39,7 +41,8 @@ async fn run() {
             app.launch(&format!("C{campaign}"), &[&code], PLAN).await.expect("the campaign launches");
         }
         println!("{:<9} {campaigns} campaigns are launched", app.engine);
-        app.play_until(local("2026-03-08T12:00:00")).await;
+        app.play_in_steps(Duration::from_secs(1), local("2026-03-08T12:00:00")).await;
+        println!("{:<9} the field is laid out", app.engine);
         let sent = app.simulator.record().submits.len();
         let begun = Instant::now();
         let made = forecast::tick(&app.installation).await.expect("forecasts");

@@ -13,13 +13,14 @@ use common::site::{Site, free_port, wait_until};
 use common::storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
 use common::{TestApp, local};
 use fieldworkd::clock::Clock;
-use fieldworkd::config::S3Config;
+use fieldworkd::config::{Channel, S3Config};
 use fieldworkd::dataset::{self, delivery};
-use fieldworkd::deadline;
+use fieldworkd::deadline::{self, alarms};
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
 use fieldworkd::sink::Bucket;
-use fieldworkd::store::deliveries;
+use fieldworkd::store::deliveries::{self, Verdict};
+use fieldworkd::store::{datasets, notices};
 use serde_json::Value;
 
 const TOKEN: &str = "made-up-token-of-the-tests-0123456789";
@@ -132,6 +133,61 @@ async fn a_large_file_goes_up_in_parts_and_a_wrong_key_is_refused() {
     let refused = Bucket::open(&config).unwrap().put_file("large/other", file.path()).await.unwrap_err().to_string();
     assert!(refused.contains("403") || refused.contains("Signature"), "{refused}");
     assert!(!refused.contains("another") && !storage.path("large/other").exists(), "{refused}");
+}
+
+/// A rejection and a delivery that was given up are told once, together with whatever else there is, and stand in the digest until they are mended.
+#[tokio::test]
+async fn whoever_is_responsible_hears_of_what_is_not_handed_over() {
+    let Some(receivers) = Receivers::start() else { return };
+    let (broken, mut mails) = (format!("{}/broken", receivers.http), 0);
+    let settings = [
+        ("DELIVERY__WEBHOOK__URL", broken.as_str()),
+        ("DELIVERY__WEBHOOK__SECRET", SECRET),
+        ("NOTIFY__EMAIL__SERVER", receivers.smtp.as_str()),
+        ("NOTIFY__EMAIL__FROM", "fieldworkd@example.com"),
+        ("NOTIFY__EMAIL__TO", "head@example.com"),
+        ("NOTIFY__SMS__GATEWAY", "simulator"),
+        ("NOTIFY__SMS__SIGNATURE", "质协"),
+        ("NOTIFY__SMS__TO", "+8613912345678"),
+    ];
+    for app in TestApp::on_each_engine(Script::faultless(1, 50), &settings).await {
+        closed(&app).await;
+        let problems = async || deliveries::problems(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+        while let Some(next) = deliveries::next_due(&mut app.installation.store.read().await.unwrap()).await.unwrap() {
+            app.clock.advance_to(next.max(app.clock.now()));
+            delivery::deliver_due(&app.installation).await.unwrap();
+        }
+        assert_eq!(problems().await.len(), 1, "{}", app.engine);
+        let dataset = datasets::all(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
+        let no = Verdict { is_accepted: false, reason: "responses.csv: no rows".into(), who: "scoring".into(), at: app.clock.now() };
+        delivery::judge(&app.installation, &dataset, dataset.sha256.as_deref().unwrap(), &no).await.unwrap();
+        alarms::tick(&app.installation).await.unwrap();
+        // A digest is due as well.
+        let came = receivers.came("email", mails + 2).await.split_off(mails);
+        mails += came.len();
+        let mail = came.iter().find(|mail| mail["subject"].as_str().unwrap().contains("not handed over")).unwrap();
+        let body = mail["body"].as_str().unwrap();
+        assert!(
+            body.contains("A1 final 1") && body.contains("rejected: responses.csv: no rows") && body.contains("(webhook): the endpoint"),
+            "{mail}"
+        );
+        let told = async || {
+            let latest = notices::latest(&mut app.installation.store.read().await.unwrap(), 9).await.unwrap();
+            latest.into_iter().filter(|notice| notice.kind == "delivery").collect::<Vec<_>>()
+        };
+        let sms = told().await.into_iter().find(|notice| notice.channel == Channel::Sms).unwrap();
+        assert!(sms.body.contains("A1 1等2个") && !sms.body.contains("no rows"), "{}", sms.body);
+        // Not again; but every digest says so, until a later version is frozen and the announcement has arrived or is under way.
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(40 * 86_400));
+        alarms::tick(&app.installation).await.unwrap();
+        assert_eq!(told().await.len(), 2, "{}", app.engine);
+        mails = receivers.came("email", mails + 1).await.len();
+        let (digest, text) = alarms::digest(&app.installation).await.unwrap();
+        assert!(digest["not_handed_over"].as_array().unwrap().len() == 2 && text.contains("datasets not handed over: 2"), "{text}");
+        delivery::deliver_again(&app.installation, &dataset).await.unwrap();
+        deadline::freeze(&app.installation, "A1").await.unwrap();
+        assert_eq!(alarms::digest(&app.installation).await.unwrap().0["not_handed_over"], serde_json::json!([]), "{}", app.engine);
+    }
 }
 
 /// The API by its rules: the token, what is not there, a verdict that is given once.

@@ -9,11 +9,11 @@ use serde_json::json;
 use super::output;
 use crate::deadline::alarms as alarm;
 use crate::installation::Installation;
-use crate::store::{alarms, applications, notices};
+use crate::store::{alarms, applications, deliveries, notices};
 
 #[derive(Subcommand)]
 pub enum AlarmCommand {
-    /// Applications in danger
+    /// Applications in danger, and datasets that are not handed over
     List {
         /// Those that are over too
         #[arg(long)]
@@ -62,6 +62,7 @@ pub async fn run(installation: Installation, command: AlarmCommand) -> Result<()
 
 async fn list(installation: &Installation, all: bool, as_json: bool) -> Result<()> {
     let alarms = alarms::list(&mut *installation.store.read().await?, all).await?;
+    let undelivered = deliveries::problems(&mut *installation.store.read().await?).await?;
     let shown = |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
         let rows = alarms.iter().map(|a| {
@@ -69,7 +70,11 @@ async fn list(installation: &Installation, all: bool, as_json: bool) -> Result<(
                     "told_at": shown(a.told_at), "times_told": a.times_told, "acknowledged_at": shown(a.acknowledged_at),
                     "acknowledged_by": a.acknowledged_by, "note": a.note, "ended_at": shown(a.ended_at) })
         });
-        return output::json(&rows.collect::<Vec<_>>());
+        let undelivered = undelivered.iter().map(|p| {
+            json!({ "application": p.application_code, "level": if p.way.is_none() { "rejected" } else { "not_delivered" }, "dataset": p.kind,
+                    "version": p.version, "way": p.way.map(|way| way.as_str()), "reason": p.reason, "told_at": shown(p.told_at) })
+        });
+        return output::json(&rows.chain(undelivered).collect::<Vec<_>>());
     }
     let cells = |a: &alarms::Alarm| {
         let by = a.acknowledged_by.as_ref().map(|who| format!("{who}: {}", a.note.clone().unwrap_or_default()));
@@ -86,6 +91,10 @@ async fn list(installation: &Installation, all: bool, as_json: bool) -> Result<(
     };
     let header = ["application", "campaign", "level", "chance", "raised", "told", "acknowledged", "over"];
     output::table(&header, &alarms.iter().map(cells).collect::<Vec<_>>());
+    for p in undelivered {
+        let what = p.way.map_or("rejected by the scoring step".to_owned(), |way| format!("not delivered ({})", way.as_str()));
+        println!("{} {} {}: {what}: {}", p.application_code, p.kind, p.version, p.reason);
+    }
     Ok(())
 }
 

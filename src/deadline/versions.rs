@@ -13,7 +13,7 @@ use crate::quota;
 use crate::store::applications::{self, ApplicationState, ClosedBy};
 use crate::store::cases::{self, Source};
 use crate::store::datasets::{self, DatasetKind, FreezeReason};
-use crate::store::{campaigns, responses};
+use crate::store::{campaigns, deliveries, responses};
 
 /// Where answers stand in a frozen dataset whose consent was taken back since, freezes a version without them.
 pub(super) async fn correct_withdrawn(installation: &Installation) -> Result<(), DeadlineError> {
@@ -30,8 +30,8 @@ pub(super) async fn correct_withdrawn(installation: &Installation) -> Result<(),
     Ok(())
 }
 
-/// Freezes an application's data by hand: one in the field is closed by that; one that is closed gets a further version, where answers came late. Returns the
-/// version.
+/// Freezes an application's data by hand: one in the field is closed by that; one that is closed gets a further version, where answers came late, or the
+/// scoring step has rejected the last one. Returns the version.
 pub async fn freeze(installation: &Installation, code: &str) -> Result<u32, DeadlineError> {
     let find = || async {
         let found = applications::find(&mut *installation.store.read().await?, code).await?;
@@ -47,9 +47,11 @@ pub async fn freeze(installation: &Installation, code: &str) -> Result<u32, Dead
     applications::lock(&mut tx, application.id).await?;
     let last = datasets::final_versions(&mut tx, application.id).await?.pop().ok_or_else(|| DeadlineError::NothingToFreeze(code.to_owned()))?;
     let late = responses::late_since(&mut tx, application.id, last.frozen_at).await?;
-    if late.is_empty() && cases::withdrawn(&mut tx, application.id).await? == last.withdrawn {
+    let is_rejected = deliveries::verdict(&mut tx, last.id).await?.is_some_and(|verdict| !verdict.is_accepted);
+    if late.is_empty() && cases::withdrawn(&mut tx, application.id).await? == last.withdrawn && !is_rejected {
         return Err(DeadlineError::NothingNew { code: code.to_owned(), version: last.version });
     }
+    let reason = if late.is_empty() && is_rejected { FreezeReason::Rejected } else { FreezeReason::LateAnswers };
     cases::lock(&mut tx, &late).await?;
     let amounts = assess_responses(installation, &mut tx, &application).await?;
     let told: HashMap<CaseId, responses::Response> =
@@ -70,7 +72,7 @@ pub async fn freeze(installation: &Installation, code: &str) -> Result<u32, Dead
             _ => {}
         }
     }
-    let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::LateAnswers).await?;
+    let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, reason).await?;
     tx.commit().await?;
     Ok(version)
 }

@@ -36,6 +36,8 @@ pub enum FreezeReason {
     LateAnswers,
     /// Somebody took back the consent.
     Withdrawal,
+    /// The scoring step rejected the version before.
+    Rejected,
     /// An interim delivery was due, or asked for.
     Interim,
 }
@@ -46,12 +48,14 @@ impl FreezeReason {
             FreezeReason::Closed => "closed",
             FreezeReason::LateAnswers => "late_answers",
             FreezeReason::Withdrawal => "withdrawal",
+            FreezeReason::Rejected => "rejected",
             FreezeReason::Interim => "interim",
         }
     }
 
     fn parse(raw: &str) -> Option<FreezeReason> {
-        [FreezeReason::Closed, FreezeReason::LateAnswers, FreezeReason::Withdrawal, FreezeReason::Interim].into_iter().find(|r| r.as_str() == raw)
+        let all = [FreezeReason::Closed, FreezeReason::LateAnswers, FreezeReason::Withdrawal, FreezeReason::Rejected, FreezeReason::Interim];
+        all.into_iter().find(|reason| reason.as_str() == raw)
     }
 }
 

@@ -77,7 +77,7 @@ pub async fn plan(tx: &mut AnyConnection, dataset: i64, way: Way, now: Timestamp
 
 /// Plans it once more: what was given up, or has arrived and was lost there.
 pub async fn plan_again(tx: &mut AnyConnection, dataset: i64, now: Timestamp) -> Result<u64> {
-    let sql = "UPDATE delivery SET next_at = $2, tries = 0, arrived_at = NULL, problem = NULL WHERE dataset_id = $1";
+    let sql = "UPDATE delivery SET next_at = $2, tries = 0, arrived_at = NULL, problem = NULL, told_at = NULL WHERE dataset_id = $1";
     Ok(sqlx::query(sql).bind(dataset).bind(now.0).execute(tx).await?.rows_affected())
 }
 
@@ -150,4 +150,56 @@ pub async fn verdict(connection: &mut AnyConnection, dataset: i64) -> Result<Opt
     let sql = "SELECT is_accepted, reason, who, at FROM verdict WHERE dataset_id = $1";
     let row: Option<(i64, String, String, i64)> = sqlx::query_as(sql).bind(dataset).fetch_optional(connection).await?;
     Ok(row.map(|(is_accepted, reason, who, at)| Verdict { is_accepted: is_accepted == 1, reason, who, at: Timestamp(at) }))
+}
+
+/// A version that the scoring step does not have as it should: rejected, or given up on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub application_code: String,
+    pub kind: String,
+    pub version: u32,
+    /// `None`: it was rejected; else the way on which it did not arrive.
+    pub way: Option<Way>,
+    /// The scoring step's words, or what went wrong at the last try.
+    pub reason: String,
+    /// When it was rejected, or its delivery was planned.
+    pub since: Timestamp,
+    pub told_at: Option<Timestamp>,
+}
+
+/// What stands open: rejected versions without a later one, deliveries that were given up; what has not been told comes first.
+pub async fn problems(connection: &mut AnyConnection) -> Result<Vec<Problem>> {
+    let sql = "SELECT p.code, p.kind, p.version, p.way, p.reason, p.at, p.told_at FROM (
+                   SELECT a.code, s.kind, s.version, NULL AS way, v.reason, v.told_at, v.at
+                   FROM verdict v JOIN dataset s ON s.id = v.dataset_id JOIN application a ON a.id = s.application_id
+                   WHERE v.is_accepted = 0 AND NOT EXISTS (
+                       SELECT 1 FROM dataset o WHERE o.application_id = s.application_id AND o.kind = s.kind AND o.version > s.version)
+                   UNION ALL
+                   SELECT a.code, s.kind, s.version, d.way, COALESCE(d.problem, ''), d.told_at, d.created_at
+                   FROM delivery d JOIN dataset s ON s.id = d.dataset_id JOIN application a ON a.id = s.application_id
+                   WHERE d.arrived_at IS NULL AND d.next_at IS NULL) p
+               ORDER BY CASE WHEN p.told_at IS NULL THEN 0 ELSE 1 END, p.at, p.code";
+    type Row = (String, String, i64, Option<String>, String, i64, Option<i64>);
+    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
+    let read = |(application_code, kind, version, way, reason, since, told_at): Row| {
+        Ok(Problem {
+            application_code,
+            kind,
+            version: u32::try_from(version).unwrap_or(0),
+            way: way.map(|way| known("a way of delivery", &way, Way::parse)).transpose()?,
+            reason,
+            since: Timestamp(since),
+            told_at: told_at.map(Timestamp),
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Notes that all that [`problems`] names is told.
+pub async fn set_problems_told(tx: &mut WriteTx, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE verdict SET told_at = $1 WHERE told_at IS NULL AND is_accepted = 0";
+    sqlx::query(sql).bind(now.0).execute(&mut **tx).await?;
+    let sql = "UPDATE delivery SET told_at = $1 WHERE told_at IS NULL AND arrived_at IS NULL AND next_at IS NULL";
+    sqlx::query(sql).bind(now.0).execute(&mut **tx).await?;
+    Ok(())
 }

@@ -32,7 +32,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0014_frozen_datasets"
     "0015_deliveries"
     "0016_sqlite_frozen_data"
-    "0017_forgetting");
+    "0017_forgetting"
+    "0018_told_problems");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -51,7 +52,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0014_frozen_datasets"
     "0015_deliveries"
     "0016_postgres_frozen_data"
-    "0017_forgetting");
+    "0017_forgetting"
+    "0018_told_problems");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

@@ -199,6 +199,11 @@ impl TestApp {
 
     /// Lets time pass: whatever is due happens when it is due.
     pub async fn play_until(&self, end: Timestamp) {
+        self.play_in_steps(Duration::from_millis(1), end).await;
+    }
+
+    /// Lets time pass by `step` at least: what is due meanwhile happens together, as it does in a daemon that is busy.
+    pub async fn play_in_steps(&self, step: Duration, end: Timestamp) {
         loop {
             if self.dispatcher.next_due().await.unwrap().is_some_and(|at| at <= self.clock.now()) {
                 self.dispatcher.tick().await.unwrap();
@@ -208,7 +213,7 @@ impl TestApp {
             let next =
                 [self.dispatcher.next_due().await.unwrap(), self.simulator.next_event_at(), deadline::next_due(&self.installation).await.unwrap()];
             match next.into_iter().flatten().min() {
-                Some(next) if next <= end => self.clock.advance_to(next.max(self.clock.now() + Duration::from_millis(1))),
+                Some(next) if next <= end && self.clock.now() < end => self.clock.advance_to(next.max(self.clock.now() + step).min(end)),
                 _ => break,
             }
         }

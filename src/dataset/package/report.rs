@@ -139,6 +139,7 @@ impl Report<'_> {
 
     fn reason(&self) -> &'static str {
         match self.about.reason.as_str() {
+            "rejected" => "上一版被退回 the version before was rejected",
             "late_answers" => "计入迟到的回答 with answers that came late",
             "withdrawal" => "撤回同意后更正 corrected after a consent was taken back",
             "interim" => "期中 interim",

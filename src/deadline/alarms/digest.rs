@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::{DeadlineError, overview};
+use super::handover;
 use crate::config::Channel;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
-use crate::store::{alarms, campaigns, messages, notices, programmes, replies, responses};
+use crate::store::{alarms, campaigns, deliveries, messages, notices, programmes, replies, responses};
 
 const KIND: &str = "digest";
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -44,8 +45,9 @@ pub(super) async fn next_due(installation: &Installation) -> Result<Option<Times
     let mut connection = installation.store.read().await?;
     let last = notices::last_of(&mut connection, KIND).await?;
     let begun = campaigns::live(&mut connection).await?.iter().map(|campaign| campaign.launched_at).min();
-    // Where nothing is in the field there is nothing to tell.
-    Ok(begun.and_then(|begun| due_after(installation, last, Some(begun))))
+    let open = deliveries::problems(&mut connection).await?.iter().map(|problem| problem.since).min();
+    // Where nothing is in the field and all is handed over there is nothing to tell.
+    Ok(begun.or(open).and_then(|begun| due_after(installation, last, Some(begun))))
 }
 
 fn due_after(installation: &Installation, last: Option<Timestamp>, begun: Option<Timestamp>) -> Option<Timestamp> {
@@ -67,6 +69,7 @@ pub async fn digest(installation: &Installation) -> Result<(Value, String), Dead
     let completes = responses::completed_since(&mut connection, now - DAY).await?;
     let inbox = replies::inbox(&mut connection, None, false).await?.len();
     let doubts = messages::doubts(&mut connection, now - installation.config.dispatch.show_doubt_after).await?.len();
+    let undelivered = deliveries::problems(&mut connection).await?;
     let in_state = |state: &str| all.iter().filter(|o| o.state == state).count();
     let states = ["in_field", "on_hold", "waits_for_list", "waits_for_fee", "registered", "closed"];
     let in_danger: Vec<&super::super::Overview> =
@@ -76,6 +79,7 @@ pub async fn digest(installation: &Installation) -> Result<(Value, String), Dead
         "completes_of_the_last_day": completes,
         "alarms": open_alarms.len(), "unacknowledged": unacknowledged,
         "inbox": inbox, "messages_in_doubt": doubts,
+        "not_handed_over": undelivered.iter().map(handover::as_json).collect::<Vec<_>>(),
         "in_danger": in_danger.iter().map(|o| json!({ "application": o.application, "chance": o.chance, "completed": o.completed, "target": o.target,
                                                       "dataset_due": o.dataset_due, "days_left": o.days_left })).collect::<Vec<_>>(),
     });
@@ -92,6 +96,9 @@ pub async fn digest(installation: &Installation) -> Result<(Value, String), Dead
     }
     if in_danger.len() > MOST {
         text.push_str(&format!("  … {}\n", in_danger.len() - MOST));
+    }
+    if !undelivered.is_empty() {
+        text.push_str(&format!("未交付的数据集 / datasets not handed over: {}\n{}", undelivered.len(), handover::lines(&undelivered)));
     }
     Ok((data, text))
 }

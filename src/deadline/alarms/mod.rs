@@ -6,6 +6,7 @@
 
 mod deliver;
 mod digest;
+mod handover;
 mod tell;
 mod words;
 
@@ -28,6 +29,7 @@ const RECOVERED_BY: f64 = 0.05;
 pub async fn tick(installation: &Arc<Installation>) -> Result<(), DeadlineError> {
     judge(installation).await?;
     tell::alarms(installation).await?;
+    handover::tell(installation).await?;
     digest::when_due(installation).await?;
     deliver::due(installation).await
 }
