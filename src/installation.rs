@@ -56,6 +56,7 @@ pub mod place {
     pub const LIST_FIELDS: &str = "case.fields";
     pub const OPEN_ANSWER: &str = "answer.value";
     pub const REPLY: &str = "reply.text";
+    pub const CALL_NOTE: &str = "phone_call.note";
     pub const FROZEN: &str = "frozen.cells";
 }
 

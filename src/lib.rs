@@ -4,6 +4,7 @@
 //! [`sink`], [`clock`], [`crypto`], [`config`] and [`telemetry`] are the outside world behind small interfaces; the use-cases stand above them;
 //! [`cli`] and [`web`] are the faces. `docs/architecture.md` is the map.
 
+pub mod accounts;
 pub mod campaign;
 pub mod cli;
 pub mod clock;
@@ -23,4 +24,5 @@ pub mod retention;
 pub mod sink;
 pub mod store;
 pub mod telemetry;
+pub mod telephone;
 pub mod web;

@@ -8,7 +8,7 @@ use std::process::Command;
 const FLOORS: [&[&str]; 4] = [
     &["domain"],
     &["store", "gateway", "sink", "clock", "config", "crypto", "http_client", "installation", "telemetry"],
-    &["intake", "campaign", "dispatch", "collect", "quota", "deadline", "dataset", "retention"],
+    &["accounts", "intake", "campaign", "dispatch", "collect", "quota", "deadline", "dataset", "retention", "telephone"],
     &["cli", "web"],
 ];
 

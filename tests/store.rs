@@ -58,6 +58,7 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
     let new_invitations: Vec<invitations::NewInvitation> = respondents
         .iter()
         .map(|r| invitations::NewInvitation {
+            next_step: 0,
             respondent: ids[&r.phone_hash],
             link_hash: format!("link{}", r.phone_hash),
             replicate: 0,

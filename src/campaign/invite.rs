@@ -51,12 +51,14 @@ pub async fn invite(
         let phone = open_phone(&installation.keys.sealer(key_id)?, &person.phone_sealed)?;
         let zones = person.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
         let has_gateway = matches!(route.choose(&phone, &person.phone_hash, None, |_| true), Way::Through(_));
-        let next_at = plan.first_contact(now, &zones, &person.phone_hash).filter(|_| person.is_mobile && has_gateway);
+        let gets_sms = person.is_mobile && has_gateway;
+        let (next_step, next_at) = plan.first_contact(now, &zones, &person.phone_hash, gets_sms);
         unreached.without_gateway += u64::from(person.is_mobile && !has_gateway);
-        unreached.never_open += u64::from(person.is_mobile && has_gateway && next_at.is_none());
+        unreached.never_open += u64::from(gets_sms && next_at.is_none());
         invitations.push(invitations::NewInvitation {
             respondent: person.respondent,
             link_hash: hasher.link_hash(&code),
+            next_step,
             next_at,
             replicate: 0,
             language: person.language,

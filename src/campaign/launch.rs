@@ -44,7 +44,7 @@ pub struct LaunchRequest<'a> {
 pub struct LaunchReport {
     pub campaign: String,
     pub invitations: u64,
-    /// People on fixed lines, whom SMS does not reach.
+    /// People on fixed lines, whom SMS does not reach; a plan with a telephone step has them called from the beginning.
     pub without_mobile: u64,
     /// People abroad whom the plan's hours never reach, because their zones share none.
     pub never_open: u64,
@@ -225,7 +225,9 @@ fn find_way(installation: &Installation, request: &LaunchRequest<'_>, plan: &Con
     let confirms = (!plan.confirmation.is_empty()).then_some(CONFIRMATION);
     for name in route.gateways() {
         let Some(gateway) = installation.gateways.get(name) else { continue };
-        for step in plan.steps.iter().map(|step| step.name.as_str()).chain(confirms) {
+        let link = plan.has_telephone().then(|| plan.link_texts().map(|(name, _)| name)).flatten();
+        let messages = plan.steps.iter().filter(|step| !step.is_telephone()).map(|step| step.name.as_str());
+        for step in messages.chain(confirms).chain(link) {
             gateway.check_step(step).map_err(|problem| LaunchError::GatewayStep { gateway: name.to_owned(), problem })?;
         }
     }
@@ -336,7 +338,8 @@ fn count_parts(
         };
         for (index, step) in plan.steps.iter().enumerate() {
             let at = windows[index].map_or(now, |w| w.begins);
-            let segmentation = compose(plan, step, &addressee, at).segmentation;
+            let Some(texts) = step.texts() else { continue };
+            let segmentation = compose(plan, texts, &addressee, at).segmentation;
             parts[index].0 += u64::from(segmentation.parts);
             parts[index].1 = parts[index].1.max(segmentation.parts);
             too_long[index] += usize::from(segmentation.parts > plan.max_parts);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::contact_plan::{ContactPlan, Step, text_in};
+use crate::domain::contact_plan::{ContactPlan, text_in};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::{Placeholder, Segmentation, Template, segment};
@@ -27,17 +27,8 @@ pub struct Composed {
     pub fields: BTreeMap<Placeholder, Personal>,
 }
 
-/// A message's text, and the parts it goes out in.
-pub fn compose(plan: &ContactPlan, step: &Step, to: &Addressee<'_>, now: Timestamp) -> Composed {
-    fill(plan, &step.texts, to, now)
-}
-
-/// The answer to an opt-out.
-pub fn compose_confirmation(plan: &ContactPlan, to: &Addressee<'_>, now: Timestamp) -> Composed {
-    fill(plan, &plan.confirmation, to, now)
-}
-
-fn fill(plan: &ContactPlan, texts: &BTreeMap<Language, Template>, to: &Addressee<'_>, now: Timestamp) -> Composed {
+/// A message's text in the addressee's language, and the parts it goes out in.
+pub fn compose(plan: &ContactPlan, texts: &BTreeMap<Language, Template>, to: &Addressee<'_>, now: Timestamp) -> Composed {
     let days_left = to.field_closes_at.since(now).as_secs() / 86_400;
     let joint = if to.language == Language::Zh { "、" } else { ", " };
     let values = BTreeMap::from([

@@ -12,6 +12,7 @@ use crate::crypto::Sealer;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::ProgrammeId;
 use crate::domain::language::Language;
+use crate::domain::mode::Mode;
 use crate::domain::personal::Personal;
 use crate::domain::programme::Programme;
 use crate::domain::questionnaire::{Answer, Facts, Path, Questionnaire};
@@ -88,21 +89,21 @@ pub enum Finish {
 }
 
 impl Collector {
-    /// Looks behind a link. Changes nothing.
-    pub async fn open(&self, code: &str) -> Result<Bundle, CollectError> {
+    /// Looks behind a link, to answer in a mode. Changes nothing.
+    pub async fn open(&self, code: &str, mode: Mode) -> Result<Bundle, CollectError> {
         let hash = self.installation.keys.hasher().link_hash(code);
         let linked = self.lookup.find(&hash).await?.ok_or(CollectError::UnknownLink)?;
         match self.shelved(&linked) {
-            Some((launched, programme)) => self.assemble(linked, launched, programme),
-            None => self.bundle(&mut *self.installation.store.read().await?, linked).await,
+            Some((launched, programme)) => self.assemble(linked, launched, programme, mode),
+            None => self.bundle(&mut *self.installation.store.read().await?, linked, mode).await,
         }
     }
 
     /// The same inside a transaction, as it stands there.
-    pub(super) async fn load(&self, connection: &mut AnyConnection, code: &str) -> Result<Bundle, CollectError> {
+    pub(super) async fn load(&self, connection: &mut AnyConnection, code: &str, mode: Mode) -> Result<Bundle, CollectError> {
         let hash = self.installation.keys.hasher().link_hash(code);
         let linked = links::behind(connection, &[hash.as_str()]).await?.remove(&hash).ok_or(CollectError::UnknownLink)?;
-        self.bundle(connection, linked).await
+        self.bundle(connection, linked, mode).await
     }
 
     /// What is on the shelf of a link's applications and their programme, if all of it is and the programme is of the revision that stands.
@@ -113,7 +114,7 @@ impl Collector {
     }
 
     /// Reads what is not on the shelf yet.
-    async fn bundle(&self, connection: &mut AnyConnection, linked: Linked) -> Result<Bundle, CollectError> {
+    async fn bundle(&self, connection: &mut AnyConnection, linked: Linked, mode: Mode) -> Result<Bundle, CollectError> {
         let mut launched = Vec::with_capacity(linked.cases.len());
         for case in &linked.cases {
             launched.push(self.shelf.read_application(connection, case.application).await?);
@@ -121,10 +122,10 @@ impl Collector {
         // A link has a case at least.
         let programme = launched.first().ok_or(CollectError::UnknownLink)?.programme_id;
         let programme = self.shelf.read_programme(connection, programme).await?;
-        self.assemble(linked, launched, programme)
+        self.assemble(linked, launched, programme, mode)
     }
 
-    fn assemble(&self, mut linked: Linked, launched: Vec<Arc<Launched>>, programme: Arc<Programme>) -> Result<Bundle, CollectError> {
+    fn assemble(&self, mut linked: Linked, launched: Vec<Arc<Launched>>, programme: Arc<Programme>, mode: Mode) -> Result<Bundle, CollectError> {
         let now = self.installation.clock.now();
         let mut cases = Vec::with_capacity(linked.cases.len());
         for (mut case, application) in std::mem::take(&mut linked.cases).into_iter().zip(launched) {
@@ -133,10 +134,10 @@ impl Collector {
             let facts = Facts {
                 category: application.category.clone(),
                 segment: case.segment.clone(),
-                mode: super::save::WEB.to_owned(),
+                mode: mode.to_string(),
                 fields: open_fields(&sealer, case.fields_sealed.as_deref())?,
             };
-            let is_late = is_late(&case, now) && linked.consent.is_some();
+            let is_late = mode == Mode::Web && is_late(&case, now) && linked.consent.is_some();
             cases.push(BundleCase { is_askable: is_late || is_askable(&case, now), is_late, case, application, answers, facts });
         }
         Ok(Bundle { invitation: linked, cases, programme })

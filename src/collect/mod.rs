@@ -12,7 +12,7 @@ mod shelf;
 mod wishes;
 
 pub use bundle::{Bundle, BundleCase, Finish, Noted, Screen, read_answers};
-pub use save::{Saved, SentPage};
+pub use save::{Saved, SentPage, Sitting};
 pub use wishes::{CallWhen, Later, take_back};
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::language::Language;
+use crate::domain::mode::Mode;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Item, ItemKind};
 use crate::domain::time::Timestamp;
 use crate::installation::place;
@@ -17,13 +18,33 @@ use crate::store::paradata::{self, PageVisit};
 use crate::store::responses::{self, NewAnswer, StoredValue};
 use crate::store::{WriteTx, applications, consents, invitations, links};
 
-pub(super) const WEB: &str = "web";
-
 /// A page that stood open for longer was left lying, not answered.
 const MOST_ON_A_PAGE: std::time::Duration = std::time::Duration::from_secs(30 * 60);
 
+/// Who sends a page: the respondent on the web, or an interviewer in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sitting {
+    pub mode: Mode,
+    /// When the call began. An answer that the respondent gives on the web meanwhile stops the call's form.
+    pub since: Option<Timestamp>,
+}
+
+impl Sitting {
+    pub const WEB: Sitting = Sitting { mode: Mode::Web, since: None };
+
+    /// Who moves a case by what is sent, as its history tells.
+    pub(super) fn source(self) -> Source {
+        match self.mode {
+            Mode::Web => Source::Web,
+            Mode::Telephone => Source::Telephone,
+            Mode::Sms => Source::Reply,
+        }
+    }
+}
+
 /// A page as it was sent.
 pub struct SentPage<'a> {
+    pub sitting: Sitting,
     /// The case's place in the bundle, and the page of its questionnaire; both counted from 0.
     pub case: usize,
     pub page: usize,
@@ -46,25 +67,27 @@ pub enum Saved {
     NotAskable,
     /// What was good is on disk; all places left in a cell are kept for others who have begun.
     Held,
+    /// The respondent has answered on the web since the call began; nothing was saved.
+    TakenOver,
 }
 
 impl Collector {
     /// The respondent agrees to a version of the privacy notice and begins. Until then a link that was opened, by a person or by a scanner, has left
     /// no trace. Another version than the present one changes nothing: the present one is shown.
-    pub async fn begin(&self, code: &str, language: Language, notice: &str) -> Result<Saved, CollectError> {
+    pub async fn begin(&self, code: &str, language: Language, notice: &str, sitting: Sitting) -> Result<Saved, CollectError> {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code).await?;
+        let bundle = self.load(&mut tx, code, sitting.mode).await?;
         if let Some(first) = bundle.cases.iter().find(|case| case.is_askable).filter(|_| notice == bundle.programme.privacy.version) {
             let text = serde_json::to_string(&bundle.programme.privacy.text).unwrap_or_default();
             consents::keep_notice(&mut tx, first.application.programme_id, notice, &text).await?;
-            consents::give(&mut tx, bundle.invitation.id, notice, language, WEB, now).await?;
+            consents::give(&mut tx, bundle.invitation.id, notice, language, sitting.mode.as_str(), now).await?;
             if cases::lock_open(&mut tx, first.case.id).await? {
                 if self.hold(&mut tx, first, first.case.cells, now).await? == Place::Held {
                     return Ok(Saved::Held);
                 }
-                responses::begin(&mut tx, first.case.id, language, WEB, now).await?;
-                mark_begun(&mut tx, first, now).await?;
+                responses::begin(&mut tx, first.case.id, language, sitting.mode.as_str(), now).await?;
+                mark_begun(&mut tx, first, sitting, now).await?;
             }
             invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
         }
@@ -80,7 +103,8 @@ impl Collector {
 
     /// Saves a page of one case. The last page completes the case, if there is room in its cells.
     pub async fn save_page(&self, code: &str, sent: &SentPage<'_>) -> Result<Saved, CollectError> {
-        let &SentPage { case: case_index, page, language, .. } = sent;
+        let &SentPage { sitting, case: case_index, page, language, .. } = sent;
+        let mode = sitting.mode.as_str();
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
         let hash = self.installation.keys.hasher().link_hash(code);
@@ -89,7 +113,12 @@ impl Collector {
         };
         // Whoever sends the same page a second time waits here, and then sees what the first one did.
         let is_open = cases::lock_open(&mut tx, case).await?;
-        let bundle = self.load(&mut tx, code).await?;
+        let bundle = self.load(&mut tx, code, sitting.mode).await?;
+        if let Some(since) = sitting.since
+            && responses::has_answers_since(&mut tx, case, Mode::Web, since).await?
+        {
+            return Ok(Saved::TakenOver);
+        }
         let Some(current) = bundle.askable(case_index).filter(|current| bundle.is_agreed() && is_open != current.is_late) else {
             return Ok(Saved::NotAskable);
         };
@@ -120,13 +149,13 @@ impl Collector {
                 Err(problem) => _ = problems.insert(item.id.clone(), problem),
             }
         }
-        let response = responses::begin(&mut tx, case, language, WEB, now).await?;
-        mark_begun(&mut tx, current, now).await?;
-        responses::save_answers(&mut tx, response, &stored, WEB, now).await?;
+        let response = responses::begin(&mut tx, case, language, mode, now).await?;
+        mark_begun(&mut tx, current, sitting, now).await?;
+        responses::save_answers(&mut tx, response, &stored, mode, now).await?;
         responses::clear_answers(&mut tx, response, &emptied).await?;
         // The form's time is the respondent's to send: one that cannot be is no time on the page.
         let shown_at = sent.shown_at.filter(|at| *at <= now && now.since(*at) <= MOST_ON_A_PAGE).unwrap_or(now);
-        let visit = PageVisit { page, mode: WEB.to_owned(), device: sent.device, shown_at, sent_at: now, problems: problems.len() };
+        let visit = PageVisit { page, mode: mode.to_owned(), device: sent.device, shown_at, sent_at: now, problems: problems.len() };
         paradata::add(&mut tx, response, &visit).await?;
         // By what is answered now, the way may be another one.
         let path = current.application.questionnaire.path(&answers, &current.facts);
@@ -143,7 +172,7 @@ impl Collector {
                 cases::set_late(&mut tx, case, now).await?;
             }
         } else if path.is_screened_out {
-            cases::dispose(&mut tx, &[case], Disposition::NotEligible, &[], Source::Web, now).await?;
+            cases::dispose(&mut tx, &[case], Disposition::NotEligible, &[], sitting.source(), now).await?;
             stop_when_nothing_is_open(&mut tx, &bundle).await?;
         } else if is_finished {
             // What was answered on a way that was left is no answer.
@@ -152,7 +181,7 @@ impl Collector {
             place = quota::count_complete(&mut tx, candidate, now).await?;
             if place == Place::Taken {
                 responses::complete(&mut tx, response, now).await?;
-                cases::dispose(&mut tx, &[case], Disposition::Complete, &[], Source::Web, now).await?;
+                cases::dispose(&mut tx, &[case], Disposition::Complete, &[], sitting.source(), now).await?;
                 stop_when_nothing_is_open(&mut tx, &bundle).await?;
             }
         } else if membership.is_decided && self.is_closed(&mut tx, candidate).await? {
@@ -162,7 +191,7 @@ impl Collector {
         }
         // Whoever comes to a full cell is thanked and let go, as soon as everything has been asked that cells depend on.
         if place == Place::Full && membership.is_decided {
-            cases::dispose(&mut tx, &[case], Disposition::QuotaFilled, &[], Source::Web, now).await?;
+            cases::dispose(&mut tx, &[case], Disposition::QuotaFilled, &[], sitting.source(), now).await?;
             stop_when_nothing_is_open(&mut tx, &bundle).await?;
         }
         invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
@@ -178,7 +207,7 @@ impl Collector {
 impl Collector {
     /// A link that is none, or a form that names a case that there is not.
     async fn why_no_case(&self, tx: &mut WriteTx, code: &str) -> CollectError {
-        self.load(tx, code).await.err().unwrap_or(CollectError::BadForm)
+        self.load(tx, code, Mode::Web).await.err().unwrap_or(CollectError::BadForm)
     }
 
     /// Is one of these cells closed?
@@ -195,13 +224,13 @@ fn shown_order(item: &Item, case: CaseId) -> Option<String> {
 }
 
 /// A case that was begun is a break-off until it is more (AAPOR 2.12).
-async fn mark_begun(tx: &mut WriteTx, case: &BundleCase, now: Timestamp) -> Result<(), CollectError> {
+async fn mark_begun(tx: &mut WriteTx, case: &BundleCase, sitting: Sitting, now: Timestamp) -> Result<(), CollectError> {
     if case.case.disposition == Disposition::NotAttempted {
         // Somebody of a replicate that is held back, who has come all the same, is in the field.
         cases::draw(tx, case.case.id).await?;
     }
-    let before = [Disposition::NotAttempted, Disposition::NothingHeard, Disposition::NonContact];
-    cases::dispose(tx, &[case.case.id], Disposition::BreakOff, &before, Source::Web, now).await?;
+    let before = Disposition::BreakOff.replaces();
+    cases::dispose(tx, &[case.case.id], Disposition::BreakOff, &before, sitting.source(), now).await?;
     Ok(())
 }
 

@@ -6,12 +6,13 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 
 use super::bundle::{Bundle, Noted};
-use super::save::{WEB, stop_when_nothing_is_open};
+use super::save::{Sitting, stop_when_nothing_is_open};
 use super::{CollectError, Collector};
 use crate::campaign::read_plan;
 use crate::dispatch::incoming::opt_out;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
+use crate::domain::mode::Mode;
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
@@ -100,7 +101,7 @@ impl Collector {
     pub async fn refuse(&self, code: &str) -> Result<(), CollectError> {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code).await?;
+        let bundle = self.load(&mut tx, code, Mode::Web).await?;
         let programme = bundle.programme_id().filter(|_| !self.installation.config.opt_out_for_all);
         let phone_hash = links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash;
         // Cases are locked before invitations, here as everywhere.
@@ -115,12 +116,12 @@ impl Collector {
     }
 
     /// The respondent is no user of this case's subject (AAPOR 4.1).
-    pub async fn not_a_user(&self, code: &str, case_index: usize) -> Result<(), CollectError> {
+    pub async fn not_a_user(&self, code: &str, case_index: usize, sitting: Sitting) -> Result<(), CollectError> {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code).await?;
+        let bundle = self.load(&mut tx, code, Mode::Web).await?;
         if let Some(current) = bundle.askable(case_index) {
-            cases::dispose(&mut tx, &[current.case.id], Disposition::NotEligible, &[], Source::Web, now).await?;
+            cases::dispose(&mut tx, &[current.case.id], Disposition::NotEligible, &[], sitting.source(), now).await?;
             stop_when_nothing_is_open(&mut tx, &bundle).await?;
             invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
         }
@@ -133,7 +134,7 @@ impl Collector {
     pub async fn later(&self, code: &str, when: Later) -> Result<(), CollectError> {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code).await?;
+        let bundle = self.load(&mut tx, code, Mode::Web).await?;
         let Some(closes_at) = bundle.field_closes_at() else { return Ok(()) };
         if let Some((step, _)) = invitations::next_contact(&mut tx, bundle.invitation.id).await? {
             let campaign = campaigns::get(&mut tx, bundle.invitation.campaign_id).await?;
@@ -154,10 +155,10 @@ impl Collector {
     pub async fn call_me(&self, code: &str, when: CallWhen) -> Result<(), CollectError> {
         let now = self.installation.clock.now();
         let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code).await?;
-        let which = format!("{WEB}\n{}\n{}", bundle.invitation.id.0, now.date(bundle.programme.time_zone));
+        let bundle = self.load(&mut tx, code, Mode::Web).await?;
+        let which = format!("{}\n{}\n{}", Mode::Web, bundle.invitation.id.0, now.date(bundle.programme.time_zone));
         let request = NewReply {
-            gateway: WEB.to_owned(),
+            gateway: Mode::Web.to_string(),
             dedup_hash: self.installation.keys.hasher().fingerprint(which.as_bytes()),
             phone_hash: links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash,
             invitation: Some(bundle.invitation.id),

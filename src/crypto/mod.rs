@@ -6,6 +6,7 @@
 
 mod hasher;
 mod keyring;
+pub mod password;
 mod sealer;
 mod signer;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sqlx::AnyConnection;
 
-use super::eligibility::{Circumstances, Decision, Suppressed, decide, decide_confirmation, is_wanted};
+use super::eligibility::{Circumstances, Decision, Suppressed, decide, decide_call, decide_confirmation, decide_link, is_wanted};
 use super::rooms::{Place, Rooms};
 use super::{DispatchError, Lane};
-use crate::campaign::text::{Addressee, compose, compose_confirmation};
-use crate::domain::contact_plan::CONFIRMATION_STEP;
+use crate::campaign::text::{Addressee, compose};
+use crate::domain::contact_plan::{CONFIRMATION_STEP, Contact, ContactPlan, Happened, Step, goes_on_after_link};
 use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
@@ -17,7 +17,7 @@ use crate::gateway::{OutgoingMessage, REFUSED_TOGETHER};
 use crate::installation::{open_person, open_phone};
 use crate::store::invitations::{self, DueInvitation, InvitedCase, NextStep};
 use crate::store::messages::{self, NewMessage};
-use crate::store::{WriteTx, campaigns, suppressions};
+use crate::store::{WriteTx, call_queue, calls, campaigns, suppressions};
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
@@ -55,6 +55,8 @@ struct Decided {
     prepared: Vec<ClaimedMessage>,
     next: Vec<NextStep>,
     stopped: Vec<InvitationId>,
+    /// For the interviewers.
+    to_call: Vec<call_queue::Entry>,
 }
 
 /// Claims one batch of a campaign's due invitations: looks at them, decides about each and prepares its message, then marks them in one transaction.
@@ -74,7 +76,7 @@ pub async fn claim(lane: &Lane, mut rooms: Rooms) -> Result<Batch, DispatchError
     let seen: Vec<(InvitationId, u32)> = due.iter().map(|d| (d.id, d.step)).collect();
     decided.keep_only(&invitations::take(&mut tx, engine, &seen, now).await?);
     let out_of_budget = keep_to_budget(lane, &mut tx, &mut decided).await?;
-    let Decided { mut prepared, next, stopped } = decided;
+    let Decided { mut prepared, next, stopped, to_call } = decided;
     let moved = (next.len() - prepared.len() + stopped.len()) as u64 + u64::from(out_of_budget);
     mark(&mut tx, &mut prepared, now).await?;
     if lane.campaign.budget_micros.is_some() {
@@ -82,6 +84,7 @@ pub async fn claim(lane: &Lane, mut rooms: Rooms) -> Result<Batch, DispatchError
     }
     invitations::set_next(&mut tx, &next).await?;
     invitations::stop(&mut tx, &stopped).await?;
+    call_queue::enter(&mut tx, lane.campaign.id, &to_call, now).await?;
     tx.commit().await?;
     if out_of_budget {
         tracing::error!(campaign = lane.campaign.code, "the next message would pass the campaign's budget; the campaign is paused");
@@ -112,6 +115,7 @@ impl Decided {
         self.prepared.retain(|claimed| taken.contains(&claimed.invitation));
         self.next.retain(|next| taken.contains(&next.id));
         self.stopped.retain(|id| taken.contains(id));
+        self.to_call.retain(|entry| taken.contains(&entry.invitation));
     }
 }
 
@@ -129,9 +133,12 @@ async fn decide_about(
     let cases = invitations::cases_of(connection, &ids).await?;
     let suppressed = suppressions::among(connection, &hashes, &lane.launched.programme, now).await?;
     let mut contacts: HashMap<String, Vec<Timestamp>> = HashMap::new();
-    for (hash, at) in messages::recent_contacts(connection, &hashes, now - WEEK).await? {
+    let sent = messages::recent_contacts(connection, &hashes, now - WEEK).await?;
+    for (hash, at) in sent.into_iter().chain(calls::recent_contacts(connection, &hashes, now - WEEK).await?) {
         contacts.entry(hash).or_default().push(at);
     }
+    let asks_what_happened = plan.has_telephone() || plan.steps.iter().any(Step::has_condition);
+    let facts = if asks_what_happened { calls::facts(connection, &ids).await? } else { HashMap::new() };
     let mut cases_of: HashMap<InvitationId, Vec<&InvitedCase>> = HashMap::new();
     cases.iter().for_each(|case| cases_of.entry(case.invitation).or_default().push(case));
 
@@ -152,21 +159,35 @@ async fn decide_about(
             phone_hash: &invitation.phone_hash,
             step: invitation.step,
         };
-        let is_planned = (invitation.step as usize) < plan.steps.len();
-        let decision = match invitation.step {
-            CONFIRMATION_STEP => decide_confirmation(&who, plan, now),
-            _ if is_planned => decide(&who, plan, &lane.installation.config.caps, now),
+        let happened = happened(facts.get(&invitation.id).copied().unwrap_or_default(), invitation);
+        let step = plan.steps.get(invitation.step as usize);
+        // Who gets no messages, or whom the condition leaves out, goes on as if the step had been.
+        if step.is_some_and(|step| !step.is_taken(&happened) || (happened.fixed_line && !step.is_telephone())) {
+            decided.next.push(next_after(plan, invitation, &zones, !happened.fixed_line, now));
+            continue;
+        }
+        let decision = match (invitation.step, step.map(|step| &step.contact)) {
+            (CONFIRMATION_STEP, _) => decide_confirmation(&who, plan, now),
+            (_, Some(Contact::Sms(_))) => decide(&who, plan, &lane.installation.config.caps, now),
+            (_, Some(Contact::Telephone { .. })) => decide_call(&who, now),
+            (step, None) if goes_on_after_link(step).is_some() => decide_link(&who, plan, now),
             _ => Decision::Stop,
         };
         let later = |at| NextStep { id: invitation.id, step: invitation.step, at: Some(at) };
         match decision {
             Decision::Stop => decided.stopped.push(invitation.id),
             Decision::Later(at) => decided.next.push(later(at)),
+            Decision::Call => {
+                let most_calls = step.map_or(0, |step| if let Contact::Telephone { calls } = step.contact { calls } else { 0 });
+                let language = invitation.language;
+                decided.to_call.push(call_queue::Entry { invitation: invitation.id, step: invitation.step, most_calls, language });
+                decided.next.push(next_after(plan, invitation, &zones, !happened.fixed_line, now));
+            }
             Decision::Send => match prepare(lane, rooms, invitation, cases, zones, now) {
                 Ok(Prepared::Message(claimed)) => {
                     // Counted at once: the same number may be due twice in this very batch.
                     theirs.push(now);
-                    decided.next.push(next_after(lane, invitation, &claimed.zones, now));
+                    decided.next.push(next_after(plan, invitation, &claimed.zones, true, now));
                     decided.prepared.push(*claimed);
                 }
                 Ok(Prepared::Later(at)) => decided.next.push(later(at)),
@@ -248,10 +269,10 @@ fn prepare(
         language: invitation.language,
         field_closes_at: askable.iter().map(|case| case.field_closes_at).min().unwrap_or(at),
     };
-    let (step, composed) = match plan.steps.get(invitation.step as usize) {
-        Some(step) => (step.name.as_str(), compose(plan, step, &addressee, at)),
-        None => (crate::gateway::CONFIRMATION, compose_confirmation(plan, &addressee, at)),
-    };
+    let planned = plan.steps.get(invitation.step as usize).and_then(|step| Some((step.name.as_str(), step.texts()?)));
+    let link = || plan.link_texts().filter(|_| invitation.step != CONFIRMATION_STEP);
+    let (step, texts) = planned.or_else(link).unwrap_or((crate::gateway::CONFIRMATION, &plan.confirmation));
+    let composed = compose(plan, texts, &addressee, at);
     let parts = composed.segmentation.parts;
     Ok(Prepared::Message(Box::new(ClaimedMessage {
         invitation: invitation.id,
@@ -273,9 +294,22 @@ fn prepare(
     })))
 }
 
-/// The step after this one, at the first open instant after its delay.
-fn next_after(lane: &Lane, invitation: &DueInvitation, zones: &Zones, at: Timestamp) -> NextStep {
-    let step = invitation.step.saturating_add(1);
-    let after = lane.plan().steps.get(step as usize).map(|step| step.after);
-    NextStep { id: invitation.id, step, at: after.and_then(|after| lane.plan().next_contact(at + after, zones, &invitation.phone_hash, step)) }
+fn happened(facts: calls::Facts, invitation: &DueInvitation) -> Happened {
+    Happened {
+        delivered: facts.is_delivered,
+        begun: facts.has_begun,
+        calls: facts.calls,
+        reached: facts.is_reached,
+        fixed_line: facts.is_fixed_line,
+        language: invitation.language,
+    }
+}
+
+/// The step that comes after this one, at the first open instant after its delay.
+fn next_after(plan: &ContactPlan, invitation: &DueInvitation, zones: &Zones, gets_sms: bool, at: Timestamp) -> NextStep {
+    let following = goes_on_after_link(invitation.step).unwrap_or_else(|| invitation.step.saturating_add(1));
+    match plan.step_from(following, gets_sms) {
+        Some((step, after)) => NextStep { id: invitation.id, step, at: plan.next_contact(at + after, zones, &invitation.phone_hash, step) },
+        None => NextStep { id: invitation.id, step: following, at: None },
+    }
 }

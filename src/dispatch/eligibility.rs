@@ -12,6 +12,8 @@ use crate::store::invitations::InvitedCase;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     Send,
+    /// To the interviewers.
+    Call,
     /// Not now; ask again then.
     Later(Timestamp),
     /// Never again.
@@ -51,13 +53,40 @@ fn is_wanted_if_released(case: &InvitedCase) -> bool {
     case.is_open && case.in_field && case.full_cells == 0
 }
 
+/// May this person be handed to the interviewers? Hours and caps are looked at when somebody is about to call.
+pub fn decide_call(who: &Circumstances<'_>, now: Timestamp) -> Decision {
+    match (who.suppressed, stand(who, now)) {
+        (Suppressed::ForGood, _) => Decision::Stop,
+        (_, Some(waits)) => waits,
+        (Suppressed::Until(until), None) if until > now => Decision::Later(until),
+        _ => Decision::Call,
+    }
+}
+
+/// The link that somebody asked an interviewer for: within contact hours, whatever else has been sent.
+pub fn decide_link(who: &Circumstances<'_>, plan: &ContactPlan, now: Timestamp) -> Decision {
+    match (who.suppressed, stand(who, now)) {
+        (Suppressed::ForGood, _) => Decision::Stop,
+        (_, Some(waits)) => waits,
+        _ => when(who, plan, now, now),
+    }
+}
+
+/// What stands against any contact about the cases: `None` if nothing does.
+fn stand(who: &Circumstances<'_>, now: Timestamp) -> Option<Decision> {
+    if who.cases.iter().any(|case| is_wanted(case, now)) {
+        return None;
+    }
+    let is_held_up = who.cases.iter().any(|case| case.is_held && is_wanted_if_released(case));
+    Some(if is_held_up { Decision::Later(now + HELD) } else { Decision::Stop })
+}
+
 pub fn decide(who: &Circumstances<'_>, plan: &ContactPlan, caps: &ContactCaps, now: Timestamp) -> Decision {
     if who.suppressed == Suppressed::ForGood {
         return Decision::Stop;
     }
-    if !who.cases.iter().any(|case| is_wanted(case, now)) {
-        let is_held_up = who.cases.iter().any(|case| case.is_held && is_wanted_if_released(case));
-        return if is_held_up { Decision::Later(now + HELD) } else { Decision::Stop };
+    if let Some(waits) = stand(who, now) {
+        return waits;
     }
     let until = if let Suppressed::Until(until) = who.suppressed { until } else { now };
     when(who, plan, now.max(until).max(caps_allow_from(who.contacts, caps)), now)
@@ -77,7 +106,7 @@ fn when(who: &Circumstances<'_>, plan: &ContactPlan, allowed: Timestamp, now: Ti
 }
 
 /// The first instant at which one more contact keeps every cap.
-fn caps_allow_from(contacts: &[Timestamp], caps: &ContactCaps) -> Timestamp {
+pub fn caps_allow_from(contacts: &[Timestamp], caps: &ContactCaps) -> Timestamp {
     let mut sorted = contacts.to_vec();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
     let after = |cap: u32, span: Duration| -> Timestamp {
@@ -150,7 +179,7 @@ mod tests {
             let caps = ContactCaps { per_hour, per_day, per_week, quiet: Duration::from_secs(quiet_minutes * 60) };
             let launched = Timestamp(launched);
             let (mut sent, mut step) = (Vec::<Timestamp>::new(), 0u32);
-            let mut next = plan.first_contact(launched, &zones, "hash");
+            let (_, mut next) = plan.first_contact(launched, &zones, "hash", true);
             for turn in 0..200 {
                 let Some(at) = next else { break };
                 prop_assert!(at >= launched);
@@ -162,7 +191,7 @@ mod tests {
                 };
                 let who = Circumstances { cases: &[&case], suppressed, contacts: &sent, zones: &zones, phone_hash: "hash", step };
                 match decide(&who, &plan, &caps, now) {
-                    Decision::Stop => break,
+                    Decision::Stop | Decision::Call => break,
                     Decision::Later(later) => {
                         prop_assert!(later > now, "it would turn in circles");
                         next = Some(later);

@@ -52,8 +52,9 @@ pub async fn take_receipts(installation: &Installation, gateway: &str, pushed: V
 pub(super) async fn apply_receipt(tx: &mut WriteTx, receipt: &receipts::Receipt, dead_number: bool, now: Timestamp) -> Result<(), DispatchError> {
     let Applied::Moved(invitation) = receipts::apply(tx, receipt, now).await? else { return Ok(()) };
     let unheard = [Disposition::NotAttempted, Disposition::NothingHeard];
+    let heard_of_less = Disposition::NonContact.replaces();
     let (to, from) = match (receipt.delivered, dead_number) {
-        (true, _) => (Disposition::NonContact, &unheard[..]),
+        (true, _) => (Disposition::NonContact, &heard_of_less[..]),
         (false, true) => (Disposition::NonWorkingNumber, &unheard[..]),
         (false, false) => (Disposition::NothingHeard, &unheard[..1]),
     };

@@ -13,7 +13,7 @@
 mod breakers;
 mod claim;
 pub mod doubt;
-mod eligibility;
+pub mod eligibility;
 pub mod incoming;
 mod rooms;
 mod settle;

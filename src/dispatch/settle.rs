@@ -115,7 +115,11 @@ impl Sheet {
         }
         match &outcome {
             Outcome::Accepted { .. } => self.accepted.push(claimed.invitation),
-            Outcome::RefusedNumber { .. } => self.dead.push(claimed.invitation),
+            // A number that takes no messages may still be one that can be called.
+            Outcome::RefusedNumber { .. } => match lane.plan().step_from(claimed.step.saturating_add(1), false) {
+                Some((step, _)) => self.again.push(NextStep { id: claimed.invitation, step, at: Some(now) }),
+                None => self.dead.push(claimed.invitation),
+            },
             Outcome::OptedOut { .. } => self.opted_out.push(claimed.phone_hash.clone()),
             Outcome::InDoubt { code } => tracing::warn!(gateway, code, "a message is in doubt"),
             _ => {}

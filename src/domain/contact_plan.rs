@@ -1,13 +1,16 @@
-//! The contact plan: what goes out when, to whom nobody has answered yet.
+//! The contact plan: who has not answered yet is contacted when, and in which mode.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use cel::Value;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::chance::fraction;
+use super::condition::Condition;
 use super::contact_window::{Calendar, ContactHours, ContactHoursError, Interval, Spread};
 use super::language::Language;
 use super::sms_text::{Template, TemplateError};
@@ -28,6 +31,8 @@ pub struct ContactPlan {
     pub steps: Vec<Step>,
     /// What somebody who opts out by SMS is answered, once; empty: nothing.
     pub confirmation: BTreeMap<Language, Template>,
+    /// The message to somebody who asks an interviewer for the link; where there is none, the first step's.
+    link: BTreeMap<Language, Template>,
 }
 
 impl ContactPlan {
@@ -36,21 +41,63 @@ impl ContactPlan {
         self.hours.place(at, zones, self.spread, fraction(phone_hash, u64::from(step)))
     }
 
+    /// The message to somebody who wants the link, and the step whose name it goes by at gateways with approved texts; `None` where the plan has no message.
+    pub fn link_texts(&self) -> Option<(&str, &BTreeMap<Language, Template>)> {
+        let first = || self.steps.iter().find_map(|step| Some((step.name.as_str(), step.texts()?)));
+        if self.link.is_empty() { first() } else { Some(("link", &self.link)) }
+    }
+
+    pub fn has_telephone(&self) -> bool {
+        self.steps.iter().any(Step::is_telephone)
+    }
+
+    /// The first step from `from` on that reaches this person (a fixed line gets no messages), and how long after the step before `from` it comes.
+    pub fn step_from(&self, from: u32, gets_sms: bool) -> Option<(u32, Duration)> {
+        let mut after = Duration::ZERO;
+        for (number, step) in (0..).zip(&self.steps).skip(from as usize) {
+            after += step.after;
+            if gets_sms || step.is_telephone() {
+                return Some((number, after));
+            }
+        }
+        None
+    }
+
     /// From the first step to the end of the last one's first days, in which most who answer to it do.
     pub fn length(&self) -> Duration {
         const ANSWERS: Duration = Duration::from_secs(3 * 86_400);
         self.steps.iter().skip(1).map(|step| step.after).sum::<Duration>() + ANSWERS
     }
 
-    /// When this person gets the first step of a campaign that is launched at `at`.
-    pub fn first_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str) -> Option<Timestamp> {
-        let after = self.steps.first().map_or(Duration::ZERO, |step| step.after);
-        self.hours.place_in_wave(at + after, zones, self.spread, fraction(phone_hash, 0))
+    /// The first step of this person in a campaign that is launched at `at`, and when it comes; no time: nothing reaches this person, or the hours never
+    /// open. Who gets no messages is called from the beginning.
+    pub fn first_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, gets_sms: bool) -> (u32, Option<Timestamp>) {
+        match self.step_from(0, gets_sms) {
+            Some((step, after)) if gets_sms => (step, self.hours.place_in_wave(at + after, zones, self.spread, fraction(phone_hash, 0))),
+            Some((step, _)) => (step, self.hours.next_open(at, zones)),
+            None => (0, None),
+        }
     }
 }
 
 /// The step under which the confirmation of an opt-out goes out: once for an invitation, like every step.
 pub const CONFIRMATION_STEP: u32 = u32::MAX;
+
+/// From here on steps are no steps of the plan, but messages that somebody asked for: each goes out once, like every step.
+pub const FIRST_EXTRA_STEP: u32 = 1 << 31;
+
+/// So many steps a plan may have: the rest of the numbers is for messages beside it.
+const MOST_STEPS: usize = 100;
+
+/// The `nth` (from 0) message with the link that an interviewer sends, before the plan goes on with step `goes_on`.
+pub fn link_step(nth: u32, goes_on: u32) -> u32 {
+    FIRST_EXTRA_STEP | (nth.min(0xffff) << 8) | goes_on.min(0xff)
+}
+
+/// The step with which the plan goes on after a message with the link; `None` for any other step.
+pub fn goes_on_after_link(step: u32) -> Option<u32> {
+    (step >= FIRST_EXTRA_STEP && step != CONFIRMATION_STEP).then_some(step & 0xff)
+}
 
 /// One planned contact.
 #[derive(Debug, Clone)]
@@ -58,7 +105,68 @@ pub struct Step {
     pub name: String,
     /// Time after the step before it (after the launch, for the first).
     pub after: Duration,
-    pub texts: BTreeMap<Language, Template>,
+    pub contact: Contact,
+    /// Taken only if this holds when it is due; else the plan goes on with the next one, as if it had been.
+    only_if: Option<Arc<Condition>>,
+}
+
+/// How a step contacts.
+#[derive(Debug, Clone)]
+pub enum Contact {
+    /// A message with the link.
+    Sms(BTreeMap<Language, Template>),
+    /// The person goes to the interviewers, to be called so often at most.
+    Telephone { calls: u32 },
+}
+
+/// What a step's condition may look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Happened {
+    /// A message was delivered, by its receipt.
+    pub delivered: bool,
+    /// The respondent has begun to answer.
+    pub begun: bool,
+    /// Attempts by telephone, and whether somebody was spoken to.
+    pub calls: u32,
+    pub reached: bool,
+    /// The number is a fixed line.
+    pub fixed_line: bool,
+    pub language: Language,
+}
+
+const HAPPENED: [&str; 6] = ["delivered", "begun", "calls", "reached", "fixed_line", "language"];
+
+impl Step {
+    /// The texts of a message; none for another mode.
+    pub fn texts(&self) -> Option<&BTreeMap<Language, Template>> {
+        match &self.contact {
+            Contact::Sms(texts) => Some(texts),
+            Contact::Telephone { .. } => None,
+        }
+    }
+
+    pub fn is_telephone(&self) -> bool {
+        matches!(self.contact, Contact::Telephone { .. })
+    }
+
+    pub fn has_condition(&self) -> bool {
+        self.only_if.is_some()
+    }
+
+    /// Is it taken, by what has happened?
+    pub fn is_taken(&self, happened: &Happened) -> bool {
+        let known = |name: &str| {
+            Some(match name {
+                "delivered" => Value::Bool(happened.delivered),
+                "begun" => Value::Bool(happened.begun),
+                "calls" => Value::Int(i64::from(happened.calls)),
+                "reached" => Value::Bool(happened.reached),
+                "fixed_line" => Value::Bool(happened.fixed_line),
+                _ => Value::from(happened.language.tag()),
+            })
+        };
+        self.only_if.as_ref().is_none_or(|condition| condition.holds_by(known))
+    }
 }
 
 /// The text in a respondent's language; the Chinese one where there is none.
@@ -93,6 +201,12 @@ pub enum ContactPlanError {
     Spread(String),
     #[error("confirmation.text.{language}: {error}")]
     Confirmation { language: Language, error: TemplateError },
+    #[error("link.text.{language}: {error}")]
+    Link { language: Language, error: TemplateError },
+    #[error("a plan may have {MOST_STEPS} steps at most")]
+    TooManySteps,
+    #[error("step {step} ({name}): {problem}")]
+    Step { step: usize, name: String, problem: String },
 }
 
 /// The plan file as written. `deny_unknown_fields`: a misspelt key is refused with its line.
@@ -116,13 +230,15 @@ pub struct PlanFile {
     #[serde(default, rename = "step")]
     steps: Vec<StepFile>,
     #[serde(default)]
-    confirmation: ConfirmationFile,
+    confirmation: TextsFile,
+    #[serde(default)]
+    link: TextsFile,
 }
 
-/// The answer to an opt-out.
+/// A message beside the plan, in each language.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ConfirmationFile {
+struct TextsFile {
     #[serde(default)]
     text: BTreeMap<Language, String>,
 }
@@ -157,8 +273,26 @@ struct StepFile {
     name: String,
     after: String,
     #[serde(default)]
+    mode: ModeFile,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     text: BTreeMap<Language, String>,
+    /// Attempts by telephone, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calls: Option<u32>,
+    #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
+    only_if: Option<String>,
 }
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ModeFile {
+    #[default]
+    Sms,
+    Telephone,
+}
+
+/// Attempts by telephone where a step does not say.
+const CALLS: u32 = 6;
 
 fn shanghai() -> String {
     "Asia/Shanghai".into()
@@ -195,6 +329,9 @@ impl PlanFile {
         if self.steps.is_empty() {
             return Err(ContactPlanError::NoSteps);
         }
+        if self.steps.len() > MOST_STEPS {
+            return Err(ContactPlanError::TooManySteps);
+        }
         let steps = self.steps.iter().enumerate().map(|(index, step)| step.check(index + 1)).collect::<Result<_, _>>()?;
         Ok(ContactPlan {
             name: self.name.clone(),
@@ -204,7 +341,8 @@ impl PlanFile {
             hours: self.hours.check(self.calendar.as_ref())?,
             spread: self.spread()?,
             steps,
-            confirmation: self.confirmation.check()?,
+            confirmation: self.confirmation.check(Template::parse_notice, |language, error| ContactPlanError::Confirmation { language, error })?,
+            link: self.link.check(Template::parse, |language, error| ContactPlanError::Link { language, error })?,
         })
     }
 }
@@ -218,13 +356,13 @@ impl PlanFile {
     }
 }
 
-impl ConfirmationFile {
-    fn check(&self) -> Result<BTreeMap<Language, Template>, ContactPlanError> {
-        let read = |(&language, text): (&Language, &String)| match Template::parse_notice(text) {
-            Ok(template) => Ok((language, template)),
-            Err(error) => Err(ContactPlanError::Confirmation { language, error }),
-        };
-        self.text.iter().map(read).collect()
+impl TextsFile {
+    fn check(
+        &self,
+        parse: impl Fn(&str) -> Result<Template, TemplateError>,
+        wrong: impl Fn(Language, TemplateError) -> ContactPlanError,
+    ) -> Result<BTreeMap<Language, Template>, ContactPlanError> {
+        self.text.iter().map(|(&language, text)| Ok((language, parse(text).map_err(|error| wrong(language, error))?))).collect()
     }
 }
 
@@ -257,6 +395,13 @@ impl StepFile {
         let name = self.name.clone();
         let after =
             parse_duration(&self.after).ok_or_else(|| ContactPlanError::Delay { step: number, name: name.clone(), value: self.after.clone() })?;
+        let only_if = self.condition(number)?;
+        if self.mode == ModeFile::Telephone {
+            return Ok(Step { contact: Contact::Telephone { calls: self.checked_calls(number)? }, name, after, only_if });
+        }
+        if self.calls.is_some() {
+            return self.wrong(number, "only a step with mode = \"telephone\" has calls");
+        }
         if self.text.is_empty() {
             return Err(ContactPlanError::NoText { step: number, name });
         }
@@ -268,7 +413,34 @@ impl StepFile {
                 Err(error) => Err(ContactPlanError::Text { step: number, name: name.clone(), language, error }),
             })
             .collect::<Result<_, _>>()?;
-        Ok(Step { name, after, texts })
+        Ok(Step { name, after, contact: Contact::Sms(texts), only_if })
+    }
+
+    fn wrong<T>(&self, step: usize, problem: impl Into<String>) -> Result<T, ContactPlanError> {
+        Err(ContactPlanError::Step { step, name: self.name.clone(), problem: problem.into() })
+    }
+
+    fn checked_calls(&self, number: usize) -> Result<u32, ContactPlanError> {
+        if !self.text.is_empty() {
+            return self.wrong(number, "a step by telephone has no text; the interviewer reads the questionnaire");
+        }
+        match self.calls.unwrap_or(CALLS) {
+            calls @ 1..=30 => Ok(calls),
+            calls => self.wrong(number, format!("calls = {calls} must be between 1 and 30")),
+        }
+    }
+
+    fn condition(&self, number: usize) -> Result<Option<Arc<Condition>>, ContactPlanError> {
+        let Some(source) = &self.only_if else { return Ok(None) };
+        let condition = match Condition::parse(source) {
+            Ok(condition) => condition,
+            Err(problem) => return self.wrong(number, format!("if = «{source}» cannot be read: {problem}")),
+        };
+        let unknown = condition.names().iter().find(|name| !HAPPENED.contains(&name.as_str())).cloned();
+        match unknown.or_else(|| condition.unknown_functions().pop()) {
+            Some(name) => self.wrong(number, format!("if = «{source}» looks at {name}; there is {}", HAPPENED.join(", "))),
+            None => Ok(Some(Arc::new(condition))),
+        }
     }
 }
 
@@ -297,6 +469,28 @@ text.zh = "【{signature}】{link} 退订回T"
         assert_eq!((plan.steps.len(), plan.max_parts, plan.time_zone), (1, 2, chrono_tz::Asia::Shanghai));
     }
 
+    const CALLS: &str = "[[step]]\nname = \"calls\"\nmode = \"telephone\"\nafter = \"5d\"\nif = \"!begun && calls < 3\"\n\
+                         [[step]]\nname = \"last\"\nafter = \"9d\"\ntext.zh = \"【{signature}】{link} 退订回T\"\n";
+
+    #[test]
+    fn modes_mix_and_a_fixed_line_is_called_from_the_beginning() {
+        let plan = PlanFile::parse(&format!("{PLAN}{CALLS}")).unwrap().check().unwrap();
+        assert!(plan.has_telephone() && matches!(plan.steps[1].contact, Contact::Telephone { calls: 6 }));
+        assert_eq!(plan.step_from(0, true).map(|(step, _)| step), Some(0));
+        assert_eq!(plan.step_from(0, false), Some((1, Duration::from_secs(5 * 86_400))));
+        assert_eq!(plan.step_from(2, false), None);
+        let monday = Timestamp::from_local("2026-03-02T10:00:00".parse().unwrap(), plan.time_zone);
+        assert_eq!(plan.first_contact(monday, &plan.time_zone.into(), "x", false), (1, Some(monday)));
+        let happened = |begun, calls| Happened { begun, calls, ..Happened::default() };
+        assert!(
+            plan.steps[1].is_taken(&happened(false, 2))
+                && !plan.steps[1].is_taken(&happened(true, 2))
+                && !plan.steps[1].is_taken(&happened(false, 3))
+        );
+        assert_eq!(goes_on_after_link(link_step(3, 2)), Some(2));
+        assert_eq!((goes_on_after_link(2), goes_on_after_link(CONFIRMATION_STEP)), (None, None));
+    }
+
     #[test]
     fn holidays_are_days_in_toml_and_survive_being_stored() {
         let file =
@@ -318,6 +512,11 @@ text.zh = "【{signature}】{link} 退订回T"
         assert!(error_of(|p| p.replace("0d", "soon")).contains("after = «soon»"));
         assert!(error_of(|p| p.replace("09:00-20:00", "9-20")).contains("hours.monday"));
         assert!(error_of(|p| p.replace("after", "aftre")).contains("aftre"));
+        assert!(
+            error_of(|p| format!("{p}{}", CALLS.replace("begun", "opened"))).contains("step 2 (calls): if = «!opened && calls < 3» looks at opened")
+        );
+        assert!(error_of(|p| format!("{p}{}", CALLS.replace("telephone\"", "telephone\"\ncalls = 99"))).contains("calls = 99"));
+        assert!(error_of(|p| format!("{p}{}", CALLS.replace("mode = \"telephone\"", "calls = 3"))).contains("only a step with mode"));
         assert!(error_of(|p| p.split("[[step]]").next().unwrap_or_default().to_owned()).contains("no [[step]]"));
     }
 }

@@ -1,4 +1,4 @@
-//! Final dispositions of the AAPOR Standard Definitions, as far as SMS and web fieldwork meets them.
+//! Final dispositions of the AAPOR Standard Definitions, as far as fieldwork by SMS, web and telephone meets them.
 
 use std::fmt;
 
@@ -9,20 +9,42 @@ pub enum Disposition {
     Complete,
     /// 1.2: all core items answered, not finished when the field closed.
     Partial,
-    /// 2.112: refused by the respondent itself (opt-out reply, «refuse» on the page).
+    /// 2.11: told an interviewer that it would rather not; may be asked once more.
+    SoftRefusal,
+    /// 2.112: refused by the respondent itself (opt-out reply, «refuse» on the page, told to an interviewer).
     Refusal,
     /// 2.12: started, too little answered.
     BreakOff,
     /// 2.20: delivered, never opened.
     NonContact,
+    /// 2.21: reached by telephone, never at a time that suited.
+    NeverAvailable,
+    /// 2.22: a machine or somebody else answered the telephone.
+    MessageLeft,
+    /// 2.31.
+    Deceased,
+    /// 2.32: physically or mentally unable.
+    Unable,
+    /// 2.33: speaks no language of the interviewers.
+    LanguageBarrier,
     /// 3.11: never worked.
     NotAttempted,
+    /// 3.12: the telephone was busy.
+    Busy,
+    /// 3.13: nobody answered the telephone.
+    NoAnswer,
     /// 3.19: accepted by a gateway, nothing ever heard.
     NothingHeard,
     /// 4.1: not a user of the subject.
     NotEligible,
     /// 4.31: the number does not work.
     NonWorkingNumber,
+    /// 4.32.
+    Disconnected,
+    /// 4.33: the number was out of service.
+    OutOfService,
+    /// 4.7: the number is somebody else's.
+    NoEligibleRespondent,
     /// 4.8: the cell was full before this case was finished.
     QuotaFilled,
 }
@@ -34,21 +56,34 @@ pub enum OutcomeGroup {
     Partial,
     RefusalOrBreakOff,
     NonContact,
+    /// Eligible, reached, and no interview for another reason than a refusal.
+    Other,
     UnknownEligibility,
     NotEligible,
 }
 
 impl Disposition {
-    pub const ALL: [Disposition; 10] = [
+    pub const ALL: [Disposition; 21] = [
         Disposition::Complete,
         Disposition::Partial,
+        Disposition::SoftRefusal,
         Disposition::Refusal,
         Disposition::BreakOff,
         Disposition::NonContact,
+        Disposition::NeverAvailable,
+        Disposition::MessageLeft,
+        Disposition::Deceased,
+        Disposition::Unable,
+        Disposition::LanguageBarrier,
         Disposition::NotAttempted,
+        Disposition::Busy,
+        Disposition::NoAnswer,
         Disposition::NothingHeard,
         Disposition::NotEligible,
         Disposition::NonWorkingNumber,
+        Disposition::Disconnected,
+        Disposition::OutOfService,
+        Disposition::NoEligibleRespondent,
         Disposition::QuotaFilled,
     ];
 
@@ -57,13 +92,24 @@ impl Disposition {
         match self {
             Disposition::Complete => ("完成", "complete"),
             Disposition::Partial => ("部分完成", "partial"),
+            Disposition::SoftRefusal => ("不太愿意", "soft refusal"),
             Disposition::Refusal => ("本人拒绝", "refusal by the respondent"),
             Disposition::BreakOff => ("中途放弃", "break-off"),
             Disposition::NonContact => ("未打开", "non-contact"),
+            Disposition::NeverAvailable => ("联系上未访成", "never available"),
+            Disposition::MessageLeft => ("留言", "message left"),
+            Disposition::Deceased => ("已故", "deceased"),
+            Disposition::Unable => ("无法作答", "unable"),
+            Disposition::LanguageBarrier => ("语言不通", "language barrier"),
             Disposition::NotAttempted => ("未联系", "not attempted"),
+            Disposition::Busy => ("占线", "busy"),
+            Disposition::NoAnswer => ("无人接听", "no answer"),
             Disposition::NothingHeard => ("无回音", "nothing ever heard"),
             Disposition::NotEligible => ("非用户", "not eligible"),
             Disposition::NonWorkingNumber => ("号码无效", "non-working number"),
+            Disposition::Disconnected => ("已销号", "disconnected"),
+            Disposition::OutOfService => ("停机", "out of service"),
+            Disposition::NoEligibleRespondent => ("非本人号码", "no eligible respondent"),
             Disposition::QuotaFilled => ("配额已满", "quota filled"),
         }
     }
@@ -73,13 +119,24 @@ impl Disposition {
         match self {
             Disposition::Complete => "1.1",
             Disposition::Partial => "1.2",
+            Disposition::SoftRefusal => "2.11",
             Disposition::Refusal => "2.112",
             Disposition::BreakOff => "2.12",
             Disposition::NonContact => "2.20",
+            Disposition::NeverAvailable => "2.21",
+            Disposition::MessageLeft => "2.22",
+            Disposition::Deceased => "2.31",
+            Disposition::Unable => "2.32",
+            Disposition::LanguageBarrier => "2.33",
             Disposition::NotAttempted => "3.11",
+            Disposition::Busy => "3.12",
+            Disposition::NoAnswer => "3.13",
             Disposition::NothingHeard => "3.19",
             Disposition::NotEligible => "4.1",
             Disposition::NonWorkingNumber => "4.31",
+            Disposition::Disconnected => "4.32",
+            Disposition::OutOfService => "4.33",
+            Disposition::NoEligibleRespondent => "4.7",
             Disposition::QuotaFilled => "4.8",
         }
     }
@@ -88,13 +145,24 @@ impl Disposition {
         match self {
             Disposition::Complete => "complete",
             Disposition::Partial => "partial",
+            Disposition::SoftRefusal => "soft_refusal",
             Disposition::Refusal => "refusal",
             Disposition::BreakOff => "break_off",
             Disposition::NonContact => "non_contact",
+            Disposition::NeverAvailable => "never_available",
+            Disposition::MessageLeft => "message_left",
+            Disposition::Deceased => "deceased",
+            Disposition::Unable => "unable",
+            Disposition::LanguageBarrier => "language_barrier",
             Disposition::NotAttempted => "not_attempted",
+            Disposition::Busy => "busy",
+            Disposition::NoAnswer => "no_answer",
             Disposition::NothingHeard => "nothing_heard",
             Disposition::NotEligible => "not_eligible",
             Disposition::NonWorkingNumber => "non_working_number",
+            Disposition::Disconnected => "disconnected",
+            Disposition::OutOfService => "out_of_service",
+            Disposition::NoEligibleRespondent => "no_eligible_respondent",
             Disposition::QuotaFilled => "quota_filled",
         }
     }
@@ -105,17 +173,51 @@ impl Disposition {
 
     /// A case with such a disposition is not contacted again and takes no more answers.
     pub fn is_final(self) -> bool {
-        !matches!(self, Disposition::NotAttempted | Disposition::NothingHeard | Disposition::NonContact | Disposition::BreakOff)
+        !Disposition::OPEN.contains(&self)
+    }
+
+    /// Dispositions of open cases, by how much is known of the person: what a further contact comes to replaces what says no more than it does.
+    pub const OPEN: [Disposition; 10] = [
+        Disposition::NotAttempted,
+        Disposition::NothingHeard,
+        Disposition::NoAnswer,
+        Disposition::Busy,
+        Disposition::OutOfService,
+        Disposition::NonContact,
+        Disposition::MessageLeft,
+        Disposition::NeverAvailable,
+        Disposition::SoftRefusal,
+        Disposition::BreakOff,
+    ];
+
+    /// The dispositions of open cases that this one replaces: of two that nobody was heard of by, the later; a final one all of them.
+    pub fn replaces(self) -> Vec<Disposition> {
+        let unheard = [Disposition::NoAnswer, Disposition::Busy, Disposition::OutOfService];
+        let known = |other: Disposition| {
+            if unheard.contains(&other) { 2 } else { Disposition::OPEN.iter().position(|open| *open == other).unwrap_or(usize::MAX) }
+        };
+        Disposition::OPEN.into_iter().filter(|open| self.is_final() || (known(*open) <= known(self) && *open != self)).collect()
+    }
+
+    /// Final, by the person or its number, without an interview.
+    pub fn leaves(self) -> bool {
+        self.is_final() && !matches!(self, Disposition::Complete | Disposition::Partial | Disposition::QuotaFilled)
     }
 
     pub fn group(self) -> OutcomeGroup {
         match self {
             Disposition::Complete => OutcomeGroup::Complete,
             Disposition::Partial => OutcomeGroup::Partial,
-            Disposition::Refusal | Disposition::BreakOff => OutcomeGroup::RefusalOrBreakOff,
-            Disposition::NonContact => OutcomeGroup::NonContact,
-            Disposition::NotAttempted | Disposition::NothingHeard => OutcomeGroup::UnknownEligibility,
-            Disposition::NotEligible | Disposition::NonWorkingNumber | Disposition::QuotaFilled => OutcomeGroup::NotEligible,
+            Disposition::SoftRefusal | Disposition::Refusal | Disposition::BreakOff => OutcomeGroup::RefusalOrBreakOff,
+            Disposition::NonContact | Disposition::NeverAvailable | Disposition::MessageLeft => OutcomeGroup::NonContact,
+            Disposition::Deceased | Disposition::Unable | Disposition::LanguageBarrier => OutcomeGroup::Other,
+            Disposition::NotAttempted | Disposition::Busy | Disposition::NoAnswer | Disposition::NothingHeard => OutcomeGroup::UnknownEligibility,
+            Disposition::NotEligible
+            | Disposition::NonWorkingNumber
+            | Disposition::Disconnected
+            | Disposition::OutOfService
+            | Disposition::NoEligibleRespondent
+            | Disposition::QuotaFilled => OutcomeGroup::NotEligible,
         }
     }
 }
@@ -123,5 +225,20 @@ impl Disposition {
 impl fmt::Display for Disposition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.code(), self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_person_is_never_forgotten_by_a_call_that_says_less() {
+        assert!(!Disposition::NoAnswer.replaces().contains(&Disposition::SoftRefusal));
+        assert!(!Disposition::Busy.replaces().contains(&Disposition::NonContact), "a message was delivered");
+        assert!(Disposition::Busy.replaces().contains(&Disposition::NoAnswer) && Disposition::NoAnswer.replaces().contains(&Disposition::Busy));
+        assert!(Disposition::SoftRefusal.replaces().contains(&Disposition::NeverAvailable));
+        assert_eq!(Disposition::Refusal.replaces(), Disposition::OPEN);
+        assert!(Disposition::ALL.iter().all(|d| Disposition::from_code(d.code()) == Some(*d) && d.is_final() != Disposition::OPEN.contains(d)));
     }
 }

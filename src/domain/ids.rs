@@ -25,6 +25,10 @@ ids! {
     InvitationId,
     /// The answers of one case.
     ResponseId,
+    /// Somebody of the staff.
+    AccountId,
+    /// One time that an interviewer had somebody on the screen.
+    CallId,
 }
 
 /// One outgoing SMS: a step of an invitation is one message (invariant I1).

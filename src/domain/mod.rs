@@ -5,6 +5,7 @@
 
 pub mod category;
 pub mod chance;
+pub mod condition;
 pub mod contact_plan;
 pub mod contact_window;
 pub mod deadline;
@@ -13,6 +14,7 @@ pub mod disposition;
 pub mod forecast;
 pub mod ids;
 pub mod language;
+pub mod mode;
 pub mod outcome_rates;
 pub mod person;
 pub mod personal;
@@ -26,9 +28,11 @@ pub mod recurrence;
 pub mod replicates;
 pub mod reply;
 pub mod retries;
+pub mod role;
 pub mod segment;
 pub mod sms_text;
 pub mod subject;
 pub mod suppression;
+pub mod telephone;
 pub mod time;
 pub mod zones;

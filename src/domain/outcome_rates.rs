@@ -86,6 +86,7 @@ impl Outcomes {
             OutcomeGroup::Partial => &mut self.partial,
             OutcomeGroup::RefusalOrBreakOff => &mut self.refusal,
             OutcomeGroup::NonContact => &mut self.non_contact,
+            OutcomeGroup::Other => &mut self.other,
             OutcomeGroup::UnknownEligibility => &mut self.unknown,
             OutcomeGroup::NotEligible => &mut self.not_eligible,
         } += cases;

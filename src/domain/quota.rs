@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::category::Category;
-use super::questionnaire::{Condition, FACTS, Path, Questionnaire};
+use super::condition::Condition;
+use super::questionnaire::{FACTS, Path, Questionnaire};
 use super::segment::Segment;
 
 /// As many cells as a mask has room for, the total among them.

@@ -92,7 +92,8 @@ async fn release(tx: &mut WriteTx, campaign: CampaignId, plan: &ContactPlan, rep
     }
     let first = |person: &replicates::HeldBack| {
         let zones = person.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
-        NextStep { id: person.invitation, step: 0, at: plan.first_contact(now, &zones, &person.phone_hash) }
+        let (step, at) = plan.first_contact(now, &zones, &person.phone_hash, person.is_mobile);
+        NextStep { id: person.invitation, step, at }
     };
     invitations::set_next(tx, &people.iter().map(first).collect::<Vec<_>>()).await?;
     Ok(true)

@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 use super::dialect::{Engine, statement};
 use super::sets::{Bytes, Kind, set};
 use super::{Result, WriteTx, known};
-use crate::domain::contact_plan::CONFIRMATION_STEP;
+use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, RespondentId};
 use crate::domain::quota::Membership;
@@ -51,6 +51,8 @@ pub enum Source {
     Gateway,
     Web,
     Reply,
+    /// An interviewer on the telephone.
+    Telephone,
     Staff,
     Close,
     /// Answers that came after the field had closed.
@@ -63,6 +65,7 @@ impl Source {
             Source::Gateway => "gateway",
             Source::Web => "web",
             Source::Reply => "reply",
+            Source::Telephone => "telephone",
             Source::Staff => "staff",
             Source::Close => "close",
             Source::Late => "late",
@@ -139,6 +142,14 @@ pub async fn correct(tx: &mut AnyConnection, cases: &[CaseId], to: Disposition, 
 /// The cells that a case is in.
 pub async fn cells_of(connection: &mut AnyConnection, case: CaseId) -> Result<i64> {
     Ok(sqlx::query_scalar("SELECT cells FROM survey_case WHERE id = $1").bind(case.0).fetch_one(connection).await?)
+}
+
+/// The open cases of these invitations, each with its application and the cells that it is in.
+pub async fn cells_of_invitations(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<(InvitationId, ApplicationId, i64)>> {
+    let among = Engine::behind(connection).is_in(1, Kind::Number);
+    let sql = format!("SELECT invitation_id, application_id, cells FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(invitation, application, cells)| (InvitationId(invitation), ApplicationId(application), cells)).collect())
 }
 
 /// Notes that a case was finished after its field had closed.
@@ -263,7 +274,7 @@ pub async fn outcomes(connection: &mut AnyConnection, campaign: CampaignId) -> R
                    LEFT JOIN response r ON r.case_id = c.id
                    WHERE a.campaign_id = $1 AND c.is_sampled = 1) AS outcome
                GROUP BY code, segment, mode, wave, disposition ORDER BY code, segment, mode, wave, disposition";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(campaign.0).bind(i64::from(CONFIRMATION_STEP)).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(campaign.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
     let row = |(application, segment, mode, wave, disposition, cases): Row| {
         Ok(OutcomeRow {
             application,

@@ -19,7 +19,9 @@ use crate::domain::time::Timestamp;
 pub struct NewInvitation {
     pub respondent: RespondentId,
     pub link_hash: String,
-    /// `None`: nothing can be sent to this person, or not yet.
+    /// The step that comes first.
+    pub next_step: u32,
+    /// `None`: nothing reaches this person, or not yet.
     pub next_at: Option<Timestamp>,
     /// The part of a large list that the person was drawn into; 0: in the field from the start.
     pub replicate: u32,
@@ -39,10 +41,10 @@ pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[Ne
     let ids: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(campaign.0).bind(new).fetch_all(&mut *tx).await?;
     let ids: HashMap<i64, i64> = ids.into_iter().collect();
     let sql = format!(
-        "INSERT INTO next_contact (invitation_id, campaign_id, next_step, next_at) SELECT v.invitation_id, $1, 0, v.next_at FROM ({}) AS v",
-        engine.rows(2, &[("invitation_id", Kind::Number), ("next_at", Kind::Number)])
+        "INSERT INTO next_contact (invitation_id, campaign_id, next_step, next_at) SELECT v.invitation_id, $1, v.next_step, v.next_at FROM ({}) AS v",
+        engine.rows(2, &[("invitation_id", Kind::Number), ("next_step", Kind::Number), ("next_at", Kind::Number)])
     );
-    let next = set(invitations.iter().map(|new| (ids.get(&new.respondent.0), new.next_at.map(|t| t.0))));
+    let next = set(invitations.iter().map(|new| (ids.get(&new.respondent.0), new.next_step, new.next_at.map(|t| t.0))));
     sqlx::query(statement(sql)).bind(campaign.0).bind(next).execute(&mut *tx).await?;
     let sql = format!(
         "UPDATE survey_case
@@ -260,6 +262,13 @@ pub async fn next_contact(connection: &mut AnyConnection, invitation: Invitation
     let sql = "SELECT next_step, next_at FROM next_contact WHERE invitation_id = $1 AND next_at IS NOT NULL";
     let row: Option<(i64, i64)> = sqlx::query_as(sql).bind(invitation.0).fetch_optional(connection).await?;
     Ok(row.map(|(step, at)| (u32::try_from(step).unwrap_or(u32::MAX), Timestamp(at))))
+}
+
+/// The step that comes next, whether or not a time is planned for it.
+pub async fn next_step(connection: &mut AnyConnection, invitation: InvitationId) -> Result<u32> {
+    let step: Option<i64> =
+        sqlx::query_scalar("SELECT next_step FROM next_contact WHERE invitation_id = $1").bind(invitation.0).fetch_optional(connection).await?;
+    Ok(step.and_then(|step| u32::try_from(step).ok()).unwrap_or(0))
 }
 
 /// Moves a step that has not gone out yet to another time. False: it has, meanwhile.

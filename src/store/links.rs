@@ -130,12 +130,34 @@ pub struct Addressee {
     pub phone_hash: String,
     /// Where it is not the plan's.
     pub zone: Option<String>,
+    /// The key that opens what is sealed of this person.
+    pub key_id: String,
+    pub is_mobile: bool,
+    pub phone_sealed: Vec<u8>,
+    pub person_sealed: Vec<u8>,
+    pub language: Language,
+    pub campaign: String,
+    pub applicant: String,
 }
 
 pub async fn addressee(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Addressee> {
-    let sql = "SELECT r.phone_hash, r.zone FROM invitation i JOIN respondent r ON r.id = i.respondent_id WHERE i.id = $1";
-    let (phone_hash, zone): (String, Option<String>) = sqlx::query_as(sql).bind(invitation.0).fetch_one(connection).await?;
-    Ok(Addressee { phone_hash, zone })
+    type Row = (String, Option<String>, String, String, Vec<u8>, Vec<u8>, String, String, String);
+    let sql = "SELECT r.phone_hash, r.zone, a.key_id, r.phone_kind, r.phone_sealed, r.person_sealed, i.language, k.code, a.name
+               FROM invitation i JOIN respondent r ON r.id = i.respondent_id JOIN applicant a ON a.id = r.applicant_id JOIN campaign k ON k.id = i.campaign_id
+               WHERE i.id = $1";
+    let (phone_hash, zone, key_id, kind, phone_sealed, person_sealed, language, campaign, applicant): Row =
+        sqlx::query_as(sql).bind(invitation.0).fetch_one(connection).await?;
+    Ok(Addressee {
+        phone_hash,
+        zone,
+        key_id,
+        is_mobile: kind == "mobile",
+        phone_sealed,
+        person_sealed,
+        language: known("a language", &language, Language::parse)?,
+        campaign,
+        applicant,
+    })
 }
 
 /// The case of an invitation at a place in the order in which they are asked.

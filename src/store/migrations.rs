@@ -33,7 +33,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0015_deliveries"
     "0016_sqlite_frozen_data"
     "0017_forgetting"
-    "0018_told_problems");
+    "0018_told_problems"
+    "0019_telephone");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -53,7 +54,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0015_deliveries"
     "0016_postgres_frozen_data"
     "0017_forgetting"
-    "0018_told_problems");
+    "0018_told_problems"
+    "0019_telephone");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

@@ -4,10 +4,13 @@
 //! out as they are: this floor cannot read a name or a number. Reads take any connection; writes take a [`WriteTx`], which commits or leaves
 //! nothing behind.
 
+pub mod accounts;
 pub mod alarms;
 pub mod application_events;
 pub mod applications;
 pub mod backup;
+pub mod call_queue;
+pub mod calls;
 pub mod campaigns;
 pub mod cases;
 pub mod consents;

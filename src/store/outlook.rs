@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 use super::Result;
 use super::dialect::{Engine, statement};
 use super::sets::{Kind, set};
-use crate::domain::contact_plan::CONFIRMATION_STEP;
+use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::forecast::{BINS, Outcome, Seen, StepSeen, bin_of};
 use crate::domain::ids::{ApplicationId, ProgrammeId};
@@ -32,7 +32,7 @@ pub struct ExposureRow {
 /// What each contact of an application came to until the next one, in whole hours. Who was let go because a cell was full, or only closed with the field,
 /// had that long to answer and did not.
 pub async fn exposures(connection: &mut AnyConnection, application: ApplicationId, now: Timestamp) -> Result<Vec<ExposureRow>> {
-    let by_itself = [Disposition::Refusal, Disposition::NotEligible, Disposition::NonWorkingNumber].map(|d| format!("'{}'", d.code())).join(", ");
+    let by_itself = Disposition::ALL.into_iter().filter(|d| d.leaves()).map(|d| format!("'{}'", d.code())).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT segment, step,
                 CASE WHEN next_at IS NOT NULL OR is_open = 1 THEN 0 WHEN disposition = '{complete}' THEN 1 WHEN disposition IN ({by_itself}) THEN 2 ELSE 0 END AS outcome,
@@ -54,7 +54,7 @@ pub async fn exposures(connection: &mut AnyConnection, application: ApplicationI
         filled = Disposition::QuotaFilled.code(),
     );
     let rows: Vec<(String, i64, i64, i64, i64)> =
-        sqlx::query_as(statement(sql)).bind(application.0).bind(now.0).bind(i64::from(CONFIRMATION_STEP)).fetch_all(connection).await?;
+        sqlx::query_as(statement(sql)).bind(application.0).bind(now.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
     let row = |(segment, step, outcome, hours, cases): (String, i64, i64, i64, i64)| ExposureRow {
         step: usize::try_from(step).unwrap_or(0),
         segment: Segment::parse(&segment),
@@ -98,7 +98,7 @@ pub async fn open_cases(connection: &mut AnyConnection, application: Application
                LEFT JOIN message m ON m.invitation_id = i.id AND m.submitted_at IS NOT NULL
                     AND m.step = (SELECT MAX(l.step) FROM message l WHERE l.invitation_id = i.id AND l.step < $2 AND l.submitted_at IS NOT NULL)
                WHERE c.application_id = $1 AND c.is_open = 1 ORDER BY i.replicate, c.id";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).bind(i64::from(CONFIRMATION_STEP)).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
     let number = |n: i64| usize::try_from(n).unwrap_or(0);
     let row = |(segment, cells, is_decided, replicate, is_sampled, last, last_at, next, next_at, phone_hash, zone): Row| OpenCase {
         segment: Segment::parse(&segment),
@@ -107,7 +107,7 @@ pub async fn open_cases(connection: &mut AnyConnection, application: Application
         replicate: u32::try_from(replicate).unwrap_or(0),
         is_sampled: is_sampled == 1,
         last: last.zip(last_at).map(|(step, at)| (number(step), Timestamp(at))),
-        next: next_at.filter(|_| next < i64::from(CONFIRMATION_STEP)).map(|at| (number(next), Timestamp(at))),
+        next: next_at.filter(|_| next < i64::from(FIRST_EXTRA_STEP)).map(|at| (number(next), Timestamp(at))),
         phone_hash,
         zone,
     };

@@ -3,8 +3,8 @@
 use sqlx::AnyConnection;
 
 use super::{Result, StoreError, WriteTx, known};
+use crate::domain::condition::Condition;
 use crate::domain::ids::{ApplicationId, CaseId};
-use crate::domain::questionnaire::Condition;
 use crate::domain::quota::{self, CellKind, QuotaPlan};
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;

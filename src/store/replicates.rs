@@ -120,14 +120,18 @@ pub struct HeldBack {
     pub invitation: InvitationId,
     pub phone_hash: String,
     pub zone: Option<String>,
+    pub is_mobile: bool,
 }
 
 pub async fn people_of(connection: &mut AnyConnection, campaign: CampaignId, replicate: &Replicate) -> Result<Vec<HeldBack>> {
-    let sql = "SELECT i.id, r.phone_hash, r.zone FROM invitation i JOIN respondent r ON r.id = i.respondent_id
+    let sql = "SELECT i.id, r.phone_hash, r.zone, CASE WHEN r.phone_kind = 'mobile' THEN 1 ELSE 0 END FROM invitation i JOIN respondent r ON r.id = i.respondent_id
                WHERE i.campaign_id = $1 AND i.replicate = $2 ORDER BY i.id";
-    let rows: Vec<(i64, String, Option<String>)> =
+    let rows: Vec<(i64, String, Option<String>, i64)> =
         sqlx::query_as(sql).bind(campaign.0).bind(i64::from(replicate.number)).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(id, phone_hash, zone)| HeldBack { invitation: InvitationId(id), phone_hash, zone }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(id, phone_hash, zone, is_mobile)| HeldBack { invitation: InvitationId(id), phone_hash, zone, is_mobile: is_mobile == 1 })
+        .collect())
 }
 
 /// Puts a replicate into the sample. False: it is there already.

@@ -9,6 +9,7 @@ use super::sets::{Bytes, Kind, set};
 use super::{Result, known};
 use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
 use crate::domain::language::Language;
+use crate::domain::mode::Mode;
 use crate::domain::quality::Quality;
 use crate::domain::time::Timestamp;
 
@@ -62,6 +63,20 @@ pub async fn clear_answers(tx: &mut AnyConnection, response: ResponseId, items: 
         sqlx::query("DELETE FROM answer WHERE response_id = $1 AND item = $2").bind(response.0).bind(item.clone()).execute(&mut *tx).await?;
     }
     Ok(())
+}
+
+/// How each answer of a response came, by item.
+pub async fn modes_of(connection: &mut AnyConnection, response: ResponseId) -> Result<Vec<(String, Mode)>> {
+    let sql = "SELECT item, mode FROM answer WHERE response_id = $1 ORDER BY item";
+    let rows: Vec<(String, String)> = sqlx::query_as(sql).bind(response.0).fetch_all(connection).await?;
+    rows.into_iter().map(|(item, mode)| Ok((item, known("a mode", &mode, Mode::parse)?))).collect()
+}
+
+/// Has this case been answered in a mode since a moment?
+pub async fn has_answers_since(connection: &mut AnyConnection, case: CaseId, mode: Mode, since: Timestamp) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM response r JOIN answer w ON w.response_id = r.id WHERE r.case_id = $1 AND w.mode = $2 AND w.answered_at >= $3";
+    let count: i64 = sqlx::query_scalar(sql).bind(case.0).bind(mode.as_str()).bind(since.0).fetch_one(connection).await?;
+    Ok(count > 0)
 }
 
 pub async fn complete(tx: &mut AnyConnection, response: ResponseId, now: Timestamp) -> Result<()> {

@@ -153,8 +153,8 @@ impl Schedule<'_> {
         let anybody = Hand { zones: self.plan.time_zone.into(), phone_hash: String::new(), next: None };
         let day = |day: usize| {
             let at = self.now + Duration::from_secs(86_400) * u32::try_from(day).unwrap_or(u32::MAX);
-            let first = self.plan.first_contact(at, &anybody.zones, &anybody.phone_hash);
-            first.map_or_else(Vec::new, |first| self.from(0, first, &anybody))
+            let (step, first) = self.plan.first_contact(at, &anybody.zones, &anybody.phone_hash, true);
+            first.map_or_else(Vec::new, |first| self.from(step as usize, first, &anybody))
         };
         (0..days).map(day).collect()
     }

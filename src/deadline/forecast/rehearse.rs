@@ -58,13 +58,13 @@ pub async fn rehearse(installation: &Installation, code: &str, rate: Option<f64>
                 phone_hash: case.phone_hash,
                 next: None,
             };
-            let first = plan.first_contact(launched_at, &hand.zones, &hand.phone_hash).filter(|_| case.can_be_sent);
+            let (step, first) = plan.first_contact(launched_at, &hand.zones, &hand.phone_hash, case.can_be_sent);
             let group = group_of(&case.segment, &mut kinds);
             let mut person = Person { group, cells: case.cells, is_decided: case.is_decided, since: None, to_come: Vec::new() };
             if case.was_held_back {
                 held_back.entry(case.replicate).or_default().push(person);
             } else {
-                person.to_come = first.map_or_else(Vec::new, |first| schedule.from(0, first, &hand));
+                person.to_come = first.map_or_else(Vec::new, |first| schedule.from(step as usize, first, &hand));
                 people.push(person);
             }
         }

@@ -6,8 +6,8 @@ use std::fmt;
 use cel::Value;
 use chrono::NaiveDate;
 
-use super::condition;
 use super::{Choice, Item, ItemKind, Range, Take};
+use crate::domain::condition;
 use crate::domain::personal::Personal;
 
 /// A checked answer to one item. `Debug` prints nothing of it (invariant I7).

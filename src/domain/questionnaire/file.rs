@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::condition::Condition;
 use super::item::{Choice, Choosable, Item, ItemKind, Latent, Range, Scale, Take};
 use super::{Page, Questionnaire};
+use crate::domain::condition::Condition;
 use crate::domain::language::Text;
 use crate::domain::programme::is_code;
 

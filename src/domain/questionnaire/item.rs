@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::condition::Condition;
 use crate::domain::chance::fraction;
+use crate::domain::condition::Condition;
 use crate::domain::language::Text;
 
 /// The latent variables of the customer-satisfaction models of GB/T 19038-2009 (model and methods).

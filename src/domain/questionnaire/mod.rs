@@ -5,7 +5,6 @@
 //! reaches, a text too long for SMS) is found by [`review`].
 
 mod answer;
-mod condition;
 mod file;
 mod item;
 mod names;
@@ -14,14 +13,14 @@ mod piping;
 mod review;
 
 pub use answer::{Answer, AnswerProblem};
-pub use condition::{Condition, FACTS};
 pub use file::QuestionnaireError;
 pub use item::{Choice, Choosable, Item, ItemKind, Latent, Range, Scale, Take};
-pub use names::is_field_name;
+pub use names::{FACTS, is_field_name};
 pub use path::{Completion, Facts, Path};
 pub use piping::Piped;
 pub use review::{Finding, Weight, review};
 
+use super::condition::Condition;
 use super::language::Text;
 
 /// A checked questionnaire of one version.

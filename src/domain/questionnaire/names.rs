@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::{Condition, FACTS};
+use crate::domain::condition::Condition;
+
+/// The names that a condition may use beside items.
+pub const FACTS: [&str; 3] = ["category", "segment", "mode"];
 use super::file::{QuestionnaireError, wrong};
 use super::piping::placeholders;
 use super::{ItemKind, Questionnaire};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::{Condition, Values};
 use super::{Answer, Choice, Item, ItemKind, Questionnaire, Take};
 use crate::domain::category::Category;
+use crate::domain::condition::{Condition, Values};
 use crate::domain::sms_text::segment;
 
 /// More answers than these are not tried out for one condition.

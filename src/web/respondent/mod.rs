@@ -18,9 +18,10 @@ use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
 use super::{Failure, Site};
-use crate::collect::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage};
+use crate::collect::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage, Sitting};
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
+use crate::domain::mode::Mode;
 use crate::domain::questionnaire;
 use crate::domain::time::Timestamp;
 use views::{EndPage, Place, QuestionsPage, WelcomePage};
@@ -56,7 +57,7 @@ type Fields = BTreeMap<String, String>;
 
 async fn show(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Response, Failure> {
     let failure = |error| Failure::of_collect(&site, error);
-    let bundle = site.collector.open(checked(&code)?).await.map_err(failure)?;
+    let bundle = site.collector.open(checked(&code)?, Mode::Web).await.map_err(failure)?;
     let language = language_of(&query).unwrap_or(bundle.language());
     let wanted = query.get("page").and_then(|page| page.parse().ok());
     let paths = bundle.paths();
@@ -79,7 +80,7 @@ async fn begin(
     let code = checked(&code)?;
     let failure = |error| Failure::of_collect(&site, error);
     let language = language_of(&query).unwrap_or_default();
-    match site.collector.begin(code, language, text(&form, "notice")?).await.map_err(failure)? {
+    match site.collector.begin(code, language, text(&form, "notice")?, Sitting::WEB).await.map_err(failure)? {
         Saved::Held => Ok(noted(code, language, "held")),
         _ => Ok(back_to(code, language, None)),
     }
@@ -99,13 +100,13 @@ async fn answers(
     let (case, page) = (number(&form, "case")?, number(&form, "page")?);
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let shown_at = form.get("shown").and_then(|shown| shown.parse().ok()).map(Timestamp);
-    let sent = SentPage { case, page, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
+    let sent = SentPage { sitting: Sitting::WEB, case, page, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
     match site.collector.save_page(code, &sent).await.map_err(failure)? {
         Saved::GoOn => Ok(back_to(code, language, Some(page + 1)).into_response()),
         Saved::Held => Ok(noted(code, language, "held").into_response()),
-        Saved::NotAskable => Ok(back_to(code, language, None).into_response()),
+        Saved::NotAskable | Saved::TakenOver => Ok(back_to(code, language, None).into_response()),
         Saved::Problems(problems) => {
-            let bundle = site.collector.open(code).await.map_err(failure)?;
+            let bundle = site.collector.open(code, Mode::Web).await.map_err(failure)?;
             let attempt = views::Attempt { problems, sent: form };
             let paths = bundle.paths();
             Ok(render(&site, &bundle, &paths, code, language, bundle.screen(&paths, Some(page)), Some(attempt)))
@@ -154,7 +155,7 @@ async fn not_a_user(
 ) -> Result<Redirect, Failure> {
     let code = checked(&code)?;
     let failure = |error| Failure::of_collect(&site, error);
-    site.collector.not_a_user(code, number(&form, "case")?).await.map_err(failure)?;
+    site.collector.not_a_user(code, number(&form, "case")?, Sitting::WEB).await.map_err(failure)?;
     Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
 }
 

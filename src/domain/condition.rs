@@ -1,8 +1,9 @@
-//! Conditions over earlier answers, in the Common Expression Language (<https://cel.dev>): `sat1 <= 4 && category == "brand"`.
+//! Conditions in the Common Expression Language (<https://cel.dev>): over earlier answers in a questionnaire (`sat1 <= 4 && category == "brand"`), over what
+//! has happened in a contact plan (`delivered && !begun`).
 //!
-//! A condition may name items by their id, the facts `category`, `segment` and `mode`, and the list fields that the questionnaire declares. An answer is a number, a text (an option's code, a day
-//! as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` where none was given. What cannot be compared (a number with «not applicable», anything with
-//! no answer) does not hold.
+//! In a questionnaire a condition may name items by their id, the facts `category`, `segment` and `mode`, and the list fields that the questionnaire declares.
+//! An answer is a number, a text (an option's code, a day as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` where none was given. What cannot be
+//! compared (a number with «not applicable», anything with no answer) does not hold.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +13,6 @@ use cel::{Context, Env, Program, Value};
 
 /// The functions that conditions may call; made once.
 static FUNCTIONS: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
-
-/// The names that a condition may use beside items.
-pub const FACTS: [&str; 3] = ["category", "segment", "mode"];
 
 /// A condition that has been read.
 pub struct Condition {
@@ -52,12 +50,12 @@ impl Condition {
         self.program.references().functions().into_iter().filter(is_unknown).map(str::to_owned).collect()
     }
 
-    pub(super) fn holds(&self, values: &Values) -> bool {
+    pub(in crate::domain) fn holds(&self, values: &Values) -> bool {
         self.holds_by(|name| values.0.get(name).cloned())
     }
 
     /// Does it hold, by what `known` says of the names that it looks at?
-    pub(super) fn holds_by(&self, known: impl Fn(&str) -> Option<Value>) -> bool {
+    pub(in crate::domain) fn holds_by(&self, known: impl Fn(&str) -> Option<Value>) -> bool {
         let mut context = Context::with_env(FUNCTIONS.clone());
         for name in &self.names {
             context.add_variable_from_value(name.clone(), known(name).unwrap_or(Value::Null));
@@ -73,19 +71,19 @@ impl fmt::Debug for Condition {
 }
 
 /// A number as conditions see it.
-pub(super) fn number(number: f64) -> Value {
+pub(in crate::domain) fn number(number: f64) -> Value {
     let is_whole = number.fract() == 0.0 && number.abs() < 9e15;
     if is_whole { Value::Int(number as i64) } else { Value::Float(number) }
 }
 
 /// Several codes as conditions see them.
-pub(super) fn list(codes: &[String]) -> Value {
+pub(in crate::domain) fn list(codes: &[String]) -> Value {
     Value::from(codes.iter().map(|code| Value::from(code.as_str())).collect::<Vec<Value>>())
 }
 
 /// What conditions look at, tried out. (No `Debug`: it may hold answers.)
 #[derive(Clone, Default)]
-pub(super) struct Values(BTreeMap<String, Value>);
+pub(in crate::domain) struct Values(BTreeMap<String, Value>);
 
 impl Values {
     pub fn set(&mut self, name: &str, value: Value) {

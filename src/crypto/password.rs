@@ -1,0 +1,53 @@
+//! Passwords: kept as Argon2id hashes (RFC 9106) with the parameters that OWASP recommends, which are those of the `argon2` crate.
+
+use std::sync::LazyLock;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+
+use crate::domain::personal::Personal;
+
+/// A password cannot be hashed or a token cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("the machine gives no random numbers")]
+pub struct NoRandom;
+
+/// The hash to keep, in the PHC string format. It takes some hundredths of a second of a core.
+pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {
+    let mut salt = [0u8; 16];
+    getrandom::fill(&mut salt).map_err(|_| NoRandom)?;
+    let salt = SaltString::encode_b64(&salt).map_err(|_| NoRandom)?;
+    let hash = Argon2::default().hash_password(password.reveal().as_bytes(), &salt).map_err(|_| NoRandom)?;
+    Ok(hash.to_string())
+}
+
+/// Is this the password? `None`: there is no such account; it takes as long.
+pub fn is_password(password: &Personal, hash: Option<&str>) -> bool {
+    static NOBODY: LazyLock<String> = LazyLock::new(|| hash_password(&Personal::new("nobody")).unwrap_or_default());
+    let is_match = PasswordHash::new(hash.unwrap_or(&NOBODY))
+        .is_ok_and(|parsed| Argon2::default().verify_password(password.reveal().as_bytes(), &parsed).is_ok());
+    is_match && hash.is_some()
+}
+
+/// A secret that nobody can guess: 32 random bytes, as 43 letters and digits.
+pub fn new_token() -> Result<Personal, NoRandom> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
+    Ok(Personal::new(data_encoding::BASE64URL_NOPAD.encode(&bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_known_by_its_hash_only() {
+        let password = Personal::new("correct horse battery staple");
+        let hash = hash_password(&password).unwrap();
+        assert!(hash.starts_with("$argon2id$") && !hash.contains("horse"));
+        assert!(is_password(&password, Some(&hash)));
+        assert!(!is_password(&Personal::new("correct horse"), Some(&hash)));
+        assert!(!is_password(&Personal::new("nobody"), None));
+        assert_ne!(new_token().unwrap(), new_token().unwrap());
+    }
+}

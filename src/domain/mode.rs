@@ -1,0 +1,34 @@
+//! The modes in which somebody is contacted and answers.
+
+use std::fmt;
+
+/// How an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// On the page behind the personal link.
+    Web,
+    /// To an interviewer on the telephone.
+    Telephone,
+    /// By SMS.
+    Sms,
+}
+
+impl Mode {
+    pub fn parse(raw: &str) -> Option<Mode> {
+        [Mode::Web, Mode::Telephone, Mode::Sms].into_iter().find(|mode| mode.as_str() == raw)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Web => "web",
+            Mode::Telephone => "telephone",
+            Mode::Sms => "sms",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,209 @@
+//! What follows from a call: when the next one may be, or that there is none.
+
+use std::time::Duration;
+
+use super::{CallOutcome, DayPart};
+use crate::domain::chance::fraction;
+use crate::domain::contact_window::ContactHours;
+use crate::domain::time::Timestamp;
+use crate::domain::zones::Zones;
+
+/// Calls a day to one person, unless it was busy.
+pub const PER_DAY: u32 = 2;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// A line that is busy is free again in a while.
+const BUSY: (Duration, Duration) = (Duration::from_secs(20 * 60), Duration::from_secs(40 * 60));
+/// Between two calls to somebody who does not answer, at least.
+const APART: Duration = Duration::from_secs(2 * 3_600);
+/// Time to use a link that was sent instead.
+const FOR_THE_LINK: Duration = Duration::from_secs(2 * 86_400);
+/// Before somebody else asks whoever would rather not.
+const COOL_OFF: Duration = Duration::from_secs(4 * 86_400);
+/// A number that is out of service may be paid for again.
+const SERVICE: Duration = Duration::from_secs(3 * 86_400);
+/// So often somebody may be asked again who would rather not: once.
+const SOFT_REFUSALS: u32 = 2;
+/// A part of the day that has not been tried comes within a week.
+const HORIZON: Duration = Duration::from_secs(8 * 86_400);
+
+/// A person after a call.
+pub struct Called<'a> {
+    pub outcome: CallOutcome,
+    /// Attempts at this step, this one among them, and how many there may be.
+    pub calls: u32,
+    pub most: u32,
+    /// Attempts today, this one among them, those that were busy not.
+    pub today: u32,
+    /// Refusals of the soft kind, this one among them.
+    pub soft_refusals: u32,
+    /// The parts of the day that have been tried, this one among them.
+    pub tried_parts: i64,
+    /// What was agreed.
+    pub call_back_at: Option<Timestamp>,
+    pub hours: &'a ContactHours,
+    pub zones: &'a Zones,
+    /// Draws the place within a part of the day.
+    pub seed: &'a str,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FollowUp {
+    /// The next call is not before then.
+    CallAt(Timestamp),
+    /// At that time, as promised.
+    CallBack(Timestamp),
+    /// No further call: all that were to be made are, or the contact hours never open again. The cases stay open for other steps.
+    NoMore,
+    /// The cases are ended.
+    Ended,
+}
+
+impl Called<'_> {
+    pub fn follow_up(&self, now: Timestamp) -> FollowUp {
+        use CallOutcome::*;
+        let is_used_up = self.calls >= self.most;
+        match self.outcome {
+            Interviewed | HardRefusal | WrongNumber | NonWorking | Disconnected | Deceased | Unable | Language => FollowUp::Ended,
+            SoftRefusal if self.soft_refusals >= SOFT_REFUSALS => FollowUp::Ended,
+            // What was promised is kept, however often it has been tried.
+            CallBack => match self.call_back_at {
+                Some(at) => FollowUp::CallBack(at),
+                None => self.at(self.another_part(now, now + DAY)),
+            },
+            // Nobody was called.
+            NotDialled => self.at(self.open(now + MINUTE)),
+            Lost => self.at(self.open(now + MINUTE * 10)),
+            _ if is_used_up => FollowUp::NoMore,
+            Busy => {
+                let (least, most) = BUSY;
+                self.at(self.open(now + least + (most - least).mul_f64(self.draw())))
+            }
+            NoAnswer => self.at(self.another_part(now, now + APART)),
+            MessageLeft => self.at(self.another_part(now, now + DAY)),
+            LinkSent => self.at(self.another_part(now, now + FOR_THE_LINK)),
+            SoftRefusal => self.at(self.another_part(now, now + COOL_OFF)),
+            OutOfService => self.at(self.another_part(now, now + SERVICE)),
+        }
+    }
+
+    fn at(&self, at: Option<Timestamp>) -> FollowUp {
+        at.map_or(FollowUp::NoMore, FollowUp::CallAt)
+    }
+
+    fn draw(&self) -> f64 {
+        fraction(self.seed, u64::from(self.calls))
+    }
+
+    fn open(&self, at: Timestamp) -> Option<Timestamp> {
+        self.hours.next_open(at, self.zones)
+    }
+
+    /// A time from `from` on, somewhere in a part of the day that has not been tried; where all have been, in another one than this.
+    fn another_part(&self, now: Timestamp, from: Timestamp) -> Option<Timestamp> {
+        let zone = self.zones.iter().next()?;
+        let this = DayPart::of(now, zone);
+        let is_free = |at: Timestamp| self.today < PER_DAY || at.date(zone) != now.date(zone);
+        let (mut at, mut fallback) = (self.open(from)?, None);
+        while at < from + HORIZON {
+            let part = DayPart::of(at, zone);
+            if is_free(at) {
+                if self.tried_parts & part.bit() == 0 {
+                    return Some(self.within(at));
+                }
+                if fallback.is_none() && part != this {
+                    fallback = Some(at);
+                }
+            }
+            at = self.open(DayPart::end(at, zone))?;
+        }
+        // Where the hours know one part only, another day of it.
+        fallback.or_else(|| self.open(from.max(now + DAY))).map(|at| self.within(at))
+    }
+
+    /// Somewhere in the first three quarters of the part that `at` lies in, so that there is time left to call.
+    fn within(&self, at: Timestamp) -> Timestamp {
+        let ends = self.zones.iter().map(|zone| DayPart::end(at, zone)).min().unwrap_or(at);
+        let length = ends.min(self.hours.open_until(at, self.zones)).since(at);
+        at + length.min(HOUR * 6).mul_f64(0.75 * self.draw())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::contact_plan::PlanFile;
+    use proptest::prelude::*;
+
+    const PLAN: &str = "name = \"t\"\nsignature = \"质协\"\n[hours]\nmonday = [\"09:00-12:00\", \"14:00-20:00\"]\n\
+        tuesday = [\"09:00-12:00\", \"14:00-20:00\"]\nwednesday = [\"09:00-20:00\"]\nsaturday = [\"10:00-18:00\"]\n\
+        [[step]]\nname = \"calls\"\nmode = \"telephone\"\nafter = \"0d\"\n";
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::from_local(text.parse().unwrap(), chrono_tz::Asia::Shanghai)
+    }
+
+    fn called<'a>(outcome: CallOutcome, calls: u32, hours: &'a ContactHours, zones: &'a Zones) -> Called<'a> {
+        Called {
+            outcome,
+            calls,
+            most: 6,
+            today: 1,
+            soft_refusals: 1,
+            tried_parts: DayPart::Morning.bit(),
+            call_back_at: None,
+            hours,
+            zones,
+            seed: "x",
+        }
+    }
+
+    #[test]
+    fn each_outcome_has_its_own_pause() {
+        let plan = PlanFile::parse(PLAN).unwrap().check().unwrap();
+        let zones = Zones::from(plan.time_zone);
+        let now = at("2026-03-02T09:30:00");
+        let next = |outcome, calls| called(outcome, calls, &plan.hours, &zones).follow_up(now);
+        let FollowUp::CallAt(busy) = next(CallOutcome::Busy, 1) else { panic!("busy lines are called again") };
+        assert!((20 * 60..=40 * 60).contains(&busy.since(now).as_secs()), "{busy:?}");
+        let FollowUp::CallAt(unanswered) = next(CallOutcome::NoAnswer, 1) else { panic!("nobody has answered yet") };
+        assert_eq!(DayPart::of(unanswered, plan.time_zone), DayPart::Afternoon, "another part of the day: {unanswered:?}");
+        let FollowUp::CallAt(refused) = next(CallOutcome::SoftRefusal, 1) else { panic!("once more") };
+        assert!(refused.since(now) >= COOL_OFF);
+        assert_eq!(next(CallOutcome::NoAnswer, 6), FollowUp::NoMore);
+        assert_eq!(next(CallOutcome::HardRefusal, 1), FollowUp::Ended);
+        let mut agreed = called(CallOutcome::CallBack, 6, &plan.hours, &zones);
+        agreed.call_back_at = Some(at("2026-03-03T14:15:00"));
+        assert_eq!(agreed.follow_up(now), FollowUp::CallBack(at("2026-03-03T14:15:00")), "a promise is kept after the last attempt too");
+        let mut again = called(CallOutcome::SoftRefusal, 2, &plan.hours, &zones);
+        again.soft_refusals = 2;
+        assert_eq!(again.follow_up(now), FollowUp::Ended);
+    }
+
+    proptest! {
+        /// Invariant I2 for the telephone: whatever happened, the next call is in the future, within hours, not too soon, and at most so many a day.
+        #[test]
+        fn the_next_call_is_within_hours_and_not_too_soon(
+            outcome in prop::sample::select(CallOutcome::ALL.to_vec()),
+            minutes in 0u64..60 * 24 * 30,
+            (calls, today, tried_parts) in (1u32..6, 0u32..3, 0i64..16),
+            zone in prop::sample::select(vec!["Asia/Shanghai", "Europe/Berlin", "America/New_York America/Los_Angeles"]),
+        ) {
+            let plan = PlanFile::parse(PLAN).unwrap().check().unwrap();
+            let zones = Zones::parse(zone).unwrap();
+            let now = at("2026-03-01T00:00:00") + MINUTE * u32::try_from(minutes).unwrap();
+            let called = Called { outcome, calls, most: 6, today, soft_refusals: 1, tried_parts, call_back_at: None, hours: &plan.hours, zones: &zones, seed: "s" };
+            if let FollowUp::CallAt(next) = called.follow_up(now) {
+                prop_assert!(next > now && plan.hours.is_open(next, &zones), "{outcome:?}: {next:?}");
+                let first = zones.iter().next().unwrap();
+                if outcome == CallOutcome::NoAnswer {
+                    prop_assert!(next.since(now) >= APART);
+                    prop_assert!(today < PER_DAY || next.date(first) != now.date(first));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Telephone interviewing: what a call may come to and what follows from it, the parts of the day, and who is called first.
+//!
+//! Pure: a queue of the store holds who waits, `telephone/` of the use-cases moves it.
+
+mod day_part;
+mod follow_up;
+mod outcome;
+mod rank;
+
+pub use day_part::DayPart;
+pub use follow_up::{Called, FollowUp, PER_DAY};
+pub use outcome::CallOutcome;
+pub use rank::Rank;

@@ -1,0 +1,162 @@
+//! What a call comes to, and the AAPOR disposition of each (Standard Definitions, telephone surveys).
+
+use crate::domain::disposition::Disposition;
+
+/// The outcome of one call, as the interviewer tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallOutcome {
+    /// All that was to be asked is answered; what the cases come to stands with their answers.
+    Interviewed,
+    /// 3.12.
+    Busy,
+    /// 3.13: it rang and nobody answered.
+    NoAnswer,
+    /// 2.22: a machine answered, or somebody who takes a message.
+    MessageLeft,
+    /// 2.21: reached; another time was agreed.
+    CallBack,
+    /// The respondent would rather have the link by SMS, and gets it.
+    LinkSent,
+    /// 2.11: would rather not; somebody else may ask once more.
+    SoftRefusal,
+    /// 2.112: never again.
+    HardRefusal,
+    /// 4.7: the number is somebody else's, who knows of no such person.
+    WrongNumber,
+    /// 4.31.
+    NonWorking,
+    /// 4.32.
+    Disconnected,
+    /// 4.33: out of service for a time.
+    OutOfService,
+    /// 2.31.
+    Deceased,
+    /// 2.32: physically or mentally unable.
+    Unable,
+    /// 2.33: no interviewer speaks the respondent's language.
+    Language,
+    /// Not dialled after all: no attempt.
+    NotDialled,
+    /// The interviewer's page died before anything was told.
+    Lost,
+}
+
+impl CallOutcome {
+    pub const ALL: [CallOutcome; 17] = [
+        CallOutcome::Interviewed,
+        CallOutcome::Busy,
+        CallOutcome::NoAnswer,
+        CallOutcome::MessageLeft,
+        CallOutcome::CallBack,
+        CallOutcome::LinkSent,
+        CallOutcome::SoftRefusal,
+        CallOutcome::HardRefusal,
+        CallOutcome::WrongNumber,
+        CallOutcome::NonWorking,
+        CallOutcome::Disconnected,
+        CallOutcome::OutOfService,
+        CallOutcome::Deceased,
+        CallOutcome::Unable,
+        CallOutcome::Language,
+        CallOutcome::NotDialled,
+        CallOutcome::Lost,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CallOutcome::Interviewed => "interviewed",
+            CallOutcome::Busy => "busy",
+            CallOutcome::NoAnswer => "no_answer",
+            CallOutcome::MessageLeft => "message_left",
+            CallOutcome::CallBack => "call_back",
+            CallOutcome::LinkSent => "link_sent",
+            CallOutcome::SoftRefusal => "soft_refusal",
+            CallOutcome::HardRefusal => "hard_refusal",
+            CallOutcome::WrongNumber => "wrong_number",
+            CallOutcome::NonWorking => "non_working",
+            CallOutcome::Disconnected => "disconnected",
+            CallOutcome::OutOfService => "out_of_service",
+            CallOutcome::Deceased => "deceased",
+            CallOutcome::Unable => "unable",
+            CallOutcome::Language => "language",
+            CallOutcome::NotDialled => "not_dialled",
+            CallOutcome::Lost => "lost",
+        }
+    }
+
+    pub fn parse(raw: &str) -> Option<CallOutcome> {
+        CallOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == raw)
+    }
+
+    /// As pages name it, in Chinese and English.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            CallOutcome::Interviewed => ("访问完成", "interviewed"),
+            CallOutcome::Busy => ("占线", "busy"),
+            CallOutcome::NoAnswer => ("无人接听", "no answer"),
+            CallOutcome::MessageLeft => ("语音信箱或他人代接", "machine, or a message was left"),
+            CallOutcome::CallBack => ("约时间再打", "call back"),
+            CallOutcome::LinkSent => ("改发短信链接", "wants the link by SMS"),
+            CallOutcome::SoftRefusal => ("不太愿意", "would rather not"),
+            CallOutcome::HardRefusal => ("拒绝，勿再联系", "refuses, never again"),
+            CallOutcome::WrongNumber => ("号码不是本人", "wrong number"),
+            CallOutcome::NonWorking => ("空号", "non-working number"),
+            CallOutcome::Disconnected => ("已销号", "disconnected"),
+            CallOutcome::OutOfService => ("停机", "out of service for a time"),
+            CallOutcome::Deceased => ("本人已故", "deceased"),
+            CallOutcome::Unable => ("无法作答", "unable to answer"),
+            CallOutcome::Language => ("语言不通", "language"),
+            CallOutcome::NotDialled => ("未拨打", "not dialled"),
+            CallOutcome::Lost => ("页面中断", "page lost"),
+        }
+    }
+
+    /// What the open cases move to; `None`: they stay as they are.
+    pub fn disposition(self) -> Option<Disposition> {
+        match self {
+            CallOutcome::Busy => Some(Disposition::Busy),
+            CallOutcome::NoAnswer => Some(Disposition::NoAnswer),
+            CallOutcome::MessageLeft => Some(Disposition::MessageLeft),
+            CallOutcome::CallBack | CallOutcome::LinkSent => Some(Disposition::NeverAvailable),
+            CallOutcome::SoftRefusal => Some(Disposition::SoftRefusal),
+            CallOutcome::HardRefusal => Some(Disposition::Refusal),
+            CallOutcome::WrongNumber => Some(Disposition::NoEligibleRespondent),
+            CallOutcome::NonWorking => Some(Disposition::NonWorkingNumber),
+            CallOutcome::Disconnected => Some(Disposition::Disconnected),
+            CallOutcome::OutOfService => Some(Disposition::OutOfService),
+            CallOutcome::Deceased => Some(Disposition::Deceased),
+            CallOutcome::Unable => Some(Disposition::Unable),
+            CallOutcome::Language => Some(Disposition::LanguageBarrier),
+            CallOutcome::Interviewed | CallOutcome::NotDialled | CallOutcome::Lost => None,
+        }
+    }
+
+    /// Was there a telephone that rang?
+    pub fn is_attempt(self) -> bool {
+        !matches!(self, CallOutcome::NotDialled | CallOutcome::Lost)
+    }
+
+    /// Was somebody spoken to? Such a call counts among the contacts that caps are about.
+    pub fn is_reached(self) -> bool {
+        use CallOutcome::*;
+        matches!(self, Interviewed | CallBack | LinkSent | SoftRefusal | HardRefusal | WrongNumber | Deceased | Unable | Language)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_read_as_they_are_written_and_stand_for_the_codes_of_the_standard() {
+        for outcome in CallOutcome::ALL {
+            assert_eq!(CallOutcome::parse(outcome.as_str()), Some(outcome));
+        }
+        let code = |outcome: CallOutcome| outcome.disposition().map(Disposition::code);
+        assert_eq!(code(CallOutcome::Busy), Some("3.12"));
+        assert_eq!(code(CallOutcome::NoAnswer), Some("3.13"));
+        assert_eq!(code(CallOutcome::HardRefusal), Some("2.112"));
+        assert_eq!(code(CallOutcome::WrongNumber), Some("4.7"));
+        assert_eq!(code(CallOutcome::Interviewed), None);
+    }
+}

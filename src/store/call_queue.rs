@@ -1,0 +1,230 @@
+//! Who waits to be called, and whose screen has whom.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::dialect::{Engine, statement};
+use super::sets::{Kind, set};
+use super::{Result, WriteTx, known};
+use crate::domain::ids::{AccountId, CallId, CampaignId, InvitationId};
+use crate::domain::language::Language;
+use crate::domain::telephone::DayPart;
+use crate::domain::time::Timestamp;
+
+/// An invitation that comes to a telephone step.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    pub invitation: InvitationId,
+    pub step: u32,
+    pub most_calls: u32,
+    pub language: Language,
+}
+
+/// Hands people to the interviewers. Who has waited for an earlier step begins anew; what was tried and promised stands.
+pub async fn enter(tx: &mut AnyConnection, campaign: CampaignId, entries: &[Entry], now: Timestamp) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let columns = [("invitation_id", Kind::Number), ("step", Kind::Number), ("most_calls", Kind::Number), ("language", Kind::Text)];
+    let sql = format!(
+        "INSERT INTO call_queue (invitation_id, campaign_id, step, entered_at, next_at, most_calls, language)
+         SELECT v.invitation_id, $1, v.step, $2, $2, v.most_calls, v.language FROM ({}) AS v WHERE true
+         ON CONFLICT (invitation_id) DO UPDATE SET step = excluded.step, entered_at = excluded.entered_at, calls = 0, most_calls = excluded.most_calls,
+             next_at = COALESCE(call_queue.promised_at, excluded.next_at)",
+        Engine::behind(tx).rows(3, &columns)
+    );
+    let new = set(entries.iter().map(|entry| (entry.invitation.0, entry.step, entry.most_calls, entry.language.tag())));
+    sqlx::query(statement(sql)).bind(campaign.0).bind(now.0).bind(new).execute(tx).await?;
+    Ok(())
+}
+
+/// Somebody in the queue.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pub invitation: InvitationId,
+    pub campaign: CampaignId,
+    pub step: u32,
+    pub next_at: Option<Timestamp>,
+    pub promised_at: Option<Timestamp>,
+    pub calls: u32,
+    pub most_calls: u32,
+    pub soft_refusals: u32,
+    pub refused_to: Option<AccountId>,
+    pub tried_parts: i64,
+    pub language: Language,
+    pub assigned_to: Option<AccountId>,
+    pub leased_by: Option<AccountId>,
+    pub leased_until: Option<Timestamp>,
+    pub call: Option<CallId>,
+    pub phone_hash: String,
+    pub zone: Option<String>,
+}
+
+const SELECT: &str =
+    "SELECT q.invitation_id, q.campaign_id, q.step, q.next_at, q.promised_at, q.calls, q.most_calls, q.soft_refusals, q.refused_to, q.tried_parts,
+                             q.language, q.assigned_to, q.leased_by, q.leased_until, q.call_id, r.phone_hash, r.zone
+                      FROM call_queue q JOIN invitation i ON i.id = q.invitation_id JOIN respondent r ON r.id = i.respondent_id";
+
+fn read(row: &AnyRow) -> Result<Waiting> {
+    let at = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
+    let account = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(AccountId));
+    let count = |column: &str| Ok::<_, sqlx::Error>(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0));
+    Ok(Waiting {
+        invitation: InvitationId(row.try_get("invitation_id")?),
+        campaign: CampaignId(row.try_get("campaign_id")?),
+        step: count("step")?,
+        next_at: at("next_at")?,
+        promised_at: at("promised_at")?,
+        calls: count("calls")?,
+        most_calls: count("most_calls")?,
+        soft_refusals: count("soft_refusals")?,
+        refused_to: account("refused_to")?,
+        tried_parts: row.try_get("tried_parts")?,
+        language: known("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        assigned_to: account("assigned_to")?,
+        leased_by: account("leased_by")?,
+        leased_until: at("leased_until")?,
+        call: row.try_get::<Option<i64>, _>("call_id")?.map(CallId),
+        phone_hash: row.try_get("phone_hash")?,
+        zone: row.try_get("zone")?,
+    })
+}
+
+/// Those whom this interviewer may call now, roughly in the order of [`crate::domain::telephone::Rank`]. `part`: the part of the day where most of them are.
+pub async fn due(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    languages: &[Language],
+    part: DayPart,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Waiting>> {
+    let sql = format!(
+        "{SELECT} JOIN campaign k ON k.id = q.campaign_id AND k.state = 'running'
+         WHERE q.next_at <= $1 AND (q.leased_until IS NULL OR q.leased_until <= $1) AND (q.assigned_to IS NULL OR q.assigned_to = $2) AND q.language {}
+         ORDER BY CASE WHEN q.promised_at <= $1 THEN q.promised_at ELSE 9223372036854775807 END,
+                  CASE WHEN q.refused_to = $2 THEN 1 ELSE 0 END,
+                  CASE WHEN (q.tried_parts & $4) = 0 THEN 0 ELSE 1 END, q.calls, q.next_at, q.invitation_id
+         LIMIT $5",
+        Engine::behind(connection).is_in(3, Kind::Text)
+    );
+    let rows = sqlx::query(statement(sql))
+        .bind(now.0)
+        .bind(account.0)
+        .bind(set(languages.iter().map(|language| language.tag())))
+        .bind(part.bit())
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Everybody in the queue with a call to come or on a screen, of one campaign or of all.
+pub async fn all(connection: &mut AnyConnection, campaign: Option<CampaignId>) -> Result<Vec<Waiting>> {
+    let sql = statement(format!(
+        "{SELECT} WHERE (q.next_at IS NOT NULL OR q.leased_by IS NOT NULL) AND (q.campaign_id = $1 OR $1 = 0) ORDER BY q.next_at, q.invitation_id"
+    ));
+    sqlx::query(sql).bind(campaign.map_or(0, |campaign| campaign.0)).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+pub async fn find(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Option<Waiting>> {
+    let sql = statement(format!("{SELECT} WHERE q.invitation_id = $1"));
+    sqlx::query(sql).bind(invitation.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+}
+
+/// Whom an interviewer has on the screen.
+pub async fn leased_by(connection: &mut AnyConnection, account: AccountId) -> Result<Option<Waiting>> {
+    let sql = statement(format!("{SELECT} WHERE q.leased_by = $1 ORDER BY q.invitation_id LIMIT 1"));
+    sqlx::query(sql).bind(account.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+}
+
+/// Takes somebody for one interviewer alone. False: somebody else has been quicker.
+pub async fn lease(tx: &mut WriteTx, invitation: InvitationId, account: AccountId, until: Timestamp, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE call_queue SET leased_by = $2, leased_until = $3
+               WHERE invitation_id = $1 AND next_at <= $4 AND (leased_until IS NULL OR leased_until <= $4) AND (assigned_to IS NULL OR assigned_to = $2)";
+    let done = sqlx::query(sql).bind(invitation.0).bind(account.0).bind(until.0).bind(now.0).execute(&mut **tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ties a lease to its call.
+pub async fn set_call(tx: &mut AnyConnection, invitation: InvitationId, call: CallId) -> Result<()> {
+    sqlx::query("UPDATE call_queue SET call_id = $2 WHERE invitation_id = $1").bind(invitation.0).bind(call.0).execute(tx).await?;
+    Ok(())
+}
+
+/// The lease goes on. False: it is somebody else's by now, or over.
+pub async fn renew(tx: &mut AnyConnection, call: CallId, account: AccountId, until: Timestamp) -> Result<bool> {
+    let sql = "UPDATE call_queue SET leased_until = $3 WHERE call_id = $1 AND leased_by = $2";
+    Ok(sqlx::query(sql).bind(call.0).bind(account.0).bind(until.0).execute(tx).await?.rows_affected() == 1)
+}
+
+/// Leases that are over: their interviewers' pages have died.
+pub async fn lost(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Waiting>> {
+    let sql = statement(format!("{SELECT} WHERE q.leased_by IS NOT NULL AND q.leased_until <= $1 ORDER BY q.invitation_id"));
+    sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// How somebody stands after a call.
+#[derive(Debug, Clone, Copy)]
+pub struct After {
+    pub next_at: Option<Timestamp>,
+    pub promised_at: Option<Timestamp>,
+    pub calls: u32,
+    pub soft_refusals: u32,
+    pub refused_to: Option<AccountId>,
+    pub tried_parts: i64,
+    pub language: Language,
+}
+
+/// Ends a call's lease. False: it was over, and somebody else has the person now.
+pub async fn put_back(tx: &mut AnyConnection, call: CallId, after: &After) -> Result<bool> {
+    let sql =
+        "UPDATE call_queue SET leased_by = NULL, leased_until = NULL, call_id = NULL, assigned_to = NULL, next_at = $2, promised_at = $3, calls = $4,
+                   soft_refusals = $5, refused_to = $6, tried_parts = $7, language = $8
+               WHERE call_id = $1";
+    let done = sqlx::query(sql)
+        .bind(call.0)
+        .bind(after.next_at.map(|at| at.0))
+        .bind(after.promised_at.map(|at| at.0))
+        .bind(i64::from(after.calls))
+        .bind(i64::from(after.soft_refusals))
+        .bind(after.refused_to.map(|account| account.0))
+        .bind(after.tried_parts)
+        .bind(after.language.tag())
+        .execute(tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Moves those who cannot be called now; without a time, no call is to come.
+pub async fn put_off(tx: &mut AnyConnection, next: &[(InvitationId, Option<Timestamp>)]) -> Result<()> {
+    if next.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE call_queue SET next_at = v.next_at FROM ({}) AS v
+         WHERE call_queue.invitation_id = v.invitation_id AND call_queue.leased_by IS NULL",
+        Engine::behind(tx).rows(1, &[("invitation_id", Kind::Number), ("next_at", Kind::Number)])
+    );
+    sqlx::query(statement(sql)).bind(set(next.iter().map(|(id, at)| (id.0, at.map(|at| at.0))))).execute(tx).await?;
+    Ok(())
+}
+
+/// Nobody of these is called any more.
+pub async fn leave(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
+    let sql = format!("UPDATE call_queue SET next_at = NULL, promised_at = NULL WHERE invitation_id {}", Engine::behind(tx).is_in(1, Kind::Number));
+    sqlx::query(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).execute(tx).await?;
+    Ok(())
+}
+
+/// Hands somebody to one interviewer, or back to all; who is on a screen stays there. False: there is no call to come.
+pub async fn assign(tx: &mut AnyConnection, invitation: InvitationId, to: Option<AccountId>) -> Result<bool> {
+    let sql = "UPDATE call_queue SET assigned_to = $2 WHERE invitation_id = $1 AND next_at IS NOT NULL";
+    Ok(sqlx::query(sql).bind(invitation.0).bind(to.map(|account| account.0)).execute(tx).await?.rows_affected() == 1)
+}
+
+/// When the next call may be made after `now`.
+pub async fn next_after(connection: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(next_at) FROM call_queue WHERE next_at > $1").bind(now.0).fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
+}

@@ -1,0 +1,43 @@
+//! Telephone interviewing: who is called next, what the interviewer sees, and what follows from each call.
+//!
+//! In go the people whom a contact plan has handed to the interviewers ([`crate::store::call_queue`]) and what interviewers tell; out come calls, cases moved
+//! to their dispositions, and times for the next call. [`queue`] gives somebody to one interviewer alone and shows the number only then, when the rules allow a
+//! call at this very moment (invariant I2); [`outcome`] writes down what a call came to. The questions are `collect/`'s, as on the web. It dials nothing itself.
+
+pub mod desk;
+pub mod outcome;
+pub mod queue;
+
+use crate::crypto::{KeyRingError, SealError};
+use crate::dispatch::DispatchError;
+use crate::domain::contact_plan::ContactPlanError;
+use crate::domain::time::Timestamp;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelephoneError {
+    #[error("the call is over, or its person is with somebody else by now")]
+    CallOver,
+    #[error("the time for the call-back lies in the past; choose one to come")]
+    Past,
+    #[error("at that time nobody is called; the next that is open is {}", .0.map_or("none".to_owned(), |at| format!("{at:?}")))]
+    OutsideHours(Option<Timestamp>),
+    #[error("the field closes before that; choose an earlier time")]
+    AfterTheField,
+    #[error("this number gets no SMS, or the plan has no message with a link")]
+    NoSms,
+    #[error("no call to this person is to come")]
+    NotInQueue,
+    #[error("no account {0} that interviews")]
+    UnknownInterviewer(String),
+    #[error("campaign {code}: its stored plan cannot be read: {error}")]
+    Plan { code: String, error: ContactPlanError },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Dispatch(#[from] DispatchError),
+}

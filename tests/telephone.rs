@@ -1,0 +1,510 @@
+//! Telephone interviewing on both engines: who is called when and by whom, what follows from each call, and what stops it (invariants I1, I2, I7).
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use common::{AGREED, PLAN, TestApp, answers, list_of, local, number};
+use fieldworkd::accounts;
+use fieldworkd::clock::Clock;
+use fieldworkd::collect::{Collector, Saved, SentPage, Sitting};
+use fieldworkd::domain::device::DeviceClass;
+use fieldworkd::domain::ids::{AccountId, InvitationId};
+use fieldworkd::domain::language::Language;
+use fieldworkd::domain::mode::Mode;
+use fieldworkd::domain::personal::Personal;
+use fieldworkd::domain::role::Role;
+use fieldworkd::domain::telephone::{CallOutcome, DayPart, PER_DAY};
+use fieldworkd::domain::time::Timestamp;
+use fieldworkd::gateway::simulator::{PeopleScript, Script};
+use fieldworkd::store::accounts::Account;
+use fieldworkd::store::{accounts as stored, applications, calls, cases, responses};
+use fieldworkd::telephone::desk::{Desk, desk};
+use fieldworkd::telephone::outcome::{Told, record};
+use fieldworkd::telephone::{TelephoneError, queue};
+
+const PASSWORD: &str = "many words make a good password";
+
+/// An invitation by SMS, the telephone two days later, a last message.
+fn mixed_plan(calls: u32) -> String {
+    let (head, last) = (PLAN.split("[[step]]\nname = \"reminder\"").next().unwrap(), PLAN.rsplit("[[step]]").next().unwrap());
+    let telephone = format!("[[step]]\nname = \"calls\"\nmode = \"telephone\"\nafter = \"2d\"\ncalls = {calls}\nif = \"!begun\"\n");
+    let link = "[link]\ntext.zh = \"【{signature}】{name}您好，您要的链接：{link} 退订回T\"\n";
+    format!("{head}{telephone}[[step]]{}{link}", last.replace("7d", "20d"))
+}
+
+fn silent() -> Script {
+    let mut script = Script::faultless(1, 1_000);
+    script.people = PeopleScript::silent();
+    script
+}
+
+async fn interviewer(app: &TestApp, name: &str) -> Account {
+    accounts::add(&app.installation, name, Role::Interviewer, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
+    stored::find(&mut app.installation.store.read().await.unwrap(), name).await.unwrap().unwrap().account
+}
+
+/// Whom this interviewer gets now.
+async fn next(app: &TestApp, account: &Account) -> Option<Desk> {
+    let lease = queue::next(&app.installation, account).await.unwrap()?;
+    Some(desk(&app.installation, account, lease).await.unwrap())
+}
+
+async fn told(app: &TestApp, account: &Account, desk: &Desk, outcome: CallOutcome) {
+    record(&app.installation, account, desk.lease, outcome, &Told::default()).await.unwrap();
+}
+
+/// Asks every page on the telephone.
+async fn interview(collector: &Collector, desk: &Desk) -> Saved {
+    let sitting = Sitting { mode: Mode::Telephone, since: Some(desk.since) };
+    collector.begin(&desk.code, desk.language, AGREED[0].1, sitting).await.unwrap();
+    let mut saved = Saved::GoOn;
+    for page in 0..4 {
+        saved = send(collector, desk, page).await;
+        if saved != Saved::GoOn {
+            break;
+        }
+    }
+    saved
+}
+
+async fn send(collector: &Collector, desk: &Desk, page: usize) -> Saved {
+    let fields: BTreeMap<String, String> = answers(0, page, "9").into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let sitting = Sitting { mode: Mode::Telephone, since: Some(desk.since) };
+    let sent = SentPage { sitting, case: 0, page, fields: &fields, language: desk.language, device: DeviceClass::Computer, shown_at: None };
+    collector.save_page(&desk.code, &sent).await.unwrap()
+}
+
+/// Who sits there, when they are free, and whom they have on the line.
+type Seat = (Account, Timestamp, Option<(Desk, CallOutcome)>);
+
+/// A shift of twenty, each with a person in hand or free.
+struct Shift {
+    seats: Vec<Seat>,
+    rng: fastrand::Rng,
+    /// What was seen of each person: when called, how it ended.
+    seen: HashMap<InvitationId, Vec<(Timestamp, CallOutcome, AccountId)>>,
+    promised: HashMap<InvitationId, Timestamp>,
+    /// Nobody may be called after this.
+    over: BTreeSet<InvitationId>,
+    kept_promises: u32,
+    completes: u32,
+}
+
+impl Shift {
+    fn outcome(&mut self) -> CallOutcome {
+        match self.rng.u32(0..100) {
+            0..=14 => CallOutcome::Interviewed,
+            15..=24 => CallOutcome::Busy,
+            25..=69 => CallOutcome::NoAnswer,
+            70..=72 => CallOutcome::MessageLeft,
+            73..=84 => CallOutcome::CallBack,
+            85..=90 => CallOutcome::SoftRefusal,
+            91..=93 => CallOutcome::HardRefusal,
+            94..=95 => CallOutcome::NonWorking,
+            96 => CallOutcome::Language,
+            97 => CallOutcome::Lost,
+            _ => CallOutcome::NotDialled,
+        }
+    }
+
+    /// One interviewer's turn, at its time.
+    async fn turn(&mut self, app: &TestApp, collector: &Collector, seat: usize) {
+        let now = app.clock.now();
+        let zone = chrono_tz::Asia::Shanghai;
+        let account = self.seats[seat].0.clone();
+        if let Some((desk, outcome)) = self.seats[seat].2.take() {
+            let id = desk.lease.invitation;
+            let mut told = Told::default();
+            match outcome {
+                // The page has died: its person is given back by itself.
+                CallOutcome::Lost => {
+                    self.seats[seat].1 = now + Duration::from_secs(1_500);
+                    return;
+                }
+                CallOutcome::Interviewed => match interview(collector, &desk).await {
+                    Saved::GoOn => {
+                        self.completes += 1;
+                        _ = self.over.insert(id);
+                    }
+                    other => panic!("{other:?}"),
+                },
+                CallOutcome::CallBack => {
+                    let wanted = now + Duration::from_secs(self.rng.u64(3_600..5 * 86_400));
+                    // Nobody is called at night, whatever is asked.
+                    let hour = wanted.in_zone(zone).format("%H").to_string().parse::<u32>().unwrap();
+                    let wanted = if (9..20).contains(&hour) { wanted } else { next_morning(wanted) + Duration::from_secs(self.rng.u64(0..3_600)) };
+                    told.call_back_at = Some(wanted);
+                    self.promised.insert(id, wanted);
+                }
+                CallOutcome::HardRefusal | CallOutcome::NonWorking | CallOutcome::Language => _ = self.over.insert(id),
+                _ => {}
+            }
+            record(&app.installation, &account, desk.lease, outcome, &told).await.unwrap();
+            let of_person = self.seen.entry(id).or_default();
+            of_person.push((now, outcome, account.id));
+            if of_person.iter().filter(|(_, outcome, _)| *outcome == CallOutcome::SoftRefusal).count() == 2 {
+                self.over.insert(id);
+            }
+        }
+        let Some(desk) = next(app, &account).await else {
+            // The page looks again when somebody's time has come, or in a while.
+            let due = queue::next_due(&app.installation).await.unwrap();
+            let while_ = now + Duration::from_secs(1_200 + 7 * seat as u64);
+            self.seats[seat].1 = due.map_or(while_, |due| due.max(now + Duration::from_secs(30)).min(while_));
+            return;
+        };
+        let id = desk.lease.invitation;
+        assert!(!self.over.contains(&id), "{}: called after the end", app.engine);
+        assert!(
+            self.seats
+                .iter()
+                .all(|(_, _, held)| held.as_ref().is_none_or(|(other, outcome)| other.lease.invitation != id || *outcome == CallOutcome::Lost))
+        );
+        let hour = now.in_zone(zone).format("%H").to_string().parse::<u32>().unwrap();
+        assert!((9..21).contains(&hour), "{}: called at {now:?}", app.engine);
+        if let Some(promised) = self.promised.remove(&id) {
+            assert!(now >= promised, "{}: called at {now:?}, promised for {promised:?}", app.engine);
+            assert!(now.since(promised) <= Duration::from_secs(15 * 60), "{}: called at {now:?}, promised for {promised:?}", app.engine);
+            self.kept_promises += 1;
+        }
+        let outcome = self.outcome();
+        self.seats[seat].1 = now + Duration::from_secs(if outcome == CallOutcome::Interviewed { 300 } else { self.rng.u64(30..180) });
+        self.seats[seat].2 = Some((desk, outcome));
+    }
+}
+
+#[tokio::test]
+async fn twenty_interviewers_work_a_month_through_two_thousand_cases() {
+    const ON_A_LIST: usize = 100;
+    for app in TestApp::on_each_engine(silent(), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000")]).await {
+        // What takes its time is the disk; the same work on PostgreSQL is done by a fifth of the people unless there is time for all.
+        let people: usize = if app.engine == "sqlite" || std::env::var("FIELDWORKD_TEST_LONG").is_ok() { 2_000 } else { 400 };
+        let codes: Vec<String> = (0..people / ON_A_LIST).map(|n| format!("A{n}")).collect();
+        for (n, code) in codes.iter().enumerate() {
+            app.brand(code, code, "[application.quota]\ntarget = 100").await;
+            app.import(&[code], list_of(n * ON_A_LIST..(n + 1) * ON_A_LIST).as_bytes()).await.unwrap();
+        }
+        app.launch("C1", &codes.iter().map(String::as_str).collect::<Vec<_>>(), &mixed_plan(6)).await.unwrap();
+        let collector = Collector::new(app.installation.clone());
+        let mut seats = Vec::new();
+        for n in 0..20 {
+            seats.push((interviewer(&app, &format!("i{n}")).await, local("2026-03-04T09:00:00") + Duration::from_secs(n * 7), None));
+        }
+        let rng = fastrand::Rng::with_seed(6);
+        let (seen, promised, over) = (HashMap::new(), HashMap::new(), BTreeSet::new());
+        let mut shift = Shift { seats, rng, seen, promised, over, kept_promises: 0, completes: 0 };
+        let end = local("2026-04-01T21:00:00");
+        let mut by_themselves = (0..people).step_by(23);
+        app.play_in_steps(Duration::from_secs(1), local("2026-03-04T09:00:00")).await;
+        let mut last_played = app.clock.now();
+        loop {
+            let seat = (0..shift.seats.len()).min_by_key(|seat| shift.seats[*seat].1).unwrap();
+            let at = shift.seats[seat].1;
+            if at >= end {
+                break;
+            }
+            // The rest of the world goes on every two hours: messages go out, and somebody answers on the web.
+            if at.since(last_played) > Duration::from_secs(7_200) {
+                app.play_in_steps(Duration::from_secs(60), at).await;
+                last_played = at;
+                let n = by_themselves.next().unwrap_or(0);
+                let link = app.link_of("C1", &codes[n / ON_A_LIST], &number(n)).await;
+                let is_held =
+                    |id: InvitationId| shift.seats.iter().any(|(_, _, held)| held.as_ref().is_some_and(|(desk, _)| desk.lease.invitation == id));
+                let id = invitation_of(&app, &link).await;
+                if !is_held(id) && !shift.over.contains(&id) {
+                    app.answer_all(&link, 0, "8").await;
+                    shift.over.insert(id);
+                    shift.promised.remove(&id);
+                }
+            }
+            app.clock.advance_to(at.max(app.clock.now()));
+            // At night nobody sits there.
+            let hour = app.clock.now().in_zone(chrono_tz::Asia::Shanghai).format("%H").to_string().parse::<u32>().unwrap();
+            if !(9..21).contains(&hour) && shift.seats[seat].2.is_none() {
+                shift.seats[seat].1 = next_morning(app.clock.now());
+                continue;
+            }
+            shift.turn(&app, &collector, seat).await;
+        }
+
+        let attempts: usize = shift.seen.values().flatten().filter(|(_, outcome, _)| outcome.is_attempt()).count();
+        eprintln!("{}: {attempts} attempts, {} completes, {} call-backs kept", app.engine, shift.completes, shift.kept_promises);
+        assert!(attempts > people * 2 && shift.completes as usize * 5 > people && shift.kept_promises as usize * 6 > people);
+        // Promises that are due are all kept.
+        let last = app.clock.now() - Duration::from_secs(900);
+        assert!(shift.promised.iter().all(|(id, at)| *at > last || shift.over.contains(id)), "{}: {:?}", app.engine, shift.promised);
+        let zone = chrono_tz::Asia::Shanghai;
+        let (mut spread, mut often) = (0, 0);
+        for calls in shift.seen.values() {
+            let attempts: Vec<_> = calls.iter().filter(|(_, outcome, _)| outcome.is_attempt()).collect();
+            assert!(attempts.len() <= 6 + calls.iter().filter(|(_, outcome, _)| *outcome == CallOutcome::CallBack).count(), "{calls:?}");
+            let mut by_day: BTreeMap<_, u32> = BTreeMap::new();
+            for (at, outcome, _) in &attempts {
+                *by_day.entry(at.date(zone)).or_default() += u32::from(!matches!(outcome, CallOutcome::Busy | CallOutcome::CallBack));
+            }
+            assert!(by_day.values().all(|calls| *calls <= PER_DAY + 1), "{calls:?}");
+            let unanswered: Vec<_> = attempts.iter().filter(|(_, outcome, _)| *outcome == CallOutcome::NoAnswer).collect();
+            // Where a call-back was promised, the respondent has chosen the time.
+            if unanswered.len() >= 3 && calls.iter().all(|(_, outcome, _)| *outcome != CallOutcome::CallBack) {
+                often += 1;
+                spread += usize::from(unanswered.iter().map(|(at, _, _)| DayPart::of(*at, zone)).collect::<BTreeSet<_>>().len() >= 3);
+            }
+        }
+        assert!(
+            often * 100 > people * 5 && spread * 10 >= often * 9,
+            "{}: of {often} who never answered, {spread} were tried in three parts of the week",
+            app.engine
+        );
+        // Whoever saw a number is written down, once for each call.
+        let kept = calls::since(&mut app.installation.store.read().await.unwrap(), Timestamp(0)).await.unwrap();
+        assert!(kept.len() >= attempts);
+    }
+}
+
+fn next_morning(now: Timestamp) -> Timestamp {
+    let zone = chrono_tz::Asia::Shanghai;
+    let nine = |date: chrono::NaiveDate| Timestamp::from_local(date.and_hms_opt(9, 0, 0).unwrap(), zone);
+    let today = nine(now.date(zone));
+    if today > now { today } else { nine(now.date(zone).succ_opt().unwrap()) }
+}
+
+async fn invitation_of(app: &TestApp, link: &str) -> InvitationId {
+    let code = link.rsplit('/').next().unwrap();
+    Collector::new(app.installation.clone()).open(code, Mode::Web).await.unwrap().invitation.id
+}
+
+/// An application with `people` on its list, launched under the mixed plan, and two interviewers; fixed lines among them.
+async fn launched(app: &TestApp, people: usize, fixed_lines: usize) -> (Account, Account) {
+    app.brand("A1", "a", "").await;
+    let fixed: String = (0..fixed_lines).map(|n| format!("店主{n},010-6512{:04}\n", 1000 + n)).collect();
+    app.import(&["A1"], format!("{}{fixed}", list_of(0..people)).as_bytes()).await.unwrap();
+    app.launch("C1", &["A1"], &mixed_plan(3)).await.unwrap();
+    (interviewer(app, "wu").await, interviewer(app, "zheng").await)
+}
+
+async fn count(app: &TestApp, code: &str) -> u64 {
+    app.dispositions("A1").await.into_iter().find(|(known, _)| known == code).map_or(0, |(_, cases)| cases)
+}
+
+#[tokio::test]
+async fn modes_mix_fixed_lines_are_called_from_the_beginning_and_whoever_has_begun_is_left_in_peace() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, zheng) = launched(&app, 3, 2).await;
+        app.play_until(local("2026-03-02T12:00:00")).await;
+        // The fixed lines are the first to be called, and only they: the others have two days for the message.
+        let first = next(&app, &wu).await.expect("a fixed line waits");
+        assert!(!first.can_send_link && first.phone.e164().starts_with("+86106512"), "{}", app.engine);
+        let second = next(&app, &zheng).await.expect("the other one");
+        assert_ne!(first.lease.invitation, second.lease.invitation);
+        assert_eq!(next(&app, &wu).await.unwrap().lease, first.lease, "who is on the screen stays there");
+        let collector = Collector::new(app.installation.clone());
+        assert_eq!(interview(&collector, &first).await, Saved::GoOn);
+        told(&app, &wu, &first, CallOutcome::Interviewed).await;
+        told(&app, &zheng, &second, CallOutcome::NoAnswer).await;
+        assert!(next(&app, &wu).await.is_none(), "nobody else can be called today");
+        assert_eq!((count(&app, "1.1").await, count(&app, "3.13").await), (1, 1), "{}: {:?}", app.engine, app.dispositions("A1").await);
+        assert_eq!(app.simulator.record().submits.len(), 3, "a fixed line gets no message");
+
+        // One of the others begins on the web; the other two come to the telephone.
+        let link = app.link(0).await;
+        app.post(&format!("{link}/begin"), AGREED).await;
+        app.play_until(local("2026-03-04T15:00:00")).await;
+        let mut called = BTreeSet::new();
+        while let Some(desk) = next(&app, &wu).await {
+            called.insert(desk.phone.e164().to_owned());
+            told(&app, &wu, &desk, CallOutcome::NoAnswer).await;
+        }
+        assert!(called.contains(&format!("+86{}", number(1))) && called.contains(&format!("+86{}", number(2))), "{}: {called:?}", app.engine);
+        assert!(!called.contains(&format!("+86{}", number(0))), "{}: who has begun is not called", app.engine);
+        // Three attempts, then no more; the last message goes out all the same.
+        for day in 5..24 {
+            app.play_until(local(&format!("2026-03-{day:02}T19:30:00"))).await;
+            while let Some(desk) = next(&app, &wu).await {
+                told(&app, &wu, &desk, CallOutcome::NoAnswer).await;
+            }
+        }
+        let kept = calls::since(&mut app.installation.store.read().await.unwrap(), Timestamp(0)).await.unwrap();
+        let mut attempts: HashMap<InvitationId, u32> = HashMap::new();
+        kept.iter().for_each(|call| *attempts.entry(call.invitation).or_default() += 1);
+        let mut attempts: Vec<u32> = attempts.into_values().collect();
+        attempts.sort_unstable();
+        assert_eq!(attempts, [1, 3, 3, 3], "{}: one interview, and three tries at each of the others", app.engine);
+        app.play_until(local("2026-03-26T12:00:00")).await;
+        assert_eq!(app.simulator.record().submits.len(), 6, "{}: the last message went to all three mobiles", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn each_outcome_has_its_disposition_and_what_follows() {
+    let cases = [
+        (CallOutcome::Busy, "3.12"),
+        (CallOutcome::NoAnswer, "3.13"),
+        (CallOutcome::MessageLeft, "2.22"),
+        (CallOutcome::SoftRefusal, "2.11"),
+        (CallOutcome::HardRefusal, "2.112"),
+        (CallOutcome::WrongNumber, "4.7"),
+        (CallOutcome::NonWorking, "4.31"),
+        (CallOutcome::Disconnected, "4.32"),
+        (CallOutcome::OutOfService, "4.33"),
+        (CallOutcome::Deceased, "2.31"),
+        (CallOutcome::Unable, "2.32"),
+        (CallOutcome::Language, "2.33"),
+        (CallOutcome::NotDialled, "3.11"),
+    ];
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        // Fixed lines, so that no receipt says anything else of them.
+        let (wu, _) = launched(&app, 0, cases.len()).await;
+        app.play_until(local("2026-03-02T10:00:00")).await;
+        let mut ended = Vec::new();
+        for (outcome, code) in cases {
+            let desk = next(&app, &wu).await.unwrap_or_else(|| panic!("{}: nobody left for {outcome:?}", app.engine));
+            let before = count(&app, code).await;
+            told(&app, &wu, &desk, outcome).await;
+            let expected = before + u64::from(outcome != CallOutcome::NotDialled);
+            assert_eq!(count(&app, code).await, expected, "{}: {outcome:?}: {:?}", app.engine, app.dispositions("A1").await);
+            if outcome.disposition().is_some_and(fieldworkd::domain::disposition::Disposition::is_final) {
+                ended.push(desk.lease.invitation);
+            }
+        }
+        // Nobody of those whose cases are ended is ever called again.
+        let collector = Collector::new(app.installation.clone());
+        for day in 3..29 {
+            for hour in ["10:00", "15:00", "19:00"] {
+                app.clock.advance_to(local(&format!("2026-03-{day:02}T{hour}:00")));
+                while let Some(desk) = next(&app, &wu).await {
+                    assert!(!ended.contains(&desk.lease.invitation), "{}", app.engine);
+                    told(&app, &wu, &desk, CallOutcome::NoAnswer).await;
+                }
+            }
+        }
+        assert_eq!(
+            (count(&app, "2.11").await, count(&app, "2.22").await),
+            (1, 1),
+            "a call that says less forgets nothing: {:?}",
+            app.dispositions("A1").await
+        );
+        drop(collector);
+    }
+}
+
+#[tokio::test]
+async fn a_promise_is_kept_to_the_minute_and_cannot_be_made_for_the_night() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, zheng) = launched(&app, 0, 2).await;
+        app.play_until(local("2026-03-02T10:00:00")).await;
+        let desk = next(&app, &wu).await.unwrap();
+        let promise = async |at: &str| {
+            let told = Told { call_back_at: Some(local(at)), ..Told::default() };
+            record(&app.installation, &wu, desk.lease, CallOutcome::CallBack, &told).await
+        };
+        assert!(matches!(promise("2026-03-02T09:00:00").await, Err(TelephoneError::Past)));
+        assert!(matches!(promise("2026-03-03T22:00:00").await, Err(TelephoneError::OutsideHours(Some(at))) if at == local("2026-03-04T09:00:00")));
+        assert!(matches!(promise("2027-03-03T10:00:00").await, Err(TelephoneError::AfterTheField)));
+        assert!(matches!(
+            record(&app.installation, &zheng, desk.lease, CallOutcome::NoAnswer, &Told::default()).await,
+            Err(TelephoneError::CallOver)
+        ));
+        promise("2026-03-03T14:15:00").await.unwrap();
+        assert!(matches!(promise("2026-03-03T15:00:00").await, Err(TelephoneError::CallOver)), "it is told once");
+        app.clock.advance_to(local("2026-03-03T14:14:00"));
+        let other = next(&app, &wu).await.unwrap();
+        assert_ne!(other.lease.invitation, desk.lease.invitation, "{}: not before its time", app.engine);
+        told(&app, &wu, &other, CallOutcome::NotDialled).await;
+        app.clock.advance_to(local("2026-03-03T14:16:00"));
+        let first = next(&app, &zheng).await.unwrap();
+        assert_eq!((first.lease.invitation, first.promised_at), (desk.lease.invitation, Some(local("2026-03-03T14:15:00"))), "{}", app.engine);
+        assert_eq!(first.before.len(), 1);
+        assert_eq!(first.before[0].outcome, CallOutcome::CallBack);
+    }
+}
+
+#[tokio::test]
+async fn the_web_stops_the_form_of_the_call_and_what_was_begun_there_is_finished_here() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, _) = launched(&app, 2, 0).await;
+        app.play_until(local("2026-03-04T15:00:00")).await;
+        let collector = Collector::new(app.installation.clone());
+        let desk = next(&app, &wu).await.unwrap();
+        let link = format!("{}/i/{}", app.base, desk.code);
+        let sitting = Sitting { mode: Mode::Telephone, since: Some(desk.since) };
+        collector.begin(&desk.code, desk.language, AGREED[0].1, sitting).await.unwrap();
+        assert_eq!(send(&collector, &desk, 0).await, Saved::GoOn);
+        // The respondent takes the telephone from the ear and goes on alone.
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(60));
+        app.post(&format!("{link}/answers"), &answers(0, 1, "7")).await;
+        assert_eq!(send(&collector, &desk, 2).await, Saved::TakenOver, "{}", app.engine);
+        told(&app, &wu, &desk, CallOutcome::CallBack).await;
+        // Another day the rest is asked on the telephone; each answer keeps how it came.
+        app.clock.advance_to(local("2026-03-09T10:00:00"));
+        let again = loop {
+            let next = next(&app, &wu).await.unwrap();
+            if next.lease.invitation == desk.lease.invitation {
+                break next;
+            }
+            told(&app, &wu, &next, CallOutcome::HardRefusal).await;
+        };
+        for page in 2..4 {
+            assert_eq!(send(&collector, &again, page).await, Saved::GoOn, "{}", app.engine);
+        }
+        told(&app, &wu, &again, CallOutcome::Interviewed).await;
+        assert_eq!(count(&app, "1.1").await, 1);
+        let mut connection = app.installation.store.read().await.unwrap();
+        let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+        let response = responses::of_application(&mut connection, id).await.unwrap().remove(0);
+        let modes = responses::modes_of(&mut connection, response.id).await.unwrap();
+        let count = |mode: Mode| modes.iter().filter(|(_, known)| *known == mode).count();
+        assert_eq!((count(Mode::Telephone), count(Mode::Web)), (2 + 5 + 3, 4), "{}: {modes:?}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_the_link_gets_it_at_once_and_the_plan_goes_on() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, zheng) = launched(&app, 1, 0).await;
+        app.play_until(local("2026-03-04T15:00:00")).await;
+        let desk = next(&app, &wu).await.unwrap();
+        assert!(desk.can_send_link && next(&app, &zheng).await.is_none(), "{}: nobody else has the person", app.engine);
+        told(&app, &wu, &desk, CallOutcome::LinkSent).await;
+        app.play_until(local("2026-03-04T15:05:00")).await;
+        assert_eq!(app.simulator.record().submits.len(), 2, "{}: the invitation, and the link", app.engine);
+        assert!(next(&app, &wu).await.is_none(), "there is time to use it");
+        // The last message still comes, and nothing twice.
+        app.play_until(local("2026-03-27T12:00:00")).await;
+        assert_eq!((app.simulator.record().submits.len(), app.simulator.record().duplicates()), (3, 0), "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_dies_gives_its_person_back_and_a_purged_or_opted_out_one_never_comes() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, zheng) = launched(&app, 2, 0).await;
+        app.play_until(local("2026-03-04T15:00:00")).await;
+        let desk = next(&app, &wu).await.unwrap();
+        queue::renew(&app.installation, &wu, desk.lease.call, true).await.unwrap();
+        let other = next(&app, &zheng).await.unwrap();
+        app.clock.advance_to(app.clock.now() + queue::HEARTBEAT_LEASE + Duration::from_secs(1));
+        queue::release_lost(&app.installation).await.unwrap();
+        assert!(matches!(queue::renew(&app.installation, &wu, desk.lease.call, true).await, Err(TelephoneError::CallOver)), "{}", app.engine);
+        assert!(next(&app, &wu).await.is_none(), "not at once: it may have been dialled");
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(11 * 60));
+        let again = next(&app, &wu).await.unwrap();
+        assert_eq!((again.lease.invitation, again.calls), (desk.lease.invitation, 0), "{}: no attempt is counted", app.engine);
+        // The other one opts out by SMS while on the line.
+        let mut tx = app.installation.store.write().await.unwrap();
+        let hash = app.installation.keys.hasher().number(&other.phone);
+        fieldworkd::dispatch::incoming::opt_out(&mut tx, &hash, None, cases::Source::Reply, app.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        told(&app, &zheng, &other, CallOutcome::NoAnswer).await;
+        assert_eq!(count(&app, "2.112").await, 1, "{}: {:?}", app.engine, app.dispositions("A1").await);
+        app.clock.advance_to(local("2026-03-12T15:00:00"));
+        told(&app, &wu, &again, CallOutcome::NotDialled).await;
+        app.clock.advance_to(local("2026-03-13T15:00:00"));
+        while let Some(desk) = next(&app, &zheng).await {
+            assert_ne!(desk.lease.invitation, other.lease.invitation, "{}", app.engine);
+            told(&app, &zheng, &desk, CallOutcome::NoAnswer).await;
+        }
+    }
+}
