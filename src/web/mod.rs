@@ -7,8 +7,10 @@ pub mod api;
 mod failure;
 mod guesses;
 mod health;
+mod items;
 pub mod respondent;
 pub mod webhooks;
+mod words;
 
 use std::future::Future;
 use std::net::SocketAddr;

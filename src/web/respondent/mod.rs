@@ -3,7 +3,6 @@
 //! GET shows and changes nothing; every change is a POST that ends in a redirect, so that a reload never sends anything twice.
 
 mod views;
-mod words;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -17,6 +16,7 @@ use axum::routing::{get, post};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
+use super::items::Attempt;
 use super::{Failure, Site};
 use crate::collect::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage, Sitting};
 use crate::domain::device::DeviceClass;
@@ -107,7 +107,7 @@ async fn answers(
         Saved::NotAskable | Saved::TakenOver => Ok(back_to(code, language, None).into_response()),
         Saved::Problems(problems) => {
             let bundle = site.collector.open(code, Mode::Web).await.map_err(failure)?;
-            let attempt = views::Attempt { problems, sent: form };
+            let attempt = Attempt { problems, sent: form };
             let paths = bundle.paths();
             Ok(render(&site, &bundle, &paths, code, language, bundle.screen(&paths, Some(page)), Some(attempt)))
         }
@@ -213,7 +213,7 @@ fn render(
     code: &str,
     language: Language,
     screen: Screen,
-    attempt: Option<views::Attempt>,
+    attempt: Option<Attempt>,
 ) -> Response {
     let status = if attempt.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let now = site.installation.clock.now();

@@ -1,15 +1,13 @@
 //! The pages' contents, ready to be laid out.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use askama::Template;
 
+use super::super::items::{Attempt, Field, ItemView, item_view};
+use super::super::words::{Words, words};
 use super::STYLE;
-use super::words::{Words, words};
-use crate::collect::{Bundle, BundleCase, Finish, Noted};
+use crate::collect::{Bundle, Finish, Noted};
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Path, Piped, Take};
+use crate::domain::questionnaire::{Path, Piped};
 use crate::domain::time::Timestamp;
 
 #[derive(Template)]
@@ -47,12 +45,6 @@ impl<'a> WelcomePage<'a> {
     }
 }
 
-/// A page that was sent with mistakes: what was wrong, and what was sent.
-pub struct Attempt {
-    pub problems: BTreeMap<String, AnswerProblem>,
-    pub sent: BTreeMap<String, String>,
-}
-
 #[derive(Template)]
 #[template(path = "questions.html")]
 pub struct QuestionsPage<'a> {
@@ -72,68 +64,6 @@ pub struct QuestionsPage<'a> {
     is_last: bool,
     has_problems: bool,
     items: Vec<ItemView<'a>>,
-}
-
-struct ItemView<'a> {
-    id: &'a str,
-    heading: Option<Cow<'a, str>>,
-    text: Cow<'a, str>,
-    is_optional: bool,
-    problem: Option<String>,
-    /// What stands in the item's own field, or which of its choices are taken.
-    value: String,
-    not_applicable: bool,
-    dont_know: bool,
-    field: Field<'a>,
-}
-
-/// How an item is answered.
-enum Field<'a> {
-    Scale { low: &'a str, high: &'a str, points: Vec<i64> },
-    One(Vec<(&'a str, &'a str)>),
-    Several(Vec<(&'a str, &'a str)>),
-    Ranking(Vec<(&'a str, &'a str)>),
-    Number { unit: Option<&'a str> },
-    Date { first: Option<String>, last: Option<String> },
-    Open { max_chars: usize },
-    Info,
-}
-
-impl ItemView<'_> {
-    fn is_taken(&self, code: &str) -> bool {
-        self.value.split(' ').any(|taken| taken == code)
-    }
-
-    fn is_chosen(&self, point: &i64) -> bool {
-        self.value.parse() == Ok(*point)
-    }
-
-    /// Is there one field that the question is the label of? Otherwise each choice has its own.
-    fn has_own_field(&self) -> bool {
-        matches!(self.field, Field::Number { .. } | Field::Date { .. } | Field::Open { .. })
-    }
-
-    /// The kind of field that «not applicable» is beside the others.
-    fn beside(&self) -> &'static str {
-        if matches!(self.field, Field::Scale { .. } | Field::One(_)) { "radio" } else { "checkbox" }
-    }
-
-    fn places(&self, options: &[(&str, &str)]) -> Vec<usize> {
-        (1..=options.len()).collect()
-    }
-
-    /// The value of a field of its own, beside which «not applicable» may be taken.
-    fn own_value(&self) -> &str {
-        if [Answer::NOT_APPLICABLE, Answer::DONT_KNOW].contains(&self.value.as_str()) { "" } else { &self.value }
-    }
-
-    /// The place that an option has in a ranking: as it was sent (`code:place`), or as it is stored (codes in their order).
-    fn has_place(&self, code: &str, place: &usize) -> bool {
-        self.value.split(' ').zip(1..).any(|(part, at)| match part.split_once(':') {
-            Some((sent, chosen)) => sent == code && chosen.parse() == Ok(*place),
-            None => part == code && at == *place,
-        })
-    }
 }
 
 /// Where in a bundle somebody stands.
@@ -185,46 +115,6 @@ impl<'a> QuestionsPage<'a> {
             items,
             subject,
         }
-    }
-}
-
-fn item_view<'a>(item: &'a Item, case: &BundleCase, piped: &Piped<'_>, attempt: Option<&Attempt>, w: &'static Words) -> ItemView<'a> {
-    let language = piped.language;
-    let stored = match case.answers.get(&item.id) {
-        Some(Answer::Open(text)) => text.reveal().to_owned(),
-        Some(answer) => answer.stored().unwrap_or_default(),
-        None => String::new(),
-    };
-    ItemView {
-        id: &item.id,
-        heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
-        text: piped.fill(&item.text),
-        is_optional: item.asks() && !item.required,
-        problem: attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| w.problem(*problem)),
-        value: attempt.and_then(|a| a.sent.get(&item.id)).cloned().unwrap_or(stored),
-        not_applicable: item.not_applicable,
-        dont_know: item.dont_know,
-        field: field_of(item, case.case.id.0, language),
-    }
-}
-
-fn field_of(item: &Item, case: i64, language: Language) -> Field<'_> {
-    match &item.kind {
-        ItemKind::Scale(scale) => {
-            Field::Scale { low: scale.low.in_language(language), high: scale.high.in_language(language), points: scale.points().collect() }
-        }
-        ItemKind::Choice(choice) => {
-            let options = choice.order_for(case, &item.id).into_iter().map(|o| (o.code.as_str(), o.text.in_language(language))).collect();
-            match choice.take {
-                Take::One => Field::One(options),
-                Take::Several { .. } => Field::Several(options),
-                Take::AllInOrder => Field::Ranking(options),
-            }
-        }
-        ItemKind::Number(range) => Field::Number { unit: range.unit.as_ref().map(|unit| unit.in_language(language)) },
-        ItemKind::Date { first, last } => Field::Date { first: first.map(|day| day.to_string()), last: last.map(|day| day.to_string()) },
-        ItemKind::Open { max_chars } => Field::Open { max_chars: *max_chars },
-        ItemKind::Info => Field::Info,
     }
 }
 

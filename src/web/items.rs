@@ -1,0 +1,119 @@
+//! Questions as forms show them: on the respondent's page and on the interviewer's.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::words::Words;
+use crate::collect::BundleCase;
+use crate::domain::language::Language;
+use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Piped, Take};
+
+/// A page that was sent with mistakes: what was wrong, and what was sent.
+pub struct Attempt {
+    pub problems: BTreeMap<String, AnswerProblem>,
+    pub sent: BTreeMap<String, String>,
+}
+
+/// One question.
+pub struct ItemView<'a> {
+    pub id: &'a str,
+    pub heading: Option<Cow<'a, str>>,
+    pub text: Cow<'a, str>,
+    pub is_optional: bool,
+    pub problem: Option<String>,
+    /// What stands in the item's own field, or which of its choices are taken.
+    pub value: String,
+    pub not_applicable: bool,
+    pub dont_know: bool,
+    pub field: Field<'a>,
+}
+
+/// How an item is answered.
+pub enum Field<'a> {
+    Scale { low: &'a str, high: &'a str, points: Vec<i64> },
+    One(Vec<(&'a str, &'a str)>),
+    Several(Vec<(&'a str, &'a str)>),
+    Ranking(Vec<(&'a str, &'a str)>),
+    Number { unit: Option<&'a str> },
+    Date { first: Option<String>, last: Option<String> },
+    Open { max_chars: usize },
+    Info,
+}
+
+impl ItemView<'_> {
+    pub fn is_taken(&self, code: &str) -> bool {
+        self.value.split(' ').any(|taken| taken == code)
+    }
+
+    pub fn is_chosen(&self, point: &i64) -> bool {
+        self.value.parse() == Ok(*point)
+    }
+
+    /// Is there one field that the question is the label of? Otherwise each choice has its own.
+    pub fn has_own_field(&self) -> bool {
+        matches!(self.field, Field::Number { .. } | Field::Date { .. } | Field::Open { .. })
+    }
+
+    /// The kind of field that «not applicable» is beside the others.
+    pub fn beside(&self) -> &'static str {
+        if matches!(self.field, Field::Scale { .. } | Field::One(_)) { "radio" } else { "checkbox" }
+    }
+
+    pub fn places(&self, options: &[(&str, &str)]) -> Vec<usize> {
+        (1..=options.len()).collect()
+    }
+
+    /// The value of a field of its own, beside which «not applicable» may be taken.
+    pub fn own_value(&self) -> &str {
+        if [Answer::NOT_APPLICABLE, Answer::DONT_KNOW].contains(&self.value.as_str()) { "" } else { &self.value }
+    }
+
+    /// The place that an option has in a ranking: as it was sent (`code:place`), or as it is stored (codes in their order).
+    pub fn has_place(&self, code: &str, place: &usize) -> bool {
+        self.value.split(' ').zip(1..).any(|(part, at)| match part.split_once(':') {
+            Some((sent, chosen)) => sent == code && chosen.parse() == Ok(*place),
+            None => part == code && at == *place,
+        })
+    }
+}
+
+/// A question with what is answered so far, or what was sent with mistakes.
+pub fn item_view<'a>(item: &'a Item, case: &BundleCase, piped: &Piped<'_>, attempt: Option<&Attempt>, w: &'static Words) -> ItemView<'a> {
+    let language = piped.language;
+    let stored = match case.answers.get(&item.id) {
+        Some(Answer::Open(text)) => text.reveal().to_owned(),
+        Some(answer) => answer.stored().unwrap_or_default(),
+        None => String::new(),
+    };
+    ItemView {
+        id: &item.id,
+        heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
+        text: piped.fill(&item.text),
+        is_optional: item.asks() && !item.required,
+        problem: attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| w.problem(*problem)),
+        value: attempt.and_then(|a| a.sent.get(&item.id)).cloned().unwrap_or(stored),
+        not_applicable: item.not_applicable,
+        dont_know: item.dont_know,
+        field: field_of(item, case.case.id.0, language),
+    }
+}
+
+fn field_of(item: &Item, case: i64, language: Language) -> Field<'_> {
+    match &item.kind {
+        ItemKind::Scale(scale) => {
+            Field::Scale { low: scale.low.in_language(language), high: scale.high.in_language(language), points: scale.points().collect() }
+        }
+        ItemKind::Choice(choice) => {
+            let options = choice.order_for(case, &item.id).into_iter().map(|o| (o.code.as_str(), o.text.in_language(language))).collect();
+            match choice.take {
+                Take::One => Field::One(options),
+                Take::Several { .. } => Field::Several(options),
+                Take::AllInOrder => Field::Ranking(options),
+            }
+        }
+        ItemKind::Number(range) => Field::Number { unit: range.unit.as_ref().map(|unit| unit.in_language(language)) },
+        ItemKind::Date { first, last } => Field::Date { first: first.map(|day| day.to_string()), last: last.map(|day| day.to_string()) },
+        ItemKind::Open { max_chars } => Field::Open { max_chars: *max_chars },
+        ItemKind::Info => Field::Info,
+    }
+}
