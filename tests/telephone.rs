@@ -19,6 +19,7 @@ use fieldworkd::domain::telephone::{CallOutcome, DayPart, PER_DAY};
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
 use fieldworkd::store::accounts::Account;
+use fieldworkd::store::responses::By;
 use fieldworkd::store::{accounts as stored, applications, calls, cases, responses};
 use fieldworkd::telephone::desk::{Desk, desk};
 use fieldworkd::telephone::outcome::{Told, record};
@@ -55,10 +56,13 @@ async fn told(app: &TestApp, account: &Account, desk: &Desk, outcome: CallOutcom
     record(&app.installation, account, desk.lease, outcome, &Told::default()).await.unwrap();
 }
 
+fn sitting(desk: &Desk) -> Sitting {
+    Sitting { mode: Mode::Telephone, since: Some(desk.since), account: Some(desk.by) }
+}
+
 /// Asks every page on the telephone.
 async fn interview(collector: &Collector, desk: &Desk) -> Saved {
-    let sitting = Sitting { mode: Mode::Telephone, since: Some(desk.since) };
-    collector.begin(&desk.code, desk.language, AGREED[0].1, sitting).await.unwrap();
+    collector.begin(&desk.code, desk.language, AGREED[0].1, sitting(desk)).await.unwrap();
     let mut saved = Saved::GoOn;
     for page in 0..4 {
         saved = send(collector, desk, page).await;
@@ -71,8 +75,8 @@ async fn interview(collector: &Collector, desk: &Desk) -> Saved {
 
 async fn send(collector: &Collector, desk: &Desk, page: usize) -> Saved {
     let fields: BTreeMap<String, String> = answers(0, page, "9").into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let sitting = Sitting { mode: Mode::Telephone, since: Some(desk.since) };
-    let sent = SentPage { sitting, case: 0, page, fields: &fields, language: desk.language, device: DeviceClass::Computer, shown_at: None };
+    let sent =
+        SentPage { sitting: sitting(desk), case: 0, page, fields: &fields, language: desk.language, device: DeviceClass::Computer, shown_at: None };
     collector.save_page(&desk.code, &sent).await.unwrap()
 }
 
@@ -429,8 +433,7 @@ async fn the_web_stops_the_form_of_the_call_and_what_was_begun_there_is_finished
         let collector = Collector::new(app.installation.clone());
         let desk = next(&app, &wu).await.unwrap();
         let link = format!("{}/i/{}", app.base, desk.code);
-        let sitting = Sitting { mode: Mode::Telephone, since: Some(desk.since) };
-        collector.begin(&desk.code, desk.language, AGREED[0].1, sitting).await.unwrap();
+        collector.begin(&desk.code, desk.language, AGREED[0].1, sitting(&desk)).await.unwrap();
         assert_eq!(send(&collector, &desk, 0).await, Saved::GoOn);
         // The respondent takes the telephone from the ear and goes on alone.
         app.clock.advance_to(app.clock.now() + Duration::from_secs(60));
@@ -454,9 +457,9 @@ async fn the_web_stops_the_form_of_the_call_and_what_was_begun_there_is_finished
         let mut connection = app.installation.store.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
         let response = responses::of_application(&mut connection, id).await.unwrap().remove(0);
-        let modes = responses::modes_of(&mut connection, response.id).await.unwrap();
-        let count = |mode: Mode| modes.iter().filter(|(_, known)| *known == mode).count();
-        assert_eq!((count(Mode::Telephone), count(Mode::Web)), (2 + 5 + 3, 4), "{}: {modes:?}", app.engine);
+        let by = responses::entered_by(&mut connection, response.id).await.unwrap();
+        let count = |mode: Mode, account| by.iter().filter(|(_, by)| *by == By { mode, account }).count();
+        assert_eq!((count(Mode::Telephone, Some(wu.id)), count(Mode::Web, None)), (2 + 5 + 3, 4), "{}: {by:?}", app.engine);
     }
 }
 

@@ -60,3 +60,22 @@ CREATE TABLE phone_call (
 );
 CREATE INDEX phone_call_by_invitation ON phone_call (invitation_id, begun_at);
 CREATE INDEX phone_call_by_account ON phone_call (account_id, begun_at);
+
+-- Completed interviews that a supervisor calls back about: drawn by lot, asked once, by somebody else than the interviewer.
+CREATE TABLE verification (
+    id             INTEGER PRIMARY KEY,
+    call_id        BIGINT NOT NULL UNIQUE,
+    invitation_id  BIGINT NOT NULL,
+    drawn_at       BIGINT NOT NULL,
+    drawn_by       BIGINT NOT NULL REFERENCES account (id),
+    taken_by       BIGINT REFERENCES account (id),
+    taken_at       BIGINT,
+    verified_at    BIGINT,
+    outcome        TEXT,
+    answers        TEXT,
+    comment_sealed BLOB
+);
+CREATE INDEX verification_by_invitation ON verification (invitation_id);
+
+-- Who entered an answer, where an interviewer did.
+ALTER TABLE answer ADD COLUMN account_id BIGINT;

@@ -19,6 +19,7 @@ mod retention;
 mod serve;
 mod simulator;
 mod suppress;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +80,9 @@ enum Command {
     /// The key that datasets are signed with
     #[command(subcommand)]
     SigningKey(dataset::SigningKeyCommand),
+    /// The staff: who may sign in, and as what
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Numbers that are not contacted
     #[command(subcommand)]
     Suppress(suppress::SuppressCommand),
@@ -155,6 +159,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Gateways(arguments) => gateways::run(&open(config()?).await?, arguments).await,
         Command::Message(command) => message::run(&open(config()?).await?, command).await,
         Command::Inbox(command) => inbox::run(&open(config()?).await?, command).await,
+        Command::User(command) => user::run(&open(config()?).await?, command).await,
         Command::Suppress(command) => suppress::run(&open(config()?).await?, command).await,
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::quota::QuotaPlan;
 use crate::domain::time::Timestamp;
 use crate::installation::{open_fields, place};
 use crate::store::links::{self, Linked, LinkedCase};
-use crate::store::responses::StoredValue;
+use crate::store::responses::{self, StoredValue};
 
 /// A respondent's cases under one link.
 pub struct Bundle {
@@ -97,6 +97,17 @@ impl Collector {
             Some((launched, programme)) => self.assemble(linked, launched, programme, mode),
             None => self.bundle(&mut *self.installation.store.read().await?, linked, mode).await,
         }
+    }
+
+    /// Has the respondent answered any of these cases on the web since a moment?
+    pub async fn has_web_answers(&self, bundle: &Bundle, since: Timestamp) -> Result<bool, CollectError> {
+        let mut connection = self.installation.store.read().await?;
+        for case in &bundle.cases {
+            if responses::has_answers_since(&mut connection, case.case.id, Mode::Web, since).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The same inside a transaction, as it stands there.

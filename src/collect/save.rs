@@ -6,7 +6,7 @@ use super::bundle::{Bundle, BundleCase};
 use super::{CollectError, Collector};
 use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
-use crate::domain::ids::CaseId;
+use crate::domain::ids::{AccountId, CaseId};
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Item, ItemKind};
@@ -15,7 +15,7 @@ use crate::installation::place;
 use crate::quota::{self, Candidate, Place};
 use crate::store::cases::{self, Source};
 use crate::store::paradata::{self, PageVisit};
-use crate::store::responses::{self, NewAnswer, StoredValue};
+use crate::store::responses::{self, By, NewAnswer, StoredValue};
 use crate::store::{WriteTx, applications, consents, invitations, links};
 
 /// A page that stood open for longer was left lying, not answered.
@@ -27,10 +27,12 @@ pub struct Sitting {
     pub mode: Mode,
     /// When the call began. An answer that the respondent gives on the web meanwhile stops the call's form.
     pub since: Option<Timestamp>,
+    /// The interviewer.
+    pub account: Option<AccountId>,
 }
 
 impl Sitting {
-    pub const WEB: Sitting = Sitting { mode: Mode::Web, since: None };
+    pub const WEB: Sitting = Sitting { mode: Mode::Web, since: None, account: None };
 
     /// Who moves a case by what is sent, as its history tells.
     pub(super) fn source(self) -> Source {
@@ -151,7 +153,7 @@ impl Collector {
         }
         let response = responses::begin(&mut tx, case, language, mode, now).await?;
         mark_begun(&mut tx, current, sitting, now).await?;
-        responses::save_answers(&mut tx, response, &stored, mode, now).await?;
+        responses::save_answers(&mut tx, response, &stored, By { mode: sitting.mode, account: sitting.account }, now).await?;
         responses::clear_answers(&mut tx, response, &emptied).await?;
         // The form's time is the respondent's to send: one that cannot be is no time on the page.
         let shown_at = sent.shown_at.filter(|at| *at <= now && now.since(*at) <= MOST_ON_A_PAGE).unwrap_or(now);

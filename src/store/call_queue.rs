@@ -223,6 +223,18 @@ pub async fn assign(tx: &mut AnyConnection, invitation: InvitationId, to: Option
     Ok(sqlx::query(sql).bind(invitation.0).bind(to.map(|account| account.0)).execute(tx).await?.rows_affected() == 1)
 }
 
+/// The cases of people, as `APPLICATION/PSEUDONYM`: how they are called where nobody's name is shown.
+pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<(InvitationId, String)>> {
+    let engine = Engine::behind(connection);
+    let sql = format!(
+        "SELECT c.invitation_id, {} FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.invitation_id {} GROUP BY c.invitation_id",
+        engine.joined("a.code || '/' || c.pseudonym"),
+        engine.is_in(1, Kind::Number)
+    );
+    let rows: Vec<(i64, String)> = sqlx::query_as(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, cases)| (InvitationId(id), cases)).collect())
+}
+
 /// When the next call may be made after `now`.
 pub async fn next_after(connection: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>> {
     let at: Option<i64> = sqlx::query_scalar("SELECT MIN(next_at) FROM call_queue WHERE next_at > $1").bind(now.0).fetch_one(connection).await?;

@@ -131,6 +131,36 @@ pub async fn since(connection: &mut AnyConnection, since: Timestamp) -> Result<V
     sqlx::query(sql).bind(since.0).fetch_all(connection).await?.iter().map(read).collect()
 }
 
+/// What a call took: the time on its pages and the answers that were entered in it.
+#[derive(Debug, Clone)]
+pub struct Worked {
+    pub account: AccountId,
+    pub outcome: CallOutcome,
+    pub millis: u64,
+    pub answers: u32,
+}
+
+/// The calls since a moment that are over, in their order.
+pub async fn worked_since(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<Worked>> {
+    let sql = "SELECT c.account_id, c.outcome,
+                      (SELECT CAST(COALESCE(SUM(v.sent_at - v.shown_at), 0) AS BIGINT)
+                       FROM survey_case s JOIN response r ON r.case_id = s.id JOIN page_visit v ON v.response_id = r.id
+                       WHERE s.invitation_id = c.invitation_id AND v.mode = 'telephone' AND v.sent_at BETWEEN c.begun_at AND c.ended_at),
+                      (SELECT COUNT(*) FROM survey_case s JOIN response r ON r.case_id = s.id JOIN answer w ON w.response_id = r.id
+                       WHERE s.invitation_id = c.invitation_id AND w.account_id = c.account_id AND w.answered_at BETWEEN c.begun_at AND c.ended_at)
+               FROM phone_call c WHERE c.begun_at >= $1 AND c.purpose = 'interview' AND c.outcome IS NOT NULL ORDER BY c.begun_at, c.id";
+    let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(sql).bind(since.0).fetch_all(connection).await?;
+    let worked = |(account, outcome, millis, answers): (i64, String, i64, i64)| {
+        Ok(Worked {
+            account: AccountId(account),
+            outcome: known("an outcome", &outcome, CallOutcome::parse)?,
+            millis: u64::try_from(millis).unwrap_or(0),
+            answers: u32::try_from(answers).unwrap_or(0),
+        })
+    };
+    rows.into_iter().map(worked).collect()
+}
+
 /// When these numbers were reached by telephone, across all campaigns: calls count among the contacts that caps are about once somebody was spoken to.
 pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[String], since: Timestamp) -> Result<Vec<(String, Timestamp)>> {
     let any: i64 = sqlx::query_scalar("SELECT CASE WHEN EXISTS (SELECT 1 FROM phone_call) THEN 1 ELSE 0 END").fetch_one(&mut *connection).await?;

@@ -39,6 +39,7 @@ pub mod replies;
 pub mod responses;
 pub mod sets;
 pub mod suppressions;
+pub mod verifications;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 use super::dialect::{Engine, statement};
 use super::sets::{Bytes, Kind, set};
 use super::{Result, known};
-use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
+use crate::domain::ids::{AccountId, ApplicationId, CaseId, ResponseId};
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::quality::Quality;
@@ -36,22 +36,37 @@ pub async fn begin(tx: &mut AnyConnection, case: CaseId, language: Language, mod
     Ok(ResponseId(id))
 }
 
+/// Who entered answers, and how; of respondents themselves no account is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct By {
+    pub mode: Mode,
+    pub account: Option<AccountId>,
+}
+
 /// Stores the answers of a page, over earlier ones of the same items.
-pub async fn save_answers(tx: &mut AnyConnection, response: ResponseId, answers: &[NewAnswer], mode: &'static str, now: Timestamp) -> Result<()> {
+pub async fn save_answers(tx: &mut AnyConnection, response: ResponseId, answers: &[NewAnswer], by: By, now: Timestamp) -> Result<()> {
     if !answers.is_empty() {
         let columns = [("item", Kind::Text), ("value", Kind::Text), ("value_sealed", Kind::Bytes), ("shown", Kind::Text)];
         let sql = format!(
-            "INSERT INTO answer (response_id, item, value, value_sealed, shown, mode, answered_at)
-             SELECT $1, v.item, v.value, v.value_sealed, v.shown, $2, $3 FROM ({}) AS v WHERE true
+            "INSERT INTO answer (response_id, item, value, value_sealed, shown, mode, account_id, answered_at)
+             SELECT $1, v.item, v.value, v.value_sealed, v.shown, $2, $3, $4 FROM ({}) AS v WHERE true
              ON CONFLICT (response_id, item) DO UPDATE
-                 SET value = excluded.value, value_sealed = excluded.value_sealed, shown = excluded.shown, mode = excluded.mode, answered_at = excluded.answered_at",
-            Engine::behind(tx).rows(4, &columns)
+                 SET value = excluded.value, value_sealed = excluded.value_sealed, shown = excluded.shown, mode = excluded.mode,
+                     account_id = excluded.account_id, answered_at = excluded.answered_at",
+            Engine::behind(tx).rows(5, &columns)
         );
         let given = set(answers.iter().map(|answer| match &answer.value {
             StoredValue::Plain(text) => (&answer.item, Some(text), None, &answer.shown),
             StoredValue::Sealed(bytes) => (&answer.item, None, Some(Bytes(bytes)), &answer.shown),
         }));
-        sqlx::query(statement(sql)).bind(response.0).bind(mode).bind(now.0).bind(given).execute(&mut *tx).await?;
+        sqlx::query(statement(sql))
+            .bind(response.0)
+            .bind(by.mode.as_str())
+            .bind(by.account.map(|account| account.0))
+            .bind(now.0)
+            .bind(given)
+            .execute(&mut *tx)
+            .await?;
     }
     sqlx::query("UPDATE response SET updated_at = $2 WHERE id = $1").bind(response.0).bind(now.0).execute(tx).await?;
     Ok(())
@@ -66,10 +81,13 @@ pub async fn clear_answers(tx: &mut AnyConnection, response: ResponseId, items: 
 }
 
 /// How each answer of a response came, by item.
-pub async fn modes_of(connection: &mut AnyConnection, response: ResponseId) -> Result<Vec<(String, Mode)>> {
-    let sql = "SELECT item, mode FROM answer WHERE response_id = $1 ORDER BY item";
-    let rows: Vec<(String, String)> = sqlx::query_as(sql).bind(response.0).fetch_all(connection).await?;
-    rows.into_iter().map(|(item, mode)| Ok((item, known("a mode", &mode, Mode::parse)?))).collect()
+pub async fn entered_by(connection: &mut AnyConnection, response: ResponseId) -> Result<Vec<(String, By)>> {
+    let sql = "SELECT item, mode, account_id FROM answer WHERE response_id = $1 ORDER BY item";
+    let rows: Vec<(String, String, Option<i64>)> = sqlx::query_as(sql).bind(response.0).fetch_all(connection).await?;
+    let by = |(item, mode, account): (String, String, Option<i64>)| {
+        Ok((item, By { mode: known("a mode", &mode, Mode::parse)?, account: account.map(AccountId) }))
+    };
+    rows.into_iter().map(by).collect()
 }
 
 /// Has this case been answered in a mode since a moment?

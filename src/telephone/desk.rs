@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use super::TelephoneError;
 use super::queue::Lease;
 use crate::campaign::read_plan;
+use crate::domain::ids::AccountId;
 use crate::domain::language::Language;
 use crate::domain::person::Person;
 use crate::domain::personal::Personal;
@@ -19,6 +20,8 @@ use crate::store::{call_queue, calls, campaigns, links};
 /// One person on an interviewer's screen. (Personal in every field that tells of somebody.)
 pub struct Desk {
     pub lease: Lease,
+    /// The interviewer.
+    pub by: AccountId,
     /// When the call began; an answer on the web since then stops the call's form.
     pub since: Timestamp,
     pub person: Person,
@@ -71,6 +74,7 @@ pub async fn desk(installation: &Installation, account: &Account, lease: Lease) 
     }
     Ok(Desk {
         lease,
+        by: account.id,
         since,
         person: open_person(&sealer, &to.person_sealed)?,
         phone: open_phone(&sealer, &to.phone_sealed)?,

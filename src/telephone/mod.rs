@@ -6,7 +6,10 @@
 
 pub mod desk;
 pub mod outcome;
+pub mod quality;
 pub mod queue;
+pub mod supervision;
+pub mod verification;
 
 use crate::crypto::{KeyRingError, SealError};
 use crate::dispatch::DispatchError;

@@ -98,6 +98,21 @@ pub fn item_view<'a>(item: &'a Item, case: &BundleCase, piped: &Piped<'_>, attem
     }
 }
 
+/// A question that stands alone: nothing of another answer is in it, and its options stand in the order of the file.
+pub fn plain_item_view<'a>(item: &'a Item, language: Language, attempt: Option<&Attempt>, w: &'static Words) -> ItemView<'a> {
+    ItemView {
+        id: &item.id,
+        heading: None,
+        text: Cow::Borrowed(item.text.in_language(language)),
+        is_optional: item.asks() && !item.required,
+        problem: attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| w.problem(*problem)),
+        value: attempt.and_then(|a| a.sent.get(&item.id)).cloned().unwrap_or_default(),
+        not_applicable: item.not_applicable,
+        dont_know: item.dont_know,
+        field: field_of(item, 0, language),
+    }
+}
+
 fn field_of(item: &Item, case: i64, language: Language) -> Field<'_> {
     match &item.kind {
         ItemKind::Scale(scale) => {

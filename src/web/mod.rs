@@ -1,4 +1,5 @@
-//! The web faces: respondents at `/i/CODE`, gateways at `/hooks/…`, the scoring step at `/api/v1/…`, probes at `/healthz` and `/readyz`.
+//! The web faces: respondents at `/i/CODE`, interviewers at `/interview`, gateways at `/hooks/…`, the scoring step at `/api/v1/…`, probes at `/healthz` and
+//! `/readyz`.
 //!
 //! Thin: a handler parses, calls one use-case and renders. Nothing of a person is in an address, a header, a log line or an error page; an internal
 //! error shows a reference that stands in the log.
@@ -7,8 +8,11 @@ pub mod api;
 mod failure;
 mod guesses;
 mod health;
+pub mod interviewer;
 mod items;
 pub mod respondent;
+pub mod staff;
+pub mod supervision;
 pub mod webhooks;
 mod words;
 
@@ -35,19 +39,25 @@ pub struct Site {
     pub installation: Arc<Installation>,
     pub collector: Collector,
     guesses: Guesses,
+    /// Attempts to sign in.
+    sign_ins: Guesses,
 }
 
 /// The whole site.
 pub fn router(installation: Arc<Installation>) -> Router {
     let collector = Collector::new(installation.clone());
     let guesses = Guesses::new(installation.clock.clone());
-    let site = Arc::new(Site { installation, collector, guesses });
+    let sign_ins = Guesses::new(installation.clock.clone());
+    let site = Arc::new(Site { installation, collector, guesses, sign_ins });
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
         .merge(webhooks::routes())
         .merge(api::routes())
+        .merge(staff::routes(&site))
+        .merge(interviewer::routes(&site))
+        .merge(supervision::routes(&site))
         .fallback(async || Failure::NotFound)
         .layer(middleware::from_fn(guard))
         .with_state(site)

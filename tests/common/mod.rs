@@ -233,6 +233,10 @@ impl TestApp {
         format!("{}/i/{}", self.base, hasher.link_code(campaign, &key, &hasher.number(&phone)))
     }
 
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub async fn get(&self, url: &str) -> (u16, String) {
         let answer = self.http.get(url).send().await.expect("the server answers");
         (answer.status().as_u16(), answer.text().await.expect("a body"))

@@ -84,7 +84,7 @@ impl Called<'_> {
             }
             NoAnswer => self.at(self.another_part(now, now + APART)),
             MessageLeft => self.at(self.another_part(now, now + DAY)),
-            LinkSent => self.at(self.another_part(now, now + FOR_THE_LINK)),
+            LinkSent | LeftToWeb => self.at(self.another_part(now, now + FOR_THE_LINK)),
             SoftRefusal => self.at(self.another_part(now, now + COOL_OFF)),
             OutOfService => self.at(self.another_part(now, now + SERVICE)),
         }

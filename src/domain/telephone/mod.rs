@@ -6,8 +6,10 @@ mod day_part;
 mod follow_up;
 mod outcome;
 mod rank;
+mod spread;
 
 pub use day_part::DayPart;
 pub use follow_up::{Called, FollowUp, PER_DAY};
 pub use outcome::CallOutcome;
 pub use rank::Rank;
+pub use spread::expected;

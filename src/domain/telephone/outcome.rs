@@ -17,6 +17,8 @@ pub enum CallOutcome {
     CallBack,
     /// The respondent would rather have the link by SMS, and gets it.
     LinkSent,
+    /// The respondent went on alone on the web while on the line.
+    LeftToWeb,
     /// 2.11: would rather not; somebody else may ask once more.
     SoftRefusal,
     /// 2.112: never again.
@@ -42,13 +44,14 @@ pub enum CallOutcome {
 }
 
 impl CallOutcome {
-    pub const ALL: [CallOutcome; 17] = [
+    pub const ALL: [CallOutcome; 18] = [
         CallOutcome::Interviewed,
         CallOutcome::Busy,
         CallOutcome::NoAnswer,
         CallOutcome::MessageLeft,
         CallOutcome::CallBack,
         CallOutcome::LinkSent,
+        CallOutcome::LeftToWeb,
         CallOutcome::SoftRefusal,
         CallOutcome::HardRefusal,
         CallOutcome::WrongNumber,
@@ -70,6 +73,7 @@ impl CallOutcome {
             CallOutcome::MessageLeft => "message_left",
             CallOutcome::CallBack => "call_back",
             CallOutcome::LinkSent => "link_sent",
+            CallOutcome::LeftToWeb => "left_to_web",
             CallOutcome::SoftRefusal => "soft_refusal",
             CallOutcome::HardRefusal => "hard_refusal",
             CallOutcome::WrongNumber => "wrong_number",
@@ -97,6 +101,7 @@ impl CallOutcome {
             CallOutcome::MessageLeft => ("语音信箱或他人代接", "machine, or a message was left"),
             CallOutcome::CallBack => ("约时间再打", "call back"),
             CallOutcome::LinkSent => ("改发短信链接", "wants the link by SMS"),
+            CallOutcome::LeftToWeb => ("转网上填写", "goes on alone on the web"),
             CallOutcome::SoftRefusal => ("不太愿意", "would rather not"),
             CallOutcome::HardRefusal => ("拒绝，勿再联系", "refuses, never again"),
             CallOutcome::WrongNumber => ("号码不是本人", "wrong number"),
@@ -117,7 +122,7 @@ impl CallOutcome {
             CallOutcome::Busy => Some(Disposition::Busy),
             CallOutcome::NoAnswer => Some(Disposition::NoAnswer),
             CallOutcome::MessageLeft => Some(Disposition::MessageLeft),
-            CallOutcome::CallBack | CallOutcome::LinkSent => Some(Disposition::NeverAvailable),
+            CallOutcome::CallBack | CallOutcome::LinkSent | CallOutcome::LeftToWeb => Some(Disposition::NeverAvailable),
             CallOutcome::SoftRefusal => Some(Disposition::SoftRefusal),
             CallOutcome::HardRefusal => Some(Disposition::Refusal),
             CallOutcome::WrongNumber => Some(Disposition::NoEligibleRespondent),
@@ -139,7 +144,7 @@ impl CallOutcome {
     /// Was somebody spoken to? Such a call counts among the contacts that caps are about.
     pub fn is_reached(self) -> bool {
         use CallOutcome::*;
-        matches!(self, Interviewed | CallBack | LinkSent | SoftRefusal | HardRefusal | WrongNumber | Deceased | Unable | Language)
+        matches!(self, Interviewed | CallBack | LinkSent | LeftToWeb | SoftRefusal | HardRefusal | WrongNumber | Deceased | Unable | Language)
     }
 }
 

@@ -1,0 +1,120 @@
+//! `user add|list|disable|password`.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{output, read_text};
+use crate::accounts;
+use crate::crypto::password::new_token;
+use crate::domain::language::Language;
+use crate::domain::personal::Personal;
+use crate::domain::role::Role;
+use crate::installation::Installation;
+use crate::store::accounts as stored;
+
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// Add somebody of the staff
+    Add {
+        name: String,
+        /// administrator, operator, interviewer or auditor
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// The languages that they can interview in; the first is that of their pages
+        #[arg(long = "language", value_name = "TAG", value_parser = language, default_value = "zh")]
+        languages: Vec<Language>,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// Everybody of the staff
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let somebody sign in no more; what they did stays
+    Disable { name: String },
+    /// Give somebody another password; whoever is signed in with the old one is not any more
+    Password {
+        name: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+}
+
+#[derive(Args)]
+pub struct PasswordFrom {
+    /// The file that the password is the first line of, «-» for standard input; without it, one is made and shown once
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+fn role(raw: &str) -> Result<Role, String> {
+    Role::parse(raw).ok_or_else(|| "write administrator, operator, interviewer or auditor".into())
+}
+
+fn language(raw: &str) -> Result<Language, String> {
+    Language::parse(raw).ok_or_else(|| "write zh or en".into())
+}
+
+impl PasswordFrom {
+    /// The password, and whether it was made here.
+    fn read(&self) -> Result<(Personal, bool)> {
+        let Some(file) = &self.password_file else { return Ok((new_token()?, true)) };
+        let text = if file.as_os_str() == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+            text
+        } else {
+            read_text(file)?
+        };
+        Ok((Personal::new(text.lines().next().unwrap_or_default()), false))
+    }
+}
+
+pub async fn run(installation: &Installation, command: UserCommand) -> Result<()> {
+    match command {
+        UserCommand::Add { name, role, languages, password } => {
+            let (password, is_made) = password.read()?;
+            accounts::add(installation, &name, role, &languages, password.clone()).await?;
+            println!("{name} may sign in at {}/staff as {role}", installation.config.public_url);
+            tell(&password, is_made);
+            Ok(())
+        }
+        UserCommand::Password { name, password } => {
+            let (password, is_made) = password.read()?;
+            accounts::set_password(installation, &name, password.clone()).await?;
+            println!("the password of {name} is another one now");
+            tell(&password, is_made);
+            Ok(())
+        }
+        UserCommand::Disable { name } => {
+            accounts::disable(installation, &name).await?;
+            println!("{name} signs in no more");
+            Ok(())
+        }
+        UserCommand::List { json } => list(installation, json).await,
+    }
+}
+
+fn tell(password: &Personal, is_made: bool) {
+    if is_made {
+        println!("password, shown only now: {}", password.reveal());
+    }
+}
+
+async fn list(installation: &Installation, as_json: bool) -> Result<()> {
+    let all = stored::all(&mut *installation.store.read().await?).await?;
+    let languages = |account: &stored::Account| account.languages.iter().map(|language| language.tag()).collect::<Vec<_>>();
+    let disabled = |account: &stored::Account| account.disabled_at.map(|at| at.rfc3339(chrono_tz::UTC));
+    if as_json {
+        let rows = all.iter().map(|a| json!({ "name": a.name, "role": a.role.as_str(), "languages": languages(a), "disabled_at": disabled(a) }));
+        return output::json(&rows.collect::<Vec<_>>());
+    }
+    let cells = |a: &stored::Account| vec![a.name.clone(), a.role.to_string(), languages(a).join(" "), disabled(a).unwrap_or_default()];
+    output::table(&["name", "role", "languages", "disabled"], &all.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! How interviewers do: counts, and for rates the spread that one would expect by chance.
+
+use std::collections::BTreeMap;
+
+use super::TelephoneError;
+use crate::domain::ids::AccountId;
+use crate::domain::telephone::{CallOutcome, expected};
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::accounts::{self, Account};
+use crate::store::calls::{self, Worked};
+use crate::store::verifications;
+
+/// What one interviewer has done today.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Today {
+    pub attempts: u32,
+    pub interviews: u32,
+    pub call_backs: u32,
+}
+
+pub async fn of_today(installation: &Installation, account: &Account) -> Result<Today, TelephoneError> {
+    let zone = chrono_tz::Asia::Shanghai;
+    let midnight = Timestamp::start_of_day(installation.clock.now().date(zone), zone);
+    let mut today = Today::default();
+    for call in calls::since(&mut *installation.store.read().await?, midnight).await? {
+        let Some(outcome) = call.outcome.filter(|_| call.account == account.id) else { continue };
+        today.attempts += u32::from(outcome.is_attempt());
+        today.interviews += u32::from(outcome == CallOutcome::Interviewed);
+        today.call_backs += u32::from(outcome == CallOutcome::CallBack);
+    }
+    Ok(today)
+}
+
+/// A share of an interviewer's calls, and the range that chance alone would give with everybody's share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Share {
+    pub count: u32,
+    pub of: u32,
+    /// Counts in which 95 of 100 interviewers would lie who work like all of them together.
+    pub expected: (u32, u32),
+}
+
+impl Share {
+    fn new(count: u32, of: u32, (all_count, all_of): (u32, u32)) -> Share {
+        let chance = if all_of == 0 { 0.0 } else { f64::from(all_count) / f64::from(all_of) };
+        Share { count, of, expected: expected(of, chance) }
+    }
+
+    /// Chance alone hardly explains it.
+    pub fn is_outside(&self) -> bool {
+        self.count < self.expected.0 || self.count > self.expected.1
+    }
+
+    pub fn percent(&self) -> Option<u32> {
+        (self.of > 0).then(|| (f64::from(self.count) * 100.0 / f64::from(self.of)).round() as u32)
+    }
+}
+
+/// How one interviewer does.
+#[derive(Debug, Clone)]
+pub struct Quality {
+    pub account: AccountId,
+    pub name: String,
+    pub attempts: u32,
+    pub interviews: u32,
+    /// Of those who were reached.
+    pub refusals: Share,
+    /// Of the attempts.
+    pub no_answers: Share,
+    /// Interviews that took less than the configured share of everybody's median, of the interviews.
+    pub short: Share,
+    pub seconds_per_answer: Option<f64>,
+    /// Verified interviews, and the doubtful ones of them.
+    pub verified: u32,
+    pub doubtful: u32,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Counts {
+    attempts: u32,
+    reached: u32,
+    refusals: u32,
+    no_answers: u32,
+    interviews: u32,
+    short: u32,
+    millis: u64,
+    answers: u32,
+}
+
+impl Counts {
+    fn add(&mut self, call: &Worked, is_short: bool) {
+        self.attempts += u32::from(call.outcome.is_attempt());
+        self.reached += u32::from(call.outcome.is_reached());
+        self.refusals += u32::from(matches!(call.outcome, CallOutcome::SoftRefusal | CallOutcome::HardRefusal));
+        self.no_answers += u32::from(call.outcome == CallOutcome::NoAnswer);
+        self.interviews += u32::from(call.outcome == CallOutcome::Interviewed);
+        self.short += u32::from(is_short);
+        self.millis += call.millis;
+        self.answers += call.answers;
+    }
+}
+
+/// How everybody does who has called since a moment, by their names.
+pub async fn of_interviewers(installation: &Installation, since: Timestamp) -> Result<Vec<Quality>, TelephoneError> {
+    let mut connection = installation.store.read().await?;
+    let worked = calls::worked_since(&mut connection, since).await?;
+    let verified: BTreeMap<AccountId, (u32, u32)> = verifications::by_interviewer(&mut connection)
+        .await?
+        .into_iter()
+        .map(|(account, verified, doubtful)| (account, (verified, doubtful)))
+        .collect();
+    let names: BTreeMap<AccountId, String> = accounts::all(&mut connection).await?.into_iter().map(|account| (account.id, account.name)).collect();
+    let is_interview = |call: &&Worked| call.outcome == CallOutcome::Interviewed && call.answers > 0;
+    let mut lengths: Vec<u64> = worked.iter().filter(is_interview).map(|call| call.millis).collect();
+    lengths.sort_unstable();
+    let limit = lengths.get(lengths.len() / 2).map_or(0.0, |median| *median as f64 * installation.config.speeding_below);
+    let (mut all, mut each) = (Counts::default(), BTreeMap::<AccountId, Counts>::new());
+    for call in &worked {
+        let is_short = is_interview(&call) && (call.millis as f64) < limit;
+        all.add(call, is_short);
+        each.entry(call.account).or_default().add(call, is_short);
+    }
+    let quality = |(account, counts): (AccountId, Counts)| Quality {
+        account,
+        name: names.get(&account).cloned().unwrap_or_default(),
+        attempts: counts.attempts,
+        interviews: counts.interviews,
+        refusals: Share::new(counts.refusals, counts.reached, (all.refusals, all.reached)),
+        no_answers: Share::new(counts.no_answers, counts.attempts, (all.no_answers, all.attempts)),
+        short: Share::new(counts.short, counts.interviews, (all.short, all.interviews)),
+        seconds_per_answer: (counts.answers > 0).then(|| counts.millis as f64 / 1e3 / f64::from(counts.answers)),
+        verified: verified.get(&account).map_or(0, |(verified, _)| *verified),
+        doubtful: verified.get(&account).map_or(0, |(_, doubtful)| *doubtful),
+    };
+    let mut qualities: Vec<Quality> = each.into_iter().map(quality).collect();
+    qualities.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(qualities)
+}

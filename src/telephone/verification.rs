@@ -1,0 +1,186 @@
+//! Verification: a sample of the completed interviews is drawn by lot, and somebody else than the interviewer asks their respondents whether they took place
+//! as they are told.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::TelephoneError;
+use crate::campaign::read_plan;
+use crate::domain::chance::fraction;
+use crate::domain::ids::{CallId, InvitationId};
+use crate::domain::language::Language;
+use crate::domain::person::Person;
+use crate::domain::phone::Phone;
+use crate::domain::questionnaire::{Answer, AnswerProblem, Facts, Item, Questionnaire};
+use crate::domain::telephone::DayPart;
+use crate::domain::zones::Zones;
+use crate::installation::{Installation, open_person, open_phone, place};
+use crate::store::accounts::Account;
+use crate::store::calls::{self, NewCall, Purpose};
+use crate::store::verifications::{self, Verification};
+use crate::store::{campaigns, disclosures, links, programmes, suppressions};
+
+/// What respondents are asked.
+pub fn questionnaire() -> &'static Questionnaire {
+    static QUESTIONNAIRE: LazyLock<Questionnaire> = LazyLock::new(|| {
+        // The file is part of the program, and a test reads it.
+        Questionnaire::parse(include_str!("../../config/questionnaires/verification.toml")).expect("the built-in questionnaire is good")
+    });
+    &QUESTIONNAIRE
+}
+
+/// The questions that are asked by the answers so far.
+pub fn items(answers: &BTreeMap<String, Answer>) -> Vec<&'static Item> {
+    let facts = Facts { category: String::new(), segment: String::new(), mode: "telephone".into(), fields: BTreeMap::new() };
+    let path = questionnaire().path(answers, &facts);
+    questionnaire().items().filter(|item| path.asks(&item.id)).collect()
+}
+
+/// Draws a share of the interviews that have not been looked at, one at least of each interviewer; returns how many.
+pub async fn draw(installation: &Installation, by: &Account, share: f64) -> Result<usize, TelephoneError> {
+    let mut tx = installation.store.write().await?;
+    let mut of_each: BTreeMap<_, Vec<(CallId, InvitationId)>> = BTreeMap::new();
+    for (call, invitation, account) in verifications::candidates(&mut tx).await? {
+        of_each.entry(account).or_default().push((call, invitation));
+    }
+    let mut drawn = Vec::new();
+    for theirs in of_each.values_mut() {
+        let lot = |call: &CallId| fraction("verification", call.0.unsigned_abs());
+        theirs.sort_by(|(a, _), (b, _)| lot(a).total_cmp(&lot(b)));
+        let count = ((theirs.len() as f64 * share.clamp(0.0, 1.0)).ceil() as usize).max(1);
+        drawn.extend(theirs.iter().take(count));
+    }
+    verifications::draw(&mut tx, &drawn, by.id, installation.clock.now()).await?;
+    tx.commit().await?;
+    Ok(drawn.len())
+}
+
+/// Somebody to be asked, with the number: only while it is taken by whoever asks.
+pub struct Asked {
+    pub verification: Verification,
+    pub person: Person,
+    pub phone: Phone,
+    pub applicant: String,
+    pub language: Language,
+}
+
+/// Why somebody cannot be asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotNow {
+    /// There is none such, somebody else has it, or it is done.
+    Gone,
+    /// Nobody verifies their own interviews.
+    Own,
+    /// Outside the contact hours, or the number is not to be contacted.
+    NotAllowed,
+}
+
+/// Takes one to ask; from here on the number may be on the screen (invariants I2, I7).
+pub async fn take(installation: &Installation, account: &Account, id: i64) -> Result<Result<(), NotNow>, TelephoneError> {
+    let now = installation.clock.now();
+    let mut tx = installation.store.write().await?;
+    let Some(verification) = verifications::find(&mut tx, id).await? else { return Ok(Err(NotNow::Gone)) };
+    if verification.interviewer == account.id {
+        return Ok(Err(NotNow::Own));
+    }
+    let to = links::addressee(&mut tx, verification.invitation).await?;
+    let call = calls::get(&mut tx, verification.call).await?.ok_or(TelephoneError::CallOver)?;
+    let campaign = campaigns::find(&mut tx, &to.campaign).await?.ok_or(TelephoneError::CallOver)?;
+    let plan = read_plan(&campaign.plan).map_err(|error| TelephoneError::Plan { code: campaign.code.clone(), error })?;
+    let zones = to.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
+    let programme = programmes::get(&mut tx, campaign.programme_id).await?.code;
+    let is_suppressed = !suppressions::among(&mut tx, std::slice::from_ref(&to.phone_hash), &programme, now).await?.is_empty();
+    if is_suppressed || !plan.hours.is_open(now, &zones) {
+        return Ok(Err(NotNow::NotAllowed));
+    }
+    if !verifications::take(&mut tx, id, account.id, now).await? {
+        return Ok(Err(NotNow::Gone));
+    }
+    let part = DayPart::of(now, zones.iter().next().unwrap_or(plan.time_zone));
+    let new = NewCall { invitation: call.invitation, campaign: campaign.id, step: 0, account: account.id, purpose: Purpose::Verification, part };
+    let begun = calls::begin(&mut tx, &new, now).await?;
+    disclosures::add(&mut tx, &account.name, "verification", begun.0, now).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
+}
+
+/// Whom this account has taken to ask; `None`: it is not, or not any more.
+pub async fn asked(installation: &Installation, account: &Account, id: i64) -> Result<Option<Asked>, TelephoneError> {
+    let mut connection = installation.store.read().await?;
+    let verification = verifications::find(&mut connection, id).await?;
+    let Some(verification) = verification.filter(|v| v.taken_by == Some(account.id) && v.verified_at.is_none()) else { return Ok(None) };
+    let to = links::addressee(&mut connection, verification.invitation).await?;
+    let sealer = installation.keys.sealer(&to.key_id)?;
+    let (person, phone) = (open_person(&sealer, &to.person_sealed)?, open_phone(&sealer, &to.phone_sealed)?);
+    Ok(Some(Asked { verification, person, phone, applicant: to.applicant, language: to.language }))
+}
+
+/// What a verification came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finished {
+    Sound,
+    Doubtful,
+    /// These items want an answer.
+    Problems(BTreeMap<String, AnswerProblem>),
+}
+
+/// Writes down what the respondent said.
+pub async fn finish(
+    installation: &Installation,
+    asked: &Asked,
+    fields: &BTreeMap<String, String>,
+    comment: &str,
+) -> Result<Finished, TelephoneError> {
+    let (mut answers, mut problems) = (BTreeMap::new(), BTreeMap::new());
+    // What is asked depends on what is answered: in the order of the questions, each by those before it.
+    for item in questionnaire().items() {
+        if !items(&answers).iter().any(|asked| asked.id == item.id) {
+            continue;
+        }
+        match Answer::parse(item, fields.get(&item.id).map(String::as_str)) {
+            Ok(Some(answer)) => _ = answers.insert(item.id.clone(), answer),
+            Ok(None) => {}
+            Err(problem) => _ = problems.insert(item.id.clone(), problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Ok(Finished::Problems(problems));
+    }
+    let codes: BTreeMap<&String, String> = answers.iter().map(|(id, answer)| (id, answer.stored().unwrap_or_default())).collect();
+    let is = |item: &str, code: &str| codes.iter().any(|(id, stored)| id.as_str() == item && stored == code);
+    let is_doubtful = is("took", "no") || is("asked", "some") || is("led", "yes");
+    let mut tx = installation.store.write().await?;
+    let to = links::addressee(&mut tx, asked.verification.invitation).await?;
+    let comment_sealed = match comment.trim() {
+        "" => None,
+        comment => Some(installation.keys.sealer(&to.key_id)?.seal(place::CALL_NOTE, comment.as_bytes())?),
+    };
+    let told = serde_json::to_string(&codes).unwrap_or_default();
+    let outcome = if is_doubtful { "doubtful" } else { "sound" };
+    if !verifications::finish(&mut tx, asked.verification.id, outcome, &told, comment_sealed, installation.clock.now()).await? {
+        return Err(TelephoneError::CallOver);
+    }
+    tx.commit().await?;
+    Ok(if is_doubtful { Finished::Doubtful } else { Finished::Sound })
+}
+
+/// The respondent was not reached: it stays to be made, for whoever takes it.
+pub async fn not_reached(installation: &Installation, asked: &Asked) -> Result<(), TelephoneError> {
+    let mut tx = installation.store.write().await?;
+    verifications::give_back(&mut tx, asked.verification.id).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_questionnaire_asks_further_only_whom_somebody_called() {
+        let code = |item: &str, code: &str| Answer::parse(questionnaire().item(item).unwrap(), Some(code)).unwrap().unwrap();
+        let no = BTreeMap::from([("took".to_owned(), code("took", "no"))]);
+        let yes = BTreeMap::from([("took".to_owned(), code("took", "yes"))]);
+        assert_eq!((items(&no).len(), items(&yes).len()), (1, 4));
+    }
+}

@@ -1,0 +1,133 @@
+//! The frame around every page of the staff: language, navigation, style sheet and script, and pages that say one thing.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use data_encoding::BASE64;
+use sha2::{Digest, Sha256};
+
+use super::super::Failure;
+use super::Staff;
+use crate::domain::language::Language;
+use crate::domain::role::Permission;
+
+pub const STYLE: &str = include_str!("pages/staff.css");
+pub const SCRIPT: &str = include_str!("pages/staff.js");
+
+/// Nothing is loaded from anywhere; the one style sheet and the one script are in the page and allowed by their hashes.
+pub fn content_security_policy() -> &'static str {
+    static POLICY: LazyLock<String> = LazyLock::new(|| {
+        let hash = |text: &str| BASE64.encode(&Sha256::digest(text.as_bytes()));
+        format!(
+            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            hash(STYLE),
+            hash(SCRIPT)
+        )
+    });
+    &POLICY
+}
+
+/// Chooses between what a page says in Chinese and in English.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Say(pub Language);
+
+impl Say {
+    pub fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+        match self.0 {
+            Language::Zh => zh,
+            Language::En => en,
+        }
+    }
+
+    pub fn of<'a>(&self, (zh, en): (&'a str, &'a str)) -> &'a str {
+        self.t(zh, en)
+    }
+
+    pub fn tag(&self) -> &'static str {
+        self.0.tag()
+    }
+
+    pub fn other(&self) -> (&'static str, &'static str) {
+        match self.0 {
+            Language::Zh => ("en", "English"),
+            Language::En => ("zh", "中文"),
+        }
+    }
+}
+
+/// What stands around a page.
+pub struct Frame<'a> {
+    pub s: Say,
+    pub style: &'static str,
+    pub script: &'static str,
+    /// `None`: nobody is signed in.
+    pub name: Option<&'a str>,
+    pub token: &'a str,
+    pub interviews: bool,
+    pub supervises: bool,
+}
+
+impl<'a> Frame<'a> {
+    pub fn of(staff: &'a Staff) -> Frame<'a> {
+        Frame {
+            s: staff.say,
+            style: STYLE,
+            script: SCRIPT,
+            name: Some(&staff.session.account.name),
+            token: &staff.form_token,
+            interviews: staff.may(Permission::Interview),
+            supervises: staff.may(Permission::Supervise),
+        }
+    }
+
+    pub fn outside(s: Say) -> Frame<'static> {
+        Frame { s, style: STYLE, script: SCRIPT, name: None, token: "", interviews: false, supervises: false }
+    }
+}
+
+/// Renders a page of the staff.
+pub fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => Failure::Internal(error.to_string()).into_response(),
+    }
+}
+
+/// A page that says one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    SignedOut,
+    NotAllowed,
+    OtherSession,
+    TooLarge,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage<'a> {
+    f: Frame<'a>,
+    heading: &'a str,
+    text: &'a str,
+}
+
+impl Message {
+    pub fn page(self, s: Say) -> Html<String> {
+        let (heading, text) = match self {
+            Message::SignedOut => (s.t("请先登录", "Please sign in"), s.t("登录已过期或尚未登录。", "You are not signed in, or not any more.")),
+            Message::NotAllowed => {
+                (s.t("无权访问", "Not allowed"), s.t("您的角色不能使用此功能，请联系管理员。", "Your role may not use this; ask an administrator."))
+            }
+            Message::OtherSession => (
+                s.t("未处理", "Nothing was done"),
+                s.t(
+                    "此表单来自别处或以前的登录，请回到首页重试。",
+                    "This form comes from elsewhere or an earlier session; go back to the beginning and try again.",
+                ),
+            ),
+            Message::TooLarge => (s.t("内容太长", "Too long"), s.t("请缩短后再提交。", "Please shorten it and send it again.")),
+        };
+        Html(MessagePage { f: Frame::outside(s), heading, text }.render().unwrap_or_default())
+    }
+}

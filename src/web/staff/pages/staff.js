@@ -1,0 +1,48 @@
+"use strict";
+(() => {
+  const body = document.body, call = body.dataset.call;
+  // While the page is there, its person stays with it; when something else has taken over, the page says so.
+  if (call) {
+    const banner = document.getElementById("over");
+    const beat = async () => {
+      try {
+        const sent = await fetch("/interview/" + call + "/alive", { method: "POST", body: new URLSearchParams({ token: body.dataset.token }) });
+        const state = sent.ok ? (await sent.json()).state : "over";
+        if (state !== "held") {
+          banner.hidden = false;
+          banner.textContent = banner.dataset[state] || banner.dataset.over;
+          document.querySelectorAll('#questions form:not([action$="/outcome"]) button').forEach((button) => { button.disabled = true; });
+          clearInterval(timer);
+        }
+      } catch (error) { /* The network is away for a moment; the next beat tells. */ }
+    };
+    const timer = setInterval(beat, 20000);
+    beat();
+  }
+  // Keys 0-9 answer the question at hand: the nth choice; 0 is the tenth.
+  const questions = [...document.querySelectorAll("#questions fieldset")];
+  const open = () => questions.find((q) => q.querySelector("input[type=radio]") && !q.querySelector("input:checked"));
+  const mark = () => { questions.forEach((q) => q.classList.remove("now")); const q = open(); if (q) q.classList.add("now"); };
+  if (questions.length) {
+    mark();
+    document.addEventListener("change", mark);
+    document.addEventListener("keydown", (event) => {
+      const where = event.target;
+      if (event.ctrlKey || event.altKey || event.metaKey || /^(TEXTAREA|SELECT)$/.test(where.tagName) || (where.tagName === "INPUT" && !/^(radio|checkbox)$/.test(where.type))) return;
+      if (!/^[0-9]$/.test(event.key)) return;
+      const focused = where.closest ? where.closest("#questions fieldset") : null;
+      const question = focused && focused.querySelector("input[type=checkbox]:not([value=na]):not([value=dk])") ? focused : open() || focused;
+      if (!question) return;
+      const inputs = [...question.querySelectorAll("input[type=radio], input[type=checkbox]")];
+      const choices = inputs.filter((input) => input.value !== "na" && input.value !== "dk");
+      const exact = question.querySelector(".scale") && choices.find((input) => input.value === (event.key === "0" && !choices.some((c) => c.value === "0") ? "10" : event.key));
+      const chosen = exact || choices[event.key === "0" ? 9 : Number(event.key) - 1];
+      if (!chosen) return;
+      event.preventDefault();
+      chosen.checked = chosen.type === "radio" ? true : !chosen.checked;
+      chosen.dispatchEvent(new Event("change", { bubbles: true }));
+      const next = open();
+      if (next) next.scrollIntoView({ block: "nearest" }); else { const go = document.querySelector("#questions button"); if (go) go.focus(); }
+    });
+  }
+})();
