@@ -63,7 +63,7 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
         let by = |by| campaign::rates(&app.installation, "C1", by);
         let groups = |rates: Vec<campaign::RatesOf>| rates.into_iter().map(|of| (of.group, of.cases)).collect::<Vec<_>>();
         assert_eq!(groups(by(By::Application).await.unwrap())[1], ("A1".to_owned(), 10));
-        assert_eq!(groups(by(By::Mode).await.unwrap())[1..], [("none".to_owned(), 5), ("web".to_owned(), 5)]);
+        assert_eq!(groups(by(By::Mode).await.unwrap())[1..], [("sms".to_owned(), 5), ("web".to_owned(), 5)]);
         assert_eq!(groups(by(By::Segment).await.unwrap())[1..], [("none".to_owned(), 10)]);
     }
 }

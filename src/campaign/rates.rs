@@ -14,7 +14,7 @@ use crate::store::{campaigns, cases};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     Application,
-    /// The mode of the interview; of cases without one, `none`.
+    /// The mode of the interview; of cases without one, that of the last attempt, or `none`.
     Mode,
     Segment,
     /// The last contact before the respondent was heard of; of those who never were, the last one.

@@ -76,6 +76,11 @@ fn open(installation: &Installation, dossier: Dossier) -> Result<Value, Retentio
         let text = sealed.map(|sealed| sealer.open_text(place::REPLY, &sealed)).transpose()?;
         replies.push(json!({ "at": utc(at), "meaning": meaning, "text": text }));
     }
+    let mut calls = Vec::new();
+    for call in dossier.calls {
+        let note = call.note_sealed.map(|sealed| sealer.open_text(place::CALL_NOTE, &sealed)).transpose()?;
+        calls.push(json!({ "at": utc(call.at), "by": call.by, "outcome": call.outcome, "note": note }));
+    }
     let consents = dossier
         .consents
         .into_iter()
@@ -88,7 +93,7 @@ fn open(installation: &Installation, dossier: Dossier) -> Result<Value, Retentio
         "number": open_phone(&sealer, &dossier.phone_sealed)?.e164(), "language": dossier.language,
         "name": person.name.reveal(), "organisation": person.organisation.reveal(), "job_title": person.job_title.reveal(),
         "email": person.email.reveal(), "remark": person.remark.reveal(),
-        "cases": cases, "consents": consents.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(), "replies": replies,
+        "cases": cases, "consents": consents.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(), "calls": calls, "replies": replies,
     }))
 }
 

@@ -253,7 +253,7 @@ pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[
 pub struct OutcomeRow {
     pub application: String,
     pub segment: String,
-    /// The mode of the response, once there is one.
+    /// The mode of the response, once there is one; else of the last attempt.
     pub mode: Option<String>,
     /// The last step of the plan that had been submitted when the respondent was heard of; of those who never were, the last one.
     pub wave: Option<u32>,
@@ -263,17 +263,26 @@ pub struct OutcomeRow {
 
 pub async fn outcomes(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<OutcomeRow>> {
     type Row = (String, String, Option<String>, Option<i64>, String, i64);
-    let sql = "SELECT code, segment, mode, wave, disposition, COUNT(*) FROM (
-                   SELECT a.code, c.segment, r.mode, c.disposition,
+    let sql = "SELECT code, segment, mode, CASE WHEN call_step > wave OR wave IS NULL THEN COALESCE(call_step, wave) ELSE wave END AS wave, disposition, COUNT(*)
+               FROM (
+                   SELECT a.code, c.segment, c.disposition,
+                          CASE WHEN r.mode IS NOT NULL THEN r.mode
+                               WHEN EXISTS (SELECT 1 FROM phone_call p WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1
+                                                AND p.begun_at > COALESCE((SELECT MAX(m.submitted_at) FROM message m WHERE m.invitation_id = c.invitation_id), 0))
+                                   THEN 'telephone'
+                               WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = c.invitation_id AND m.submitted_at IS NOT NULL) THEN 'sms' END AS mode,
+                          (SELECT MAX(p.step) FROM phone_call p
+                           WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1
+                             AND (p.begun_at <= COALESCE(r.started_at, c.disposed_at) OR c.is_open = 1)) AS call_step,
                           (SELECT MAX(m.step) FROM message m
                            WHERE m.invitation_id = c.invitation_id AND m.step < $2
-                             AND (m.submitted_at <= COALESCE(r.started_at, c.disposed_at) OR c.disposition IN ('2.20', '3.11', '3.19'))
+                             AND (m.submitted_at <= COALESCE(r.started_at, c.disposed_at) OR c.disposition IN ('2.20', '2.21', '2.22', '3.11', '3.12', '3.13', '3.19'))
                              AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')) AS wave
                    FROM survey_case c
                    JOIN application a ON a.id = c.application_id
                    LEFT JOIN response r ON r.case_id = c.id
                    WHERE a.campaign_id = $1 AND c.is_sampled = 1) AS outcome
-               GROUP BY code, segment, mode, wave, disposition ORDER BY code, segment, mode, wave, disposition";
+               GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(campaign.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
     let row = |(application, segment, mode, wave, disposition, cases): Row| {
         Ok(OutcomeRow {
@@ -357,37 +366,73 @@ pub async fn withdrawn(connection: &mut AnyConnection, application: ApplicationI
 
 /// These cases, in the order of their pseudonyms.
 pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<CaseRecord>> {
-    type Row = (i64, String, String, Option<Vec<u8>>, String, i64, i64, Option<i64>, Option<i64>, i64, Option<i64>, Option<i64>);
+    type Row = (
+        i64,
+        String,
+        String,
+        Option<Vec<u8>>,
+        String,
+        i64,
+        i64,
+        Option<i64>,
+        Option<i64>,
+        i64,
+        Option<i64>,
+        Option<i64>,
+        i64,
+        Option<i64>,
+        Option<i64>,
+    );
+    let calls = "FROM phone_call p WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1 AND p.purpose = 'interview'";
     let sql = format!(
         "SELECT c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at,
                       COUNT(m.step), MIN(m.submitted_at), MAX(m.submitted_at),
-                      COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at), c.withdrawn_at
+                      COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at), c.withdrawn_at,
+                      (SELECT COUNT(*) {calls}), (SELECT MIN(p.begun_at) {calls}), (SELECT MAX(p.begun_at) {calls})
                FROM survey_case c
                LEFT JOIN invitation i ON i.id = c.invitation_id
                LEFT JOIN message m ON m.invitation_id = c.invitation_id AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')
                WHERE c.id {}
-               GROUP BY c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at, c.withdrawn_at
+               GROUP BY c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at, c.withdrawn_at, c.invitation_id
                ORDER BY c.pseudonym",
         Engine::behind(connection).is_in(1, Kind::Number)
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(set(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
     rows.into_iter()
-        .map(|(id, pseudonym, segment, fields_sealed, disposition, disposed_at, attempts, first, last, delivered, opened, withdrawn)| {
-            Ok(CaseRecord {
-                id: CaseId(id),
+        .map(
+            |(
+                id,
                 pseudonym,
                 segment,
                 fields_sealed,
-                disposition: known("a disposition", &disposition, Disposition::from_code)?,
-                disposed_at: Timestamp(disposed_at),
-                attempts,
-                first_attempt_at: first.map(Timestamp),
-                last_attempt_at: last.map(Timestamp),
-                delivered: delivered == 1,
-                opened_at: opened.map(Timestamp),
-                is_withdrawn: withdrawn.is_some(),
-            })
-        })
+                disposition,
+                disposed_at,
+                messages,
+                first,
+                last,
+                delivered,
+                opened,
+                withdrawn,
+                calls,
+                first_call,
+                last_call,
+            )| {
+                Ok(CaseRecord {
+                    id: CaseId(id),
+                    pseudonym,
+                    segment,
+                    fields_sealed,
+                    disposition: known("a disposition", &disposition, Disposition::from_code)?,
+                    disposed_at: Timestamp(disposed_at),
+                    attempts: messages + calls,
+                    first_attempt_at: [first, first_call].into_iter().flatten().min().map(Timestamp),
+                    last_attempt_at: last.max(last_call).map(Timestamp),
+                    delivered: delivered == 1,
+                    opened_at: opened.map(Timestamp),
+                    is_withdrawn: withdrawn.is_some(),
+                })
+            },
+        )
         .collect()
 }
 

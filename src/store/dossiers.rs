@@ -20,8 +20,17 @@ pub struct Dossier {
     pub consents: Vec<(String, Timestamp, Option<Timestamp>)>,
     /// When, in which campaign, which step, by which gateway, and what became of it.
     pub messages: Vec<(Timestamp, String, i64, String, String)>,
+    /// Calls, with the notes that were taken.
+    pub calls: Vec<DossierCall>,
     /// When, what it was taken for, and its words.
     pub replies: Vec<(Timestamp, String, Option<Vec<u8>>)>,
+}
+
+pub struct DossierCall {
+    pub at: Timestamp,
+    pub by: String,
+    pub outcome: Option<String>,
+    pub note_sealed: Option<Vec<u8>>,
 }
 
 pub struct DossierCase {
@@ -46,6 +55,10 @@ pub async fn of(connection: &mut AnyConnection, person: RespondentId) -> Result<
     let sql = "SELECT m.claimed_at, c.code, m.step, m.gateway, m.state FROM invitation i JOIN message m ON m.invitation_id = i.id
                JOIN campaign c ON c.id = i.campaign_id WHERE i.respondent_id = $1 ORDER BY m.claimed_at, m.step";
     let messages: Vec<(i64, String, i64, String, String)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let sql = "SELECT c.begun_at, a.name, c.outcome, c.note_sealed FROM invitation i JOIN phone_call c ON c.invitation_id = i.id
+               JOIN account a ON a.id = c.account_id WHERE i.respondent_id = $1 ORDER BY c.begun_at, c.id";
+    type CallRow = (i64, String, Option<String>, Option<Vec<u8>>);
+    let calls: Vec<CallRow> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
     let sql = "SELECT received_at, meaning, text_sealed FROM reply WHERE invitation_id IN (SELECT id FROM invitation WHERE respondent_id = $1)
                ORDER BY received_at, id";
     let replies: Vec<(i64, String, Option<Vec<u8>>)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
@@ -60,6 +73,7 @@ pub async fn of(connection: &mut AnyConnection, person: RespondentId) -> Result<
         cases: cases_of(connection, person).await?,
         consents: consents.into_iter().map(|(version, given, withdrawn)| (version, Timestamp(given), withdrawn.map(Timestamp))).collect(),
         messages: messages.into_iter().map(|(at, campaign, step, gateway, state)| (Timestamp(at), campaign, step, gateway, state)).collect(),
+        calls: calls.into_iter().map(|(at, by, outcome, note_sealed)| DossierCall { at: Timestamp(at), by, outcome, note_sealed }).collect(),
         replies: replies.into_iter().map(|(at, meaning, text)| (Timestamp(at), meaning, text)).collect(),
     })
 }

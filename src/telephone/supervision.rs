@@ -1,6 +1,7 @@
 //! What supervisors see and do: who waits, who is on whose screen, and who is to call whom.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::TelephoneError;
 use crate::domain::ids::{AccountId, InvitationId};
@@ -57,12 +58,13 @@ pub async fn board(installation: &Installation) -> Result<Board, TelephoneError>
     let cases: BTreeMap<InvitationId, String> = call_queue::cases_of(&mut connection, &ids).await?.into_iter().collect();
     let mut codes = BTreeMap::new();
     for waiting in all {
-        if !codes.contains_key(&waiting.campaign) {
-            codes.insert(waiting.campaign, campaigns::get(&mut connection, waiting.campaign).await?.code);
-        }
+        let code: &String = match codes.entry(waiting.campaign) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(campaigns::get(&mut connection, waiting.campaign).await?.code),
+        };
         board.rows.push(BoardRow {
             invitation: waiting.invitation,
-            campaign: codes.get(&waiting.campaign).cloned().unwrap_or_default(),
+            campaign: code.clone(),
             cases: cases.get(&waiting.invitation).cloned().unwrap_or_default(),
             next_at: waiting.next_at,
             promised_at: waiting.promised_at,

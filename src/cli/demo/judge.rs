@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -11,10 +11,11 @@ use super::afterwards::{Forgotten, Scored};
 use super::play::Played;
 use super::world::{RATE, World};
 use crate::deadline::forecast::ForecastOf;
+use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
 use crate::gateway::simulator::Record;
 use crate::store::datasets::{self, FreezeReason};
-use crate::store::{alarms, application_events, applications, cases, consents, forecasts, messages, paradata, rates, replies, responses};
+use crate::store::{alarms, application_events, applications, calls, cases, consents, forecasts, messages, paradata, rates, replies, responses};
 use crate::{campaign, dataset};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
@@ -86,6 +87,14 @@ pub struct Report {
     pub people_forgotten: u64,
     pub deletion_certificates: u64,
     pub readable_in_backups: u64,
+    /// Attempts by telephone, interviews that they came to, and those of them with people who have no mobile.
+    pub calls: u64,
+    pub phone_interviews: u64,
+    pub fixed_line_completes: u64,
+    pub calls_outside_hours: u64,
+    /// Call-backs that were promised: called within a quarter of an hour of their time, and not.
+    pub call_backs_kept: u64,
+    pub call_backs_missed: u64,
 }
 
 #[derive(Serialize)]
@@ -155,6 +164,8 @@ pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten
     }
     let around = around_the_message(world, &record).await?;
     let zone = world.plan.time_zone.into();
+    let telephone = on_the_telephone(world).await?;
+    let fixed_line_completes = applications.iter().filter(|a| a.code == FIXED_LINES).map(|a| a.completed).sum();
     // The duty officer is told at any hour.
     let to_people = record.submits.iter().filter(|(_, reference)| !reference.starts_with("notice"));
     let outside = to_people.filter(|(at, _)| !world.plan.hours.is_open(*at, &zone)).count();
@@ -202,8 +213,45 @@ pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten
         people_forgotten: forgotten.people,
         deletion_certificates: forgotten.certificates,
         readable_in_backups: forgotten.readable,
+        calls: telephone.calls,
+        phone_interviews: telephone.interviews,
+        fixed_line_completes,
+        calls_outside_hours: telephone.outside_hours,
+        call_backs_kept: telephone.kept,
+        call_backs_missed: telephone.missed,
         deadline_changes: application_events::moved(&mut *world.installation.store.read().await?).await?,
     })
+}
+
+/// The application whose owners have fixed lines only.
+const FIXED_LINES: &str = "LQ-HILL";
+/// A promised call is on time for so long.
+const ON_TIME: Duration = Duration::from_secs(15 * 60);
+
+#[derive(Default)]
+struct Telephone {
+    calls: u64,
+    interviews: u64,
+    outside_hours: u64,
+    kept: u64,
+    missed: u64,
+}
+
+async fn on_the_telephone(world: &World) -> Result<Telephone> {
+    let all = calls::since(&mut *world.installation.store.read().await?, Timestamp(0)).await?;
+    let mut telephone = Telephone::default();
+    for call in &all {
+        telephone.calls += u64::from(call.outcome.is_some_and(CallOutcome::is_attempt));
+        telephone.interviews += u64::from(call.outcome == Some(CallOutcome::Interviewed));
+        telephone.outside_hours += u64::from(!world.plan.hours.is_open(call.begun_at, &world.plan.time_zone.into()));
+        let Some(promised) = call.call_back_at else { continue };
+        // Where the field had closed by then, or the respondent had answered alone, there is no call.
+        if let Some(next) = all.iter().find(|next| next.invitation == call.invitation && next.begun_at > call.begun_at) {
+            let is_on_time = next.begun_at >= promised && next.begun_at.since(promised) <= ON_TIME;
+            *if is_on_time { &mut telephone.kept } else { &mut telephone.missed } += 1;
+        }
+    }
+    Ok(telephone)
 }
 
 /// How many forecasts of an application are kept, and how many bands held what became of it.

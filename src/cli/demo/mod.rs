@@ -6,6 +6,7 @@
 
 mod afterwards;
 mod interview;
+mod interviewers;
 mod judge;
 mod play;
 mod world;
@@ -57,7 +58,7 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     }
     says("\nThree months pass:");
     let bar = progress_bar(arguments.json);
-    let played = play::play(&world, &mut |day, of| {
+    let played = play::play(&world, arguments.seed, &mut |day, of| {
         bar.set_length(of);
         bar.set_position(day);
     })
@@ -150,6 +151,15 @@ fn show(report: &Report) {
     println!(
         "Alarms: {} quotas were in danger; the duty officer's telephone rang {} times, with all of them together each time",
         report.alarms, report.notices
+    );
+    println!(
+        "The telephone: {} calls, {} interviews, {} of them with people who have no mobile; {} promised call-backs kept, {} missed; {} calls outside hours",
+        report.calls,
+        report.phone_interviews,
+        report.fixed_line_completes,
+        report.call_backs_kept,
+        report.call_backs_missed,
+        report.calls_outside_hours
     );
     println!(
         "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, manifest), signed with the key {}; {} corrected after a consent was taken back",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::interviewers::Interviewers;
 use super::world::World;
 use crate::deadline::{alarms, forecast};
 use crate::dispatch::Dispatcher;
@@ -20,8 +21,9 @@ pub struct Played {
 }
 
 /// Plays until every campaign is closed. `progress` is told the days gone by and all of them.
-pub async fn play(world: &World, progress: &mut dyn FnMut(u64, u64)) -> Result<Played> {
+pub async fn play(world: &World, seed: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Played> {
     let dispatcher = Dispatcher::new(world.installation.clone());
+    let mut interviewers = Interviewers::hire(world, seed).await?;
     let last_day = deadline::last_due(&world.installation).await?.unwrap_or(world.now());
     let days = |until: Timestamp| until.since(world.began_at).as_secs() / 86_400;
     let mut settled = 0;
@@ -31,8 +33,12 @@ pub async fn play(world: &World, progress: &mut dyn FnMut(u64, u64)) -> Result<P
             let tick = dispatcher.tick().await?;
             settled += tick.settled;
         }
+        let calls = interviewers.next_at().is_some_and(|at| at <= world.now());
+        if calls {
+            interviewers.work(world).await?;
+        }
         // Whatever people did may have filled a cell.
-        let did_something = world.simulator.tick().await > 0;
+        let did_something = world.simulator.tick().await > 0 || calls;
         let closing = deadline::next_due(&world.installation).await?;
         if did_something || closing.is_some_and(|at| at <= world.now()) {
             deadline::tick(&world.installation).await?;
@@ -45,7 +51,7 @@ pub async fn play(world: &World, progress: &mut dyn FnMut(u64, u64)) -> Result<P
         if campaigns::live(&mut *world.installation.store.read().await?).await?.is_empty() {
             break;
         }
-        let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), closing];
+        let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), closing, interviewers.next_at()];
         let Some(next) = watched.into_iter().chain(next).flatten().min() else { bail!("nothing is planned, and the field is still open") };
         world.clock.advance_to(next.max(world.now() + Duration::from_millis(1)));
         if world.now().since(world.began_at) > AT_MOST {

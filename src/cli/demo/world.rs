@@ -22,6 +22,7 @@ use crate::{telemetry, web};
 const PROGRAMME: &str = include_str!("../../../config/demo/programme.toml");
 const APPLICATIONS: &str = include_str!("../../../config/demo/applications.toml");
 const PLAN: &str = include_str!("../../../config/demo/plan.toml");
+const PLAN_WITH_TELEPHONE: &str = include_str!("../../../config/demo/plan-telephone.toml");
 const HOLIDAYS: &str = include_str!("../../../config/demo/holidays-2026.toml");
 
 struct DemoList {
@@ -37,17 +38,23 @@ macro_rules! demo_list {
     };
 }
 
-const LISTS: [DemoList; 6] = [
+const LISTS: [DemoList; 7] = [
     demo_list!("shanhai-users.csv", "CSV in GB18030, a title row, shared by two applications", ["SH-BRAND", "SH-FIRM"]),
     demo_list!("shanhai-h6.xlsx", "XLSX, numbers as numbers", ["SH-H6"]),
     demo_list!("yunchuan-owners.xls", "XLS with kinds of owners", ["YC-TOWER"]),
     demo_list!("yunchuan-care.tsv", "TSV in UTF-16, some on another applicant's list too", ["YC-CARE"]),
     demo_list!("qinghe-clinic.ods", "ODS without any header", ["QH-CLINIC"]),
+    demo_list!("linquan-owners.csv", "CSV in UTF-8, fixed lines only", ["LQ-HILL"]),
     demo_list!("qinghe-users.csv", "CSV in UTF-8 with semicolons and lone CR", ["QH-FIRM"]),
 ];
 
-const CAMPAIGNS: [(&str, &[&str]); 3] =
-    [("SHANHAI", &["SH-BRAND", "SH-FIRM", "SH-H6"]), ("YUNCHUAN", &["YC-TOWER", "YC-CARE"]), ("QINGHE", &["QH-CLINIC", "QH-FIRM"])];
+/// Campaigns, their applications, and whether interviewers call who does not answer.
+const CAMPAIGNS: [(&str, &[&str], bool); 4] = [
+    ("SHANHAI", &["SH-BRAND", "SH-FIRM", "SH-H6"], false),
+    ("YUNCHUAN", &["YC-TOWER", "YC-CARE"], true),
+    ("QINGHE", &["QH-CLINIC", "QH-FIRM"], false),
+    ("LINQUAN", &["LQ-HILL"], true),
+];
 
 /// Its due day is moved.
 const EXTENDED: &str = "YC-CARE";
@@ -108,10 +115,11 @@ impl World {
 
     pub async fn launch_campaigns(&self) -> Result<Vec<String>> {
         let mut lines = Vec::new();
-        for (code, applications) in CAMPAIGNS {
+        let with_telephone = PlanFile::parse(PLAN_WITH_TELEPHONE)?.with_calendar(HOLIDAYS)?;
+        for (code, applications, calls) in CAMPAIGNS {
+            let plan = if calls { &with_telephone } else { &self.plan_file };
             let applications: Vec<String> = applications.iter().map(|code| (*code).to_owned()).collect();
-            let request =
-                LaunchRequest { code, applications: &applications, plan: &self.plan_file, gateway: ROUTE, budget: None, seed: None, dry_run: false };
+            let request = LaunchRequest { code, applications: &applications, plan, gateway: ROUTE, budget: None, seed: None, dry_run: false };
             let report = campaign::launch(&self.installation, &request).await?;
             lines.push(format!(
                 "{code}: {} people ({} by telephone only), at most {} parts or {:.2} {}",
@@ -127,7 +135,7 @@ impl World {
     }
 
     pub fn campaign_codes() -> impl Iterator<Item = &'static str> {
-        CAMPAIGNS.iter().map(|(code, _)| *code)
+        CAMPAIGNS.iter().map(|(code, ..)| *code)
     }
 
     /// Prints links whose field is open, and waits for Ctrl-C.
