@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::crypto::{KeyRing, KeyRingError, SealError, Sealer};
 use crate::domain::person::Person;
 use crate::domain::phone::Phone;
-use crate::gateway::{self, GatewayError, Gateways};
+use crate::gateway::{self, Dialer, GatewayError, Gateways};
 use crate::store::{Store, StoreError};
 
 pub struct Installation {
@@ -17,6 +17,7 @@ pub struct Installation {
     pub keys: KeyRing,
     pub clock: Arc<dyn Clock>,
     pub gateways: Gateways,
+    pub dialer: Option<Dialer>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,8 @@ pub enum InstallationError {
     Keys(#[from] KeyRingError),
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    #[error("{0}")]
+    Dial(String),
 }
 
 impl Installation {
@@ -35,8 +38,9 @@ impl Installation {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
         let hooks = |name: &str| hooks_url(&config, &keys, name);
         let gateways = gateway::open_all(&config.gateways, &clock, hooks)?;
+        let dialer = config.dial.as_ref().map(Dialer::open).transpose().map_err(InstallationError::Dial)?;
         let store = Store::open(&config.database_url).await?;
-        Ok(Installation { config, store, keys, clock, gateways })
+        Ok(Installation { config, store, keys, clock, gateways, dialer })
     }
 
     /// What the addresses of a gateway's pushes begin with; `…/receipts` and `…/replies` follow.

@@ -179,7 +179,7 @@ fn installation_with(app: &TestApp, gateway: Option<Arc<dyn Gateway>>, clock: Ar
         Some(gateway) => [("simulator".to_owned(), gateway)].into(),
         None => app.installation.gateways.clone(),
     };
-    Arc::new(Installation { config: app.installation.config.clone(), store: app.installation.store.clone(), keys, clock, gateways })
+    Arc::new(Installation { config: app.installation.config.clone(), store: app.installation.store.clone(), keys, clock, gateways, dialer: None })
 }
 
 #[tokio::test]

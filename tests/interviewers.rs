@@ -178,3 +178,35 @@ async fn two_interviewers_work_side_by_side_while_respondents_open_their_links()
     let dispositions: BTreeMap<String, u64> = app.dispositions("A1").await.into_iter().collect();
     assert_eq!((dispositions.get("1.1"), dispositions.get("2.12"), dispositions.get("2.21")), (Some(&1), Some(&1), Some(&1)), "{dispositions:?}");
 }
+
+/// The telephone system is asked as the operator's file says, and only for whoever is on the desk.
+#[tokio::test]
+async fn a_press_of_a_button_connects_the_call() {
+    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::<(String, String)>::new()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let keep = heard.clone();
+    let pbx = axum::Router::new().fallback(async move |uri: axum::http::Uri, body: String| keep.lock().unwrap().push((uri.to_string(), body)));
+    tokio::spawn(async move { axum::serve(listener, pbx).await });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dial.toml");
+    std::fs::write(&file, include_str!("../config/telephone/dial.toml").replace("127.0.0.1:8088", &address.to_string())).unwrap();
+    let settings = [("TELEPHONE__DIAL", file.to_str().unwrap()), ("TELEPHONE__USER", "ari"), ("TELEPHONE__SECRET", "made up")];
+    let app = TestApp::on_sqlite(silent(), &settings).await;
+    waiting(&app).await;
+    add(&app, "wu", Role::Interviewer).await;
+    let mut wu = Browser { app: &app, cookie: None };
+    wu.sign_in("wu", PASSWORD).await;
+    let token = wu.token("/interview").await;
+    wu.post("/interview/next", &[("token", &token)]).await;
+    let page = wu.get("/interview").await.2;
+    let call = page.split("data-call=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let number = page.split("href=\"tel:").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(wu.post(&format!("/interview/{call}/dial"), &[("token", &token)]).await.1.contains("noted=dialling"));
+    assert!(wu.post("/interview/999/dial", &[("token", &token)]).await.1.contains("noted=over"));
+    let heard = heard.lock().unwrap().clone();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!(heard[0].0, "/ari/channels?api_key=ari:made%20up");
+    let asked: Value = serde_json::from_str(&heard[0].1).unwrap();
+    assert_eq!((asked["endpoint"].as_str(), asked["extension"].as_str()), (Some("PJSIP/wu"), number.strip_prefix("+86")), "{asked}");
+}

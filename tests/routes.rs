@@ -249,7 +249,7 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
         let keys = fieldworkd::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
         let (config, store) = (app.installation.config.clone(), app.installation.store.clone());
         let gateways = [("simulator".to_owned(), gateway.clone())].into();
-        app.installation = Arc::new(Installation { config, store, keys, clock: clock.clone(), gateways });
+        app.installation = Arc::new(Installation { config, store, keys, clock: clock.clone(), gateways, dialer: None });
         app.dispatcher = Dispatcher::new(app.installation.clone());
         launch(&app, 100, PLAN, "simulator", None).await;
         app.play_until(monday() + Duration::from_secs(60)).await;
@@ -316,7 +316,8 @@ async fn who_has_opted_out_with_the_carrier_is_suppressed_like_by_a_reply() {
         let gateway = gateway::open(&config, &clock, "http://127.0.0.1/hooks").unwrap_or_else(|problem| panic!("{problem}"));
         let keys = fieldworkd::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
         let (config, store) = (app.installation.config.clone(), app.installation.store.clone());
-        app.installation = Arc::new(Installation { config, store, keys, clock: clock.clone(), gateways: [("simulator".to_owned(), gateway)].into() });
+        app.installation =
+            Arc::new(Installation { config, store, keys, clock: clock.clone(), gateways: [("simulator".to_owned(), gateway)].into(), dialer: None });
         app.dispatcher = Dispatcher::new(app.installation.clone());
         launch(&app, 4, PLAN, "simulator", None).await;
         app.play_until(local("2026-03-30T12:00:00")).await;

@@ -20,10 +20,10 @@ use fieldworkd::domain::time::Timestamp;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
 use fieldworkd::store::accounts::Account;
 use fieldworkd::store::responses::By;
-use fieldworkd::store::{accounts as stored, applications, calls, cases, responses};
+use fieldworkd::store::{accounts as stored, applications, calls, cases, responses, verifications};
 use fieldworkd::telephone::desk::{Desk, desk};
 use fieldworkd::telephone::outcome::{Told, record};
-use fieldworkd::telephone::{TelephoneError, queue};
+use fieldworkd::telephone::{TelephoneError, quality, queue, supervision, verification};
 
 const PASSWORD: &str = "many words make a good password";
 
@@ -509,5 +509,99 @@ async fn a_page_that_dies_gives_its_person_back_and_a_purged_or_opted_out_one_ne
             assert_ne!(desk.lease.invitation, other.lease.invitation, "{}", app.engine);
             told(&app, &zheng, &desk, CallOutcome::NoAnswer).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn supervisors_hand_people_over_and_whoever_refuses_by_heart_stands_out() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, zheng) = launched(&app, 0, 60).await;
+        accounts::add(&app.installation, "qian", Role::Operator, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
+        let qian = stored::find(&mut app.installation.store.read().await.unwrap(), "qian").await.unwrap().unwrap().account;
+        app.play_until(local("2026-03-02T10:00:00")).await;
+        let desk = next(&app, &wu).await.unwrap();
+        let board = supervision::board(&app.installation).await.unwrap();
+        assert_eq!((board.waiting, board.due, board.on_screens), (60, 59, 1), "{}", app.engine);
+        let row = board.rows.iter().find(|row| row.invitation == desk.lease.invitation).unwrap();
+        assert!(row.with.as_deref() == Some("wu") && row.cases.starts_with("A1/"), "{row:?}");
+        // One is handed to zheng: wu does not get it, zheng gets it first of all only if it is due as others are.
+        let other = board.rows.iter().find(|row| row.with.is_none()).unwrap().invitation;
+        supervision::assign(&app.installation, &qian, other, "zheng").await.unwrap();
+        let unknown = supervision::assign(&app.installation, &qian, other, "nobody").await;
+        assert!(matches!(unknown, Err(TelephoneError::UnknownInterviewer(_))));
+        told(&app, &wu, &desk, CallOutcome::HardRefusal).await;
+        // wu hears refusals from everybody, zheng interviews.
+        for n in 0..25 {
+            let desk = next(&app, &wu).await.unwrap();
+            assert_ne!(desk.lease.invitation, other, "{}", app.engine);
+            told(&app, &wu, &desk, if n % 5 == 0 { CallOutcome::NoAnswer } else { CallOutcome::HardRefusal }).await;
+        }
+        let collector = Collector::new(app.installation.clone());
+        let mut interviewed = Vec::new();
+        while let Some(desk) = next(&app, &zheng).await {
+            app.clock.advance_to(app.clock.now() + Duration::from_secs(200));
+            assert_eq!(interview(&collector, &desk).await, Saved::GoOn);
+            told(&app, &zheng, &desk, CallOutcome::Interviewed).await;
+            interviewed.push(desk.lease.invitation);
+        }
+        assert!(interviewed.contains(&other));
+        let all = quality::of_interviewers(&app.installation, Timestamp(0)).await.unwrap();
+        let of = |name: &str| all.iter().find(|quality| quality.name == name).unwrap();
+        assert!(of("wu").refusals.is_outside() && of("wu").refusals.count == 21 && of("zheng").refusals.is_outside(), "{}: {all:?}", app.engine);
+        assert!(!of("zheng").short.is_outside(), "all of them took as long");
+        assert_eq!(of("zheng").interviews as usize, interviewed.len());
+
+        // A sample is drawn; nobody verifies their own; what the respondent says counts.
+        let drawn = verification::draw(&app.installation, &qian, 0.1).await.unwrap();
+        assert_eq!(drawn, interviewed.len().div_ceil(10), "{}", app.engine);
+        assert_eq!(verification::draw(&app.installation, &qian, 0.0).await.unwrap(), 1, "the rest is still there to draw from");
+        let tasks = verifications::all(&mut app.installation.store.read().await.unwrap(), 50).await.unwrap();
+        let task = tasks[0].id;
+        assert_eq!(verification::take(&app.installation, &zheng, task).await.unwrap(), Err(verification::NotNow::Own));
+        assert!(verification::asked(&app.installation, &qian, task).await.unwrap().is_none(), "no number before it is taken");
+        verification::take(&app.installation, &qian, task).await.unwrap().unwrap();
+        assert_eq!(verification::take(&app.installation, &wu, task).await.unwrap(), Err(verification::NotNow::Gone));
+        let asked = verification::asked(&app.installation, &qian, task).await.unwrap().unwrap();
+        assert!(asked.phone.e164().starts_with("+86106512"));
+        let fields = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>();
+        let finish = async |pairs: &[(&str, &str)]| verification::finish(&app.installation, &asked, &fields(pairs), "").await.unwrap();
+        assert!(matches!(finish(&[("took", "yes")]).await, verification::Finished::Problems(problems) if problems.len() == 3));
+        assert_eq!(finish(&[("took", "no")]).await, verification::Finished::Doubtful);
+        let other_task = tasks[1].id;
+        verification::take(&app.installation, &wu, other_task).await.unwrap().unwrap();
+        let asked = verification::asked(&app.installation, &wu, other_task).await.unwrap().unwrap();
+        let good = fields(&[("took", "yes"), ("asked", "all"), ("manner", "good"), ("led", "no")]);
+        assert_eq!(verification::finish(&app.installation, &asked, &good, "很客气").await.unwrap(), verification::Finished::Sound);
+        let all = quality::of_interviewers(&app.installation, Timestamp(0)).await.unwrap();
+        let zheng = all.iter().find(|quality| quality.name == "zheng").unwrap();
+        assert_eq!((zheng.verified, zheng.doubtful), (2, 1), "{}", app.engine);
+        app.clock.advance_to(local("2026-03-02T22:00:00"));
+        verification::draw(&app.installation, &qian, 0.0).await.unwrap();
+        let late = verifications::all(&mut app.installation.store.read().await.unwrap(), 50).await.unwrap().remove(0).id;
+        assert_eq!(
+            verification::take(&app.installation, &qian, late).await.unwrap(),
+            Err(verification::NotNow::NotAllowed),
+            "nobody is called at night"
+        );
+    }
+}
+
+/// Invariant I7: after a purge nothing that an interviewer noted can be read, and nobody is in the queue any more.
+#[tokio::test]
+async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, _) = launched(&app, 1, 0).await;
+        app.play_until(local("2026-03-04T15:00:00")).await;
+        let desk = next(&app, &wu).await.unwrap();
+        let told = Told { note: Personal::new("晚上带孙子，别太晚打"), ..Told::default() };
+        record(&app.installation, &wu, desk.lease, CallOutcome::NoAnswer, &told).await.unwrap();
+        let shown = fieldworkd::retention::person::export(&app.installation, &number(0), "li").await.unwrap();
+        assert_eq!(shown["held"][0]["calls"][0]["note"], "晚上带孙子，别太晚打", "{}: {shown}", app.engine);
+        assert_eq!(shown["held"][0]["calls"][0]["by"], "wu");
+        let order = fieldworkd::retention::Order { who: "li", reason: "asked for" };
+        fieldworkd::retention::person::erase(&app.installation, &number(0), order).await.unwrap();
+        let mut connection = app.installation.store.read().await.unwrap();
+        assert!(calls::to(&mut connection, desk.lease.invitation).await.unwrap().iter().all(|call| call.note_sealed.is_none()), "{}", app.engine);
+        assert!(fieldworkd::store::call_queue::find(&mut connection, desk.lease.invitation).await.unwrap().is_none());
     }
 }

@@ -14,6 +14,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::dispatch::{DispatchError, Dispatcher, Tick, WORKERS, incoming};
 use crate::installation::Installation;
+use crate::telephone::queue;
 use crate::{dataset, deadline, retention, telemetry, web};
 
 /// After a failed step (a database that went away, say) the next one waits so long.
@@ -36,6 +37,7 @@ pub async fn run(config: Config) -> Result<()> {
     let forecasting = tokio::spawn(forecast(installation.clone(), stopped.clone()));
     let handing_over = tokio::spawn(hand_over(installation.clone(), stopped.clone()));
     let serving = tokio::spawn(web::serve(installation.clone(), listener, until(stopped.clone())));
+    let calling = tokio::spawn(watch_calls(installation.clone(), stopped.clone()));
     let beating = tokio::spawn(feed_watchdog(installation.clone(), stopped));
     tracing::info!(%address, database = ?installation.store.engine(), "ready");
     // Without systemd there is nobody to notify.
@@ -45,12 +47,13 @@ pub async fn run(config: Config) -> Result<()> {
     tracing::info!("stopping: submits under way are settled first");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
-    let (_, watching, handing_over, forecasting, tidying, serving, beating) =
-        tokio::join!(dispatching.join_all(), watching, handing_over, forecasting, tidying, serving, beating);
+    let (_, watching, handing_over, forecasting, tidying, calling, serving, beating) =
+        tokio::join!(dispatching.join_all(), watching, handing_over, forecasting, tidying, calling, serving, beating);
     watching?;
     handing_over?;
     forecasting?;
     tidying?;
+    calling?;
     beating?;
     serving??;
     installation.store.close().await;
@@ -167,6 +170,18 @@ async fn watch_deadlines(installation: Arc<Installation>, mut stopped: watch::Re
         }
         if let Err(error) = dataset::write_pending(&installation).await {
             tracing::error!(%error, "a dataset could not be written; it is tried again");
+        }
+        if !rest(&mut stopped, WATCH_EVERY).await {
+            break;
+        }
+    }
+}
+
+/// Gives back the people of interviewers whose pages have died.
+async fn watch_calls(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = queue::release_lost(&installation).await {
+            tracing::error!(%error, "a look at the calls failed");
         }
         if !rest(&mut stopped, WATCH_EVERY).await {
             break;

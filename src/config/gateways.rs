@@ -5,7 +5,7 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::secrets::read_secret;
-use super::{GatewayConfig, Reader};
+use super::{DialConfig, GatewayConfig, Reader};
 
 pub(super) fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>) -> Option<GatewayConfig> {
     if !crate::domain::programme::is_code(name) {
@@ -31,6 +31,25 @@ pub(super) fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>
         secret,
     };
     Some(gateway)
+}
+
+/// The telephone system; `None` where no file is named.
+pub(super) fn read_dial(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<DialConfig> {
+    r.section("telephone", |r| {
+        let file = r.text("dial").unwrap_or_default();
+        let (user, secret) = (r.text("user").unwrap_or_default(), read_secret(r, "secret", folder));
+        if file.is_empty() {
+            return None;
+        }
+        let path = folder.map_or_else(|| Path::new(&file).to_owned(), |folder| folder.join(&file));
+        match std::fs::read_to_string(&path) {
+            Ok(definition) => Some(DialConfig { definition, user, secret }),
+            Err(error) => {
+                r.problem("dial", format!("{}: {error}", path.display()));
+                None
+            }
+        }
+    })
 }
 
 /// Networks, or single addresses.

@@ -60,6 +60,8 @@ pub struct Config {
     pub alarms: Vec<AlarmLevel>,
     pub notify: NotifyConfig,
     pub delivery: DeliveryConfig,
+    /// The telephone system that connects calls; without it, interviewers dial by hand.
+    pub dial: Option<DialConfig>,
     pub caps: ContactCaps,
     pub opt_out_for_all: bool,
     pub default_region: String,
@@ -147,6 +149,15 @@ pub struct GatewayConfig {
     pub secret: Personal,
     /// The networks its pushes come from; empty for any.
     pub allow: Vec<IpNet>,
+}
+
+/// How a telephone system is asked to connect a call.
+#[derive(Debug, Clone)]
+pub struct DialConfig {
+    /// The text of its file.
+    pub definition: String,
+    pub user: String,
+    pub secret: Personal,
 }
 
 impl GatewayConfig {
@@ -312,6 +323,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let alarms = notify::read_alarms(r);
     let notify = notify::read_notify(r, &known, &default_region, folder);
     let delivery = delivery::read_delivery(r, folder);
+    let dial = gateways::read_dial(r, folder);
     let names = r.keys_of("route");
     for name in names.iter().filter(|name| known.contains(name)) {
         r.problem("route", format!("{name} is a gateway's name already; choose another"));
@@ -340,6 +352,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         alarms,
         notify,
         delivery,
+        dial,
         caps,
         opt_out_for_all,
         default_region,

@@ -15,6 +15,8 @@ pub mod template;
 pub mod tencent;
 pub mod twilio;
 
+pub use template::Dialer;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

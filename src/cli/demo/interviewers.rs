@@ -56,14 +56,16 @@ impl Interviewers {
         self.seats.iter().map(|seat| seat.free_at).min()
     }
 
-    /// Whoever is free by now ends the call and takes the next person.
-    pub async fn work(&mut self, world: &World) -> Result<()> {
+    /// Whoever is free by now ends the call and takes the next person. True: a case may have moved.
+    pub async fn work(&mut self, world: &World) -> Result<bool> {
         let now = world.now();
+        let mut has_moved = false;
         for seat in 0..self.seats.len() {
             if self.seats[seat].free_at > now {
                 continue;
             }
             if let Some((desk, mut outcome)) = self.seats[seat].on_the_line.take() {
+                has_moved = true;
                 if outcome == CallOutcome::Interviewed {
                     match self.ask(world, seat, &desk).await? {
                         // Another page.
@@ -88,18 +90,18 @@ impl Interviewers {
                 None => queue::next_due(&world.installation).await?.map_or(now + LOOK_AGAIN, |due| due.min(now + LOOK_AGAIN)),
             };
         }
-        Ok(())
+        Ok(has_moved)
     }
 
     /// Who has promised to be there is.
     fn outcome(&mut self, desk: &Desk) -> CallOutcome {
         let chance = self.rng.u32(0..100);
         match chance {
-            0..=39 => CallOutcome::Interviewed,
             _ if desk.promised_at.is_some() => CallOutcome::Interviewed,
-            40..=64 => CallOutcome::NoAnswer,
-            65..=74 => CallOutcome::Busy,
-            75..=84 => CallOutcome::CallBack,
+            0..=29 => CallOutcome::Interviewed,
+            30..=54 => CallOutcome::NoAnswer,
+            55..=64 => CallOutcome::Busy,
+            65..=84 => CallOutcome::CallBack,
             85..=88 if desk.can_send_link => CallOutcome::LinkSent,
             85..=93 => CallOutcome::SoftRefusal,
             94..=95 => CallOutcome::HardRefusal,

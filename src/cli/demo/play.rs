@@ -33,10 +33,7 @@ pub async fn play(world: &World, seed: u64, progress: &mut dyn FnMut(u64, u64)) 
             let tick = dispatcher.tick().await?;
             settled += tick.settled;
         }
-        let calls = interviewers.next_at().is_some_and(|at| at <= world.now());
-        if calls {
-            interviewers.work(world).await?;
-        }
+        let calls = interviewers.next_at().is_some_and(|at| at <= world.now()) && interviewers.work(world).await?;
         // Whatever people did may have filled a cell.
         let did_something = world.simulator.tick().await > 0 || calls;
         let closing = deadline::next_due(&world.installation).await?;

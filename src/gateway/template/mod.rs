@@ -3,6 +3,7 @@
 //! [`file`] reads and checks the description, [`pattern`] its placeholders, [`request`] fills them in, [`answer`] judges what came back, [`push`] reads receipts and replies.
 
 mod answer;
+mod dial;
 mod file;
 mod pattern;
 mod push;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use super::http::{judged, read_answer};
 use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
 use crate::config::GatewayConfig;
+pub use dial::Dialer;
 use file::GatewayFile;
 pub use pattern::Pattern;
 use request::{About, Account};

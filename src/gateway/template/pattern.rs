@@ -23,9 +23,11 @@ pub enum Slot {
     RepliesUrl,
     User,
     Secret,
+    /// The account of the interviewer who wants to be connected.
+    Interviewer,
 }
 
-const SLOTS: [(&str, Slot); 13] = [
+const SLOTS: [(&str, Slot); 14] = [
     ("to", Slot::To),
     ("to_no_plus", Slot::ToNoPlus),
     ("to_national", Slot::ToNational),
@@ -39,6 +41,7 @@ const SLOTS: [(&str, Slot); 13] = [
     ("replies_url", Slot::RepliesUrl),
     ("user", Slot::User),
     ("secret", Slot::Secret),
+    ("interviewer", Slot::Interviewer),
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use super::super::http::escape_url;
 use super::file::{Escape, RequestForm};
 use super::pattern::Slot;
 use crate::domain::personal::Personal;
+use crate::domain::phone::Phone;
 use crate::domain::sms_text::Placeholder;
 
 /// What is the same for every request of a gateway.
@@ -23,6 +24,11 @@ pub(super) struct Account {
 pub(super) enum About<'a> {
     Message(&'a OutgoingMessage),
     Reference(&'a str),
+    /// A call to be connected.
+    Call {
+        to: &'a Phone,
+        interviewer: &'a str,
+    },
 }
 
 impl<'a> About<'a> {
@@ -32,6 +38,11 @@ impl<'a> About<'a> {
             (Slot::RepliesUrl, _) => account.replies_url.as_str().into(),
             (Slot::User, _) => account.user.as_str().into(),
             (Slot::Secret, _) => account.secret.reveal().into(),
+            (Slot::To, About::Call { to, .. }) => to.e164().into(),
+            (Slot::ToNoPlus, About::Call { to, .. }) => to.e164().trim_start_matches('+').into(),
+            (Slot::ToNational, About::Call { to, .. }) => to.national().into(),
+            (Slot::Interviewer, About::Call { interviewer, .. }) => interviewer.into(),
+            (_, About::Call { .. }) | (Slot::Interviewer, _) => "".into(),
             (Slot::Id, About::Reference(reference)) => reference.into(),
             (_, About::Reference(_)) => "".into(),
             (Slot::Id, About::Message(message)) => message.reference.as_str().into(),

@@ -39,6 +39,7 @@ pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/interview", get(show))
         .route("/interview/next", post(next))
         .route("/interview/{call}/alive", post(alive))
+        .route("/interview/{call}/dial", post(dial))
         .route("/interview/{call}/begin", post(begin))
         .route("/interview/{call}/answers", post(answers))
         .route("/interview/{call}/not-a-user", post(not_a_user))
@@ -101,6 +102,19 @@ async fn alive(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>
         }
     };
     Ok(Json(json!({ "state": state })).into_response())
+}
+
+/// Has the telephone system connect the interviewer with the person on the desk.
+async fn dial(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(call): Path<i64>) -> Result<Redirect, Failure> {
+    let Some(desk) = held(&site, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
+    let Some(dialer) = &site.installation.dialer else { return Err(Failure::NotFound) };
+    match dialer.dial(&desk.phone, &staff.session.account.name).await {
+        Ok(()) => Ok(Redirect::to("/interview?noted=dialling")),
+        Err(problem) => {
+            tracing::warn!(problem, "a call could not be connected");
+            Ok(Redirect::to("/interview?noted=dial_failed"))
+        }
+    }
 }
 
 async fn begin(
@@ -246,5 +260,5 @@ async fn render(site: &Site, staff: &Staff, desk: &Desk, wanted: Option<usize>, 
         Screen::Page { case, page } => Script::questions(&bundle, &paths, (case, page), desk, now, slip.attempt.as_ref()),
         Screen::Finished(_) | Screen::Noted(_) => Script::Nothing,
     };
-    Ok(page(status, &CallPage::new(staff, desk, script, &slip, now)))
+    Ok(page(status, &CallPage::new(staff, desk, script, &slip, now, site.installation.dialer.is_some())))
 }

@@ -35,6 +35,8 @@ fn noted(s: Say, what: &str) -> Option<String> {
         "over" => s.t("该通话已结束，受访者已转给他人。", "That call is over; its person is with somebody else by now."),
         "held" => s.t("名额正由其他人填写，请另约时间。", "All places are being filled by others just now; agree on another time."),
         "web" => s.t("受访者正在网上填写，未保存电话答案。", "The respondent is answering on the web; nothing was saved from here."),
+        "dialling" => s.t("正在接通……", "The telephone system is connecting you."),
+        "dial_failed" => s.t("未能自动拨号，请手动拨打。", "The telephone system did not connect you; dial by hand."),
         "interviewed" => s.t("访问完成，已保存。", "The interview is complete and saved."),
         other => {
             let outcome = CallOutcome::parse(other).map(|outcome| s.of(outcome.words()))?;
@@ -147,6 +149,8 @@ pub struct CallPage<'a> {
     problem: &'a str,
     call: i64,
     desk: &'a Desk,
+    /// Is there a telephone system that connects?
+    can_dial: bool,
     local_time: String,
     promised: Option<String>,
     before: Vec<Before<'a>>,
@@ -179,7 +183,7 @@ const OUTCOMES: [CallOutcome; 15] = [
 ];
 
 impl<'a> CallPage<'a> {
-    pub fn new(staff: &'a Staff, desk: &'a Desk, script: Script<'a>, slip: &'a Slip<'_>, now: Timestamp) -> CallPage<'a> {
+    pub fn new(staff: &'a Staff, desk: &'a Desk, script: Script<'a>, slip: &'a Slip<'_>, now: Timestamp, can_dial: bool) -> CallPage<'a> {
         let s = staff.say;
         let shown = |at: Timestamp| at.in_zone(desk.zone).format("%Y-%m-%d %H:%M").to_string();
         let before = |call: &'a crate::telephone::desk::CallBefore| Before {
@@ -195,6 +199,7 @@ impl<'a> CallPage<'a> {
             problem: &slip.problem,
             call: desk.lease.call.0,
             desk,
+            can_dial,
             local_time: shown(now),
             promised: desk.promised_at.map(shown),
             before: desk.before.iter().map(before).collect(),
