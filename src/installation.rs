@@ -61,6 +61,7 @@ pub mod place {
     pub const OPEN_ANSWER: &str = "answer.value";
     pub const REPLY: &str = "reply.text";
     pub const CALL_NOTE: &str = "phone_call.note";
+    pub const SMS_QUESTION: &str = "sms_interview.text";
     pub const FROZEN: &str = "frozen.cells";
 }
 

@@ -22,6 +22,7 @@ pub mod intake;
 pub mod quota;
 pub mod retention;
 pub mod sink;
+pub mod sms_interview;
 pub mod store;
 pub mod telemetry;
 pub mod telephone;

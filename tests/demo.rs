@@ -63,6 +63,8 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         "phone_interviews",
         "fixed_line_completes",
         "call_backs_kept",
+        "sms_interviews",
+        "sms_questions",
     ] {
         assert!(number(something) > 0, "{something}");
     }

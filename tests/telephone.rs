@@ -75,8 +75,16 @@ async fn interview(collector: &Collector, desk: &Desk) -> Saved {
 
 async fn send(collector: &Collector, desk: &Desk, page: usize) -> Saved {
     let fields: BTreeMap<String, String> = answers(0, page, "9").into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let sent =
-        SentPage { sitting: sitting(desk), case: 0, page, fields: &fields, language: desk.language, device: DeviceClass::Computer, shown_at: None };
+    let sent = SentPage {
+        sitting: sitting(desk),
+        case: 0,
+        page,
+        only: None,
+        fields: &fields,
+        language: desk.language,
+        device: DeviceClass::Computer,
+        shown_at: None,
+    };
     collector.save_page(&desk.code, &sent).await.unwrap()
 }
 

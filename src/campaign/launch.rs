@@ -18,7 +18,7 @@ use crate::domain::programme::{Programme, is_code};
 use crate::domain::questionnaire::{Facts, Questionnaire};
 use crate::domain::quota::{Membership, QuotaError, QuotaPlan};
 use crate::domain::time::Timestamp;
-use crate::gateway::CONFIRMATION;
+use crate::gateway::{CONFIRMATION, QUESTION};
 use crate::installation::{Installation, open_fields, open_person};
 use crate::store::application_events::{self, Event};
 use crate::store::applications::{self, Application, ApplicationState};
@@ -227,7 +227,8 @@ fn find_way(installation: &Installation, request: &LaunchRequest<'_>, plan: &Con
         let Some(gateway) = installation.gateways.get(name) else { continue };
         let link = plan.has_telephone().then(|| plan.link_texts().map(|(name, _)| name)).flatten();
         let messages = plan.steps.iter().filter(|step| !step.is_telephone()).map(|step| step.name.as_str());
-        for step in messages.chain(confirms).chain(link) {
+        let asks = plan.steps.iter().any(|step| step.is_interview()).then_some(QUESTION);
+        for step in messages.chain(confirms).chain(link).chain(asks) {
             gateway.check_step(step).map_err(|problem| LaunchError::GatewayStep { gateway: name.to_owned(), problem })?;
         }
     }

@@ -11,9 +11,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::SystemClock;
+use crate::collect::Collector;
 use crate::config::Config;
 use crate::dispatch::{DispatchError, Dispatcher, Tick, WORKERS, incoming};
+use crate::gateway::Delivery;
 use crate::installation::Installation;
+use crate::sms_interview::{self, SmsInterviewError};
 use crate::telephone::queue;
 use crate::{dataset, deadline, retention, telemetry, web};
 
@@ -131,18 +134,30 @@ where
 /// Takes what a gateway delivers on its own connection; it hears that it is taken when it is on disk.
 async fn receive(installation: Arc<Installation>, name: String, mut stopped: watch::Receiver<bool>) {
     let Some(gateway) = installation.gateways.get(&name).cloned() else { return };
+    let collector = Collector::new(installation.clone());
     loop {
         let delivery = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => break,
             delivery = gateway.receive() => delivery,
         };
-        let taken = incoming::take_delivery(&installation, &name, &delivery).await;
+        let taken = take_delivery(&installation, &collector, &name, &delivery).await;
         if let Err(error) = &taken {
             tracing::error!(gateway = name, %error, "a delivery could not be stored; the gateway is told to try again");
         }
         delivery.answer(taken.is_ok());
     }
     gateway.close().await;
+}
+
+/// Receipts and replies, on disk when it returns.
+async fn take_delivery(installation: &Installation, collector: &Collector, gateway: &str, delivery: &Delivery) -> Result<(), SmsInterviewError> {
+    incoming::take_receipts(installation, gateway, delivery.receipts.clone()).await?;
+    for reply in &delivery.replies {
+        if let Some(taken) = incoming::take_reply(installation, gateway, reply).await? {
+            sms_interview::hear(installation, collector, &taken).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tidy(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {

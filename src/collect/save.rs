@@ -50,6 +50,8 @@ pub struct SentPage<'a> {
     /// The case's place in the bundle, and the page of its questionnaire; both counted from 0.
     pub case: usize,
     pub page: usize,
+    /// Of the page, only this item was asked.
+    pub only: Option<&'a str>,
     /// What the form had for each item.
     pub fields: &'a BTreeMap<String, String>,
     pub language: Language,
@@ -125,7 +127,7 @@ impl Collector {
             return Ok(Saved::NotAskable);
         };
         let path = current.path();
-        let items = path.on_page(page);
+        let items: Vec<&Item> = path.on_page(page).iter().filter(|item| sent.only.is_none_or(|only| item.id == only)).copied().collect();
         if items.is_empty() {
             // Another answer, on another page or phone, has led past this page meanwhile.
             return if page < current.application.questionnaire.pages.len() { Ok(Saved::NotAskable) } else { Err(CollectError::BadForm) };
@@ -166,7 +168,11 @@ impl Collector {
             cases::set_cells(&mut tx, &[(case, membership)]).await?;
         }
         let candidate = Candidate { case, application: current.case.application, cells: membership.cells };
-        let is_finished = problems.is_empty() && path.is_last(page) && path.completion() == Completion::Complete;
+        let is_last = match sent.only {
+            None => path.is_last(page),
+            Some(only) => path.items().filter(|item| item.asks()).last().is_some_and(|last| last.id == only),
+        };
+        let is_finished = problems.is_empty() && is_last && path.completion() == Completion::Complete;
         let mut place = Place::Taken;
         if current.is_late {
             // Kept; whether it counts is decided when a further version of the dataset is asked for.

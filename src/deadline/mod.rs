@@ -22,6 +22,7 @@ use crate::dataset::{self, DatasetError};
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
+use crate::domain::mode::Mode;
 use crate::domain::personal::Personal;
 use crate::domain::quality;
 use crate::domain::questionnaire::{Answer, Completion, Facts, Questionnaire, QuestionnaireError};
@@ -174,7 +175,9 @@ async fn assess_responses(
     let mut listed = cases::listed_facts(tx, application.id).await?;
     let responses = responses::of_application(tx, application.id).await?;
     let visits = paradata::of_application(tx, application.id).await?;
-    let time = |response: &responses::Response| visits.get(&response.id).map(|visits| paradata::time_on(visits));
+    // By SMS nobody knows how long somebody thought.
+    let is_timed = |response: &responses::Response| response.mode != Mode::Sms.as_str();
+    let time = |response: &responses::Response| visits.get(&response.id).filter(|_| is_timed(response)).map(|visits| paradata::time_on(visits));
     let complete: Vec<Duration> = responses.iter().filter(|response| response.completed_at.is_some()).filter_map(time).collect();
     let median = quality::median(complete);
     let (mut amounts, mut qualities) = (HashMap::new(), Vec::new());

@@ -9,17 +9,25 @@ use super::eligibility::{Circumstances, Decision, Suppressed, decide, decide_cal
 use super::rooms::{Place, Rooms};
 use super::{DispatchError, Lane};
 use crate::campaign::text::{Addressee, compose};
-use crate::domain::contact_plan::{CONFIRMATION_STEP, Contact, ContactPlan, Happened, Step, goes_on_after_link};
+use crate::domain::contact_plan::{
+    CONFIRMATION_STEP, Contact, ContactPlan, Happened, Step, goes_on_after, is_answer, is_interview_step, is_reminder, question_of, reminder_of,
+};
 use crate::domain::ids::{InvitationId, MessageKey};
+use crate::domain::personal::Personal;
+use crate::domain::sms_interview::once_more;
+use crate::domain::sms_text::segment;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::gateway::{OutgoingMessage, REFUSED_TOGETHER};
-use crate::installation::{open_person, open_phone};
+use crate::installation::{open_person, open_phone, place};
 use crate::store::invitations::{self, DueInvitation, InvitedCase, NextStep};
 use crate::store::messages::{self, NewMessage};
-use crate::store::{WriteTx, call_queue, calls, campaigns, suppressions};
+use crate::store::{WriteTx, call_queue, calls, campaigns, sms_interviews, suppressions};
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
+const DAY: Duration = Duration::from_secs(86_400);
+/// Whoever is being asked by SMS for another applicant is looked at again after so long.
+const AFTER_TALK: Duration = Duration::from_secs(3_600);
 
 /// A message marked `submitting`.
 pub struct ClaimedMessage {
@@ -138,13 +146,15 @@ async fn decide_about(
         contacts.entry(hash).or_default().push(at);
     }
     let asks_what_happened = plan.has_telephone() || plan.steps.iter().any(Step::has_condition);
+    let asked = if ids_of_interviews(due).is_empty() { HashMap::new() } else { sms_interviews::texts(connection, &ids_of_interviews(due)).await? };
+    let talking = sms_interviews::under_way(connection, &hashes, now - DAY).await?;
     let facts = if asks_what_happened { calls::facts(connection, &ids).await? } else { HashMap::new() };
     let mut cases_of: HashMap<InvitationId, Vec<&InvitedCase>> = HashMap::new();
     cases.iter().for_each(|case| cases_of.entry(case.invitation).or_default().push(case));
 
     let mut decided = Decided::default();
     for invitation in due {
-        let zones = invitation.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
+        let zones = zones_of_due(invitation, plan);
         let theirs = contacts.entry(invitation.phone_hash.clone()).or_default();
         let cases = cases_of.get(&invitation.id).map(Vec::as_slice).unwrap_or_default();
         let who = Circumstances {
@@ -166,11 +176,17 @@ async fn decide_about(
             decided.next.push(next_after(plan, invitation, &zones, !happened.fixed_line, now));
             continue;
         }
+        // While somebody is being asked by SMS, no other message comes in between: a reply would be taken for an answer.
+        let is_talking = talking.get(&invitation.phone_hash).is_some_and(|other| *other != invitation.id) && !step.is_some_and(Step::is_telephone);
+        if is_talking && !is_answer(invitation.step) {
+            decided.next.push(NextStep { id: invitation.id, step: invitation.step, at: Some(now + AFTER_TALK) });
+            continue;
+        }
         let decision = match (invitation.step, step.map(|step| &step.contact)) {
-            (CONFIRMATION_STEP, _) => decide_confirmation(&who, plan, now),
-            (_, Some(Contact::Sms(_))) => decide(&who, plan, &lane.installation.config.caps, now),
+            (step, None) if is_answer(step) => decide_confirmation(&who, plan, now),
+            (_, Some(Contact::Sms(_) | Contact::Interview(_))) => decide(&who, plan, &lane.installation.config.caps, now),
             (_, Some(Contact::Telephone { .. })) => decide_call(&who, now),
-            (step, None) if goes_on_after_link(step).is_some() => decide_link(&who, plan, now),
+            (step, None) if goes_on_after(step).is_some() => decide_link(&who, plan, now),
             _ => Decision::Stop,
         };
         let later = |at| NextStep { id: invitation.id, step: invitation.step, at: Some(at) };
@@ -183,7 +199,7 @@ async fn decide_about(
                 decided.to_call.push(call_queue::Entry { invitation: invitation.id, step: invitation.step, most_calls, language });
                 decided.next.push(next_after(plan, invitation, &zones, !happened.fixed_line, now));
             }
-            Decision::Send => match prepare(lane, rooms, invitation, cases, zones, now) {
+            Decision::Send => match prepare(lane, rooms, invitation, cases, zones, asked.get(&(invitation.id, question_of(invitation.step))), now) {
                 Ok(Prepared::Message(claimed)) => {
                     // Counted at once: the same number may be due twice in this very batch.
                     theirs.push(now);
@@ -191,6 +207,7 @@ async fn decide_about(
                     decided.prepared.push(*claimed);
                 }
                 Ok(Prepared::Later(at)) => decided.next.push(later(at)),
+                Ok(Prepared::Gone) => decided.next.push(next_after(plan, invitation, &zones_of_due(invitation, plan), true, now)),
                 Ok(Prepared::Never) => {
                     tracing::error!(invitation = invitation.id.0, "no gateway of the campaign takes this number; the invitation is ended");
                     decided.stopped.push(invitation.id);
@@ -236,6 +253,8 @@ enum Prepared {
     Message(Box<ClaimedMessage>),
     Later(Timestamp),
     Never,
+    /// It is not to be said any more.
+    Gone,
 }
 
 fn prepare(
@@ -244,6 +263,7 @@ fn prepare(
     invitation: &DueInvitation,
     cases: &[&InvitedCase],
     zones: Zones,
+    asked: Option<&Vec<u8>>,
     at: Timestamp,
 ) -> Result<Prepared, DispatchError> {
     let (installation, campaign, plan) = (&lane.installation, &lane.campaign, lane.plan());
@@ -272,7 +292,17 @@ fn prepare(
     let planned = plan.steps.get(invitation.step as usize).and_then(|step| Some((step.name.as_str(), step.texts()?)));
     let link = || plan.link_texts().filter(|_| invitation.step != CONFIRMATION_STEP);
     let (step, texts) = planned.or_else(link).unwrap_or((crate::gateway::CONFIRMATION, &plan.confirmation));
-    let composed = compose(plan, texts, &addressee, at);
+    let mut composed = compose(plan, texts, &addressee, at);
+    let step = if is_interview_step(invitation.step) {
+        // Another question is asked by now.
+        let Some(asked) = asked else { return Ok(Prepared::Gone) };
+        let text = sealer.open_text(place::SMS_QUESTION, asked)?;
+        composed.text = Personal::new(if is_reminder(invitation.step) { once_more(&text, invitation.language) } else { text });
+        composed.segmentation = segment(composed.text.reveal());
+        crate::gateway::QUESTION
+    } else {
+        step
+    };
     let parts = composed.segmentation.parts;
     Ok(Prepared::Message(Box::new(ClaimedMessage {
         invitation: invitation.id,
@@ -294,6 +324,15 @@ fn prepare(
     })))
 }
 
+/// Those that are due with a message of an interview.
+fn ids_of_interviews(due: &[DueInvitation]) -> Vec<InvitationId> {
+    due.iter().filter(|invitation| is_interview_step(invitation.step)).map(|invitation| invitation.id).collect()
+}
+
+fn zones_of_due(invitation: &DueInvitation, plan: &ContactPlan) -> Zones {
+    invitation.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into())
+}
+
 fn happened(facts: calls::Facts, invitation: &DueInvitation) -> Happened {
     Happened {
         delivered: facts.is_delivered,
@@ -307,7 +346,12 @@ fn happened(facts: calls::Facts, invitation: &DueInvitation) -> Happened {
 
 /// The step that comes after this one, at the first open instant after its delay.
 fn next_after(plan: &ContactPlan, invitation: &DueInvitation, zones: &Zones, gets_sms: bool, at: Timestamp) -> NextStep {
-    let following = goes_on_after_link(invitation.step).unwrap_or_else(|| invitation.step.saturating_add(1));
+    // A question that is not answered is asked once more, a day later.
+    if is_interview_step(invitation.step) && !is_reminder(invitation.step) && !is_answer(invitation.step) {
+        let step = reminder_of(invitation.step);
+        return NextStep { id: invitation.id, step, at: plan.next_contact(at + DAY, zones, &invitation.phone_hash, step) };
+    }
+    let following = goes_on_after(invitation.step).unwrap_or_else(|| invitation.step.saturating_add(1));
     match plan.step_from(following, gets_sms) {
         Some((step, after)) => NextStep { id: invitation.id, step, at: plan.next_contact(at + after, zones, &invitation.phone_hash, step) },
         None => NextStep { id: invitation.id, step: following, at: None },

@@ -8,6 +8,7 @@ use super::DispatchError;
 use crate::campaign::read_plan;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::ProgrammeId;
+use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::suppression::SuppressionReason;
@@ -18,16 +19,7 @@ use crate::store::cases::Source;
 use crate::store::receipts::{self, Applied};
 use crate::store::replies::{self, Contacted, NewReply};
 use crate::store::suppressions::{self, NewSuppression};
-use crate::store::{WriteTx, campaigns, cases, invitations, programmes};
-
-/// Takes what a gateway delivered on its own connection.
-pub async fn take_delivery(installation: &Installation, gateway: &str, delivery: &gateway::Delivery) -> Result<(), DispatchError> {
-    take_receipts(installation, gateway, delivery.receipts.clone()).await?;
-    for reply in &delivery.replies {
-        take_reply(installation, gateway, reply).await?;
-    }
-    Ok(())
-}
+use crate::store::{WriteTx, campaigns, cases, invitations, programmes, sms_interviews};
 
 /// Takes the receipts of one push, in one transaction.
 pub async fn take_receipts(installation: &Installation, gateway: &str, pushed: Vec<gateway::Receipt>) -> Result<(), DispatchError> {
@@ -69,18 +61,37 @@ fn region_of(installation: &Installation) -> country::Id {
     installation.config.default_region.parse().unwrap_or(country::CN)
 }
 
-/// Takes one reply. Pushed a second time, it changes nothing.
-pub async fn take_reply(installation: &Installation, gateway: &str, reply: &gateway::Reply) -> Result<(), DispatchError> {
+/// A reply that is on disk.
+#[derive(Debug, Clone)]
+pub struct TakenReply {
+    /// Under which it is stored.
+    pub dedup_hash: String,
+    pub phone_hash: String,
+    pub meaning: ReplyMeaning,
+    pub text: Personal,
+    /// When it was sent, as the gateway says, else when it came.
+    pub sent_at: Timestamp,
+    pub contacted: Option<Contacted>,
+}
+
+/// Takes one reply. Pushed a second time, it changes nothing. `None`: it came from no telephone number.
+pub async fn take_reply(installation: &Installation, gateway: &str, reply: &gateway::Reply) -> Result<Option<TakenReply>, DispatchError> {
     let now = installation.clock.now();
     let Ok(phone) = Phone::parse(reply.from.reveal(), region_of(installation)) else {
         tracing::warn!(gateway, "a reply came from something that is no telephone number; it is dropped");
-        return Ok(());
+        return Ok(None);
     };
     let hasher = installation.keys.hasher();
     let phone_hash = hasher.number(&phone);
     let meaning = ReplyMeaning::of(reply.text.reveal());
-    let which = reply.id.as_ref().map_or_else(|| format!("{phone_hash}\n{}", reply.text.reveal()), |id| id.reveal().to_owned());
     let mut tx = installation.store.write().await?;
+    // Without an id, the same words are the same reply, unless something else has been asked meanwhile.
+    let asked = match &reply.id {
+        Some(_) => None,
+        None => sms_interviews::with_number(&mut tx, &phone_hash).await?.map(|interview| interview.nth),
+    };
+    let words = || format!("{phone_hash}\n{}\n{}", reply.text.reveal(), asked.map(|nth| nth.to_string()).unwrap_or_default());
+    let which = reply.id.as_ref().map_or_else(words, |id| id.reveal().to_owned());
     let contacted = replies::latest_contact(&mut tx, &phone_hash).await?;
     // Without a contact there is no applicant whose key could seal the text: then only its meaning is kept.
     let text_sealed = match &contacted {
@@ -99,12 +110,14 @@ pub async fn take_reply(installation: &Installation, gateway: &str, reply: &gate
     if is_new && meaning == ReplyMeaning::OptOut {
         let programme = contacted.as_ref().filter(|_| !installation.config.opt_out_for_all).map(|contacted| contacted.programme);
         opt_out(&mut tx, &phone_hash, programme, Source::Reply, now).await?;
-        if let Some(contacted) = contacted {
-            confirm(&mut tx, &contacted, now).await?;
+        sms_interviews::end_with_number(&mut tx, &phone_hash).await?;
+        if let Some(contacted) = &contacted {
+            confirm(&mut tx, contacted, now).await?;
         }
     }
     tx.commit().await?;
-    Ok(())
+    let sent_at = reply.at.unwrap_or(now).min(now);
+    Ok(Some(TakenReply { dedup_hash: new.dedup_hash, phone_hash, meaning, text: reply.text.clone(), sent_at, contacted }))
 }
 
 /// Plans the answer to an opt-out, where the campaign's plan has one.

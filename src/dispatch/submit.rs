@@ -14,7 +14,7 @@ use super::claim::{Batch, ClaimedMessage};
 use super::settle::{Answered, Ending, settle};
 use super::slots::Slots;
 use super::{DispatchError, Lane};
-use crate::domain::contact_plan::CONFIRMATION_STEP;
+use crate::domain::contact_plan::is_answer;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 use crate::gateway::{Gateway, Outcome, OutgoingMessage};
@@ -154,7 +154,7 @@ impl Sending<'_> {
     fn may_join(&self, request: &[ClaimedMessage], waiting: &[ClaimedMessage]) -> bool {
         let (Some(first), Some(next)) = (request.first(), waiting.first()) else { return false };
         let now = self.lane.installation.clock.now();
-        let is_allowed = next.step == CONFIRMATION_STEP || (self.look.is_fresh(next.invitation, now) && self.look.allowed.contains(&next.invitation));
+        let is_allowed = is_answer(next.step) || (self.look.is_fresh(next.invitation, now) && self.look.allowed.contains(&next.invitation));
         is_allowed
             && self.lane.plan().hours.is_open(now, &next.zones)
             && !first.message.alone
@@ -172,11 +172,11 @@ impl Sending<'_> {
     /// The next message that may go (invariant I2); those that may not are withdrawn.
     async fn next_allowed(&mut self, waiting: &mut IntoIter<ClaimedMessage>) -> Result<Option<ClaimedMessage>, DispatchError> {
         while let Some(first) = waiting.as_slice().first() {
-            if first.step != CONFIRMATION_STEP && !self.look.is_fresh(first.invitation, self.lane.installation.clock.now()) {
+            if !is_answer(first.step) && !self.look.is_fresh(first.invitation, self.lane.installation.clock.now()) {
                 self.look(waiting.as_slice()).await?;
             }
             let Some(claimed) = waiting.next() else { break };
-            if claimed.step == CONFIRMATION_STEP || self.look.allowed.contains(&claimed.invitation) {
+            if is_answer(claimed.step) || self.look.allowed.contains(&claimed.invitation) {
                 return Ok(Some(claimed));
             }
             self.withdraw(claimed);
@@ -187,10 +187,10 @@ impl Sending<'_> {
     /// May this message go at this very moment? Whoever waits behind it is looked at with it.
     async fn is_allowed_now(&mut self, claimed: &ClaimedMessage, waiting: &[ClaimedMessage]) -> Result<bool, DispatchError> {
         let now = self.lane.installation.clock.now();
-        if claimed.step != CONFIRMATION_STEP && !self.look.is_fresh(claimed.invitation, now) {
+        if !is_answer(claimed.step) && !self.look.is_fresh(claimed.invitation, now) {
             self.look(std::iter::once(claimed).chain(waiting)).await?;
         }
-        let is_allowed = claimed.step == CONFIRMATION_STEP || self.look.allowed.contains(&claimed.invitation);
+        let is_allowed = is_answer(claimed.step) || self.look.allowed.contains(&claimed.invitation);
         Ok(is_allowed && self.lane.plan().hours.is_open(now, &claimed.zones))
     }
 

@@ -94,8 +94,51 @@ pub fn link_step(nth: u32, goes_on: u32) -> u32 {
     FIRST_EXTRA_STEP | (nth.min(0xffff) << 8) | goes_on.min(0xff)
 }
 
-/// The step with which the plan goes on after a message with the link; `None` for any other step.
-pub fn goes_on_after_link(step: u32) -> Option<u32> {
+/// Marks the messages of an interview by SMS.
+const INTERVIEW: u32 = 1 << 30;
+/// Messages with the link that are asked for by SMS are numbered from here, those that are asked for on the telephone from 0.
+pub const LINKS_BY_SMS: u32 = 0x8000;
+
+/// The `nth` (from 0) question of an interview by SMS, before the plan goes on with step `goes_on`.
+pub fn interview_step(nth: u32, goes_on: u32) -> u32 {
+    FIRST_EXTRA_STEP | INTERVIEW | (nth.min(0xfff) << 9) | goes_on.min(0xff)
+}
+
+/// Of an interview's messages every second one asks the question before it once more.
+pub fn is_reminder(step: u32) -> bool {
+    is_interview_step(step) && !is_answer(step) && (step >> 8) & 1 == 1
+}
+
+/// The message that asks once more what `step` asks.
+pub fn reminder_of(step: u32) -> u32 {
+    step | 1 << 8
+}
+
+/// The message that first asked what `step` asks.
+pub fn question_of(step: u32) -> u32 {
+    if is_reminder(step) { step & !(1 << 8) } else { step }
+}
+
+/// Marks the last words of an interview.
+const GOODBYE: u32 = 1 << 29;
+
+/// The last words of an interview by SMS, as its `nth` message.
+pub fn goodbye_step(nth: u32, goes_on: u32) -> u32 {
+    interview_step(nth, goes_on) | GOODBYE
+}
+
+/// Does a message only answer what the respondent said, so that it goes out though the cases are closed?
+pub fn is_answer(step: u32) -> bool {
+    step == CONFIRMATION_STEP || (is_interview_step(step) && step & GOODBYE != 0)
+}
+
+/// Is this step a message of an interview by SMS?
+pub fn is_interview_step(step: u32) -> bool {
+    step >= FIRST_EXTRA_STEP && step != CONFIRMATION_STEP && step & INTERVIEW != 0
+}
+
+/// The step with which the plan goes on after a message that was asked for; `None` for any other step.
+pub fn goes_on_after(step: u32) -> Option<u32> {
     (step >= FIRST_EXTRA_STEP && step != CONFIRMATION_STEP).then_some(step & 0xff)
 }
 
@@ -115,6 +158,8 @@ pub struct Step {
 pub enum Contact {
     /// A message with the link.
     Sms(BTreeMap<Language, Template>),
+    /// A message that offers an interview by SMS, beside the link: who agrees is asked one item a message.
+    Interview(BTreeMap<Language, Template>),
     /// The person goes to the interviewers, to be called so often at most.
     Telephone { calls: u32 },
 }
@@ -140,9 +185,13 @@ impl Step {
     /// The texts of a message; none for another mode.
     pub fn texts(&self) -> Option<&BTreeMap<Language, Template>> {
         match &self.contact {
-            Contact::Sms(texts) => Some(texts),
+            Contact::Sms(texts) | Contact::Interview(texts) => Some(texts),
             Contact::Telephone { .. } => None,
         }
+    }
+
+    pub fn is_interview(&self) -> bool {
+        matches!(self.contact, Contact::Interview(_))
     }
 
     pub fn is_telephone(&self) -> bool {
@@ -289,6 +338,7 @@ enum ModeFile {
     #[default]
     Sms,
     Telephone,
+    Interview,
 }
 
 /// Attempts by telephone where a step does not say.
@@ -413,7 +463,8 @@ impl StepFile {
                 Err(error) => Err(ContactPlanError::Text { step: number, name: name.clone(), language, error }),
             })
             .collect::<Result<_, _>>()?;
-        Ok(Step { name, after, contact: Contact::Sms(texts), only_if })
+        let contact = if self.mode == ModeFile::Interview { Contact::Interview(texts) } else { Contact::Sms(texts) };
+        Ok(Step { name, after, contact, only_if })
     }
 
     fn wrong<T>(&self, step: usize, problem: impl Into<String>) -> Result<T, ContactPlanError> {
@@ -487,8 +538,8 @@ text.zh = "【{signature}】{link} 退订回T"
                 && !plan.steps[1].is_taken(&happened(true, 2))
                 && !plan.steps[1].is_taken(&happened(false, 3))
         );
-        assert_eq!(goes_on_after_link(link_step(3, 2)), Some(2));
-        assert_eq!((goes_on_after_link(2), goes_on_after_link(CONFIRMATION_STEP)), (None, None));
+        assert_eq!(goes_on_after(link_step(3, 2)), Some(2));
+        assert_eq!((goes_on_after(2), goes_on_after(CONFIRMATION_STEP)), (None, None));
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod reply;
 pub mod retries;
 pub mod role;
 pub mod segment;
+pub mod sms_interview;
 pub mod sms_text;
 pub mod subject;
 pub mod suppression;

@@ -53,6 +53,9 @@ pub struct OutgoingMessage {
 /// The step name of the answer to an opt-out; gateways with approved templates need one of this name.
 pub const CONFIRMATION: &str = "confirmation";
 
+/// The name under which the questions of an interview by SMS go out.
+pub const QUESTION: &str = "question";
+
 /// The code of a message that was refused in company.
 pub const REFUSED_TOGETHER: &str = "refused_together";
 
@@ -157,6 +160,8 @@ pub struct Reply {
     pub text: Personal,
     /// What a second push of the same reply has in common with the first.
     pub id: Option<Personal>,
+    /// When it was sent, where the gateway says so.
+    pub at: Option<Timestamp>,
 }
 
 /// What a gateway pushed to our webhook.

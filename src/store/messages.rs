@@ -8,7 +8,7 @@ use super::dialect::{Engine, statement};
 use super::sets::{Kind, set};
 use super::{Result, StoreError};
 use crate::crypto::invitation_of_reference;
-use crate::domain::contact_plan::CONFIRMATION_STEP;
+use crate::domain::contact_plan::{CONFIRMATION_STEP, FIRST_EXTRA_STEP, interview_step};
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
 
@@ -271,7 +271,7 @@ pub async fn note_query(tx: &mut AnyConnection, message: MessageKey, now: Timest
     Ok(())
 }
 
-/// The times of contacts with these numbers since `since`, across all campaigns.
+/// The times of contacts with these numbers since `since`, across all campaigns; what somebody asked for is none.
 pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[String], since: Timestamp) -> Result<Vec<(String, Timestamp)>> {
     let sql = format!(
         // The invitations first, by a limit that is never reached: a planner that knows nothing of the messages yet would begin with all of them.
@@ -279,11 +279,35 @@ pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[Str
          FROM (SELECT i.id, r.phone_hash FROM respondent r JOIN invitation i ON i.respondent_id = r.id
                WHERE r.phone_hash {} LIMIT 1000000) AS theirs
          JOIN message m ON m.invitation_id = theirs.id
-         WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND m.claimed_at >= $2",
+         WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND m.claimed_at >= $2 AND m.step < $3",
         Engine::behind(connection).is_in(1, Kind::Text)
     );
-    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(set(phone_hashes)).bind(since.0).fetch_all(connection).await?;
+    let extra = i64::from(FIRST_EXTRA_STEP);
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(set(phone_hashes)).bind(since.0).bind(extra).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect())
+}
+
+/// Messages of interviews by SMS.
+pub async fn questions_asked(connection: &mut AnyConnection) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM message WHERE step >= $1 AND step < $2 AND state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
+    let (first, end) = (i64::from(interview_step(0, 0)), i64::from(CONFIRMATION_STEP));
+    let count: i64 = sqlx::query_scalar(sql).bind(first).bind(end).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// When a message went out; `None`: it has not yet.
+pub async fn submitted_at(connection: &mut AnyConnection, key: MessageKey) -> Result<Option<Timestamp>> {
+    let sql =
+        "SELECT submitted_at FROM message WHERE invitation_id = $1 AND step = $2 AND state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
+    let at: Option<Option<i64>> = sqlx::query_scalar(sql).bind(key.invitation.0).bind(i64::from(key.step)).fetch_optional(connection).await?;
+    Ok(at.flatten().map(Timestamp))
+}
+
+/// The steps of an invitation that have gone out.
+pub async fn steps_sent(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<u32>> {
+    let sql = "SELECT step FROM message WHERE invitation_id = $1 AND state IN ('accepted', 'delivered', 'undelivered', 'in_doubt') ORDER BY step";
+    let steps: Vec<i64> = sqlx::query_scalar(sql).bind(invitation.0).fetch_all(connection).await?;
+    Ok(steps.into_iter().filter_map(|step| u32::try_from(step).ok()).collect())
 }
 
 /// Messages that were taken at the second try or later, by another gateway than the first.

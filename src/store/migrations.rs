@@ -34,7 +34,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0016_sqlite_frozen_data"
     "0017_forgetting"
     "0018_told_problems"
-    "0019_telephone");
+    "0019_telephone"
+    "0020_sms_interviews");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -55,7 +56,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0016_postgres_frozen_data"
     "0017_forgetting"
     "0018_told_problems"
-    "0019_telephone");
+    "0019_telephone"
+    "0020_sms_interviews");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

@@ -38,6 +38,7 @@ pub mod replicates;
 pub mod replies;
 pub mod responses;
 pub mod sets;
+pub mod sms_interviews;
 pub mod suppressions;
 pub mod verifications;
 

@@ -60,6 +60,20 @@ pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Re
     Ok(done.rows_affected() == 1)
 }
 
+/// Has an interview taken this reply already? `None`: there is no such reply.
+pub async fn is_taken(connection: &mut AnyConnection, dedup_hash: &str) -> Result<Option<bool>> {
+    let sql = "SELECT CASE WHEN taken_at IS NULL THEN 0 ELSE 1 END FROM reply WHERE dedup_hash = $1";
+    let taken: Option<i64> = sqlx::query_scalar(sql).bind(dedup_hash.to_owned()).fetch_optional(connection).await?;
+    Ok(taken.map(|taken| taken == 1))
+}
+
+/// Notes that an interview has taken a reply; it wants nobody of the staff any more.
+pub async fn set_taken(tx: &mut AnyConnection, dedup_hash: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE reply SET taken_at = $2, handled_at = $2 WHERE dedup_hash = $1";
+    sqlx::query(sql).bind(dedup_hash.to_owned()).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
 /// A reply in the staff's inbox; its text is sealed and read one at a time.
 #[derive(Debug, Clone)]
 pub struct InboxEntry {

@@ -127,6 +127,13 @@ pub async fn answers_to(connection: &mut AnyConnection, item: &str) -> Result<u6
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
+/// Completes in a mode, over all applications.
+pub async fn completed_in(connection: &mut AnyConnection, mode: Mode) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM response WHERE mode = $1 AND completed_at IS NOT NULL";
+    let count: i64 = sqlx::query_scalar(sql).bind(mode.as_str()).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 /// Completes since a moment, over all applications.
 pub async fn completed_since(connection: &mut AnyConnection, since: Timestamp) -> Result<u64> {
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM response WHERE completed_at >= $1").bind(since.0).fetch_one(connection).await?;

@@ -19,6 +19,8 @@ pub struct ItemView<'a> {
     pub id: &'a str,
     pub heading: Option<Cow<'a, str>>,
     pub text: Cow<'a, str>,
+    /// For the interviewer only.
+    pub hint: Option<&'a str>,
     pub is_optional: bool,
     pub problem: Option<String>,
     /// What stands in the item's own field, or which of its choices are taken.
@@ -89,6 +91,7 @@ pub fn item_view<'a>(item: &'a Item, case: &BundleCase, piped: &Piped<'_>, attem
         id: &item.id,
         heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
         text: piped.fill(&item.text),
+        hint: None,
         is_optional: item.asks() && !item.required,
         problem: attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| w.problem(*problem)),
         value: attempt.and_then(|a| a.sent.get(&item.id)).cloned().unwrap_or(stored),
@@ -104,6 +107,7 @@ pub fn plain_item_view<'a>(item: &'a Item, language: Language, attempt: Option<&
         id: &item.id,
         heading: None,
         text: Cow::Borrowed(item.text.in_language(language)),
+        hint: item.hint.as_ref().map(|hint| hint.in_language(language)),
         is_optional: item.asks() && !item.required,
         problem: attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| w.problem(*problem)),
         value: attempt.and_then(|a| a.sent.get(&item.id)).cloned().unwrap_or_default(),

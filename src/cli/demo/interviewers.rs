@@ -99,9 +99,9 @@ impl Interviewers {
         match chance {
             _ if desk.promised_at.is_some() => CallOutcome::Interviewed,
             0..=29 => CallOutcome::Interviewed,
-            30..=54 => CallOutcome::NoAnswer,
-            55..=64 => CallOutcome::Busy,
-            65..=84 => CallOutcome::CallBack,
+            30..=47 => CallOutcome::NoAnswer,
+            48..=54 => CallOutcome::Busy,
+            55..=84 => CallOutcome::CallBack,
             85..=88 if desk.can_send_link => CallOutcome::LinkSent,
             85..=93 => CallOutcome::SoftRefusal,
             94..=95 => CallOutcome::HardRefusal,
@@ -145,7 +145,7 @@ impl Interviewers {
             }
         }
         let (device, shown_at) = (DeviceClass::Computer, Some(world.now() - PAGE));
-        let sent = SentPage { sitting, case, page, fields: &fields, language: desk.language, device, shown_at };
+        let sent = SentPage { sitting, case, page, only: None, fields: &fields, language: desk.language, device, shown_at };
         if self.collector.save_page(&desk.code, &sent).await? != Saved::GoOn {
             return Ok(Some(false));
         }

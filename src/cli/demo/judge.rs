@@ -11,6 +11,7 @@ use super::afterwards::{Forgotten, Scored};
 use super::play::Played;
 use super::world::{RATE, World};
 use crate::deadline::forecast::ForecastOf;
+use crate::domain::mode::Mode;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
 use crate::gateway::simulator::Record;
@@ -95,6 +96,9 @@ pub struct Report {
     /// Call-backs that were promised: called within a quarter of an hour of their time, and not.
     pub call_backs_kept: u64,
     pub call_backs_missed: u64,
+    /// Interviews by SMS that were answered to the end, and messages that asked in them.
+    pub sms_interviews: u64,
+    pub sms_questions: u64,
 }
 
 #[derive(Serialize)]
@@ -219,6 +223,8 @@ pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten
         calls_outside_hours: telephone.outside_hours,
         call_backs_kept: telephone.kept,
         call_backs_missed: telephone.missed,
+        sms_interviews: responses::completed_in(&mut *world.installation.store.read().await?, Mode::Sms).await?,
+        sms_questions: messages::questions_asked(&mut *world.installation.store.read().await?).await?,
         deadline_changes: application_events::moved(&mut *world.installation.store.read().await?).await?,
     })
 }

@@ -161,6 +161,7 @@ fn show(report: &Report) {
         report.call_backs_missed,
         report.calls_outside_hours
     );
+    println!("By SMS: {} interviews answered to the end, one question a message, {} messages", report.sms_interviews, report.sms_questions);
     println!(
         "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, manifest), signed with the key {}; {} corrected after a consent was taken back",
         report.dataset_files, report.signed_with, report.corrected_versions

@@ -85,7 +85,8 @@ impl Questionnaire {
 }
 
 impl<'q> Path<'q> {
-    fn items(&self) -> impl Iterator<Item = &'q Item> {
+    /// The items that are asked, in their order.
+    pub fn items(&self) -> impl Iterator<Item = &'q Item> {
         self.pages.iter().flat_map(|(_, items)| items.iter().copied())
     }
 

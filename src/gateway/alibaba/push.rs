@@ -48,6 +48,7 @@ pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
         from: Personal::new(up.phone_number),
         text: Personal::new(up.content),
         id: up.sequence_id.map(|id| Personal::new(id.to_string())),
+        at: None,
     };
     Ok(ups.into_iter().map(reply).collect())
 }

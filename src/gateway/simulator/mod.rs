@@ -63,6 +63,7 @@ enum Event {
         text: String,
         url: String,
         id: String,
+        sent_at: Timestamp,
         pushes_left: u8,
     },
     /// Somebody looks at a link, where the browser stands there.
@@ -132,6 +133,11 @@ impl Simulator {
         self.shared.lock().record.clone()
     }
 
+    /// The last word of somebody on each question that was asked by SMS, by its place in the interview (`3/14`).
+    pub fn said_by_sms(&self, number: &str) -> std::collections::BTreeMap<String, String> {
+        self.shared.lock().people.get(number).map(|person| person.said.clone()).unwrap_or_default()
+    }
+
     /// When the next receipt, reply or person is due.
     pub fn next_event_at(&self) -> Option<Timestamp> {
         self.shared.lock().events.keys().next().map(|(at, _)| *at)
@@ -174,9 +180,10 @@ impl Shared {
                 let heard = self.push_receipt(&reference, delivered, &url).await;
                 (!heard && pushes_left > 1).then(|| Event::Receipt { reference, delivered, url, pushes_left: pushes_left - 1 })
             }
-            Event::Reply { from, text, url, id, pushes_left } => {
-                let heard = self.push(&url, serde_json::json!({ "id": id, "from": from, "text": text }).to_string()).await;
-                (!heard && pushes_left > 1).then(|| Event::Reply { from, text, url, id, pushes_left: pushes_left - 1 })
+            Event::Reply { from, text, url, id, sent_at, pushes_left } => {
+                let pushed = serde_json::json!({ "id": id, "from": from, "text": text, "at": sent_at.0 });
+                let heard = self.push(&url, pushed.to_string()).await;
+                (!heard && pushes_left > 1).then(|| Event::Reply { from, text, url, id, sent_at, pushes_left: pushes_left - 1 })
             }
             Event::Visit { number, link } => return self.visit(number, link).await,
             Event::Send { number, link, form } => return self.send(number, link, form).await,

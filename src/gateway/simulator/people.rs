@@ -1,6 +1,6 @@
 //! The people behind the numbers: they get messages, open links in a browser's way, and answer, refuse, stop half-way or stay silent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -13,9 +13,14 @@ use crate::domain::time::Timestamp;
 
 // Fixed patterns that compile; every simulated interview runs them.
 static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"https?://[0-9a-z.:\[\]-]+/i/[0-9a-z]+").expect("a fixed pattern"));
+// The place of a question in an interview by SMS; fixed patterns too.
+static QUESTION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\((\d+/\d+)\)").expect("a fixed pattern"));
 static FORM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?s)<form[^>]*action="([^"]+)"[^>]*>(.*?)</form>"#).expect("a fixed pattern"));
 static FIELD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<(?:input|textarea)[^>]*>").expect("a fixed pattern"));
 static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"([a-z-]+)="([^"]*)""#).expect("a fixed pattern"));
+
+/// By these words of a message people know that they may answer by SMS.
+const OFFERS: [&str; 2] = ["回复1", "Reply 1"];
 
 /// Most are on a phone.
 const AGENTS: [&str; 4] = [
@@ -33,6 +38,8 @@ enum Kind {
     /// Asks to be reminded, and answers to that.
     PutsOff,
     WantsCall,
+    /// Agrees to be asked by SMS.
+    AnswersBySms,
     RepliesOptOut,
     RefusesOnPage,
     IsNoUser,
@@ -52,6 +59,12 @@ pub(super) struct Person {
     /// Messages got with each link, and where the browser stands there.
     links: HashMap<String, Visit>,
     replied: bool,
+    puzzled: f64,
+    /// Shares of replies that are pushed twice, come late, or come after the next one.
+    faults: (f64, f64, f64),
+    words: u32,
+    /// The last word on each question by SMS, by its place in the interview.
+    pub said: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
@@ -78,6 +91,7 @@ impl Person {
             (people.replies_something, Kind::RepliesSomething),
             (people.puts_off, Kind::PutsOff),
             (people.wants_call, Kind::WantsCall),
+            (people.answers_by_sms, Kind::AnswersBySms),
         ];
         let mut left = rng.f64();
         let mut kind = Kind::Silent;
@@ -91,11 +105,16 @@ impl Person {
         let (level, reads_english) = (0.45 + 0.5 * rng.f64(), rng.f64() < 0.05);
         let hurries = rng.f64() < people.hurries;
         let agent = AGENTS[(rng.f64() * 1.25 * AGENTS.len() as f64) as usize % AGENTS.len()];
-        Person { kind, rng, level, reads_english, hurries, agent, links: HashMap::new(), replied: false }
+        let faults = (script.doubled_replies, script.delayed_replies, script.reordered_replies);
+        let (puzzled, said) = (people.puzzled, BTreeMap::new());
+        Person { kind, rng, level, reads_english, hurries, agent, links: HashMap::new(), replied: false, puzzled, faults, words: 0, said }
     }
 
     /// A message arrives; returns what this person is going to do because of it.
     pub fn receives(&mut self, at: Timestamp, number: &str, text: &str, replies_url: &str) -> Vec<(Timestamp, Event)> {
+        if let (Kind::AnswersBySms, Some(place)) = (self.kind, QUESTION.captures(text)) {
+            return self.is_asked(at, number, (&place[1], text), replies_url);
+        }
         let Some(link) = LINK.find(text).map(|found| found.as_str().to_owned()) else { return Vec::new() };
         let number = number.to_owned();
         let visit = self.links.entry(link.clone()).or_default();
@@ -109,6 +128,7 @@ impl Person {
             text: text.to_owned(),
             url: replies_url.to_owned(),
             id: format!("up-{}-{}", link.rsplit('/').next().unwrap_or_default(), message),
+            sent_at: then,
             pushes_left: PUSHES,
         };
         match self.kind {
@@ -124,6 +144,10 @@ impl Person {
                 visit.under_way = true;
                 vec![(then, Event::Visit { number, link })]
             }
+            Kind::AnswersBySms if !self.replied && OFFERS.iter().any(|offer| text.contains(offer)) => {
+                self.replied = true;
+                vec![(then, reply(["1", "好的", "同意。", "１"][self.rng.usize(..4)]))]
+            }
             Kind::RepliesOptOut if !self.replied => {
                 self.replied = true;
                 let words = ["R", "退订", "ｒ", "TD.", "请不要再发了，退订"];
@@ -136,6 +160,60 @@ impl Person {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+impl Person {
+    /// A question by SMS: an answer, now and then something else first, another word after it, or late, or twice.
+    fn is_asked(&mut self, at: Timestamp, number: &str, (place, text): (&str, &str), replies_url: &str) -> Vec<(Timestamp, Event)> {
+        let seconds = 20.0 + 240.0 * self.rng.f64();
+        let then = at + Duration::from_secs_f64(seconds);
+        self.words += 1;
+        let words = self.words;
+        let event = |text: String, sent_at: Timestamp, word: u32| Event::Reply {
+            from: number.to_owned(),
+            text,
+            url: replies_url.to_owned(),
+            id: format!("sms-{number}-{words}-{word}"),
+            sent_at,
+            pushes_left: PUSHES,
+        };
+        // Whatever is said to an open question is an answer.
+        let is_open = text.contains("直接回复") || text.contains("Just write");
+        if !text.contains("没看懂") && !text.contains("Sorry") && !is_open && self.rng.f64() < self.puzzled {
+            return vec![(then, event("这是什么意思呀".into(), then, 0))];
+        }
+        let answer = |rng: &mut fastrand::Rng| match text {
+            text if text.contains("回复序号") || text.contains("Reply a number:") => "1".to_owned(),
+            text if text.contains("直接回复") => "无".to_owned(),
+            text if text.contains("Just write") => "none".to_owned(),
+            _ => (6 + rng.u32(0..5)).to_string(),
+        };
+        let spelt = |answer: &str, rng: &mut fastrand::Rng| match rng.u32(0..4) {
+            0 if answer.chars().all(|c| c.is_ascii_digit()) => format!("{answer}分"),
+            1 => answer.chars().map(|c| char::from_u32(c as u32 + 0xfee0).filter(|_| c.is_ascii_digit()).unwrap_or(c)).collect(),
+            _ => answer.to_owned(),
+        };
+        let first = answer(&mut self.rng);
+        let mut events = Vec::new();
+        let mut said = first.clone();
+        let late = if self.rng.f64() < self.faults.1 { Duration::from_secs(3_600 + self.rng.u64(0..7_200)) } else { Duration::ZERO };
+        let word = event(spelt(&first, &mut self.rng), then, 0);
+        if self.rng.f64() < self.faults.2 {
+            // Another word two seconds later, which comes before the first one.
+            let second = answer(&mut self.rng);
+            let at = then + Duration::from_secs(2);
+            events.push((at, event(spelt(&second, &mut self.rng), at, 1)));
+            events.push((then + Duration::from_secs(30) + late, word));
+            said = second;
+        } else {
+            if self.rng.f64() < self.faults.0 {
+                events.push((then + late + Duration::from_secs(1 + self.rng.u64(0..900)), event(spelt(&first, &mut self.rng), then, 0)));
+            }
+            events.push((then + late, word));
+        }
+        self.said.insert(place.to_owned(), said);
+        events
     }
 }
 

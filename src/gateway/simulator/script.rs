@@ -30,6 +30,10 @@ pub struct Script {
     pub doubled_receipts: f64,
     /// Receipts pushed before the submit is answered.
     pub early_receipts: f64,
+    /// Replies that are pushed twice, that come hours late, and that are followed by another word and come after it.
+    pub doubled_replies: f64,
+    pub delayed_replies: f64,
+    pub reordered_replies: f64,
     pub people: PeopleScript,
 }
 
@@ -49,6 +53,10 @@ pub struct PeopleScript {
     pub wants_call: f64,
     /// Of those who answer, who hurries through with the same point everywhere.
     pub hurries: f64,
+    /// Agrees to be asked by SMS where that is offered, and answers.
+    pub answers_by_sms: f64,
+    /// Of the questions by SMS, those that are answered with something else first.
+    pub puzzled: f64,
 }
 
 impl Script {
@@ -69,6 +77,9 @@ impl Script {
             no_receipt: 0.0,
             doubled_receipts: 0.0,
             early_receipts: 0.0,
+            doubled_replies: 0.0,
+            delayed_replies: 0.0,
+            reordered_replies: 0.0,
             people: PeopleScript::silent(),
         }
     }
@@ -86,6 +97,9 @@ impl Script {
             no_receipt: 0.03,
             doubled_receipts: 0.05,
             early_receipts: 0.03,
+            doubled_replies: 0.05,
+            delayed_replies: 0.03,
+            reordered_replies: 0.03,
             people: PeopleScript {
                 completes: [0.38, 0.18, 0.1],
                 stops_half_way: 0.07,
@@ -96,6 +110,8 @@ impl Script {
                 puts_off: 0.03,
                 wants_call: 0.01,
                 hurries: 0.06,
+                answers_by_sms: 0.05,
+                puzzled: 0.1,
             },
             ..Script::faultless(seed, rate_per_second)
         }
@@ -114,6 +130,8 @@ impl PeopleScript {
             puts_off: 0.0,
             wants_call: 0.0,
             hurries: 0.0,
+            answers_by_sms: 0.0,
+            puzzled: 0.0,
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn read_delivery(pdu: &DeliverSm, receipt_id: ReceiptId) -> (Vec<Receipt>, V
     let from = pdu.source_addr.as_str();
     let from = if from.starts_with('+') || from.len() < 8 { from.to_owned() } else { format!("+{from}") };
     let text = text_of(pdu.data_coding, &body);
-    (Vec::new(), vec![Reply { from: Personal::new(from), text: Personal::new(text), id: None }])
+    (Vec::new(), vec![Reply { from: Personal::new(from), text: Personal::new(text), id: None, at: None }])
 }
 
 fn read_receipt(pdu: &DeliverSm, text: &str, receipt_id: ReceiptId) -> Option<Receipt> {

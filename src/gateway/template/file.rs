@@ -160,6 +160,9 @@ pub(super) struct ReplyPlaces {
     pub text: String,
     #[serde(default)]
     pub id: Option<String>,
+    /// When it was sent: seconds or milliseconds since 1970, or RFC 3339.
+    #[serde(default)]
+    pub time: Option<String>,
 }
 
 fn regex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {

@@ -6,6 +6,7 @@ use super::super::{Push, PushError, Receipt, Reply};
 use super::answer::text_of;
 use super::file::{PushForm, ReceiptPlaces, ReplyPlaces};
 use crate::domain::personal::Personal;
+use crate::domain::time::Timestamp;
 
 /// One entry of a push, whatever its form.
 enum Entry {
@@ -61,9 +62,20 @@ pub(super) fn replies(places: &ReplyPlaces, push: Push<'_>) -> Result<Vec<Reply>
         let from = entry.at(&places.from).ok_or(PushError::Missing("from"))?;
         let text = entry.at(&places.text).ok_or(PushError::Missing("text"))?;
         let id = places.id.as_deref().and_then(|p| entry.at(p)).map(Personal::new);
-        Ok(Reply { from: Personal::new(from), text: Personal::new(text), id })
+        let at = places.time.as_deref().and_then(|p| entry.at(p)).and_then(|time| time_of(&time));
+        Ok(Reply { from: Personal::new(from), text: Personal::new(text), id, at })
     };
     entries(places.form, push)?.into_iter().map(reply).collect()
+}
+
+/// Seconds or milliseconds since 1970, or RFC 3339.
+fn time_of(raw: &str) -> Option<Timestamp> {
+    const SECONDS_UNTIL: i64 = 100_000_000_000;
+    match raw.trim().parse::<i64>() {
+        Ok(number) if number < SECONDS_UNTIL => Some(Timestamp(number * 1_000)),
+        Ok(number) => Some(Timestamp(number)),
+        Err(_) => chrono::DateTime::parse_from_rfc3339(raw.trim()).ok().map(|at| Timestamp(at.timestamp_millis())),
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
         id: up.time.map(|second| Personal::new(format!("{second} {} {}", up.mobile, up.text))),
         from: Personal::new(format!("+{}{}", up.nationcode, up.mobile)),
         text: Personal::new(up.text),
+        at: None,
     };
     Ok(ups.all().into_iter().map(reply).collect())
 }

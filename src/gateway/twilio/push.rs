@@ -27,5 +27,6 @@ pub(super) fn reply(fields: &[(String, String)]) -> Result<Vec<Reply>, PushError
         from: Personal::new(field(fields, "From")?),
         text: Personal::new(field(fields, "Body")?),
         id: Some(Personal::new(field(fields, "MessageSid")?)),
+        at: None,
     }])
 }

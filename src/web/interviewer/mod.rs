@@ -145,7 +145,8 @@ async fn answers(
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let shown_at = sent.text("shown").parse().ok().map(Timestamp);
     let device = DeviceClass::of_user_agent(agent);
-    let as_sent = SentPage { sitting: sitting(&staff, &desk), case, page, fields: &sent.0, language: language_of(&sent, &desk), device, shown_at };
+    let as_sent =
+        SentPage { sitting: sitting(&staff, &desk), case, page, only: None, fields: &sent.0, language: language_of(&sent, &desk), device, shown_at };
     match site.collector.save_page(&desk.code, &as_sent).await.map_err(failure)? {
         Saved::GoOn => {
             let bundle = site.collector.open(&desk.code, Mode::Telephone).await.map_err(failure)?;

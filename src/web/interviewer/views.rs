@@ -116,6 +116,10 @@ impl<'a> Script<'a> {
             answers: &current.answers,
             language: desk.language,
         };
+        let with_hint = |item: &&'a crate::domain::questionnaire::Item| {
+            let hint = item.hint.as_ref().map(|hint| hint.in_language(desk.language));
+            ItemView { hint, ..item_view(item, current, &piped, attempt, w) }
+        };
         Script::Questions(Box::new(Questions {
             subject: &current.application.subject,
             title: questionnaire.pages[page].title.in_language(desk.language),
@@ -128,7 +132,7 @@ impl<'a> Script<'a> {
             back: path.page_before(page),
             is_last: path.is_last(page),
             has_problems: attempt.is_some(),
-            items: path.on_page(page).iter().map(|item| item_view(item, current, &piped, attempt, w)).collect(),
+            items: path.on_page(page).iter().map(with_hint).collect(),
             w,
         }))
     }

@@ -100,7 +100,8 @@ async fn answers(
     let (case, page) = (number(&form, "case")?, number(&form, "page")?);
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let shown_at = form.get("shown").and_then(|shown| shown.parse().ok()).map(Timestamp);
-    let sent = SentPage { sitting: Sitting::WEB, case, page, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
+    let sent =
+        SentPage { sitting: Sitting::WEB, case, page, only: None, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
     match site.collector.save_page(code, &sent).await.map_err(failure)? {
         Saved::GoOn => Ok(back_to(code, language, Some(page + 1)).into_response()),
         Saved::Held => Ok(noted(code, language, "held").into_response()),

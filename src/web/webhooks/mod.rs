@@ -15,6 +15,7 @@ use super::{Failure, Site};
 use crate::crypto::sha256_hex;
 use crate::dispatch::incoming;
 use crate::gateway::{Gateway, Push, PushError};
+use crate::sms_interview;
 
 /// A push of some hundred receipts stays far below this.
 const MAX_PUSH: usize = 1024 * 1024;
@@ -43,7 +44,9 @@ async fn replies(State(site): State<Arc<Site>>, (Path((name, secret)), from, uri
     let url = format!("{}{}", site.installation.config.public_url, uri.path());
     let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     for reply in gateway.parse_replies(push).map_err(|error| unreadable(&name, error))? {
-        incoming::take_reply(&site.installation, &name, &reply).await?;
+        if let Some(taken) = incoming::take_reply(&site.installation, &name, &reply).await? {
+            sms_interview::hear(&site.installation, &site.collector, &taken).await.map_err(|error| Failure::Internal(error.to_string()))?;
+        }
     }
     Ok(heard(gateway))
 }

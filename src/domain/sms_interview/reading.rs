@@ -1,0 +1,228 @@
+//! Reads a reply as an answer, generously: `8`, `８`, `八`, «8分», «给8分吧», `B`, the words of an option.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::domain::questionnaire::{Answer, Choosable, Item, ItemKind, Take};
+
+/// What a reply means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// In the form that [`Answer::parse`] reads.
+    Answer(String),
+    /// The respondent leaves out what may be left out.
+    Skip,
+    /// Nothing that answers the question.
+    Unclear,
+}
+
+/// Half width, small letters, without the blanks around.
+fn folded(text: &str) -> String {
+    text.nfkc().collect::<String>().to_lowercase().trim().to_owned()
+}
+
+/// A reply of few words that agrees to take part.
+pub fn is_agreement(text: &str) -> bool {
+    let bare: String = folded(text).chars().filter(|c| c.is_alphanumeric()).collect();
+    const WORDS: [&str; 14] = ["1", "一", "好", "好的", "可以", "同意", "行", "是", "是的", "愿意", "开始", "yes", "y", "ok"];
+    WORDS.contains(&bare.as_str())
+}
+
+/// A reply of few words that asks for the link.
+pub fn wants_link(text: &str) -> bool {
+    let folded = folded(text);
+    folded.chars().count() <= 16 && ["链接", "网址", "网页", "上网", "link", "online"].iter().any(|word| folded.contains(word))
+}
+
+/// Reads a reply to an item. `shown`: the options in the order in which they were numbered.
+pub fn read(item: &Item, shown: &[&Choosable], text: &str) -> Heard {
+    let folded = folded(text);
+    let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
+    if bare.is_empty() {
+        return Heard::Unclear;
+    }
+    let is_one_of = |words: &[&str]| words.contains(&bare.as_str());
+    if item.not_applicable && is_one_of(&["不适用", "没用过", "没有用过", "不涉及", "na", "notapplicable"]) {
+        return Heard::Answer(Answer::NOT_APPLICABLE.to_owned());
+    }
+    if item.dont_know && is_one_of(&["不知道", "不清楚", "说不清", "dk", "dontknow"]) {
+        return Heard::Answer(Answer::DONT_KNOW.to_owned());
+    }
+    if !item.required && is_one_of(&["无", "没有", "没了", "跳过", "略", "none", "no", "skip", "nothing"]) {
+        return Heard::Skip;
+    }
+    match &item.kind {
+        ItemKind::Scale(scale) => match &numbers(&folded)[..] {
+            [number] if number.fract() == 0.0 && scale.points().any(|point| point as f64 == *number) => Heard::Answer(format!("{number:.0}")),
+            _ => Heard::Unclear,
+        },
+        ItemKind::Number(_) => match &numbers(&folded)[..] {
+            [number] => Heard::Answer(number.to_string()),
+            _ => Heard::Unclear,
+        },
+        ItemKind::Choice(choice) => {
+            let taken = options(shown, &folded);
+            match (choice.take, taken.len()) {
+                (_, 0) => Heard::Unclear,
+                (Take::One, 1) => Heard::Answer(taken[0].code.clone()),
+                (Take::One, _) => Heard::Unclear,
+                (Take::Several { .. }, _) => Heard::Answer(taken.iter().map(|option| option.code.as_str()).collect::<Vec<_>>().join(" ")),
+                (Take::AllInOrder, count) if count == shown.len() => {
+                    Heard::Answer(taken.iter().zip(1..).map(|(option, place)| format!("{}:{place}", option.code)).collect::<Vec<_>>().join(" "))
+                }
+                (Take::AllInOrder, _) => Heard::Unclear,
+            }
+        }
+        ItemKind::Date { .. } => match &numbers(&folded)[..] {
+            [year, month, day] => Heard::Answer(format!("{year:04}-{month:02}-{day:02}")),
+            _ => Heard::Unclear,
+        },
+        ItemKind::Open { .. } => Heard::Answer(text.trim().to_owned()),
+        ItemKind::Info => Heard::Skip,
+    }
+}
+
+/// The options that a reply names, in its order: by number, by letter, by words.
+fn options<'o>(shown: &[&'o Choosable], folded: &str) -> Vec<&'o Choosable> {
+    let bare = |text: &str| -> String { text.nfkc().collect::<String>().to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
+    let (reply, languages) = (bare(folded), crate::domain::language::Language::ALL);
+    let is_said = |option: &&&Choosable| languages.into_iter().any(|language| bare(option.text.in_language(language)) == reply);
+    if let Some(whole) = shown.iter().find(is_said) {
+        return vec![*whole];
+    }
+    let mut taken: Vec<&Choosable> = Vec::new();
+    let mut take = |at: Option<usize>| {
+        if let Some(option) = at.and_then(|at| shown.get(at)).filter(|option| !taken.iter().any(|known| known.code == option.code)) {
+            taken.push(option);
+        }
+    };
+    let numbers = numbers(folded);
+    if numbers.iter().all(|n| n.fract() == 0.0 && (1.0..=shown.len() as f64).contains(n)) {
+        // Several figures without anything between them («213») are one each, where that many options cannot be meant.
+        numbers.iter().for_each(|n| take(Some(*n as usize - 1)));
+    } else if folded.chars().all(|c| c.is_ascii_digit()) && shown.len() < 10 {
+        folded.chars().for_each(|c| take(c.to_digit(10).and_then(|n| (n as usize).checked_sub(1))));
+    }
+    let letters: Vec<char> = folded.chars().filter(char::is_ascii_alphabetic).collect();
+    let words = folded.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 1).count();
+    if numbers.is_empty() && words == 0 {
+        letters.iter().for_each(|c| take(Some((*c as usize) - ('a' as usize))));
+    }
+    if taken.is_empty() {
+        // The words of exactly one option within the reply, or the reply within them.
+        let names = |option: &&&&Choosable| {
+            languages
+                .into_iter()
+                .map(|language| bare(option.text.in_language(language)))
+                .any(|words| words.chars().count() >= 2 && (reply.contains(&words) || (reply.chars().count() >= 2 && words.contains(&reply))))
+        };
+        let named: Vec<&&Choosable> = shown.iter().filter(|option| names(&option)).collect();
+        if let [one] = named[..] {
+            return vec![one];
+        }
+    }
+    taken
+}
+
+/// The numbers in a text: figures, and Chinese numerals up to ninety-nine; the same one twice is one.
+fn numbers(folded: &str) -> Vec<f64> {
+    const NUMERALS: &str = "零一二三四五六七八九";
+    let (mut found, mut figures, mut numeral) = (Vec::new(), String::new(), Vec::<u32>::new());
+    let mut end = |figures: &mut String, numeral: &mut Vec<u32>| {
+        let number = figures.trim_end_matches('.').parse::<f64>().ok().or_else(|| of_numerals(numeral));
+        if let Some(number) = number.filter(|number| !found.contains(number)) {
+            found.push(number);
+        }
+        figures.clear();
+        numeral.clear();
+    };
+    for c in folded.chars() {
+        let value = match c {
+            '十' => Some(10),
+            '两' => Some(2),
+            '〇' => Some(0),
+            c => NUMERALS.chars().position(|numeral| numeral == c).map(|at| at as u32),
+        };
+        match value {
+            Some(value) if figures.is_empty() => numeral.push(value),
+            _ if c.is_ascii_digit() || (c == '.' && !figures.is_empty()) => {
+                if !numeral.is_empty() {
+                    end(&mut figures, &mut numeral);
+                }
+                figures.push(c);
+            }
+            _ => {
+                end(&mut figures, &mut numeral);
+                numeral.extend(value);
+            }
+        }
+    }
+    end(&mut figures, &mut numeral);
+    found
+}
+
+/// `[8]` is eight, `[10]` ten, `[2, 10, 5]` twenty-five.
+fn of_numerals(numerals: &[u32]) -> Option<f64> {
+    match numerals {
+        [one] => Some(f64::from(*one)),
+        [10, ones] => Some(f64::from(10 + ones)),
+        [tens, 10] => Some(f64::from(tens * 10)),
+        [tens, 10, ones] => Some(f64::from(tens * 10 + ones)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::questionnaire::Questionnaire;
+
+    fn questionnaire() -> Questionnaire {
+        Questionnaire::parse(include_str!("../../../tests/questionnaires/every_kind.toml")).unwrap()
+    }
+
+    fn heard(id: &str, text: &str) -> Heard {
+        let questionnaire = questionnaire();
+        let item = questionnaire.item(id).unwrap();
+        let shown: Vec<&Choosable> = match &item.kind {
+            ItemKind::Choice(choice) => choice.options.iter().collect(),
+            _ => Vec::new(),
+        };
+        read(item, &shown, text)
+    }
+
+    #[test]
+    fn a_rating_is_read_in_its_usual_spellings() {
+        for text in ["8", "８", "八", "8分", " 8 。", "我给8分", "打八分吧", "8.", "8 8"] {
+            assert_eq!(heard("sat1", text), Heard::Answer("8".into()), "{text}");
+        }
+        for text in ["十", "10分", "十分"] {
+            assert_eq!(heard("sat1", text), Heard::Answer("10".into()), "{text}");
+        }
+        for text in ["11", "0", "八九分", "7到8", "很好", "?", "", "7.5", "8分，比去年的6分好"] {
+            assert_eq!(heard("sat1", text), Heard::Unclear, "{text}");
+        }
+    }
+
+    #[test]
+    fn agreement_and_the_wish_for_the_link_are_few_words() {
+        for yes in ["1", "１", "好的", "同意。", "OK", "Yes!"] {
+            assert!(is_agreement(yes), "{yes}");
+        }
+        assert!(!is_agreement("你们是谁") && !is_agreement("10"));
+        assert!(wants_link("发链接") && wants_link("Link please") && !wants_link("这个链接我打开过了但是很慢而且看不清楚字"));
+    }
+
+    #[test]
+    fn options_are_named_by_number_letter_or_words() {
+        let questionnaire = questionnaire();
+        let one = questionnaire.items().find(|item| matches!(&item.kind, ItemKind::Choice(choice) if choice.take == Take::One)).unwrap();
+        let ItemKind::Choice(choice) = &one.kind else { unreachable!() };
+        let shown: Vec<&Choosable> = choice.options.iter().collect();
+        let code = Heard::Answer(shown[1].code.clone());
+        for text in ["2", "２", "二", "选2", "B", "b.", shown[1].text.in_language(crate::domain::language::Language::Zh)] {
+            assert_eq!(read(one, &shown, text), code, "{text}");
+        }
+        assert_eq!(read(one, &shown, "1 2"), Heard::Unclear);
+        assert_eq!(read(one, &shown, "99"), Heard::Unclear);
+    }
+}
