@@ -1,227 +1,21 @@
-//! The contact plan: who has not answered yet is contacted when, and in which mode.
+//! The plan's file: read, checked whole, every mistake named with its place.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use cel::Value;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::chance::fraction;
-use super::condition::Condition;
-use super::contact_window::{Calendar, ContactHours, ContactHoursError, Interval, Spread};
-use super::language::Language;
-use super::sms_text::{Template, TemplateError};
-use super::time::{Timestamp, days, parse_duration};
-use super::zones::Zones;
-
-/// A contact plan, checked whole.
-#[derive(Debug, Clone)]
-pub struct ContactPlan {
-    pub name: String,
-    pub time_zone: Tz,
-    pub signature: String,
-    /// A message may have at most so many parts.
-    pub max_parts: u32,
-    pub hours: ContactHours,
-    /// Over how much of an open stretch those who are due at once are spread.
-    pub spread: Spread,
-    pub steps: Vec<Step>,
-    /// What somebody who opts out by SMS is answered, once; empty: nothing.
-    pub confirmation: BTreeMap<Language, Template>,
-    /// The message to somebody who asks an interviewer for the link; where there is none, the first step's.
-    link: BTreeMap<Language, Template>,
-}
-
-impl ContactPlan {
-    /// When this person is contacted who is due from `at` on.
-    pub fn next_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, step: u32) -> Option<Timestamp> {
-        self.hours.place(at, zones, self.spread, fraction(phone_hash, u64::from(step)))
-    }
-
-    /// The message to somebody who wants the link, and the step whose name it goes by at gateways with approved texts; `None` where the plan has no message.
-    pub fn link_texts(&self) -> Option<(&str, &BTreeMap<Language, Template>)> {
-        let first = || self.steps.iter().find_map(|step| Some((step.name.as_str(), step.texts()?)));
-        if self.link.is_empty() { first() } else { Some(("link", &self.link)) }
-    }
-
-    pub fn has_telephone(&self) -> bool {
-        self.steps.iter().any(Step::is_telephone)
-    }
-
-    /// The first step from `from` on that reaches this person (a fixed line gets no messages), and how long after the step before `from` it comes.
-    pub fn step_from(&self, from: u32, gets_sms: bool) -> Option<(u32, Duration)> {
-        let mut after = Duration::ZERO;
-        for (number, step) in (0..).zip(&self.steps).skip(from as usize) {
-            after += step.after;
-            if gets_sms || step.is_telephone() {
-                return Some((number, after));
-            }
-        }
-        None
-    }
-
-    /// From the first step to the end of the last one's first days, in which most who answer to it do.
-    pub fn length(&self) -> Duration {
-        const ANSWERS: Duration = Duration::from_secs(3 * 86_400);
-        self.steps.iter().skip(1).map(|step| step.after).sum::<Duration>() + ANSWERS
-    }
-
-    /// The first step of this person in a campaign that is launched at `at`, and when it comes; no time: nothing reaches this person, or the hours never
-    /// open. Who gets no messages is called from the beginning.
-    pub fn first_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, gets_sms: bool) -> (u32, Option<Timestamp>) {
-        match self.step_from(0, gets_sms) {
-            Some((step, after)) if gets_sms => (step, self.hours.place_in_wave(at + after, zones, self.spread, fraction(phone_hash, 0))),
-            Some((step, _)) => (step, self.hours.next_open(at, zones)),
-            None => (0, None),
-        }
-    }
-}
-
-/// The step under which the confirmation of an opt-out goes out: once for an invitation, like every step.
-pub const CONFIRMATION_STEP: u32 = u32::MAX;
-
-/// From here on steps are no steps of the plan, but messages that somebody asked for: each goes out once, like every step.
-pub const FIRST_EXTRA_STEP: u32 = 1 << 31;
+use super::{Contact, ContactPlan, HAPPENED, Step};
+use crate::domain::condition::Condition;
+use crate::domain::contact_window::{Calendar, ContactHours, ContactHoursError, Interval, Spread};
+use crate::domain::language::Language;
+use crate::domain::sms_text::{Template, TemplateError};
+use crate::domain::time::{days, parse_duration};
 
 /// So many steps a plan may have: the rest of the numbers is for messages beside it.
 const MOST_STEPS: usize = 100;
-
-/// The `nth` (from 0) message with the link that an interviewer sends, before the plan goes on with step `goes_on`.
-pub fn link_step(nth: u32, goes_on: u32) -> u32 {
-    FIRST_EXTRA_STEP | (nth.min(0xffff) << 8) | goes_on.min(0xff)
-}
-
-/// Marks the messages of an interview by SMS.
-const INTERVIEW: u32 = 1 << 30;
-/// Messages with the link that are asked for by SMS are numbered from here, those that are asked for on the telephone from 0.
-pub const LINKS_BY_SMS: u32 = 0x8000;
-
-/// The `nth` (from 0) question of an interview by SMS, before the plan goes on with step `goes_on`.
-pub fn interview_step(nth: u32, goes_on: u32) -> u32 {
-    FIRST_EXTRA_STEP | INTERVIEW | (nth.min(0xfff) << 9) | goes_on.min(0xff)
-}
-
-/// Of an interview's messages every second one asks the question before it once more.
-pub fn is_reminder(step: u32) -> bool {
-    is_interview_step(step) && !is_answer(step) && (step >> 8) & 1 == 1
-}
-
-/// The message that asks once more what `step` asks.
-pub fn reminder_of(step: u32) -> u32 {
-    step | 1 << 8
-}
-
-/// The message that first asked what `step` asks.
-pub fn question_of(step: u32) -> u32 {
-    if is_reminder(step) { step & !(1 << 8) } else { step }
-}
-
-/// Marks the last words of an interview.
-const GOODBYE: u32 = 1 << 29;
-
-/// The last words of an interview by SMS, as its `nth` message.
-pub fn goodbye_step(nth: u32, goes_on: u32) -> u32 {
-    interview_step(nth, goes_on) | GOODBYE
-}
-
-/// Does a message only answer what the respondent said, so that it goes out though the cases are closed?
-pub fn is_answer(step: u32) -> bool {
-    step == CONFIRMATION_STEP || (is_interview_step(step) && step & GOODBYE != 0)
-}
-
-/// Is this step a message of an interview by SMS?
-pub fn is_interview_step(step: u32) -> bool {
-    step >= FIRST_EXTRA_STEP && step != CONFIRMATION_STEP && step & INTERVIEW != 0
-}
-
-/// The step with which the plan goes on after a message that was asked for; `None` for any other step.
-pub fn goes_on_after(step: u32) -> Option<u32> {
-    (step >= FIRST_EXTRA_STEP && step != CONFIRMATION_STEP).then_some(step & 0xff)
-}
-
-/// One planned contact.
-#[derive(Debug, Clone)]
-pub struct Step {
-    pub name: String,
-    /// Time after the step before it (after the launch, for the first).
-    pub after: Duration,
-    pub contact: Contact,
-    /// Taken only if this holds when it is due; else the plan goes on with the next one, as if it had been.
-    only_if: Option<Arc<Condition>>,
-}
-
-/// How a step contacts.
-#[derive(Debug, Clone)]
-pub enum Contact {
-    /// A message with the link.
-    Sms(BTreeMap<Language, Template>),
-    /// A message that offers an interview by SMS, beside the link: who agrees is asked one item a message.
-    Interview(BTreeMap<Language, Template>),
-    /// The person goes to the interviewers, to be called so often at most.
-    Telephone { calls: u32 },
-}
-
-/// What a step's condition may look at.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Happened {
-    /// A message was delivered, by its receipt.
-    pub delivered: bool,
-    /// The respondent has begun to answer.
-    pub begun: bool,
-    /// Attempts by telephone, and whether somebody was spoken to.
-    pub calls: u32,
-    pub reached: bool,
-    /// The number is a fixed line.
-    pub fixed_line: bool,
-    pub language: Language,
-}
-
-const HAPPENED: [&str; 6] = ["delivered", "begun", "calls", "reached", "fixed_line", "language"];
-
-impl Step {
-    /// The texts of a message; none for another mode.
-    pub fn texts(&self) -> Option<&BTreeMap<Language, Template>> {
-        match &self.contact {
-            Contact::Sms(texts) | Contact::Interview(texts) => Some(texts),
-            Contact::Telephone { .. } => None,
-        }
-    }
-
-    pub fn is_interview(&self) -> bool {
-        matches!(self.contact, Contact::Interview(_))
-    }
-
-    pub fn is_telephone(&self) -> bool {
-        matches!(self.contact, Contact::Telephone { .. })
-    }
-
-    pub fn has_condition(&self) -> bool {
-        self.only_if.is_some()
-    }
-
-    /// Is it taken, by what has happened?
-    pub fn is_taken(&self, happened: &Happened) -> bool {
-        let known = |name: &str| {
-            Some(match name {
-                "delivered" => Value::Bool(happened.delivered),
-                "begun" => Value::Bool(happened.begun),
-                "calls" => Value::Int(i64::from(happened.calls)),
-                "reached" => Value::Bool(happened.reached),
-                "fixed_line" => Value::Bool(happened.fixed_line),
-                _ => Value::from(happened.language.tag()),
-            })
-        };
-        self.only_if.as_ref().is_none_or(|condition| condition.holds_by(known))
-    }
-}
-
-/// The text in a respondent's language; the Chinese one where there is none.
-pub fn text_in(texts: &BTreeMap<Language, Template>, language: Language) -> Option<&Template> {
-    texts.get(&language).or_else(|| texts.get(&Language::Zh)).or_else(|| texts.values().next())
-}
 
 /// What is wrong with a plan, with the key where it stands.
 #[derive(Debug, thiserror::Error)]
@@ -497,7 +291,9 @@ impl StepFile {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::super::*;
 
     const PLAN: &str = r#"
 name = "t"
@@ -547,7 +343,7 @@ text.zh = "【{signature}】{link} 退订回T"
         let file =
             PlanFile::parse(&format!("holidays = \"h.toml\"\n{PLAN}")).unwrap().with_calendar("holidays = [2026-03-02, \"2026-03-09\"]").unwrap();
         let stored: PlanFile = serde_json::from_str(&serde_json::to_string(&file).unwrap()).unwrap();
-        let noon = |day: &str| crate::domain::time::Timestamp::from_local(format!("{day}T12:00:00").parse().unwrap(), chrono_tz::Asia::Shanghai);
+        let noon = |day: &str| Timestamp::from_local(format!("{day}T12:00:00").parse().unwrap(), chrono_tz::Asia::Shanghai);
         let hours = stored.check().unwrap().hours;
         assert!(["2026-03-02", "2026-03-09"].iter().all(|day| !hours.is_open(noon(day), &stored.check().unwrap().time_zone.into())));
         assert!(hours.is_open(noon("2026-03-16"), &chrono_tz::Asia::Shanghai.into()));

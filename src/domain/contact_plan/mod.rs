@@ -1,0 +1,171 @@
+//! The contact plan: who has not answered yet is contacted when, and in which mode.
+//!
+//! [`file`] reads a plan, [`extra_steps`] numbers the messages beside it.
+
+mod extra_steps;
+mod file;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cel::Value;
+use chrono_tz::Tz;
+
+pub use extra_steps::{
+    CONFIRMATION_STEP, FIRST_EXTRA_STEP, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step, is_answer, is_interview_step, is_reminder,
+    link_step, question_of, reminder_of,
+};
+pub use file::{ContactPlanError, HolidaysFile, PlanFile};
+
+use super::chance::fraction;
+use super::condition::Condition;
+use super::contact_window::{ContactHours, Spread};
+use super::language::Language;
+use super::sms_text::Template;
+use super::time::Timestamp;
+use super::zones::Zones;
+
+/// A contact plan, checked whole.
+#[derive(Debug, Clone)]
+pub struct ContactPlan {
+    pub name: String,
+    pub time_zone: Tz,
+    pub signature: String,
+    /// A message may have at most so many parts.
+    pub max_parts: u32,
+    pub hours: ContactHours,
+    /// Over how much of an open stretch those who are due at once are spread.
+    pub spread: Spread,
+    pub steps: Vec<Step>,
+    /// What somebody who opts out by SMS is answered, once; empty: nothing.
+    pub confirmation: BTreeMap<Language, Template>,
+    /// The message to somebody who asks an interviewer for the link; where there is none, the first step's.
+    link: BTreeMap<Language, Template>,
+}
+
+impl ContactPlan {
+    /// When this person is contacted who is due from `at` on.
+    pub fn next_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, step: u32) -> Option<Timestamp> {
+        self.hours.place(at, zones, self.spread, fraction(phone_hash, u64::from(step)))
+    }
+
+    /// The message to somebody who wants the link, and the step whose name it goes by at gateways with approved texts; `None` where the plan has no message.
+    pub fn link_texts(&self) -> Option<(&str, &BTreeMap<Language, Template>)> {
+        let first = || self.steps.iter().find_map(|step| Some((step.name.as_str(), step.texts()?)));
+        if self.link.is_empty() { first() } else { Some(("link", &self.link)) }
+    }
+
+    pub fn has_telephone(&self) -> bool {
+        self.steps.iter().any(Step::is_telephone)
+    }
+
+    /// The first step from `from` on that reaches this person (a fixed line gets no messages), and how long after the step before `from` it comes.
+    pub fn step_from(&self, from: u32, gets_sms: bool) -> Option<(u32, Duration)> {
+        let mut after = Duration::ZERO;
+        for (number, step) in (0..).zip(&self.steps).skip(from as usize) {
+            after += step.after;
+            if gets_sms || step.is_telephone() {
+                return Some((number, after));
+            }
+        }
+        None
+    }
+
+    /// From the first step to the end of the last one's first days, in which most who answer to it do.
+    pub fn length(&self) -> Duration {
+        const ANSWERS: Duration = Duration::from_secs(3 * 86_400);
+        self.steps.iter().skip(1).map(|step| step.after).sum::<Duration>() + ANSWERS
+    }
+
+    /// The first step of this person in a campaign that is launched at `at`, and when it comes; no time: nothing reaches this person, or the hours never
+    /// open. Who gets no messages is called from the beginning.
+    pub fn first_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, gets_sms: bool) -> (u32, Option<Timestamp>) {
+        match self.step_from(0, gets_sms) {
+            Some((step, after)) if gets_sms => (step, self.hours.place_in_wave(at + after, zones, self.spread, fraction(phone_hash, 0))),
+            Some((step, _)) => (step, self.hours.next_open(at, zones)),
+            None => (0, None),
+        }
+    }
+}
+
+/// One planned contact.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub name: String,
+    /// Time after the step before it (after the launch, for the first).
+    pub after: Duration,
+    pub contact: Contact,
+    /// Taken only if this holds when it is due; else the plan goes on with the next one, as if it had been.
+    only_if: Option<Arc<Condition>>,
+}
+
+/// How a step contacts.
+#[derive(Debug, Clone)]
+pub enum Contact {
+    /// A message with the link.
+    Sms(BTreeMap<Language, Template>),
+    /// A message that offers an interview by SMS, beside the link: who agrees is asked one item a message.
+    Interview(BTreeMap<Language, Template>),
+    /// The person goes to the interviewers, to be called so often at most.
+    Telephone { calls: u32 },
+}
+
+/// What a step's condition may look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Happened {
+    /// A message was delivered, by its receipt.
+    pub delivered: bool,
+    /// The respondent has begun to answer.
+    pub begun: bool,
+    /// Attempts by telephone, and whether somebody was spoken to.
+    pub calls: u32,
+    pub reached: bool,
+    /// The number is a fixed line.
+    pub fixed_line: bool,
+    pub language: Language,
+}
+
+const HAPPENED: [&str; 6] = ["delivered", "begun", "calls", "reached", "fixed_line", "language"];
+
+impl Step {
+    /// The texts of a message; none for another mode.
+    pub fn texts(&self) -> Option<&BTreeMap<Language, Template>> {
+        match &self.contact {
+            Contact::Sms(texts) | Contact::Interview(texts) => Some(texts),
+            Contact::Telephone { .. } => None,
+        }
+    }
+
+    pub fn is_interview(&self) -> bool {
+        matches!(self.contact, Contact::Interview(_))
+    }
+
+    pub fn is_telephone(&self) -> bool {
+        matches!(self.contact, Contact::Telephone { .. })
+    }
+
+    pub fn has_condition(&self) -> bool {
+        self.only_if.is_some()
+    }
+
+    /// Is it taken, by what has happened?
+    pub fn is_taken(&self, happened: &Happened) -> bool {
+        let known = |name: &str| {
+            Some(match name {
+                "delivered" => Value::Bool(happened.delivered),
+                "begun" => Value::Bool(happened.begun),
+                "calls" => Value::Int(i64::from(happened.calls)),
+                "reached" => Value::Bool(happened.reached),
+                "fixed_line" => Value::Bool(happened.fixed_line),
+                _ => Value::from(happened.language.tag()),
+            })
+        };
+        self.only_if.as_ref().is_none_or(|condition| condition.holds_by(known))
+    }
+}
+
+/// The text in a respondent's language; the Chinese one where there is none.
+pub fn text_in(texts: &BTreeMap<Language, Template>, language: Language) -> Option<&Template> {
+    texts.get(&language).or_else(|| texts.get(&Language::Zh)).or_else(|| texts.values().next())
+}
