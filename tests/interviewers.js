@@ -123,6 +123,22 @@ async function byKeys(page, key) {
     await look(wu, "call-problem");
     check((await outcome("call_back", "2026-03-05T14:30")).includes("已记录：约时间再打"), "a call-back is not taken");
 
+    // The supervisor sees it all, and asks the respondent whose interview is drawn.
+    const qian = await newPage(browser);
+    await signIn(qian, "qian", task.password);
+    check(qian.url().endsWith("/supervision"), `a supervisor is led to ${qian.url()}`);
+    await look(qian, "supervision");
+    await press(qian, 'form[action="/supervision/verifications"] button');
+    check((await text(qian)).includes("已抽取复核样本"), "no sample is drawn");
+    await press(qian, 'form[action^="/supervision/verifications/"] button');
+    check((await number(qian)) === first, "the supervisor asks somebody else");
+    await look(qian, "verification");
+    for (const [item, code] of [["took", "yes"], ["asked", "all"], ["manner", "good"], ["led", "no"]]) {
+      await qian.$eval(`input[name="${item}"][value="${code}"]`, (input) => input.click());
+    }
+    await press(qian, "#questions form button");
+    check((await text(qian)).includes("复核完成：可信"), `the verification is not taken: ${await text(qian)}`);
+
     await press(wu, 'header form[action="/staff/language"] button');
     check((await text(wu)).includes("Next person"), "the pages do not speak English");
     await wu.goto(`${task.base}/supervision`);

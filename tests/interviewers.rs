@@ -160,6 +160,7 @@ async fn two_interviewers_work_side_by_side_while_respondents_open_their_links()
     waiting(&app).await;
     add(&app, "wu", Role::Interviewer).await;
     add(&app, "zheng", Role::Interviewer).await;
+    add(&app, "qian", Role::Operator).await;
     let mut links = BTreeMap::new();
     for n in 0..4 {
         links.insert(format!("+86{}", number(n)), app.link(n).await);
@@ -174,7 +175,7 @@ async fn two_interviewers_work_side_by_side_while_respondents_open_their_links()
     .await
     .unwrap();
     let done: Value = serde_json::from_str(said.trim()).unwrap_or_else(|_| panic!("{said}"));
-    assert_eq!((done["looked"].as_u64(), done["interviews"].as_u64()), (Some(24), Some(1)), "{done}");
+    assert_eq!((done["looked"].as_u64(), done["interviews"].as_u64()), (Some(32), Some(1)), "{done}");
     let dispositions: BTreeMap<String, u64> = app.dispositions("A1").await.into_iter().collect();
     assert_eq!((dispositions.get("1.1"), dispositions.get("2.12"), dispositions.get("2.21")), (Some(&1), Some(&1), Some(&1)), "{dispositions:?}");
 }

@@ -557,6 +557,7 @@ async fn supervisors_hand_people_over_and_whoever_refuses_by_heart_stands_out() 
         let of = |name: &str| all.iter().find(|quality| quality.name == name).unwrap();
         assert!(of("wu").refusals.is_outside() && of("wu").refusals.count == 21 && of("zheng").refusals.is_outside(), "{}: {all:?}", app.engine);
         assert!(!of("zheng").short.is_outside(), "all of them took as long");
+        assert_eq!(of("wu").outcomes, [(CallOutcome::NoAnswer, 5), (CallOutcome::HardRefusal, 21)].into(), "{}", app.engine);
         assert_eq!(of("zheng").interviews as usize, interviewed.len());
 
         // A sample is drawn; nobody verifies their own; what the respondent says counts.

@@ -64,6 +64,8 @@ pub struct Quality {
     pub name: String,
     pub attempts: u32,
     pub interviews: u32,
+    /// What the calls came to.
+    pub outcomes: BTreeMap<CallOutcome, u32>,
     /// Of those who were reached.
     pub refusals: Share,
     /// Of the attempts.
@@ -116,16 +118,19 @@ pub async fn of_interviewers(installation: &Installation, since: Timestamp) -> R
     lengths.sort_unstable();
     let limit = lengths.get(lengths.len() / 2).map_or(0.0, |median| *median as f64 * installation.config.speeding_below);
     let (mut all, mut each) = (Counts::default(), BTreeMap::<AccountId, Counts>::new());
+    let mut outcomes: BTreeMap<AccountId, BTreeMap<CallOutcome, u32>> = BTreeMap::new();
     for call in &worked {
         let is_short = is_interview(&call) && (call.millis as f64) < limit;
         all.add(call, is_short);
         each.entry(call.account).or_default().add(call, is_short);
+        *outcomes.entry(call.account).or_default().entry(call.outcome).or_default() += 1;
     }
     let quality = |(account, counts): (AccountId, Counts)| Quality {
         account,
         name: names.get(&account).cloned().unwrap_or_default(),
         attempts: counts.attempts,
         interviews: counts.interviews,
+        outcomes: outcomes.get(&account).cloned().unwrap_or_default(),
         refusals: Share::new(counts.refusals, counts.reached, (all.refusals, all.reached)),
         no_answers: Share::new(counts.no_answers, counts.attempts, (all.no_answers, all.attempts)),
         short: Share::new(counts.short, counts.interviews, (all.short, all.interviews)),

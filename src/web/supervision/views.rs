@@ -47,6 +47,7 @@ struct QualityRow<'a> {
     of: &'a Quality,
     shares: [(&'a Share, String); 3],
     pace: String,
+    outcomes: String,
 }
 
 struct VerificationRow<'a> {
@@ -105,6 +106,7 @@ impl<'a> BoardPage<'a> {
                 .map(|of| QualityRow {
                     of,
                     shares: [&of.no_answers, &of.refusals, &of.short].map(|known| (known, share(known))),
+                    outcomes: of.outcomes.iter().map(|(outcome, calls)| format!("{} {calls}", s.of(outcome.words()))).collect::<Vec<_>>().join(" · "),
                     pace: of.seconds_per_answer.map_or("–".to_owned(), |seconds| format!("{seconds:.1}")),
                 })
                 .collect(),
