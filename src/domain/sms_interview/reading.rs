@@ -180,8 +180,9 @@ mod tests {
         Questionnaire::parse(include_str!("../../../tests/questionnaires/every_kind.toml")).unwrap()
     }
 
+    /// Of the shipped questionnaire on brands.
     fn heard(id: &str, text: &str) -> Heard {
-        let questionnaire = questionnaire();
+        let questionnaire = Questionnaire::parse(include_str!("../../../config/questionnaires/brand.toml")).unwrap();
         let item = questionnaire.item(id).unwrap();
         let shown: Vec<&Choosable> = match &item.kind {
             ItemKind::Choice(choice) => choice.options.iter().collect(),
