@@ -87,7 +87,7 @@ pub enum LaunchError {
     #[error("a campaign {0} exists already; choose another code")]
     Exists(String),
     #[error("contact plan: {0}")]
-    Plan(#[from] ContactPlanError),
+    Plan(ContactPlanError),
     #[error("no gateway is called {name}; configured are: {known}")]
     UnknownGateway { name: String, known: String },
     #[error("gateway {gateway}: {problem}")]
@@ -134,6 +134,13 @@ pub enum LaunchError {
     Keys(#[from] KeyRingError),
     #[error(transparent)]
     Seal(#[from] SealError),
+}
+
+/// Its words are in ours: as a source they would be told twice.
+impl From<ContactPlanError> for LaunchError {
+    fn from(error: ContactPlanError) -> LaunchError {
+        LaunchError::Plan(error)
+    }
 }
 
 /// An application on its way into the field.

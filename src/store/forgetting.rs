@@ -147,7 +147,9 @@ pub async fn blank(tx: &mut WriteTx, people: &[RespondentId], now: Timestamp) ->
         run(tx, format!("UPDATE phone_call SET note_sealed = NULL WHERE note_sealed IS NOT NULL AND invitation_id IN ({invitations})")).await?;
         run(tx, format!("UPDATE verification SET comment_sealed = NULL WHERE comment_sealed IS NOT NULL AND invitation_id IN ({invitations})"))
             .await?;
-        run(tx, format!("DELETE FROM call_queue WHERE invitation_id IN ({invitations})")).await?;
+        for table in ["call_queue", "sms_interview"] {
+            run(tx, format!("DELETE FROM {table} WHERE invitation_id IN ({invitations})")).await?;
+        }
         run(tx, format!("UPDATE invitation SET token_hash = 'erased-' || id WHERE respondent_id {first}")).await?;
         let sql = format!(
             "UPDATE respondent SET phone_hash = 'erased-' || id, phone_sealed = $1, person_sealed = $1, zone = NULL, erased_at = $3

@@ -134,8 +134,12 @@ pub async fn release_lost(installation: &Installation) -> Result<(), TelephoneEr
             call_queue::find(&mut tx, waiting.invitation).await?.is_some_and(|w| w.call == Some(call) && w.leased_until == waiting.leased_until);
         if still_lost {
             let ended = waiting.leased_until.unwrap_or(now);
-            super::outcome::write(installation, &mut tx, &waiting, call, &Ending { outcome, call_back_at: None, note_sealed: None }, None, ended)
-                .await?;
+            let ending = Ending { outcome, call_back_at: None, note_sealed: None };
+            match super::outcome::write(installation, &mut tx, &waiting, call, &ending, None, ended).await {
+                // Another daemon has done it meanwhile.
+                Err(TelephoneError::CallOver) => continue,
+                written => written?,
+            }
             tx.commit().await?;
         }
     }
