@@ -240,3 +240,25 @@ async fn a_second_word_counts_and_an_older_one_that_comes_later_does_not() {
         assert!(left.is_none(), "{}", app.engine);
     }
 }
+
+/// Two applications of one applicant are asked about one after the other, in one interview, each into its own response.
+#[tokio::test]
+async fn two_applications_of_one_applicant_are_asked_about_one_after_the_other() {
+    let mut script = Script::faultless(4, 1_000);
+    script.people = PeopleScript { answers_by_sms: 1.0, ..PeopleScript::silent() };
+    (script.doubled_replies, script.reordered_replies) = (0.2, 0.2);
+    for app in TestApp::on_each_engine(script, &[]).await {
+        app.brand("A1", "a", "").await;
+        app.brand("A2", "a", "").await;
+        app.import(&["A1", "A2"], list_of(0..4).as_bytes()).await.unwrap();
+        app.launch("C1", &["A1", "A2"], &plan()).await.unwrap();
+        app.play_until(local("2026-03-06T12:00:00")).await;
+        let line = Line { app: &app, sent: Default::default() };
+        for application in ["A1", "A2"] {
+            assert_eq!(app.dispositions(application).await, [("1.1".to_owned(), 4)], "{}: {application}", app.engine);
+            assert_eq!(line.answers_of(application).await.len(), 4 * 14, "{}: {application}", app.engine);
+        }
+        let record = app.simulator.record();
+        assert_eq!(record.duplicates(), 0, "{}: each question names what it is about", app.engine);
+    }
+}
