@@ -8,6 +8,23 @@ use crate::collect::BundleCase;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Piped, Take};
 
+/// What was sent for each item: several choices with blanks between them, the fields of a ranking (`item.option`) as `option:place`.
+pub fn gathered(pairs: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::<String, String>::new();
+    for (name, value) in pairs {
+        let (item, value) = match name.split_once('.') {
+            Some((item, option)) => (item.to_owned(), format!("{option}:{value}")),
+            None => (name, value),
+        };
+        let whole = fields.entry(item).or_default();
+        if !whole.is_empty() && !value.is_empty() {
+            whole.push(' ');
+        }
+        whole.push_str(&value);
+    }
+    fields
+}
+
 /// A page that was sent with mistakes: what was wrong, and what was sent.
 pub struct Attempt {
     pub problems: BTreeMap<String, AnswerProblem>,

@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use super::items::Attempt;
+use super::items::{Attempt, gathered};
 use super::{Failure, Site};
 use crate::collect::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage, Sitting};
 use crate::domain::device::DeviceClass;
@@ -158,23 +158,6 @@ async fn not_a_user(
     let failure = |error| Failure::of_collect(&site, error);
     site.collector.not_a_user(code, number(&form, "case")?, Sitting::WEB).await.map_err(failure)?;
     Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
-}
-
-/// What was sent for each item: several choices with blanks between them, the fields of a ranking (`item.option`) as `option:place`.
-fn gathered(pairs: Vec<(String, String)>) -> Fields {
-    let mut fields = Fields::new();
-    for (name, value) in pairs {
-        let (item, value) = match name.split_once('.') {
-            Some((item, option)) => (item.to_owned(), format!("{option}:{value}")),
-            None => (name, value),
-        };
-        let whole = fields.entry(item).or_default();
-        if !whole.is_empty() && !value.is_empty() {
-            whole.push(' ');
-        }
-        whole.push_str(&value);
-    }
-    fields
 }
 
 /// Only what can be a code is looked up.

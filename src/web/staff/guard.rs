@@ -11,6 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use cookie::Cookie;
 
+use super::super::items::gathered;
 use super::super::{Failure, Site};
 use super::MAX_FORM;
 use super::frame::{Message, Say, content_security_policy};
@@ -37,7 +38,7 @@ impl Staff {
     }
 }
 
-/// What a form sent; a field that was sent several times has its values with blanks between them, `item.option` is gathered as `option:value`.
+/// What a form sent, as [`gathered`] has it.
 #[derive(Clone, Default)]
 pub struct Sent(pub BTreeMap<String, String>);
 
@@ -76,7 +77,7 @@ async fn guard(State((site, permission)): State<(Arc<Site>, Option<Permission>)>
     if *request.method() == Method::POST {
         let (parts, body) = request.into_parts();
         let Ok(body) = to_bytes(body, MAX_FORM).await else { return refused(StatusCode::PAYLOAD_TOO_LARGE, say, Message::TooLarge) };
-        let sent = gathered(&body);
+        let sent = Sent(gathered(form_urlencoded::parse(&body).into_owned()));
         if !is_same_site(&parts.headers) || sent.text("token") != form_token {
             return refused(StatusCode::FORBIDDEN, say, Message::OtherSession);
         }
@@ -110,20 +111,4 @@ pub(super) fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
 
 pub(super) fn language_of(headers: &HeaderMap) -> Option<Language> {
     cookie_of(headers, LANGUAGE).and_then(|tag| Language::parse(&tag))
-}
-
-fn gathered(body: &[u8]) -> Sent {
-    let mut fields = BTreeMap::<String, String>::new();
-    for (name, value) in form_urlencoded::parse(body) {
-        let (name, value) = match name.split_once('.') {
-            Some((item, option)) => (item.to_owned(), format!("{option}:{value}")),
-            None => (name.into_owned(), value.into_owned()),
-        };
-        let whole = fields.entry(name).or_default();
-        if !whole.is_empty() && !value.is_empty() {
-            whole.push(' ');
-        }
-        whole.push_str(&value);
-    }
-    Sent(fields)
 }
