@@ -5,14 +5,20 @@ mod common;
 
 use std::time::Duration;
 
+use common::interviewing::{interview, interviewer, mixed_plan, next, told};
 use common::{PLAN, TestApp, list_of, local};
 use fieldworkd::campaign;
 use fieldworkd::clock::Clock;
 use fieldworkd::deadline::{self, forecast, forecast::Measure};
 use fieldworkd::gateway::simulator::Script;
 
-use fieldworkd::domain::forecast::{BINS, Behaviour, CellState, Delays, Exposure, HeldBack, Outcome, Outlook, Person, Prior, StepSeen, bin_of, play};
+use fieldworkd::collect::Collector;
+use fieldworkd::domain::forecast::{
+    BINS, Behaviour, CellState, Exposure, HeldBack, Outcome, Outlook, Paces, Person, Prior, StepSeen, Turn, bin_of, play,
+};
+use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::quota::CellKind;
+use fieldworkd::domain::telephone::CallOutcome;
 use fieldworkd::domain::time::Timestamp;
 
 /// The truth of the backtest: people of an application with a mind of its own, whose answers take their time by another law than the forecast assumes.
@@ -127,15 +133,15 @@ fn outlook(lives: &[truth::Life], now: f64) -> Outlook {
 }
 
 /// The prior and the delays that a programme's history teaches.
-fn learn(history: &[Vec<truth::Life>]) -> (Prior, Delays) {
+fn learn(history: &[Vec<truth::Life>]) -> (Prior, Paces) {
     let all: Vec<Vec<Exposure>> = history.iter().map(|lives| exposures(lives, truth::CLOSES)).collect();
     let mut bins = [0.0; BINS];
     for exposure in all.iter().flatten().filter(|exposure| exposure.outcome == Outcome::Completes) {
         bins[bin_of(exposure.hours)] += exposure.cases;
     }
-    let delays = Delays::from_seen(&bins);
-    let steps: Vec<_> = all.iter().map(|exposures| StepSeen::by_step(exposures, &delays)).collect();
-    (Prior::learn(&steps, 0.5, truth::STEPS), delays)
+    let (paces, turns) = (Paces::from_seen(&[(Mode::Sms, bins)].into()), Turn::of_plan([Mode::Sms; truth::STEPS]));
+    let seen: Vec<_> = all.iter().map(|exposures| StepSeen::by_turn(exposures, &turns, &paces)).collect();
+    (Prior::learn(&seen, 0.5, &turns), paces)
 }
 
 /// In 500 campaigns the 80 % band holds the truth 75–85 % of the time; and chances are kept: of quotas said to be met seven times of ten, about so many are.
@@ -143,7 +149,7 @@ fn learn(history: &[Vec<truth::Life>]) -> (Prior, Delays) {
 fn the_band_holds_the_truth_eight_times_of_ten() {
     let mut rng = fastrand::Rng::with_seed(20_261_124);
     let history: Vec<Vec<truth::Life>> = (0..200).map(|_| truth::lives(&mut rng)).collect();
-    let (prior, delays) = learn(&history);
+    let (prior, paces) = learn(&history);
     const CAMPAIGNS: u32 = 500;
     let (mut at_the_end, mut in_ten_days, mut widths) = (0, 0, 0);
     let mut by_chance = [(0.0, 0.0, 0u32); 5];
@@ -152,7 +158,7 @@ fn the_band_holds_the_truth_eight_times_of_ten() {
         let now = rng.f64() * 13.0 * 24.0;
         let mut outlook = outlook(&lives, now);
         let truth_is = truth::completes_by(&lives, truth::CLOSES);
-        let behaviour = Behaviour::new(&prior, &exposures(&lives, now), 2, delays.clone());
+        let behaviour = Behaviour::new(&prior, &exposures(&lives, now), 2, paces.clone());
         let forecast = play(&outlook, &behaviour, u64::from(campaign), 400);
         let holds = |band: &fieldworkd::domain::forecast::Band, truth: u32| (band.low..=band.high).contains(&truth);
         at_the_end += u32::from(holds(&forecast.completes, truth_is));
@@ -259,5 +265,47 @@ async fn applications_learn_from_each_other_and_a_rehearsal_repeats() {
         assert_eq!(app.simulator.record().submits.len(), sent, "{}: nothing is sent", app.engine);
         let unknown = forecast::rehearse(&app.installation, "C9", None, None).await.unwrap_err().to_string();
         assert!(unknown.contains("C9"), "{unknown}");
+    }
+}
+
+/// Few answer messages, everybody the telephone: a field that will miss its quota is helped by calling now, and what calls bring is learnt from calls.
+#[tokio::test]
+async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() {
+    for app in TestApp::on_each_engine(people([0.25, 0.0, 0.0]), &[]).await {
+        app.brand("A1", "A1", "[application.quota]\ntarget = 12").await;
+        app.import(&["A1"], format!("{}店主,010-65121000\n", list_of(0..30)).as_bytes()).await.unwrap();
+        // The calls would come on the last day.
+        let mixed =
+            mixed_plan(3).replace("after = \"2d\"", "after = \"71d\"").replace("if = \"!begun\"", "if = \"!begun && delivered || fixed_line\"");
+        let (steps, link) = (mixed.rsplit_once("[[step]]").unwrap().0, mixed.rsplit_once("[link]").unwrap().1);
+        let late = format!("{steps}[link]{link}");
+        app.launch("C1", &["A1"], &late).await.unwrap();
+        app.brand("B1", "B1", "[application.quota]\ntarget = 20").await;
+        app.import(&["B1"], list_of(40..70).as_bytes()).await.unwrap();
+        app.launch("C2", &["B1"], &mixed_plan(3)).await.unwrap();
+        app.play_until(local("2026-03-03T12:00:00")).await;
+        let before = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        let chance = |forecast: &forecast::ForecastOf, measure| forecast.help.iter().find(|help| help.measure == measure).map(|help| help.chance);
+        let now = chance(&before, Measure::TelephoneNow).expect("calls can be brought forward");
+        println!("{}: {:.2} as planned, {now:.2} with the calls now", app.engine, before.chance);
+        assert!(now > before.chance + 0.05, "{}: {now} against {}", app.engine, before.chance);
+        assert_eq!(chance(&before, Measure::NextStepNow), None, "{}: no message is next", app.engine);
+        let rehearsed = forecast::rehearse(&app.installation, "C1", Some(0.3), Some(7)).await.unwrap().remove(0);
+        assert!(rehearsed.handed_over.median >= 15 && rehearsed.messages.median <= 30, "{rehearsed:?}");
+
+        // The other application's people are called and all of them answer.
+        app.play_until(local("2026-03-06T10:00:00")).await;
+        let (account, collector) = (interviewer(&app, "wu").await, Collector::new(app.installation.clone()));
+        let mut interviewed = 0;
+        while let Some(desk) = next(&app, &account).await {
+            interview(&collector, &desk).await;
+            told(&app, &account, &desk, CallOutcome::Interviewed).await;
+            interviewed += 1;
+        }
+        assert!(interviewed >= 10, "{}: {interviewed}", app.engine);
+        let of_calls = forecast::of_campaign(&app.installation, "C2").await.unwrap();
+        assert!(of_calls.iter().all(|forecast| forecast.completed >= 20), "{}: {of_calls:?}", app.engine);
+        let after = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        assert!(chance(&after, Measure::TelephoneNow).unwrap_or(after.chance) > now + 0.1, "{}: {after:?}", app.engine);
     }
 }

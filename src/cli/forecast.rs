@@ -38,10 +38,11 @@ pub async fn rehearse(installation: &Installation, arguments: RehearseArguments)
             band(r.completes),
             output::percent(Some(r.chance)),
             band(r.messages),
+            band(r.handed_over),
         ]
     };
     output::table(
-        &["application", "people", "target", "due", "completes (8 of 10)", "chance", "messages (8 of 10)"],
+        &["application", "people", "target", "due", "completes (8 of 10)", "chance", "messages (8 of 10)", "to interviewers"],
         &rehearsals.iter().map(row).collect::<Vec<_>>(),
     );
     Ok(())

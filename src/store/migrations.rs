@@ -35,7 +35,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0017_forgetting"
     "0018_told_problems"
     "0019_telephone"
-    "0020_sms_interviews");
+    "0020_sms_interviews"
+    "0021_delays_by_mode");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -57,7 +58,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0017_forgetting"
     "0018_told_problems"
     "0019_telephone"
-    "0020_sms_interviews");
+    "0020_sms_interviews"
+    "0021_delays_by_mode");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
-use super::Result;
 use super::dialect::{Engine, statement};
 use super::sets::{Kind, set};
+use super::{Result, known};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
-use crate::domain::forecast::{BINS, Outcome, Seen, StepSeen, bin_of};
-use crate::domain::ids::{ApplicationId, ProgrammeId};
+use crate::domain::forecast::{BINS, Outcome, Seen, StepSeen, Turn};
+use crate::domain::ids::{ApplicationId, InvitationId, ProgrammeId};
+use crate::domain::language::Language;
+use crate::domain::mode::Mode;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 
-/// Steps of plans are messages; other modes of contact follow.
-const MODE: &str = "sms";
 /// Among thousands of applications the latest tell enough.
 const MOST_OTHERS: i64 = 200;
 
@@ -29,26 +30,36 @@ pub struct ExposureRow {
     pub cases: f64,
 }
 
+/// The contacts of an application's cases: messages that a gateway took, and when somebody was handed to the interviewers (of an earlier telephone step: when
+/// they first called).
+const CONTACTS: &str = "
+    SELECT s.id AS case_id, m.step, m.submitted_at AS contacted_at FROM survey_case s
+    JOIN message m ON m.invitation_id = s.invitation_id AND m.step < $3 AND m.submitted_at IS NOT NULL WHERE s.application_id = $1
+    UNION ALL
+    SELECT s.id, q.step, q.entered_at FROM survey_case s JOIN call_queue q ON q.invitation_id = s.invitation_id WHERE s.application_id = $1
+    UNION ALL
+    SELECT s.id, p.step, MIN(p.begun_at) FROM survey_case s
+    JOIN call_queue q ON q.invitation_id = s.invitation_id JOIN phone_call p ON p.invitation_id = s.invitation_id AND p.step < q.step
+    WHERE s.application_id = $1 GROUP BY s.id, p.step";
+
 /// What each contact of an application came to until the next one, in whole hours. Who was let go because a cell was full, or only closed with the field,
-/// had that long to answer and did not.
+/// had that long to answer and did not. A contact by telephone begins when somebody is handed to the interviewers, whenever they call.
 pub async fn exposures(connection: &mut AnyConnection, application: ApplicationId, now: Timestamp) -> Result<Vec<ExposureRow>> {
     let by_itself = Disposition::ALL.into_iter().filter(|d| d.leaves()).map(|d| format!("'{}'", d.code())).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT segment, step,
                 CASE WHEN next_at IS NOT NULL OR is_open = 1 THEN 0 WHEN disposition = '{complete}' THEN 1 WHEN disposition IN ({by_itself}) THEN 2 ELSE 0 END AS outcome,
-                (COALESCE(next_at, CASE WHEN is_open = 0 AND disposition IN ('{complete}', '{filled}', {by_itself}) THEN disposed_at END, closed_at, $2) - submitted_at)
+                (COALESCE(next_at, CASE WHEN is_open = 0 AND disposition IN ('{complete}', '{filled}', {by_itself}) THEN disposed_at END, closed_at, $2) - contacted_at)
                     / 3600000 AS hours,
                 COUNT(*)
-         FROM (SELECT c.segment, c.is_open, c.disposition, c.disposed_at, a.closed_at, m.step, m.submitted_at,
-                      (SELECT MIN(n.submitted_at) FROM message n
-                       WHERE n.invitation_id = m.invitation_id AND n.step > m.step AND n.step < $3
-                         AND (c.is_open = 1 OR n.submitted_at <= COALESCE(a.closed_at, c.disposed_at))
-                         AND (c.disposition NOT IN ('{complete}', '{filled}', {by_itself}) OR n.submitted_at <= c.disposed_at)) AS next_at
+         FROM (SELECT c.segment, c.is_open, c.disposition, c.disposed_at, a.closed_at, m.step, m.contacted_at,
+                      LEAD(m.contacted_at) OVER (PARTITION BY c.id ORDER BY m.step) AS next_at
                FROM survey_case c
                JOIN application a ON a.id = c.application_id
-               JOIN message m ON m.invitation_id = c.invitation_id AND m.step < $3 AND m.submitted_at IS NOT NULL
+               JOIN ({CONTACTS}) AS m ON m.case_id = c.id
                WHERE c.application_id = $1 AND c.is_sampled = 1
-                 AND (c.disposition NOT IN ('{complete}', '{filled}', {by_itself}) OR m.submitted_at <= c.disposed_at)) AS contact
+                 AND (c.disposition NOT IN ('{complete}', '{filled}', {by_itself}) OR m.contacted_at <= c.disposed_at)
+                 AND (c.is_open = 1 OR m.contacted_at <= COALESCE(a.closed_at, c.disposed_at))) AS contact
          GROUP BY segment, step, outcome, hours ORDER BY segment, step, outcome, hours",
         complete = Disposition::Complete.code(),
         filled = Disposition::QuotaFilled.code(),
@@ -73,6 +84,7 @@ pub async fn exposures(connection: &mut AnyConnection, application: ApplicationI
 /// A case that may still be completed.
 #[derive(Debug, Clone)]
 pub struct OpenCase {
+    pub invitation: InvitationId,
     pub segment: Segment,
     pub cells: i64,
     pub is_decided: bool,
@@ -84,34 +96,48 @@ pub struct OpenCase {
     pub next: Option<(usize, Timestamp)>,
     pub phone_hash: String,
     pub zone: Option<String>,
+    pub gets_sms: bool,
+    pub language: Language,
 }
 
 /// Open cases under an invitation, those of replicates in their order.
 pub async fn open_cases(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<OpenCase>> {
-    type Row = (String, i64, i64, i64, i64, Option<i64>, Option<i64>, i64, Option<i64>, String, Option<String>);
     let sql =
-        "SELECT c.segment, c.cells, c.quota_asked, i.replicate, c.is_sampled, m.step, m.submitted_at, n.next_step, n.next_at, r.phone_hash, r.zone
+        "SELECT i.id, c.segment, c.cells, c.quota_asked, i.replicate, c.is_sampled, m.step AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
+                n.next_step, n.next_at, r.phone_hash, r.zone, r.phone_kind, r.language
                FROM survey_case c
                JOIN invitation i ON i.id = c.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN next_contact n ON n.invitation_id = i.id
+               LEFT JOIN call_queue q ON q.invitation_id = i.id
                LEFT JOIN message m ON m.invitation_id = i.id AND m.submitted_at IS NOT NULL
                     AND m.step = (SELECT MAX(l.step) FROM message l WHERE l.invitation_id = i.id AND l.step < $2 AND l.submitted_at IS NOT NULL)
                WHERE c.application_id = $1 AND c.is_open = 1 ORDER BY i.replicate, c.id";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
-    let number = |n: i64| usize::try_from(n).unwrap_or(0);
-    let row = |(segment, cells, is_decided, replicate, is_sampled, last, last_at, next, next_at, phone_hash, zone): Row| OpenCase {
-        segment: Segment::parse(&segment),
-        cells,
-        is_decided: is_decided == 1,
-        replicate: u32::try_from(replicate).unwrap_or(0),
-        is_sampled: is_sampled == 1,
-        last: last.zip(last_at).map(|(step, at)| (number(step), Timestamp(at))),
-        next: next_at.filter(|_| next < i64::from(FIRST_EXTRA_STEP)).map(|at| (number(next), Timestamp(at))),
-        phone_hash,
-        zone,
+    let rows = sqlx::query(sql).bind(application.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
+    rows.iter().map(open_case).collect()
+}
+
+fn open_case(row: &AnyRow) -> Result<OpenCase> {
+    // A contact: its step and its time, both known or neither.
+    let contact = |step: &str, at: &str| {
+        let (step, at): (Option<i64>, Option<i64>) = (row.try_get(step)?, row.try_get(at)?);
+        Ok::<_, sqlx::Error>(step.and_then(|step| usize::try_from(step).ok()).zip(at.map(Timestamp)))
     };
-    Ok(rows.into_iter().map(row).collect())
+    let next = contact("next_step", "next_at")?.filter(|(step, _)| *step < FIRST_EXTRA_STEP as usize);
+    Ok(OpenCase {
+        invitation: InvitationId(row.try_get("id")?),
+        segment: Segment::parse(&row.try_get::<String, _>("segment")?),
+        cells: row.try_get("cells")?,
+        is_decided: row.try_get::<i64, _>("quota_asked")? == 1,
+        replicate: u32::try_from(row.try_get::<i64, _>("replicate")?).unwrap_or(0),
+        is_sampled: row.try_get::<i64, _>("is_sampled")? == 1,
+        last: contact("message_step", "submitted_at")?.max(contact("call_step", "entered_at")?),
+        next,
+        phone_hash: row.try_get("phone_hash")?,
+        zone: row.try_get("zone")?,
+        gets_sms: row.try_get::<String, _>("phone_kind")? == "mobile",
+        language: known("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+    })
 }
 
 /// A case as it was on the day of the launch.
@@ -127,14 +153,15 @@ pub struct LaunchedCase {
     pub can_be_sent: bool,
     pub phone_hash: String,
     pub zone: Option<String>,
+    pub language: Language,
 }
 
 /// All cases of an application under an invitation, those of replicates in their order.
 pub async fn all_cases(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<LaunchedCase>> {
-    type Row = (String, i64, i64, i64, i64, String, String, Option<String>);
+    type Row = (String, i64, i64, i64, i64, String, String, Option<String>, String);
     let sql = "SELECT c.segment, c.cells, c.quota_asked, i.replicate,
                       CASE WHEN p.number IS NOT NULL AND (p.released_at IS NULL OR p.released_at > g.launched_at) THEN 1 ELSE 0 END,
-                      r.phone_kind, r.phone_hash, r.zone
+                      r.phone_kind, r.phone_hash, r.zone, r.language
                FROM survey_case c
                JOIN invitation i ON i.id = c.invitation_id
                JOIN campaign g ON g.id = i.campaign_id
@@ -142,17 +169,20 @@ pub async fn all_cases(connection: &mut AnyConnection, application: ApplicationI
                LEFT JOIN replicate p ON p.campaign_id = i.campaign_id AND p.number = i.replicate
                WHERE c.application_id = $1 ORDER BY i.replicate, c.id";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
-    let row = |(segment, cells, is_decided, replicate, was_held_back, kind, phone_hash, zone): Row| LaunchedCase {
-        segment: Segment::parse(&segment),
-        cells,
-        is_decided: is_decided == 1,
-        replicate: u32::try_from(replicate).unwrap_or(0),
-        was_held_back: was_held_back == 1,
-        can_be_sent: kind == "mobile",
-        phone_hash,
-        zone,
+    let row = |(segment, cells, is_decided, replicate, was_held_back, kind, phone_hash, zone, language): Row| {
+        Ok(LaunchedCase {
+            segment: Segment::parse(&segment),
+            cells,
+            is_decided: is_decided == 1,
+            replicate: u32::try_from(replicate).unwrap_or(0),
+            was_held_back: was_held_back == 1,
+            can_be_sent: kind == "mobile",
+            phone_hash,
+            zone,
+            language: known("a language", &language, Language::parse)?,
+        })
     };
-    Ok(rows.into_iter().map(row).collect())
+    rows.into_iter().map(row).collect()
 }
 
 /// The cells of those who are complete.
@@ -165,66 +195,70 @@ pub async fn cells_of_completes(connection: &mut AnyConnection, application: App
 pub async fn remember(
     tx: &mut AnyConnection,
     application: ApplicationId,
-    steps: &BTreeMap<usize, StepSeen>,
-    exposures: &[ExposureRow],
+    seen: &BTreeMap<Turn, StepSeen>,
+    delays: &BTreeMap<Mode, [f64; BINS]>,
 ) -> Result<()> {
     for sql in ["DELETE FROM response_history WHERE application_id = $1", "DELETE FROM response_delay WHERE application_id = $1"] {
         sqlx::query(sql).bind(application.0).execute(&mut *tx).await?;
     }
-    let step_of = |step: usize| i64::try_from(step).unwrap_or(i64::MAX);
-    for (step, seen) in steps {
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    for (turn, seen) in seen {
         sqlx::query("INSERT INTO response_history (application_id, mode, step, exposed, completes, leaves) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(application.0)
-            .bind(MODE)
-            .bind(step_of(*step))
+            .bind(turn.mode.as_str())
+            .bind(number(turn.nth))
             .bind(seen.completes.exposed)
             .bind(seen.completes.happened)
             .bind(seen.leaves.happened)
             .execute(&mut *tx)
             .await?;
     }
-    let mut bins = [0.0; BINS];
-    for exposure in exposures.iter().filter(|exposure| exposure.outcome == Outcome::Completes) {
-        bins[bin_of(exposure.hours)] += exposure.cases;
-    }
-    for (bin, completes) in bins.into_iter().enumerate().filter(|(_, completes)| *completes > 0.0) {
-        sqlx::query("INSERT INTO response_delay (application_id, bin, completes) VALUES ($1, $2, $3)")
-            .bind(application.0)
-            .bind(step_of(bin))
-            .bind(completes)
-            .execute(&mut *tx)
-            .await?;
+    for (mode, bins) in delays {
+        for (bin, completes) in bins.iter().enumerate().filter(|(_, completes)| **completes > 0.0) {
+            sqlx::query("INSERT INTO response_delay (application_id, mode, bin, completes) VALUES ($1, $2, $3, $4)")
+                .bind(application.0)
+                .bind(mode.as_str())
+                .bind(number(bin))
+                .bind(*completes)
+                .execute(&mut *tx)
+                .await?;
+        }
     }
     Ok(())
 }
 
-/// What other applications of the programme teach: of each, its steps; and the delays of all their completes.
-pub async fn others(
-    connection: &mut AnyConnection,
-    programme: ProgrammeId,
-    except: ApplicationId,
-) -> Result<(Vec<BTreeMap<usize, StepSeen>>, [f64; BINS])> {
+/// What other applications of the programme teach.
+pub struct Others {
+    /// Of each application, its contacts.
+    pub seen: Vec<BTreeMap<Turn, StepSeen>>,
+    /// Of all their completes, after what time they came, by the mode of the contact before.
+    pub delays: BTreeMap<Mode, [f64; BINS]>,
+}
+
+pub async fn others(connection: &mut AnyConnection, programme: ProgrammeId, except: ApplicationId) -> Result<Others> {
     let sql = "SELECT a.id FROM application a JOIN applicant p ON p.id = a.applicant_id
                WHERE p.programme_id = $1 AND a.id <> $2 AND EXISTS (SELECT 1 FROM response_history h WHERE h.application_id = a.id)
                ORDER BY a.id DESC LIMIT $3";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(programme.0).bind(except.0).bind(MOST_OTHERS).fetch_all(&mut *connection).await?;
     let among = Engine::behind(connection).is_in(1, Kind::Number);
     let those = set(ids);
-    let sql = format!("SELECT application_id, step, exposed, completes, leaves FROM response_history WHERE application_id {among} AND mode = $2");
-    let rows: Vec<(i64, i64, f64, f64, f64)> = sqlx::query_as(statement(sql)).bind(those.clone()).bind(MODE).fetch_all(&mut *connection).await?;
-    let mut steps: BTreeMap<i64, BTreeMap<usize, StepSeen>> = BTreeMap::new();
-    for (application, step, exposed, completes, leaves) in rows {
+    let sql = format!("SELECT application_id, mode, step, exposed, completes, leaves FROM response_history WHERE application_id {among}");
+    let rows: Vec<(i64, String, i64, f64, f64, f64)> = sqlx::query_as(statement(sql)).bind(those.clone()).fetch_all(&mut *connection).await?;
+    let mut by_application: BTreeMap<i64, BTreeMap<Turn, StepSeen>> = BTreeMap::new();
+    for (application, mode, nth, exposed, completes, leaves) in rows {
         let seen = |happened| Seen { exposed, happened };
         let seen = StepSeen { completes: seen(completes), leaves: seen(leaves) };
-        steps.entry(application).or_default().insert(usize::try_from(step).unwrap_or(0), seen);
+        let turn = Turn { mode: known("a mode", &mode, Mode::parse)?, nth: usize::try_from(nth).unwrap_or(0) };
+        by_application.entry(application).or_default().insert(turn, seen);
     }
-    let sql = format!("SELECT bin, SUM(completes) FROM response_delay WHERE application_id {among} GROUP BY bin");
-    let rows: Vec<(i64, f64)> = sqlx::query_as(statement(sql)).bind(those).fetch_all(connection).await?;
-    let mut bins = [0.0; BINS];
-    for (bin, completes) in rows {
+    let sql = format!("SELECT mode, bin, SUM(completes) FROM response_delay WHERE application_id {among} GROUP BY mode, bin");
+    let rows: Vec<(String, i64, f64)> = sqlx::query_as(statement(sql)).bind(those).fetch_all(connection).await?;
+    let mut delays: BTreeMap<Mode, [f64; BINS]> = BTreeMap::new();
+    for (mode, bin, completes) in rows {
+        let bins = delays.entry(known("a mode", &mode, Mode::parse)?).or_insert([0.0; BINS]);
         if let Some(of_bin) = usize::try_from(bin).ok().and_then(|bin| bins.get_mut(bin)) {
             *of_bin = completes;
         }
     }
-    Ok((steps.into_values().collect(), bins))
+    Ok(Others { seen: by_application.into_values().collect(), delays })
 }

@@ -1,6 +1,7 @@
 //! What the integration tests share: a fresh database of each engine, and a whole installation with its web server and a simulator.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod interviewing;
 pub mod receivers;
 pub mod site;
 pub mod storage;

@@ -23,8 +23,10 @@ pub enum Measure {
     ReleaseReplicate,
     /// Everybody who is held back does.
     ReleaseAll,
-    /// Whoever waits for the next step gets it now.
+    /// Whoever waits for the next message gets it now.
     NextStepNow,
+    /// Whoever will be handed to the interviewers is now.
+    TelephoneNow,
     /// One more reminder after the last step.
     AddReminder,
     /// The due day is moved by a fortnight.
@@ -39,6 +41,7 @@ impl Measure {
             Measure::ReleaseReplicate => "release one more replicate",
             Measure::ReleaseAll => "release all replicates",
             Measure::NextStepNow => "send the next step now",
+            Measure::TelephoneNow => "bring the telephone step forward to now",
             Measure::AddReminder => "add a reminder",
             Measure::Extend => "extend by 14 days",
         }
@@ -56,11 +59,12 @@ type Try = (Measure, fn(&Loaded) -> Option<Outlook>);
 
 /// Every measure that can be taken, the best first.
 pub(super) fn what_helps(loaded: &Loaded, behaviour: &Behaviour, seed: u64, runs: u32) -> Vec<Help> {
-    let tries: [Try; 6] = [
+    let tries: [Try; 7] = [
         (Measure::Resume, resume),
         (Measure::ReleaseReplicate, |loaded| release(loaded, 1)),
         (Measure::ReleaseAll, |loaded| release(loaded, usize::MAX).filter(|_| loaded.outlook.held_back.replicates.len() > 1)),
         (Measure::NextStepNow, next_step_now),
+        (Measure::TelephoneNow, telephone_now),
         (Measure::AddReminder, add_reminder),
         (Measure::Extend, extend),
     ];
@@ -104,10 +108,24 @@ fn next_step_now(loaded: &Loaded) -> Option<Outlook> {
     let mut outlook = loaded.outlook.clone();
     let mut any = false;
     for (person, hand) in outlook.people.iter_mut().zip(&loaded.hands) {
-        let Some(&(step, planned)) = person.to_come.first().filter(|(step, _)| *step > 0) else { continue };
+        let Some(&(step, planned)) = person.to_come.first().filter(|(step, _)| *step > 0 && !loaded.is_call(*step)) else { continue };
         let allowed = person.since.map_or(outlook.now, |(_, at)| (at + loaded.quiet).max(outlook.now));
         if allowed < planned {
             person.to_come = schedule(loaded).from(step, allowed, hand);
+            any = true;
+        }
+    }
+    any.then_some(outlook)
+}
+
+/// Messages that would have come before are left out; what comes after keeps its distance.
+fn telephone_now(loaded: &Loaded) -> Option<Outlook> {
+    let mut outlook = loaded.outlook.clone();
+    let mut any = false;
+    for (person, hand) in outlook.people.iter_mut().zip(&loaded.hands) {
+        let Some(&(step, planned)) = person.to_come.iter().find(|(step, _)| loaded.is_call(*step)) else { continue };
+        if outlook.now < planned {
+            person.to_come = schedule(loaded).from(step, outlook.now, hand);
             any = true;
         }
     }
@@ -120,7 +138,7 @@ fn add_reminder(loaded: &Loaded) -> Option<Outlook> {
     let after = loaded.plan.steps.iter().skip(1).map(|step| step.after).next_back().unwrap_or(REMINDER_AFTER).max(loaded.quiet);
     let mut outlook = loaded.outlook.clone();
     let now = outlook.now;
-    for (person, hand) in outlook.people.iter_mut().zip(&loaded.hands) {
+    for (person, hand) in outlook.people.iter_mut().zip(&loaded.hands).filter(|(_, hand)| hand.gets_sms) {
         let last = person.to_come.last().or(person.since.as_ref()).map(|(_, at)| *at);
         let at: Option<Timestamp> = last.and_then(|last| {
             loaded.plan.next_contact((last + after).max(now), &hand.zones, &hand.phone_hash, u32::try_from(further).unwrap_or(u32::MAX))

@@ -7,6 +7,8 @@ mod help;
 mod outlook;
 mod rehearse;
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +17,11 @@ pub use rehearse::{RehearsalOf, rehearse};
 
 use self::outlook::{Loaded, load};
 use super::DeadlineError;
-use crate::domain::forecast::{Band, Behaviour, Delays, Exposure, Prior, StepSeen, play};
+use crate::campaign::read_plan;
+use crate::domain::contact_plan::{ContactPlan, Step};
+use crate::domain::forecast::{BINS, Band, Behaviour, Exposure, Outcome, Paces, Prior, StepSeen, Turn, bin_of, play};
 use crate::domain::ids::ApplicationId;
+use crate::domain::mode::Mode;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
@@ -132,12 +137,12 @@ async fn of_application(installation: &Installation, application: Application) -
     let id = application.id;
     let loaded = load(installation, application, now).await?;
     let day = now.date(loaded.zone);
-    let (steps, exposures) = (loaded.steps.clone(), loaded.exposures.clone());
+    let (seen_so_far, delays) = (loaded.seen.clone(), delays_of(&loaded.numbered, &loaded.prior.turns));
     // It takes a core for some milliseconds.
     let made = tokio::task::spawn_blocking(move || reckon(&loaded)).await.map_err(|_| DeadlineError::Stopped)?;
     let document = serde_json::to_string(&made).map_err(|_| DeadlineError::Stopped)?;
     let mut tx = installation.store.write().await?;
-    seen::remember(&mut tx, id, &steps, &exposures).await?;
+    seen::remember(&mut tx, id, &seen_so_far, &delays).await?;
     forecasts::put(&mut tx, id, &StoredForecast { day, made_at: now, chance: made.chance, document }).await?;
     tx.commit().await?;
     Ok(made)
@@ -187,10 +192,28 @@ fn runs_for(people: usize) -> u32 {
 
 /// Writes down what an application that closes teaches others.
 pub(super) async fn remember(installation: &Installation, tx: &mut WriteTx, application: &Application) -> Result<(), DeadlineError> {
-    let exposures = seen::exposures(tx, application.id, installation.clock.now()).await?;
-    let (_, bins) = seen::others(tx, application.programme_id, application.id).await?;
-    let steps = StepSeen::by_step(&numbered(&exposures, &mut Vec::new()), &Delays::from_seen(&bins));
-    Ok(seen::remember(tx, application.id, &steps, &exposures).await?)
+    let Some(campaign) = application.campaign_id else { return Ok(()) };
+    let campaign = campaigns::get(tx, campaign).await?;
+    let turns = turns_of(&read_plan(&campaign.plan).map_err(|error| DeadlineError::Plan { code: campaign.code, error })?);
+    let exposures = numbered(&seen::exposures(tx, application.id, installation.clock.now()).await?, &mut Vec::new());
+    let others = seen::others(tx, application.programme_id, application.id).await?;
+    let so_far = StepSeen::by_turn(&exposures, &turns, &Paces::from_seen(&others.delays));
+    Ok(seen::remember(tx, application.id, &so_far, &delays_of(&exposures, &turns)).await?)
+}
+
+fn turns_of(plan: &ContactPlan) -> Vec<Turn> {
+    Turn::of_plan(plan.steps.iter().map(Step::mode))
+}
+
+/// After what time completes came, by the mode of the contact before.
+fn delays_of(exposures: &[Exposure], turns: &[Turn]) -> BTreeMap<Mode, [f64; BINS]> {
+    let mut delays: BTreeMap<Mode, [f64; BINS]> = BTreeMap::new();
+    for exposure in exposures.iter().filter(|exposure| exposure.outcome == Outcome::Completes) {
+        if let Some(turn) = turns.get(exposure.step) {
+            delays.entry(turn.mode).or_insert([0.0; BINS])[bin_of(exposure.hours)] += exposure.cases;
+        }
+    }
+    delays
 }
 
 /// Exposures with numbers for kinds of users; `kinds` grows by those that are new.
@@ -213,8 +236,12 @@ fn group_of(kind: &Segment, kinds: &mut Vec<Segment>) -> usize {
 }
 
 impl Loaded {
+    fn is_call(&self, step: usize) -> bool {
+        self.plan.steps.get(step).is_some_and(Step::is_telephone)
+    }
+
     fn behaviour(&self) -> Behaviour {
-        Behaviour::new(&self.prior, &self.numbered, self.kinds, self.delays.clone())
+        Behaviour::new(&self.prior, &self.numbered, self.kinds, self.paces.clone())
     }
 
     /// The same application at the same moment is played the same.
@@ -228,6 +255,6 @@ fn seed_of(id: ApplicationId, now: Timestamp) -> u64 {
 }
 
 /// What an installation assumes of applications before it has seen any.
-fn prior(others: &[std::collections::BTreeMap<usize, StepSeen>], rate: f64, steps: usize) -> Prior {
-    Prior::learn(others, rate, steps).with_one_more()
+fn prior(others: &[BTreeMap<Turn, StepSeen>], rate: f64, turns: &[Turn]) -> Prior {
+    Prior::learn(others, rate, turns).with_one_more()
 }

@@ -1,24 +1,25 @@
 //! Reads how an application stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
 use super::super::DeadlineError;
-use super::{group_of, numbered, prior};
+use super::{group_of, numbered, prior, turns_of};
 use crate::campaign::read_plan;
-use crate::domain::contact_plan::ContactPlan;
-use crate::domain::forecast::{CellState, Delays, Exposure, HeldBack, Outlook, Person, Prior, StepSeen};
+use crate::domain::contact_plan::{ContactPlan, Happened, Step};
+use crate::domain::forecast::{CellState, Exposure, HeldBack, Outlook, Paces, Person, Prior, StepSeen, Turn};
+use crate::domain::ids::InvitationId;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::installation::Installation;
 use crate::store::applications::Application;
 use crate::store::campaigns::{self, CampaignState};
-use crate::store::outlook::{ExposureRow, OpenCase};
+use crate::store::outlook::OpenCase;
 use crate::store::quotas::{self, Cell};
-use crate::store::{StoreError, outlook as seen, programmes, replicates};
+use crate::store::{StoreError, calls, outlook as seen, programmes, replicates};
 
 /// An application, ready to be played.
 pub(super) struct Loaded {
@@ -32,13 +33,12 @@ pub(super) struct Loaded {
     /// Of each person in the outlook, in the same order, what a further contact is planned with.
     pub hands: Vec<Hand>,
     pub is_paused: bool,
-    /// What has been seen, as stored and as played.
-    pub exposures: Vec<ExposureRow>,
+    /// What has been seen, by contact and hour, and by contact.
     pub numbered: Vec<Exposure>,
-    pub steps: BTreeMap<usize, StepSeen>,
+    pub seen: BTreeMap<Turn, StepSeen>,
     pub kinds: usize,
     pub prior: Prior,
-    pub delays: Delays,
+    pub paces: Paces,
 }
 
 /// How somebody's contacts are placed in time.
@@ -47,6 +47,9 @@ pub(super) struct Hand {
     pub phone_hash: String,
     /// The next contact as planned, whether or not the campaign is paused.
     pub next: Option<(usize, Timestamp)>,
+    pub gets_sms: bool,
+    /// What steps' conditions look at, as it is now.
+    pub happened: Happened,
 }
 
 pub(super) async fn load(installation: &Installation, application: Application, now: Timestamp) -> Result<Loaded, DeadlineError> {
@@ -61,14 +64,18 @@ pub(super) async fn load(installation: &Installation, application: Application, 
     let standing = replicates::standing(&mut connection, application.id).await?;
     let next_look = replicates::next_look_for(&mut connection, application.id).await?;
     let cells = quotas::cells(&mut connection, application.id).await?;
-    let (others, bins) = seen::others(&mut connection, application.programme_id, application.id).await?;
+    let has_conditions = plan.steps.iter().any(Step::has_condition);
+    let theirs: Vec<InvitationId> = if has_conditions { open.iter().map(|case| case.invitation).collect() } else { Vec::new() };
+    let facts = if has_conditions { calls::facts(&mut connection, &theirs).await? } else { HashMap::new() };
+    let others = seen::others(&mut connection, application.programme_id, application.id).await?;
     drop(connection);
 
     let expected_rate = installation.config.expected_response_rate;
-    let delays = Delays::from_seen(&bins);
+    let paces = Paces::from_seen(&others.delays);
+    let turns = turns_of(&plan);
     let mut kinds: Vec<Segment> = Vec::new();
     let numbered = numbered(&exposures, &mut kinds);
-    let steps = StepSeen::by_step(&numbered, &delays);
+    let so_far = StepSeen::by_turn(&numbered, &turns, &paces);
     let is_paused = campaign.state == CampaignState::Paused;
     let quiet = installation.config.caps.quiet;
     // A hold moves the due day by its own days.
@@ -78,7 +85,9 @@ pub(super) async fn load(installation: &Installation, application: Application, 
     let (mut people, mut hands, mut held_back) = (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<Person>>::new());
     for case in open {
         let group = group_of(&case.segment, &mut kinds);
-        let hand = Hand { zones: zones_of(&case, &plan), phone_hash: case.phone_hash, next: case.next };
+        let happened = happened(facts.get(&case.invitation).copied().unwrap_or_default(), &case);
+        let zones = zones_of(&case, &plan);
+        let hand = Hand { zones, phone_hash: case.phone_hash, next: case.next, gets_sms: case.gets_sms, happened };
         let mut person = Person { group, cells: case.cells, is_decided: case.is_decided, since: case.last, to_come: Vec::new() };
         if !case.is_sampled {
             held_back.entry(case.replicate).or_default().push(person);
@@ -108,9 +117,21 @@ pub(super) async fn load(installation: &Installation, application: Application, 
             released: standing.released,
         },
     };
-    let prior = prior(&others, expected_rate, plan.steps.len());
+    let prior = prior(&others.seen, expected_rate, &turns);
     let kinds = kinds.len();
-    Ok(Loaded { application, plan, zone, quiet, cells, outlook, hands, is_paused, exposures, numbered, steps, kinds, prior, delays })
+    Ok(Loaded { application, plan, zone, quiet, cells, outlook, hands, is_paused, numbered, seen: so_far, kinds, prior, paces })
+}
+
+/// Who has got nothing yet will most likely get the first message.
+fn happened(facts: calls::Facts, case: &OpenCase) -> Happened {
+    Happened {
+        delivered: facts.is_delivered || case.last.is_none() && case.gets_sms,
+        begun: facts.has_begun,
+        calls: facts.calls,
+        reached: facts.is_reached,
+        fixed_line: facts.is_fixed_line,
+        language: case.language,
+    }
 }
 
 fn zones_of(case: &OpenCase, plan: &ContactPlan) -> Zones {
@@ -136,13 +157,14 @@ impl Schedule<'_> {
         hand.next.map_or_else(Vec::new, |(step, at)| self.from(step, at.max(self.now), hand))
     }
 
-    /// A step at a time, and those after it.
+    /// A step at a time, and those after it: as far as they reach this person, and as their conditions stand now.
     pub fn from(&self, step: usize, at: Timestamp, hand: &Hand) -> Vec<(usize, Timestamp)> {
         let (mut all, mut at) = (Vec::new(), Some(at));
-        for (number, _) in self.plan.steps.iter().enumerate().skip(step) {
+        for (number, step) in self.plan.steps.iter().enumerate().skip(step) {
             let number_of_step = u32::try_from(number).unwrap_or(u32::MAX);
             let placed = at.and_then(|at| self.plan.next_contact(at, &hand.zones, &hand.phone_hash, number_of_step));
-            all.extend(placed.map(|placed| (number, placed)));
+            let is_taken = (hand.gets_sms || step.is_telephone()) && step.is_taken(&hand.happened);
+            all.extend(placed.filter(|_| is_taken).map(|placed| (number, placed)));
             at = placed.zip(self.plan.steps.get(number + 1)).map(|(placed, next)| placed + next.after.max(self.quiet));
         }
         all
@@ -150,7 +172,8 @@ impl Schedule<'_> {
 
     /// What somebody gets who is released on the first, second, … day from now.
     pub fn of_days(&self, days: usize) -> Vec<Vec<(usize, Timestamp)>> {
-        let anybody = Hand { zones: self.plan.time_zone.into(), phone_hash: String::new(), next: None };
+        let happened = Happened { delivered: true, ..Happened::default() };
+        let anybody = Hand { zones: self.plan.time_zone.into(), phone_hash: String::new(), next: None, gets_sms: true, happened };
         let day = |day: usize| {
             let at = self.now + Duration::from_secs(86_400) * u32::try_from(day).unwrap_or(u32::MAX);
             let (step, first) = self.plan.first_contact(at, &anybody.zones, &anybody.phone_hash, true);

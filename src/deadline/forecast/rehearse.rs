@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::super::DeadlineError;
 use super::outlook::{Hand, Schedule, day_ends};
-use super::{BandOf, DayOf, group_of, prior, runs_for, seed_of};
+use super::{BandOf, DayOf, group_of, prior, runs_for, seed_of, turns_of};
 use crate::campaign::read_plan;
-use crate::domain::forecast::{Behaviour, CellState, Delays, HeldBack, Outlook, Person, Prior, play};
+use crate::domain::contact_plan::Happened;
+use crate::domain::forecast::{Behaviour, CellState, HeldBack, Outlook, Paces, Person, Prior, play};
 use crate::domain::replicates::FIRST_LOOK;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
@@ -28,6 +29,8 @@ pub struct RehearsalOf {
     pub chance: f64,
     pub completes: BandOf,
     pub messages: BandOf,
+    /// People who are handed to the interviewers.
+    pub handed_over: BandOf,
     pub days: Vec<DayOf>,
     pub cells: Vec<(String, u32, f64)>,
 }
@@ -40,13 +43,14 @@ pub async fn rehearse(installation: &Installation, code: &str, rate: Option<f64>
     let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
     let launched_at = campaign.launched_at;
     let schedule = Schedule { plan: &plan, quiet: installation.config.caps.quiet, now: launched_at };
+    let turns = turns_of(&plan);
     let mut rehearsals = Vec::new();
     for application in applications::of_campaign(&mut connection, campaign.id).await? {
-        let (others, bins) = seen::others(&mut connection, application.programme_id, application.id).await?;
+        let others = seen::others(&mut connection, application.programme_id, application.id).await?;
         let assumed = rate.unwrap_or(installation.config.expected_response_rate);
         let prior = match rate {
-            Some(rate) => Prior::assumed(rate, plan.steps.len()).known_well(),
-            None => prior(&others, assumed, plan.steps.len()),
+            Some(rate) => Prior::assumed(rate, &turns).known_well(),
+            None => prior(&others.seen, assumed, &turns),
         };
         let cells = quotas::cells(&mut connection, application.id).await?;
         let known_cells = seen::cells_of_completes(&mut connection, application.id).await?;
@@ -57,6 +61,8 @@ pub async fn rehearse(installation: &Installation, code: &str, rate: Option<f64>
                 zones: case.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into()),
                 phone_hash: case.phone_hash,
                 next: None,
+                gets_sms: case.can_be_sent,
+                happened: Happened { delivered: case.can_be_sent, fixed_line: !case.can_be_sent, language: case.language, ..Happened::default() },
             };
             let (step, first) = plan.first_contact(launched_at, &hand.zones, &hand.phone_hash, case.can_be_sent);
             let group = group_of(&case.segment, &mut kinds);
@@ -86,7 +92,7 @@ pub async fn rehearse(installation: &Installation, code: &str, rate: Option<f64>
             people,
             day_ends,
         };
-        let behaviour = Behaviour::new(&prior, &[], kinds.len(), Delays::from_seen(&bins));
+        let behaviour = Behaviour::new(&prior, &[], kinds.len(), Paces::from_seen(&others.delays));
         let seed = seed.unwrap_or_else(|| seed_of(application.id, launched_at));
         let played = tokio::task::spawn_blocking(move || {
             let played = play(&outlook, &behaviour, seed, runs_for(all));
@@ -104,6 +110,7 @@ pub async fn rehearse(installation: &Installation, code: &str, rate: Option<f64>
             chance: played.chances.first().copied().unwrap_or(0.0),
             completes: played.completes.into(),
             messages: played.messages.into(),
+            handed_over: played.handed_over.into(),
             days: played.days.iter().copied().zip(launched.iter_days()).map(|(band, day)| DayOf { day, completes: band.into() }).collect(),
             cells: cells.iter().zip(&played.chances).skip(1).map(|(cell, chance)| (cell.name.clone(), cell.target, *chance)).collect(),
         });

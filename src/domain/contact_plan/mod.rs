@@ -22,6 +22,7 @@ use super::chance::fraction;
 use super::condition::Condition;
 use super::contact_window::{ContactHours, Spread};
 use super::language::Language;
+use super::mode::Mode;
 use super::sms_text::Template;
 use super::time::Timestamp;
 use super::zones::Zones;
@@ -135,6 +136,11 @@ impl Step {
             Contact::Sms(texts) | Contact::Interview(texts) => Some(texts),
             Contact::Telephone { .. } => None,
         }
+    }
+
+    /// The mode in which it reaches people.
+    pub fn mode(&self) -> Mode {
+        if self.is_telephone() { Mode::Telephone } else { Mode::Sms }
     }
 
     pub fn is_interview(&self) -> bool {

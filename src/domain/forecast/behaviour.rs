@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use rand::{Rng, RngExt};
 use rand_distr::{Beta, Distribution};
 
-use super::delays::Delays;
+use super::delays::{Delays, Paces};
 use super::history::{Prior, levels};
+use super::turn::Turn;
+use crate::domain::mode::Mode;
 
 /// Applications differ by so much, before it has been seen: a standard deviation of logits.
 pub(super) const ASSUMED_SPREAD: f64 = 0.7;
@@ -100,11 +102,15 @@ impl StepSeen {
         }
     }
 
-    /// What has been seen of each step, over all groups.
-    pub fn by_step(exposures: &[Exposure], delays: &Delays) -> BTreeMap<usize, StepSeen> {
-        let mut steps: BTreeMap<usize, StepSeen> = BTreeMap::new();
-        exposures.iter().for_each(|exposure| steps.entry(exposure.step).or_default().add(exposure, delays));
-        steps
+    /// What has been seen of each contact of a plan, over all groups.
+    pub fn by_turn(exposures: &[Exposure], turns: &[Turn], paces: &Paces) -> BTreeMap<Turn, StepSeen> {
+        let mut seen: BTreeMap<Turn, StepSeen> = BTreeMap::new();
+        for exposure in exposures {
+            if let Some(turn) = turns.get(exposure.step) {
+                seen.entry(*turn).or_default().add(exposure, paces.of(turn.mode));
+            }
+        }
+        seen
     }
 }
 
@@ -114,7 +120,9 @@ pub struct Behaviour {
     completes: Levels,
     /// Of each step; kinds of users do not differ in it.
     leaves: Vec<Rate>,
-    pub delays: Delays,
+    /// Of each step.
+    turns: Vec<Turn>,
+    paces: Paces,
 }
 
 /// The chance of a complete: what is told of each step, moved by the level of the application, and within it of the kind of user, which are the same at all
@@ -210,17 +218,27 @@ pub(super) struct Drawn {
 
 impl Behaviour {
     /// `prior` has as many steps as the plan, or one more for a reminder that could be added; `groups` is how many kinds of users exposures tell of.
-    pub fn new(prior: &Prior, exposures: &[Exposure], groups: usize, delays: Delays) -> Behaviour {
+    pub fn new(prior: &Prior, exposures: &[Exposure], groups: usize, paces: Paces) -> Behaviour {
         let mut seen = vec![vec![StepSeen::default(); prior.means.len()]; groups.max(1)];
         for exposure in exposures {
-            if let Some(step) = seen.get_mut(exposure.group).and_then(|steps| steps.get_mut(exposure.step)) {
-                step.add(exposure, &delays);
+            let turn = prior.turns.get(exposure.step);
+            if let Some((step, turn)) = seen.get_mut(exposure.group).and_then(|steps| steps.get_mut(exposure.step)).zip(turn) {
+                step.add(exposure, paces.of(turn.mode));
             }
         }
         let left = |step: usize| Seen::sum(seen.iter().map(|steps| steps[step].leaves));
         let leaves = prior.leaves.iter().enumerate().map(|(step, leaves)| leaves.after(left(step))).collect();
         let seen = seen.iter().map(|steps| steps.iter().map(|seen| seen.completes).collect()).collect();
-        Behaviour { completes: Levels::new(prior.means.clone(), prior.spread, seen), leaves, delays }
+        Behaviour { completes: Levels::new(prior.means.clone(), prior.spread, seen), leaves, turns: prior.turns.clone(), paces }
+    }
+
+    /// A step past the plan is a message.
+    pub(super) fn mode(&self, step: usize) -> Mode {
+        self.turns.get(step).map_or(Mode::Sms, |turn| turn.mode)
+    }
+
+    pub(super) fn delays(&self, step: usize) -> &Delays {
+        self.paces.of(self.mode(step))
     }
 
     pub(super) fn draw(&self, rng: &mut impl Rng) -> Drawn {
@@ -232,7 +250,6 @@ impl Behaviour {
 
 #[cfg(test)]
 mod tests {
-    use super::super::delays::BINS;
     use super::*;
 
     fn seen(exposed: f64, happened: f64) -> Seen {
@@ -241,11 +258,11 @@ mod tests {
 
     #[test]
     fn silence_counts_as_far_as_its_time_has_come() {
-        let delays = Delays::from_seen(&[0.0; BINS]);
+        let (paces, turns) = (Paces::from_seen(&BTreeMap::new()), Turn::of_plan([Mode::Sms]));
         let exposure = |outcome, hours, cases| Exposure { step: 0, group: 0, outcome, hours, cases };
         let young = [exposure(Outcome::Completes, 1.0, 10.0), exposure(Outcome::Nothing, 1.0, 90.0)];
         let old = [exposure(Outcome::Completes, 1.0, 10.0), exposure(Outcome::Nothing, 900.0, 90.0)];
-        let exposed = |exposures: &[Exposure]| StepSeen::by_step(exposures, &delays)[&0].completes;
+        let exposed = |exposures: &[Exposure]| StepSeen::by_turn(exposures, &turns, &paces)[&turns[0]].completes;
         assert_eq!(exposed(&old), seen(100.0, 10.0));
         assert!((exposed(&young).exposed - 37.0).abs() < 0.1, "three in ten answer within an hour: {:?}", exposed(&young));
     }

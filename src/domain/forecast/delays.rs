@@ -1,6 +1,10 @@
 //! How long people take to answer a contact, if they do.
 
+use std::collections::BTreeMap;
+
 use rand::{Rng, RngExt};
+
+use crate::domain::mode::Mode;
 
 /// The ends of the bins, in hours.
 const ENDS: [f64; 11] = [1.0, 3.0, 6.0, 12.0, 24.0, 48.0, 72.0, 120.0, 168.0, 336.0, 720.0];
@@ -8,6 +12,8 @@ pub const BINS: usize = ENDS.len();
 
 /// What is assumed before anything has been seen: most within hours, few after days. Worth so many answers.
 const ASSUMED: [f64; BINS] = [0.30, 0.20, 0.12, 0.10, 0.12, 0.07, 0.04, 0.03, 0.01, 0.005, 0.005];
+/// Of who was handed to the interviewers: they are called over days, at different times of the day.
+const ASSUMED_BY_TELEPHONE: [f64; BINS] = [0.05, 0.05, 0.08, 0.08, 0.20, 0.20, 0.12, 0.10, 0.06, 0.05, 0.01];
 const ASSUMED_WEIGHT: f64 = 20.0;
 
 /// The bin of an answer after so many hours.
@@ -23,13 +29,17 @@ pub struct Delays {
 }
 
 impl Delays {
-    /// From the answers seen in each bin.
+    /// Of messages, from the answers seen in each bin.
     pub fn from_seen(seen: &[f64; BINS]) -> Delays {
+        Delays::learn(seen, &ASSUMED)
+    }
+
+    fn learn(seen: &[f64; BINS], assumed: &[f64; BINS]) -> Delays {
         let all: f64 = seen.iter().sum::<f64>() + ASSUMED_WEIGHT;
         let mut up_to = [0.0; BINS];
         let mut sum = 0.0;
         for (bin, end) in up_to.iter_mut().enumerate() {
-            sum += (seen[bin] + ASSUMED[bin] * ASSUMED_WEIGHT) / all;
+            sum += (seen[bin] + assumed[bin] * ASSUMED_WEIGHT) / all;
             *end = sum;
         }
         up_to[BINS - 1] = 1.0;
@@ -59,6 +69,25 @@ impl Delays {
 
     fn before(&self, bin: usize) -> (f64, f64) {
         if bin == 0 { (0.0, 0.0) } else { (ENDS[bin - 1], self.up_to[bin - 1]) }
+    }
+}
+
+/// The delays of each mode of contact; of calls from when somebody was handed to the interviewers.
+#[derive(Debug, Clone)]
+pub struct Paces {
+    messages: Delays,
+    telephone: Delays,
+}
+
+impl Paces {
+    /// From the answers seen in each bin.
+    pub fn from_seen(seen: &BTreeMap<Mode, [f64; BINS]>) -> Paces {
+        let of = |mode: Mode| seen.get(&mode).unwrap_or(&[0.0; BINS]);
+        Paces { messages: Delays::learn(of(Mode::Sms), &ASSUMED), telephone: Delays::learn(of(Mode::Telephone), &ASSUMED_BY_TELEPHONE) }
+    }
+
+    pub fn of(&self, mode: Mode) -> &Delays {
+        if mode == Mode::Telephone { &self.telephone } else { &self.messages }
     }
 }
 

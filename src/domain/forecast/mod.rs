@@ -9,9 +9,11 @@ mod delays;
 mod history;
 mod outlook;
 mod play;
+mod turn;
 
 pub use behaviour::{Behaviour, Exposure, Outcome, Rate, Seen, StepSeen};
-pub use delays::{BINS, Delays, bin_of};
+pub use delays::{BINS, Delays, Paces, bin_of};
 pub use history::Prior;
 pub use outlook::{CellState, HeldBack, Outlook, Person};
 pub use play::{Band, Forecast, play};
+pub use turn::Turn;

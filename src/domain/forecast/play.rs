@@ -6,8 +6,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::behaviour::{Behaviour, Drawn};
-use super::delays::Delays;
 use super::outlook::{Outlook, Person};
+use crate::domain::mode::Mode;
 use crate::domain::quota::CellKind;
 use crate::domain::replicates::{Standing, is_urgent, look_again_after, needed};
 use crate::domain::time::Timestamp;
@@ -26,6 +26,8 @@ pub struct Forecast {
     pub chances: Vec<f64>,
     /// Messages that go out from now on.
     pub messages: Band,
+    /// People who are handed to the interviewers from now on.
+    pub handed_over: Band,
 }
 
 /// The median, and the band that holds eight runs of ten.
@@ -61,8 +63,8 @@ impl Band {
 pub fn play(outlook: &Outlook, behaviour: &Behaviour, seed: u64, runs: u32) -> Forecast {
     let mut rng = SmallRng::seed_from_u64(seed);
     let runs = runs.max(10);
-    let (mut by_day, mut messages) = (vec![Vec::with_capacity(runs as usize); outlook.day_ends.len()], Vec::with_capacity(runs as usize));
-    let mut last = Vec::with_capacity(runs as usize);
+    let mut by_day = vec![Vec::with_capacity(runs as usize); outlook.day_ends.len()];
+    let [mut last, mut messages, mut handed_over] = std::array::from_fn(|_| Vec::with_capacity(runs as usize));
     let mut reached = vec![0u32; outlook.cells.len()];
     for _ in 0..runs {
         let run = Run::play(outlook, behaviour, &mut rng);
@@ -74,6 +76,7 @@ pub fn play(outlook: &Outlook, behaviour: &Behaviour, seed: u64, runs: u32) -> F
         }
         last.push(run.cells.first().copied().unwrap_or(0));
         messages.push(run.messages);
+        handed_over.push(run.handed_over);
     }
     Forecast {
         runs,
@@ -81,6 +84,7 @@ pub fn play(outlook: &Outlook, behaviour: &Behaviour, seed: u64, runs: u32) -> F
         completes: Band::of(last),
         chances: reached.into_iter().map(|reached| f64::from(reached) / f64::from(runs)).collect(),
         messages: Band::of(messages),
+        handed_over: Band::of(handed_over),
     }
 }
 
@@ -88,10 +92,11 @@ pub fn play(outlook: &Outlook, behaviour: &Behaviour, seed: u64, runs: u32) -> F
 struct Run<'a> {
     outlook: &'a Outlook,
     drawn: Drawn,
-    delays: &'a Delays,
+    behaviour: &'a Behaviour,
     by_day: Vec<u32>,
     cells: Vec<u32>,
     messages: u32,
+    handed_over: u32,
 }
 
 /// How a case ends, if it does before the field closes.
@@ -106,10 +111,11 @@ impl<'a> Run<'a> {
         let mut run = Run {
             outlook,
             drawn: behaviour.draw(rng),
-            delays: &behaviour.delays,
+            behaviour,
             by_day: Vec::with_capacity(outlook.day_ends.len()),
             cells: outlook.cells.iter().map(|cell| cell.completes).collect(),
             messages: 0,
+            handed_over: 0,
         };
         let mut ends: Vec<End> = Vec::with_capacity(outlook.people.len());
         for person in &outlook.people {
@@ -133,8 +139,10 @@ impl<'a> Run<'a> {
                     return Some(end);
                 }
             }
-            since = Some(following?);
-            self.messages += 1;
+            let (step, at) = following?;
+            since = Some((step, at));
+            let count = if self.behaviour.mode(step) == Mode::Telephone { &mut self.handed_over } else { &mut self.messages };
+            *count += 1;
         }
     }
 
@@ -143,14 +151,15 @@ impl<'a> Run<'a> {
         let completes = self.drawn.completes.get(step).and_then(|groups| groups.get(person.group)).copied().unwrap_or(0.0);
         // Both together are no more than everybody.
         let leaves = self.drawn.leaves.get(step).copied().unwrap_or(0.0).min(1.0 - completes);
+        let delays = self.behaviour.delays(step);
         let age = self.outlook.now.since(at).as_millis() as f64 / HOUR;
         // Of those who have been silent for so long, fewer will still answer.
-        let (silent, left) = (1.0 - (completes + leaves) * self.delays.share_after(age), 1.0 - self.delays.share_after(age));
+        let (silent, left) = (1.0 - (completes + leaves) * delays.share_after(age), 1.0 - delays.share_after(age));
         let chance = rng.random::<f64>() * silent;
         if chance >= (completes + leaves) * left {
             return None;
         }
-        let hours = self.delays.draw_after(age, rng);
+        let hours = delays.draw_after(age, rng);
         let end = at + Duration::from_millis((hours * HOUR) as u64);
         let is_complete = chance < completes * left;
         (end < until).then(|| End { at: end, is_complete, cells: if is_complete { self.cells_of(person, rng) } else { 0 } })
