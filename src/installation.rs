@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::{KeyRing, KeyRingError, SealError, Sealer};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::person::Person;
 use crate::domain::phone::Phone;
 use crate::gateway::{self, Dialer, GatewayError, Gateways};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, WriteTx, audit};
 
 pub struct Installation {
     pub config: Config,
@@ -40,7 +41,31 @@ impl Installation {
         let gateways = gateway::open_all(&config.gateways, &clock, hooks)?;
         let dialer = config.dial.as_ref().map(Dialer::open).transpose().map_err(InstallationError::Dial)?;
         let store = Store::open(&config.database_url).await?;
-        Ok(Installation { config, store, keys, clock, gateways, dialer })
+        let installation = Installation { config, store, keys, clock, gateways, dialer };
+        installation.adopt_disclosures().await?;
+        Ok(installation)
+    }
+
+    async fn adopt_disclosures(&self) -> Result<(), StoreError> {
+        while audit::has_disclosures(&mut *self.store.read().await?).await? {
+            let mut tx = self.store.write().await?;
+            audit::adopt_disclosures(&mut tx, self.keys.hasher()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes into the audit log, in a transaction that does what is written down; it comes last in it. Returns the entry's number.
+    pub async fn note(&self, tx: &mut WriteTx, who: &Actor, action: Action, object: &str) -> Result<i64, StoreError> {
+        audit::append(tx, self.keys.hasher(), who, action, (object, ""), self.clock.now()).await
+    }
+
+    /// Writes into the audit log what somebody is about to do or to see: whatever happens then, it stands there.
+    pub async fn note_ahead(&self, who: &Actor, action: Action, object: &str, detail: &str) -> Result<i64, StoreError> {
+        let mut tx = self.store.write().await?;
+        let number = audit::append(&mut tx, self.keys.hasher(), who, action, (object, detail), self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(number)
     }
 
     /// What the addresses of a gateway's pushes begin with; `…/receipts` and `…/replies` follow.
@@ -63,6 +88,7 @@ pub mod place {
     pub const CALL_NOTE: &str = "phone_call.note";
     pub const SMS_QUESTION: &str = "sms_interview.text";
     pub const FROZEN: &str = "frozen.cells";
+    pub const ONE_TIME: &str = "account.totp";
 }
 
 /// Opens what an application keeps of its list about a case.

@@ -71,7 +71,7 @@ async function byKeys(page, key) {
   try {
     const [wu, zheng, guest] = [await newPage(browser), await newPage(browser), await newPage(browser)];
     await wu.goto(`${task.base}/interview`);
-    check(wu.url().endsWith("/staff/sign-in"), `not signed in, and led to ${wu.url()}`);
+    check(wu.url().endsWith("/staff/sign-in?next=%2Finterview"), `not signed in, and led to ${wu.url()}`);
     await look(wu, "sign-in");
     await signIn(wu, "wu", "not the password at all");
     check((await text(wu)).includes("用户名或密码不正确"), "a wrong password is not told");
@@ -126,7 +126,8 @@ async function byKeys(page, key) {
     // The supervisor sees it all, and asks the respondent whose interview is drawn.
     const qian = await newPage(browser);
     await signIn(qian, "qian", task.password);
-    check(qian.url().endsWith("/supervision"), `a supervisor is led to ${qian.url()}`);
+    check(qian.url().endsWith("/home"), `a supervisor is led to ${qian.url()}`);
+    await qian.goto(`${task.base}/supervision`);
     await look(qian, "supervision");
     await press(qian, 'form[action="/supervision/verifications"] button');
     check((await text(qian)).includes("已抽取复核样本"), "no sample is drawn");
@@ -146,7 +147,7 @@ async function byKeys(page, key) {
     await wu.goto(`${task.base}/interview`);
     await press(wu, 'header form[action="/staff/sign-out"] button');
     await wu.goto(`${task.base}/interview`);
-    check(wu.url().endsWith("/staff/sign-in"), "signed out, and still inside");
+    check(new URL(wu.url()).pathname === "/staff/sign-in", "signed out, and still inside");
   } catch (error) {
     wrong.push(`broke off: ${error.stack}`);
   } finally {

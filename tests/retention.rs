@@ -11,6 +11,7 @@ use common::{TestApp, list, local, number};
 use fieldworkd::clock::Clock;
 use fieldworkd::dataset;
 use fieldworkd::deadline;
+use fieldworkd::domain::audit::Actor;
 use fieldworkd::gateway::simulator::Script;
 use fieldworkd::installation::open_phone;
 use fieldworkd::intake;
@@ -168,7 +169,7 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
         app.brand("B1", "b", "").await;
         app.import(&["B1"], list(2).as_bytes()).await.unwrap();
         let ours = &app.installation;
-        let shown = person::export(ours, &number(0), "tester").await.unwrap();
+        let shown = person::export(ours, &number(0), &Actor::command("tester")).await.unwrap();
         let held = shown["held"].as_array().unwrap();
         assert_eq!((held.len(), held[0]["name"].as_str(), held[1]["applicant"].as_str()), (2, Some("受访者0"), Some("b公司")), "{shown}");
         assert_eq!(
@@ -176,11 +177,11 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
             (Some("1.1"), Some("8")),
             "{shown}"
         );
-        assert!(matches!(person::export(ours, "13900000000", "tester").await, Err(RetentionError::Nobody)));
+        assert!(matches!(person::export(ours, "13900000000", &Actor::command("tester")).await, Err(RetentionError::Nobody)));
 
         let erased = person::erase(ours, &number(0), ORDER).await.unwrap();
         assert_eq!((erased.people, erased.corrected.as_slice()), (2, [("A1".to_owned(), 2)].as_slice()), "{}", app.engine);
-        assert!(matches!(person::export(ours, &number(0), "tester").await, Err(RetentionError::Nobody)));
+        assert!(matches!(person::export(ours, &number(0), &Actor::command("tester")).await, Err(RetentionError::Nobody)));
         dataset::write_pending(ours).await.unwrap();
         assert_eq!(dataset::verify(&ours.config.datasets.join("A1/v2"), None).unwrap().responses, 0);
         assert_eq!(app.get(&app.link(0).await).await.0, 404);

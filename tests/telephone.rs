@@ -467,7 +467,16 @@ async fn a_page_that_dies_gives_its_person_back_and_a_purged_or_opted_out_one_ne
 async fn supervisors_hand_people_over_and_whoever_refuses_by_heart_stands_out() {
     for app in TestApp::on_each_engine(silent(), &[]).await {
         let (wu, zheng) = launched(&app, 0, 60).await;
-        accounts::add(&app.installation, "qian", Role::Operator, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
+        accounts::add(
+            &app.installation,
+            &fieldworkd::domain::audit::Actor::command("test"),
+            "qian",
+            Role::Operator,
+            &Language::ALL,
+            Personal::new(PASSWORD),
+        )
+        .await
+        .unwrap();
         let qian = stored::find(&mut app.installation.store.read().await.unwrap(), "qian").await.unwrap().unwrap().account;
         app.play_until(local("2026-03-02T10:00:00")).await;
         let desk = next(&app, &wu).await.unwrap();
@@ -547,7 +556,8 @@ async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
         let desk = next(&app, &wu).await.unwrap();
         let told = Told { note: Personal::new("晚上带孙子，别太晚打"), ..Told::default() };
         record(&app.installation, &wu, desk.lease, CallOutcome::NoAnswer, &told).await.unwrap();
-        let shown = fieldworkd::retention::person::export(&app.installation, &number(0), "li").await.unwrap();
+        let shown =
+            fieldworkd::retention::person::export(&app.installation, &number(0), &fieldworkd::domain::audit::Actor::command("li")).await.unwrap();
         assert_eq!(shown["held"][0]["calls"][0]["note"], "晚上带孙子，别太晚打", "{}: {shown}", app.engine);
         assert_eq!(shown["held"][0]["calls"][0]["by"], "wu");
         let order = fieldworkd::retention::Order { who: "li", reason: "asked for" };

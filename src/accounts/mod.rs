@@ -1,21 +1,26 @@
-//! The staff's accounts: who may sign in, and who is signed in.
+//! The staff's accounts: who may sign in, who is signed in, and the tokens of the API.
 //!
-//! In go a name and a password; out comes a session, known by a token that only the browser holds. Wrong passwords in a row lock an account for a while, and
-//! whoever guesses cannot tell a name that there is from one that there is not.
+//! [`signing_in`] makes a session of a name, a password and, where one is set up, a one-time code; [`second_factor`] sets those up; [`tokens`] are for programs.
+//! Wrong passwords and codes in a row lock an account for a while, and whoever guesses cannot tell a name that there is from one that there is not.
+
+pub mod second_factor;
+mod signing_in;
+pub mod tokens;
 
 use std::time::Duration;
 
-use crate::crypto::password::{NoRandom, hash_password, is_password, new_token};
+use crate::crypto::SealError;
+use crate::crypto::password::{NoRandom, hash_password, is_password};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
 use crate::installation::Installation;
-use crate::store::accounts::{self, Account};
-use crate::store::{StoreError, disclosures};
+use crate::store::accounts::{self, Secret};
+use crate::store::{StoreError, WriteTx};
+pub use signing_in::{Session, SignedIn, confirm, session, sign_in, sign_out};
 
-/// A session ends when it has not been used for so long.
-const IDLE: Duration = Duration::from_secs(2 * 3_600);
-/// Wrong passwords in a row that lock an account, and for how long.
+/// Wrong passwords or codes in a row that lock an account, and for how long.
 const MOST_WRONG: u32 = 5;
 const LOCKED_FOR: Duration = Duration::from_secs(15 * 60);
 /// NIST SP 800-63B, 3.1.1.2: at least 15 characters where a password is the only factor; nothing else is asked of it.
@@ -32,10 +37,18 @@ pub enum AccountError {
     Taken(String),
     #[error("there is no account {0}, or it is disabled already")]
     Unknown(String),
-    #[error("a password was wrong {MOST_WRONG} times in a row; try again in a quarter of an hour")]
+    #[error("a password or a code was wrong {MOST_WRONG} times in a row; try again in a quarter of an hour")]
     Locked,
     #[error("the name or the password is wrong")]
     Wrong,
+    #[error("the code is wrong, or was used already")]
+    WrongCode,
+    #[error("there is no secret to confirm; begin again")]
+    NothingToConfirm,
+    #[error("a token is for one scope at least, and for 1 to 730 days")]
+    Token,
+    #[error(transparent)]
+    Seal(#[from] SealError),
     #[error(transparent)]
     NoRandom(#[from] NoRandom),
     #[error("the work on a password broke off")]
@@ -44,42 +57,49 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
-/// Somebody who is signed in.
-#[derive(Debug, Clone)]
-pub struct Session {
-    pub account: Account,
-    /// What the browser holds.
-    pub token: Personal,
-}
-
-impl Session {
-    /// What every form of this session carries, and no other site can know.
-    pub fn form_token(&self, installation: &Installation) -> String {
-        installation.keys.hasher().fingerprint(format!("form\n{}", self.token.reveal()).as_bytes())
-    }
-}
-
 /// Adds an account.
-pub async fn add(installation: &Installation, name: &str, role: Role, languages: &[Language], password: Personal) -> Result<(), AccountError> {
-    let is_good = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.chars().count() > 40 || !name.chars().all(is_good) {
-        return Err(AccountError::Name);
-    }
+pub async fn add(
+    installation: &Installation,
+    who: &Actor,
+    name: &str,
+    role: Role,
+    languages: &[Language],
+    password: Personal,
+) -> Result<(), AccountError> {
+    check_name(name)?;
     let hash = checked_hash(password).await?;
     let mut tx = installation.store.write().await?;
     if !accounts::add(&mut tx, name, role, languages, &hash, installation.clock.now()).await? {
         return Err(AccountError::Taken(name.to_owned()));
     }
+    installation.note(&mut tx, who, Action::AccountAdded, &format!("account:{name}")).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Sets another password; sessions under the old one end.
-pub async fn set_password(installation: &Installation, name: &str, password: Personal) -> Result<(), AccountError> {
+fn check_name(name: &str) -> Result<(), AccountError> {
+    let is_good = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.chars().count() > 40 || !name.chars().all(is_good) { Err(AccountError::Name) } else { Ok(()) }
+}
+
+/// Sets somebody's password; sessions under the old one end.
+pub async fn set_password(installation: &Installation, who: &Actor, name: &str, password: Personal) -> Result<(), AccountError> {
     let hash = checked_hash(password).await?;
     let mut tx = installation.store.write().await?;
     let known = accounts::find(&mut tx, name).await?.ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
-    accounts::set_password(&mut tx, known.account.id, &hash).await?;
+    accounts::set_password(&mut tx, known.account.id, &hash, "").await?;
+    installation.note(&mut tx, who, Action::AccountPassword, &format!("account:{name}")).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Somebody sets another password for themselves; their other sessions end.
+pub async fn change_own_password(installation: &Installation, session: &Session, present: Personal, new: Personal) -> Result<(), AccountError> {
+    let known = prove(installation, session, present).await?;
+    let hash = checked_hash(new).await?;
+    let mut tx = installation.store.write().await?;
+    accounts::set_password(&mut tx, known.account.id, &hash, &session.hash(installation)).await?;
+    installation.note(&mut tx, &session.actor(), Action::OwnPassword, &format!("account:{}", known.account.name)).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -93,62 +113,49 @@ async fn checked_hash(password: Personal) -> Result<String, AccountError> {
 }
 
 /// Disables an account, and ends its sessions.
-pub async fn disable(installation: &Installation, name: &str) -> Result<(), AccountError> {
+pub async fn disable(installation: &Installation, who: &Actor, name: &str) -> Result<(), AccountError> {
     let mut tx = installation.store.write().await?;
     if !accounts::disable(&mut tx, name, installation.clock.now()).await? {
         return Err(AccountError::Unknown(name.to_owned()));
     }
+    installation.note(&mut tx, who, Action::AccountDisabled, &format!("account:{name}")).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Signs somebody in.
-pub async fn sign_in(installation: &Installation, name: &str, password: Personal) -> Result<Session, AccountError> {
-    let now = installation.clock.now();
-    let known = accounts::find(&mut *installation.store.read().await?, name).await?.filter(|known| known.account.disabled_at.is_none());
-    if known.as_ref().is_some_and(|known| known.locked_until.is_some_and(|until| until > now)) {
-        return Err(AccountError::Locked);
-    }
-    let hash = known.as_ref().map(|known| known.password_hash.clone());
-    let is_right = tokio::task::spawn_blocking(move || is_password(&password, hash.as_deref())).await.map_err(|_| AccountError::BrokeOff)?;
-    let Some(known) = known else { return Err(AccountError::Wrong) };
-    let mut tx = installation.store.write().await?;
-    if !is_right {
-        if accounts::count_failed(&mut tx, known.account.id).await? % MOST_WRONG == 0 {
-            accounts::lock(&mut tx, known.account.id, now + LOCKED_FOR).await?;
-            tracing::warn!(account = known.account.name, "an account is locked: its password was wrong again and again");
-        }
-        tx.commit().await?;
+/// Whoever is signed in proves once more that it is them, by their password.
+async fn prove(installation: &Installation, session: &Session, password: Personal) -> Result<Secret, AccountError> {
+    let known = known(installation, &session.account.name).await?.ok_or(AccountError::Wrong)?;
+    let hash = known.password_hash.clone();
+    if !is_right(password, Some(hash)).await? {
+        count_wrong(installation, &known).await?;
         return Err(AccountError::Wrong);
     }
-    let token = new_token()?;
-    accounts::begin_session(&mut tx, known.account.id, &token_hash(installation, &token), now + IDLE, now).await?;
-    disclosures::add(&mut tx, &known.account.name, "sign_in", known.account.id.0, now).await?;
-    tx.commit().await?;
-    Ok(Session { account: known.account, token })
+    Ok(known)
 }
 
-/// Whose session a browser's token stands for; it goes on while it is used.
-pub async fn session(installation: &Installation, token: Personal) -> Result<Option<Session>, AccountError> {
-    let now = installation.clock.now();
-    let hash = token_hash(installation, &token);
-    let Some((account, expires_at)) = accounts::of_session(&mut *installation.store.read().await?, &hash, now).await? else { return Ok(None) };
-    if expires_at < now + IDLE / 2 {
-        let mut tx = installation.store.write().await?;
-        accounts::prolong_session(&mut tx, &hash, now + IDLE).await?;
-        tx.commit().await?;
+/// An account that may sign in now; refused while it is locked.
+async fn known(installation: &Installation, name: &str) -> Result<Option<Secret>, AccountError> {
+    let known = accounts::find(&mut *installation.store.read().await?, name).await?.filter(|known| known.account.disabled_at.is_none());
+    if known.as_ref().is_some_and(|known| known.locked_until.is_some_and(|until| until > installation.clock.now())) {
+        return Err(AccountError::Locked);
     }
-    Ok(Some(Session { account, token }))
+    Ok(known)
 }
 
-pub async fn sign_out(installation: &Installation, session: &Session) -> Result<(), AccountError> {
-    let mut tx = installation.store.write().await?;
-    accounts::end_session(&mut tx, &token_hash(installation, &session.token)).await?;
+async fn is_right(password: Personal, hash: Option<String>) -> Result<bool, AccountError> {
+    tokio::task::spawn_blocking(move || is_password(&password, hash.as_deref())).await.map_err(|_| AccountError::BrokeOff)
+}
+
+/// Counts a wrong password or code; too many in a row lock the account.
+async fn count_wrong(installation: &Installation, known: &Secret) -> Result<(), AccountError> {
+    let (name, now) = (&known.account.name, installation.clock.now());
+    let mut tx: WriteTx = installation.store.write().await?;
+    if accounts::count_failed(&mut tx, known.account.id).await? % MOST_WRONG == 0 {
+        accounts::lock(&mut tx, known.account.id, now + LOCKED_FOR).await?;
+        tracing::warn!(account = name, "an account is locked: its password or code was wrong again and again");
+    }
+    installation.note(&mut tx, &Actor::console(name), Action::SignInFailed, &format!("account:{name}")).await?;
     tx.commit().await?;
     Ok(())
-}
-
-/// The database holds no token that would open a session.
-fn token_hash(installation: &Installation, token: &Personal) -> String {
-    installation.keys.hasher().fingerprint(format!("session\n{}", token.reveal()).as_bytes())
 }

@@ -43,7 +43,7 @@ pub enum AlarmCommand {
     },
 }
 
-pub async fn run(installation: Installation, command: AlarmCommand) -> Result<()> {
+pub async fn run(installation: Arc<Installation>, command: AlarmCommand) -> Result<()> {
     match command {
         AlarmCommand::List { all, json } => list(&installation, all, json).await,
         AlarmCommand::Ack { code, note } => acknowledge(&installation, &code, &note).await,
@@ -109,8 +109,7 @@ async fn acknowledge(installation: &Installation, code: &str, note: &str) -> Res
     Ok(())
 }
 
-async fn test(installation: Installation) -> Result<()> {
-    let installation = Arc::new(installation);
+async fn test(installation: Arc<Installation>) -> Result<()> {
     let ways = alarm::test(&installation).await?;
     if ways.is_empty() {
         bail!("no way is set up; fill in notify.email, notify.webhook or notify.sms");

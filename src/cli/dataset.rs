@@ -156,7 +156,7 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
         DatasetCommand::Review { code, json } => review(installation, &code, json).await,
         DatasetCommand::Release { code, strike } => {
             let strike: BTreeSet<usize> = strike.into_iter().collect();
-            let released = dataset::release(installation, &code, &strike, &output::user()).await?;
+            let released = dataset::release(installation, &code, &strike, &output::actor()).await?;
             println!("{code}: version {} may go out, without {} open answers", released.version, strike.len());
             dataset::write_pending(installation).await?;
             Ok(())
@@ -175,7 +175,7 @@ pub fn signing_key(installation: &Installation, command: &SigningKeyCommand) -> 
 }
 
 async fn review(installation: &Installation, code: &str, as_json: bool) -> Result<()> {
-    let (dataset, answers) = dataset::to_review(installation, code, &output::user()).await?;
+    let (dataset, answers) = dataset::to_review(installation, code, &output::actor()).await?;
     if as_json {
         let rows = answers.iter().map(|a| json!({ "number": a.number, "case": a.case, "variable": a.variable, "text": a.text }));
         return output::json(&rows.collect::<Vec<_>>());

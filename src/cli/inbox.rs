@@ -5,8 +5,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output;
+use crate::domain::audit::Action;
 use crate::installation::{Installation, place};
-use crate::store::disclosures;
 use crate::store::replies::{self, InboxEntry};
 
 #[derive(Subcommand)]
@@ -72,7 +72,7 @@ async fn read(installation: &Installation, id: i64) -> Result<()> {
     let mut tx = installation.store.write().await?;
     let Some(sealed) = replies::sealed_text(&mut tx, id).await? else { bail!("no reply has the number {id}") };
     let Some((sealed, key_id)) = sealed else { bail!("reply {id} came from a number that was never written to; only its meaning was kept") };
-    disclosures::add(&mut tx, &output::user(), "reply", id, installation.clock.now()).await?;
+    installation.note(&mut tx, &output::actor(), Action::ShownReply, &format!("reply:{id}")).await?;
     // Written down first, shown then.
     tx.commit().await?;
     println!("{}", installation.keys.sealer(&key_id)?.open_text(place::REPLY, &sealed)?);

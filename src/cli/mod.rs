@@ -3,6 +3,8 @@
 //! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong usage. Listing commands take `--json`.
 
 mod alarm;
+mod audit;
+mod audited;
 mod backup;
 mod campaign;
 mod check;
@@ -19,6 +21,7 @@ mod retention;
 mod serve;
 mod simulator;
 mod suppress;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -30,6 +33,7 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::domain::audit::Action;
 use crate::installation::Installation;
 
 #[derive(Parser)]
@@ -83,6 +87,12 @@ enum Command {
     /// The staff: who may sign in, and as what
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Tokens of the API
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Who looked at what, and who did what
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Numbers that are not contacted
     #[command(subcommand)]
     Suppress(suppress::SuppressCommand),
@@ -142,25 +152,53 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Questionnaire(command) => questionnaire::run(command),
         Command::Simulator(simulator) => simulator::run(simulator).await,
         Command::Dataset(dataset::DatasetCommand::Verify { folder, public_key }) => dataset::verify_folder(&folder, public_key.as_deref()),
-        Command::Programme(command) => intake::programme(&open(config()?).await?, command).await,
-        Command::Application(command) => intake::application(&open(config()?).await?, command).await,
-        Command::List(command) => intake::list(&open(config()?).await?, command).await,
-        Command::Campaign(command) => campaign::run(&open(config()?).await?, command).await,
-        Command::Alarm(command) => alarm::run(open(config()?).await?, command).await,
-        Command::Rehearse(arguments) => forecast::rehearse(&open(config()?).await?, arguments).await,
-        Command::SigningKey(command) => dataset::signing_key(&open(config()?).await?, &command),
-        Command::Dataset(command) => dataset::run(&open(config()?).await?, command).await,
-        Command::Purge(arguments) => retention::purge(&open(config()?).await?, arguments).await,
-        Command::LegalHold(command) => retention::legal_hold(&open(config()?).await?, command).await,
-        Command::Certificate(command) => retention::certificate(&open(config()?).await?, command).await,
-        Command::Person(command) => retention::person(&open(config()?).await?, command).await,
-        Command::Backup { file } => backup::backup(&open(config()?).await?, &file).await,
         Command::Restore { file } => backup::restore(quiet(config()?)?, &file).await,
-        Command::Gateways(arguments) => gateways::run(&open(config()?).await?, arguments).await,
-        Command::Message(command) => message::run(&open(config()?).await?, command).await,
-        Command::Inbox(command) => inbox::run(&open(config()?).await?, command).await,
-        Command::User(command) => user::run(&open(config()?).await?, command).await,
-        Command::Suppress(command) => suppress::run(&open(config()?).await?, command).await,
+        command => {
+            let installation = open(config()?).await?;
+            let Some((action, object, detail)) = audited::deed_of(&command) else { return run_in(Arc::new(installation), command).await };
+            let installation = Arc::new(installation);
+            let entry = installation.note_ahead(&output::actor(), action, &object, &detail).await?;
+            let done = run_in(installation.clone(), command).await;
+            if done.is_err() {
+                installation.note_ahead(&output::actor(), Action::Refused, &format!("entry:{entry}"), "").await?;
+            }
+            done
+        }
+    }
+}
+
+/// The commands that need an open installation.
+async fn run_in(installation: Arc<Installation>, command: Command) -> Result<()> {
+    match command {
+        Command::Programme(command) => intake::programme(&installation, command).await,
+        Command::Application(command) => intake::application(&installation, command).await,
+        Command::List(command) => intake::list(&installation, command).await,
+        Command::Campaign(command) => campaign::run(&installation, command).await,
+        Command::Alarm(command) => alarm::run(installation, command).await,
+        Command::Rehearse(arguments) => forecast::rehearse(&installation, arguments).await,
+        Command::SigningKey(command) => dataset::signing_key(&installation, &command),
+        Command::Dataset(command) => dataset::run(&installation, command).await,
+        Command::Purge(arguments) => retention::purge(&installation, arguments).await,
+        Command::LegalHold(command) => retention::legal_hold(&installation, command).await,
+        Command::Certificate(command) => retention::certificate(&installation, command).await,
+        Command::Person(command) => retention::person(&installation, command).await,
+        Command::Backup { file } => backup::backup(&installation, &file).await,
+        Command::Gateways(arguments) => gateways::run(&installation, arguments).await,
+        Command::Message(command) => message::run(&installation, command).await,
+        Command::Inbox(command) => inbox::run(&installation, command).await,
+        Command::User(command) => user::run(&installation, command).await,
+        Command::Suppress(command) => suppress::run(&installation, command).await,
+        Command::Audit(command) => audit::run(&installation, command).await,
+        Command::Token(command) => token::run(&installation, command).await,
+        // The others are run without one.
+        Command::Demo(_)
+        | Command::Serve
+        | Command::CheckConfig
+        | Command::Migrate
+        | Command::Doctor
+        | Command::Questionnaire(_)
+        | Command::Simulator(_)
+        | Command::Restore { .. } => Ok(()),
     }
 }
 

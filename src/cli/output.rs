@@ -3,6 +3,8 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::domain::audit::Actor;
+
 /// Prints a value as JSON.
 pub fn json(value: &impl Serialize) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
@@ -36,6 +38,11 @@ fn shown_width(text: &str) -> usize {
 /// A rate as a percentage; «n/a» where there is none.
 pub fn percent(rate: Option<f64>) -> String {
     rate.map_or("n/a".to_owned(), |rate| format!("{:.1}%", rate * 100.0))
+}
+
+/// Whoever sits at the terminal, for the audit log.
+pub fn actor() -> Actor {
+    Actor::command(&user())
 }
 
 /// Whoever sits at the terminal, for what is written down.

@@ -18,10 +18,10 @@ use crate::store::forgetting::{self, Applicant, Certificate};
 pub struct PurgeArguments {
     /// Only say what would be done, and why the others wait
     #[arg(long, conflicts_with = "applicant")]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Forget this applicant's people now, before the programme's time
     #[arg(long, value_name = "CODE", requires = "programme", requires = "reason")]
-    applicant: Option<String>,
+    pub(super) applicant: Option<String>,
     #[arg(long, value_name = "CODE", requires = "applicant")]
     programme: Option<String>,
     /// Why; it stands in the certificate
@@ -58,6 +58,12 @@ pub struct Whose {
     programme: String,
     #[arg(long, value_name = "CODE")]
     applicant: String,
+}
+
+impl Whose {
+    pub(super) fn object(&self) -> String {
+        format!("applicant:{}/{}", self.programme, self.applicant)
+    }
 }
 
 #[derive(Subcommand)]
@@ -217,7 +223,7 @@ fn write(path: &Path, content: &str) -> Result<()> {
 
 pub async fn person(installation: &Installation, command: PersonCommand) -> Result<()> {
     match command {
-        PersonCommand::Export { number } => output::json(&person::export(installation, &given(number)?, &output::user()).await?),
+        PersonCommand::Export { number } => output::json(&person::export(installation, &given(number)?, &output::actor()).await?),
         PersonCommand::Erase { number, reason } => {
             let erased = person::erase(installation, &given(number)?, Order { who: &output::user(), reason: &reason }).await?;
             println!("erased from the lists of {} applicants; the number is not contacted any more", erased.people);

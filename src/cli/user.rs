@@ -37,6 +37,8 @@ pub enum UserCommand {
     },
     /// Let somebody sign in no more; what they did stays
     Disable { name: String },
+    /// Take the one-time codes from somebody who has lost them
+    ResetCodes { name: String },
     /// Give somebody another password; whoever is signed in with the old one is not any more
     Password {
         name: String,
@@ -79,21 +81,26 @@ pub async fn run(installation: &Installation, command: UserCommand) -> Result<()
     match command {
         UserCommand::Add { name, role, languages, password } => {
             let (password, is_made) = password.read()?;
-            accounts::add(installation, &name, role, &languages, password.clone()).await?;
+            accounts::add(installation, &output::actor(), &name, role, &languages, password.clone()).await?;
             println!("{name} may sign in at {}/staff as {role}", installation.config.public_url);
             tell(&password, is_made);
             Ok(())
         }
         UserCommand::Password { name, password } => {
             let (password, is_made) = password.read()?;
-            accounts::set_password(installation, &name, password.clone()).await?;
+            accounts::set_password(installation, &output::actor(), &name, password.clone()).await?;
             println!("the password of {name} is another one now");
             tell(&password, is_made);
             Ok(())
         }
         UserCommand::Disable { name } => {
-            accounts::disable(installation, &name).await?;
+            accounts::disable(installation, &output::actor(), &name).await?;
             println!("{name} signs in no more");
+            Ok(())
+        }
+        UserCommand::ResetCodes { name } => {
+            accounts::second_factor::reset(installation, &output::actor(), &name).await?;
+            println!("{name} signs in with the password alone, until codes are set up anew");
             Ok(())
         }
         UserCommand::List { json } => list(installation, json).await,
@@ -111,7 +118,7 @@ async fn list(installation: &Installation, as_json: bool) -> Result<()> {
     let languages = |account: &stored::Account| account.languages.iter().map(|language| language.tag()).collect::<Vec<_>>();
     let disabled = |account: &stored::Account| account.disabled_at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
-        let rows = all.iter().map(|a| json!({ "name": a.name, "role": a.role.as_str(), "languages": languages(a), "disabled_at": disabled(a) }));
+        let rows = all.iter().map(|a| json!({ "name": a.name, "role": a.role.as_str(), "languages": languages(a), "second_factor": a.has_second_factor, "disabled_at": disabled(a) }));
         return output::json(&rows.collect::<Vec<_>>());
     }
     let cells = |a: &stored::Account| vec![a.name.clone(), a.role.to_string(), languages(a).join(" "), disabled(a).unwrap_or_default()];

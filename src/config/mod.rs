@@ -67,11 +67,21 @@ pub struct Config {
     pub default_region: String,
     /// Further header words of lists, by column name.
     pub headers: BTreeMap<String, Vec<String>>,
+    pub console: ConsoleConfig,
     pub dispatch: DispatchConfig,
     pub gateways: BTreeMap<String, GatewayConfig>,
     /// Gateways together under one name.
     pub routes: BTreeMap<String, Route>,
     pub housekeeping: HousekeepingConfig,
+}
+
+/// What is asked of the staff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsoleConfig {
+    /// Nothing opens to an account without one-time codes, but setting them up.
+    pub needs_second_factor: bool,
+    /// Whoever asks for a launch does not launch: somebody else has to agree.
+    pub four_eyes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,6 +266,10 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         }
         (listen, public_url, read_networks(r, "proxies"))
     });
+    let console = r.section("console", |r| ConsoleConfig {
+        needs_second_factor: r.choice("second_factor", &[("optional", false), ("required", true)]),
+        four_eyes: r.choice("launch", &[("alone", false), ("four_eyes", true)]),
+    });
     let (log_level, log_json) = r.section("log", |r| {
         let levels =
             [("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
@@ -357,6 +371,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         opt_out_for_all,
         default_region,
         headers,
+        console,
         dispatch,
         gateways,
         routes,

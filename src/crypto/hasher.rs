@@ -14,17 +14,27 @@ pub struct Hasher {
     links: [u8; 32],
     references: [u8; 32],
     pseudonyms: [u8; 32],
+    audit: [u8; 32],
+}
+
+/// A key for one purpose.
+pub(super) fn derived(installation_key: &[u8; 32], purpose: &str) -> [u8; 32] {
+    let mut key = [0u8; 32];
+    // 32 bytes are far below HKDF-SHA-256's limit of 8,160, its only error.
+    Hkdf::<Sha256>::new(None, installation_key).expand(purpose.as_bytes(), &mut key).expect("32 bytes fit HKDF");
+    key
 }
 
 impl Hasher {
     pub(super) fn new(installation_key: &[u8; 32]) -> Hasher {
-        let derive = |purpose: &str| {
-            let mut key = [0u8; 32];
-            // 32 bytes are far below HKDF-SHA-256's limit of 8,160, its only error.
-            Hkdf::<Sha256>::new(None, installation_key).expand(purpose.as_bytes(), &mut key).expect("32 bytes fit HKDF");
-            key
-        };
-        Hasher { numbers: derive("numbers"), links: derive("links"), references: derive("references"), pseudonyms: derive("pseudonyms") }
+        let derive = |purpose: &str| derived(installation_key, purpose);
+        Hasher {
+            numbers: derive("numbers"),
+            links: derive("links"),
+            references: derive("references"),
+            pseudonyms: derive("pseudonyms"),
+            audit: derive("audit"),
+        }
     }
 
     /// The hash under which a number is found, in every table and across applicants.
@@ -57,6 +67,11 @@ impl Hasher {
     /// The name of a case in datasets, different for the same person in every application.
     pub fn pseudonym(&self, application_code: &str, phone_hash: &str) -> String {
         crockford().encode(&mac(&self.pseudonyms, &format!("{application_code}\n{phone_hash}"))[..10])
+    }
+
+    /// The hash by which an entry of the audit log is held. Who has the database alone cannot reckon it.
+    pub fn audit(&self, entry: &str) -> String {
+        HEXLOWER.encode(&mac(&self.audit, entry))
     }
 
     /// A fingerprint that tells doubles apart and says nothing of the content.

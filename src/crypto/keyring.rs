@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use data_encoding::HEXLOWER;
 
-use super::hasher::Hasher;
+use super::hasher::{Hasher, derived};
 use super::sealer::{SealError, Sealer};
 use super::signer::Signer;
 
@@ -21,6 +21,7 @@ const ERASURES: &str = "erasures";
 pub struct KeyRing {
     folder: PathBuf,
     installation: Sealer,
+    staff: Sealer,
     hasher: Hasher,
     open: Mutex<HashMap<String, Sealer>>,
 }
@@ -57,7 +58,18 @@ impl KeyRing {
         }
         let text = fs::read_to_string(path).map_err(|error| KeyRingError::Io { path: path.to_owned(), error })?;
         let key = decode_key(text.trim()).ok_or_else(|| KeyRingError::Malformed { path: path.to_owned() })?;
-        Ok(KeyRing { folder: folder.to_owned(), installation: Sealer::new(&key), hasher: Hasher::new(&key), open: Mutex::default() })
+        Ok(KeyRing {
+            folder: folder.to_owned(),
+            installation: Sealer::new(&key),
+            staff: Sealer::new(&derived(&key, "staff")),
+            hasher: Hasher::new(&key),
+            open: Mutex::default(),
+        })
+    }
+
+    /// What belongs to the installation's staff and to no applicant is sealed with this.
+    pub fn staff_sealer(&self) -> &Sealer {
+        &self.staff
     }
 
     pub fn hasher(&self) -> &Hasher {

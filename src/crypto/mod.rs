@@ -6,6 +6,7 @@
 
 mod hasher;
 mod keyring;
+pub mod one_time;
 pub mod password;
 mod sealer;
 mod signer;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::DatasetError;
 use super::frozen::Frozen;
 use super::layout::{Table, layout};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::questionnaire::ItemKind;
 use crate::installation::Installation;
 use crate::store::datasets::{self, Dataset};
-use crate::store::disclosures;
 
 /// An open answer that waits for its reader.
 pub struct OpenAnswer {
@@ -21,7 +21,7 @@ pub struct OpenAnswer {
 }
 
 /// The version of an application that waits, with its open answers in their order.
-pub async fn to_review(installation: &Installation, code: &str, who: &str) -> Result<(Dataset, Vec<OpenAnswer>), DatasetError> {
+pub async fn to_review(installation: &Installation, code: &str, who: &Actor) -> Result<(Dataset, Vec<OpenAnswer>), DatasetError> {
     let nothing = || DatasetError::NothingToReview(code.to_owned());
     let dataset = {
         let mut connection = installation.store.read().await?;
@@ -43,13 +43,13 @@ pub async fn to_review(installation: &Installation, code: &str, who: &str) -> Re
     }
     // Whoever looks at people's words is written down (invariant I7).
     let mut tx = installation.store.write().await?;
-    disclosures::add(&mut tx, who, "dataset", dataset.id, installation.clock.now()).await?;
+    installation.note(&mut tx, who, Action::ShownDataset, &format!("dataset:{}", dataset.id)).await?;
     tx.commit().await?;
     Ok((dataset, answers))
 }
 
 /// Lets the version that waits go out, without the answers of these numbers.
-pub async fn release(installation: &Installation, code: &str, strike: &BTreeSet<usize>, who: &str) -> Result<Dataset, DatasetError> {
+pub async fn release(installation: &Installation, code: &str, strike: &BTreeSet<usize>, who: &Actor) -> Result<Dataset, DatasetError> {
     let (dataset, answers) = to_review(installation, code, who).await?;
     if let Some(unknown) = strike.iter().find(|number| **number == 0 || **number > answers.len()) {
         return Err(DatasetError::NoSuchAnswer(*unknown));
@@ -58,7 +58,7 @@ pub async fn release(installation: &Installation, code: &str, strike: &BTreeSet<
         answers.iter().filter(|answer| strike.contains(&answer.number)).map(|answer| (answer.case.as_str(), answer.variable.as_str())).collect();
     let struck = serde_json::to_string(&struck).map_err(|e| DatasetError::Format(code.to_owned(), e.to_string()))?;
     let mut tx = installation.store.write().await?;
-    if !datasets::release(&mut tx, dataset.id, &struck, who, installation.clock.now()).await? {
+    if !datasets::release(&mut tx, dataset.id, &struck, &who.name, installation.clock.now()).await? {
         return Err(DatasetError::NothingToReview(code.to_owned()));
     }
     tx.commit().await?;

@@ -3,6 +3,7 @@
 //! Raw text goes in at the edge (`parse`, `new`) and comes out as a value that is known to be valid; nothing in here reads a clock, a file,
 //! a socket or a database, and nothing is async. A rule that comes from a standard, a law or a provider cites it where it stands.
 
+pub mod audit;
 pub mod category;
 pub mod chance;
 pub mod condition;

@@ -22,14 +22,62 @@ pub enum Permission {
     Interview,
     /// See queues and interviewers, hand cases to others, draw completed ones for verification.
     Supervise,
-    /// Add and disable accounts.
+    /// See programmes, campaigns, quotas and forecasts: counts and codes, nobody's name or number.
+    Watch,
+    /// Set up, launch, pause and close; take lists, deal with replies, alarms and messages in doubt.
+    Operate,
+    /// See names, numbers and words of people; each look is written down.
+    Reveal,
+    /// Fetch datasets and say what becomes of them.
+    Datasets,
+    /// Add and disable accounts and tokens.
     ManageAccounts,
     /// See who looked at what and who did what.
     Audit,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 4] = [Permission::Interview, Permission::Supervise, Permission::ManageAccounts, Permission::Audit];
+    pub const ALL: [Permission; 8] = [
+        Permission::Watch,
+        Permission::Operate,
+        Permission::Reveal,
+        Permission::Interview,
+        Permission::Supervise,
+        Permission::Datasets,
+        Permission::ManageAccounts,
+        Permission::Audit,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Permission::Watch => "watch",
+            Permission::Operate => "operate",
+            Permission::Reveal => "reveal",
+            Permission::Interview => "interview",
+            Permission::Supervise => "supervise",
+            Permission::Datasets => "datasets",
+            Permission::ManageAccounts => "accounts",
+            Permission::Audit => "audit",
+        }
+    }
+
+    /// In Chinese and in English.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Permission::Watch => ("查看进度", "watch"),
+            Permission::Operate => ("运营", "operate"),
+            Permission::Reveal => ("查看个人信息", "see people"),
+            Permission::Interview => ("电话访问", "interview"),
+            Permission::Supervise => ("电话督导", "supervise"),
+            Permission::Datasets => ("读取数据", "fetch datasets"),
+            Permission::ManageAccounts => ("管理账户", "manage accounts"),
+            Permission::Audit => ("审计", "audit"),
+        }
+    }
+
+    pub fn parse(raw: &str) -> Option<Permission> {
+        Permission::ALL.into_iter().find(|permission| permission.as_str() == raw)
+    }
 }
 
 impl Role {
@@ -39,9 +87,11 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         match self {
             Role::Administrator => &Permission::ALL,
-            Role::Operator => &[Permission::Interview, Permission::Supervise],
+            Role::Operator => {
+                &[Permission::Watch, Permission::Operate, Permission::Reveal, Permission::Interview, Permission::Supervise, Permission::Datasets]
+            }
             Role::Interviewer => &[Permission::Interview],
-            Role::Auditor => &[Permission::Audit],
+            Role::Auditor => &[Permission::Watch, Permission::Audit],
         }
     }
 
@@ -55,6 +105,16 @@ impl Role {
             Role::Operator => "operator",
             Role::Interviewer => "interviewer",
             Role::Auditor => "auditor",
+        }
+    }
+
+    /// In Chinese and in English.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Role::Administrator => ("管理员", "administrator"),
+            Role::Operator => ("运营人员", "operator"),
+            Role::Interviewer => ("访问员", "interviewer"),
+            Role::Auditor => ("审计员", "auditor"),
         }
     }
 
@@ -79,6 +139,8 @@ mod tests {
             assert_eq!(Role::parse(role.as_str()), Some(role));
             assert_eq!(Permission::ALL.into_iter().all(|permission| role.may(permission)), role == Role::Administrator);
         }
+        assert!(Permission::ALL.into_iter().all(|permission| Permission::parse(permission.as_str()) == Some(permission)));
+        assert!(!Role::Auditor.may(Permission::Reveal) && !Role::Auditor.may(Permission::Operate));
         assert!(!Role::Auditor.may(Permission::Interview) && !Role::Interviewer.may(Permission::Supervise));
         assert_eq!(Role::parse("root"), None);
     }

@@ -9,6 +9,7 @@ use super::{Order, RetentionError, certificate, purge};
 use crate::collect;
 use crate::dataset;
 use crate::dispatch::incoming::opt_out;
+use crate::domain::audit::{Action, Actor};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicantId, CaseId, RespondentId};
 use crate::domain::phone::Phone;
@@ -19,7 +20,7 @@ use crate::store::datasets::{self, DatasetKind, FreezeReason};
 use crate::store::dossiers::{self, Dossier};
 use crate::store::forgetting::{self, CertificateKind};
 use crate::store::responses::{self, StoredValue};
-use crate::store::{consents, disclosures, quotas, suppressions};
+use crate::store::{consents, quotas, suppressions};
 
 /// Finds a number as somebody typed it.
 fn hash_of(installation: &Installation, number: &str) -> Result<String, RetentionError> {
@@ -29,7 +30,7 @@ fn hash_of(installation: &Installation, number: &str) -> Result<String, Retentio
 }
 
 /// Everything that is held about whoever has a number, as JSON for that person; that it was looked at is written down first.
-pub async fn export(installation: &Installation, number: &str, who: &str) -> Result<Value, RetentionError> {
+pub async fn export(installation: &Installation, number: &str, who: &Actor) -> Result<Value, RetentionError> {
     let phone_hash = hash_of(installation, number)?;
     let mut tx = installation.store.write().await?;
     let people = forgetting::with_number(&mut tx, &phone_hash).await?;
@@ -38,12 +39,14 @@ pub async fn export(installation: &Installation, number: &str, who: &str) -> Res
     }
     let (mut dossiers, mut shown) = (Vec::new(), Vec::new());
     for (person, _) in people {
-        disclosures::add(&mut tx, who, "person", person.0, installation.clock.now()).await?;
-        dossiers.push(dossiers::of(&mut tx, person).await?);
+        dossiers.push((person, dossiers::of(&mut tx, person).await?));
     }
     let suppressed = suppressions::of_number(&mut tx, &phone_hash).await?;
+    for (person, _) in &dossiers {
+        installation.note(&mut tx, who, Action::ShownPerson, &format!("person:{}", person.0)).await?;
+    }
     tx.commit().await?;
-    for dossier in dossiers {
+    for (_, dossier) in dossiers {
         shown.push(open(installation, dossier)?);
     }
     let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);

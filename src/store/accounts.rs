@@ -1,6 +1,7 @@
 //! The staff's accounts, and who is signed in.
 
-use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 use super::{Result, known};
 use crate::domain::ids::AccountId;
@@ -17,6 +18,8 @@ pub struct Account {
     pub languages: Vec<Language>,
     pub created_at: Timestamp,
     pub disabled_at: Option<Timestamp>,
+    /// Signing in asks for a one-time code.
+    pub has_second_factor: bool,
 }
 
 /// What signing in looks at.
@@ -25,20 +28,27 @@ pub struct Secret {
     /// In the PHC string format.
     pub password_hash: String,
     pub locked_until: Option<Timestamp>,
+    /// Sealed for the staff.
+    pub totp_sealed: Option<Vec<u8>>,
+    /// The one that is shown and not confirmed yet.
+    pub totp_new_sealed: Option<Vec<u8>>,
+    /// The time step of the last code; it and those before it are used up.
+    pub totp_last: i64,
 }
 
-type Row = (i64, String, String, String, i64, Option<i64>);
-const COLUMNS: &str = "a.id, a.name, a.role, a.languages, a.created_at, a.disabled_at";
+const COLUMNS: &str = "a.id, a.name, a.role, a.languages, a.created_at, a.disabled_at, CASE WHEN a.totp_sealed IS NULL THEN 0 ELSE 1 END AS has_totp";
 
-fn read((id, name, role, languages, created_at, disabled_at): Row) -> Result<Account> {
+fn read(row: &AnyRow) -> Result<Account> {
+    let (role, languages): (String, String) = (row.try_get("role")?, row.try_get("languages")?);
     let languages = languages.split(' ').filter(|tag| !tag.is_empty()).map(|tag| known("a language", tag, Language::parse)).collect::<Result<_>>()?;
     Ok(Account {
-        id: AccountId(id),
-        name,
+        id: AccountId(row.try_get("id")?),
+        name: row.try_get("name")?,
         role: known("a role", &role, Role::parse)?,
         languages,
-        created_at: Timestamp(created_at),
-        disabled_at: disabled_at.map(Timestamp),
+        created_at: Timestamp(row.try_get("created_at")?),
+        disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(Timestamp),
+        has_second_factor: row.try_get::<i64, _>("has_totp")? == 1,
     })
 }
 
@@ -59,17 +69,23 @@ pub async fn add(tx: &mut AnyConnection, name: &str, role: Role, languages: &[La
 
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Account>> {
     let sql = super::dialect::statement(format!("SELECT {COLUMNS} FROM account a ORDER BY a.name"));
-    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
-    rows.into_iter().map(read).collect()
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
 pub async fn find(connection: &mut AnyConnection, name: &str) -> Result<Option<Secret>> {
-    type WithSecret = (i64, String, String, String, i64, Option<i64>, String, Option<i64>);
-    let sql = super::dialect::statement(format!("SELECT {COLUMNS}, a.password_hash, a.locked_until FROM account a WHERE a.name = $1"));
-    let row: Option<WithSecret> = sqlx::query_as(sql).bind(name.to_owned()).fetch_optional(connection).await?;
-    row.map(|(id, name, role, languages, created, disabled, password_hash, locked)| {
-        let account = read((id, name, role, languages, created, disabled))?;
-        Ok(Secret { account, password_hash, locked_until: locked.map(Timestamp) })
+    let sql = super::dialect::statement(format!(
+        "SELECT {COLUMNS}, a.password_hash, a.locked_until, a.totp_sealed, a.totp_new_sealed, a.totp_last FROM account a WHERE a.name = $1"
+    ));
+    let row = sqlx::query(sql).bind(name.to_owned()).fetch_optional(connection).await?;
+    row.map(|row| {
+        Ok(Secret {
+            account: read(&row)?,
+            password_hash: row.try_get("password_hash")?,
+            locked_until: row.try_get::<Option<i64>, _>("locked_until")?.map(Timestamp),
+            totp_sealed: row.try_get("totp_sealed")?,
+            totp_new_sealed: row.try_get("totp_new_sealed")?,
+            totp_last: row.try_get("totp_last")?,
+        })
     })
     .transpose()
 }
@@ -82,9 +98,9 @@ pub async fn disable(tx: &mut AnyConnection, name: &str, now: Timestamp) -> Resu
     Ok(sqlx::query(sql).bind(name.to_owned()).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Sets another password; whoever is signed in with the old one is not any more.
-pub async fn set_password(tx: &mut AnyConnection, id: AccountId, password_hash: &str) -> Result<()> {
-    sqlx::query("DELETE FROM session WHERE account_id = $1").bind(id.0).execute(&mut *tx).await?;
+/// Sets another password; whoever is signed in with the old one is not any more, but for the session `but_for` (by its hash; empty: none).
+pub async fn set_password(tx: &mut AnyConnection, id: AccountId, password_hash: &str, but_for: &str) -> Result<()> {
+    sqlx::query("DELETE FROM session WHERE account_id = $1 AND token_hash <> $2").bind(id.0).bind(but_for.to_owned()).execute(&mut *tx).await?;
     let sql = "UPDATE account SET password_hash = $2, failed = 0, locked_until = NULL WHERE id = $1";
     sqlx::query(sql).bind(id.0).bind(password_hash.to_owned()).execute(tx).await?;
     Ok(())
@@ -102,25 +118,85 @@ pub async fn lock(tx: &mut AnyConnection, id: AccountId, until: Timestamp) -> Re
     Ok(())
 }
 
-/// Begins a session; sessions that are over go.
-pub async fn begin_session(tx: &mut AnyConnection, id: AccountId, token_hash: &str, expires_at: Timestamp, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE account SET failed = 0, locked_until = NULL WHERE id = $1").bind(id.0).execute(&mut *tx).await?;
+/// Begins a session; sessions that are over go. `awaits_code`: the password was right, the one-time code is still to come.
+pub async fn begin_session(
+    tx: &mut AnyConnection,
+    id: AccountId,
+    token_hash: &str,
+    awaits_code: bool,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    if !awaits_code {
+        sqlx::query("UPDATE account SET failed = 0, locked_until = NULL WHERE id = $1").bind(id.0).execute(&mut *tx).await?;
+    }
     sqlx::query("DELETE FROM session WHERE expires_at <= $1").bind(now.0).execute(&mut *tx).await?;
-    let sql = "INSERT INTO session (token_hash, account_id, created_at, expires_at) VALUES ($1, $2, $3, $4)";
-    sqlx::query(sql).bind(token_hash.to_owned()).bind(id.0).bind(now.0).bind(expires_at.0).execute(tx).await?;
+    let sql = "INSERT INTO session (token_hash, account_id, awaits_code, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql).bind(token_hash.to_owned()).bind(id.0).bind(i64::from(awaits_code)).bind(now.0).bind(expires_at.0).execute(tx).await?;
     Ok(())
 }
 
+/// A session as it stands.
+pub struct Stored {
+    pub account: Account,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub awaits_code: bool,
+}
+
 /// Whose session it is, while it lasts.
-pub async fn of_session(connection: &mut AnyConnection, token_hash: &str, now: Timestamp) -> Result<Option<(Account, Timestamp)>> {
-    type WithEnd = (i64, String, String, String, i64, Option<i64>, i64);
+pub async fn of_session(connection: &mut AnyConnection, token_hash: &str, now: Timestamp) -> Result<Option<Stored>> {
     let sql = super::dialect::statement(format!(
-        "SELECT {COLUMNS}, s.expires_at FROM session s JOIN account a ON a.id = s.account_id
+        "SELECT {COLUMNS}, s.created_at AS begun_at, s.expires_at, s.awaits_code FROM session s JOIN account a ON a.id = s.account_id
          WHERE s.token_hash = $1 AND s.expires_at > $2 AND a.disabled_at IS NULL"
     ));
-    let row: Option<WithEnd> = sqlx::query_as(sql).bind(token_hash.to_owned()).bind(now.0).fetch_optional(connection).await?;
-    row.map(|(id, name, role, languages, created, disabled, expires)| Ok((read((id, name, role, languages, created, disabled))?, Timestamp(expires))))
-        .transpose()
+    let row = sqlx::query(sql).bind(token_hash.to_owned()).bind(now.0).fetch_optional(connection).await?;
+    row.map(|row| {
+        Ok(Stored {
+            account: read(&row)?,
+            created_at: Timestamp(row.try_get("begun_at")?),
+            expires_at: Timestamp(row.try_get("expires_at")?),
+            awaits_code: row.try_get::<i64, _>("awaits_code")? == 1,
+        })
+    })
+    .transpose()
+}
+
+/// Notes the secret of one-time codes that somebody is shown; it counts when a code of it has come.
+pub async fn offer_totp(tx: &mut AnyConnection, id: AccountId, sealed: Vec<u8>) -> Result<()> {
+    sqlx::query("UPDATE account SET totp_new_sealed = $2 WHERE id = $1").bind(id.0).bind(sealed).execute(tx).await?;
+    Ok(())
+}
+
+/// The secret that was shown counts from now on; its recovery codes go with it. `step`: of the code that confirmed it.
+pub async fn confirm_totp(tx: &mut AnyConnection, id: AccountId, step: i64, recovery_hashes: &[String]) -> Result<()> {
+    let sql = "UPDATE account SET totp_sealed = totp_new_sealed, totp_new_sealed = NULL, totp_last = $2 WHERE id = $1";
+    sqlx::query(sql).bind(id.0).bind(step).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM recovery_code WHERE account_id = $1").bind(id.0).execute(&mut *tx).await?;
+    for hash in recovery_hashes {
+        let sql = "INSERT INTO recovery_code (code_hash, account_id) VALUES ($1, $2)";
+        sqlx::query(sql).bind(hash.clone()).bind(id.0).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+pub async fn remove_totp(tx: &mut AnyConnection, id: AccountId) -> Result<()> {
+    sqlx::query("DELETE FROM recovery_code WHERE account_id = $1").bind(id.0).execute(&mut *tx).await?;
+    let sql = "UPDATE account SET totp_sealed = NULL, totp_new_sealed = NULL WHERE id = $1";
+    sqlx::query(sql).bind(id.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Uses up the code of a time step. False: it, or a later one, is used up already.
+pub async fn use_totp(tx: &mut AnyConnection, id: AccountId, step: i64) -> Result<bool> {
+    let sql = "UPDATE account SET totp_last = $2 WHERE id = $1 AND totp_last < $2";
+    Ok(sqlx::query(sql).bind(id.0).bind(step).execute(tx).await?.rows_affected() == 1)
+}
+
+/// Uses up a recovery code. False: there is none such.
+pub async fn use_recovery_code(tx: &mut AnyConnection, id: AccountId, hash: &str) -> Result<bool> {
+    let sql = "DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2";
+    Ok(sqlx::query(sql).bind(id.0).bind(hash.to_owned()).execute(tx).await?.rows_affected() == 1)
 }
 
 /// A session goes on while it is used.

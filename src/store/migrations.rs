@@ -36,7 +36,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0018_told_problems"
     "0019_telephone"
     "0020_sms_interviews"
-    "0021_delays_by_mode");
+    "0021_delays_by_mode"
+    "0022_audit_and_access");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -59,7 +60,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0018_told_problems"
     "0019_telephone"
     "0020_sms_interviews"
-    "0021_delays_by_mode");
+    "0021_delays_by_mode"
+    "0022_audit_and_access");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

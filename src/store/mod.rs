@@ -6,8 +6,10 @@
 
 pub mod accounts;
 pub mod alarms;
+pub mod api_tokens;
 pub mod application_events;
 pub mod applications;
+pub mod audit;
 pub mod backup;
 pub mod call_queue;
 pub mod calls;
@@ -17,7 +19,6 @@ pub mod consents;
 pub mod datasets;
 pub mod deliveries;
 pub mod dialect;
-pub mod disclosures;
 pub mod dossiers;
 pub mod exchanges;
 pub mod forecasts;

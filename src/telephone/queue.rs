@@ -9,6 +9,7 @@ use sqlx::AnyConnection;
 use super::TelephoneError;
 use crate::campaign::read_plan;
 use crate::dispatch::eligibility::{caps_allow_from, is_wanted};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::chance::fraction;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::{ApplicationId, CallId, CampaignId, InvitationId};
@@ -20,7 +21,7 @@ use crate::store::accounts::Account;
 use crate::store::call_queue::{self, Waiting};
 use crate::store::calls::{self, Ending, NewCall, Purpose};
 use crate::store::invitations::{self, InvitedCase};
-use crate::store::{StoreError, WriteTx, campaigns, cases, disclosures, messages, programmes, quotas, suppressions};
+use crate::store::{StoreError, WriteTx, campaigns, cases, messages, programmes, quotas, suppressions};
 
 /// A page without a script keeps its person for so long after the last thing that the interviewer sent.
 pub const LEASE: Duration = Duration::from_secs(20 * 60);
@@ -105,7 +106,7 @@ async fn take(
     let call = calls::begin(tx, &new, now).await?;
     call_queue::set_call(tx, waiting.invitation, call).await?;
     // From here on the number is on a screen.
-    disclosures::add(tx, &account.name, "call", call.0, installation.clock.now()).await?;
+    installation.note(tx, &Actor::console(&account.name), Action::ShownCall, &format!("call:{}", call.0)).await?;
     Ok(Some(Lease { call, invitation: waiting.invitation }))
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::TelephoneError;
+use crate::domain::audit::{Action, Actor};
 use crate::domain::ids::{AccountId, InvitationId};
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
 use crate::store::accounts::{self, Account};
 use crate::store::call_queue::{self, Waiting};
-use crate::store::{campaigns, disclosures};
+use crate::store::campaigns;
 
 /// So many of the queue are listed, those with a call on or nearest first.
 const LISTED: usize = 200;
@@ -97,7 +98,7 @@ pub async fn assign(installation: &Installation, by: &Account, invitation: Invit
     if !call_queue::assign(&mut tx, invitation, account).await? {
         return Err(TelephoneError::NotInQueue);
     }
-    disclosures::add(&mut tx, &by.name, "assign", invitation.0, installation.clock.now()).await?;
+    installation.note(&mut tx, &Actor::console(&by.name), Action::Assigned, &format!("invitation:{}", invitation.0)).await?;
     tx.commit().await?;
     Ok(())
 }

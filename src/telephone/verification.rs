@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::TelephoneError;
 use crate::campaign::read_plan;
+use crate::domain::audit::{Action, Actor};
 use crate::domain::chance::fraction;
 use crate::domain::ids::{CallId, InvitationId};
 use crate::domain::language::Language;
@@ -18,7 +19,7 @@ use crate::installation::{Installation, open_person, open_phone, place};
 use crate::store::accounts::Account;
 use crate::store::calls::{self, NewCall, Purpose};
 use crate::store::verifications::{self, Verification};
-use crate::store::{campaigns, disclosures, links, programmes, suppressions};
+use crate::store::{campaigns, links, programmes, suppressions};
 
 /// What respondents are asked.
 pub fn questionnaire() -> &'static Questionnaire {
@@ -99,7 +100,7 @@ pub async fn take(installation: &Installation, account: &Account, id: i64) -> Re
     let part = DayPart::of(now, zones.iter().next().unwrap_or(plan.time_zone));
     let new = NewCall { invitation: call.invitation, campaign: campaign.id, step: 0, account: account.id, purpose: Purpose::Verification, part };
     let begun = calls::begin(&mut tx, &new, now).await?;
-    disclosures::add(&mut tx, &account.name, "verification", begun.0, now).await?;
+    installation.note(&mut tx, &Actor::console(&account.name), Action::ShownVerification, &format!("call:{}", begun.0)).await?;
     tx.commit().await?;
     Ok(Ok(()))
 }

@@ -33,6 +33,7 @@ use crate::collect::Collector;
 use crate::installation::Installation;
 use failure::Failure;
 use guesses::Guesses;
+use staff::{Door, Doors};
 
 /// What every handler can reach.
 pub struct Site {
@@ -45,22 +46,35 @@ pub struct Site {
 
 /// The whole site.
 pub fn router(installation: Arc<Installation>) -> Router {
-    let collector = Collector::new(installation.clone());
-    let guesses = Guesses::new(installation.clock.clone());
-    let sign_ins = Guesses::new(installation.clock.clone());
-    let site = Arc::new(Site { installation, collector, guesses, sign_ins });
+    let site = site(installation);
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
         .merge(webhooks::routes())
         .merge(api::routes())
-        .merge(staff::routes(&site))
-        .merge(interviewer::routes(&site))
-        .merge(supervision::routes(&site))
+        .merge(staff::routes())
+        .merge(doors(&site).router())
         .fallback(async || Failure::NotFound)
         .layer(middleware::from_fn(guard))
         .with_state(site)
+}
+
+/// Every route of the staff.
+fn doors(site: &Arc<Site>) -> Doors {
+    staff::doors(site).merge(interviewer::doors(site)).merge(supervision::doors(site))
+}
+
+/// The table of the staff's routes: who may come through each, and what is written down.
+pub fn table_of_doors(installation: Arc<Installation>) -> Vec<Door> {
+    doors(&site(installation)).table()
+}
+
+fn site(installation: Arc<Installation>) -> Arc<Site> {
+    let collector = Collector::new(installation.clone());
+    let guesses = Guesses::new(installation.clock.clone());
+    let sign_ins = Guesses::new(installation.clock.clone());
+    Arc::new(Site { installation, collector, guesses, sign_ins })
 }
 
 /// Serves until `stop` is done, then finishes what is under way.

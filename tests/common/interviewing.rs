@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use fieldworkd::accounts;
 use fieldworkd::collect::{Collector, Saved, SentPage, Sitting};
+use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::device::DeviceClass;
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::mode::Mode;
@@ -29,7 +30,7 @@ pub fn mixed_plan(calls: u32) -> String {
 }
 
 pub async fn interviewer(app: &TestApp, name: &str) -> Account {
-    accounts::add(&app.installation, name, Role::Interviewer, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
+    accounts::add(&app.installation, &Actor::command("test"), name, Role::Interviewer, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
     stored::find(&mut app.installation.store.read().await.unwrap(), name).await.unwrap().unwrap().account
 }
 

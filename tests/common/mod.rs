@@ -1,6 +1,7 @@
 //! What the integration tests share: a fresh database of each engine, and a whole installation with its web server and a simulator.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod browser;
 pub mod interviewing;
 pub mod receivers;
 pub mod site;
@@ -232,6 +233,13 @@ impl TestApp {
         let hasher = self.installation.keys.hasher();
         let phone = Phone::parse(number, phonenumber::country::CN).unwrap();
         format!("{}/i/{}", self.base, hasher.link_code(campaign, &key, &hasher.number(&phone)))
+    }
+
+    /// Somebody at the database itself.
+    pub async fn execute(&self, sql: &str) -> Result<(), String> {
+        let mut tx = self.installation.store.write().await.unwrap();
+        tx.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.map_err(|error| error.to_string())?;
+        tx.commit().await.map_err(|error| error.to_string())
     }
 
     pub fn clock_now(&self) -> Timestamp {

@@ -44,7 +44,7 @@ impl Interviewers {
         let installation = &world.installation;
         let mut seats = Vec::new();
         for name in NAMES {
-            accounts::add(installation, name, Role::Interviewer, &Language::ALL, new_token()?).await?;
+            accounts::add(installation, &crate::domain::audit::Actor::command("demo"), name, Role::Interviewer, &Language::ALL, new_token()?).await?;
             let known = stored::find(&mut *installation.store.read().await?, name).await?;
             seats.extend(known.map(|known| Seat { account: known.account, free_at: world.now(), on_the_line: None }));
         }

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use chrono::NaiveDateTime;
 use serde_json::json;
 
 use super::items::Attempt;
-use super::staff::{Sent, Staff, behind, page};
+use super::staff::{Doors, Sent, Staff, page};
 use super::{Failure, Site};
 use crate::collect::{Saved, Screen, SentPage, Sitting};
+use crate::domain::audit::Action;
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::CallId;
 use crate::domain::language::Language;
@@ -34,17 +34,18 @@ use crate::telephone::queue::Lease;
 use crate::telephone::{TelephoneError, quality, queue};
 use views::{CallPage, ReadyPage, Script, Slip};
 
-pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
-    let routes = Router::new()
-        .route("/interview", get(show))
-        .route("/interview/next", post(next))
-        .route("/interview/{call}/alive", post(alive))
-        .route("/interview/{call}/dial", post(dial))
-        .route("/interview/{call}/begin", post(begin))
-        .route("/interview/{call}/answers", post(answers))
-        .route("/interview/{call}/not-a-user", post(not_a_user))
-        .route("/interview/{call}/outcome", post(outcome));
-    behind(site, Some(Permission::Interview), routes)
+pub fn doors(site: &Arc<Site>) -> Doors {
+    const MAY: Permission = Permission::Interview;
+    // Whose number is seen is written down by the queue; the rest is what an interview consists of.
+    Doors::new(site)
+        .page("/interview", MAY, show)
+        .form("/interview/next", MAY, next)
+        .form("/interview/{call}/alive", MAY, alive)
+        .form("/interview/{call}/dial", MAY, dial)
+        .form("/interview/{call}/begin", MAY, begin)
+        .form("/interview/{call}/answers", MAY, answers)
+        .form("/interview/{call}/not-a-user", MAY, not_a_user)
+        .deed("/interview/{call}/outcome", MAY, (Action::Called, "call:{call}", "{outcome}"), outcome)
 }
 
 impl From<TelephoneError> for Failure {

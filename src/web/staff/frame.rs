@@ -65,25 +65,44 @@ pub struct Frame<'a> {
     /// `None`: nobody is signed in.
     pub name: Option<&'a str>,
     pub token: &'a str,
-    pub interviews: bool,
-    pub supervises: bool,
+    /// Where somebody may go.
+    pub ways: Vec<Way>,
 }
+
+/// An entry of the menu.
+pub struct Way {
+    pub to: &'static str,
+    pub words: &'static str,
+}
+
+/// The menu: what, and who may go there.
+const WAYS: [(&str, Permission, (&str, &str)); 9] = [
+    ("/home", Permission::Watch, ("首页", "Home")),
+    ("/campaigns", Permission::Watch, ("活动", "Campaigns")),
+    ("/cases", Permission::Reveal, ("个案", "Cases")),
+    ("/inbox", Permission::Operate, ("回复", "Inbox")),
+    ("/deliveries", Permission::Watch, ("交付", "Deliveries")),
+    ("/interview", Permission::Interview, ("电话访问", "Interviewing")),
+    ("/supervision", Permission::Supervise, ("电话督导", "Supervision")),
+    ("/accounts", Permission::ManageAccounts, ("账户", "Accounts")),
+    ("/audit", Permission::Audit, ("审计", "Audit")),
+];
 
 impl<'a> Frame<'a> {
     pub fn of(staff: &'a Staff) -> Frame<'a> {
+        let open = WAYS.iter().filter(|(_, permission, _)| staff.may(*permission));
         Frame {
             s: staff.say,
             style: STYLE,
             script: SCRIPT,
             name: Some(&staff.session.account.name),
             token: &staff.form_token,
-            interviews: staff.may(Permission::Interview),
-            supervises: staff.may(Permission::Supervise),
+            ways: open.map(|(to, _, words)| Way { to, words: staff.say.of(*words) }).collect(),
         }
     }
 
     pub fn outside(s: Say) -> Frame<'static> {
-        Frame { s, style: STYLE, script: SCRIPT, name: None, token: "", interviews: false, supervises: false }
+        Frame { s, style: STYLE, script: SCRIPT, name: None, token: "", ways: Vec::new() }
     }
 }
 
@@ -102,6 +121,7 @@ pub enum Message {
     NotAllowed,
     OtherSession,
     TooLarge,
+    BrokenUpload,
 }
 
 #[derive(Template)]
@@ -126,6 +146,9 @@ impl Message {
                     "This form comes from elsewhere or an earlier session; go back to the beginning and try again.",
                 ),
             ),
+            Message::BrokenUpload => {
+                (s.t("文件未收到", "The file did not arrive"), s.t("请返回后重新选择文件。", "Go back and choose the file again."))
+            }
             Message::TooLarge => (s.t("内容太长", "Too long"), s.t("请缩短后再提交。", "Please shorten it and send it again.")),
         };
         Html(MessagePage { f: Frame::outside(s), heading, text }.render().unwrap_or_default())

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use cookie::Cookie;
 
 use super::super::items::gathered;
 use super::super::{Failure, Site};
 use super::MAX_FORM;
+use super::doors::Door;
 use super::frame::{Message, Say, content_security_policy};
+use super::upload::{MAX_UPLOAD, Uploaded, read_upload};
 use crate::accounts::{self, Session};
+use crate::domain::audit::Action;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
@@ -48,44 +50,112 @@ impl Sent {
     }
 }
 
-/// Puts routes behind the guard: only whoever has the permission (`None`: whoever is signed in) comes through.
-pub fn behind(site: &Arc<Site>, permission: Option<Permission>, routes: Router<Arc<Site>>) -> Router<Arc<Site>> {
-    routes.route_layer(middleware::from_fn_with_state((site.clone(), permission), guard))
+/// What stands before a door.
+pub(super) async fn guard(State((site, door)): State<(Arc<Site>, Arc<Door>)>, request: Request, next: Next) -> Response {
+    match admit(&site, &door, request).await {
+        Ok((request, entry)) => {
+            let staff = request.extensions().get::<Staff>().cloned();
+            let response = with_policy(next.run(request).await);
+            if response.status().is_client_error()
+                && let (Some(entry), Some(staff)) = (entry, staff)
+                && let Err(error) = site.installation.note_ahead(&staff.session.actor(), Action::Refused, &format!("entry:{entry}"), "").await
+            {
+                return Failure::Internal(error.to_string()).into_response();
+            }
+            response
+        }
+        Err(response) => *response,
+    }
 }
 
-async fn guard(State((site, permission)): State<(Arc<Site>, Option<Permission>)>, mut request: Request, next: Next) -> Response {
+/// Lets a request through, or says why not. Comes with the number of its entry in the audit log, where it has one.
+async fn admit(site: &Site, door: &Door, mut request: Request) -> Result<(Request, Option<i64>), Box<Response>> {
     let language = language_of(request.headers());
-    let token = cookie_of(request.headers(), SESSION).map(Personal::new);
-    let session = match token {
-        Some(token) => match accounts::session(&site.installation, token).await {
-            Ok(session) => session,
-            Err(error) => return Failure::Internal(error.to_string()).into_response(),
-        },
+    let internal = |error: String| Box::new(Failure::Internal(error).into_response());
+    let session = match cookie_of(request.headers(), SESSION).map(Personal::new) {
+        Some(token) => accounts::session(&site.installation, token).await.map_err(|error| internal(error.to_string()))?,
         None => None,
     };
     let Some(session) = session else {
-        return match *request.method() {
-            Method::GET => Redirect::to("/staff/sign-in").into_response(),
+        return Err(Box::new(match *request.method() {
+            Method::GET => Redirect::to(&way_to_sign_in(request.uri().path())).into_response(),
             _ => refused(StatusCode::UNAUTHORIZED, Say(language.unwrap_or_default()), Message::SignedOut),
-        };
+        }));
     };
     let say = Say(language.or_else(|| session.account.languages.first().copied()).unwrap_or_default());
-    if permission.is_some_and(|permission| !session.account.role.may(permission)) {
-        return refused(StatusCode::FORBIDDEN, say, Message::NotAllowed);
+    let no = |status, message| Box::new(refused(status, say, message));
+    if door.permission.is_some_and(|permission| !session.account.role.may(permission)) {
+        return Err(no(StatusCode::FORBIDDEN, Message::NotAllowed));
+    }
+    // Where a second factor is asked of everybody, nothing but setting it up is open without one.
+    if site.installation.config.console.needs_second_factor && !session.account.has_second_factor && door.permission.is_some() {
+        return Err(Box::new(Redirect::to("/staff/account").into_response()));
     }
     let form_token = session.form_token(&site.installation);
+    let mut sent = Sent::default();
     if *request.method() == Method::POST {
-        let (parts, body) = request.into_parts();
-        let Ok(body) = to_bytes(body, MAX_FORM).await else { return refused(StatusCode::PAYLOAD_TOO_LARGE, say, Message::TooLarge) };
-        let sent = Sent(gathered(form_urlencoded::parse(&body).into_owned()));
-        if !is_same_site(&parts.headers) || sent.text("token") != form_token {
-            return refused(StatusCode::FORBIDDEN, say, Message::OtherSession);
+        if !is_same_site(request.headers()) {
+            return Err(no(StatusCode::FORBIDDEN, Message::OtherSession));
         }
-        request = Request::from_parts(parts, Body::from(body));
-        request.extensions_mut().insert(sent);
+        let (parts, body) = request.into_parts();
+        let most = if door.takes_files { MAX_UPLOAD } else { MAX_FORM };
+        let body = to_bytes(body, most).await.map_err(|_| no(StatusCode::PAYLOAD_TOO_LARGE, Message::TooLarge))?;
+        let mut uploaded = Uploaded::default();
+        if door.takes_files {
+            (sent, uploaded) = read_upload(&parts.headers, body).await.map_err(|_| no(StatusCode::BAD_REQUEST, Message::BrokenUpload))?;
+        } else {
+            sent = Sent(gathered(form_urlencoded::parse(&body).into_owned()));
+        }
+        if sent.text("token") != form_token {
+            return Err(no(StatusCode::FORBIDDEN, Message::OtherSession));
+        }
+        request = Request::from_parts(parts, Body::empty());
+        request.extensions_mut().insert(sent.clone());
+        request.extensions_mut().insert(uploaded);
+    }
+    let mut entry = None;
+    if let Some(deed) = door.deed {
+        let (mut parts, body) = request.into_parts();
+        let path: Vec<(String, String)> = match RawPathParams::from_request_parts(&mut parts, &()).await {
+            Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            Err(_) => Vec::new(),
+        };
+        request = Request::from_parts(parts, body);
+        let (object, detail) = (filled_in(deed.object, &path, &sent), filled_in(deed.detail, &path, &sent));
+        let noted = site.installation.note_ahead(&session.actor(), deed.action, &object, &detail).await;
+        entry = Some(noted.map_err(|error| internal(error.to_string()))?);
     }
     request.extensions_mut().insert(Staff { session, form_token, say });
-    with_policy(next.run(request).await)
+    Ok((request, entry))
+}
+
+/// A text with what the address and the form have in place of its names. What stands in the log is short.
+fn filled_in(text: &str, path: &[(String, String)], sent: &Sent) -> String {
+    const LONGEST: usize = 80;
+    let (mut filled, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        let value = path.iter().find(|(known, _)| known == name).map_or_else(|| sent.text(name), |(_, value)| value);
+        filled.push_str(before);
+        filled.extend(value.chars().filter(|c| !c.is_control()).take(LONGEST));
+        rest = after;
+    }
+    filled + rest
+}
+
+/// Signing in leads back to where somebody wanted to go.
+fn way_to_sign_in(path: &str) -> String {
+    if path == "/staff" {
+        "/staff/sign-in".to_owned()
+    } else {
+        format!("/staff/sign-in?next={}", form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>())
+    }
+}
+
+/// A way within this site, from a value that anybody may have written.
+pub(super) fn within_site(next: &str) -> &str {
+    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']) && !next.starts_with("/staff/sign-");
+    if is_ours && next.len() < 300 { next } else { "/staff" }
 }
 
 /// Does a request come from a page of ours, as far as the browser tells?

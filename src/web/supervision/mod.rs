@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 
-use super::staff::{Sent, Staff, behind, page};
+use super::staff::{Doors, Sent, Staff, page};
 use super::{Failure, Site};
+use crate::domain::audit::Action;
 use crate::domain::ids::InvitationId;
 use crate::domain::role::Permission;
 use crate::store::verifications;
@@ -29,14 +29,15 @@ const LISTED: u32 = 50;
 /// The share of the interviews that is drawn, where the form does not say.
 const SHARE: f64 = 0.1;
 
-pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
-    let routes = Router::new()
-        .route("/supervision", get(show))
-        .route("/supervision/assign", post(hand_over))
-        .route("/supervision/verifications", post(draw))
-        .route("/supervision/verifications/{id}", get(verify).post(finish))
-        .route("/supervision/verifications/{id}/call", post(call));
-    behind(site, Some(Permission::Supervise), routes)
+pub fn doors(site: &Arc<Site>) -> Doors {
+    const MAY: Permission = Permission::Supervise;
+    Doors::new(site)
+        .page("/supervision", MAY, show)
+        .form("/supervision/assign", MAY, hand_over)
+        .deed("/supervision/verifications", MAY, (Action::VerificationsDrawn, "", "{percent}"), draw)
+        .page("/supervision/verifications/{id}", MAY, verify)
+        .form("/supervision/verifications/{id}", MAY, finish)
+        .form("/supervision/verifications/{id}/call", MAY, call)
 }
 
 async fn show(

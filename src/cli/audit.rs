@@ -1,0 +1,86 @@
+//! `audit list|verify`.
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::output;
+use crate::domain::audit::{Action, Entry};
+use crate::installation::Installation;
+use crate::store::audit::{self, Asked, Verified};
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Who looked at what and who did what, the latest first
+    List(ListArguments),
+    /// Reckon every hash of the log again: is anything changed, taken out or put in between?
+    Verify {
+        /// A head that was noted elsewhere earlier; it must be in the log
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct ListArguments {
+    /// Only what this person or token did
+    #[arg(long, value_name = "NAME", default_value = "")]
+    who: String,
+    /// Only such: call, case_revealed, launched, …
+    #[arg(long, value_name = "ACTION", value_parser = action)]
+    action: Option<Action>,
+    /// Only what was done to this: case:17, campaign:C1
+    #[arg(long, value_name = "OBJECT", default_value = "")]
+    object: String,
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u32,
+    /// Only entries before this one
+    #[arg(long, value_name = "N")]
+    before: Option<i64>,
+    #[arg(long)]
+    json: bool,
+}
+
+fn action(raw: &str) -> Result<Action, String> {
+    Action::parse(raw).ok_or_else(|| format!("write one of {}", Action::ALL.iter().map(|action| action.code()).collect::<Vec<_>>().join(", ")))
+}
+
+pub async fn run(installation: &Installation, command: AuditCommand) -> Result<()> {
+    match command {
+        AuditCommand::List(arguments) => list(installation, arguments).await,
+        AuditCommand::Verify { head, json } => verify(installation, head.as_deref(), json).await,
+    }
+}
+
+async fn list(installation: &Installation, arguments: ListArguments) -> Result<()> {
+    let asked = Asked { who: arguments.who, action: arguments.action, object: arguments.object, before: arguments.before };
+    let entries = audit::entries(&mut *installation.store.read().await?, &asked, arguments.limit).await?;
+    let at = |entry: &Entry| entry.at.rfc3339(chrono_tz::UTC);
+    if arguments.json {
+        let row = |e: &Entry| json!({ "number": e.number, "at": at(e), "who": e.who.name, "via": e.who.via.as_str(), "action": e.action.code(), "object": e.object, "detail": e.detail });
+        return output::json(&entries.iter().map(row).collect::<Vec<_>>());
+    }
+    let cells = |e: &Entry| {
+        let did = e.action.words().1.to_owned();
+        vec![e.number.to_string(), at(e), e.who.name.clone(), e.who.via.as_str().to_owned(), did, e.object.clone(), e.detail.clone()]
+    };
+    output::table(&["number", "at", "who", "by", "did", "to", "detail"], &entries.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn verify(installation: &Installation, kept: Option<&str>, as_json: bool) -> Result<()> {
+    let verified = audit::verify(&mut *installation.store.read().await?, installation.keys.hasher(), kept).await?;
+    match verified {
+        Verified::Whole { entries, head } if as_json => output::json(&json!({ "whole": true, "entries": entries, "head": head })),
+        Verified::Whole { entries, head } => {
+            println!("{entries} entries, every one as it was written; the head, to be noted elsewhere: {head}");
+            Ok(())
+        }
+        Verified::Broken { at } => bail!("the audit log is not what was written from entry {at} on"),
+        Verified::NotInLog => {
+            bail!("the audit log is whole in itself, but the head that was noted elsewhere is not in it: entries were taken off its end")
+        }
+    }
+}

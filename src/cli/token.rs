@@ -1,0 +1,73 @@
+//! `token make|list|revoke`.
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::output;
+use crate::accounts::tokens;
+use crate::domain::role::Permission;
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::api_tokens::{self, ApiToken};
+
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Make a token; it is shown once
+    Make {
+        name: String,
+        /// What it is for: watch, operate, reveal, datasets, audit, …; several times for more
+        #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, required = true)]
+        scopes: Vec<Permission>,
+        #[arg(long, value_name = "N", default_value_t = 90)]
+        days: u32,
+    },
+    /// Every token, never the token itself
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take no more requests with a token
+    Revoke { name: String },
+}
+
+fn scope(raw: &str) -> Result<Permission, String> {
+    Permission::parse(raw).ok_or_else(|| format!("write one of {}", Permission::ALL.map(Permission::as_str).join(", ")))
+}
+
+pub async fn run(installation: &Installation, command: TokenCommand) -> Result<()> {
+    match command {
+        TokenCommand::Make { name, scopes, days } => {
+            let token = tokens::make(installation, &output::actor(), &name, &scopes, days).await?;
+            println!("token, shown only now: {}", token.reveal());
+        }
+        TokenCommand::Revoke { name } => {
+            tokens::revoke(installation, &output::actor(), &name).await?;
+            println!("{name} is revoked");
+        }
+        TokenCommand::List { json } => return list(installation, json).await,
+    }
+    Ok(())
+}
+
+async fn list(installation: &Installation, as_json: bool) -> Result<()> {
+    let all = api_tokens::all(&mut *installation.store.read().await?).await?;
+    let at = |at: Timestamp| at.rfc3339(chrono_tz::UTC);
+    let scopes = |token: &ApiToken| token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
+    if as_json {
+        let row = |t: &ApiToken| json!({ "name": t.name, "scopes": scopes(t), "made_by": t.made_by, "expires_at": at(t.expires_at), "revoked_at": t.revoked_at.map(at), "last_used_at": t.last_used_at.map(at) });
+        return output::json(&all.iter().map(row).collect::<Vec<_>>());
+    }
+    let cells = |t: &ApiToken| {
+        vec![
+            t.name.clone(),
+            scopes(t).join(" "),
+            t.made_by.clone(),
+            at(t.expires_at),
+            t.revoked_at.map(at).unwrap_or_default(),
+            t.last_used_at.map(at).unwrap_or_default(),
+        ]
+    };
+    output::table(&["name", "scopes", "made by", "expires", "revoked", "last used"], &all.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}

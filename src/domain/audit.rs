@@ -1,0 +1,188 @@
+//! The audit log: who looked at what of people, and who changed what. Each entry holds the one before it by its hash, so that none can be changed, taken out or
+//! put in between without notice.
+
+use serde_json::json;
+
+use super::time::Timestamp;
+
+/// How somebody came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// On the staff's pages.
+    Console,
+    /// With a token of the API.
+    Api,
+    /// On the command line; the name is that of the operating system's user.
+    Command,
+    /// Written down before the log was chained.
+    Before,
+}
+
+impl Via {
+    const ALL: [Via; 4] = [Via::Console, Via::Api, Via::Command, Via::Before];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Via::Console => "console",
+            Via::Api => "api",
+            Via::Command => "command",
+            Via::Before => "before",
+        }
+    }
+
+    pub fn parse(raw: &str) -> Option<Via> {
+        Via::ALL.into_iter().find(|via| via.as_str() == raw)
+    }
+}
+
+/// Who does something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    pub name: String,
+    pub via: Via,
+}
+
+impl Actor {
+    pub fn console(name: &str) -> Actor {
+        Actor { name: name.to_owned(), via: Via::Console }
+    }
+
+    pub fn command(name: &str) -> Actor {
+        Actor { name: name.to_owned(), via: Via::Command }
+    }
+}
+
+macro_rules! actions {
+    ($($name:ident $code:literal $zh:literal $en:literal;)*) => {
+        /// What somebody did. What is only looked at stands here as far as it shows something of a person.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $($name),* }
+
+        impl Action {
+            pub const ALL: &'static [Action] = &[$(Action::$name),*];
+
+            pub fn code(self) -> &'static str {
+                match self { $(Action::$name => $code),* }
+            }
+
+            /// In Chinese and in English.
+            pub fn words(self) -> (&'static str, &'static str) {
+                match self { $(Action::$name => ($zh, $en)),* }
+            }
+        }
+    };
+}
+
+actions! {
+    SignIn "sign_in" "登录" "signed in";
+    SignInFailed "sign_in_failed" "登录失败" "failed to sign in";
+    SignOut "sign_out" "退出" "signed out";
+    OwnPassword "own_password" "修改密码" "changed the own password";
+    SecondFactor "second_factor" "启用动态口令" "set up one-time codes";
+    NoSecondFactor "no_second_factor" "停用动态口令" "removed one-time codes";
+    AccountAdded "account_added" "新增账户" "added an account";
+    AccountDisabled "account_disabled" "停用账户" "disabled an account";
+    AccountPassword "account_password" "重置密码" "reset a password";
+    TokenMade "token_made" "新建接口令牌" "made a token";
+    TokenRevoked "token_revoked" "吊销接口令牌" "revoked a token";
+    ShownCall "call" "通话中查看受访者" "saw the person of a call";
+    ShownVerification "verification" "复核时查看受访者" "saw the person of a verification";
+    ShownReply "reply" "查看回复" "read a reply";
+    ShownCase "case_revealed" "查看受访者" "saw the person of a case";
+    ShownPerson "person" "导出个人信息" "exported what is held of a person";
+    ShownDataset "dataset" "查看开放题" "read open answers";
+    Searched "searched" "查找受访者" "looked for a person";
+    Assigned "assign" "转交个案" "handed a case over";
+    Called "called" "记录通话" "told of a call";
+    VerificationsDrawn "verifications_drawn" "抽取复核" "drew interviews to verify";
+    Programme "programme" "设置项目" "set up a programme";
+    Applicant "applicant" "登记申报" "registered an application";
+    ListImported "list_imported" "导入名单" "imported a list";
+    ListCorrected "list_corrected" "更正名单" "corrected a list";
+    Questionnaire "questionnaire" "设置问卷" "set a questionnaire";
+    PlanSaved "plan_saved" "保存联系计划" "saved a contact plan";
+    TextTested "text_tested" "发送测试短信" "sent a test message";
+    LaunchAsked "launch_asked" "申请启动" "asked for a launch";
+    Launched "launched" "启动活动" "launched a campaign";
+    CampaignState "campaign_state" "暂停、恢复或结束活动" "paused, resumed or closed a campaign";
+    Replicates "replicates" "释放子样本" "released replicates";
+    Deadline "deadline" "调整期限" "changed a deadline";
+    Suppressed "suppressed" "加入免打扰" "suppressed a number";
+    Unsuppressed "unsuppressed" "移出免打扰" "lifted a suppression";
+    ReplyHandled "reply_handled" "处理回复" "dealt with a reply";
+    MessageSettled "message_settled" "处理存疑短信" "settled a message in doubt";
+    AlarmTaken "alarm_taken" "确认警报" "took over an alarm";
+    Frozen "frozen" "冻结数据" "froze data";
+    Released "released" "放行数据" "released data";
+    Judged "judged" "评分端反馈" "judged a dataset";
+    Redelivered "redelivered" "重新交付" "delivered again";
+    ShownData "data_fetched" "下载数据" "fetched data";
+    SigningKey "signing_key" "更换签名密钥" "changed the signing key";
+    Purged "purged" "清除个人信息" "purged people";
+    LegalHold "legal_hold" "法律保全" "changed a legal hold";
+    Erased "erased" "删除个人信息" "erased a person";
+    BackedUp "backed_up" "备份" "made a backup";
+    Webhook "webhook" "设置事件推送" "changed where events are sent";
+    Refused "refused" "未获执行" "was refused";
+}
+
+impl Action {
+    pub fn parse(raw: &str) -> Option<Action> {
+        Action::ALL.iter().copied().find(|action| action.code() == raw)
+    }
+}
+
+/// One entry. It names rows and codes, never a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// 1, 2, 3, … without a gap.
+    pub number: i64,
+    pub at: Timestamp,
+    pub who: Actor,
+    pub action: Action,
+    /// What it was done to: `campaign:C1`, `case:17`.
+    pub object: String,
+    pub detail: String,
+}
+
+impl Entry {
+    /// What the hash of this entry is taken of. `before`: the hash of the entry before, empty for the first.
+    pub fn hashed(&self, before: &str) -> String {
+        json!([self.number, self.at.0, self.who.name, self.who.via.as_str(), self.action.code(), self.object, self.detail, before]).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_changed_changes_what_is_hashed() {
+        let entry = Entry {
+            number: 7,
+            at: Timestamp(1),
+            who: Actor::console("wu"),
+            action: Action::ShownCase,
+            object: "case:1".into(),
+            detail: String::new(),
+        };
+        let others = [
+            Entry { number: 8, ..entry.clone() },
+            Entry { at: Timestamp(2), ..entry.clone() },
+            Entry { who: Actor::command("wu"), ..entry.clone() },
+            Entry { who: Actor::console("wu\",\"console"), ..entry.clone() },
+            Entry { action: Action::ShownCall, ..entry.clone() },
+            Entry { object: "case:12".into(), ..entry.clone() },
+            Entry { detail: "x".into(), ..entry.clone() },
+        ];
+        assert!(others.iter().all(|other| other.hashed("a") != entry.hashed("a")));
+        assert_ne!(entry.hashed("a"), entry.hashed("b"));
+    }
+
+    #[test]
+    fn codes_are_told_apart() {
+        let codes: std::collections::HashSet<_> = Action::ALL.iter().map(|action| action.code()).collect();
+        assert_eq!(codes.len(), Action::ALL.len());
+        assert!(Action::ALL.iter().all(|action| Action::parse(action.code()) == Some(*action)));
+    }
+}

@@ -1,0 +1,81 @@
+//! Tokens of the API: found by their hashes, with what they are for and until when.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::{Result, known};
+use crate::domain::role::Permission;
+use crate::domain::time::Timestamp;
+
+#[derive(Debug, Clone)]
+pub struct ApiToken {
+    pub id: i64,
+    pub name: String,
+    pub scopes: Vec<Permission>,
+    pub made_by: String,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub revoked_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl ApiToken {
+    pub fn may(&self, permission: Permission) -> bool {
+        self.scopes.contains(&permission)
+    }
+}
+
+const SELECT: &str = "SELECT id, name, scopes, made_by, created_at, expires_at, revoked_at, last_used_at FROM api_token";
+
+fn read(row: &AnyRow) -> Result<ApiToken> {
+    let at = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
+    let scopes: String = row.try_get("scopes")?;
+    Ok(ApiToken {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        scopes: scopes.split(' ').filter(|s| !s.is_empty()).map(|scope| known("a scope", scope, Permission::parse)).collect::<Result<_>>()?,
+        made_by: row.try_get("made_by")?,
+        created_at: Timestamp(row.try_get("created_at")?),
+        expires_at: Timestamp(row.try_get("expires_at")?),
+        revoked_at: at("revoked_at")?,
+        last_used_at: at("last_used_at")?,
+    })
+}
+
+/// Adds a token. False: the name is taken.
+pub async fn add(tx: &mut AnyConnection, token: &ApiToken, hash: &str) -> Result<bool> {
+    let sql = "INSERT INTO api_token (name, token_hash, scopes, made_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING";
+    let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+    let done = sqlx::query(sql)
+        .bind(token.name.clone())
+        .bind(hash.to_owned())
+        .bind(scopes.join(" "))
+        .bind(token.made_by.clone())
+        .bind(token.created_at.0)
+        .bind(token.expires_at.0)
+        .execute(tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub async fn all(connection: &mut AnyConnection) -> Result<Vec<ApiToken>> {
+    let sql = super::dialect::statement(format!("{SELECT} ORDER BY name"));
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// The token of this hash, as long as it counts.
+pub async fn find(connection: &mut AnyConnection, hash: &str, now: Timestamp) -> Result<Option<ApiToken>> {
+    let sql = super::dialect::statement(format!("{SELECT} WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > $2"));
+    sqlx::query(sql).bind(hash.to_owned()).bind(now.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+}
+
+pub async fn touch(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE api_token SET last_used_at = $2 WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Revokes a token. False: there is none of that name that counts.
+pub async fn revoke(tx: &mut AnyConnection, name: &str, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE api_token SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
+    Ok(sqlx::query(sql).bind(name.to_owned()).bind(now.0).execute(tx).await?.rows_affected() == 1)
+}

@@ -1,0 +1,79 @@
+//! Somebody of the staff at a browser without script, as far as requests go.
+
+use fieldworkd::accounts;
+use fieldworkd::domain::audit::Actor;
+use fieldworkd::domain::language::Language;
+use fieldworkd::domain::personal::Personal;
+use fieldworkd::domain::role::Role;
+use reqwest::header;
+
+use super::TestApp;
+
+pub const PASSWORD: &str = "many words make a good password";
+
+pub async fn add(app: &TestApp, name: &str, role: Role) {
+    accounts::add(&app.installation, &Actor::command("test"), name, role, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
+}
+
+/// A browser's cookies and the token of its forms, as far as a request needs them.
+pub struct Browser<'a> {
+    pub app: &'a TestApp,
+    pub cookie: Option<String>,
+}
+
+impl<'a> Browser<'a> {
+    pub fn new(app: &'a TestApp) -> Browser<'a> {
+        Browser { app, cookie: None }
+    }
+
+    /// Somebody who is signed in.
+    pub async fn of(app: &'a TestApp, name: &str) -> Browser<'a> {
+        let mut browser = Browser::new(app);
+        assert_eq!(browser.sign_in(name, PASSWORD).await, 303, "{name} signs in");
+        browser
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, String, String) {
+        let request = self.app.http.get(format!("{}{path}", self.app.base));
+        self.send(request).await
+    }
+
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
+        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.app.http.post(format!("{}{path}", self.app.base)).header("content-type", "application/x-www-form-urlencoded").body(body);
+        self.send(request).await
+    }
+
+    pub async fn send(&self, mut request: reqwest::RequestBuilder) -> (u16, String, String) {
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let answer = request.send().await.unwrap();
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let (status, location) = (answer.status().as_u16(), header(header::LOCATION) + &header(header::SET_COOKIE));
+        (status, location, answer.text().await.unwrap())
+    }
+
+    pub async fn sign_in(&mut self, name: &str, password: &str) -> u16 {
+        let (status, told, _) = self.post("/staff/sign-in", &[("name", name), ("password", password)]).await;
+        if let Some(at) = told.find("fieldworkd_session=") {
+            let cookie = &told[at..];
+            assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+            self.cookie = cookie.split(';').next().map(str::to_owned);
+        }
+        status
+    }
+
+    /// Sends a form of a page, with the token of its session.
+    pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
+        let token = self.token("/staff/account").await;
+        let fields: Vec<(&str, &str)> = [("token", token.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        self.post(path, &fields).await
+    }
+
+    /// The token that the page's forms carry.
+    pub async fn token(&self, path: &str) -> String {
+        let page = self.get(path).await.2;
+        page.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+    }
+}
