@@ -26,4 +26,5 @@ pub mod sms_interview;
 pub mod store;
 pub mod telemetry;
 pub mod telephone;
+pub mod watch;
 pub mod web;

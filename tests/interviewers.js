@@ -1,55 +1,7 @@
-// Two interviewers work side by side in a real Chromium while respondents open their links. Reads {chromium, base, password, links: {number: link}} from
-// standard input, writes what is wrong to standard output, one line each, and then what it did as one JSON line.
-const fs = require("fs");
-const puppeteer = require("puppeteer-core");
-const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const task = JSON.parse(fs.readFileSync(0, "utf8"));
+// Two interviewers work side by side in a real Chromium while respondents open their links. Reads {chromium, base, password, links: {number: link}}.
+const { task, done, check, newPage, look, text, press, signIn, run } = require("./browser.js");
 
-const wrong = [];
-const done = { looked: 0, numbers: [], interviews: 0 };
-const check = (is, what) => is || wrong.push(what);
-
-async function newPage(browser) {
-  const context = await browser.createBrowserContext();
-  const page = await context.newPage();
-  const isStatus = (text) => text.startsWith("Failed to load resource: the server responded with");
-  page.on("console", (message) => message.type() === "error" && !isStatus(message.text()) && wrong.push(`console: ${message.text()}`));
-  page.on("pageerror", (error) => wrong.push(`script: ${error.message}`));
-  await page.setViewport({ width: 1280, height: 900 });
-  return page;
-}
-
-async function look(page, name) {
-  for (const width of [320, 1280]) {
-    for (const scheme of ["light", "dark"]) {
-      await page.setViewport({ width, height: 900 });
-      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-      check(wide <= 0, `${name} ${width}px: is ${wide} px too wide`);
-      // The page's policy lets no other script in; this one comes by the debugger.
-      await page.evaluate(axe);
-      const result = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-      for (const violation of result.violations) {
-        wrong.push(`${name} ${width}px ${scheme}: ${violation.id}: ${violation.help}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
-      }
-      if (process.env.FIELDWORKD_TEST_PICTURES) {
-        await page.screenshot({ path: `${process.env.FIELDWORKD_TEST_PICTURES}/${name}-${width}-${scheme}.png`, fullPage: true });
-      }
-      done.looked += 1;
-    }
-  }
-  await page.setViewport({ width: 1280, height: 900 });
-}
-
-const text = (page) => page.evaluate(() => document.querySelector("main").innerText);
-const press = (page, selector) => Promise.all([page.waitForNavigation(), page.$eval(selector, (button) => button.click())]);
-
-async function signIn(page, name, password) {
-  await page.goto(`${task.base}/staff/sign-in`);
-  await page.type("#name", name);
-  await page.type("#password", password);
-  await press(page, "main form button");
-}
+Object.assign(done, { numbers: [], interviews: 0 });
 
 async function number(page) {
   const href = await page.$eval(".number a", (a) => a.getAttribute("href"));
@@ -66,93 +18,84 @@ async function byKeys(page, key) {
   }
 }
 
-(async () => {
-  const browser = await puppeteer.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-dev-shm-usage"], headless: true });
-  try {
-    const [wu, zheng, guest] = [await newPage(browser), await newPage(browser), await newPage(browser)];
-    await wu.goto(`${task.base}/interview`);
-    check(wu.url().endsWith("/staff/sign-in?next=%2Finterview"), `not signed in, and led to ${wu.url()}`);
-    await look(wu, "sign-in");
-    await signIn(wu, "wu", "not the password at all");
-    check((await text(wu)).includes("用户名或密码不正确"), "a wrong password is not told");
-    await signIn(wu, "wu", task.password);
-    await signIn(zheng, "zheng", task.password);
-    check(wu.url().endsWith("/interview") && zheng.url().endsWith("/interview"), `signed in, and led to ${wu.url()}`);
-    await look(wu, "ready");
-    await Promise.all([press(wu, 'form[action="/interview/next"] button'), press(zheng, 'form[action="/interview/next"] button')]);
-    const [first, second] = [await number(wu), await number(zheng)];
-    done.numbers.push(first, second);
-    check(first !== second, "two interviewers have the same person");
-    await look(wu, "call-consent");
+run(async (browser) => {
+  const [wu, zheng, guest] = [await newPage(browser), await newPage(browser), await newPage(browser)];
+  await wu.goto(`${task.base}/interview`);
+  check(wu.url().endsWith("/staff/sign-in?next=%2Finterview"), `not signed in, and led to ${wu.url()}`);
+  await look(wu, "sign-in");
+  await signIn(wu, "wu", "not the password at all");
+  check((await text(wu)).includes("用户名或密码不正确"), "a wrong password is not told");
+  await signIn(wu, "wu", task.password);
+  await signIn(zheng, "zheng", task.password);
+  check(wu.url().endsWith("/interview") && zheng.url().endsWith("/interview"), `signed in, and led to ${wu.url()}`);
+  await look(wu, "ready");
+  await Promise.all([press(wu, 'form[action="/interview/next"] button'), press(zheng, 'form[action="/interview/next"] button')]);
+  const [first, second] = [await number(wu), await number(zheng)];
+  done.numbers.push(first, second);
+  check(first !== second, "two interviewers have the same person");
+  await look(wu, "call-consent");
 
-    // One interviews by the keys; the other's respondent goes on alone meanwhile.
-    await press(wu, '#questions form[action$="/begin"] button');
-    await look(wu, "call-questions");
-    await press(zheng, '#questions form[action$="/begin"] button');
-    const link = task.links[second];
-    await guest.setViewport({ width: 390, height: 800 });
-    await guest.goto(link);
-    const choose = () => guest.$$eval("fieldset", (all) => all.forEach((one) => [...one.querySelectorAll("input[type=radio]")].at(-1).click()));
-    await choose();
-    await press(guest, 'form[action*="/answers"] button');
-    await zheng.waitForSelector("#over:not([hidden])", { timeout: 30000 });
-    check((await text(zheng)).includes("受访者正在网上填写"), "the interviewer is not told that the respondent goes on alone");
-    await zheng.reload();
-    check((await text(zheng)).includes("受访者正在网上填写"), "nor after a reload");
-    await look(zheng, "call-taken-over");
-    await press(zheng, '#questions form[action$="/outcome"] button');
-    check((await text(zheng)).includes("转网上填写"), `the call is not over: ${await text(zheng)}`);
+  // One interviews by the keys; the other's respondent goes on alone meanwhile.
+  await press(wu, '#questions form[action$="/begin"] button');
+  await look(wu, "call-questions");
+  await press(zheng, '#questions form[action$="/begin"] button');
+  const link = task.links[second];
+  await guest.setViewport({ width: 390, height: 800 });
+  await guest.goto(link);
+  const choose = () => guest.$$eval("fieldset", (all) => all.forEach((one) => [...one.querySelectorAll("input[type=radio]")].at(-1).click()));
+  await choose();
+  await press(guest, 'form[action*="/answers"] button');
+  await zheng.waitForSelector("#over:not([hidden])", { timeout: 30000 });
+  check((await text(zheng)).includes("受访者正在网上填写"), "the interviewer is not told that the respondent goes on alone");
+  await zheng.reload();
+  check((await text(zheng)).includes("受访者正在网上填写"), "nor after a reload");
+  await look(zheng, "call-taken-over");
+  await press(zheng, '#questions form[action$="/outcome"] button');
+  check((await text(zheng)).includes("转网上填写"), `the call is not over: ${await text(zheng)}`);
 
-    await byKeys(wu, "9");
-    check((await text(wu)).includes("访问完成"), `the interview did not end: ${(await text(wu)).slice(0, 300)}`);
-    done.interviews += 1;
+  await byKeys(wu, "9");
+  check((await text(wu)).includes("访问完成"), `the interview did not end: ${(await text(wu)).slice(0, 300)}`);
+  done.interviews += 1;
 
-    // A call-back, with what can be wrong about it.
-    await press(wu, 'form[action="/interview/next"] button');
-    const third = await number(wu);
-    done.numbers.push(third);
-    const outcome = async (value, at) => {
-      await wu.$eval(`input[value="${value}"]`, (input) => input.click());
-      await wu.$eval("#at", (input, at) => { input.value = at; }, at);
-      await press(wu, 'section form[action$="/outcome"] button.plain');
-      return text(wu);
-    };
-    check((await outcome("call_back", "")).includes("请填写约定的日期和时间"), "a call-back without a time is taken");
-    const night = await outcome("call_back", "2026-03-05T23:00");
-    check(night.includes("其后最早可拨打的时间：") && night.includes("2026-03-06 09:00"), `a call-back at night is taken: ${night}`);
-    await look(wu, "call-problem");
-    check((await outcome("call_back", "2026-03-05T14:30")).includes("已记录：约时间再打"), "a call-back is not taken");
+  // A call-back, with what can be wrong about it.
+  await press(wu, 'form[action="/interview/next"] button');
+  const third = await number(wu);
+  done.numbers.push(third);
+  const outcome = async (value, at) => {
+    await wu.$eval(`input[value="${value}"]`, (input) => input.click());
+    await wu.$eval("#at", (input, at) => { input.value = at; }, at);
+    await press(wu, 'section form[action$="/outcome"] button.plain');
+    return text(wu);
+  };
+  check((await outcome("call_back", "")).includes("请填写约定的日期和时间"), "a call-back without a time is taken");
+  const night = await outcome("call_back", "2026-03-05T23:00");
+  check(night.includes("其后最早可拨打的时间：") && night.includes("2026-03-06 09:00"), `a call-back at night is taken: ${night}`);
+  await look(wu, "call-problem");
+  check((await outcome("call_back", "2026-03-05T14:30")).includes("已记录：约时间再打"), "a call-back is not taken");
 
-    // The supervisor sees it all, and asks the respondent whose interview is drawn.
-    const qian = await newPage(browser);
-    await signIn(qian, "qian", task.password);
-    check(qian.url().endsWith("/home"), `a supervisor is led to ${qian.url()}`);
-    await qian.goto(`${task.base}/supervision`);
-    await look(qian, "supervision");
-    await press(qian, 'form[action="/supervision/verifications"] button');
-    check((await text(qian)).includes("已抽取复核样本"), "no sample is drawn");
-    await press(qian, 'form[action^="/supervision/verifications/"] button');
-    check((await number(qian)) === first, "the supervisor asks somebody else");
-    await look(qian, "verification");
-    for (const [item, code] of [["took", "yes"], ["asked", "all"], ["manner", "good"], ["led", "no"]]) {
-      await qian.$eval(`input[name="${item}"][value="${code}"]`, (input) => input.click());
-    }
-    await press(qian, "#questions form button");
-    check((await text(qian)).includes("复核完成：可信"), `the verification is not taken: ${await text(qian)}`);
-
-    await press(wu, 'header form[action="/staff/language"] button');
-    check((await text(wu)).includes("Next person"), "the pages do not speak English");
-    await wu.goto(`${task.base}/supervision`);
-    check((await text(wu)).includes("Not allowed"), "an interviewer sees the supervisors' pages");
-    await wu.goto(`${task.base}/interview`);
-    await press(wu, 'header form[action="/staff/sign-out"] button');
-    await wu.goto(`${task.base}/interview`);
-    check(new URL(wu.url()).pathname === "/staff/sign-in", "signed out, and still inside");
-  } catch (error) {
-    wrong.push(`broke off: ${error.stack}`);
-  } finally {
-    await browser.close();
+  // The supervisor sees it all, and asks the respondent whose interview is drawn.
+  const qian = await newPage(browser);
+  await signIn(qian, "qian", task.password);
+  check(qian.url().endsWith("/home"), `a supervisor is led to ${qian.url()}`);
+  await qian.goto(`${task.base}/supervision`);
+  await look(qian, "supervision");
+  await press(qian, 'form[action="/supervision/verifications"] button');
+  check((await text(qian)).includes("已抽取复核样本"), "no sample is drawn");
+  await press(qian, 'form[action^="/supervision/verifications/"] button');
+  check((await number(qian)) === first, "the supervisor asks somebody else");
+  await look(qian, "verification");
+  for (const [item, code] of [["took", "yes"], ["asked", "all"], ["manner", "good"], ["led", "no"]]) {
+    await qian.$eval(`input[name="${item}"][value="${code}"]`, (input) => input.click());
   }
-  wrong.forEach((line) => console.log(line));
-  console.log(JSON.stringify(done));
-})();
+  await press(qian, "#questions form button");
+  check((await text(qian)).includes("复核完成：可信"), `the verification is not taken: ${await text(qian)}`);
+
+  await press(wu, 'header form[action="/staff/language"] button');
+  check((await text(wu)).includes("Next person"), "the pages do not speak English");
+  await wu.goto(`${task.base}/supervision`);
+  check((await text(wu)).includes("Not allowed"), "an interviewer sees the supervisors' pages");
+  await wu.goto(`${task.base}/interview`);
+  await press(wu, 'header form[action="/staff/sign-out"] button');
+  await wu.goto(`${task.base}/interview`);
+  check(new URL(wu.url()).pathname === "/staff/sign-in", "signed out, and still inside");
+});

@@ -3,10 +3,8 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
-use common::browser::{Browser, PASSWORD, add};
+use common::browser::{Browser, PASSWORD, add, play};
 use common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::domain::role::Role;
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
@@ -62,10 +60,6 @@ async fn a_press_of_a_button_connects_the_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_interviewers_work_side_by_side_while_respondents_open_their_links() {
-    let (Ok(modules), Ok(chromium)) = (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM")) else {
-        eprintln!("FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use tests/run)");
-        return;
-    };
     let app = TestApp::on_sqlite(silent(), &[]).await;
     waiting(&app).await;
     add(&app, "wu", Role::Interviewer).await;
@@ -75,16 +69,7 @@ async fn two_interviewers_work_side_by_side_while_respondents_open_their_links()
     for n in 0..4 {
         links.insert(format!("+86{}", number(n)), app.link(n).await);
     }
-    let task = json!({ "chromium": chromium, "base": app.base, "password": PASSWORD, "links": links });
-    let said = tokio::task::spawn_blocking(move || {
-        let mut node =
-            Command::new("node").arg("tests/interviewers.js").env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        node.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
-        String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap()
-    })
-    .await
-    .unwrap();
-    let done: Value = serde_json::from_str(said.trim()).unwrap_or_else(|_| panic!("{said}"));
+    let Some(done) = play("tests/interviewers.js", json!({ "base": app.base, "links": links })).await else { return };
     assert_eq!((done["looked"].as_u64(), done["interviews"].as_u64()), (Some(32), Some(1)), "{done}");
     let dispositions: BTreeMap<String, u64> = app.dispositions("A1").await.into_iter().collect();
     assert_eq!((dispositions.get("1.1"), dispositions.get("2.12"), dispositions.get("2.21")), (Some(&1), Some(&1), Some(&1)), "{dispositions:?}");

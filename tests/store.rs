@@ -33,6 +33,7 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
     let application = applications::find(&mut tx, "A1").await.unwrap().unwrap();
     let respondents: Vec<NewRespondent> = (0..people)
         .map(|n| NewRespondent {
+            name_hash: "-".into(),
             phone_hash: format!("hash{n:05}"),
             phone_kind: "mobile",
             phone_sealed: vec![1],

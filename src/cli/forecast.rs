@@ -83,7 +83,7 @@ pub fn show(forecasts: &[ForecastOf]) -> Result<()> {
             }
         }
         if !forecast.help.is_empty() {
-            let help = forecast.help.iter().map(|help| format!("{} {}", help.measure.says(), output::percent(Some(help.chance))));
+            let help = forecast.help.iter().map(|help| format!("{} {}", help.measure.words().1, output::percent(Some(help.chance))));
             println!("{}, what would help: {}", forecast.application, help.collect::<Vec<_>>().join("; "));
         }
     }

@@ -4,7 +4,9 @@ use data_encoding::{Encoding, HEXLOWER, Specification};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
 
+use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 
 /// Makes every derived value of an installation. The same inputs give the same value, so a reminder repeats the same link.
@@ -40,6 +42,12 @@ impl Hasher {
     /// The hash under which a number is found, in every table and across applicants.
     pub fn number(&self, phone: &Phone) -> String {
         HEXLOWER.encode(&mac(&self.numbers, phone.e164())[..16])
+    }
+
+    /// The hash under which a name is found, however it is spaced or written in full-width letters; `-`: there is none.
+    pub fn name(&self, name: &Personal) -> String {
+        let letters: String = name.reveal().nfkc().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
+        if letters.is_empty() { "-".to_owned() } else { HEXLOWER.encode(&mac(&self.numbers, &format!("name\n{letters}"))[..16]) }
     }
 
     /// The code in a personal link: 16 characters of Crockford's alphabet, 80 bits.

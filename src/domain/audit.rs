@@ -122,6 +122,7 @@ actions! {
     LegalHold "legal_hold" "法律保全" "changed a legal hold";
     Erased "erased" "删除个人信息" "erased a person";
     BackedUp "backed_up" "备份" "made a backup";
+    LogVerified "log_verified" "核验审计日志" "verified the audit log";
     Webhook "webhook" "设置事件推送" "changed where events are sent";
     Refused "refused" "未获执行" "was refused";
 }

@@ -89,6 +89,7 @@ impl Preparer {
                 is_fixed_line,
                 cases: self.shared.iter().map(case).collect::<Result<_, IntakeError>>()?,
                 person: NewRespondent {
+                    name_hash: self.hasher.name(&listed.person.name),
                     phone_kind: listed.phone.kind().as_str(),
                     phone_sealed: self.sealer.seal(place::PHONE, listed.phone.e164().as_bytes())?,
                     person_sealed: self.sealer.seal(place::PERSON, listed.person.to_sealable().as_bytes())?,

@@ -152,7 +152,7 @@ pub async fn blank(tx: &mut WriteTx, people: &[RespondentId], now: Timestamp) ->
         }
         run(tx, format!("UPDATE invitation SET token_hash = 'erased-' || id WHERE respondent_id {first}")).await?;
         let sql = format!(
-            "UPDATE respondent SET phone_hash = 'erased-' || id, phone_sealed = $1, person_sealed = $1, zone = NULL, erased_at = $3
+            "UPDATE respondent SET phone_hash = 'erased-' || id, phone_sealed = $1, person_sealed = $1, zone = NULL, name_hash = '-', erased_at = $3
              WHERE erased_at IS NULL AND id {second}"
         );
         let done = sqlx::query(statement(sql)).bind(Vec::<u8>::new()).bind(theirs.clone()).bind(now.0).execute(&mut **tx).await?;

@@ -16,6 +16,7 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone)]
 pub struct NewRespondent {
     pub phone_hash: String,
+    pub name_hash: String,
     pub phone_kind: &'static str,
     pub phone_sealed: Vec<u8>,
     pub person_sealed: Vec<u8>,
@@ -107,6 +108,7 @@ pub async fn add_respondents(
 ) -> Result<HashMap<String, RespondentId>> {
     let columns = [
         ("phone_hash", Kind::Text),
+        ("name_hash", Kind::Text),
         ("phone_kind", Kind::Text),
         ("phone_sealed", Kind::Bytes),
         ("person_sealed", Kind::Bytes),
@@ -114,15 +116,39 @@ pub async fn add_respondents(
         ("zone", Kind::Text),
     ];
     let sql = format!(
-        "INSERT INTO respondent (applicant_id, phone_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
-         SELECT $1, v.phone_hash, v.phone_kind, v.phone_sealed, v.person_sealed, v.language, v.zone, $2 FROM ({}) AS v WHERE true
+        "INSERT INTO respondent (applicant_id, phone_hash, name_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
+         SELECT $1, v.phone_hash, v.name_hash, v.phone_kind, v.phone_sealed, v.person_sealed, v.language, v.zone, $2 FROM ({}) AS v WHERE true
          ON CONFLICT (applicant_id, phone_hash) DO NOTHING RETURNING phone_hash, id",
         Engine::behind(tx).rows(3, &columns)
     );
-    let new =
-        set(respondents.iter().map(|p| (&p.phone_hash, p.phone_kind, Bytes(&p.phone_sealed), Bytes(&p.person_sealed), p.language.tag(), &p.zone)));
+    let new = set(respondents
+        .iter()
+        .map(|p| (&p.phone_hash, &p.name_hash, p.phone_kind, Bytes(&p.phone_sealed), Bytes(&p.person_sealed), p.language.tag(), &p.zone)));
     let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(applicant.0).bind(now.0).bind(new).fetch_all(tx).await?;
     Ok(rows.into_iter().map(|(hash, id)| (hash, RespondentId(id))).collect())
+}
+
+/// People whose names cannot be found yet: with their key and their sealed person.
+pub async fn without_name_hash(connection: &mut AnyConnection, limit: u32) -> Result<Vec<(RespondentId, String, Vec<u8>)>> {
+    let sql = "SELECT r.id, a.key_id, r.person_sealed FROM respondent r JOIN applicant a ON a.id = r.applicant_id WHERE r.name_hash = '' LIMIT $1";
+    let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, key, sealed)| (RespondentId(id), key, sealed)).collect())
+}
+
+pub async fn set_name_hash(tx: &mut AnyConnection, person: RespondentId, hash: &str) -> Result<()> {
+    sqlx::query("UPDATE respondent SET name_hash = $2 WHERE id = $1").bind(person.0).bind(hash.to_owned()).execute(tx).await?;
+    Ok(())
+}
+
+/// Lists of which rows were rejected, whose applications are not launched yet: the codes, how many rows, how many of them, and when.
+pub async fn with_rejected_rows(connection: &mut AnyConnection) -> Result<Vec<(String, u64, u64, Timestamp)>> {
+    let sql = "SELECT l.applications, l.rows_read, l.rejected, l.imported_at FROM list_import l
+               WHERE l.rejected > 0 AND EXISTS (SELECT 1 FROM application a WHERE a.applicant_id = l.applicant_id AND a.state = 'registered'
+                                                AND ',' || l.applications || ',' LIKE '%,' || a.code || ',%')
+               ORDER BY l.imported_at";
+    let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(sql).fetch_all(connection).await?;
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    Ok(rows.into_iter().map(|(codes, read, rejected, at)| (codes, count(read), count(rejected), Timestamp(at))).collect())
 }
 
 /// Cases of an application, counted by segment.

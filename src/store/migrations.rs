@@ -37,7 +37,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0019_telephone"
     "0020_sms_interviews"
     "0021_delays_by_mode"
-    "0022_audit_and_access");
+    "0022_audit_and_access"
+    "0023_name_hashes");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -61,7 +62,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0019_telephone"
     "0020_sms_interviews"
     "0021_delays_by_mode"
-    "0022_audit_and_access");
+    "0022_audit_and_access"
+    "0023_name_hashes");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

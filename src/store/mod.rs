@@ -13,6 +13,7 @@ pub mod audit;
 pub mod backup;
 pub mod call_queue;
 pub mod calls;
+pub mod campaign_counts;
 pub mod campaigns;
 pub mod cases;
 pub mod consents;
@@ -40,6 +41,7 @@ pub mod replies;
 pub mod responses;
 pub mod sets;
 pub mod sms_interviews;
+pub mod story;
 pub mod suppressions;
 pub mod verifications;
 

@@ -5,6 +5,7 @@
 //! error shows a reference that stands in the log.
 
 pub mod api;
+mod console;
 mod failure;
 mod guesses;
 mod health;
@@ -40,6 +41,8 @@ pub struct Site {
     pub installation: Arc<Installation>,
     pub collector: Collector,
     guesses: Guesses,
+    /// What those who watch are told.
+    latest: console::Latest,
     /// Attempts to sign in.
     sign_ins: Guesses,
 }
@@ -62,7 +65,7 @@ pub fn router(installation: Arc<Installation>) -> Router {
 
 /// Every route of the staff.
 fn doors(site: &Arc<Site>) -> Doors {
-    staff::doors(site).merge(interviewer::doors(site)).merge(supervision::doors(site))
+    staff::doors(site).merge(interviewer::doors(site)).merge(supervision::doors(site)).merge(console::doors(site))
 }
 
 /// The table of the staff's routes: who may come through each, and what is written down.
@@ -74,7 +77,7 @@ fn site(installation: Arc<Installation>) -> Arc<Site> {
     let collector = Collector::new(installation.clone());
     let guesses = Guesses::new(installation.clock.clone());
     let sign_ins = Guesses::new(installation.clock.clone());
-    Arc::new(Site { installation, collector, guesses, sign_ins })
+    Arc::new(Site { installation, collector, guesses, sign_ins, latest: console::Latest::default() })
 }
 
 /// Serves until `stop` is done, then finishes what is under way.

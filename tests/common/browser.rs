@@ -1,11 +1,15 @@
 //! Somebody of the staff at a browser without script, as far as requests go.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use fieldworkd::accounts;
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::Role;
 use reqwest::header;
+use serde_json::Value;
 
 use super::TestApp;
 
@@ -36,6 +40,15 @@ impl<'a> Browser<'a> {
     pub async fn get(&self, path: &str) -> (u16, String, String) {
         let request = self.app.http.get(format!("{}{path}", self.app.base));
         self.send(request).await
+    }
+
+    /// The status alone; streams that do not end are not read.
+    pub async fn status(&self, path: &str) -> u16 {
+        let mut request = self.app.http.get(format!("{}{path}", self.app.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        request.send().await.unwrap().status().as_u16()
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
@@ -76,4 +89,21 @@ impl<'a> Browser<'a> {
         let page = self.get(path).await.2;
         page.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
     }
+}
+
+/// Plays a script of tests/ in a real Chromium; returns what it did. `None`: there is no browser here. Panics with what it found wrong.
+pub async fn play(script: &'static str, mut task: Value) -> Option<Value> {
+    let (Ok(modules), Ok(chromium)) = (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM")) else {
+        eprintln!("FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use tests/run)");
+        return None;
+    };
+    task["chromium"] = chromium.into();
+    task["password"] = PASSWORD.into();
+    let said = tokio::task::spawn_blocking(move || {
+        let mut node = Command::new("node").arg(script).env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        node.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
+        String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap()
+    });
+    let said = said.await.unwrap();
+    Some(serde_json::from_str(said.trim()).unwrap_or_else(|_| panic!("{said}")))
 }

@@ -26,8 +26,11 @@ impl Told {
     fn line(&self) -> String {
         let Alarm { application_code, level, chance, .. } = &self.alarm;
         let Some(forecast) = &self.forecast else { return format!("{application_code} [{level}] {}", percent(*chance)) };
-        let best =
-            forecast.help.first().map(|help| format!("; 建议 / would help: {} → {}", help.measure.says(), percent(help.chance))).unwrap_or_default();
+        let best = forecast
+            .help
+            .first()
+            .map(|help| format!("; 建议 / would help: {} → {}", help.measure.words().1, percent(help.chance)))
+            .unwrap_or_default();
         format!(
             "{application_code} [{level}] 达标可能性 / chance {}; 完成 / completed {} of {}, 预计 / expected {}–{}; 截止 / due {} ({} 天 / days){best}",
             percent(*chance),

@@ -34,16 +34,16 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// As a person says it.
-    pub fn says(self) -> &'static str {
+    /// As a person says it, in Chinese and in English.
+    pub fn words(self) -> (&'static str, &'static str) {
         match self {
-            Measure::Resume => "resume the campaign",
-            Measure::ReleaseReplicate => "release one more replicate",
-            Measure::ReleaseAll => "release all replicates",
-            Measure::NextStepNow => "send the next step now",
-            Measure::TelephoneNow => "bring the telephone step forward to now",
-            Measure::AddReminder => "add a reminder",
-            Measure::Extend => "extend by 14 days",
+            Measure::Resume => ("恢复活动", "resume the campaign"),
+            Measure::ReleaseReplicate => ("再释放一个子样本", "release one more replicate"),
+            Measure::ReleaseAll => ("释放全部子样本", "release all replicates"),
+            Measure::NextStepNow => ("立即发送下一步", "send the next step now"),
+            Measure::TelephoneNow => ("电话步骤提前到现在", "bring the telephone step forward to now"),
+            Measure::AddReminder => ("增加一次提醒", "add a reminder"),
+            Measure::Extend => ("延长 14 天", "extend by 14 days"),
         }
     }
 }

@@ -45,4 +45,37 @@
       if (next) next.scrollIntoView({ block: "nearest" }); else { const go = document.querySelector("#questions button"); if (go) go.focus(); }
     });
   }
+  // The home page goes on telling.
+  const live = document.querySelector("[data-live]");
+  if (live && window.EventSource) {
+    const source = new EventSource(live.dataset.live);
+    source.onmessage = (event) => { if (!live.contains(document.activeElement)) live.innerHTML = event.data; };
+  }
+  // Tables are sorted by a press on a column's head, and filtered by what is typed above them.
+  document.querySelectorAll("table.data").forEach((table) => {
+    const rows = () => [...table.tBodies[0].rows];
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button"; button.className = "sort"; button.append(...head.childNodes); head.append(button);
+      button.addEventListener("click", () => {
+        const up = head.getAttribute("aria-sort") !== "ascending";
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const text = (row) => (row.cells[column] ? row.cells[column].textContent.trim() : "");
+        const order = new Intl.Collator(document.documentElement.lang, { numeric: true });
+        rows().sort((a, b) => (up ? 1 : -1) * order.compare(text(a), text(b))).forEach((row) => table.tBodies[0].append(row));
+      });
+    });
+    if (rows().length > 8) {
+      const label = document.createElement("label"), input = document.createElement("input");
+      input.type = "search";
+      label.append(document.documentElement.lang === "zh" ? "筛选 " : "Filter ", input);
+      (table.closest(".scroll") || table).before(label);
+      input.addEventListener("input", () => {
+        const wanted = input.value.trim().toLowerCase();
+        rows().forEach((row) => { row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted); });
+      });
+    }
+  });
 })();

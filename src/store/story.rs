@@ -1,0 +1,194 @@
+//! What has happened to one case, from all the tables that tell of it; and people, found by hashes.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::dialect::statement;
+use super::{Result, known};
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{CaseId, InvitationId, RespondentId};
+use crate::domain::language::Language;
+use crate::domain::time::Timestamp;
+
+/// A case with its person, sealed.
+#[derive(Debug, Clone)]
+pub struct CaseOf {
+    pub id: CaseId,
+    pub person: RespondentId,
+    pub invitation: Option<InvitationId>,
+    pub application: String,
+    pub campaign: Option<String>,
+    pub pseudonym: String,
+    pub disposition: Disposition,
+    pub disposed_at: Timestamp,
+    pub is_open: bool,
+    pub segment: String,
+    pub language: Language,
+    pub key_id: String,
+    pub phone_hash: String,
+    pub phone_sealed: Vec<u8>,
+    pub person_sealed: Vec<u8>,
+    /// Its person is forgotten.
+    pub is_erased: bool,
+}
+
+const SELECT: &str =
+    "SELECT c.id, c.respondent_id, c.invitation_id, a.code AS application, g.code AS campaign, c.pseudonym, c.disposition, c.disposed_at,
+                             c.is_open, c.segment, r.language, p.key_id, r.phone_hash, r.phone_sealed, r.person_sealed,
+                             CASE WHEN r.erased_at IS NULL THEN 0 ELSE 1 END AS is_erased
+                      FROM survey_case c
+                      JOIN application a ON a.id = c.application_id
+                      JOIN respondent r ON r.id = c.respondent_id
+                      JOIN applicant p ON p.id = r.applicant_id
+                      LEFT JOIN campaign g ON g.id = a.campaign_id";
+
+fn read(row: &AnyRow) -> Result<CaseOf> {
+    Ok(CaseOf {
+        id: CaseId(row.try_get("id")?),
+        person: RespondentId(row.try_get("respondent_id")?),
+        invitation: row.try_get::<Option<i64>, _>("invitation_id")?.map(InvitationId),
+        application: row.try_get("application")?,
+        campaign: row.try_get("campaign")?,
+        pseudonym: row.try_get("pseudonym")?,
+        disposition: known("a disposition", &row.try_get::<String, _>("disposition")?, Disposition::from_code)?,
+        disposed_at: Timestamp(row.try_get("disposed_at")?),
+        is_open: row.try_get::<i64, _>("is_open")? == 1,
+        segment: row.try_get("segment")?,
+        language: known("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        key_id: row.try_get("key_id")?,
+        phone_hash: row.try_get("phone_hash")?,
+        phone_sealed: row.try_get("phone_sealed")?,
+        person_sealed: row.try_get("person_sealed")?,
+        is_erased: row.try_get::<i64, _>("is_erased")? == 1,
+    })
+}
+
+pub async fn case(connection: &mut AnyConnection, case: CaseId) -> Result<Option<CaseOf>> {
+    let sql = statement(format!("{SELECT} WHERE c.id = $1"));
+    sqlx::query(sql).bind(case.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+}
+
+/// By what cases are looked for.
+#[derive(Debug, Clone)]
+pub enum By<'a> {
+    NumberHash(&'a str),
+    NameHash(&'a str),
+    Pseudonym(&'a str),
+    /// All cases of an application, or those at one disposition.
+    Application(&'a str, Option<Disposition>),
+}
+
+/// Cases, the latest first, from below `before` on.
+pub async fn cases(connection: &mut AnyConnection, by: &By<'_>, before: Option<CaseId>, limit: u32) -> Result<Vec<CaseOf>> {
+    let (condition, value, disposition) = match by {
+        By::NumberHash(hash) => ("r.phone_hash = $1 AND $2 = ''", *hash, ""),
+        By::NameHash(hash) => ("r.name_hash = $1 AND $2 = ''", *hash, ""),
+        By::Pseudonym(pseudonym) => ("c.pseudonym = $1 AND $2 = ''", *pseudonym, ""),
+        By::Application(code, disposition) => ("a.code = $1 AND ($2 = '' OR c.disposition = $2)", *code, disposition.map_or("", Disposition::code)),
+    };
+    let sql = statement(format!("{SELECT} WHERE {condition} AND c.id < $3 ORDER BY c.id DESC LIMIT $4"));
+    let rows = sqlx::query(sql)
+        .bind(value.to_owned())
+        .bind(disposition.to_owned())
+        .bind(before.map_or(i64::MAX, |case| case.0))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// A message of an invitation, as it stands.
+#[derive(Debug, Clone)]
+pub struct MessageOf {
+    pub step: u32,
+    pub gateway: String,
+    pub reference: String,
+    pub state: String,
+    pub code: Option<String>,
+    pub parts: i64,
+    pub tries: i64,
+    pub claimed_at: Timestamp,
+    pub submitted_at: Option<Timestamp>,
+    pub received_at: Option<Timestamp>,
+}
+
+pub async fn messages(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<MessageOf>> {
+    type Row = (i64, String, String, String, Option<String>, i64, i64, i64, Option<i64>, Option<i64>);
+    let sql = "SELECT step, gateway, reference, state, code, parts, tries, claimed_at, submitted_at, received_at FROM message
+               WHERE invitation_id = $1 ORDER BY claimed_at, step";
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+    let message = |(step, gateway, reference, state, code, parts, tries, claimed, submitted, received): Row| MessageOf {
+        step: u32::try_from(step).unwrap_or(0),
+        gateway,
+        reference,
+        state,
+        code,
+        parts,
+        tries,
+        claimed_at: Timestamp(claimed),
+        submitted_at: submitted.map(Timestamp),
+        received_at: received.map(Timestamp),
+    };
+    Ok(rows.into_iter().map(message).collect())
+}
+
+/// What gateways were asked about an invitation's messages, and what they answered: the step, the gateway, both sides, and when.
+pub async fn exchanges(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<(u32, String, String, String, Timestamp)>> {
+    let sql = "SELECT step, gateway, asked, answered, at FROM exchange WHERE invitation_id = $1 ORDER BY at, id";
+    let rows: Vec<(i64, String, String, String, i64)> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+    let step = |step: i64| u32::try_from(step).unwrap_or(0);
+    Ok(rows.into_iter().map(|(number, gateway, asked, answered, at)| (step(number), gateway, asked, answered, Timestamp(at))).collect())
+}
+
+pub async fn opened_at(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Option<Timestamp>> {
+    let sql = "SELECT opened_at FROM invitation WHERE id = $1";
+    let at: Option<Option<i64>> = sqlx::query_scalar(sql).bind(invitation.0).fetch_optional(connection).await?;
+    Ok(at.flatten().map(Timestamp))
+}
+
+/// Consents of an invitation: the notice's version, the mode, when given and when taken back.
+pub async fn consents(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<(String, String, Timestamp, Option<Timestamp>)>> {
+    let sql = "SELECT version, mode, given_at, withdrawn_at FROM consent WHERE invitation_id = $1 ORDER BY given_at";
+    let rows: Vec<(String, String, i64, Option<i64>)> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(version, mode, given, withdrawn)| (version, mode, Timestamp(given), withdrawn.map(Timestamp))).collect())
+}
+
+/// A page of answers that was sent.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    pub page: i64,
+    pub mode: String,
+    pub device: String,
+    pub seconds: i64,
+    pub at: Timestamp,
+    pub problems: i64,
+}
+
+pub async fn visits(connection: &mut AnyConnection, case: CaseId) -> Result<Vec<Visit>> {
+    let sql = "SELECT v.page, v.mode, v.device, (v.sent_at - v.shown_at) / 1000, v.sent_at, v.problems FROM page_visit v
+               JOIN response s ON s.id = v.response_id WHERE s.case_id = $1 ORDER BY v.sent_at, v.id";
+    let rows: Vec<(i64, String, String, i64, i64, i64)> = sqlx::query_as(sql).bind(case.0).fetch_all(connection).await?;
+    let visit = |(page, mode, device, seconds, at, problems)| Visit { page, mode, device, seconds, at: Timestamp(at), problems };
+    Ok(rows.into_iter().map(visit).collect())
+}
+
+/// When the answers were begun and completed, and how many items are answered.
+pub async fn answers(connection: &mut AnyConnection, case: CaseId) -> Result<Option<(Timestamp, Option<Timestamp>, u64)>> {
+    let sql = "SELECT started_at, completed_at, (SELECT COUNT(*) FROM answer w WHERE w.response_id = response.id) FROM response WHERE case_id = $1";
+    let row: Option<(i64, Option<i64>, i64)> = sqlx::query_as(sql).bind(case.0).fetch_optional(connection).await?;
+    Ok(row.map(|(begun, completed, items)| (Timestamp(begun), completed.map(Timestamp), u64::try_from(items).unwrap_or(0))))
+}
+
+/// The dispositions that a case has had, with what moved it there.
+pub async fn dispositions(connection: &mut AnyConnection, case: CaseId) -> Result<Vec<(Disposition, String, Timestamp)>> {
+    let sql = "SELECT disposition, source, changed_at FROM disposition_change WHERE case_id = $1 ORDER BY changed_at, id";
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(sql).bind(case.0).fetch_all(connection).await?;
+    rows.into_iter().map(|(code, source, at)| Ok((known("a disposition", &code, Disposition::from_code)?, source, Timestamp(at)))).collect()
+}
+
+/// Replies to an invitation: their numbers, what they were taken for, and when.
+pub async fn replies(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<(i64, String, Timestamp)>> {
+    let sql = "SELECT id, meaning, received_at FROM reply WHERE invitation_id = $1 ORDER BY received_at, id";
+    let rows: Vec<(i64, String, i64)> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, meaning, at)| (id, meaning, Timestamp(at))).collect())
+}

@@ -1,0 +1,97 @@
+//! Datasets: their versions, where they went, and what the scoring step said.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Redirect, Response};
+
+use super::super::staff::{Frame, Say, Staff, page};
+use super::super::{Failure, Site};
+use super::ZONE;
+use crate::dataset::{DatasetError, delivery};
+use crate::domain::role::Permission;
+use crate::domain::time::Timestamp;
+use crate::store::datasets::{self, Dataset};
+use crate::store::deliveries::{self, Delivery};
+
+struct VersionRow {
+    of: Dataset,
+    version: String,
+    frozen: String,
+    /// Each way, in words, and how endangered it is.
+    ways: Vec<(String, &'static str)>,
+    verdict: String,
+    danger: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "deliveries.html")]
+struct DeliveriesPage<'a> {
+    f: Frame<'a>,
+    noted: Option<&'static str>,
+    may_operate: bool,
+    rows: Vec<VersionRow>,
+}
+
+fn shown(at: Timestamp) -> String {
+    at.in_zone(ZONE).format("%m-%d %H:%M").to_string()
+}
+
+fn way(s: Say, of: &Delivery) -> (String, &'static str) {
+    let name = of.way.as_str();
+    let problem = of.problem.as_deref().unwrap_or_default();
+    match (of.arrived_at, of.next_at) {
+        (Some(at), _) => (format!("{name}: {} {}", s.t("已送达", "arrived"), shown(at)), "good"),
+        (None, Some(at)) => (format!("{name}: {} {} {problem}", s.t("将重试于", "tried again at"), shown(at)), "watch"),
+        (None, None) => (format!("{name}: {} {problem}", s.t("已放弃", "given up")), "bad"),
+    }
+}
+
+fn noted(s: Say, what: &str) -> Option<&'static str> {
+    Some(match what {
+        "again" => s.t("将再次交付。", "It is handed over once more."),
+        "no-way" => s.t("没有配置交付方式。", "No way of handing over is set up."),
+        _ => return None,
+    })
+}
+
+pub async fn show(
+    State(site): State<Arc<Site>>,
+    Extension(staff): Extension<Staff>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Result<Response, Failure> {
+    let s = staff.say;
+    let mut connection = site.installation.store.read().await?;
+    let mut all = datasets::all(&mut connection).await?;
+    all.sort_by_key(|dataset| std::cmp::Reverse((dataset.frozen_at, dataset.id)));
+    let sent = deliveries::all(&mut connection).await?;
+    let mut rows = Vec::with_capacity(all.len());
+    for of in all {
+        let verdict = deliveries::verdict(&mut connection, of.id).await?;
+        let (verdict, danger) = match verdict {
+            Some(verdict) if verdict.is_accepted => (format!("{} {}", s.t("已接受", "accepted"), shown(verdict.at)), "good"),
+            Some(verdict) => (format!("{} {}: {}", s.t("被退回", "rejected"), shown(verdict.at), verdict.reason), "bad"),
+            None if of.folder.is_none() => (s.t("待审阅或写出", "waits to be read, or written").to_owned(), "watch"),
+            None => (s.t("尚无反馈", "nothing yet").to_owned(), ""),
+        };
+        let ways = sent.iter().filter(|delivery| delivery.dataset == of.id).map(|delivery| way(s, delivery)).collect();
+        rows.push(VersionRow { version: of.version_name(), frozen: shown(of.frozen_at), ways, verdict, danger, of });
+    }
+    drop(connection);
+    let noted = query.get("noted").and_then(|what| noted(s, what));
+    Ok(page(StatusCode::OK, &DeliveriesPage { f: Frame::of(&staff), noted, may_operate: staff.may(Permission::Operate), rows }))
+}
+
+pub async fn again(State(site): State<Arc<Site>>, Path((application, version)): Path<(String, String)>) -> Result<Redirect, Failure> {
+    let all = datasets::all(&mut *site.installation.store.read().await?).await?;
+    let dataset = all.into_iter().find(|dataset| dataset.application_code == application && dataset.version_name() == version);
+    match delivery::deliver_again(&site.installation, &dataset.ok_or(Failure::NotFound)?).await {
+        Ok(()) => Ok(Redirect::to("/deliveries?noted=again")),
+        Err(DatasetError::NoWay) => Ok(Redirect::to("/deliveries?noted=no-way")),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}

@@ -1,0 +1,67 @@
+// What the browser tests share. `begin` reads a task {chromium, base, password, …} from standard input; whatever is wrong is told on standard output, one line
+// each, or else what was done as one JSON line.
+const fs = require("fs");
+const puppeteer = require("puppeteer-core");
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const task = JSON.parse(fs.readFileSync(0, "utf8"));
+const wrong = [];
+const done = { looked: 0 };
+const check = (is, what) => is || wrong.push(what);
+
+async function newPage(browser) {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  const isStatus = (text) => text.startsWith("Failed to load resource: the server responded with");
+  page.on("console", (message) => message.type() === "error" && !isStatus(message.text()) && wrong.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => wrong.push(`script: ${error.message}`));
+  await page.setViewport({ width: 1280, height: 900 });
+  return page;
+}
+
+async function look(page, name) {
+  for (const width of [320, 1280]) {
+    for (const scheme of ["light", "dark"]) {
+      await page.setViewport({ width, height: 900 });
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      check(wide <= 0, `${name} ${width}px: is ${wide} px too wide`);
+      // The page's policy lets no other script in; this one comes by the debugger.
+      await page.evaluate(axe);
+      const result = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+      for (const violation of result.violations) {
+        wrong.push(`${name} ${width}px ${scheme}: ${violation.id}: ${violation.help}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
+      }
+      if (process.env.FIELDWORKD_TEST_PICTURES) {
+        await page.screenshot({ path: `${process.env.FIELDWORKD_TEST_PICTURES}/${name}-${width}-${scheme}.png`, fullPage: true });
+      }
+      done.looked += 1;
+    }
+  }
+  await page.setViewport({ width: 1280, height: 900 });
+}
+
+const text = (page) => page.evaluate(() => document.querySelector("main").innerText);
+const press = (page, selector) => Promise.all([page.waitForNavigation(), page.$eval(selector, (button) => button.click())]);
+
+async function signIn(page, name, password) {
+  await page.goto(`${task.base}/staff/sign-in`);
+  await page.type("#name", name);
+  await page.type("#password", password);
+  await press(page, "main form button");
+}
+
+// Runs a play in a browser, and tells.
+async function run(play) {
+  const browser = await puppeteer.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-dev-shm-usage"], headless: true });
+  try {
+    await play(browser);
+  } catch (error) {
+    wrong.push(`broke off: ${error.stack || error}`);
+  } finally {
+    await browser.close();
+  }
+  process.stdout.write(wrong.map((line) => `${line}\n`).join("") + JSON.stringify(done) + "\n");
+}
+
+module.exports = { task, wrong, done, check, newPage, look, text, press, signIn, run };

@@ -1,0 +1,64 @@
+// The console in a real Chromium: every page at two widths in two schemes under axe, an operator at work, and an auditor who finds out who looked.
+// Reads {chromium, base, password, number}.
+const { task, done, check, newPage, look, text, press, signIn, run } = require("./browser.js");
+
+run(async (browser) => {
+  const qian = await newPage(browser);
+  await signIn(qian, "qian", task.password);
+  check(qian.url().endsWith("/home"), `an operator is led to ${qian.url()}`);
+  await look(qian, "home");
+  // The home page is told anew when something changes.
+  const before = await text(qian);
+  await press(qian, 'form[action="/applications/A1/alarm"] button');
+  check(!before.includes("qian") && (await text(qian)).includes("qian"), "an alarm is not taken over");
+  for (const [path, name] of [["/campaigns", "campaigns"], ["/campaigns/C1", "campaign"], ["/cases", "cases-empty"], ["/inbox", "inbox"], ["/suppressions", "suppressions"], ["/deliveries", "deliveries"], ["/staff/account", "account"]]) {
+    await qian.goto(task.base + path);
+    await look(qian, name);
+  }
+  await qian.goto(`${task.base}/cases`);
+  await qian.type("#who", task.number);
+  await press(qian, 'form[action="/cases/search"] button');
+  await look(qian, "cases-found");
+  await press(qian, 'a[href^="/cases/"]');
+  const story = qian.url();
+  check(!(await text(qian)).includes(task.number), "a number is shown before somebody asks");
+  await press(qian, 'form[action$="/reveal"] button');
+  check((await text(qian)).includes(task.number), "a number is not shown");
+  await look(qian, "story");
+  // A table is sorted by a press on its head, and filtered.
+  await qian.goto(`${task.base}/cases?application=A1`);
+  const first = () => qian.$eval("table.data tbody tr th", (cell) => cell.innerText);
+  const last = await first();
+  await qian.$eval("table.data thead button", (button) => button.click());
+  check((await first()) !== last, "a table is not sorted");
+  await qian.type('input[type="search"]', "1.1");
+  const shown = await qian.$$eval("table.data tbody tr", (rows) => rows.filter((row) => !row.hidden).length);
+  check(shown > 0 && shown < 40, `a table is not filtered: ${shown} rows`);
+  await look(qian, "cases-of");
+
+  const zhao = await newPage(browser);
+  await signIn(zhao, "zhao", task.password);
+  await zhao.goto(`${task.base}/accounts`);
+  await look(zhao, "accounts");
+  await zhao.goto(`${task.base}/staff/account`);
+  await zhao.type("#offer-present", task.password);
+  await press(zhao, 'form[action="/staff/account/second-factor"] button');
+  await look(zhao, "second-factor");
+
+  const li = await newPage(browser);
+  await signIn(li, "li", task.password);
+  await li.goto(`${task.base}/audit?object=${new URL(story).pathname.replace("/cases/", "case%3A")}`);
+  check((await text(li)).includes("qian"), "an auditor does not find who looked");
+  await look(li, "audit");
+  await press(li, 'form[action="/audit/verify"] button');
+  check((await text(li)).includes("条记录全部完好"), "the log is not verified");
+  await li.goto(`${task.base}/cases`);
+  check((await text(li)).includes("无权访问"), "an auditor sees people");
+
+  // In the other language.
+  await press(qian, 'header form[action="/staff/language"] button');
+  await qian.goto(`${task.base}/home`);
+  check((await text(qian)).includes("Waits for somebody"), "there is no English");
+  await look(qian, "home-en");
+  done.story = story;
+});
