@@ -16,9 +16,6 @@ CREATE TABLE audit_head (
     hash    TEXT NOT NULL
 );
 INSERT INTO audit_head (id, number, hash) VALUES (1, 0, '');
-CREATE FUNCTION audit_log_is_only_added_to() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the audit log is only added to'; END $$;
-CREATE TRIGGER audit_entry_stays BEFORE UPDATE OR DELETE ON audit_entry FOR EACH ROW EXECUTE FUNCTION audit_log_is_only_added_to();
-CREATE TRIGGER audit_entries_stay BEFORE TRUNCATE ON audit_entry EXECUTE FUNCTION audit_log_is_only_added_to();
 
 -- A second factor: the sealed secret of the one-time codes, the one that is not confirmed yet, and the last code's time step, which is not taken again.
 ALTER TABLE account ADD COLUMN totp_sealed BYTEA;

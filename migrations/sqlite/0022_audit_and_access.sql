@@ -16,10 +16,6 @@ CREATE TABLE audit_head (
     hash    TEXT NOT NULL
 );
 INSERT INTO audit_head (id, number, hash) VALUES (1, 0, '');
-CREATE TRIGGER audit_entry_is_not_updated BEFORE UPDATE ON audit_entry
-BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
-CREATE TRIGGER audit_entry_is_not_deleted BEFORE DELETE ON audit_entry
-BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 
 -- A second factor: the sealed secret of the one-time codes, the one that is not confirmed yet, and the last code's time step, which is not taken again.
 ALTER TABLE account ADD COLUMN totp_sealed BLOB;

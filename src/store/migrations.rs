@@ -38,7 +38,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0020_sms_interviews"
     "0021_delays_by_mode"
     "0022_audit_and_access"
-    "0023_name_hashes");
+    "0023_name_hashes"
+    "0024_sqlite_audit_log");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -63,7 +64,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0020_sms_interviews"
     "0021_delays_by_mode"
     "0022_audit_and_access"
-    "0023_name_hashes");
+    "0023_name_hashes"
+    "0024_postgres_audit_log");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {
