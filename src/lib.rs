@@ -21,6 +21,7 @@ pub mod installation;
 pub mod intake;
 pub mod quota;
 pub mod retention;
+pub mod setup;
 pub mod sink;
 pub mod sms_interview;
 pub mod store;

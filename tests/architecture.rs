@@ -8,7 +8,21 @@ use std::process::Command;
 const FLOORS: [&[&str]; 4] = [
     &["domain"],
     &["store", "gateway", "sink", "clock", "config", "crypto", "http_client", "installation", "telemetry"],
-    &["accounts", "intake", "campaign", "dispatch", "collect", "quota", "deadline", "dataset", "retention", "telephone", "sms_interview", "watch"],
+    &[
+        "accounts",
+        "intake",
+        "campaign",
+        "dispatch",
+        "collect",
+        "quota",
+        "deadline",
+        "dataset",
+        "retention",
+        "telephone",
+        "sms_interview",
+        "setup",
+        "watch",
+    ],
     &["cli", "web"],
 ];
 

@@ -154,6 +154,16 @@ pub(super) struct Candidate {
 
 /// Launches a campaign, or says what stands against it.
 pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) -> Result<LaunchReport, LaunchError> {
+    let (mut tx, report) = prepare(installation, request).await?;
+    if !request.dry_run {
+        tx.refresh_statistics().await?;
+        tx.commit().await?;
+    }
+    Ok(report)
+}
+
+/// Does everything that a launch does, in a transaction that is not committed: dropped, nothing has happened.
+pub async fn prepare(installation: &Installation, request: &LaunchRequest<'_>) -> Result<(WriteTx, LaunchReport), LaunchError> {
     let now = installation.clock.now();
     let plan = request.plan.check()?;
     let way = find_way(installation, request, &plan)?;
@@ -175,12 +185,6 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
 
     put_into_field(installation, &mut tx, request, &candidates, now).await?;
     let (unreached, draw) = invite(installation, &mut tx, request, &way.route, &plan, &candidates, &people, now).await?;
-    if request.dry_run {
-        drop(tx);
-    } else {
-        tx.refresh_statistics().await?;
-        tx.commit().await?;
-    }
     let shown = |at: Timestamp| at.rfc3339(programme.time_zone);
     let steps = plan.steps.iter().zip(&windows).zip(&parts).map(|((step, window), parts)| StepReport {
         name: step.name.clone(),
@@ -190,7 +194,7 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
         longest_message_parts: parts.1,
     });
     let parts_at_most: u64 = parts.iter().map(|p| p.0).sum();
-    Ok(LaunchReport {
+    let report = LaunchReport {
         campaign: request.code.to_owned(),
         invitations: people.len() as u64,
         without_mobile: people.len() as u64 - mobiles,
@@ -212,7 +216,8 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
         parts_at_most,
         cost_at_most: (parts_at_most as f64 * way.price_per_part * 100.0).round() / 100.0,
         currency: way.currency,
-    })
+    };
+    Ok((tx, report))
 }
 
 /// A campaign's way, for its reckoning: by the dearest gateway, at the pace of all of them together.

@@ -15,8 +15,8 @@ pub mod text;
 mod xlsform;
 mod xpath;
 
-pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch};
-pub use questionnaires::{QuestionnaireSourceError, check_all};
+pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch, prepare};
+pub use questionnaires::{QuestionnaireSourceError, check_all, of_category as questionnaire_of};
 pub use rates::{By, RatesOf, rates};
 pub use status::{ApplicationStatus, CampaignError, CampaignStatus, CellStatus, change_state, set_budget, status};
 pub use xlsform::{Imported, XlsFormError, import as import_xlsform};

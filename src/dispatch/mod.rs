@@ -15,6 +15,7 @@ mod claim;
 pub mod doubt;
 pub mod eligibility;
 pub mod incoming;
+pub mod one_off;
 mod rooms;
 mod settle;
 mod slots;
@@ -36,7 +37,6 @@ use crate::store::campaigns::{self, Campaign};
 use crate::store::{StoreError, invitations, programmes, rates};
 use breakers::Breakers;
 use rooms::Rooms;
-pub use slots::Slots;
 
 /// So many loops drive each gateway of the daemon.
 pub const WORKERS: u32 = 3;

@@ -97,10 +97,14 @@ actions! {
     VerificationsDrawn "verifications_drawn" "抽取复核" "drew interviews to verify";
     Programme "programme" "设置项目" "set up a programme";
     Applicant "applicant" "登记申报" "registered an application";
+    ListUploaded "list_uploaded" "上传名单" "uploaded a list";
+    ShownList "list_shown" "查看名单" "saw a list";
+    ListDropped "list_dropped" "放弃名单" "threw a list away";
     ListImported "list_imported" "导入名单" "imported a list";
     ListCorrected "list_corrected" "更正名单" "corrected a list";
     Questionnaire "questionnaire" "设置问卷" "set a questionnaire";
     PlanSaved "plan_saved" "保存联系计划" "saved a contact plan";
+    PlanDropped "plan_dropped" "放弃草稿" "threw a draft away";
     TextTested "text_tested" "发送测试短信" "sent a test message";
     LaunchAsked "launch_asked" "申请启动" "asked for a launch";
     Launched "launched" "启动活动" "launched a campaign";

@@ -65,6 +65,13 @@ fn twenty() -> u32 {
 impl Programme {
     pub fn parse(toml_text: &str) -> Result<Programme, ProgrammeError> {
         let programme: Programme = toml::from_str(toml_text).map_err(|e| ProgrammeError::Toml(e.to_string().trim().replace('\n', " ")))?;
+        programme.check()?;
+        Ok(programme)
+    }
+
+    /// The rules of a programme's rules.
+    pub fn check(&self) -> Result<(), ProgrammeError> {
+        let programme = self;
         let wrong = |key, problem: &str| Err(ProgrammeError::Value { key, problem: problem.into() });
         if !is_code(&programme.code) {
             return wrong("code", "use letters, digits, «-» and «_», at most 40");
@@ -84,7 +91,7 @@ impl Programme {
         if let Some((key, problem)) = programme.privacy.problem() {
             return wrong(key, problem);
         }
-        Ok(programme)
+        Ok(())
     }
 
     /// Names on a list, and sample, at most.

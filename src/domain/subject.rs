@@ -25,7 +25,8 @@ pub enum SubjectError {
 /// (field, the rule's name, what to do when it is missing)
 type FieldRule = (&'static str, &'static str, &'static str);
 
-fn required_fields(category: Category) -> &'static [FieldRule] {
+/// The fields that a subject of this category has, with the rule that asks for each and what to do.
+pub fn required_fields(category: Category) -> &'static [FieldRule] {
     match category {
         Category::Organisation => &[("name", "one organisation", "name the organisation that applies")],
         Category::Brand => &[("brand", "one brand", "name the one brand")],

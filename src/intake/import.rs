@@ -64,7 +64,7 @@ pub struct ImportOutcome {
 pub async fn import_list(
     installation: &Installation,
     request: &ImportRequest<'_>,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<ImportOutcome, IntakeError> {
     let now = installation.clock.now();
     let wrong = |error: TableError| IntakeError::Table { file: request.file.to_owned(), error };

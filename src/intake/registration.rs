@@ -84,7 +84,12 @@ struct ApplicantFile {
 
 /// Creates a programme or replaces its rules; returns its code.
 pub async fn apply_programme(installation: &Installation, toml_text: &str) -> Result<Programme, RegistrationError> {
-    let programme = Programme::parse(toml_text)?;
+    put_programme(installation, Programme::parse(toml_text)?).await
+}
+
+/// The same, of a programme that is read already.
+pub async fn put_programme(installation: &Installation, programme: Programme) -> Result<Programme, RegistrationError> {
+    programme.check()?;
     let mut tx = installation.store.write().await?;
     let id = programmes::put(&mut tx, &programme, installation.clock.now()).await?;
     let notice = &programme.privacy;

@@ -1,6 +1,6 @@
 //! From a file to rows of cells, whatever its form.
 
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Read};
 
 use calamine::{Data, Reader};
 
@@ -9,6 +9,7 @@ use super::text::{Decoded, encoding_of};
 
 /// A spreadsheet is opened whole, so it may be only so large.
 const MAX_SPREADSHEET: u64 = 32 * 1024 * 1024;
+const MAX_UNPACKED: u64 = 256 * 1024 * 1024;
 const MAX_SPREADSHEET_ROWS: usize = 200_000;
 /// A text is read row by row.
 const MAX_TEXT_ROWS: u32 = 10_000_000;
@@ -140,6 +141,7 @@ fn read_spreadsheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
 
 /// The sheets of a spreadsheet by their names, in their order.
 pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> {
+    check_unpacked(bytes)?;
     let unreadable = |e: calamine::Error| TableError::Spreadsheet(e.to_string());
     let mut workbook = calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(unreadable)?;
     let mut sheets = Vec::new();
@@ -150,6 +152,23 @@ pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> 
         sheets.push((name, rows.collect()));
     }
     Ok(sheets)
+}
+
+/// A spreadsheet is a ZIP of texts; what unpacks to far more than any list is a bomb. What its directory says is not believed: every part is unpacked and counted.
+fn check_unpacked(bytes: &[u8]) -> Result<(), TableError> {
+    const LIMIT: &str = "256 MB when it is unpacked, which no list is";
+    if !bytes.starts_with(b"PK\x03\x04") {
+        return Ok(());
+    }
+    let broken = |error: zip::result::ZipError| TableError::Spreadsheet(error.to_string());
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    let mut left = MAX_UNPACKED;
+    for part in 0..archive.len() {
+        let part = archive.by_index(part).map_err(broken)?;
+        let unpacked = io::copy(&mut part.take(left + 1), &mut io::sink()).map_err(|error| TableError::Spreadsheet(error.to_string()))?;
+        left = left.checked_sub(unpacked).ok_or(TableError::TooLarge(LIMIT))?;
+    }
+    Ok(())
 }
 
 /// A cell as its user sees it; a whole number without exponent and without a fraction.

@@ -19,7 +19,7 @@ use crate::dataset::DatasetError;
 use crate::dispatch::DispatchError;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
-use crate::store::{StoreError, exchanges, quotas, receipts, suppressions};
+use crate::store::{StoreError, drafts, exchanges, quotas, receipts, suppressions};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
@@ -57,6 +57,9 @@ pub enum RetentionError {
     Dataset(#[from] DatasetError),
 }
 
+/// A list that was uploaded and not imported is thrown away after so long.
+const KEEP_DRAFTS: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+
 /// Who wants something deleted, and why.
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
@@ -81,6 +84,7 @@ pub async fn tidy(installation: &Installation) -> Result<Tidied, RetentionError>
     let now = installation.clock.now();
     let keep = &installation.config.housekeeping;
     let mut tx = installation.store.write().await?;
+    drafts::forget_lists(&mut tx, now - KEEP_DRAFTS).await?;
     let tidied = Tidied {
         conversations: exchanges::forget(&mut tx, now - keep.keep_conversations).await?,
         waiting_receipts: receipts::forget_waiting(&mut tx, now - keep.keep_waiting_receipts).await?,

@@ -28,6 +28,18 @@ impl Event {
         }
     }
 
+    /// In Chinese and in English.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Event::FeeSettled => ("费用到账", "the fee was settled"),
+            Event::Launched => ("启动", "launched"),
+            Event::Held => ("暂停", "put on hold"),
+            Event::Released => ("恢复", "taken up again"),
+            Event::Extended => ("延期", "extended"),
+            Event::Closed => ("结束", "closed"),
+        }
+    }
+
     fn parse(raw: &str) -> Option<Event> {
         [Event::FeeSettled, Event::Launched, Event::Held, Event::Released, Event::Extended, Event::Closed].into_iter().find(|e| e.as_str() == raw)
     }

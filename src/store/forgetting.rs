@@ -150,6 +150,9 @@ pub async fn blank(tx: &mut WriteTx, people: &[RespondentId], now: Timestamp) ->
         for table in ["call_queue", "sms_interview"] {
             run(tx, format!("DELETE FROM {table} WHERE invitation_id IN ({invitations})")).await?;
         }
+        // Whoever is on a list that is being prepared is on it still sealed.
+        let keys = format!("SELECT a.key_id FROM applicant a JOIN respondent r ON r.applicant_id = a.id WHERE r.id {first}");
+        run(tx, format!("DELETE FROM list_draft WHERE key_id IN ({keys})")).await?;
         run(tx, format!("UPDATE invitation SET token_hash = 'erased-' || id WHERE respondent_id {first}")).await?;
         let sql = format!(
             "UPDATE respondent SET phone_hash = 'erased-' || id, phone_sealed = $1, person_sealed = $1, zone = NULL, name_hash = '-', erased_at = $3

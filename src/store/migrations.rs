@@ -39,7 +39,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0021_delays_by_mode"
     "0022_audit_and_access"
     "0023_name_hashes"
-    "0024_sqlite_audit_log");
+    "0024_sqlite_audit_log"
+    "0025_drafts");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -65,7 +66,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0021_delays_by_mode"
     "0022_audit_and_access"
     "0023_name_hashes"
-    "0024_postgres_audit_log");
+    "0024_postgres_audit_log"
+    "0025_drafts");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

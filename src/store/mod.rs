@@ -21,6 +21,7 @@ pub mod datasets;
 pub mod deliveries;
 pub mod dialect;
 pub mod dossiers;
+pub mod drafts;
 pub mod exchanges;
 pub mod forecasts;
 pub mod forgetting;

@@ -134,6 +134,16 @@ pub fn plain_item_view<'a>(item: &'a Item, language: Language, attempt: Option<&
     }
 }
 
+/// A question as it looks, before anybody has answered.
+pub fn sample_item_view<'a>(item: &'a Item, piped: &Piped<'_>, w: &'static Words) -> ItemView<'a> {
+    ItemView {
+        heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
+        text: piped.fill(&item.text),
+        hint: None,
+        ..plain_item_view(item, piped.language, None, w)
+    }
+}
+
 fn field_of(item: &Item, case: i64, language: Language) -> Field<'_> {
     match &item.kind {
         ItemKind::Scale(scale) => {

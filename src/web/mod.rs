@@ -57,6 +57,7 @@ pub fn router(installation: Arc<Installation>) -> Router {
         .merge(webhooks::routes())
         .merge(api::routes())
         .merge(staff::routes())
+        .merge(console::routes())
         .merge(doors(&site).router())
         .fallback(async || Failure::NotFound)
         .layer(middleware::from_fn(guard))

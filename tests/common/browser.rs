@@ -77,6 +77,27 @@ impl<'a> Browser<'a> {
         status
     }
 
+    /// Sends a form with a file, with the token of its session.
+    pub async fn upload(&self, path: &str, fields: &[(&str, &str)], file: &str, content: &[u8]) -> (u16, String, String) {
+        let token = self.token("/staff/account").await;
+        self.upload_with(path, &token, fields, file, content).await
+    }
+
+    pub async fn upload_with(&self, path: &str, token: &str, fields: &[(&str, &str)], file: &str, content: &[u8]) -> (u16, String, String) {
+        let mut body = Vec::new();
+        for (name, value) in [("token", token)].iter().chain(fields) {
+            body.extend(format!("--limit\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes());
+        }
+        let head = format!(
+            "--limit\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+        );
+        body.extend(head.into_bytes());
+        body.extend(content);
+        body.extend(b"\r\n--limit--\r\n");
+        let request = self.app.http.post(format!("{}{path}", self.app.base)).header("content-type", "multipart/form-data; boundary=limit").body(body);
+        self.send(request).await
+    }
+
     /// Sends a form of a page, with the token of its session.
     pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
         let token = self.token("/staff/account").await;

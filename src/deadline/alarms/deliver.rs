@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::super::DeadlineError;
 use crate::config::{Channel, SmsConfig};
-use crate::dispatch::{DispatchError, Slots};
+use crate::dispatch::one_off::{Sent, send_one};
 use crate::domain::personal::Personal;
 use crate::domain::retries::wait_after;
 use crate::domain::sms_text::segment;
 use crate::domain::time::Timestamp;
-use crate::gateway::{Outcome, OutgoingMessage};
+use crate::gateway::OutgoingMessage;
 use crate::installation::Installation;
 use crate::sink::email;
 use crate::sink::webhook::{self, WebhookError};
@@ -79,26 +79,8 @@ async fn send(installation: &Arc<Installation>, notice: &Notice, now: Timestamp)
     }
 }
 
-/// A slot of the gateway's. A single one may be over before the commit that took it is done, on a slow disk; then another is taken.
-async fn slot(installation: &Arc<Installation>, gateway: &str) -> Result<Option<Timestamp>, DispatchError> {
-    let mut slots = Slots::new(installation, gateway);
-    for _ in 0..5 {
-        if let Some(slot) = slots.next(1).await? {
-            return Ok(Some(slot));
-        }
-    }
-    Ok(None)
-}
-
 /// Within the gateway's rate like every message (invariant I3). What may have gone out is not tried again.
 async fn send_sms(installation: &Arc<Installation>, sms: &SmsConfig, id: &str, text: &str) -> Tried {
-    let Some(gateway) = installation.gateways.get(&sms.gateway) else { return Tried::GivenUp("its gateway is not set up any more".into()) };
-    let slot = match slot(installation, &sms.gateway).await {
-        Ok(Some(slot)) => slot,
-        Ok(None) => return Tried::Again("the gateway is held still, or has no room".into()),
-        Err(error) => return Tried::Again(error.to_string()),
-    };
-    installation.clock.sleep_until(slot).await;
     let message = OutgoingMessage {
         reference: id.replace('-', ""),
         to: sms.to.clone(),
@@ -108,14 +90,9 @@ async fn send_sms(installation: &Arc<Installation>, sms: &SmsConfig, id: &str, t
         fields: [(crate::domain::sms_text::Placeholder::Signature, Personal::new(sms.signature.clone()))].into(),
         alone: true,
     };
-    let submitted = gateway.submit(std::slice::from_ref(&message)).await;
-    match submitted.outcomes.into_iter().next() {
-        Some(Outcome::Accepted { .. }) => Tried::Arrived,
-        Some(Outcome::InDoubt { code }) => Tried::GivenUp(format!("in doubt ({code}): it may have gone out")),
-        Some(Outcome::RefusedNumber { code } | Outcome::OptedOut { code }) => Tried::GivenUp(format!("the gateway refuses the number ({code})")),
-        Some(
-            Outcome::DeferredNumber { code } | Outcome::SlowDown { code, .. } | Outcome::PassingFailure { code } | Outcome::AccountFailure { code },
-        ) => Tried::Again(format!("the gateway did not take it ({code})")),
-        Some(Outcome::RefusedTogether) | None => Tried::Again("the gateway did not take it".into()),
+    match send_one(installation, &sms.gateway, &message).await {
+        Sent::Accepted => Tried::Arrived,
+        Sent::Never(problem) => Tried::GivenUp(problem),
+        Sent::NotNow(problem) => Tried::Again(problem),
     }
 }

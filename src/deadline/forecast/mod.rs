@@ -13,7 +13,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 pub use help::{Help, Measure};
-pub use rehearse::{RehearsalOf, rehearse};
+pub use rehearse::{RehearsalOf, rehearse, rehearse_prepared};
 
 use self::outlook::{Loaded, load};
 use super::DeadlineError;

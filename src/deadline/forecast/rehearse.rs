@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::Serialize;
+use sqlx::AnyConnection;
 
 use super::super::DeadlineError;
 use super::outlook::{Hand, Schedule, day_ends};
@@ -16,7 +18,8 @@ use crate::domain::replicates::FIRST_LOOK;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::installation::Installation;
-use crate::store::{applications, campaigns, outlook as seen, programmes, quotas};
+use crate::store::quotas::Cell;
+use crate::store::{WriteTx, applications, campaigns, outlook as seen, programmes, quotas};
 
 /// What a rehearsal of an application came to.
 #[derive(Debug, Clone, Serialize)]
@@ -38,25 +41,55 @@ pub struct RehearsalOf {
 /// Rehearses the applications of a campaign. `rate`: completes by people invited, in place of what the programme's history says; `seed`: of the play.
 pub async fn rehearse(installation: &Installation, code: &str, rate: Option<f64>, seed: Option<u64>) -> Result<Vec<RehearsalOf>, DeadlineError> {
     let mut connection = installation.store.read().await?;
-    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
+    let laid_out = lay_out(installation, &mut connection, code, rate, seed).await?;
+    drop(connection);
+    play_out(laid_out).await
+}
+
+/// Rehearses a campaign that a transaction has launched and not committed, which it drops.
+pub async fn rehearse_prepared(installation: &Installation, mut tx: WriteTx, code: &str) -> Result<Vec<RehearsalOf>, DeadlineError> {
+    let laid_out = lay_out(installation, &mut tx, code, None, None).await?;
+    drop(tx);
+    play_out(laid_out).await
+}
+
+/// An application, ready to be played from its first day.
+struct LaidOut {
+    code: String,
+    zone: Tz,
+    cells: Vec<Cell>,
+    outlook: Outlook,
+    behaviour: Behaviour,
+    seed: u64,
+    people: usize,
+}
+
+async fn lay_out(
+    installation: &Installation,
+    connection: &mut AnyConnection,
+    code: &str,
+    rate: Option<f64>,
+    seed: Option<u64>,
+) -> Result<Vec<LaidOut>, DeadlineError> {
+    let campaign = campaigns::find(connection, code).await?.ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
     let plan = read_plan(&campaign.plan).map_err(|error| DeadlineError::Plan { code: campaign.code.clone(), error })?;
-    let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
+    let zone = programmes::get(connection, campaign.programme_id).await?.time_zone;
     let launched_at = campaign.launched_at;
     let schedule = Schedule { plan: &plan, quiet: installation.config.caps.quiet, now: launched_at };
     let turns = turns_of(&plan);
-    let mut rehearsals = Vec::new();
-    for application in applications::of_campaign(&mut connection, campaign.id).await? {
-        let others = seen::others(&mut connection, application.programme_id, application.id).await?;
+    let mut laid_out = Vec::new();
+    for application in applications::of_campaign(connection, campaign.id).await? {
+        let others = seen::others(connection, application.programme_id, application.id).await?;
         let assumed = rate.unwrap_or(installation.config.expected_response_rate);
         let prior = match rate {
             Some(rate) => Prior::assumed(rate, &turns).known_well(),
             None => prior(&others.seen, assumed, &turns),
         };
-        let cells = quotas::cells(&mut connection, application.id).await?;
-        let known_cells = seen::cells_of_completes(&mut connection, application.id).await?;
+        let cells = quotas::cells(connection, application.id).await?;
+        let known_cells = seen::cells_of_completes(connection, application.id).await?;
         let closes_at = application.field_closes_at.unwrap_or(launched_at);
         let (mut kinds, mut people, mut held_back) = (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<Person>>::new());
-        for case in seen::all_cases(&mut connection, application.id).await? {
+        for case in seen::all_cases(connection, application.id).await? {
             let hand = Hand {
                 zones: case.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into()),
                 phone_hash: case.phone_hash,
@@ -94,18 +127,26 @@ pub async fn rehearse(installation: &Installation, code: &str, rate: Option<f64>
         };
         let behaviour = Behaviour::new(&prior, &[], kinds.len(), Paces::from_seen(&others.delays));
         let seed = seed.unwrap_or_else(|| seed_of(application.id, launched_at));
+        laid_out.push(LaidOut { code: application.code, zone, cells, outlook, behaviour, seed, people: all });
+    }
+    Ok(laid_out)
+}
+
+async fn play_out(laid_out: Vec<LaidOut>) -> Result<Vec<RehearsalOf>, DeadlineError> {
+    let mut rehearsals = Vec::with_capacity(laid_out.len());
+    for LaidOut { code, zone, cells, outlook, behaviour, seed, people } in laid_out {
         let played = tokio::task::spawn_blocking(move || {
-            let played = play(&outlook, &behaviour, seed, runs_for(all));
+            let played = play(&outlook, &behaviour, seed, runs_for(people));
             (outlook, played)
         });
         let (outlook, played) = played.await.map_err(|_| DeadlineError::Stopped)?;
-        let launched = launched_at.date(zone);
+        let launched = outlook.now.date(zone);
         let last = |at: Timestamp| (at - Duration::from_millis(1)).date(zone);
         rehearsals.push(RehearsalOf {
-            application: application.code,
+            application: code,
             launched,
             due: last(outlook.closes_at),
-            people: u32::try_from(all).unwrap_or(u32::MAX),
+            people: u32::try_from(people).unwrap_or(u32::MAX),
             target: outlook.cells.first().map_or(0, |total| total.target),
             chance: played.chances.first().copied().unwrap_or(0.0),
             completes: played.completes.into(),

@@ -8,14 +8,21 @@ mod campaigns;
 mod cases;
 mod chart;
 mod deliveries;
+mod drafts;
 mod inbox;
+mod lists;
 mod live;
+mod questionnaires;
+mod setup;
 mod sheet;
 mod suppressions;
 
 use std::sync::Arc;
 
 pub use live::Latest;
+
+use axum::Router;
+use axum::routing::get;
 
 use super::staff::Doors;
 use super::{Failure, Site};
@@ -57,8 +64,32 @@ pub fn doors(site: &Arc<Site>) -> Doors {
             (Action::Redelivered, "application:{application}", "{version}"),
             deliveries::again,
         )
+        .page("/setup", OPERATE, setup::show)
+        .deed("/programmes", OPERATE, (Action::Programme, "programme:{code}", ""), setup::save_programme)
+        .deed("/applications", OPERATE, (Action::Applicant, "application:{code}", "{category}"), setup::add_application)
+        .page("/applications/{code}", OPERATE, setup::application)
+        .deed("/applications/{code}/fee", OPERATE, (Action::Deadline, "application:{code}", "fee settled on {day}"), setup::settle_fee)
+        .upload("/applications/{code}/list", OPERATE, (Action::ListUploaded, "application:{code}", "{others}"), lists::upload)
+        .reveal("/lists/{list}", Permission::Reveal, (Action::ShownList, "list:{list}"), lists::show)
+        .deed("/lists/{list}", Permission::Reveal, (Action::ListCorrected, "list:{list}", ""), lists::correct)
+        .deed("/lists/{list}/import", OPERATE, (Action::ListImported, "list:{list}", ""), lists::import)
+        .deed("/lists/{list}/drop", OPERATE, (Action::ListDropped, "list:{list}", ""), lists::discard)
+        .page("/questionnaires/{category}", OPERATE, questionnaires::show)
+        .page("/new-campaign", OPERATE, drafts::new)
+        .deed("/drafts", OPERATE, (Action::PlanSaved, "draft:{code}", ""), drafts::create)
+        .page("/drafts/{code}", OPERATE, drafts::show)
+        .deed("/drafts/{code}", OPERATE, (Action::PlanSaved, "draft:{code}", "{do}"), drafts::save)
+        .deed("/drafts/{code}/test", OPERATE, (Action::TextTested, "draft:{code}", "{step}"), drafts::send_test)
+        .deed("/drafts/{code}/ask", OPERATE, (Action::LaunchAsked, "draft:{code}", ""), drafts::ask)
+        .deed("/drafts/{code}/launch", OPERATE, (Action::Launched, "campaign:{code}", ""), drafts::launch)
+        .deed("/drafts/{code}/drop", OPERATE, (Action::PlanDropped, "draft:{code}", ""), drafts::discard)
         .page("/audit", Permission::Audit, audit::show)
         .deed("/audit/verify", Permission::Audit, (Action::LogVerified, "", ""), audit::verify)
+}
+
+/// What is open to whoever has a signed link.
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new().route("/try/{category}/{until}/{signature}", get(questionnaires::try_out))
 }
 
 impl From<StoreError> for Failure {

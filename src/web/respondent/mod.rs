@@ -26,7 +26,7 @@ use crate::domain::questionnaire;
 use crate::domain::time::Timestamp;
 use views::{EndPage, Place, QuestionsPage, WelcomePage};
 
-const STYLE: &str = include_str!("pages/style.css");
+pub const STYLE: &str = include_str!("pages/style.css");
 const MAX_FORM: usize = 64 * 1024;
 /// Room for a page; they weigh 14 KB at most.
 const LARGEST_PAGE: usize = 14 * 1024;

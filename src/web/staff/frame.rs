@@ -76,8 +76,9 @@ pub struct Way {
 }
 
 /// The menu: what, and who may go there.
-const WAYS: [(&str, Permission, (&str, &str)); 9] = [
+const WAYS: [(&str, Permission, (&str, &str)); 10] = [
     ("/home", Permission::Watch, ("首页", "Home")),
+    ("/setup", Permission::Operate, ("准备", "Set up")),
     ("/campaigns", Permission::Watch, ("活动", "Campaigns")),
     ("/cases", Permission::Reveal, ("个案", "Cases")),
     ("/inbox", Permission::Operate, ("回复", "Inbox")),

@@ -1,0 +1,226 @@
+//! A campaign before its launch: drawn up, checked with parts, cost and a calendar, tried out on oneself, rehearsed, and launched by one person or two.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use super::plan_form::PlanForm;
+use super::try_link;
+use crate::campaign::text::{Addressee, compose};
+use crate::campaign::{LaunchError, LaunchReport, LaunchRequest, prepare};
+use crate::deadline::DeadlineError;
+use crate::deadline::forecast::{RehearsalOf, rehearse_prepared};
+use crate::dispatch::one_off::{Sent, send_one};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
+use crate::domain::ids::CampaignId;
+use crate::domain::language::Language;
+use crate::domain::personal::Personal;
+use crate::domain::phone::{Phone, PhoneError};
+use crate::domain::programme::is_code;
+use crate::domain::time::Timestamp;
+use crate::domain::zones::Zones;
+use crate::gateway::OutgoingMessage;
+use crate::installation::Installation;
+use crate::store::drafts::{self, CampaignDraft};
+use crate::store::{StoreError, applications, campaigns};
+
+/// A calendar shows at most so many days.
+const MOST_DAYS: i64 = 130;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error("there is no such draft any more")]
+    Gone,
+    #[error("it was changed meanwhile; look at it again")]
+    Changed,
+    #[error("somebody else has to agree to the launch")]
+    NeedsAnother,
+    #[error("nobody has asked for the launch yet")]
+    NotAsked,
+    #[error("{0}")]
+    Number(PhoneError),
+    #[error("the plan has no message of this number")]
+    NoMessage,
+    #[error(transparent)]
+    Deadline(#[from] DeadlineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<ContactPlanError> for DraftError {
+    fn from(error: ContactPlanError) -> DraftError {
+        DraftError::Launch(error.into())
+    }
+}
+
+/// A day of the calendar.
+pub struct Day {
+    pub day: NaiveDate,
+    /// Messages may go out on it.
+    pub is_open: bool,
+    /// The steps that go out on it.
+    pub steps: Vec<String>,
+}
+
+/// What a draft would do, were it launched now.
+pub struct Checked {
+    pub report: LaunchReport,
+    pub calendar: Vec<Day>,
+    pub rehearsals: Vec<RehearsalOf>,
+}
+
+/// Keeps a draft as somebody has filled it in, right or not.
+pub async fn save(
+    installation: &Installation,
+    who: &str,
+    code: &str,
+    applications: &str,
+    plan: &PlanForm,
+    gateway: &str,
+    budget: Option<f64>,
+) -> Result<(), DraftError> {
+    if !is_code(code) {
+        return Err(LaunchError::Code(code.to_owned()).into());
+    }
+    let mut tx = installation.store.write().await?;
+    if campaigns::find(&mut tx, code).await?.is_some() {
+        return Err(LaunchError::Exists(code.to_owned()).into());
+    }
+    let draft = CampaignDraft {
+        code: code.to_owned(),
+        applications: applications.to_owned(),
+        plan: plan.to_json().to_string(),
+        gateway: gateway.to_owned(),
+        budget_micros: budget.map(|budget| (budget * 1e6).round() as i64),
+        made_by: who.to_owned(),
+        changed_at: installation.clock.now(),
+        asked_by: None,
+    };
+    drafts::put_campaign(&mut tx, &draft).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub async fn find(installation: &Installation, code: &str) -> Result<CampaignDraft, DraftError> {
+    drafts::campaign(&mut *installation.store.read().await?, code).await?.ok_or(DraftError::Gone)
+}
+
+fn plan_of(draft: &CampaignDraft) -> Result<PlanFile, DraftError> {
+    Ok(serde_json::from_str(&draft.plan).map_err(|error| ContactPlanError::Toml(error.to_string()))?)
+}
+
+/// Everything that the launch would check, reckon and do, and how it would go; nothing is written.
+pub async fn check(installation: &Installation, draft: &CampaignDraft) -> Result<Checked, DraftError> {
+    let plan = plan_of(draft)?;
+    let codes = codes_of(draft);
+    let (tx, report) = prepare(installation, &request(draft, &plan, &codes)).await?;
+    let rehearsals = rehearse_prepared(installation, tx, &draft.code).await?;
+    let calendar = calendar(&plan.check()?, &report, installation.clock.now());
+    Ok(Checked { report, calendar, rehearsals })
+}
+
+fn codes_of(draft: &CampaignDraft) -> Vec<String> {
+    draft.applications.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect()
+}
+
+fn request<'a>(draft: &'a CampaignDraft, plan: &'a PlanFile, codes: &'a [String]) -> LaunchRequest<'a> {
+    let budget = draft.budget_micros.map(|micros| micros as f64 / 1e6);
+    LaunchRequest { code: &draft.code, applications: codes, plan, gateway: &draft.gateway, budget, seed: None, dry_run: true }
+}
+
+/// From the first day on which something goes out, whole weeks from Monday to Sunday.
+fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<Day> {
+    let day_of = |text: &str| text.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
+    let spans: Vec<(NaiveDate, NaiveDate, &str)> =
+        report.steps.iter().filter_map(|step| Some((day_of(&step.begins)?, day_of(&step.done)?, step.name.as_str()))).collect();
+    let first = now.date(plan.time_zone);
+    let last = spans.iter().map(|(_, done, _)| *done).max().unwrap_or(first);
+    let monday = first - chrono::Days::new(u64::from(chrono::Datelike::weekday(&first).num_days_from_monday()));
+    let days = ((last - monday).num_days() / 7 * 7 + 7).clamp(7, MOST_DAYS);
+    let zones = Zones::from(plan.time_zone);
+    let day = |day: NaiveDate| Day {
+        is_open: plan.hours.next_open(Timestamp::start_of_day(day, plan.time_zone), &zones).is_some_and(|at| at.date(plan.time_zone) == day),
+        steps: spans.iter().filter(|(begins, done, _)| (*begins..=*done).contains(&day)).map(|(.., name)| (*name).to_owned()).collect(),
+        day,
+    };
+    monday.iter_days().take(usize::try_from(days).unwrap_or(7)).map(day).collect()
+}
+
+/// Sends one of the plan's messages to somebody of the staff: with a made-up name, and a link to try the questionnaire out.
+pub async fn send_test(installation: &Arc<Installation>, draft: &CampaignDraft, step: usize, number: &str) -> Result<Sent, DraftError> {
+    let plan = plan_of(draft)?.check()?;
+    let region = installation.config.default_region.parse().unwrap_or(phonenumber::country::CN);
+    let to = Phone::parse(number.trim(), region).map_err(DraftError::Number)?;
+    let step = plan.steps.get(step).ok_or(DraftError::NoMessage)?;
+    let texts = step.texts().ok_or(DraftError::NoMessage)?;
+    let mut connection = installation.store.read().await?;
+    let first = codes_of(draft).into_iter().next().unwrap_or_default();
+    let application = applications::find(&mut connection, &first).await?.ok_or(LaunchError::UnknownApplication(first))?;
+    drop(connection);
+    let now = installation.clock.now();
+    let name = Personal::new("测试");
+    let link = try_link(installation, application.category.as_str());
+    let addressee = Addressee {
+        name: &name,
+        applicant: &application.applicant_name,
+        subjects: vec![application.subject.title()],
+        link: &link,
+        language: Language::Zh,
+        field_closes_at: now + std::time::Duration::from_secs(30 * 86_400),
+    };
+    let composed = compose(&plan, texts, &addressee, now);
+    let gateway = installation.config.route(&draft.gateway).and_then(|route| route.gateways().next().map(str::to_owned));
+    let gateway = gateway.ok_or_else(|| LaunchError::UnknownGateway { name: draft.gateway.clone(), known: String::new() })?;
+    let message = OutgoingMessage {
+        reference: format!("test{}", now.0),
+        to,
+        parts: composed.segmentation.parts,
+        text: composed.text,
+        step: step.name.clone(),
+        fields: composed.fields,
+        alone: true,
+    };
+    Ok(send_one(installation, &gateway, &message).await)
+}
+
+/// Somebody asks for the launch; another person agrees with [`launch`].
+pub async fn ask(installation: &Installation, draft: &CampaignDraft, who: &str) -> Result<(), DraftError> {
+    let mut tx = installation.store.write().await?;
+    if !drafts::ask_for_launch(&mut tx, draft, who).await? {
+        return Err(DraftError::Changed);
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Launches a draft. Where two have to agree, whoever asked for it cannot.
+pub async fn launch(installation: &Installation, draft: &CampaignDraft, who: &str) -> Result<(LaunchReport, CampaignId), DraftError> {
+    if installation.config.console.four_eyes {
+        match draft.asked_by.as_deref() {
+            None => return Err(DraftError::NotAsked),
+            Some(asked) if asked == who => return Err(DraftError::NeedsAnother),
+            Some(_) => {}
+        }
+    }
+    let plan = plan_of(draft)?;
+    let codes = codes_of(draft);
+    let (mut tx, report) = prepare(installation, &request(draft, &plan, &codes)).await?;
+    // What is launched is what was looked at.
+    if drafts::campaign(&mut tx, &draft.code).await?.is_none_or(|now| now.changed_at != draft.changed_at) {
+        return Err(DraftError::Changed);
+    }
+    drafts::drop_campaign(&mut tx, &draft.code).await?;
+    let campaign = campaigns::find(&mut tx, &draft.code).await?.ok_or(DraftError::Gone)?;
+    tx.refresh_statistics().await?;
+    tx.commit().await?;
+    Ok((report, campaign.id))
+}
+
+pub async fn throw_away(installation: &Installation, code: &str) -> Result<(), DraftError> {
+    let mut tx = installation.store.write().await?;
+    drafts::drop_campaign(&mut tx, code).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! What staff prepare on the console before anything goes out: lists that are looked at and corrected row by row, campaigns that are drawn up, tried out,
+//! rehearsed and launched. Nothing here sends but the test message to oneself.
+
+pub mod campaigns;
+pub mod lists;
+pub mod plan_form;
+
+use std::time::Duration;
+
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+
+/// A link to try a questionnaire out is good for so long.
+pub const TRY_FOR: Duration = Duration::from_secs(2 * 86_400);
+
+/// The signature of a link to try a category's questionnaire out until a moment; it names nobody.
+pub fn try_signature(installation: &Installation, category: &str, until: Timestamp) -> String {
+    installation.keys.hasher().fingerprint(format!("try\n{category}\n{}", until.0).as_bytes())
+}
+
+/// Where somebody tries a questionnaire out on their own telephone.
+pub fn try_link(installation: &Installation, category: &str) -> String {
+    let until = installation.clock.now() + TRY_FOR;
+    format!("{}/try/{category}/{}/{}", installation.config.public_url, until.0, try_signature(installation, category, until))
+}

@@ -1,0 +1,199 @@
+//! A contact plan as a form has it: every field a text, steps one after another. What is wrong is only said when the plan is checked, so that nothing that
+//! somebody typed is lost.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::domain::contact_plan::PlanFile;
+
+/// What a new campaign begins with.
+const STANDARD: &str = include_str!("../../config/demo/plan.toml");
+const HOLIDAYS: &str = include_str!("../../config/demo/holidays-2026.toml");
+
+pub const DAYS: [&str; 8] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "holidays"];
+
+/// A step, as its fields have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StepForm {
+    pub name: String,
+    pub after: String,
+    /// sms, interview or telephone.
+    pub mode: String,
+    pub zh: String,
+    pub en: String,
+    pub calls: String,
+    pub only_if: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanForm {
+    pub name: String,
+    pub signature: String,
+    pub max_parts: String,
+    pub spread: String,
+    /// Of each of [`DAYS`]: `09:00-12:00, 14:00-20:00`.
+    pub hours: [String; 8],
+    pub holidays: String,
+    pub workdays: String,
+    pub steps: Vec<StepForm>,
+    pub confirmation: [String; 2],
+    pub link: [String; 2],
+}
+
+impl PlanForm {
+    /// The plan that a new campaign begins with.
+    pub fn standard() -> PlanForm {
+        let plan = PlanFile::parse(STANDARD).and_then(|plan| plan.with_calendar(HOLIDAYS));
+        plan.ok().and_then(|plan| serde_json::to_value(plan).ok()).map(|plan| PlanForm::of(&plan)).unwrap_or_default()
+    }
+
+    /// A stored plan's form.
+    pub fn of(plan: &Value) -> PlanForm {
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => String::new(),
+        };
+        let joined = |value: &Value, by: &str| value.as_array().map(|all| all.iter().map(text).collect::<Vec<_>>().join(by)).unwrap_or_default();
+        let both = |value: &Value| [text(&value["text"]["zh"]), text(&value["text"]["en"])];
+        let step = |step: &Value| StepForm {
+            name: text(&step["name"]),
+            after: text(&step["after"]),
+            mode: step["mode"].as_str().unwrap_or("sms").to_owned(),
+            zh: text(&step["text"]["zh"]),
+            en: text(&step["text"]["en"]),
+            calls: text(&step["calls"]),
+            only_if: text(&step["if"]),
+        };
+        PlanForm {
+            name: text(&plan["name"]),
+            signature: text(&plan["signature"]),
+            max_parts: text(&plan["max_parts"]),
+            spread: text(&plan["spread"]),
+            hours: DAYS.map(|day| joined(&plan["hours"][day], ", ")),
+            holidays: joined(&plan["calendar"]["holidays"], " "),
+            workdays: joined(&plan["calendar"]["workdays"], " "),
+            steps: plan["step"].as_array().map(|steps| steps.iter().map(step).collect()).unwrap_or_default(),
+            confirmation: both(&plan["confirmation"]),
+            link: both(&plan["link"]),
+        }
+    }
+
+    /// What a form sent; `do` in it adds or removes a step.
+    pub fn sent(fields: &BTreeMap<String, String>) -> PlanForm {
+        let text = |name: &str| fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let step = |n: usize| {
+            let of = |field: &str| text(&format!("step-{n}-{field}"));
+            StepForm { name: of("name"), after: of("after"), mode: of("mode"), zh: of("zh"), en: of("en"), calls: of("calls"), only_if: of("if") }
+        };
+        let count = (0..100).take_while(|n| fields.contains_key(&format!("step-{n}-name"))).count();
+        let mut form = PlanForm {
+            name: text("plan-name"),
+            signature: text("signature"),
+            max_parts: text("max_parts"),
+            spread: text("spread"),
+            hours: DAYS.map(|day| text(&format!("hours-{day}"))),
+            holidays: text("holidays"),
+            workdays: text("workdays"),
+            steps: (0..count).map(step).collect(),
+            confirmation: [text("confirmation-zh"), text("confirmation-en")],
+            link: [text("link-zh"), text("link-en")],
+        };
+        let number = |word: &str| word.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
+        match text("do").as_str() {
+            "add-telephone" => {
+                form.steps.push(StepForm { name: "telephone".into(), after: "7d".into(), mode: "telephone".into(), ..StepForm::default() })
+            }
+            "add-sms" => {
+                let last = form.steps.iter().rev().find(|step| step.mode != "telephone").cloned().unwrap_or_default();
+                form.steps.push(StepForm { name: format!("reminder {}", form.steps.len()), after: "7d".into(), mode: "sms".into(), ..last });
+            }
+            word if word.starts_with("remove-") => {
+                if let Some(n) = number(word).filter(|n| *n < form.steps.len()) {
+                    form.steps.remove(n);
+                }
+            }
+            word if word.starts_with("up-") => {
+                if let Some(n) = number(word).filter(|n| (1..form.steps.len()).contains(n)) {
+                    form.steps.swap(n - 1, n);
+                }
+            }
+            _ => {}
+        }
+        form
+    }
+
+    /// As it is stored; [`PlanFile`] reads it.
+    pub fn to_json(&self) -> Value {
+        let words =
+            |text: &str| text.split([' ', ',', '，', '、', '\n', '\r', '\t']).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let texts = |[zh, en]: [&String; 2]| {
+            let all = [("zh", zh), ("en", en)];
+            all.into_iter().filter(|(_, text)| !text.is_empty()).map(|(tag, text)| (tag.to_owned(), json!(text))).collect::<serde_json::Map<_, _>>()
+        };
+        let step = |step: &StepForm| {
+            let is_call = step.mode == "telephone";
+            let mut value = json!({ "name": step.name, "after": step.after, "mode": if step.mode.is_empty() { "sms" } else { &step.mode } });
+            if is_call {
+                if let Ok(calls) = step.calls.parse::<u32>() {
+                    value["calls"] = json!(calls);
+                }
+            } else {
+                value["text"] = texts([&step.zh, &step.en]).into();
+            }
+            if !step.only_if.is_empty() {
+                value["if"] = json!(step.only_if);
+            }
+            value
+        };
+        let hours: serde_json::Map<String, Value> = DAYS.iter().zip(&self.hours).map(|(day, open)| ((*day).to_owned(), json!(words(open)))).collect();
+        json!({
+            "name": self.name,
+            "signature": self.signature,
+            "max_parts": self.max_parts.parse::<u32>().unwrap_or(0),
+            "spread": if self.spread.is_empty() { "window" } else { &self.spread },
+            "calendar": { "holidays": words(&self.holidays), "workdays": words(&self.workdays) },
+            "hours": hours,
+            "step": self.steps.iter().map(step).collect::<Vec<_>>(),
+            "confirmation": { "text": texts([&self.confirmation[0], &self.confirmation[1]]) },
+            "link": { "text": texts([&self.link[0], &self.link[1]]) },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_that_went_through_its_form_is_the_same_plan() {
+        let form = PlanForm::standard();
+        assert!(form.steps.len() >= 2 && form.hours[0].contains(':'), "{form:?}");
+        let stored = form.to_json();
+        assert_eq!(PlanForm::of(&stored), form);
+        let file: PlanFile = serde_json::from_value(stored).unwrap();
+        file.check().unwrap();
+    }
+
+    #[test]
+    fn steps_are_added_moved_and_removed() {
+        let mut fields: BTreeMap<String, String> = BTreeMap::new();
+        for (n, name) in ["a", "b"].into_iter().enumerate() {
+            fields.insert(format!("step-{n}-name"), name.into());
+            fields.insert(format!("step-{n}-zh"), format!("text {name}"));
+        }
+        let names = |fields: &BTreeMap<String, String>| PlanForm::sent(fields).steps.into_iter().map(|step| step.name).collect::<Vec<_>>();
+        let with = |what: &str| {
+            let mut fields = fields.clone();
+            fields.insert("do".into(), what.into());
+            fields
+        };
+        assert_eq!(names(&with("up-1")), ["b", "a"]);
+        assert_eq!(names(&with("remove-0")), ["b"]);
+        assert_eq!(names(&with("remove-9")), ["a", "b"]);
+        assert_eq!(names(&with("add-telephone")), ["a", "b", "telephone"]);
+        let added = PlanForm::sent(&with("add-sms")).steps.pop().unwrap();
+        assert_eq!((added.zh.as_str(), added.mode.as_str()), ("text b", "sms"), "it begins with the words of the one before");
+    }
+}

@@ -1,0 +1,148 @@
+//! What staff prepare on the console: lists before they are imported, campaigns before they are launched.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::Result;
+use crate::domain::time::Timestamp;
+
+/// A list on its way in.
+#[derive(Debug, Clone)]
+pub struct ListDraft {
+    pub id: i64,
+    /// The codes of the applications that it serves, with commas between them.
+    pub applications: String,
+    pub key_id: String,
+    pub file: String,
+    pub rows_sealed: Vec<u8>,
+    pub made_by: String,
+    pub changed_at: Timestamp,
+}
+
+const LIST: &str = "SELECT id, applications, key_id, file, rows_sealed, made_by, changed_at FROM list_draft";
+
+fn read_list(row: &AnyRow) -> Result<ListDraft> {
+    Ok(ListDraft {
+        id: row.try_get("id")?,
+        applications: row.try_get("applications")?,
+        key_id: row.try_get("key_id")?,
+        file: row.try_get("file")?,
+        rows_sealed: row.try_get("rows_sealed")?,
+        made_by: row.try_get("made_by")?,
+        changed_at: Timestamp(row.try_get("changed_at")?),
+    })
+}
+
+/// Keeps a list; returns its number.
+pub async fn add_list(tx: &mut AnyConnection, draft: &ListDraft) -> Result<i64> {
+    let sql = "INSERT INTO list_draft (applications, key_id, file, rows_sealed, made_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    let id = sqlx::query_scalar(sql)
+        .bind(draft.applications.clone())
+        .bind(draft.key_id.clone())
+        .bind(draft.file.clone())
+        .bind(draft.rows_sealed.clone())
+        .bind(draft.made_by.clone())
+        .bind(draft.changed_at.0)
+        .fetch_one(tx)
+        .await?;
+    Ok(id)
+}
+
+pub async fn list(connection: &mut AnyConnection, id: i64) -> Result<Option<ListDraft>> {
+    let sql = super::dialect::statement(format!("{LIST} WHERE id = $1"));
+    sqlx::query(sql).bind(id).fetch_optional(connection).await?.as_ref().map(read_list).transpose()
+}
+
+/// All of them, the latest first.
+pub async fn lists(connection: &mut AnyConnection) -> Result<Vec<ListDraft>> {
+    let sql = super::dialect::statement(format!("{LIST} ORDER BY id DESC"));
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(read_list).collect()
+}
+
+/// Puts other rows in place, if nobody has meanwhile. False: somebody has.
+pub async fn set_rows(tx: &mut AnyConnection, id: i64, before: Timestamp, rows_sealed: Vec<u8>, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE list_draft SET rows_sealed = $3, changed_at = $4 WHERE id = $1 AND changed_at = $2";
+    let done = sqlx::query(sql).bind(id).bind(before.0).bind(rows_sealed).bind(now.0.max(before.0 + 1)).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub async fn drop_list(tx: &mut AnyConnection, id: i64) -> Result<()> {
+    sqlx::query("DELETE FROM list_draft WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(())
+}
+
+/// Throws away lists that nobody has touched since.
+pub async fn forget_lists(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
+    Ok(sqlx::query("DELETE FROM list_draft WHERE changed_at < $1").bind(since.0).execute(tx).await?.rows_affected())
+}
+
+/// A campaign before its launch.
+#[derive(Debug, Clone)]
+pub struct CampaignDraft {
+    pub code: String,
+    /// With commas between them.
+    pub applications: String,
+    /// As [`crate::domain::contact_plan::PlanFile`] has it, in JSON.
+    pub plan: String,
+    pub gateway: String,
+    pub budget_micros: Option<i64>,
+    pub made_by: String,
+    pub changed_at: Timestamp,
+    /// Who has asked for the launch, where somebody else has to agree.
+    pub asked_by: Option<String>,
+}
+
+const CAMPAIGN: &str = "SELECT code, applications, plan, gateway, budget_micros, made_by, changed_at, asked_by FROM campaign_draft";
+
+fn read_campaign(row: &AnyRow) -> Result<CampaignDraft> {
+    Ok(CampaignDraft {
+        code: row.try_get("code")?,
+        applications: row.try_get("applications")?,
+        plan: row.try_get("plan")?,
+        gateway: row.try_get("gateway")?,
+        budget_micros: row.try_get("budget_micros")?,
+        made_by: row.try_get("made_by")?,
+        changed_at: Timestamp(row.try_get("changed_at")?),
+        asked_by: row.try_get("asked_by")?,
+    })
+}
+
+pub async fn campaign(connection: &mut AnyConnection, code: &str) -> Result<Option<CampaignDraft>> {
+    let sql = super::dialect::statement(format!("{CAMPAIGN} WHERE code = $1"));
+    sqlx::query(sql).bind(code.to_owned()).fetch_optional(connection).await?.as_ref().map(read_campaign).transpose()
+}
+
+/// All of them, the latest first.
+pub async fn campaigns(connection: &mut AnyConnection) -> Result<Vec<CampaignDraft>> {
+    let sql = super::dialect::statement(format!("{CAMPAIGN} ORDER BY changed_at DESC, code"));
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(read_campaign).collect()
+}
+
+/// Keeps a draft, or puts it in the place of the one of its code. Whoever changes it takes back that somebody asked for its launch.
+pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Result<()> {
+    let sql = "INSERT INTO campaign_draft (code, applications, plan, gateway, budget_micros, made_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+               ON CONFLICT (code) DO UPDATE SET applications = excluded.applications, plan = excluded.plan, gateway = excluded.gateway,
+                   budget_micros = excluded.budget_micros, changed_at = excluded.changed_at, asked_by = NULL";
+    sqlx::query(sql)
+        .bind(draft.code.clone())
+        .bind(draft.applications.clone())
+        .bind(draft.plan.clone())
+        .bind(draft.gateway.clone())
+        .bind(draft.budget_micros)
+        .bind(draft.made_by.clone())
+        .bind(draft.changed_at.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes who asks for the launch of a draft as it stands. False: it was changed meanwhile.
+pub async fn ask_for_launch(tx: &mut AnyConnection, draft: &CampaignDraft, who: &str) -> Result<bool> {
+    let sql = "UPDATE campaign_draft SET asked_by = $3 WHERE code = $1 AND changed_at = $2";
+    Ok(sqlx::query(sql).bind(draft.code.clone()).bind(draft.changed_at.0).bind(who.to_owned()).execute(tx).await?.rows_affected() == 1)
+}
+
+pub async fn drop_campaign(tx: &mut AnyConnection, code: &str) -> Result<()> {
+    sqlx::query("DELETE FROM campaign_draft WHERE code = $1").bind(code.to_owned()).execute(tx).await?;
+    Ok(())
+}

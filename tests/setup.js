@@ -1,0 +1,61 @@
+// A new operator at an empty installation: programme, application, the demo's dirty list, corrected, a campaign, tested, rehearsed, launched.
+// Reads {chromium, base, password, list}.
+const { task, done, check, newPage, look, text, press, signIn, run } = require("./browser.js");
+
+run(async (browser) => {
+  const began = Date.now();
+  const qian = await newPage(browser);
+  await signIn(qian, "qian", task.password);
+  await qian.goto(`${task.base}/setup`);
+  await look(qian, "setup-empty");
+  const fill = async (fields) => {
+    for (const [id, value] of Object.entries(fields)) {
+      await qian.$eval(`#${id}`, (field) => { const fold = field.closest("details"); if (fold) fold.open = true; field.value = ""; });
+      await qian.type(`#${id}`, value);
+    }
+  };
+  await fill({ "p-code": "credit-2026", name_zh: "市场质量信用等级评价 2026", name_en: "Rating 2026" });
+  await press(qian, 'form[action="/programmes"] button');
+  await fill({ code: "QH-CLINIC", applicant: "qinghe", applicant_name: "青禾医院" });
+  await qian.$eval('input[value="organisation"]', (radio) => radio.click());
+  await fill({ "organisation-name": "青禾医院" });
+  await look(qian, "setup");
+  await press(qian, 'form[action="/applications"] button');
+  check(qian.url().endsWith("/applications/QH-CLINIC"), `registered, and led to ${qian.url()}`);
+  await look(qian, "application");
+  const chooser = await qian.$("#file");
+  await chooser.uploadFile(task.list);
+  await press(qian, 'form[action$="/list"] button');
+  await look(qian, "list");
+  // A number that was one digit short is put right, the others stay out.
+  const cells = await qian.$$('input[name^="cell-"]');
+  check(cells.length > 0, "no row is shown to be corrected");
+  let corrected = 0;
+  for (const cell of cells) {
+    const value = await cell.evaluate((field) => field.value);
+    if (/^1\d{9}$/.test(value)) {
+      await cell.type("8");
+      corrected += 1;
+    }
+  }
+  check(corrected > 0, "no number is one digit short");
+  await press(qian, 'form[action^="/lists/"]:not([action$="/import"]):not([action$="/drop"]) button');
+  check((await text(qian)).includes("已更正"), "a correction is not taken");
+  const over = (await text(qian)).includes("allows at most");
+  check(!over, `the list is over its cap: ${await text(qian)}`);
+  await press(qian, 'form[action$="/import"] button');
+  await qian.goto(`${task.base}/questionnaires/organisation`);
+  await look(qian, "questionnaire");
+  await qian.goto(`${task.base}/new-campaign?application=QH-CLINIC`);
+  await fill({ code: "QH-2026" });
+  await look(qian, "new-campaign");
+  await press(qian, 'form[action="/drafts"] button');
+  await look(qian, "draft");
+  check((await text(qian)).includes("预演"), `no rehearsal: ${(await text(qian)).slice(0, 600)}`);
+  await fill({ number: "13812345678" });
+  await press(qian, 'form[action$="/test"] button');
+  check((await text(qian)).includes("测试短信已发出"), `no test: ${(await text(qian)).slice(0, 300)}`);
+  await press(qian, 'form[action$="/launch"] button');
+  check(qian.url().includes("/campaigns/QH-2026"), `launched, and led to ${qian.url()}`);
+  done.seconds = (Date.now() - began) / 1000;
+});

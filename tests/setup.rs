@@ -1,0 +1,267 @@
+//! From nothing to launched on the console, on both engines and in a real Chromium: programmes, applications, dirty lists that are corrected row by row, plans,
+//! tests, rehearsals, and two who have to agree. And what people upload who mean no good.
+
+mod common;
+
+use std::io::Write;
+
+use common::browser::{Browser, add, play};
+use common::{TestApp, list_of};
+use fieldworkd::domain::audit::Action;
+use fieldworkd::domain::role::Role;
+use fieldworkd::gateway::simulator::{PeopleScript, Script};
+use fieldworkd::store::audit::{self, Asked};
+use fieldworkd::store::{campaigns, drafts};
+use serde_json::json;
+
+fn silent() -> Script {
+    let mut script = Script::faultless(1, 100);
+    script.people = PeopleScript::silent();
+    script
+}
+
+async fn with_application(app: &TestApp) {
+    add(app, "qian", Role::Operator).await;
+    let qian = Browser::of(app, "qian").await;
+    let programme = [("code", "p26"), ("name_zh", "评价"), ("name_en", ""), ("certificate_months", "3"), ("dataset_lead_days", "20")];
+    assert_eq!(qian.submit("/programmes", &programme).await.1, "/setup?noted=programme");
+    let brand =
+        [("programme", "p26"), ("code", "A1"), ("applicant", "a"), ("applicant_name", "山海"), ("category", "brand"), ("brand-brand", "山海")];
+    assert_eq!(qian.submit("/applications", &brand).await.1, "/applications/A1");
+}
+
+#[tokio::test]
+async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        add(&app, "qian", Role::Operator).await;
+        let qian = Browser::of(&app, "qian").await;
+        // What is wrong is said, and what was typed stays.
+        let wrong = [("code", "p 26"), ("name_zh", "评价"), ("certificate_months", "3"), ("dataset_lead_days", "20")];
+        let (status, _, page) = qian.submit("/programmes", &wrong).await;
+        assert!(status == 422 && page.contains("at most 40") && page.contains("value=\"p 26\""), "{}: {page}", app.engine);
+        with_one(&app, &qian).await;
+        // The same programme with another rule: what the form does not have stays.
+        let changed = [("code", "p26"), ("name_zh", "评价"), ("certificate_months", "4"), ("dataset_lead_days", "20"), ("fee_first", "on")];
+        assert_eq!(qian.submit("/programmes", &changed).await.0, 303);
+        let two_brands =
+            [("programme", "p26"), ("code", "A2"), ("applicant", "a"), ("applicant_name", "山海"), ("category", "brand"), ("brand-brand", "山、海")];
+        let (status, _, page) = qian.submit("/applications", &two_brands).await;
+        assert!(status == 422 && page.contains("names several brands") && page.contains("value=\"山、海\""), "{}: {page}", app.engine);
+        // A file that is no list changes nothing.
+        let (status, _, page) = qian.upload("/applications/A1/list", &[], "a.xlsx", b"PK\x03\x04 no").await;
+        assert!(status == 422 && page.contains("cannot be opened"), "{}: {page}", app.engine);
+        // A dirty list: the problems stand beside their rows.
+        let dirty = format!("{}赵六,139123456,,\n钱七,,,\n", list_of(0..20));
+        let (status, to, _) = qian.upload("/applications/A1/list", &[], "../../名单.csv", dirty.as_bytes()).await;
+        assert_eq!(status, 303, "{}: {to}", app.engine);
+        let page = qian.get(&to).await.2;
+        assert!(
+            page.contains("号段不存在") && page.contains("没有电话号码") && page.contains("value=\"赵六\"") && page.contains("名单.csv"),
+            "{page}"
+        );
+        assert!(!page.contains("../"), "no folder of the sender's: {page}");
+        let names = |page: &str| page.split("导入 ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
+        assert_eq!(names(&page), "20", "{page}");
+        let corrected = qian.submit(&to, &[("cell-22-1", "13912345678"), ("cell-99-9", "x"), ("cell-1", "y")]).await.2;
+        assert!(names(&corrected) == "21" && corrected.contains("已更正") && corrected.contains("没有电话号码"), "{corrected}");
+        assert_eq!(qian.submit(&format!("{to}/import"), &[]).await.1, "/applications/A1?noted=imported");
+        assert_eq!(qian.get(&to).await.0, 404, "{}: the draft is gone", app.engine);
+        let application = qian.get("/applications/A1").await.2;
+        assert!(application.contains("<dd>21</dd>") && application.contains("待费用"), "{application}");
+        assert_eq!(qian.submit("/applications/A1/fee", &[("day", "soon")]).await.0, 422);
+        assert_eq!(qian.submit("/applications/A1/fee", &[("day", "2026-03-01")]).await.0, 303);
+        // The questionnaire as a phone shows it.
+        assert!(qian.get("/questionnaires/brand").await.2.contains("class=\"phone\""));
+        assert_eq!(qian.get("/questionnaires/nothing").await.0, 404);
+        // The campaign: drawn up, refused as long as something is wrong, kept meanwhile.
+        assert_eq!(qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator")]).await.0, 422, "no application is chosen");
+        assert_eq!(qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")]).await.1, "/drafts/C1");
+        let page = qian.get("/drafts/C1").await.2;
+        assert!(page.contains("class=\"calendar\"") && page.contains("class=\"curve\"") && page.contains("sends"), "{}: {page}", app.engine);
+        let fields = form_of(&page);
+        let with = |changes: &[(&str, &str)]| {
+            let mut fields = fields.clone();
+            for (name, value) in changes {
+                fields.retain(|(known, _)| known != name);
+                fields.push(((*name).to_owned(), (*value).to_owned()));
+            }
+            fields
+        };
+        let save = async |changes: &[(&str, &str)]| {
+            let fields = with(changes);
+            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(qian.submit("/drafts/C1", &fields).await.0, 303);
+            qian.get("/drafts/C1").await.2
+        };
+        let broken = save(&[("step-0-zh", "没有链接")]).await;
+        assert!(
+            broken.contains("role=\"alert\"") && broken.contains("没有链接") && !broken.contains("class=\"calendar\""),
+            "{}: {broken}",
+            app.engine
+        );
+        assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", "0")]).await.0, 409, "{}: not what was looked at", app.engine);
+        let longer = save(&[("do", "add-telephone")]).await;
+        assert!(longer.contains("value=\"telephone\" selected") || longer.contains("<option value=\"telephone\" selected>"), "{longer}");
+        let page = save(&[]).await;
+        assert!(page.contains("class=\"calendar\""), "{}: {page}", app.engine);
+        // A test to oneself, with a link that opens without signing in.
+        assert_eq!(qian.submit("/drafts/C1/test", &[("step", "0"), ("number", "138")]).await.0, 422);
+        assert_eq!(qian.submit("/drafts/C1/test", &[("step", "0"), ("number", "13812345678")]).await.1, "/drafts/C1?noted=tested");
+        let sent = app.simulator.record().submits.last().unwrap().clone();
+        assert!(sent.1.starts_with("test"), "{sent:?}");
+        let link = page.split("/try/").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let (status, tried) = app.get(&format!("{}/try/{link}", app.base)).await;
+        assert!(status == 200 && tried.contains("仅供试用"), "{}: {status} {tried}", app.engine);
+        assert_eq!(
+            app.get(&format!("{}/try/{}", app.base, link.replace("brand", "service"))).await.0,
+            404,
+            "{}: another one is not signed",
+            app.engine
+        );
+        // Launched: what was looked at, and nothing else.
+        let seen = page.split("name=\"seen\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", seen)]).await.1, "/campaigns/C1?noted=launched", "{}", app.engine);
+        let mut connection = app.installation.store.read().await.unwrap();
+        assert!(campaigns::find(&mut connection, "C1").await.unwrap().is_some());
+        assert!(drafts::campaigns(&mut connection).await.unwrap().is_empty() && drafts::lists(&mut connection).await.unwrap().is_empty());
+        drop(connection);
+        assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", seen)]).await.0, 404, "{}: once", app.engine);
+        app.play_until(common::local("2026-03-03T12:00:00")).await;
+        assert_eq!(app.dispositions("A1").await.iter().map(|(_, cases)| cases).sum::<u64>(), 21, "{}", app.engine);
+        assert!(app.simulator.record().submits.len() > 15, "{}: messages go out", app.engine);
+    }
+}
+
+async fn with_one(app: &TestApp, qian: &Browser<'_>) {
+    let programme = [("code", "p26"), ("name_zh", "评价"), ("name_en", ""), ("certificate_months", "3"), ("dataset_lead_days", "20")];
+    assert_eq!(qian.submit("/programmes", &programme).await.1, "/setup?noted=programme", "{}", app.engine);
+    let brand =
+        [("programme", "p26"), ("code", "A1"), ("applicant", "a"), ("applicant_name", "山海"), ("category", "brand"), ("brand-brand", "山海")];
+    assert_eq!(qian.submit("/applications", &brand).await.1, "/applications/A1", "{}", app.engine);
+}
+
+/// The fields of a draft's form as a browser would send them.
+fn form_of(page: &str) -> Vec<(String, String)> {
+    let form = page.split("<form method=\"post\" action=\"/drafts/C1\">").nth(1).unwrap().split("</form>").next().unwrap();
+    let text = |raw: &str| raw.replace("&#38;", "&").replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"").replace("&#39;", "'");
+    let attribute = |tag: &str, name: &str| tag.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).map(text);
+    let mut fields = Vec::new();
+    for tag in form.split('<') {
+        let (Some(name), Some((head, rest))) = (attribute(tag, "name"), tag.split_once('>')) else { continue };
+        if name == "token" || name == "do" {
+            continue;
+        }
+        if head.starts_with("input") {
+            fields.push((name, attribute(head, "value").unwrap_or_default()));
+        } else if head.starts_with("textarea") {
+            fields.push((name, text(rest)));
+        } else if head.starts_with("select") {
+            let select = form.split(&format!("name=\"{name}\">")).nth(1).unwrap().split("</select>").next().unwrap();
+            let chosen =
+                select.split("<option").skip(1).find(|option| option.contains("selected")).or_else(|| select.split("<option").nth(1)).unwrap();
+            let value = attribute(chosen, "value").unwrap_or_else(|| text(chosen.split('>').nth(1).unwrap().split('<').next().unwrap()));
+            fields.push((name, value));
+        }
+    }
+    fields
+}
+
+#[tokio::test]
+async fn a_launch_takes_two_where_it_is_asked_of_two() {
+    for app in TestApp::on_each_engine(silent(), &[("CONSOLE__LAUNCH", "four_eyes")]).await {
+        with_application(&app).await;
+        app.import(&["A1"], list_of(0..20).as_bytes()).await.unwrap();
+        add(&app, "sun", Role::Operator).await;
+        let (qian, sun) = (Browser::of(&app, "qian").await, Browser::of(&app, "sun").await);
+        qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")]).await;
+        let seen = async || {
+            let draft = drafts::campaign(&mut app.installation.store.read().await.unwrap(), "C1").await.unwrap().unwrap();
+            draft.changed_at.0.to_string()
+        };
+        assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0, 409, "{}: nobody has asked", app.engine);
+        assert_eq!(qian.submit("/drafts/C1/ask", &[]).await.1, "/drafts/C1?noted=asked");
+        assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0, 409, "{}: not the one who asked", app.engine);
+        // Whoever changes it afterwards takes the asking back.
+        let page = qian.get("/drafts/C1").await.2;
+        let fields = form_of(&page);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(1));
+        qian.submit("/drafts/C1", &fields).await;
+        assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0, 409, "{}: it was changed", app.engine);
+        qian.submit("/drafts/C1/ask", &[]).await;
+        assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.1, "/campaigns/C1?noted=launched", "{}", app.engine);
+        let asked = Asked { action: Some(Action::Launched), ..Asked::default() };
+        let entries = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 10).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.who.name.as_str()).collect::<Vec<_>>(), ["sun", "sun", "qian", "sun"], "{}", app.engine);
+    }
+}
+
+/// What is uploaded to do harm is refused with a word, and takes neither memory nor time.
+#[tokio::test]
+async fn bombs_and_giants_are_refused() {
+    let app = TestApp::on_sqlite(silent(), &[]).await;
+    with_application(&app).await;
+    let qian = Browser::of(&app, "qian").await;
+    let refused = async |name: &str, content: &[u8], word: &str| {
+        let (status, _, page) = qian.upload("/applications/A1/list", &[], name, content).await;
+        assert!(
+            status == 422 && page.contains(word),
+            "{name}: {status} {}",
+            page.split("role=\"alert\">").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default()
+        );
+    };
+    // A spreadsheet of 1 MB that unpacks to a gigabyte.
+    let mut bomb = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    bomb.start_file("xl/worksheets/sheet1.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    let zeros = vec![b'0'; 1024 * 1024];
+    for _ in 0..1024 {
+        bomb.write_all(&zeros).unwrap();
+    }
+    let bomb = bomb.finish().unwrap().into_inner();
+    assert!(bomb.len() < 2 * 1024 * 1024, "{}", bomb.len());
+    refused("bomb.xlsx", &bomb, "when it is unpacked").await;
+    refused("giant.csv", format!("姓名,手机\n{},13800000001\n", "大".repeat(5_000)).as_bytes(), "characters").await;
+    refused("wide.csv", format!("姓名,手机{}\n", ",x".repeat(500)).as_bytes(), "cells").await;
+    let million: String = "姓名,手机\n".to_owned() + &"某,13800000001\n".repeat(1_000_000);
+    refused("million.csv", million.as_bytes(), "more than").await;
+    refused("empty.csv", b"", "empty").await;
+    refused("picture.png", &[0x89, b'P', b'N', b'G', 0, 0, 0, 1, 0xff, 0xfe], "").await;
+    // More than any list is not even read.
+    let large = vec![b'x'; 33 * 1024 * 1024];
+    let sent = qian.upload("/applications/A1/list", &[], "large.csv", &large);
+    assert_eq!(sent.await.0, 413);
+    // A form of another session, or of none, brings nothing in.
+    assert_eq!(qian.upload_with("/applications/A1/list", "no token", &[], "a.csv", list_of(0..3).as_bytes()).await.0, 403);
+    assert!(drafts::lists(&mut app.installation.store.read().await.unwrap()).await.unwrap().is_empty());
+}
+
+/// A list that waits is sealed, goes with its person's erasure, and is thrown away after a week.
+#[tokio::test]
+async fn a_list_that_waits_is_sealed_and_forgotten() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        with_application(&app).await;
+        app.import(&["A1"], list_of(0..3).as_bytes()).await.unwrap();
+        let qian = Browser::of(&app, "qian").await;
+        let waiting = async || drafts::lists(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+        qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
+        let kept = waiting().await.remove(0);
+        assert!(!String::from_utf8_lossy(&kept.rows_sealed).contains("138"), "{}", app.engine);
+        let order = fieldworkd::retention::Order { who: "li", reason: "asked for" };
+        fieldworkd::retention::person::erase(&app.installation, &common::number(0), order).await.unwrap();
+        assert!(waiting().await.is_empty(), "{}: with the person's erasure", app.engine);
+        qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
+        app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(8 * 86_400));
+        fieldworkd::retention::tidy(&app.installation).await.unwrap();
+        assert!(waiting().await.is_empty(), "{}: after a week", app.engine);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_browser() {
+    let app = TestApp::on_sqlite(silent(), &[]).await;
+    add(&app, "qian", Role::Operator).await;
+    let list = std::fs::canonicalize("config/demo/lists/qinghe-users.csv").unwrap();
+    let Some(done) = play("tests/setup.js", json!({ "base": app.base, "list": list })).await else { return };
+    assert!(done["looked"].as_u64() >= Some(24), "{done}");
+    assert!(campaigns::find(&mut app.installation.store.read().await.unwrap(), "QH-2026").await.unwrap().is_some(), "{done}");
+}
