@@ -37,6 +37,7 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         assert_eq!(number(invariant), 0, "{invariant}");
     }
     assert_eq!(number("readable_in_backups"), 0);
+    assert_eq!(first["audit_whole"], true);
     assert!(number("messages") > 300 && (60..=95).contains(&number("virtual_days")));
     assert_eq!(number("in_doubt"), number("in_doubt_settled"));
     for something in [
@@ -58,6 +59,9 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         "deliveries_arrived",
         "datasets_accepted",
         "people_forgotten",
+        "console_pages",
+        "people_revealed",
+        "audit_entries",
         "deletion_certificates",
         "calls",
         "phone_interviews",

@@ -8,6 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::afterwards::{Forgotten, Scored};
+use super::console::AtTheConsole;
 use super::play::Played;
 use super::world::{RATE, World};
 use crate::deadline::forecast::ForecastOf;
@@ -88,6 +89,11 @@ pub struct Report {
     pub people_forgotten: u64,
     pub deletion_certificates: u64,
     pub readable_in_backups: u64,
+    /// Pages of the console that were looked at, people who were looked at by name, entries of the audit log, and whether it is what was written.
+    pub console_pages: u64,
+    pub people_revealed: u64,
+    pub audit_entries: u64,
+    pub audit_whole: bool,
     /// Attempts by telephone, interviews that they came to, and those of them with people who have no mobile.
     pub calls: u64,
     pub phone_interviews: u64,
@@ -117,7 +123,10 @@ pub struct ApplicationReport {
     pub dispositions: Vec<(String, u64)>,
 }
 
-pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten): (&Scored, &Forgotten), began: Instant) -> Result<Report> {
+/// What was done when the fields were closed.
+pub type Afterwards<'a> = (&'a Scored, &'a Forgotten, &'a AtTheConsole);
+
+pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten, at_the_console): Afterwards<'_>, began: Instant) -> Result<Report> {
     let record = world.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
@@ -217,6 +226,10 @@ pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten
         people_forgotten: forgotten.people,
         deletion_certificates: forgotten.certificates,
         readable_in_backups: forgotten.readable,
+        console_pages: at_the_console.pages,
+        people_revealed: at_the_console.revealed,
+        audit_entries: at_the_console.entries,
+        audit_whole: at_the_console.is_whole,
         calls: telephone.calls,
         phone_interviews: telephone.interviews,
         fixed_line_completes,

@@ -5,6 +5,7 @@
 //! themselves, not from what the daemon says about itself.
 
 mod afterwards;
+mod console;
 mod interview;
 mod interviewers;
 mod judge;
@@ -66,8 +67,9 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     bar.finish_and_clear();
     afterwards::one_withdraws(&world).await?;
     let scored = afterwards::scoring_takes_them(&world).await?;
+    let at_the_console = console::look_around(&world).await?;
     let forgotten = afterwards::a_year_later(&world).await?;
-    let report = judge::judge(&world, arguments.seed, &played, (&scored, &forgotten), began).await?;
+    let report = judge::judge(&world, arguments.seed, &played, (&scored, &forgotten, &at_the_console), began).await?;
     if arguments.json {
         output::json(&report)?;
     } else {
@@ -169,6 +171,13 @@ fn show(report: &Report) {
     println!(
         "Hand-over: {} versions arrived in the scoring step's folder, {} were fetched, checked and accepted over the pull API",
         report.deliveries_arrived, report.datasets_accepted
+    );
+    println!(
+        "At the console: {} pages, {} person looked at; the audit log has {} entries and is {}",
+        report.console_pages,
+        report.people_revealed,
+        report.audit_entries,
+        if report.audit_whole { "whole" } else { "NOT what was written" }
     );
     println!(
         "A year later, in a copy restored from a backup: {} people are forgotten, {} certificates are signed, {} of the backup's numbers can still be read",

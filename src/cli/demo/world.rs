@@ -143,6 +143,8 @@ impl World {
         let links = super::interview::open_links(self).await?;
         let mut lines = vec!["Open in a browser (stop with Ctrl-C):".to_owned()];
         lines.extend(links);
+        let (address, password) = super::console::administrator(self).await?;
+        lines.push(format!("  the console: {address}, as demo, with the password {}", password.reveal()));
         // With --json the one object on standard output stays alone.
         lines.iter().for_each(|line| if is_json { eprintln!("{line}") } else { println!("{line}") });
         tokio::signal::ctrl_c().await?;

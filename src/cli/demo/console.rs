@@ -1,0 +1,100 @@
+//! The staff at their pages: somebody looks around, looks at one person, and the audit log tells who did.
+
+use anyhow::{Context, Result, bail};
+use reqwest::header;
+
+use super::world::World;
+use crate::crypto::password::new_token;
+use crate::domain::audit::{Action, Actor};
+use crate::domain::language::Language;
+use crate::domain::personal::Personal;
+use crate::domain::role::Role;
+use crate::store::audit::{self, Asked, Verified};
+use crate::{accounts, http_client};
+
+/// What the staff did, and what stands of it.
+pub struct AtTheConsole {
+    /// Pages that were looked at.
+    pub pages: u64,
+    /// People whose names and numbers were shown, by the log.
+    pub revealed: u64,
+    pub entries: u64,
+    /// Every entry holds the one before it.
+    pub is_whole: bool,
+}
+
+/// A browser of one of the staff, as far as requests go.
+struct Browser {
+    client: reqwest::Client,
+    base: String,
+    cookie: String,
+}
+
+impl Browser {
+    async fn sign_in(world: &World, name: &str, role: Role) -> Result<Browser> {
+        let (password, installation) = (new_token()?, &world.installation);
+        accounts::add(installation, &Actor::command("demo"), name, role, &Language::ALL, password.clone()).await?;
+        let mut browser = Browser {
+            client: http_client::new(std::time::Duration::from_secs(10))?,
+            base: installation.config.public_url.clone(),
+            cookie: String::new(),
+        };
+        let answer = browser.send("/staff/sign-in", &[("name", name), ("password", password.reveal())]).await?;
+        let cookie = answer.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok()).and_then(|cookie| cookie.split(';').next());
+        browser.cookie = cookie.context("nobody is signed in")?.to_owned();
+        Ok(browser)
+    }
+
+    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Result<reqwest::Response> {
+        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.client.post(format!("{}{path}", self.base)).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        Ok(request.header(header::COOKIE, &self.cookie).body(body).send().await?)
+    }
+
+    async fn page(&self, path: &str) -> Result<String> {
+        let answer = self.client.get(format!("{}{path}", self.base)).header(header::COOKIE, &self.cookie).send().await?;
+        if answer.status() != 200 {
+            bail!("{path}: {}", answer.status());
+        }
+        Ok(answer.text().await?)
+    }
+}
+
+/// What stands between two marks of a page.
+fn between<'a>(page: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    page.split_once(before).and_then(|(_, rest)| rest.split_once(after)).map(|(found, _)| found)
+}
+
+/// Looks around as an operator, and at one person.
+pub async fn look_around(world: &World) -> Result<AtTheConsole> {
+    let operator = Browser::sign_in(world, "operator", Role::Operator).await?;
+    let campaigns = operator.page("/campaigns").await?;
+    let code = between(&campaigns, "href=\"/campaigns/", "\"").context("there is no campaign")?;
+    let token = between(&campaigns, "name=\"token\" value=\"", "\"").context("the page has no form")?;
+    let mut pages = 1;
+    for path in ["/home", "/setup", "/deliveries", "/inbox", "/suppressions", "/cases", "/supervision", &format!("/campaigns/{code}")] {
+        operator.page(path).await?;
+        pages += 1;
+    }
+    let found = operator.send("/cases/search", &[("token", token), ("who", "#1")]).await?.text().await?;
+    let case = between(&found, "href=\"/cases/", "\"").context("the case is not found")?;
+    operator.page(&format!("/cases/{case}")).await?;
+    operator.send(&format!("/cases/{case}/reveal"), &[("token", token)]).await?.error_for_status()?;
+    pages += 3;
+    let installation = &world.installation;
+    let mut connection = installation.store.read().await?;
+    let asked = Asked { who: "operator".into(), action: Some(Action::ShownCase), object: format!("case:{case}"), before: None };
+    let revealed = audit::entries(&mut connection, &asked, 10).await?.len() as u64;
+    let (entries, is_whole) = match audit::verify(&mut connection, installation.keys.hasher(), None).await? {
+        Verified::Whole { entries, .. } => (u64::try_from(entries)?, true),
+        Verified::Broken { .. } | Verified::NotInLog => (0, false),
+    };
+    Ok(AtTheConsole { pages, revealed, entries, is_whole })
+}
+
+/// Somebody to look around as; returns the address and the password.
+pub async fn administrator(world: &World) -> Result<(String, Personal)> {
+    let password = new_token()?;
+    accounts::add(&world.installation, &Actor::command("demo"), "demo", Role::Administrator, &Language::ALL, password.clone()).await?;
+    Ok((format!("{}/staff", world.installation.config.public_url), password))
+}
