@@ -54,7 +54,7 @@ fn in_words(s: Say, finding: &Finding) -> String {
         _ => "",
     };
     let words = if s.tag() == "zh" && !zh.is_empty() { zh } else { &finding.what };
-    format!("{}: {words}", finding.column)
+    if finding.column.is_empty() { words.to_owned() } else { format!("{}: {words}", finding.column) }
 }
 
 fn view(s: Say, row: &Row) -> RowView<'_> {
