@@ -70,13 +70,14 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
         let sheet = qian.get("/campaigns?format=csv").await.2;
         assert!(sheet.contains("campaign,state,") && sheet.contains("C1,running"), "{sheet}");
         assert!(qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")]).await.1.ends_with("noted=closed"));
+        assert_eq!(qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")]).await.0, 409, "{}: it is closed already", app.engine);
         assert!(qian.get("/deliveries").await.2.contains(">A1<"));
         assert_eq!(qian.submit("/deliveries/A1/v1/again", &[]).await.1, "/deliveries?noted=no-way");
         // All of it is in the log, what was refused as well.
         let did = entries(&app, "qian").await;
         let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
-        assert_eq!((count(Action::AlarmTaken), count(Action::CampaignState), count(Action::Deadline)), (3, 7, 2), "{}: {did:?}", app.engine);
-        assert_eq!(count(Action::Refused), 5, "{}: {did:?}", app.engine);
+        assert_eq!((count(Action::AlarmTaken), count(Action::CampaignState), count(Action::Deadline)), (3, 8, 2), "{}: {did:?}", app.engine);
+        assert_eq!(count(Action::Refused), 6, "{}: {did:?}", app.engine);
         assert!(did.contains(&(Action::CampaignState, "campaign:C1".into(), "paused".into())), "{did:?}");
     }
 }

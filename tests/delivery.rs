@@ -233,9 +233,9 @@ async fn the_pull_api_hands_out_and_takes_one_verdict() {
 }
 
 #[tokio::test]
-async fn without_a_token_there_is_no_api() {
+async fn without_a_token_nothing_is_handed_out() {
     let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
-    assert_eq!(app.get(&format!("{}/api/v1/datasets", app.base)).await.0, 404);
+    assert_eq!(app.get(&format!("{}/api/v1/datasets", app.base)).await.0, 401);
 }
 
 #[tokio::test]

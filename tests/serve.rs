@@ -50,6 +50,29 @@ async fn told_to_stop_it_settles_what_is_under_way() {
     }
 }
 
+/// Whoever watches the home page holds nothing up.
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
+    for site in Site::on_each_engine(5, &Script::faultless(1, 100), 50).await {
+        std::fs::write(site.path().join("password"), "many words make a good password").unwrap();
+        site.command(&["user", "add", "qian", "--role", "operator", "--password-file", "password"]);
+        let daemon = site.daemon(&[]).await;
+        let base = format!("http://127.0.0.1:{}", site.port);
+        let http = fieldworkd::http_client::new(Duration::from_secs(30)).unwrap();
+        let form = "name=qian&password=many+words+make+a+good+password";
+        let signed_in =
+            http.post(format!("{base}/staff/sign-in")).header("content-type", "application/x-www-form-urlencoded").body(form).send().await.unwrap();
+        let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let mut watching = http.get(format!("{base}/home/live")).header("cookie", cookie).send().await.unwrap();
+        assert!(watching.chunk().await.unwrap().is_some(), "it is told something first");
+        let told = std::time::Instant::now();
+        daemon.signal("TERM");
+        let ended = tokio::task::spawn_blocking(move || daemon.end()).await.unwrap();
+        assert!(ended == Some(0) && told.elapsed() < Duration::from_secs(10), "{ended:?} after {:?}", told.elapsed());
+        assert!(watching.chunk().await.unwrap_or(None).is_none());
+    }
+}
+
 /// People answer while the daemon is killed: whoever was thanked is complete in the database (invariant I5).
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_were_thanked_for_survives_a_kill() {

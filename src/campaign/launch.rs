@@ -40,7 +40,7 @@ pub struct LaunchRequest<'a> {
 }
 
 /// What a launch is about to do, or has done.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct LaunchReport {
     pub campaign: String,
     pub invitations: u64,
@@ -63,7 +63,7 @@ pub struct LaunchReport {
     pub currency: String,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct StepReport {
     pub name: String,
     pub begins: String,
@@ -72,7 +72,7 @@ pub struct StepReport {
     pub longest_message_parts: u32,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct LaunchedApplication {
     pub code: String,
     pub names: u32,

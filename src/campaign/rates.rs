@@ -21,7 +21,7 @@ pub enum By {
     Wave,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct RatesOf {
     /// `all`, or the application's code, the mode, the segment, the step's name; `none` where a case has none.
     pub group: String,

@@ -22,7 +22,7 @@ pub enum CampaignError {
     Store(#[from] StoreError),
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct CampaignStatus {
     pub code: String,
     pub state: &'static str,
@@ -43,7 +43,7 @@ pub struct CampaignStatus {
     pub applications: Vec<ApplicationStatus>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct ApplicationStatus {
     pub code: String,
     pub category: &'static str,
@@ -72,7 +72,7 @@ pub struct ApplicationStatus {
     pub dataset: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct CellStatus {
     /// The cell's name; `*` for the total.
     pub segment: String,

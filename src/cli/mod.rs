@@ -90,6 +90,8 @@ enum Command {
     /// Tokens of the API
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi,
     /// Who looked at what, and who did what
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -190,6 +192,7 @@ async fn run_in(installation: Arc<Installation>, command: Command) -> Result<()>
         Command::Suppress(command) => suppress::run(&installation, command).await,
         Command::Audit(command) => audit::run(&installation, command).await,
         Command::Token(command) => token::run(&installation, command).await,
+        Command::Openapi => output::json(&crate::web::openapi(installation)),
         // The others are run without one.
         Command::Demo(_)
         | Command::Serve

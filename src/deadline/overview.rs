@@ -10,7 +10,7 @@ use crate::installation::Installation;
 use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::store::{StoreError, campaigns, forecasts, lists, programmes, quotas};
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Overview {
     pub application: String,
     pub applicant: String,

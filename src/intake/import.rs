@@ -41,7 +41,7 @@ pub struct ImportRequest<'a> {
     pub dry_run: bool,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct ImportOutcome {
     pub rows: u64,
     pub accepted: u64,

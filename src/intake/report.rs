@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::sink::harmless_cell;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// The row is not in the list; it must be corrected.
@@ -29,7 +29,7 @@ impl Decision {
 }
 
 /// One line of a report: where, what (masked), and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Finding {
     pub row: u32,
     pub column: String,

@@ -40,7 +40,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0022_audit_and_access"
     "0023_name_hashes"
     "0024_sqlite_audit_log"
-    "0025_drafts");
+    "0025_drafts"
+    "0026_idempotency");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -67,7 +68,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0022_audit_and_access"
     "0023_name_hashes"
     "0024_postgres_audit_log"
-    "0025_drafts");
+    "0025_drafts"
+    "0026_idempotency");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

@@ -25,6 +25,7 @@ pub mod drafts;
 pub mod exchanges;
 pub mod forecasts;
 pub mod forgetting;
+pub mod idempotency;
 pub mod invitations;
 pub mod links;
 pub mod lists;

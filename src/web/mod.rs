@@ -29,6 +29,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::collect::Collector;
 use crate::installation::Installation;
@@ -41,6 +42,8 @@ pub struct Site {
     pub installation: Arc<Installation>,
     pub collector: Collector,
     guesses: Guesses,
+    /// True when the daemon stops: what would go on for ever ends.
+    stopping: watch::Sender<bool>,
     /// What those who watch are told.
     latest: console::Latest,
     /// Attempts to sign in.
@@ -49,13 +52,16 @@ pub struct Site {
 
 /// The whole site.
 pub fn router(installation: Arc<Installation>) -> Router {
-    let site = site(installation);
+    router_of(site(installation))
+}
+
+fn router_of(site: Arc<Site>) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
         .merge(webhooks::routes())
-        .merge(api::routes())
+        .merge(api::routes(&site))
         .merge(staff::routes())
         .merge(console::routes())
         .merge(doors(&site).router())
@@ -69,6 +75,11 @@ fn doors(site: &Arc<Site>) -> Doors {
     staff::doors(site).merge(interviewer::doors(site)).merge(supervision::doors(site)).merge(console::doors(site))
 }
 
+/// The description of the API (OpenAPI 3.1).
+pub fn openapi(installation: Arc<Installation>) -> utoipa::openapi::OpenApi {
+    api::openapi(&site(installation))
+}
+
 /// The table of the staff's routes: who may come through each, and what is written down.
 pub fn table_of_doors(installation: Arc<Installation>) -> Vec<Door> {
     doors(&site(installation)).table()
@@ -78,12 +89,17 @@ fn site(installation: Arc<Installation>) -> Arc<Site> {
     let collector = Collector::new(installation.clone());
     let guesses = Guesses::new(installation.clock.clone());
     let sign_ins = Guesses::new(installation.clock.clone());
-    Arc::new(Site { installation, collector, guesses, sign_ins, latest: console::Latest::default() })
+    Arc::new(Site { installation, collector, guesses, sign_ins, latest: console::Latest::default(), stopping: watch::Sender::new(false) })
 }
 
 /// Serves until `stop` is done, then finishes what is under way.
 pub async fn serve(installation: Arc<Installation>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-    let app = router(installation).into_make_service_with_connect_info::<SocketAddr>();
+    let site = site(installation);
+    let app = router_of(site.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let stop = async move {
+        stop.await;
+        site.stopping.send_replace(true);
+    };
     axum::serve(listener, app).with_graceful_shutdown(stop).await
 }
 

@@ -14,7 +14,7 @@ const EXTENSION_DAYS: u32 = 14;
 /// After the last step, a further reminder goes out so late when the plan itself has only one step.
 const REMINDER_AFTER: Duration = Duration::from_secs(7 * 86_400);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// The campaign goes on.
@@ -48,7 +48,7 @@ impl Measure {
     }
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Help {
     pub measure: Measure,
     pub chance: f64,

@@ -38,7 +38,7 @@ const AT_ONCE: u32 = 20;
 const SAFE: f64 = 0.95;
 
 /// A forecast as it is told, and kept as JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ForecastOf {
     pub application: String,
     pub made_at: String,
@@ -60,7 +60,7 @@ pub struct ForecastOf {
     pub is_held: bool,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BandOf {
     pub low: u32,
     pub median: u32,
@@ -73,7 +73,7 @@ impl From<Band> for BandOf {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DayOf {
     pub day: NaiveDate,
     #[serde(flatten)]
@@ -81,7 +81,7 @@ pub struct DayOf {
 }
 
 /// A cell other than the total.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CellOf {
     pub name: String,
     pub kind: String,

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::Body as ResponseBody;
+use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Problem, authorise};
+use super::{Body, Caller, Path, Problem};
 use crate::dataset::delivery;
 use crate::store::datasets::{self, Dataset};
 use crate::store::deliveries::{self, Verdict};
@@ -19,14 +19,55 @@ use crate::web::Site;
 /// Read and sent at a time.
 const PIECE: usize = 256 * 1024;
 
-async fn described(site: &Site, dataset: &Dataset) -> Result<Value, Problem> {
+/// What the scoring step has said.
+#[derive(Serialize, ToSchema)]
+pub struct VerdictOf {
+    accepted: bool,
+    reason: String,
+    at: String,
+}
+
+/// A version of an application's data.
+#[derive(Serialize, ToSchema)]
+pub struct DatasetOf {
+    application: String,
+    /// final or interim.
+    kind: &'static str,
+    version: u32,
+    /// Why it was frozen.
+    reason: &'static str,
+    frozen_at: String,
+    /// Of its `SHA256SUMS`.
+    sha256: Option<String>,
+    url: String,
+    verdict: Option<VerdictOf>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Datasets {
+    datasets: Vec<DatasetOf>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DatasetWithFiles {
+    #[serde(flatten)]
+    dataset: DatasetOf,
+    files: Vec<String>,
+}
+
+async fn described(site: &Site, dataset: &Dataset) -> Result<DatasetOf, Problem> {
     let verdict = deliveries::verdict(&mut *site.installation.store.read().await?, dataset.id).await?;
-    let base = format!("{}/api/v1/datasets/{}/{}", site.installation.config.public_url, dataset.application_code, dataset.version_name());
-    Ok(json!({
-        "application": dataset.application_code, "kind": dataset.kind.as_str(), "version": dataset.version, "reason": dataset.reason.as_str(),
-        "frozen_at": dataset.frozen_at.rfc3339(chrono_tz::UTC), "sha256": dataset.sha256, "url": base,
-        "verdict": verdict.map(|verdict| json!({ "accepted": verdict.is_accepted, "reason": verdict.reason, "at": verdict.at.rfc3339(chrono_tz::UTC) })),
-    }))
+    let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
+    Ok(DatasetOf {
+        application: dataset.application_code.clone(),
+        kind: dataset.kind.as_str(),
+        version: dataset.version,
+        reason: dataset.reason.as_str(),
+        frozen_at: utc(dataset.frozen_at),
+        sha256: dataset.sha256.clone(),
+        url: format!("{}/api/v1/datasets/{}/{}", site.installation.config.public_url, dataset.application_code, dataset.version_name()),
+        verdict: verdict.map(|verdict| VerdictOf { accepted: verdict.is_accepted, reason: verdict.reason, at: utc(verdict.at) }),
+    })
 }
 
 /// It is written, and was not taken away with the applicant's people.
@@ -35,8 +76,8 @@ fn is_there(dataset: &Dataset) -> bool {
 }
 
 /// All versions that are written, the oldest first.
-pub async fn list(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
-    authorise(&site, &headers)?;
+#[utoipa::path(get, path = "/api/v1/datasets", tag = "datasets", responses((status = 200, body = Datasets)))]
+pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Datasets>, Problem> {
     let mut all = datasets::all(&mut *site.installation.store.read().await?).await?;
     all.retain(is_there);
     all.sort_by_key(|dataset| (dataset.frozen_at, dataset.id));
@@ -44,7 +85,7 @@ pub async fn list(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<J
     for dataset in &all {
         shown.push(described(&site, dataset).await?);
     }
-    Ok(Json(json!({ "datasets": shown })))
+    Ok(Json(Datasets { datasets: shown }))
 }
 
 async fn find(site: &Site, application: &str, version: &str) -> Result<Dataset, Problem> {
@@ -54,14 +95,12 @@ async fn find(site: &Site, application: &str, version: &str) -> Result<Dataset, 
 }
 
 /// One version with its files.
-pub async fn show(
-    State(site): State<Arc<Site>>,
-    Path((application, version)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    authorise(&site, &headers)?;
+#[utoipa::path(get, path = "/api/v1/datasets/{application}/{version}", tag = "datasets",
+    params(("application" = String, Path), ("version" = String, Path, description = "as its folder is named: v2, interim-3")),
+    responses((status = 200, body = DatasetWithFiles)))]
+pub async fn show(State(site): State<Arc<Site>>, Path((application, version)): Path<(String, String)>) -> Result<Json<DatasetWithFiles>, Problem> {
     let dataset = find(&site, &application, &version).await?;
-    let mut shown = described(&site, &dataset).await?;
+    let shown = described(&site, &dataset).await?;
     let mut names = Vec::new();
     let folder = dataset.folder.clone().unwrap_or_default();
     let mut entries = tokio::fs::read_dir(&folder).await.map_err(|e| Problem::internal(&format!("{folder}: {e}")))?;
@@ -69,17 +108,14 @@ pub async fn show(
         names.push(entry.file_name().to_string_lossy().into_owned());
     }
     names.sort();
-    shown["files"] = json!(names);
-    Ok(Json(shown))
+    Ok(Json(DatasetWithFiles { dataset: shown, files: names }))
 }
 
 /// One file of a version.
-pub async fn file(
-    State(site): State<Arc<Site>>,
-    Path((application, version, name)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    authorise(&site, &headers)?;
+#[utoipa::path(get, path = "/api/v1/datasets/{application}/{version}/files/{file}", tag = "datasets",
+    params(("application" = String, Path), ("version" = String, Path), ("file" = String, Path)),
+    responses((status = 200, description = "the file", body = Vec<u8>, content_type = "application/octet-stream")))]
+pub async fn file(State(site): State<Arc<Site>>, Path((application, version, name)): Path<(String, String, String)>) -> Result<Response, Problem> {
     let dataset = find(&site, &application, &version).await?;
     // Only a name, never a way out of the folder.
     if name.starts_with('.') || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
@@ -109,11 +145,11 @@ pub async fn file(
     });
     let attachment = format!("attachment; filename=\"{name}\"");
     let fixed = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_LENGTH, length.to_string()), (header::CONTENT_DISPOSITION, attachment)];
-    Ok((fixed, Body::from_stream(pieces)).into_response())
+    Ok((fixed, ResponseBody::from_stream(pieces)).into_response())
 }
 
 /// What the scoring step says.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Said {
     accepted: bool,
@@ -124,16 +160,16 @@ pub struct Said {
 }
 
 /// Takes the verdict on a version. Said again, it changes nothing; another one is refused with 409.
+#[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/verdict", tag = "datasets",
+    params(("application" = String, Path), ("version" = String, Path)), request_body = Said, responses((status = 200, body = DatasetOf)))]
 pub async fn judge(
     State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
     Path((application, version)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: axum::body::Bytes,
-) -> Result<Json<Value>, Problem> {
-    authorise(&site, &headers)?;
-    let said: Said = serde_json::from_slice(&body).map_err(|e| Problem::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {e}")))?;
+    Body(said): Body<Said>,
+) -> Result<Json<DatasetOf>, Problem> {
     let dataset = find(&site, &application, &version).await?;
-    let verdict = Verdict { is_accepted: said.accepted, reason: said.reason, who: "api".into(), at: site.installation.clock.now() };
+    let verdict = Verdict { is_accepted: said.accepted, reason: said.reason, who: caller.actor.name, at: site.installation.clock.now() };
     delivery::judge(&site.installation, &dataset, &said.sha256, &verdict).await?;
     Ok(Json(described(&site, &dataset).await?))
 }

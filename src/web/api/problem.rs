@@ -2,9 +2,10 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::dataset::DatasetError;
+use crate::domain::role::Permission;
 use crate::store::StoreError;
 use crate::web::failure::reference_in_log;
 
@@ -22,8 +23,12 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, "there is nothing here by that name")
     }
 
+    pub fn forbidden(permission: Permission) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, format!("this token is not for «{}»", permission.as_str()))
+    }
+
     pub fn unauthorised() -> Problem {
-        Problem::new(StatusCode::UNAUTHORIZED, "send the token of delivery.pull as «Authorization: Bearer …»")
+        Problem::new(StatusCode::UNAUTHORIZED, "send a token as «Authorization: Bearer …»")
     }
 
     pub fn too_many() -> Problem {
@@ -52,10 +57,24 @@ impl From<DatasetError> for Problem {
     }
 }
 
+/// What stands in an answer that is no success (RFC 9457).
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ProblemDetails {
+    /// `about:blank`: the status says it all.
+    r#type: &'static str,
+    title: Option<&'static str>,
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong, and the remedy.
+    detail: String,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({ "type": "about:blank", "title": self.status.canonical_reason(), "status": self.status.as_u16(), "detail": self.detail });
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response();
+        let details =
+            ProblemDetails { r#type: "about:blank", title: self.status.canonical_reason(), status: self.status.as_u16(), detail: self.detail };
+        let body = serde_json::to_string(&details).unwrap_or_default();
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }

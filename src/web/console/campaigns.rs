@@ -213,6 +213,7 @@ pub async fn change_state(
         "closed" => match close_campaign(&site.installation, &code).await {
             Ok(_) => Ok("closed"),
             Err(DeadlineError::UnknownCampaign(_)) => return Err(Failure::NotFound),
+            Err(DeadlineError::Closed(code)) => Err(CampaignError::WrongState { code, state: "closed", wanted: "closed" }),
             Err(error) => return Err(Failure::Internal(error.to_string())),
         },
         _ => return Err(Failure::Unreadable("the form names no state".into())),

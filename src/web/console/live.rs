@@ -47,7 +47,11 @@ pub async fn home(State(site): State<Arc<Site>>, Extension(staff): Extension<Sta
     let told = stream::unfold((site, staff, String::new()), |(site, staff, before)| async move {
         loop {
             let installation = &site.installation;
-            tokio::time::sleep(EVERY).await;
+            let mut stopping = site.stopping.subscribe();
+            tokio::select! {
+                _ = stopping.wait_for(|stops| *stops) => return None,
+                () = tokio::time::sleep(EVERY) => {}
+            }
             let is_signed_in = accounts::session(installation, staff.session.token.clone()).await.ok()?.is_some();
             let board = site.latest.get(installation).await.ok().filter(|_| is_signed_in)?;
             let live = HomeLive::new(staff.say, &staff.form_token, staff.may(Permission::Operate), &board).render().ok()?;

@@ -1,0 +1,50 @@
+//! What was answered to requests of the API, by the keys that their senders gave them.
+
+use sqlx::AnyConnection;
+
+use super::Result;
+use crate::domain::time::Timestamp;
+
+/// A request that was begun before under the same key.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// Of the request, so that another one under the same key is known.
+    pub fingerprint: String,
+    /// 0: it is still being worked on.
+    pub status: u16,
+    pub body: String,
+}
+
+/// Begins a request; `Some`: it was begun before. What is older than `since` is forgotten, and so is one that was never finished by `given_up`.
+pub async fn begin(
+    tx: &mut AnyConnection,
+    (token, key, fingerprint): (&str, &str, &str),
+    since: Timestamp,
+    given_up: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Before>> {
+    let sql = "DELETE FROM idempotency WHERE at < $1 OR (status = 0 AND at < $2)";
+    sqlx::query(sql).bind(since.0).bind(given_up.0).execute(&mut *tx).await?;
+    let sql =
+        "INSERT INTO idempotency (token, key, fingerprint, status, body, at) VALUES ($1, $2, $3, 0, '', $4) ON CONFLICT (token, key) DO NOTHING";
+    let done = sqlx::query(sql).bind(token.to_owned()).bind(key.to_owned()).bind(fingerprint.to_owned()).bind(now.0).execute(&mut *tx).await?;
+    if done.rows_affected() == 1 {
+        return Ok(None);
+    }
+    let sql = "SELECT fingerprint, status, body FROM idempotency WHERE token = $1 AND key = $2";
+    let row: Option<(String, i64, String)> = sqlx::query_as(sql).bind(token.to_owned()).bind(key.to_owned()).fetch_optional(tx).await?;
+    Ok(row.map(|(fingerprint, status, body)| Before { fingerprint, status: u16::try_from(status).unwrap_or(0), body }))
+}
+
+/// Keeps the answer.
+pub async fn finish(tx: &mut AnyConnection, token: &str, key: &str, status: u16, body: &str) -> Result<()> {
+    let sql = "UPDATE idempotency SET status = $3, body = $4 WHERE token = $1 AND key = $2";
+    sqlx::query(sql).bind(token.to_owned()).bind(key.to_owned()).bind(i64::from(status)).bind(body.to_owned()).execute(tx).await?;
+    Ok(())
+}
+
+/// It came to nothing: the same key may be tried again.
+pub async fn forget(tx: &mut AnyConnection, token: &str, key: &str) -> Result<()> {
+    sqlx::query("DELETE FROM idempotency WHERE token = $1 AND key = $2").bind(token.to_owned()).bind(key.to_owned()).execute(tx).await?;
+    Ok(())
+}

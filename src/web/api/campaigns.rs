@@ -1,0 +1,208 @@
+//! Campaigns: looked at, launched, paused, resumed and closed.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Body, Path, Problem, Query};
+use crate::campaign::{self, By, CampaignError, CampaignStatus, LaunchError, LaunchReport, LaunchRequest, RatesOf};
+use crate::deadline::forecast::ForecastOf;
+use crate::deadline::{DeadlineError, close_campaign};
+use crate::domain::contact_plan::PlanFile;
+use crate::store::campaigns::{self, CampaignState};
+use crate::store::{StoreError, applications, forecasts};
+use crate::web::Site;
+
+#[derive(Serialize, ToSchema)]
+pub struct CampaignOf {
+    code: String,
+    /// running, paused or closed.
+    state: &'static str,
+    gateway: String,
+    launched_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Campaigns {
+    /// The latest first.
+    items: Vec<CampaignOf>,
+}
+
+impl From<CampaignError> for Problem {
+    fn from(error: CampaignError) -> Problem {
+        match error {
+            CampaignError::Unknown(_) => Problem::not_found(),
+            CampaignError::WrongState { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
+            other => Problem::internal(&other.to_string()),
+        }
+    }
+}
+
+/// All campaigns.
+#[utoipa::path(get, path = "/api/v1/campaigns", tag = "campaigns", responses((status = 200, body = Campaigns)))]
+pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Campaigns>, Problem> {
+    let all = campaigns::all(&mut *site.installation.store.read().await?).await?;
+    let of = |campaign: campaigns::Campaign| CampaignOf {
+        code: campaign.code,
+        state: campaign.state.as_str(),
+        gateway: campaign.gateway,
+        launched_at: campaign.launched_at.rfc3339(chrono_tz::UTC),
+    };
+    Ok(Json(Campaigns { items: all.into_iter().map(of).collect() }))
+}
+
+/// How a campaign stands.
+#[utoipa::path(get, path = "/api/v1/campaigns/{campaign}", tag = "campaigns", params(("campaign" = String, Path)),
+    responses((status = 200, body = CampaignStatus)))]
+pub async fn show(State(site): State<Arc<Site>>, Path(campaign): Path<String>) -> Result<Json<CampaignStatus>, Problem> {
+    Ok(Json(campaign::status(&site.installation, &campaign).await?))
+}
+
+/// What rates are told by.
+#[derive(Deserialize, ToSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub enum RatesBy {
+    #[default]
+    Application,
+    Mode,
+    Segment,
+    Wave,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Grouped {
+    #[serde(default)]
+    #[param(inline)]
+    by: RatesBy,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Rates {
+    /// The whole campaign first.
+    items: Vec<RatesOf>,
+}
+
+/// The outcome rates of AAPOR.
+#[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/rates", tag = "campaigns", params(("campaign" = String, Path), Grouped),
+    responses((status = 200, body = Rates)))]
+pub async fn rates(State(site): State<Arc<Site>>, Path(campaign): Path<String>, Query(grouped): Query<Grouped>) -> Result<Json<Rates>, Problem> {
+    let by = match grouped.by {
+        RatesBy::Application => By::Application,
+        RatesBy::Mode => By::Mode,
+        RatesBy::Segment => By::Segment,
+        RatesBy::Wave => By::Wave,
+    };
+    Ok(Json(Rates { items: campaign::rates(&site.installation, &campaign, by).await? }))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Forecasts {
+    items: Vec<ForecastOf>,
+}
+
+/// The latest forecast of each application.
+#[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
+    responses((status = 200, body = Forecasts)))]
+pub async fn forecasts(State(site): State<Arc<Site>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
+    let mut connection = site.installation.store.read().await?;
+    let campaign = campaigns::find(&mut connection, &campaign).await?.ok_or_else(Problem::not_found)?;
+    let mut items = Vec::new();
+    for application in applications::of_campaign(&mut connection, campaign.id).await? {
+        if let Some(kept) = forecasts::of_application(&mut connection, application.id).await?.pop() {
+            let unreadable = |_| StoreError::Unreadable { what: "a forecast", value: String::new() };
+            items.push(serde_json::from_str(&kept.document).map_err(unreadable)?);
+        }
+    }
+    Ok(Json(Forecasts { items }))
+}
+
+/// A campaign to be launched.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCampaign {
+    #[schema(min_length = 1, max_length = 40, pattern = "^[A-Za-z0-9_-]+$")]
+    code: String,
+    /// Those that share people go together.
+    #[schema(min_items = 1)]
+    applications: Vec<String>,
+    /// The contact plan, with the keys of its file.
+    #[schema(value_type = Object)]
+    plan: serde_json::Value,
+    /// A gateway or a route of the configuration.
+    gateway: String,
+    /// Pause before more than this is spent.
+    #[schema(minimum = 0)]
+    budget: Option<f64>,
+    /// Check and reckon everything, launch nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Launches a campaign, or reckons what the launch would do. Where two people have to agree to a launch, only the console launches.
+#[utoipa::path(post, path = "/api/v1/campaigns", tag = "campaigns", request_body = NewCampaign, responses((status = 201, body = LaunchReport)))]
+pub async fn launch(State(site): State<Arc<Site>>, Body(new): Body<NewCampaign>) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
+    let wrong = |problem: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem);
+    if site.installation.config.console.four_eyes && !new.dry_run {
+        return Err(wrong("two people agree to a launch here: launch it on the console".into()));
+    }
+    if new.budget.is_some_and(|budget| !(0.0..1e9).contains(&budget)) {
+        return Err(wrong("budget is between 0 and 1,000,000,000".into()));
+    }
+    let plan: PlanFile = serde_json::from_value(new.plan).map_err(|error| wrong(format!("plan: {error}")))?;
+    let request = LaunchRequest {
+        code: &new.code,
+        applications: &new.applications,
+        plan: &plan,
+        gateway: &new.gateway,
+        budget: new.budget,
+        seed: None,
+        dry_run: new.dry_run,
+    };
+    match campaign::launch(&site.installation, &request).await {
+        Ok(report) => Ok((StatusCode::CREATED, Json(report))),
+        Err(LaunchError::Store(error)) => Err(error.into()),
+        Err(error @ (LaunchError::Keys(_) | LaunchError::Seal(_) | LaunchError::Questionnaire(_))) => Err(Problem::internal(&error.to_string())),
+        Err(error @ LaunchError::Exists(_)) => Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StateWanted {
+    Running,
+    Paused,
+    Closed,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedState {
+    to: StateWanted,
+}
+
+/// Pauses, resumes or closes a campaign. Closing cannot be taken back.
+#[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/state", tag = "campaigns", params(("campaign" = String, Path)), request_body = ChangedState,
+    responses((status = 200, body = CampaignStatus)))]
+pub async fn change_state(
+    State(site): State<Arc<Site>>,
+    Path(campaign): Path<String>,
+    Body(change): Body<ChangedState>,
+) -> Result<Json<CampaignStatus>, Problem> {
+    match change.to {
+        StateWanted::Running => campaign::change_state(&site.installation, &campaign, CampaignState::Running).await?,
+        StateWanted::Paused => campaign::change_state(&site.installation, &campaign, CampaignState::Paused).await?,
+        StateWanted::Closed => match close_campaign(&site.installation, &campaign).await {
+            Ok(_) => {}
+            Err(DeadlineError::UnknownCampaign(_)) => return Err(Problem::not_found()),
+            Err(error @ DeadlineError::Closed(_)) => return Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
+            Err(error) => return Err(Problem::internal(&error.to_string())),
+        },
+    }
+    Ok(Json(campaign::status(&site.installation, &campaign).await?))
+}

@@ -1,0 +1,195 @@
+//! The gate of the API: whose token it is, what it is for, what is written down, and requests that come twice.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use sha2::{Digest, Sha256};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
+
+use super::Problem;
+use crate::accounts::tokens;
+use crate::crypto::sha256;
+use crate::domain::audit::{Action, Actor, Via};
+use crate::domain::personal::Personal;
+use crate::domain::role::Permission;
+use crate::store::idempotency;
+use crate::web::Site;
+
+/// A list comes as the body of a request.
+const MAX_BODY: usize = 32 * 1024 * 1024;
+/// A larger answer gets no tag and is not kept for whoever asks again.
+const MAX_KEPT: usize = 1024 * 1024;
+/// An answer is kept so long for whoever sends the same request again.
+const KEEP: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+const GIVEN_UP: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub actor: Actor,
+}
+
+/// What a route asks of a token, and what it leaves in the audit log.
+#[derive(Clone)]
+struct Rule {
+    permission: Permission,
+    deed: Option<(Action, &'static str)>,
+    is_stream: bool,
+}
+
+/// Puts routes together, each with its rule.
+pub struct Gate {
+    site: Arc<Site>,
+    pub router: OpenApiRouter<Arc<Site>>,
+}
+
+impl Gate {
+    pub fn new(site: &Arc<Site>, router: OpenApiRouter<Arc<Site>>) -> Gate {
+        Gate { site: site.clone(), router }
+    }
+
+    /// A route that only looks at counts and codes.
+    pub fn see(self, permission: Permission, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
+        self.add(Rule { permission, deed: None, is_stream: false }, routes)
+    }
+
+    /// A route that sends a file.
+    pub fn file(self, permission: Permission, deed: (Action, &'static str), routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
+        self.add(Rule { permission, deed: Some(deed), is_stream: true }, routes)
+    }
+
+    /// A route that does something, or shows something of a person. In the object, `{code}` is what the address has there.
+    pub fn deed(self, permission: Permission, deed: (Action, &'static str), routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
+        self.add(Rule { permission, deed: Some(deed), is_stream: false }, routes)
+    }
+
+    fn add(mut self, rule: Rule, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
+        let site = self.site.clone();
+        let guarded = routes.map(|methods: MethodRouter<Arc<Site>>| methods.route_layer(from_fn_with_state((site, Arc::new(rule)), gate)));
+        self.router = self.router.routes(guarded);
+        self
+    }
+}
+
+async fn gate(State((site, rule)): State<(Arc<Site>, Arc<Rule>)>, request: Request, next: Next) -> Response {
+    match pass(&site, &rule, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn pass(site: &Arc<Site>, rule: &Rule, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let caller = caller_of(site, rule.permission, request.headers()).await?;
+    let key =
+        request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned).filter(|_| request.method() == Method::POST);
+    if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 200) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "an Idempotency-Key has 1 to 200 characters"));
+    }
+    // The whole body, once: it is part of what makes a request the same.
+    if request.method() != Method::GET {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, MAX_BODY).await.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 32 MB"))?;
+        let fingerprint =
+            site.installation.keys.hasher().fingerprint(&[parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body].concat());
+        request = Request::from_parts(parts, Body::from(body));
+        if let Some(key) = &key
+            && let Some(before) = begin(site, &caller, key, &fingerprint).await?
+        {
+            return before;
+        }
+    }
+    if let Some((action, object)) = rule.deed {
+        let (mut parts, body) = request.into_parts();
+        let object = match RawPathParams::from_request_parts(&mut parts, &()).await {
+            Ok(params) => params.iter().fold(object.to_owned(), |object, (name, value)| object.replace(&format!("{{{name}}}"), value)),
+            Err(_) => object.to_owned(),
+        };
+        request = Request::from_parts(parts, body);
+        let object: String = object.chars().filter(|c| !c.is_control()).take(120).collect();
+        let entry = site.installation.note_ahead(&caller.actor, action, &object, "").await?;
+        request.extensions_mut().insert(caller.clone());
+        let response = finish(site, rule, &caller, key.as_deref(), request, next).await?;
+        if response.status().is_client_error() {
+            site.installation.note_ahead(&caller.actor, Action::Refused, &format!("entry:{entry}"), "").await?;
+        }
+        return Ok(response);
+    }
+    request.extensions_mut().insert(caller.clone());
+    finish(site, rule, &caller, key.as_deref(), request, next).await
+}
+
+/// Whose token it is. The token of `delivery.pull` is good for datasets.
+async fn caller_of(site: &Site, permission: Permission, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let given = given.map(|given| Personal::new(given.trim()));
+    let api = |name: &str| Caller { actor: Actor { name: name.to_owned(), via: Via::Api } };
+    if let Some(given) = &given {
+        if let Some(token) = tokens::known(&site.installation, given).await.map_err(|error| Problem::internal(&error.to_string()))? {
+            return if token.may(permission) { Ok(api(&token.name)) } else { Err(Problem::forbidden(permission)) };
+        }
+        // Hashes are compared: how long that takes says nothing of the token.
+        let pull = site.installation.config.delivery.token.as_ref();
+        if pull.is_some_and(|token| sha256(given.reveal().as_bytes()) == sha256(token.reveal().as_bytes())) {
+            return if permission == Permission::Datasets { Ok(api("delivery.pull")) } else { Err(Problem::forbidden(permission)) };
+        }
+    }
+    Err(if given.is_none() || site.guesses.count() { Problem::unauthorised() } else { Problem::too_many() })
+}
+
+/// Begins a request under its key; what was answered to the same one before is answered again.
+async fn begin(site: &Site, caller: &Caller, key: &str, fingerprint: &str) -> Result<Option<Result<Response, Problem>>, Problem> {
+    let now = site.installation.clock.now();
+    let mut tx = site.installation.store.write().await?;
+    let before = idempotency::begin(&mut tx, (&caller.actor.name, key, fingerprint), now - KEEP, now - GIVEN_UP, now).await?;
+    tx.commit().await?;
+    Ok(before.map(|before| {
+        if before.fingerprint != fingerprint {
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another request"));
+        }
+        if before.status == 0 {
+            return Err(Problem::new(StatusCode::CONFLICT, "the same request is being worked on; ask again in a moment"));
+        }
+        let status = StatusCode::from_u16(before.status).unwrap_or(StatusCode::OK);
+        let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
+        Ok((status, [(header::CONTENT_TYPE, kind), (header::HeaderName::from_static("idempotency-replayed"), "true")], before.body).into_response())
+    }))
+}
+
+/// Runs the handler; tags what can be asked for again, and keeps what was answered under a key.
+async fn finish(site: &Site, rule: &Rule, caller: &Caller, key: Option<&str>, request: Request, next: Next) -> Result<Response, Problem> {
+    let is_get = request.method() == Method::GET;
+    let known = request.headers().get(header::IF_NONE_MATCH).cloned();
+    let response = next.run(request).await;
+    if rule.is_stream || (!is_get && key.is_none()) {
+        return Ok(response);
+    }
+    let (mut parts, body) = response.into_parts();
+    let body = to_bytes(body, MAX_BODY).await.map_err(|error| Problem::internal(&error.to_string()))?;
+    if let Some(key) = key {
+        let mut tx = site.installation.store.write().await?;
+        if parts.status.is_server_error() || body.len() > MAX_KEPT {
+            idempotency::forget(&mut tx, &caller.actor.name, key).await?;
+        } else {
+            idempotency::finish(&mut tx, &caller.actor.name, key, parts.status.as_u16(), &String::from_utf8_lossy(&body)).await?;
+        }
+        tx.commit().await?;
+    }
+    if is_get && parts.status == StatusCode::OK {
+        let tag = format!("\"{}\"", data_encoding::HEXLOWER.encode(&Sha256::digest(&body)[..12]));
+        if let Ok(value) = HeaderValue::from_str(&tag) {
+            parts.headers.insert(header::ETAG, value);
+        }
+        if known.is_some_and(|known| known.to_str().is_ok_and(|known| known.split(',').any(|known| known.trim() == tag || known.trim() == "*"))) {
+            parts.status = StatusCode::NOT_MODIFIED;
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.headers.remove(header::CONTENT_TYPE);
+            return Ok(Response::from_parts(parts, Body::empty()));
+        }
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}

@@ -1,0 +1,226 @@
+//! The API: tokens and their scopes, requests that come twice, tags, cursors, the audit log; and schemathesis, which reads its description and tries to break it.
+
+mod common;
+
+use std::process::Command;
+use std::time::Duration;
+
+use common::{PLAN, TestApp, list_of, local, number};
+use fieldworkd::accounts::tokens;
+use fieldworkd::deadline::{alarms, forecast};
+use fieldworkd::domain::audit::{Action, Actor, Via};
+use fieldworkd::domain::contact_plan::PlanFile;
+use fieldworkd::domain::role::Permission;
+use fieldworkd::gateway::simulator::Script;
+use fieldworkd::store::audit::{self, Asked};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+async fn token(app: &TestApp, name: &str, scopes: &[Permission]) -> String {
+    tokens::make(&app.installation, &Actor::command("test"), name, scopes, 30).await.unwrap().reveal().to_owned()
+}
+
+/// A program with a token.
+struct Program<'a> {
+    app: &'a TestApp,
+    token: String,
+}
+
+impl Program<'_> {
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.app.http.request(method, format!("{}/api/v1{path}", self.app.base)).bearer_auth(&self.token)
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        answered(self.request(Method::GET, path)).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        answered(self.request(Method::POST, path).header("content-type", "application/json").body(body.to_string())).await
+    }
+}
+
+async fn answered(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
+    let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default();
+    if status >= 400 {
+        assert_eq!(kind, "application/problem+json", "{status} {body}");
+        assert_eq!(body["status"], status, "{body}");
+        assert!(!body["detail"].as_str().unwrap_or_default().is_empty(), "{body}");
+    }
+    (status, body)
+}
+
+fn people() -> Script {
+    let mut script = Script::faultless(5, 500);
+    script.people.completes = [0.2, 0.05, 0.0];
+    script.people.replies_something = 0.1;
+    script
+}
+
+fn plan() -> Value {
+    serde_json::to_value(PlanFile::parse(PLAN).unwrap()).unwrap()
+}
+
+async fn in_the_field(app: &TestApp) {
+    app.brand("A1", "a", "[application.quota]\ntarget = 35").await;
+    app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
+    app.brand("B1", "b", "").await;
+    app.import(&["B1"], list_of(50..60).as_bytes()).await.unwrap();
+    app.launch("C1", &["A1"], PLAN).await.unwrap();
+    app.play_until(local("2026-03-12T12:00:00")).await;
+    forecast::of_campaign(&app.installation, "C1").await.unwrap();
+    alarms::tick(&app.installation).await.unwrap();
+}
+
+const SOONER: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
+
+#[tokio::test]
+async fn programs_do_what_the_console_does_within_their_scopes() {
+    for app in TestApp::on_each_engine(people(), &SOONER).await {
+        in_the_field(&app).await;
+        let watcher = Program { app: &app, token: token(&app, "watcher", &[Permission::Watch]).await };
+        let all = Program { app: &app, token: token(&app, "all", &Permission::ALL).await };
+        let nobody = Program { app: &app, token: "fwd_guess".into() };
+        assert_eq!(nobody.get("/campaigns").await.0, 401, "{}", app.engine);
+        assert_eq!(app.http.get(format!("{}/api/v1/campaigns", app.base)).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(watcher.get("/campaigns/C9").await.0, 404);
+        let (status, campaign) = watcher.get("/campaigns/C1").await;
+        assert!(status == 200 && campaign["applications"][0]["names"] == 40, "{}: {campaign}", app.engine);
+        for (path, list) in [
+            ("/programmes", "items"),
+            ("/programmes/p26/applications", "items"),
+            ("/campaigns/C1/forecasts", "items"),
+            ("/alarms", "items"),
+            ("/gateways", "items"),
+        ] {
+            let (status, body) = watcher.get(path).await;
+            assert!(status == 200 && !body[list].as_array().unwrap().is_empty(), "{}: {path}: {body}", app.engine);
+        }
+        assert_eq!(watcher.get("/campaigns/C1/rates?by=wave").await.1["items"][0]["group"], "all");
+        assert_eq!(watcher.get("/campaigns/C1/rates?by=colour").await.0, 400);
+        // What a token is not for is refused, however it is asked.
+        for path in ["/audit", "/replies", "/cases/1/person", "/datasets"] {
+            assert_eq!(watcher.get(path).await.0, 403, "{}: {path}", app.engine);
+        }
+        assert_eq!(watcher.post("/campaigns/C1/state", json!({ "to": "paused" })).await.0, 403);
+        assert_eq!(all.post("/campaigns/C1/state", json!({ "to": "paused" })).await.1["state"], "paused", "{}", app.engine);
+        assert_eq!(all.post("/campaigns/C1/state", json!({ "to": "paused" })).await.0, 409);
+        assert_eq!(all.post("/campaigns/C1/state", json!({ "to": "running", "more": 1 })).await.0, 400);
+        assert_eq!(all.post("/applications/A1/deadline", json!({ "what": "extend", "days": 3, "reason": "asked" })).await.1["extended_days"], 3);
+        assert_eq!(all.post("/applications/A1/deadline", json!({ "what": "extend", "days": 0, "reason": "asked" })).await.0, 422);
+        assert_eq!(all.post("/alarms/A1/acknowledge", json!({})).await.0, 200, "{}", app.engine);
+        assert_eq!(all.post("/alarms/A1/acknowledge", json!({})).await.0, 409);
+        // Cases: nobody's name, until somebody asks for it.
+        let (_, first) = watcher.get("/applications/A1/cases?limit=25").await;
+        let (_, second) = watcher.get(&format!("/applications/A1/cases?limit=25&cursor={}", first["next"])).await;
+        let count = |page: &Value| page["items"].as_array().unwrap().len();
+        assert_eq!((count(&first), count(&second), &second["next"]), (25, 15, &Value::Null), "{}: {first}", app.engine);
+        for wrong in ["limit=0", "limit=501", "cursor=0", "limit=x", "disposition=9.9"] {
+            assert_eq!(watcher.get(&format!("/applications/A1/cases?{wrong}")).await.0, 400, "{}: {wrong}", app.engine);
+        }
+        let case = all.post("/cases/search", json!({ "who": number(3) })).await.1["items"][0]["case"].as_i64().unwrap();
+        let (_, story) = watcher.get(&format!("/cases/{case}")).await;
+        assert!(story["story"].as_array().unwrap().len() > 2 && !story.to_string().contains(&number(3)), "{}: {story}", app.engine);
+        assert_eq!(all.get(&format!("/cases/{case}/person")).await.1["number"], format!("+86{}", number(3)));
+        let reply = all.get("/replies").await.1["items"][0]["id"].as_i64().unwrap();
+        assert!(!all.get(&format!("/replies/{reply}/text")).await.1["text"].as_str().unwrap().is_empty());
+        assert_eq!(all.post(&format!("/replies/{reply}/done"), json!({})).await.0, 200);
+        assert_eq!(all.post("/suppressions", json!({ "numbers": [number(7)], "reason": "complaint" })).await.1["numbers"], 1);
+        assert_eq!(all.post("/suppressions", json!({ "numbers": ["12"], "reason": "complaint" })).await.0, 422);
+        // An application, a list and a launch.
+        let new = json!({ "programme": "p26", "code": "E1", "applicant_code": "e", "applicant_name": "E", "category": "brand", "subject": { "brand": "E" } });
+        assert_eq!(all.post("/applications", new).await.0, 201, "{}", app.engine);
+        let list = async |query: &str| {
+            let request = all.request(Method::POST, &format!("/applications/E1/list{query}")).header("content-type", "application/octet-stream");
+            answered(request.body(list_of(100..110))).await
+        };
+        assert_eq!(list("?dry_run=true").await.1["accepted"], 10);
+        assert_eq!(list("").await.1["accepted"], 10, "{}", app.engine);
+        let launch = |dry: bool| json!({ "code": "C2", "applications": ["E1"], "plan": plan(), "gateway": "simulator", "dry_run": dry });
+        assert_eq!(all.post("/campaigns", launch(true)).await.1["invitations"], 10);
+        assert_eq!(all.post("/campaigns", launch(false)).await.0, 201, "{}", app.engine);
+        assert_eq!(all.post("/campaigns", launch(false)).await.0, 409);
+        assert_eq!(all.post("/campaigns/C2/state", json!({ "to": "closed" })).await.1["state"], "closed", "{}", app.engine);
+        assert_eq!(all.post("/campaigns/C2/state", json!({ "to": "closed" })).await.0, 409);
+        // Who did it is in the log, under the token's name.
+        let asked = Asked { who: "all".into(), ..Asked::default() };
+        let log = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 100).await.unwrap();
+        let did = |action| log.iter().filter(|entry| entry.action == action && entry.who.via == Via::Api).count();
+        assert_eq!((did(Action::ShownCase), did(Action::Launched), did(Action::ListImported)), (1, 3, 2), "{}: {log:?}", app.engine);
+        assert!(!format!("{log:?}").contains(&number(3)), "{log:?}");
+        let (_, told) = all.get("/audit?who=all&action=case_revealed").await;
+        assert_eq!(told["items"][0]["object"], format!("case:{case}"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_sent_again() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        in_the_field(&app).await;
+        let all = Program { app: &app, token: token(&app, "all", &Permission::ALL).await };
+        let extend = |key: &str, days: u32| {
+            let body = json!({ "what": "extend", "days": days, "reason": "asked" }).to_string();
+            all.request(Method::POST, "/applications/A1/deadline")
+                .header("content-type", "application/json")
+                .header("idempotency-key", key)
+                .body(body)
+        };
+        let first = answered(extend("k1", 2)).await;
+        assert_eq!(first.1["extended_days"], 2);
+        let again = extend("k1", 2).send().await.unwrap();
+        assert_eq!((again.status(), again.headers()["idempotency-replayed"].to_str().unwrap()), (StatusCode::OK, "true"), "{}", app.engine);
+        assert_eq!(serde_json::from_str::<Value>(&again.text().await.unwrap()).unwrap(), first.1, "{}: done once", app.engine);
+        assert_eq!(answered(extend("k1", 3)).await.0, 422, "{}: another request under the same key", app.engine);
+        assert_eq!(answered(extend("k2", 2)).await.1["extended_days"], 4);
+        // Twenty at once under one key: one of them does it, the others hear of it or are told to ask again.
+        let many = (0..20).map(|_| answered(extend("k3", 1)));
+        let all_at_once = futures_util::future::join_all(many).await;
+        assert!(all_at_once.iter().all(|(status, _)| [200, 409].contains(status)), "{}: {all_at_once:?}", app.engine);
+        assert_eq!(answered(extend("k4", 1)).await.1["extended_days"], 6, "{}", app.engine);
+        // After a day, the key is free.
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(25 * 3_600));
+        assert_eq!(answered(extend("k1", 3)).await.1["extended_days"], 9, "{}", app.engine);
+        let shown = all.request(Method::GET, "/campaigns").send().await.unwrap();
+        let tag = shown.headers()["etag"].to_str().unwrap().to_owned();
+        let ask = async || all.request(Method::GET, "/campaigns").header("if-none-match", &tag).send().await.unwrap().status();
+        assert_eq!(ask().await, StatusCode::NOT_MODIFIED, "{}", app.engine);
+        all.post("/campaigns/C1/state", json!({ "to": "paused" })).await;
+        assert_eq!(ask().await, StatusCode::OK, "{}", app.engine);
+    }
+}
+
+/// The description says it all: a tool that we did not write reads it, sends what it allows and what it does not, and finds no 5xx and no answer that is not in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn schemathesis_finds_no_error_and_no_undocumented_answer() {
+    let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
+        eprintln!("FIELDWORKD_TEST_PYTHON is not set: schemathesis is not run (use tests/run)");
+        return;
+    };
+    let app = TestApp::on_sqlite(people(), &SOONER).await;
+    in_the_field(&app).await;
+    let token = token(&app, "schemathesis", &Permission::ALL).await;
+    let described: Value = serde_json::from_str(&app.get(&format!("{}/api/v1/openapi.json", app.base)).await.1).unwrap();
+    assert!(described["openapi"].as_str().unwrap().starts_with("3.1"), "{}", described["openapi"]);
+    assert!(described["paths"].as_object().unwrap().len() >= 28);
+    let examples = if std::env::var_os("FIELDWORKD_TEST_LONG").is_some() { "300" } else { "15" };
+    let url = format!("{}/api/v1/openapi.json", app.base);
+    let folder = app.folder.path().to_owned();
+    let output = tokio::task::spawn_blocking(move || {
+        let tool = std::path::Path::new(&python).with_file_name("schemathesis");
+        let checks =
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth,unsupported_method";
+        Command::new(tool)
+            .args(["run", &url, "--header", &format!("Authorization: Bearer {token}"), "--checks", checks, "--max-examples", examples])
+            .args(["--seed", "1", "--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all", "--no-color"])
+            .current_dir(folder)
+            .output()
+            .unwrap()
+    });
+    let output = output.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let tail: Vec<&str> = said.lines().collect();
+    assert!(output.status.success(), "{}\n{}", tail[tail.len().saturating_sub(120)..].join("\n"), String::from_utf8_lossy(&output.stderr));
+}
