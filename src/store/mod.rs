@@ -46,6 +46,7 @@ pub mod sms_interviews;
 pub mod story;
 pub mod suppressions;
 pub mod verifications;
+pub mod vitals;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

@@ -8,23 +8,25 @@ use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
 use super::Site;
-use crate::store::rates;
+use crate::watch::vitals::readiness;
 
 pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
 pub async fn readyz(State(site): State<Arc<Site>>) -> Response {
-    let installation = &site.installation;
-    let paused = async { rates::paused(&mut *installation.store.read().await?, installation.clock.now()).await }.await;
-    match paused {
-        Ok(paused) => {
-            let paused: Vec<String> = paused.into_iter().map(|(gateway, _)| gateway).collect();
-            Json(json!({ "ready": true, "database": "ok", "gateways_paused": paused })).into_response()
-        }
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "database": "does not answer" }))).into_response()
-        }
+    let found = readiness(&site.installation).await;
+    if let Some(error) = &found.database {
+        tracing::warn!(%error, "not ready");
     }
+    let status = if found.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let said = json!({
+        "ready": found.is_ready(),
+        "database": if found.database.is_none() { "ok" } else { "does not answer" },
+        "disk": if found.has_room() { "ok" } else { "nearly full" },
+        "disk_free_mb": found.disk_free / (1024 * 1024),
+        "clock": if found.is_on_time() { "ok" } else { "differs from the database's, or was set back" },
+        "gateways_paused": found.gateways_paused,
+    });
+    (status, Json(said)).into_response()
 }

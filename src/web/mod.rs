@@ -1,5 +1,5 @@
 //! The web faces: respondents at `/i/CODE`, interviewers at `/interview`, gateways at `/hooks/…`, the scoring step at `/api/v1/…`, probes at `/healthz` and
-//! `/readyz`.
+//! `/readyz`, figures at `/metrics`.
 //!
 //! Thin: a handler parses, calls one use-case and renders. Nothing of a person is in an address, a header, a log line or an error page; an internal
 //! error shows a reference that stands in the log.
@@ -11,6 +11,7 @@ mod guesses;
 mod health;
 pub mod interviewer;
 mod items;
+mod metrics;
 pub mod respondent;
 pub mod staff;
 pub mod supervision;
@@ -46,6 +47,7 @@ pub struct Site {
     stopping: watch::Sender<bool>,
     /// What those who watch are told.
     latest: console::Latest,
+    metrics: metrics::Latest,
     /// Attempts to sign in.
     sign_ins: Guesses,
 }
@@ -89,7 +91,15 @@ fn site(installation: Arc<Installation>) -> Arc<Site> {
     let collector = Collector::new(installation.clone());
     let guesses = Guesses::new(installation.clock.clone());
     let sign_ins = Guesses::new(installation.clock.clone());
-    Arc::new(Site { installation, collector, guesses, sign_ins, latest: console::Latest::default(), stopping: watch::Sender::new(false) })
+    Arc::new(Site {
+        installation,
+        collector,
+        guesses,
+        sign_ins,
+        latest: console::Latest::default(),
+        metrics: metrics::Latest::default(),
+        stopping: watch::Sender::new(false),
+    })
 }
 
 /// Serves until `stop` is done, then finishes what is under way.

@@ -76,6 +76,12 @@ impl Gate {
     }
 }
 
+/// The same gate before a route that is not of the API: whoever may watch.
+pub fn watched(site: &Arc<Site>, route: MethodRouter<Arc<Site>>) -> MethodRouter<Arc<Site>> {
+    let rule = Rule { permission: Permission::Watch, deed: None, is_stream: true };
+    route.route_layer(from_fn_with_state((site.clone(), Arc::new(rule)), gate))
+}
+
 async fn gate(State((site, rule)): State<(Arc<Site>, Arc<Rule>)>, request: Request, next: Next) -> Response {
     match pass(&site, &rule, request, next).await {
         Ok(response) => response,

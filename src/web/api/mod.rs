@@ -23,6 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Site;
+use super::metrics::metrics;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
 use gate::{Caller, Gate};
@@ -101,7 +102,7 @@ fn put_together(site: &Arc<Site>) -> Gate {
 pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
     let (router, described) = put_together(site).router.split_for_parts();
     let described = Arc::new(finished(described));
-    router.route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) }))
+    router.route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) })).route("/metrics", gate::watched(site, get(metrics)))
 }
 
 /// The description of the API, as `/api/v1/openapi.json` has it.

@@ -1,0 +1,137 @@
+//! Whether the installation can work, and the figures by which a machine watches it. Nothing of a person is in them.
+
+use std::time::Duration;
+
+use super::WatchError;
+use crate::domain::time::Timestamp;
+use crate::installation::Installation;
+use crate::store::{deliveries, messages, rates, replies, vitals};
+
+/// Below this nothing more is promised to be kept.
+const LEAST_FREE: u64 = 200 * 1024 * 1024;
+/// Clocks that differ by more send outside hours.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+/// Rates are told of so long.
+const LATELY: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Can it work?
+#[derive(Debug, Clone, PartialEq)]
+pub struct Readiness {
+    /// What the database said, where it does not answer.
+    pub database: Option<String>,
+    /// Bytes that are free where the datasets and, with SQLite, the database are.
+    pub disk_free: u64,
+    /// The machine's clock is so much ahead of the database's, or behind what was written down before; in milliseconds.
+    pub clock_off: i64,
+    pub gateways_paused: Vec<String>,
+}
+
+impl Readiness {
+    pub fn has_room(&self) -> bool {
+        self.disk_free >= LEAST_FREE
+    }
+
+    pub fn is_on_time(&self) -> bool {
+        self.clock_off.unsigned_abs() < CLOCKS_APART.as_millis() as u64
+    }
+
+    /// A gateway that is held still is told, and keeps nobody from answering.
+    pub fn is_ready(&self) -> bool {
+        self.database.is_none() && self.has_room() && self.is_on_time()
+    }
+}
+
+pub async fn readiness(installation: &Installation) -> Readiness {
+    let now = installation.clock.now();
+    let looked = async {
+        let mut connection = installation.store.read().await?;
+        let paused = rates::paused(&mut connection, now).await?;
+        Ok::<_, crate::store::StoreError>((paused, vitals::clocks(&mut connection).await?))
+    };
+    let disk_free = free_bytes(&installation.config.datasets);
+    match looked.await {
+        Ok((paused, (own, last))) => {
+            let ahead = own.map_or(0, |own| now.0 - own.0);
+            // A clock that was set back stands before what is written down already.
+            let behind = last.map_or(0, |last| (now.0 - last.0).min(0));
+            let clock_off = if ahead.abs() > behind.abs() { ahead } else { behind };
+            Readiness { database: None, disk_free, clock_off, gateways_paused: paused.into_iter().map(|(gateway, _)| gateway).collect() }
+        }
+        Err(error) => Readiness { database: Some(error.to_string()), disk_free, clock_off: 0, gateways_paused: Vec::new() },
+    }
+}
+
+/// Of the file system that a folder is on, or will be.
+fn free_bytes(folder: &std::path::Path) -> u64 {
+    let there = folder.ancestors().find(|folder| folder.exists()).filter(|folder| !folder.as_os_str().is_empty());
+    rustix::fs::statvfs(there.unwrap_or(std::path::Path::new("."))).map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize))
+}
+
+/// The figures of a moment.
+pub struct Vitals {
+    /// Of each running campaign: people who are due, and for how many seconds the first of them has been.
+    pub due: Vec<(String, u64, f64)>,
+    /// Of each gateway: messages by state.
+    pub messages: Vec<(String, String, u64)>,
+    /// Of each gateway: the share of its rate that the last minute used, its pace, and for how many seconds it is still held.
+    pub gateways: Vec<(String, f64, f64, f64)>,
+    pub in_doubt: u64,
+    pub replies: u64,
+    pub calls_due: u64,
+    pub delivery_problems: u64,
+    /// The median of the interviews that were completed within a day.
+    pub interview_seconds: Option<f64>,
+    pub interviews: u64,
+    /// Of each application in the field.
+    pub chances: Vec<(String, f64)>,
+    pub readiness: Readiness,
+    /// How long the database took for all this.
+    pub database_seconds: f64,
+}
+
+pub async fn take(installation: &Installation) -> Result<Vitals, WatchError> {
+    let (now, began) = (installation.clock.now(), std::time::Instant::now());
+    let readiness = readiness(installation).await;
+    let mut connection = installation.store.read().await?;
+    let waited = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
+    let due = vitals::due(&mut connection, now).await?.into_iter().map(|(code, due, since)| (code, due, waited(since))).collect();
+    let by_state = vitals::messages(&mut connection, now - LATELY).await?;
+    let states = rates::states(&mut connection, now).await?;
+    let gateway = |(name, config): (&String, &crate::config::GatewayConfig)| {
+        let lately: u64 = by_state.iter().filter(|(gateway, ..)| gateway == name).map(|(.., lately)| lately).sum();
+        let state = states.get(name);
+        let used = lately as f64 / (f64::from(config.rate_per_second.max(1)) * LATELY.as_secs_f64());
+        let held = state.map_or(0.0, |state| state.paused_until.since(now).as_secs_f64());
+        (name.clone(), used, state.map_or(1.0, |state| state.pace_permille as f64 / 1_000.0), held)
+    };
+    let seconds = vitals::interview_seconds(&mut connection, now - DAY).await?;
+    Ok(Vitals {
+        due,
+        gateways: installation.config.gateways.iter().map(gateway).collect(),
+        in_doubt: messages::doubts(&mut connection, now).await?.len() as u64,
+        replies: replies::inbox(&mut connection, None, false).await?.len() as u64,
+        calls_due: vitals::calls_due(&mut connection, now).await?,
+        delivery_problems: deliveries::problems(&mut connection).await?.len() as u64,
+        interview_seconds: seconds.get(seconds.len() / 2).map(|seconds| *seconds as f64),
+        interviews: seconds.len() as u64,
+        chances: vitals::chances(&mut connection).await?,
+        messages: by_state.into_iter().map(|(gateway, state, all, _)| (gateway, state, all)).collect(),
+        readiness,
+        database_seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_ready_only_with_a_database_room_and_the_right_time() {
+        let well = Readiness { database: None, disk_free: LEAST_FREE, clock_off: -59_000, gateways_paused: vec!["g".into()] };
+        assert!(well.is_ready());
+        assert!(!Readiness { database: Some("gone".into()), ..well.clone() }.is_ready());
+        assert!(!Readiness { disk_free: LEAST_FREE - 1, ..well.clone() }.is_ready());
+        assert!(!Readiness { clock_off: 61_000, ..well.clone() }.is_ready() && !Readiness { clock_off: -61_000, ..well }.is_ready());
+    }
+}
