@@ -191,3 +191,19 @@ impl Drop for Held {
         let _ = self.0.wait();
     }
 }
+
+#[test]
+fn completions_a_manual_and_the_apis_description_come_from_the_commands_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(arguments).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(run(&["completions", "bash"]).contains("fieldworkd"));
+    run(&["manual", "man"]);
+    let page = std::fs::read_to_string(folder.path().join("man/fieldworkd-campaign-launch.1")).unwrap();
+    assert!(page.contains("contact plan"), "{page}");
+    let api: serde_json::Value = serde_json::from_str(&run(&["openapi"])).unwrap();
+    assert!(api["paths"]["/api/v1/campaigns"]["post"].is_object());
+}

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -90,6 +90,10 @@ enum Command {
     /// Tokens of the API
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Write the manual's pages into a folder, one for each command
+    Manual { folder: PathBuf },
     /// Print the description of the API (OpenAPI 3.1)
     Openapi,
     /// Who looked at what, and who did what
@@ -152,6 +156,14 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Migrate => check::migrate(config()?).await,
         Command::Doctor => check::doctor(config()?).await,
         Command::Questionnaire(command) => questionnaire::run(command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "fieldworkd", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Manual { folder } => {
+            std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+            clap_mangen::generate_to(Arguments::command(), &folder).with_context(|| format!("{} cannot be written", folder.display()))
+        }
         Command::Simulator(simulator) => simulator::run(simulator).await,
         Command::Dataset(dataset::DatasetCommand::Verify { folder, public_key }) => dataset::verify_folder(&folder, public_key.as_deref()),
         Command::Restore { file } => backup::restore(quiet(config()?)?, &file).await,
@@ -201,7 +213,9 @@ async fn run_in(installation: Arc<Installation>, command: Command) -> Result<()>
         | Command::Doctor
         | Command::Questionnaire(_)
         | Command::Simulator(_)
-        | Command::Restore { .. } => Ok(()),
+        | Command::Restore { .. }
+        | Command::Completions { .. }
+        | Command::Manual { .. } => Ok(()),
     }
 }
 
