@@ -56,7 +56,7 @@ async fn answered(request: reqwest::RequestBuilder) -> (u16, Value) {
 fn people() -> Script {
     let mut script = Script::faultless(5, 500);
     script.people.completes = [0.2, 0.05, 0.0];
-    script.people.replies_something = 0.1;
+    script.people.replies_something = 0.3;
     script
 }
 

@@ -34,7 +34,7 @@ async fn ten_days(app: &TestApp) {
 fn people() -> Script {
     let mut script = Script::faultless(5, 500);
     script.people.completes = [0.2, 0.05, 0.0];
-    script.people.replies_something = 0.1;
+    script.people.replies_something = 0.3;
     script.people.replies_opt_out = 0.05;
     script.people.wants_call = 0.05;
     script

@@ -268,11 +268,11 @@ async fn applications_learn_from_each_other_and_a_rehearsal_repeats() {
     }
 }
 
-/// Few answer messages, everybody the telephone: a field that will miss its quota is helped by calling now, and what calls bring is learnt from calls.
+/// Nobody answers messages, everybody the telephone: a field that will miss its quota is helped by calling now, and what calls bring is learnt from calls.
 #[tokio::test]
 async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() {
-    for app in TestApp::on_each_engine(people([0.25, 0.0, 0.0]), &[]).await {
-        app.brand("A1", "A1", "[application.quota]\ntarget = 12").await;
+    for app in TestApp::on_each_engine(people([0.0, 0.0, 0.0]), &[("QUOTA__EXPECTED_RESPONSE_RATE", "0.3")]).await {
+        app.brand("A1", "A1", "[application.quota]\ntarget = 4\nreplicate_size = 40").await;
         app.import(&["A1"], format!("{}店主,010-65121000\n", list_of(0..30)).as_bytes()).await.unwrap();
         // The calls would come on the last day.
         let mixed =
