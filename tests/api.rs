@@ -180,6 +180,11 @@ async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_se
         let all_at_once = futures_util::future::join_all(many).await;
         assert!(all_at_once.iter().all(|(status, _)| [200, 409].contains(status)), "{}: {all_at_once:?}", app.engine);
         assert_eq!(answered(extend("k4", 1)).await.1["extended_days"], 6, "{}", app.engine);
+        // One that the daemon's end has cut off may have been done: it is not done again.
+        app.execute("UPDATE idempotency SET status = 0 WHERE key = 'k2'").await.unwrap();
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
+        let (status, said) = answered(extend("k2", 2)).await;
+        assert!(status == 409 && said["detail"].as_str().unwrap().contains("may have been done"), "{}: {said}", app.engine);
         // After a day, the key is free.
         app.clock.advance_to(app.clock_now() + Duration::from_secs(25 * 3_600));
         assert_eq!(answered(extend("k1", 3)).await.1["extended_days"], 9, "{}", app.engine);

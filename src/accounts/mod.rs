@@ -18,7 +18,7 @@ use crate::domain::role::Role;
 use crate::installation::Installation;
 use crate::store::accounts::{self, Secret};
 use crate::store::{StoreError, WriteTx};
-pub use signing_in::{Session, SignedIn, confirm, session, sign_in, sign_out};
+pub use signing_in::{Session, SignedIn, confirm, look, session, sign_in, sign_out};
 
 /// Wrong passwords or codes in a row that lock an account, and for how long.
 const MOST_WRONG: u32 = 5;

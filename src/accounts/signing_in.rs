@@ -8,7 +8,7 @@ use crate::crypto::password::new_token;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
 use crate::installation::Installation;
-use crate::store::accounts::{self, Account};
+use crate::store::accounts::{self, Account, Stored};
 
 /// A session ends when it has not been used for so long, and after a working day in any case.
 const IDLE: Duration = Duration::from_secs(2 * 3_600);
@@ -90,12 +90,23 @@ pub async fn confirm(installation: &Installation, token: Personal, code: &str) -
     Ok(Session { account: known.account, token })
 }
 
+/// Whose session a browser's token stands for, without anybody having done anything.
+pub async fn look(installation: &Installation, token: Personal) -> Result<Option<Session>, AccountError> {
+    let stored = stored(installation, &token).await?;
+    Ok(stored.map(|stored| Session { account: stored.account, token }))
+}
+
+async fn stored(installation: &Installation, token: &Personal) -> Result<Option<Stored>, AccountError> {
+    let now = installation.clock.now();
+    let found = accounts::of_session(&mut *installation.store.read().await?, &token_hash(installation, token), now).await?;
+    Ok(found.filter(|stored| !stored.awaits_code && now < stored.created_at + LONGEST_SESSION))
+}
+
 /// Whose session a browser's token stands for; it goes on while it is used.
 pub async fn session(installation: &Installation, token: Personal) -> Result<Option<Session>, AccountError> {
     let now = installation.clock.now();
     let hash = token_hash(installation, &token);
-    let stored = accounts::of_session(&mut *installation.store.read().await?, &hash, now).await?;
-    let Some(stored) = stored.filter(|stored| !stored.awaits_code && now < stored.created_at + LONGEST_SESSION) else { return Ok(None) };
+    let Some(stored) = stored(installation, &token).await? else { return Ok(None) };
     if stored.expires_at < now + IDLE / 2 {
         let mut tx = installation.store.write().await?;
         accounts::prolong_session(&mut tx, &hash, now + IDLE).await?;

@@ -27,17 +27,24 @@ pub fn deed_of(command: &Command) -> Option<Deed> {
             ApplicationCommand::Extend { code, days, .. } => (Action::Deadline, application(code), format!("extend by {days} days")),
             ApplicationCommand::List { .. } | ApplicationCommand::History { .. } => return None,
         },
-        Command::List(ListCommand::Import { application: codes, file: path, dry_run: false, .. }) => {
-            (Action::ListImported, application(&codes.join(",")), file(path))
-        }
+        Command::List(ListCommand::Import { application: codes, file: path, dry_run, .. }) => match dry_run {
+            true => return None,
+            false => (Action::ListImported, application(&codes.join(",")), file(path)),
+        },
         Command::Campaign(command) => match command {
-            CampaignCommand::Launch { code, application: codes, dry_run: false, .. } => (Action::Launched, campaign(code), codes.join(",")),
+            CampaignCommand::Launch { dry_run: true, .. }
+            | CampaignCommand::List { .. }
+            | CampaignCommand::Rates { .. }
+            | CampaignCommand::Forecast { .. }
+            | CampaignCommand::Status { .. } => return None,
+            CampaignCommand::Launch { code, application: codes, .. } => (Action::Launched, campaign(code), codes.join(",")),
             CampaignCommand::Pause { code } => (Action::CampaignState, campaign(code), "pause".into()),
             CampaignCommand::Resume { code } => (Action::CampaignState, campaign(code), "resume".into()),
             CampaignCommand::Close { code } => (Action::CampaignState, campaign(code), "close".into()),
             CampaignCommand::Budget { code, amount } => (Action::CampaignState, campaign(code), format!("budget {amount}")),
-            _ => return None,
         },
+        Command::Alarm(AlarmCommand::Test) => (Action::TextTested, String::new(), "alarm".into()),
+        Command::Alarm(AlarmCommand::List { .. } | AlarmCommand::Digest { .. } | AlarmCommand::Notices { .. }) => return None,
         Command::Alarm(AlarmCommand::Ack { code, .. }) => (Action::AlarmTaken, application(code), String::new()),
         Command::Dataset(command) => match command {
             DatasetCommand::Freeze { code, interim } => (Action::Frozen, application(code), if *interim { "interim".into() } else { String::new() }),
@@ -45,7 +52,9 @@ pub fn deed_of(command: &Command) -> Option<Deed> {
             DatasetCommand::Export { code, .. } => (Action::ShownData, application(code), String::new()),
             DatasetCommand::Deliver { code, .. } => (Action::Redelivered, application(code), String::new()),
             DatasetCommand::Ack { code, .. } => (Action::Judged, application(code), String::new()),
-            _ => return None,
+            DatasetCommand::List { .. } | DatasetCommand::Review { .. } | DatasetCommand::Deliveries { .. } | DatasetCommand::Verify { .. } => {
+                return None;
+            }
         },
         Command::SigningKey(SigningKeyCommand::Rotate) => (Action::SigningKey, String::new(), String::new()),
         Command::Suppress(SuppressCommand::Add { .. } | SuppressCommand::Import { .. }) => (Action::Suppressed, String::new(), String::new()),
@@ -56,7 +65,32 @@ pub fn deed_of(command: &Command) -> Option<Deed> {
         Command::Backup { file: path } => (Action::BackedUp, String::new(), file(path)),
         Command::Message(MessageCommand::Settle { reference, .. }) => (Action::MessageSettled, format!("message:{reference}"), String::new()),
         Command::Inbox(InboxCommand::Done { id }) => (Action::ReplyHandled, format!("reply:{id}"), String::new()),
-        _ => return None,
+        // Each is named, so that a new one is decided about.
+        Command::Programme(ProgrammeCommand::Status { .. })
+        | Command::SigningKey(SigningKeyCommand::Show)
+        | Command::Suppress(SuppressCommand::List { .. })
+        | Command::Purge(_)
+        | Command::LegalHold(LegalHoldCommand::List { .. })
+        | Command::Person(PersonCommand::Export { .. })
+        | Command::Message(MessageCommand::Doubts { .. } | MessageCommand::Show { .. })
+        | Command::Inbox(InboxCommand::List { .. } | InboxCommand::Read { .. })
+        | Command::Certificate(_)
+        | Command::Rehearse(_)
+        | Command::Gateways(_)
+        | Command::User(_)
+        | Command::Token(_)
+        | Command::Audit(_)
+        | Command::Questionnaire(_)
+        | Command::Demo(_)
+        | Command::Serve
+        | Command::CheckConfig
+        | Command::Migrate
+        | Command::Doctor
+        | Command::Restore { .. }
+        | Command::Simulator(_)
+        | Command::Openapi
+        | Command::Completions { .. }
+        | Command::Manual { .. } => return None,
     };
     Some((action, object, detail))
 }

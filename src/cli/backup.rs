@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use super::output;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::domain::audit::Action;
 use crate::installation::Installation;
 use crate::retention;
 use crate::store::backup;
@@ -22,6 +24,8 @@ pub async fn restore(config: Config, file: &Path) -> Result<()> {
     backup::restore(&config.database_url, file).await?;
     println!("{} is restored", file.display());
     let installation = Installation::open(config, Arc::new(SystemClock)).await?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    installation.note_ahead(&output::actor(), Action::Restored, "", &name).await?;
     let (applicants, persons) = retention::forget_again(&installation).await.context("restored, but who was forgotten since is still in it")?;
     if applicants + persons > 0 {
         println!("forgotten again, as the key ring says: the people of {applicants} applicants, and {persons} single persons");

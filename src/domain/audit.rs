@@ -94,6 +94,8 @@ actions! {
     Searched "searched" "查找受访者" "looked for a person";
     Assigned "assign" "转交个案" "handed a case over";
     Called "called" "记录通话" "told of a call";
+    Verified "verified" "记录复核" "told of a verification";
+    NotAUser "not_a_user" "记录非用户" "told of somebody who is no user";
     VerificationsDrawn "verifications_drawn" "抽取复核" "drew interviews to verify";
     Programme "programme" "设置项目" "set up a programme";
     Applicant "applicant" "登记申报" "registered an application";
@@ -102,17 +104,14 @@ actions! {
     ListDropped "list_dropped" "放弃名单" "threw a list away";
     ListImported "list_imported" "导入名单" "imported a list";
     ListCorrected "list_corrected" "更正名单" "corrected a list";
-    Questionnaire "questionnaire" "设置问卷" "set a questionnaire";
     PlanSaved "plan_saved" "保存联系计划" "saved a contact plan";
     PlanDropped "plan_dropped" "放弃草稿" "threw a draft away";
     TextTested "text_tested" "发送测试短信" "sent a test message";
     LaunchAsked "launch_asked" "申请启动" "asked for a launch";
     Launched "launched" "启动活动" "launched a campaign";
     CampaignState "campaign_state" "暂停、恢复或结束活动" "paused, resumed or closed a campaign";
-    Replicates "replicates" "释放子样本" "released replicates";
     Deadline "deadline" "调整期限" "changed a deadline";
     Suppressed "suppressed" "加入免打扰" "suppressed a number";
-    Unsuppressed "unsuppressed" "移出免打扰" "lifted a suppression";
     ReplyHandled "reply_handled" "处理回复" "dealt with a reply";
     MessageSettled "message_settled" "处理存疑短信" "settled a message in doubt";
     AlarmTaken "alarm_taken" "确认警报" "took over an alarm";
@@ -125,9 +124,9 @@ actions! {
     Purged "purged" "清除个人信息" "purged people";
     LegalHold "legal_hold" "法律保全" "changed a legal hold";
     Erased "erased" "删除个人信息" "erased a person";
+    Restored "restored" "从备份恢复" "restored a backup";
     BackedUp "backed_up" "备份" "made a backup";
     LogVerified "log_verified" "核验审计日志" "verified the audit log";
-    Webhook "webhook" "设置事件推送" "changed where events are sent";
     Refused "refused" "未获执行" "was refused";
 }
 

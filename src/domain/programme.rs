@@ -63,6 +63,22 @@ fn twenty() -> u32 {
 }
 
 impl Programme {
+    /// A programme with the usual rules.
+    pub fn new(code: &str, name: Text) -> Programme {
+        Programme {
+            code: code.to_owned(),
+            name,
+            time_zone: shanghai(),
+            certificate_months: three(),
+            dataset_lead_days: twenty(),
+            fee_first: false,
+            cut_off: None,
+            caps: BTreeMap::new(),
+            retention_months: None,
+            privacy: PrivacyNotice::default(),
+        }
+    }
+
     pub fn parse(toml_text: &str) -> Result<Programme, ProgrammeError> {
         let programme: Programme = toml::from_str(toml_text).map_err(|e| ProgrammeError::Toml(e.to_string().trim().replace('\n', " ")))?;
         programme.check()?;

@@ -20,7 +20,7 @@ pub mod table;
 mod text;
 
 pub use import::{ImportOutcome, ImportRequest, import_list};
-pub use registration::{RegistrationError, add_applications, apply_programme, put_programme};
+pub use registration::{NewApplication, RegistrationError, add_application, add_applications, apply_programme, put_programme};
 pub use report::{Decision, Finding, write_report};
 pub use source::Source;
 pub use suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};

@@ -107,6 +107,39 @@ pub async fn add_applications(installation: &Installation, toml_text: &str) -> R
     if file.applications.is_empty() {
         return Err(RegistrationError::Nothing);
     }
+    register(installation, file).await
+}
+
+/// One application, as a form or a program declares it.
+pub struct NewApplication<'a> {
+    pub programme: &'a str,
+    pub code: &'a str,
+    pub applicant_code: &'a str,
+    pub applicant_name: &'a str,
+    pub category: &'a str,
+    /// By the fields that the category asks for.
+    pub subject: BTreeMap<String, String>,
+    /// Completes wanted; the category's rule where nothing is said.
+    pub target: Option<u32>,
+}
+
+/// Registers one application; returns its code.
+pub async fn add_application(installation: &Installation, new: NewApplication<'_>) -> Result<String, RegistrationError> {
+    let declared = ApplicationFile {
+        code: new.code.to_owned(),
+        applicant: ApplicantFile { code: new.applicant_code.to_owned(), name: new.applicant_name.to_owned() },
+        category: new.category.to_owned(),
+        subject: new.subject,
+        quota: QuotaFile { target: new.target, ..QuotaFile::default() },
+        list_fields: BTreeMap::new(),
+        list_received: None,
+        fee_settled: None,
+    };
+    register(installation, ApplicationsFile { programme: new.programme.to_owned(), applications: vec![declared] }).await?;
+    Ok(new.code.to_owned())
+}
+
+async fn register(installation: &Installation, file: ApplicationsFile) -> Result<Vec<String>, RegistrationError> {
     let mut tx = installation.store.write().await?;
     let (programme_id, programme) =
         programmes::find(&mut tx, &file.programme).await?.ok_or_else(|| RegistrationError::UnknownProgramme(file.programme.clone()))?;

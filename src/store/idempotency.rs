@@ -13,27 +13,26 @@ pub struct Before {
     /// 0: it is still being worked on.
     pub status: u16,
     pub body: String,
+    pub at: Timestamp,
 }
 
-/// Begins a request; `Some`: it was begun before. What is older than `since` is forgotten, and so is one that was never finished by `given_up`.
+/// Begins a request; `Some`: it was begun before. What is older than `since` is forgotten; one that was never finished is not begun again before that.
 pub async fn begin(
     tx: &mut AnyConnection,
     (token, key, fingerprint): (&str, &str, &str),
     since: Timestamp,
-    given_up: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Before>> {
-    let sql = "DELETE FROM idempotency WHERE at < $1 OR (status = 0 AND at < $2)";
-    sqlx::query(sql).bind(since.0).bind(given_up.0).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM idempotency WHERE at < $1").bind(since.0).execute(&mut *tx).await?;
     let sql =
         "INSERT INTO idempotency (token, key, fingerprint, status, body, at) VALUES ($1, $2, $3, 0, '', $4) ON CONFLICT (token, key) DO NOTHING";
     let done = sqlx::query(sql).bind(token.to_owned()).bind(key.to_owned()).bind(fingerprint.to_owned()).bind(now.0).execute(&mut *tx).await?;
     if done.rows_affected() == 1 {
         return Ok(None);
     }
-    let sql = "SELECT fingerprint, status, body FROM idempotency WHERE token = $1 AND key = $2";
-    let row: Option<(String, i64, String)> = sqlx::query_as(sql).bind(token.to_owned()).bind(key.to_owned()).fetch_optional(tx).await?;
-    Ok(row.map(|(fingerprint, status, body)| Before { fingerprint, status: u16::try_from(status).unwrap_or(0), body }))
+    let sql = "SELECT fingerprint, status, body, at FROM idempotency WHERE token = $1 AND key = $2";
+    let row: Option<(String, i64, String, i64)> = sqlx::query_as(sql).bind(token.to_owned()).bind(key.to_owned()).fetch_optional(tx).await?;
+    Ok(row.map(|(fingerprint, status, body, at)| Before { fingerprint, status: u16::try_from(status).unwrap_or(0), body, at: Timestamp(at) }))
 }
 
 /// Keeps the answer.

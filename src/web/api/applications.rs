@@ -7,14 +7,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Caller, Path, Problem, Query};
 use crate::deadline::changes::{self, By, ChangeError};
 use crate::deadline::{Overview, overview};
 use crate::domain::category::Category;
-use crate::intake::{ImportOutcome, ImportRequest, IntakeError, RegistrationError, Source, add_applications, import_list};
+use crate::intake::{ImportOutcome, ImportRequest, IntakeError, NewApplication as Declared, RegistrationError, Source, add_application, import_list};
 use crate::store::programmes;
 use crate::web::Site;
 
@@ -85,20 +84,17 @@ pub struct Registered {
 #[utoipa::path(post, path = "/api/v1/applications", tag = "applications", request_body = NewApplication,
     responses((status = 201, body = Registered)))]
 pub async fn register(State(site): State<Arc<Site>>, Body(new): Body<NewApplication>) -> Result<(StatusCode, Json<Registered>), Problem> {
-    let text = |text: &str| Value::String(text.to_owned());
-    let subject: Table = new.subject.iter().map(|(field, value)| (field.clone(), text(value))).collect();
-    let applicant: Table = [("code".to_owned(), text(&new.applicant_code)), ("name".to_owned(), text(&new.applicant_name))].into_iter().collect();
-    let mut application: Table = [("code".to_owned(), text(&new.code)), ("category".to_owned(), text(new.category.as_str()))].into_iter().collect();
-    application.insert("applicant".into(), Value::Table(applicant));
-    application.insert("subject".into(), Value::Table(subject));
-    if let Some(target) = new.target {
-        application.insert("quota".into(), Value::Table([("target".to_owned(), Value::Integer(target.into()))].into_iter().collect()));
-    }
-    let file: Table = [("programme".to_owned(), text(&new.programme)), ("application".to_owned(), Value::Array(vec![Value::Table(application)]))]
-        .into_iter()
-        .collect();
-    match add_applications(&site.installation, &file.to_string()).await {
-        Ok(_) => Ok((StatusCode::CREATED, Json(Registered { code: new.code }))),
+    let declared = Declared {
+        programme: &new.programme,
+        code: &new.code,
+        applicant_code: &new.applicant_code,
+        applicant_name: &new.applicant_name,
+        category: new.category.as_str(),
+        subject: new.subject,
+        target: new.target,
+    };
+    match add_application(&site.installation, declared).await {
+        Ok(code) => Ok((StatusCode::CREATED, Json(Registered { code }))),
         Err(RegistrationError::Store(error)) => Err(error.into()),
         Err(RegistrationError::Keys(error)) => Err(Problem::internal(&error.to_string())),
         Err(error) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),

@@ -7,11 +7,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Page, Path, Problem, Query};
+use super::{Body, Page, Path, Problem, Query, utc};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::Personal;
-use crate::domain::time::Timestamp;
 use crate::store::story::{self as stored, By, CaseOf};
 use crate::watch::WatchError;
 use crate::watch::search::search as search_for;
@@ -43,10 +42,6 @@ pub struct Cases {
     items: Vec<CaseBrief>,
     /// The cursor of the next page; null on the last.
     next: Option<i64>,
-}
-
-fn utc(at: Timestamp) -> String {
-    at.rfc3339(chrono_tz::UTC)
 }
 
 fn brief(case: CaseOf) -> CaseBrief {

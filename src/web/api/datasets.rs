@@ -10,7 +10,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Body, Caller, Path, Problem};
+use super::{Body, Caller, Path, Problem, utc};
 use crate::dataset::delivery;
 use crate::store::datasets::{self, Dataset};
 use crate::store::deliveries::{self, Verdict};
@@ -57,7 +57,6 @@ pub struct DatasetWithFiles {
 
 async fn described(site: &Site, dataset: &Dataset) -> Result<DatasetOf, Problem> {
     let verdict = deliveries::verdict(&mut *site.installation.store.read().await?, dataset.id).await?;
-    let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     Ok(DatasetOf {
         application: dataset.application_code.clone(),
         kind: dataset.kind.as_str(),

@@ -26,7 +26,8 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 const MAX_KEPT: usize = 1024 * 1024;
 /// An answer is kept so long for whoever sends the same request again.
 const KEEP: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
-const GIVEN_UP: std::time::Duration = std::time::Duration::from_secs(600);
+/// A request that has not been answered by then was cut off by the daemon's end. Nobody knows how far it came, so it is not done again.
+const BROKEN_OFF: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -151,14 +152,19 @@ async fn caller_of(site: &Site, permission: Permission, headers: &HeaderMap) -> 
 async fn begin(site: &Site, caller: &Caller, key: &str, fingerprint: &str) -> Result<Option<Result<Response, Problem>>, Problem> {
     let now = site.installation.clock.now();
     let mut tx = site.installation.store.write().await?;
-    let before = idempotency::begin(&mut tx, (&caller.actor.name, key, fingerprint), now - KEEP, now - GIVEN_UP, now).await?;
+    let before = idempotency::begin(&mut tx, (&caller.actor.name, key, fingerprint), now - KEEP, now).await?;
     tx.commit().await?;
     Ok(before.map(|before| {
         if before.fingerprint != fingerprint {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another request"));
         }
         if before.status == 0 {
-            return Err(Problem::new(StatusCode::CONFLICT, "the same request is being worked on; ask again in a moment"));
+            let says = if now < before.at + BROKEN_OFF {
+                "the same request is being worked on; ask again in a moment"
+            } else {
+                "the same request broke off, and may have been done; look, and send it under another key if it was not"
+            };
+            return Err(Problem::new(StatusCode::CONFLICT, says));
         }
         let status = StatusCode::from_u16(before.status).unwrap_or(StatusCode::OK);
         let kind = if status.is_success() { "application/json" } else { "application/problem+json" };

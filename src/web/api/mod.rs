@@ -26,6 +26,7 @@ use super::Site;
 use super::metrics::metrics;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
+use crate::domain::time::Timestamp;
 use gate::{Caller, Gate};
 use input::{Body, Path, Query};
 use problem::{Problem, ProblemDetails};
@@ -33,6 +34,11 @@ use problem::{Problem, ProblemDetails};
 /// At most so many on a page; so many where nothing is said.
 const MOST: u32 = 500;
 const USUAL: u32 = 100;
+
+/// A time as answers tell it.
+fn utc(at: Timestamp) -> String {
+    at.rfc3339(chrono_tz::UTC)
+}
 
 /// What is asked of a list.
 #[derive(serde::Deserialize, utoipa::IntoParams)]

@@ -9,20 +9,15 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Caller, Page, Path, Problem, Query};
+use super::{Body, Caller, Page, Path, Problem, Query, utc};
 use crate::dispatch::doubt::{self, Verdict, VerdictError};
 use crate::domain::audit::Action;
 use crate::domain::suppression::SuppressionReason;
-use crate::domain::time::Timestamp;
 use crate::installation::place;
 use crate::intake::{SuppressionDefaults, SuppressionError, import_suppressions};
 use crate::store::audit::{self as log, Asked};
 use crate::store::{alarms, applications, deliveries, messages, rates, replies};
 use crate::web::Site;
-
-fn utc(at: Timestamp) -> String {
-    at.rfc3339(chrono_tz::UTC)
-}
 
 #[derive(Serialize, ToSchema)]
 pub struct AlarmOf {

@@ -79,10 +79,16 @@ pub async fn show(
     let asked = asked_by(&query);
     if query.get("format").is_some_and(|format| format == "csv") {
         let entries = audit::entries(&mut *site.installation.store.read().await?, &asked, EXPORTED).await?;
+        let is_cut = entries.len() == EXPORTED as usize;
+        let cut = vec!["…".to_owned(), format!("only the latest {EXPORTED} entries; ask for less, or «audit list --before»")];
         let cells = |e: Entry| {
             vec![e.number.to_string(), e.at.rfc3339(ZONE), e.who.name, e.who.via.as_str().into(), e.action.code().into(), e.object, e.detail]
         };
-        return sheet::csv("audit", &["number", "at", "who", "via", "action", "object", "detail"], entries.into_iter().map(cells));
+        return sheet::csv(
+            "audit",
+            &["number", "at", "who", "via", "action", "object", "detail"],
+            entries.into_iter().map(cells).chain(is_cut.then_some(cut)),
+        );
     }
     render(&site, &staff, asked, None).await
 }

@@ -60,7 +60,7 @@ struct HomePage<'a> {
     live: HomeLive<'a>,
 }
 
-fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 

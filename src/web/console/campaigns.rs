@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::staff::{Frame, Say, Sent, Staff, page};
 use super::super::{Failure, Site};
-use super::board::{danger_of, state_in_words};
+use super::board::{danger_of, percent, state_in_words};
 use super::chart::{Curve, curve};
 use super::{ZONE, sheet};
 use crate::campaign::{self, ApplicationStatus, CampaignError, RatesOf};
@@ -95,10 +95,6 @@ impl CampaignPage<'_> {
     fn money(&self, amount: &f64) -> String {
         format!("{amount:.2} {}", self.of.status.currency)
     }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
 }
 
 fn rate_row<'a>(s: Say) -> impl Fn(&'a RatesOf) -> RateRow<'a> {

@@ -52,7 +52,7 @@ pub async fn home(State(site): State<Arc<Site>>, Extension(staff): Extension<Sta
                 _ = stopping.wait_for(|stops| *stops) => return None,
                 () = tokio::time::sleep(EVERY) => {}
             }
-            let is_signed_in = accounts::session(installation, staff.session.token.clone()).await.ok()?.is_some();
+            let is_signed_in = accounts::look(installation, staff.session.token.clone()).await.ok()?.is_some();
             let board = site.latest.get(installation).await.ok().filter(|_| is_signed_in)?;
             let live = HomeLive::new(staff.say, &staff.form_token, staff.may(Permission::Operate), &board).render().ok()?;
             // The time of day alone is nothing new.

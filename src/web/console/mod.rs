@@ -40,7 +40,7 @@ pub fn doors(site: &Arc<Site>) -> Doors {
     const OPERATE: Permission = Permission::Operate;
     Doors::new(site)
         .page("/home", WATCH, board::show)
-        .page("/home/live", WATCH, live::home)
+        .background("/home/live", WATCH, live::home)
         .page("/campaigns", WATCH, campaigns::list)
         .page("/campaigns/{code}", WATCH, campaigns::show)
         .deed("/campaigns/{code}/state", OPERATE, (Action::CampaignState, "campaign:{code}", "{to}"), campaigns::change_state)
@@ -66,7 +66,7 @@ pub fn doors(site: &Arc<Site>) -> Doors {
         )
         .page("/setup", OPERATE, setup::show)
         .deed("/programmes", OPERATE, (Action::Programme, "programme:{code}", ""), setup::save_programme)
-        .deed("/applications", OPERATE, (Action::Applicant, "application:{code}", "{category}"), setup::add_application)
+        .deed("/applications", OPERATE, (Action::Applicant, "application:{code}", "{category}"), setup::register)
         .page("/applications/{code}", OPERATE, setup::application)
         .deed("/applications/{code}/fee", OPERATE, (Action::Deadline, "application:{code}", "fee settled on {day}"), setup::settle_fee)
         .upload("/applications/{code}/list", OPERATE, (Action::ListUploaded, "application:{code}", "{others}"), lists::upload)

@@ -8,7 +8,6 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use toml::{Table, Value};
 
 use super::super::staff::{Frame, Say, Sent, Staff, page};
 use super::super::{Failure, Site};
@@ -20,7 +19,7 @@ use crate::domain::category::Category;
 use crate::domain::language::Text;
 use crate::domain::programme::Programme;
 use crate::domain::subject::required_fields;
-use crate::intake::{RegistrationError, add_applications, put_programme};
+use crate::intake::{NewApplication, RegistrationError, add_application, put_programme};
 use crate::store::application_events::{self, HappenedTo};
 use crate::store::applications::{self, Application, ApplicationState};
 use crate::store::drafts::{self, CampaignDraft, ListDraft};
@@ -162,23 +161,12 @@ pub async fn save_programme(
 ) -> Result<Response, Failure> {
     let text = |field: &str| sent.text(field).trim().to_owned();
     let known = programmes::find(&mut *site.installation.store.read().await?, &text("code")).await?.map(|(_, programme)| programme);
-    let mut programme = match known {
-        Some(programme) => programme,
-        None => {
-            let mut table = Table::new();
-            table.insert("code".into(), Value::String(text("code")));
-            table.insert(
-                "name".into(),
-                Value::Table([("zh", text("name_zh")), ("en", text("name_en"))].map(|(k, v)| (k.to_owned(), Value::String(v))).into_iter().collect()),
-            );
-            match Programme::parse(&table.to_string()) {
-                Ok(programme) => programme,
-                Err(error) => return render(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, None, (Some(error.to_string()), sent.0)).await,
-            }
-        }
-    };
     let (zh, en) = (text("name_zh"), text("name_en"));
-    programme.name = Text { en: if en.is_empty() { zh.clone() } else { en }, zh };
+    let name = Text { en: if en.is_empty() { zh.clone() } else { en }, zh };
+    let mut programme = match known {
+        Some(programme) => Programme { name, ..programme },
+        None => Programme::new(&text("code"), name),
+    };
     if let Ok(months) = text("certificate_months").parse() {
         programme.certificate_months = months;
     }
@@ -204,27 +192,25 @@ async fn refused(site: &Site, staff: &Staff, error: RegistrationError, sent: Sen
 }
 
 /// Registers an application.
-pub async fn add_application(
+pub async fn register(
     State(site): State<Arc<Site>>,
     Extension(staff): Extension<Staff>,
     Extension(sent): Extension<Sent>,
 ) -> Result<Response, Failure> {
-    let text = |field: &str| Value::String(sent.text(field).trim().to_owned());
-    let category = sent.text("category");
+    let text = |field: &str| sent.text(field).trim();
+    let category = text("category");
     let fields = Category::parse(category).map(required_fields).unwrap_or_default();
-    let subject: Table = fields.iter().map(|(field, ..)| ((*field).to_owned(), text(&format!("{category}-{field}")))).collect();
-    let applicant: Table = [("code".to_owned(), text("applicant")), ("name".to_owned(), text("applicant_name"))].into_iter().collect();
-    let mut application: Table = [("code".to_owned(), text("code")), ("category".to_owned(), text("category"))].into_iter().collect();
-    application.insert("applicant".into(), Value::Table(applicant));
-    application.insert("subject".into(), Value::Table(subject));
-    if let Ok(target) = sent.text("target").trim().parse::<i64>() {
-        application.insert("quota".into(), Value::Table([("target".to_owned(), Value::Integer(target))].into_iter().collect()));
-    }
-    let file: Table = [("programme".to_owned(), text("programme")), ("application".to_owned(), Value::Array(vec![Value::Table(application)]))]
-        .into_iter()
-        .collect();
-    match add_applications(&site.installation, &file.to_string()).await {
-        Ok(codes) => Ok(Redirect::to(&format!("/applications/{}", codes.first().map(String::as_str).unwrap_or_default())).into_response()),
+    let declared = NewApplication {
+        programme: text("programme"),
+        code: text("code"),
+        applicant_code: text("applicant"),
+        applicant_name: text("applicant_name"),
+        category,
+        subject: fields.iter().map(|(field, ..)| ((*field).to_owned(), text(&format!("{category}-{field}")).to_owned())).collect(),
+        target: text("target").parse().ok(),
+    };
+    match add_application(&site.installation, declared).await {
+        Ok(code) => Ok(Redirect::to(&format!("/applications/{code}")).into_response()),
         Err(error) => refused(&site, &staff, error, sent).await,
     }
 }

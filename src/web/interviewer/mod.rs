@@ -40,11 +40,11 @@ pub fn doors(site: &Arc<Site>) -> Doors {
     Doors::new(site)
         .page("/interview", MAY, show)
         .form("/interview/next", MAY, next)
-        .form("/interview/{call}/alive", MAY, alive)
+        .background_form("/interview/{call}/alive", MAY, alive)
         .form("/interview/{call}/dial", MAY, dial)
         .form("/interview/{call}/begin", MAY, begin)
         .form("/interview/{call}/answers", MAY, answers)
-        .form("/interview/{call}/not-a-user", MAY, not_a_user)
+        .deed("/interview/{call}/not-a-user", MAY, (Action::NotAUser, "call:{call}", ""), not_a_user)
         .deed("/interview/{call}/outcome", MAY, (Action::Called, "call:{call}", "{outcome}"), outcome)
 }
 

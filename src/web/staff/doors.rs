@@ -32,6 +32,8 @@ pub struct Door {
     pub deed: Option<Deed>,
     /// A file may come with the form.
     pub takes_files: bool,
+    /// A page asks by itself, whether or not anybody sits before it: it keeps no session alive.
+    pub is_background: bool,
 }
 
 /// Routes behind the guard, as they are put together.
@@ -48,7 +50,10 @@ impl Doors {
 
     /// A page; it shows nothing of a person that has to be written down.
     pub fn page<H: Handler<T, Arc<Site>>, T: 'static>(self, path: &'static str, permission: impl Into<Option<Permission>>, handler: H) -> Doors {
-        self.add(Door { method: Method::GET, path, permission: permission.into(), deed: None, takes_files: false }, get(handler))
+        self.add(
+            Door { method: Method::GET, path, permission: permission.into(), deed: None, takes_files: false, is_background: false },
+            get(handler),
+        )
     }
 
     /// A page that shows something of a person.
@@ -60,7 +65,7 @@ impl Doors {
         handler: H,
     ) -> Doors {
         let deed = Some(Deed { action, object, detail: "" });
-        self.add(Door { method: Method::GET, path, permission: Some(permission), deed, takes_files: false }, get(handler))
+        self.add(Door { method: Method::GET, path, permission: Some(permission), deed, takes_files: false, is_background: false }, get(handler))
     }
 
     /// A form that does something.
@@ -72,7 +77,7 @@ impl Doors {
         handler: H,
     ) -> Doors {
         let deed = Some(Deed { action, object, detail });
-        self.add(Door { method: Method::POST, path, permission: Some(permission), deed, takes_files: false }, post(handler))
+        self.add(Door { method: Method::POST, path, permission: Some(permission), deed, takes_files: false, is_background: false }, post(handler))
     }
 
     /// A form that brings a file.
@@ -84,12 +89,27 @@ impl Doors {
         handler: H,
     ) -> Doors {
         let deed = Some(Deed { action, object, detail });
-        self.add(Door { method: Method::POST, path, permission: Some(permission), deed, takes_files: true }, post(handler))
+        self.add(Door { method: Method::POST, path, permission: Some(permission), deed, takes_files: true, is_background: false }, post(handler))
     }
 
     /// A form that its use-case writes down itself, in the transaction that does it; or one that concerns nobody but who sends it.
     pub fn form<H: Handler<T, Arc<Site>>, T: 'static>(self, path: &'static str, permission: impl Into<Option<Permission>>, handler: H) -> Doors {
-        self.add(Door { method: Method::POST, path, permission: permission.into(), deed: None, takes_files: false }, post(handler))
+        self.add(
+            Door { method: Method::POST, path, permission: permission.into(), deed: None, takes_files: false, is_background: false },
+            post(handler),
+        )
+    }
+
+    /// What a page asks for by itself.
+    pub fn background<H: Handler<T, Arc<Site>>, T: 'static>(self, path: &'static str, permission: Permission, handler: H) -> Doors {
+        let door = Door { method: Method::GET, path, permission: Some(permission), deed: None, takes_files: false, is_background: true };
+        self.add(door, get(handler))
+    }
+
+    /// A form that a page sends by itself.
+    pub fn background_form<H: Handler<T, Arc<Site>>, T: 'static>(self, path: &'static str, permission: Permission, handler: H) -> Doors {
+        let door = Door { method: Method::POST, path, permission: Some(permission), deed: None, takes_files: false, is_background: true };
+        self.add(door, post(handler))
     }
 
     fn add(mut self, door: Door, handler: MethodRouter<Arc<Site>>) -> Doors {

@@ -73,6 +73,7 @@ async fn admit(site: &Site, door: &Door, mut request: Request) -> Result<(Reques
     let language = language_of(request.headers());
     let internal = |error: String| Box::new(Failure::Internal(error).into_response());
     let session = match cookie_of(request.headers(), SESSION).map(Personal::new) {
+        Some(token) if door.is_background => accounts::look(&site.installation, token).await.map_err(|error| internal(error.to_string()))?,
         Some(token) => accounts::session(&site.installation, token).await.map_err(|error| internal(error.to_string()))?,
         None => None,
     };

@@ -36,7 +36,7 @@ pub fn doors(site: &Arc<Site>) -> Doors {
         .form("/supervision/assign", MAY, hand_over)
         .deed("/supervision/verifications", MAY, (Action::VerificationsDrawn, "", "{percent}"), draw)
         .page("/supervision/verifications/{id}", MAY, verify)
-        .form("/supervision/verifications/{id}", MAY, finish)
+        .deed("/supervision/verifications/{id}", MAY, (Action::Verified, "verification:{id}", "{outcome}"), finish)
         .form("/supervision/verifications/{id}/call", MAY, call)
 }
 
