@@ -78,6 +78,9 @@ async fn verify(installation: &Installation, kept: Option<&str>, as_json: bool) 
             println!("{entries} entries, every one as it was written; the head, to be noted elsewhere: {head}");
             Ok(())
         }
+        Verified::Broken { at: 1 } => {
+            bail!("the audit log is not what was written from its first entry on, or the key ring is another installation's")
+        }
         Verified::Broken { at } => bail!("the audit log is not what was written from entry {at} on"),
         Verified::NotInLog => {
             bail!("the audit log is whole in itself, but the head that was noted elsewhere is not in it: entries were taken off its end")

@@ -157,8 +157,9 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Doctor => check::doctor(config()?).await,
         Command::Questionnaire(command) => questionnaire::run(command),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "fieldworkd", &mut std::io::stdout());
-            Ok(())
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "fieldworkd", &mut text);
+            Ok(std::io::Write::write_all(&mut std::io::stdout(), &text)?)
         }
         Command::Manual { folder } => {
             std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;

@@ -45,7 +45,18 @@ pub fn actor() -> Actor {
     Actor::command(&user())
 }
 
-/// Whoever sits at the terminal, for what is written down.
+/// Whoever sits at the terminal, for what is written down: as the system knows them, whatever their environment says; with who became them by sudo.
 pub fn user() -> String {
-    std::env::var("USER").unwrap_or_else(|_| "unknown".into())
+    let own = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(own)).then(|| name.to_owned())
+    });
+    let name = name.unwrap_or_else(|| format!("uid {own}"));
+    match std::env::var("SUDO_USER") {
+        Ok(before) if !before.is_empty() && before != name => format!("{before} as {name}"),
+        _ => name,
+    }
 }
