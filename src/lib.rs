@@ -15,6 +15,7 @@ pub mod dataset;
 pub mod deadline;
 pub mod dispatch;
 pub mod domain;
+pub mod events;
 pub mod gateway;
 pub mod http_client;
 pub mod installation;

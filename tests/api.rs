@@ -157,6 +157,127 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
 }
 
 #[tokio::test]
+async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
+    for app in TestApp::on_each_engine(people(), &SOONER).await {
+        in_the_field(&app).await;
+        let all = Program { app: &app, token: token(&app, "all", &Permission::ALL).await };
+        let operator = Program { app: &app, token: token(&app, "operator", &[Permission::Watch, Permission::Operate]).await };
+        let send = async |program: &Program<'_>, method: Method, path: &str, body: Value| {
+            answered(program.request(method, path).header("content-type", "application/json").body(body.to_string())).await
+        };
+        // A programme's rules: read, changed, read again.
+        let (_, mut rules) = operator.get("/programmes/p26").await;
+        rules["retention_months"] = json!(24);
+        assert_eq!(send(&operator, Method::PUT, "/programmes/p26", rules.clone()).await.0, 200, "{}", app.engine);
+        assert_eq!(operator.get("/programmes/p26").await.1["retention_months"], 24);
+        rules["certificate_months"] = json!(99);
+        assert_eq!(send(&operator, Method::PUT, "/programmes/p26", rules.clone()).await.0, 422);
+        rules["code"] = json!("p27");
+        assert_eq!(send(&operator, Method::PUT, "/programmes/p26", rules).await.0, 422);
+        assert_eq!(send(&operator, Method::PUT, "/programmes/p27", json!({ "name": { "zh": "新", "en": "New" } })).await.1["code"], "p27");
+        let (_, questionnaires) = operator.get("/questionnaires").await;
+        assert_eq!(questionnaires["items"].as_array().unwrap().len(), 5);
+        let tried = app.get(questionnaires["items"][1]["try_url"].as_str().unwrap()).await;
+        assert!(tried.0 == 200 && questionnaires["items"][1]["source"].as_str().unwrap().contains("[[page]]"), "{}", app.engine);
+        // An application, then a draft: kept, rehearsed, tested, launched.
+        assert_eq!(send(&operator, Method::PUT, "/applications/B1/fee", json!({ "settled": "2026-03-01" })).await.0, 200, "{}", app.engine);
+        let (_, of) = operator.get("/applications/B1").await;
+        assert!(of["names"] == 10 && of["category"] == "brand" && of["history"][0]["what"] == "fee_settled", "{}: {of}", app.engine);
+        let draft = json!({ "applications": ["B1"], "gateway": "simulator", "plan": plan(), "budget": 100.0 });
+        assert_eq!(send(&operator, Method::PUT, "/drafts/D1", draft.clone()).await.1["made_by"], "operator");
+        assert_eq!(
+            send(&operator, Method::PUT, "/drafts/D1", json!({ "applications": ["B1"], "gateway": "simulator", "plan": { "steps": 1 } })).await.0,
+            422
+        );
+        assert_eq!(send(&operator, Method::PUT, "/drafts/D2", json!({ "applications": ["X9"], "gateway": "simulator" })).await.0, 200);
+        let (status, told) = operator.get("/drafts/D2/rehearsal").await;
+        assert!(status == 422 && told["detail"].as_str().unwrap().contains("X9"), "{}: {told}", app.engine);
+        assert_eq!(send(&operator, Method::DELETE, "/drafts/D2", json!({})).await.0, 200);
+        assert_eq!(operator.get("/drafts/D2").await.0, 404);
+        let (_, rehearsed) = operator.get("/drafts/D1/rehearsal").await;
+        assert_eq!((&rehearsed["launch"]["invitations"], &rehearsed["applications"][0]["people"]), (&json!(10), &json!(10)), "{rehearsed}");
+        assert!(rehearsed["calendar"].as_array().unwrap().iter().any(|day| !day["steps"].as_array().unwrap().is_empty()));
+        assert_eq!(operator.get("/campaigns/D1").await.0, 404, "{}: nothing was launched", app.engine);
+        let sent = app.simulator.record().submits.len();
+        assert_eq!(operator.post("/drafts/D1/test", json!({ "step": 1, "number": "+8613800000001" })).await.0, 200, "{}", app.engine);
+        assert_eq!(app.simulator.record().submits.len(), sent + 1);
+        assert_eq!(operator.post("/drafts/D1/test", json!({ "step": 9, "number": "+8613800000001" })).await.0, 422);
+        assert_eq!(operator.post("/drafts/D1/test", json!({ "step": 0, "number": "+8613800000001" })).await.0, 422);
+        assert_eq!(operator.get("/drafts").await.1["items"].as_array().unwrap().len(), 1);
+        assert_eq!(operator.post("/drafts/D1/launch", json!({})).await.0, 201, "{}", app.engine);
+        assert_eq!(send(&operator, Method::PUT, "/campaigns/D1/budget", json!({ "amount": 0.5 })).await.0, 200);
+        assert_eq!(send(&operator, Method::PUT, "/campaigns/D1/budget", json!({ "amount": -1 })).await.0, 422);
+        assert_eq!(operator.post("/campaigns/D1/forecasts", json!({})).await.1["items"][0]["application"], "B1", "{}", app.engine);
+        assert_eq!(operator.post("/campaigns/D9/forecasts", json!({})).await.0, 404);
+        // What waits, and who is not contacted.
+        let (_, waiting) = operator.get("/waiting").await;
+        assert!(waiting["alarms"] == 1 && waiting["replies"].as_u64() > Some(0), "{}: {waiting}", app.engine);
+        let more = json!({ "numbers": [number(7), number(8), number(9)], "reason": "complaint" });
+        assert_eq!(operator.post("/suppressions", more).await.1["numbers"], 3);
+        let (_, first) = operator.get("/suppressions?limit=2").await;
+        let (_, rest) = operator.get(&format!("/suppressions?limit=500&cursor={}", first["next"])).await;
+        assert!(first["items"].as_array().unwrap().len() == 2 && !rest["items"].as_array().unwrap().is_empty(), "{}: {first} {rest}", app.engine);
+        assert!(!format!("{first}{rest}").contains(&number(7)));
+        // Accounts, tokens and webhooks: not for operators; secrets are told once, and not to whoever asks again.
+        for path in ["/accounts", "/tokens", "/webhooks"] {
+            assert_eq!(operator.get(path).await.0, 403, "{path}");
+        }
+        let keyed = async |path: &str, body: Value| {
+            let request = all.request(Method::POST, path).header("content-type", "application/json").header("idempotency-key", path);
+            answered(request.body(body.to_string())).await
+        };
+        let new = json!({ "name": "wu", "role": "interviewer", "languages": ["zh", "en"] });
+        let (status, made) = keyed("/accounts", new.clone()).await;
+        assert!(status == 201 && made["password"].as_str().unwrap().len() > 15, "{}: {status}", app.engine);
+        let (status, again) = keyed("/accounts", new.clone()).await;
+        assert!(status == 409 && !again.to_string().contains(made["password"].as_str().unwrap()), "{}: {again}", app.engine);
+        assert_eq!(all.post("/accounts", new).await.0, 409, "{}: the name is taken", app.engine);
+        assert_eq!(all.post("/accounts", json!({ "name": "x", "role": "king" })).await.0, 422);
+        assert_ne!(all.post("/accounts/wu/password", json!({})).await.1["password"], made["password"]);
+        assert_eq!(send(&all, Method::DELETE, "/accounts/wu/second-factor", json!({})).await.0, 200, "{}", app.engine);
+        assert_eq!(all.get("/accounts").await.1["items"][0]["languages"], json!(["zh", "en"]));
+        assert_eq!(all.post("/telephone/queue/999/assign", json!({ "to": "wu" })).await.0, 409, "{}", app.engine);
+        assert_eq!(all.post("/telephone/queue/1/assign", json!({ "to": "nobody" })).await.0, 422);
+        assert_eq!(all.post("/accounts/wu/disable", json!({})).await.0, 200);
+        assert_eq!(all.post("/accounts/wu/disable", json!({})).await.0, 404);
+        let (status, made) = keyed("/tokens", json!({ "name": "short", "scopes": ["watch"], "days": 1 })).await;
+        let short = Program { app: &app, token: made["token"].as_str().unwrap().to_owned() };
+        assert!(status == 201 && short.get("/campaigns").await.0 == 200, "{}", app.engine);
+        assert_eq!(send(&all, Method::DELETE, "/tokens/short", json!({})).await.0, 200);
+        assert_eq!(short.get("/campaigns").await.0, 401, "{}", app.engine);
+        assert_eq!(all.post("/tokens", json!({ "name": "t", "scopes": ["everything"], "days": 1 })).await.0, 422);
+        assert_eq!(all.post("/tokens", json!({ "name": "t", "scopes": ["watch"], "days": 0 })).await.0, 422);
+        let hook = json!({ "name": "scoring", "url": "https://scoring.example/hook", "events": ["dataset.ready", "campaign.closed"] });
+        let (status, made) = keyed("/webhooks", hook.clone()).await;
+        assert!(status == 201 && made["secret"].as_str().unwrap().starts_with("whsec_"), "{}", app.engine);
+        assert_eq!(keyed("/webhooks", hook).await.0, 409);
+        for wrong in [json!({ "name": "w", "url": "http://scoring.example/" }), json!({ "name": "w", "url": "https://x.example/", "events": ["x"] })]
+        {
+            assert_eq!(all.post("/webhooks", wrong).await.0, 422, "{}", app.engine);
+        }
+        assert_eq!(all.post("/webhooks/scoring/test", json!({})).await.0, 200);
+        assert_eq!(all.get("/webhooks/scoring/events").await.1["items"][0]["event"], "webhook.test", "{}", app.engine);
+        assert_eq!(all.get("/webhooks").await.1["items"][0]["waiting"], 1);
+        assert_eq!(send(&all, Method::DELETE, "/webhooks/scoring", json!({})).await.0, 200);
+        assert_eq!(all.get("/webhooks/scoring/events").await.0, 404);
+        // The telephone, and the log.
+        assert_eq!(all.get("/telephone/queue").await.1["waiting"], 0);
+        assert_eq!(all.post("/telephone/verifications", json!({})).await.1["interviews"], 0, "{}", app.engine);
+        assert_eq!(all.post("/telephone/verifications", json!({ "share": 2 })).await.0, 422);
+        for path in ["/telephone/interviewers", "/telephone/verifications", "/deliveries"] {
+            assert!(all.get(path).await.1["items"].is_array(), "{path}");
+        }
+        let (_, verified) = all.post("/audit/verify", json!({})).await;
+        assert!(verified["is_whole"] == true && verified["entries"].as_i64() > Some(15), "{}: {verified}", app.engine);
+        let asked = Asked { who: "all".into(), ..Asked::default() };
+        let log = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 100).await.unwrap();
+        let did = |action| log.iter().filter(|entry| entry.action == action && entry.who.via == Via::Api).count();
+        let done = [Action::AccountAdded, Action::AccountPassword, Action::AccountDisabled, Action::TokenMade, Action::WebhookAdded].map(did);
+        assert_eq!(done, [1; 5], "{}: {log:?}", app.engine);
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_sent_again() {
     for app in TestApp::on_each_engine(people(), &[]).await {
         in_the_field(&app).await;

@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 4] = [
         "campaign",
         "dispatch",
         "collect",
+        "events",
         "quota",
         "deadline",
         "dataset",

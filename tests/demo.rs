@@ -38,6 +38,7 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
     }
     assert_eq!(number("readable_in_backups"), 0);
     assert_eq!(first["audit_whole"], true);
+    assert_eq!(first["events_signed"], first["events_told"]);
     assert!(number("messages") > 300 && (60..=95).contains(&number("virtual_days")));
     assert_eq!(number("in_doubt"), number("in_doubt_settled"));
     for something in [
@@ -62,6 +63,7 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         "console_pages",
         "people_revealed",
         "audit_entries",
+        "events_told",
         "deletion_certificates",
         "calls",
         "phone_interviews",

@@ -1,7 +1,8 @@
 """A real mail server (aiosmtpd) and a Standard Webhooks receiver on loopback, for tests/alarms.rs and tests/delivery.rs.
 
-Prints «ready SMTP_PORT HTTP_PORT», then one JSON line for each mail and each post. Ends when standard input closes. Posts to /broken are answered with 503, to
-/gone with 410; everything else with 204. Signatures are checked with the PyPI package `standardwebhooks`; «fresh» says whether its check of the time passed
+Prints «ready SMTP_PORT HTTP_PORT», then one JSON line for each mail and each post. A line on standard input is another secret to check with; it ends when
+that closes. Posts to /broken are answered with 503, to
+/gone with 410, to /refuses with 400; everything else with 204. Signatures are checked with the PyPI package `standardwebhooks`; «fresh» says whether its check of the time passed
 too (tests in virtual time cannot pass it).
 """
 
@@ -16,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from aiosmtpd.controller import Controller
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-SECRET = sys.argv[1]
+secret = sys.argv[1]
 lock = threading.Lock()
 
 
@@ -36,7 +37,7 @@ class Hooks(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"])).decode()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        hook = Webhook(SECRET)
+        hook = Webhook(secret)
         at = datetime.datetime.fromtimestamp(int(headers["webhook-timestamp"]), tz=datetime.timezone.utc)
         signed = hook.sign(headers["webhook-id"], at, body) == headers["webhook-signature"]
         try:
@@ -44,7 +45,7 @@ class Hooks(BaseHTTPRequestHandler):
             fresh = True
         except WebhookVerificationError:
             fresh = False
-        status = {"/broken": 503, "/gone": 410}.get(self.path, 204)
+        status = {"/broken": 503, "/gone": 410, "/refuses": 400}.get(self.path, 204)
         say(way="webhook", path=self.path, id=headers["webhook-id"], signed=signed, fresh=fresh, body=json.loads(body))
         self.send_response(status)
         self.send_header("content-length", "0")
@@ -65,6 +66,7 @@ smtp.start()
 hooks = ThreadingHTTPServer(("127.0.0.1", 0), Hooks)
 threading.Thread(target=hooks.serve_forever, daemon=True).start()
 print("ready", smtp_port, hooks.server_address[1], flush=True)
-sys.stdin.read()
+for line in sys.stdin:
+    secret = line.strip()
 smtp.stop()
 hooks.shutdown()

@@ -191,7 +191,7 @@ async fn slots_are_shared_and_a_pause_holds_everybody() {
         let second = rates::take_slots(&mut tx, engine, "g", NOW, pace, 1_000_000, 50).await.unwrap();
         assert_eq!((first.len(), second.len()), (5, 5));
         assert_eq!(second[0] - first[4], 100_500, "{}", db.engine());
-        rates::pause(&mut tx, "g", Timestamp(NOW.0 + 60_000), "account").await.unwrap();
+        rates::pause(&mut tx, "g", Timestamp(NOW.0 + 60_000), "account", NOW).await.unwrap();
         assert!(rates::take_slots(&mut tx, engine, "g", Timestamp(NOW.0 + 30_000), pace, 1_000_000, 5).await.unwrap().is_empty());
     }
 }

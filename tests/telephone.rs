@@ -10,6 +10,7 @@ use common::{AGREED, TestApp, answers, list_of, local, number};
 use fieldworkd::accounts;
 use fieldworkd::clock::Clock;
 use fieldworkd::collect::{Collector, Saved};
+use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::ids::{AccountId, InvitationId};
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::mode::Mode;
@@ -486,8 +487,8 @@ async fn supervisors_hand_people_over_and_whoever_refuses_by_heart_stands_out() 
         assert!(row.with.as_deref() == Some("wu") && row.cases.starts_with("A1/"), "{row:?}");
         // One is handed to zheng: wu does not get it, zheng gets it first of all only if it is due as others are.
         let other = board.rows.iter().find(|row| row.with.is_none()).unwrap().invitation;
-        supervision::assign(&app.installation, &qian, other, "zheng").await.unwrap();
-        let unknown = supervision::assign(&app.installation, &qian, other, "nobody").await;
+        supervision::assign(&app.installation, &Actor::console("qian"), other, "zheng").await.unwrap();
+        let unknown = supervision::assign(&app.installation, &Actor::console("qian"), other, "nobody").await;
         assert!(matches!(unknown, Err(TelephoneError::UnknownInterviewer(_))));
         told(&app, &wu, &desk, CallOutcome::HardRefusal).await;
         // wu hears refusals from everybody, zheng interviews.
@@ -513,9 +514,9 @@ async fn supervisors_hand_people_over_and_whoever_refuses_by_heart_stands_out() 
         assert_eq!(of("zheng").interviews as usize, interviewed.len());
 
         // A sample is drawn; nobody verifies their own; what the respondent says counts.
-        let drawn = verification::draw(&app.installation, &qian, 0.1).await.unwrap();
+        let drawn = verification::draw(&app.installation, 0.1).await.unwrap();
         assert_eq!(drawn, interviewed.len().div_ceil(10), "{}", app.engine);
-        assert_eq!(verification::draw(&app.installation, &qian, 0.0).await.unwrap(), 1, "the rest is still there to draw from");
+        assert_eq!(verification::draw(&app.installation, 0.0).await.unwrap(), 1, "the rest is still there to draw from");
         let tasks = verifications::all(&mut app.installation.store.read().await.unwrap(), 50).await.unwrap();
         let task = tasks[0].id;
         assert_eq!(verification::take(&app.installation, &zheng, task).await.unwrap(), Err(verification::NotNow::Own));
@@ -537,7 +538,7 @@ async fn supervisors_hand_people_over_and_whoever_refuses_by_heart_stands_out() 
         let zheng = all.iter().find(|quality| quality.name == "zheng").unwrap();
         assert_eq!((zheng.verified, zheng.doubtful), (2, 1), "{}", app.engine);
         app.clock.advance_to(local("2026-03-02T22:00:00"));
-        verification::draw(&app.installation, &qian, 0.0).await.unwrap();
+        verification::draw(&app.installation, 0.0).await.unwrap();
         let late = verifications::all(&mut app.installation.store.read().await.unwrap(), 50).await.unwrap().remove(0).id;
         assert_eq!(
             verification::take(&app.installation, &qian, late).await.unwrap(),

@@ -77,7 +77,8 @@ pub async fn add(
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), AccountError> {
+/// A name of letters, digits, `-`, `_` and `.`, at most 40.
+pub fn check_name(name: &str) -> Result<(), AccountError> {
     let is_good = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.chars().count() > 40 || !name.chars().all(is_good) { Err(AccountError::Name) } else { Ok(()) }
 }

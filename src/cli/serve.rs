@@ -18,7 +18,7 @@ use crate::gateway::Delivery;
 use crate::installation::Installation;
 use crate::sms_interview::{self, SmsInterviewError};
 use crate::telephone::queue;
-use crate::{dataset, deadline, retention, telemetry, web};
+use crate::{dataset, deadline, events, retention, telemetry, web};
 
 /// After a failed step (a database that went away, say) the next one waits so long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -41,6 +41,7 @@ pub async fn run(config: Config) -> Result<()> {
     let handing_over = tokio::spawn(hand_over(installation.clone(), stopped.clone()));
     let serving = tokio::spawn(web::serve(installation.clone(), listener, until(stopped.clone())));
     let calling = tokio::spawn(watch_calls(installation.clone(), stopped.clone()));
+    let telling = tokio::spawn(tell_events(installation.clone(), stopped.clone()));
     let beating = tokio::spawn(feed_watchdog(installation.clone(), stopped));
     tracing::info!(%address, database = ?installation.store.engine(), "ready");
     // Without systemd there is nobody to notify.
@@ -50,13 +51,14 @@ pub async fn run(config: Config) -> Result<()> {
     tracing::info!("stopping: submits under way are settled first");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
-    let (_, watching, handing_over, forecasting, tidying, calling, serving, beating) =
-        tokio::join!(dispatching.join_all(), watching, handing_over, forecasting, tidying, calling, serving, beating);
+    let (_, watching, handing_over, forecasting, tidying, calling, telling, serving, beating) =
+        tokio::join!(dispatching.join_all(), watching, handing_over, forecasting, tidying, calling, telling, serving, beating);
     watching?;
     handing_over?;
     forecasting?;
     tidying?;
     calling?;
+    telling?;
     beating?;
     serving??;
     installation.store.close().await;
@@ -209,6 +211,18 @@ async fn hand_over(installation: Arc<Installation>, mut stopped: watch::Receiver
     while !*stopped.borrow() {
         if let Err(error) = dataset::delivery::deliver_due(&installation).await {
             tracing::error!(%error, "datasets could not be handed over; they are tried again");
+        }
+        if !rest(&mut stopped, WATCH_EVERY).await {
+            break;
+        }
+    }
+}
+
+/// Tells other systems what happens.
+async fn tell_events(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = events::deliver(&installation).await {
+            tracing::error!(%error, "events could not be told; they are tried again");
         }
         if !rest(&mut stopped, WATCH_EVERY).await {
             break;

@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
+use crate::domain::time::Timestamp;
 
 /// Makes every derived value of an installation. The same inputs give the same value, so a reminder repeats the same link.
 #[derive(Clone)]
@@ -70,6 +71,12 @@ impl Hasher {
     /// The secret part of a gateway's webhook address.
     pub fn webhook_secret(&self, gateway: &str) -> String {
         crockford().encode(&mac(&self.references, &format!("webhook\n{gateway}"))[..15])
+    }
+
+    /// What an endpoint checks the signatures of events with (`whsec_` and base64, as Standard Webhooks writes it).
+    pub fn event_secret(&self, endpoint: &str, made_at: Timestamp) -> Personal {
+        let secret = mac(&self.references, &format!("event endpoint\n{endpoint}\n{}", made_at.0));
+        Personal::new(format!("whsec_{}", data_encoding::BASE64.encode(&secret)))
     }
 
     /// The name of a case in datasets, different for the same person in every application.

@@ -75,7 +75,7 @@ pub async fn write_pending(installation: &Installation) -> Result<u64, DatasetEr
         let folder = installation.config.datasets.join(&dataset.application_code).join(dataset.version_name());
         let sums = write(installation, dataset, &folder).await?;
         let mut tx = installation.store.write().await?;
-        datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums).await?;
+        datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums, installation.clock.now()).await?;
         delivery::plan(installation, &mut tx, dataset).await?;
         tx.commit().await?;
         tracing::info!(application = dataset.application_code, version = dataset.version, "the dataset is written");

@@ -83,7 +83,7 @@ pub async fn claim(lane: &Lane, mut rooms: Rooms) -> Result<Batch, DispatchError
     let engine = tx.engine();
     let seen: Vec<(InvitationId, u32)> = due.iter().map(|d| (d.id, d.step)).collect();
     decided.keep_only(&invitations::take(&mut tx, engine, &seen, now).await?);
-    let out_of_budget = keep_to_budget(lane, &mut tx, &mut decided).await?;
+    let out_of_budget = keep_to_budget(lane, &mut tx, &mut decided, now).await?;
     let Decided { mut prepared, next, stopped, to_call } = decided;
     let moved = (next.len() - prepared.len() + stopped.len()) as u64 + u64::from(out_of_budget);
     mark(&mut tx, &mut prepared, now).await?;
@@ -224,7 +224,7 @@ async fn decide_about(
 }
 
 /// Drops the messages that the campaign's budget has no money for, and pauses the campaign before it is passed. True: it is paused.
-async fn keep_to_budget(lane: &Lane, tx: &mut WriteTx, decided: &mut Decided) -> Result<bool, DispatchError> {
+async fn keep_to_budget(lane: &Lane, tx: &mut WriteTx, decided: &mut Decided, now: Timestamp) -> Result<bool, DispatchError> {
     if lane.campaign.budget_micros.is_none() {
         return Ok(false);
     }
@@ -245,7 +245,7 @@ async fn keep_to_budget(lane: &Lane, tx: &mut WriteTx, decided: &mut Decided) ->
     }
     // They stay due, for the day when there is more money.
     decided.next.retain(|next| !unaffordable.contains(&next.id));
-    campaigns::pause_because(tx, lane.campaign.id, "budget").await?;
+    campaigns::pause_because(tx, lane.campaign.id, "budget", now).await?;
     Ok(true)
 }
 

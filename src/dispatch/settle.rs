@@ -185,7 +185,7 @@ impl Health<'_> {
             }
             Outcome::AccountFailure { code } => {
                 tracing::error!(gateway, code, "the gateway's account does not work; it pauses for ten minutes");
-                rates::pause(tx, gateway, now + ACCOUNT_PAUSE, "account").await?;
+                rates::pause(tx, gateway, now + ACCOUNT_PAUSE, "account", now).await?;
             }
             _ => {}
         }

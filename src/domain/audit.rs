@@ -85,6 +85,8 @@ actions! {
     AccountPassword "account_password" "重置密码" "reset a password";
     TokenMade "token_made" "新建接口令牌" "made a token";
     TokenRevoked "token_revoked" "吊销接口令牌" "revoked a token";
+    WebhookAdded "webhook_added" "新增事件推送" "added a webhook";
+    WebhookRemoved "webhook_removed" "停用事件推送" "removed a webhook";
     ShownCall "call" "通话中查看受访者" "saw the person of a call";
     ShownVerification "verification" "复核时查看受访者" "saw the person of a verification";
     ShownReply "reply" "查看回复" "read a reply";

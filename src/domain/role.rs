@@ -30,7 +30,7 @@ pub enum Permission {
     Reveal,
     /// Fetch datasets and say what becomes of them.
     Datasets,
-    /// Add and disable accounts and tokens.
+    /// Add and disable accounts, tokens and webhooks. Who may do that may give every other permission.
     ManageAccounts,
     /// See who looked at what and who did what.
     Audit,

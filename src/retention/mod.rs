@@ -19,7 +19,7 @@ use crate::dataset::DatasetError;
 use crate::dispatch::DispatchError;
 use crate::domain::time::Timestamp;
 use crate::installation::Installation;
-use crate::store::{StoreError, drafts, exchanges, quotas, receipts, suppressions};
+use crate::store::{StoreError, drafts, events, exchanges, quotas, receipts, suppressions};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
@@ -60,6 +60,9 @@ pub enum RetentionError {
 /// A list that was uploaded and not imported is thrown away after so long.
 const KEEP_DRAFTS: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 
+/// Events that have arrived, or were given up, are shown for so long.
+const KEEP_EVENTS: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
 /// Who wants something deleted, and why.
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
@@ -85,6 +88,7 @@ pub async fn tidy(installation: &Installation) -> Result<Tidied, RetentionError>
     let keep = &installation.config.housekeeping;
     let mut tx = installation.store.write().await?;
     drafts::forget_lists(&mut tx, now - KEEP_DRAFTS).await?;
+    events::forget(&mut tx, now - KEEP_EVENTS).await?;
     let tidied = Tidied {
         conversations: exchanges::forget(&mut tx, now - keep.keep_conversations).await?,
         waiting_receipts: receipts::forget_waiting(&mut tx, now - keep.keep_waiting_receipts).await?,

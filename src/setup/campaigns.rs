@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use serde_json::Value;
 
-use super::plan_form::PlanForm;
 use super::try_link;
 use crate::campaign::text::{Addressee, compose};
 use crate::campaign::{LaunchError, LaunchReport, LaunchRequest, prepare};
@@ -77,7 +77,7 @@ pub async fn save(
     who: &str,
     code: &str,
     applications: &str,
-    plan: &PlanForm,
+    plan: &Value,
     gateway: &str,
     budget: Option<f64>,
 ) -> Result<(), DraftError> {
@@ -91,7 +91,7 @@ pub async fn save(
     let draft = CampaignDraft {
         code: code.to_owned(),
         applications: applications.to_owned(),
-        plan: plan.to_json().to_string(),
+        plan: plan.to_string(),
         gateway: gateway.to_owned(),
         budget_micros: budget.map(|budget| (budget * 1e6).round() as i64),
         made_by: who.to_owned(),

@@ -23,13 +23,20 @@ pub enum WebhookError {
     Gone,
 }
 
+/// A client for several posts, which keeps its connections.
+pub fn client() -> Result<reqwest::Client, WebhookError> {
+    crate::http_client::new(TIME_OUT).map_err(unreachable)
+}
+
 /// Posts `body` (JSON). The same `id` on every try lets the receiver know a repetition.
 pub async fn post(url: &str, secret: &Personal, id: &str, body: &str, now: Timestamp) -> Result<(), WebhookError> {
+    post_with(&client()?, url, secret, id, body, now).await
+}
+
+pub async fn post_with(client: &reqwest::Client, url: &str, secret: &Personal, id: &str, body: &str, now: Timestamp) -> Result<(), WebhookError> {
     let signer = standardwebhooks::Webhook::new(secret.reveal()).map_err(|_| WebhookError::Secret)?;
     let seconds = now.0.div_euclid(1000);
     let signature = signer.sign(id, seconds, body.as_bytes()).map_err(|_| WebhookError::Secret)?;
-    let unreachable = |error: reqwest::Error| WebhookError::Unreachable(without_address(error));
-    let client = crate::http_client::new(TIME_OUT).map_err(unreachable)?;
     let request = client
         .post(url)
         .header("content-type", "application/json")
@@ -46,10 +53,10 @@ pub async fn post(url: &str, secret: &Personal, id: &str, body: &str, now: Times
 }
 
 /// Addresses may hold a token of the receiver's.
-fn without_address(error: reqwest::Error) -> String {
+fn unreachable(error: reqwest::Error) -> WebhookError {
     let mut said = error.without_url().to_string();
     if said.is_empty() {
         said = "cannot be reached".into();
     }
-    said
+    WebhookError::Unreachable(said)
 }

@@ -1,11 +1,13 @@
 //! Alarms: which applications are in danger, who has been told, who has acknowledged it.
 
+use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::Result;
 use super::dialect::{Engine, statement};
 use super::sets::{Kind, set};
+use super::{Result, events};
+use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
 
@@ -81,21 +83,38 @@ pub async fn watched(connection: &mut AnyConnection) -> Result<Vec<Watched>> {
 /// Raises an alarm. False: another daemon has done it.
 pub async fn raise(tx: &mut AnyConnection, application: ApplicationId, level: &str, chance: f64, now: Timestamp) -> Result<bool> {
     let sql = "INSERT INTO alarm (application_id, level, chance, raised_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-    let done = sqlx::query(sql).bind(application.0).bind(level.to_owned()).bind(chance).bind(now.0).execute(tx).await?;
-    Ok(done.rows_affected() == 1)
+    let done = sqlx::query(sql).bind(application.0).bind(level.to_owned()).bind(chance).bind(now.0).execute(&mut *tx).await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let code = events::application_code(tx, application).await?;
+    events::tell(tx, EventKind::AlarmRaised, &json!({ "application": code, "level": level, "chance": chance }), now).await?;
+    Ok(true)
+}
+
+async fn application_of(connection: &mut AnyConnection, alarm: i64) -> Result<String> {
+    let sql = "SELECT a.code FROM alarm l JOIN application a ON a.id = l.application_id WHERE l.id = $1";
+    Ok(sqlx::query_scalar(sql).bind(alarm).fetch_one(connection).await?)
 }
 
 /// Moves an open alarm to another level. A worse one is told again, whoever has acknowledged the one before.
-pub async fn move_to(tx: &mut AnyConnection, alarm: i64, level: &str, chance: f64, is_worse: bool) -> Result<()> {
+pub async fn move_to(tx: &mut AnyConnection, alarm: i64, level: &str, chance: f64, is_worse: bool, now: Timestamp) -> Result<()> {
     let anew = if is_worse { ", told_at = NULL, acknowledged_at = NULL, acknowledged_by = NULL, note = NULL" } else { "" };
     let sql = statement(format!("UPDATE alarm SET level = $2, chance = $3{anew} WHERE id = $1 AND ended_at IS NULL"));
-    sqlx::query(sql).bind(alarm).bind(level.to_owned()).bind(chance).execute(tx).await?;
+    let done = sqlx::query(sql).bind(alarm).bind(level.to_owned()).bind(chance).execute(&mut *tx).await?;
+    if is_worse && done.rows_affected() == 1 {
+        let code = application_of(tx, alarm).await?;
+        events::tell(tx, EventKind::AlarmRaised, &json!({ "application": code, "level": level, "chance": chance }), now).await?;
+    }
     Ok(())
 }
 
 pub async fn end(tx: &mut AnyConnection, alarm: i64, chance: f64, now: Timestamp) -> Result<()> {
     let sql = "UPDATE alarm SET ended_at = $2, chance = $3 WHERE id = $1 AND ended_at IS NULL";
-    sqlx::query(sql).bind(alarm).bind(now.0).bind(chance).execute(tx).await?;
+    if sqlx::query(sql).bind(alarm).bind(now.0).bind(chance).execute(&mut *tx).await?.rows_affected() == 1 {
+        let code = application_of(tx, alarm).await?;
+        events::tell(tx, EventKind::AlarmEnded, &json!({ "application": code, "chance": chance }), now).await?;
+    }
     Ok(())
 }
 
@@ -116,9 +135,15 @@ pub async fn any_to_tell(connection: &mut AnyConnection) -> Result<bool> {
 
 /// Ends the alarms of applications that are not in the field any more, or on hold; what is over is told by other ways.
 pub async fn end_closed(tx: &mut AnyConnection, now: Timestamp) -> Result<()> {
+    let sql = "SELECT a.code FROM alarm l JOIN application a ON a.id = l.application_id
+               WHERE l.ended_at IS NULL AND (a.state <> 'in_field' OR a.held_since IS NOT NULL) ORDER BY l.id";
+    let over: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *tx).await?;
     let sql = "UPDATE alarm SET ended_at = $1, end_is_told = 1
                WHERE ended_at IS NULL AND application_id IN (SELECT id FROM application WHERE state <> 'in_field' OR held_since IS NOT NULL)";
-    sqlx::query(sql).bind(now.0).execute(tx).await?;
+    sqlx::query(sql).bind(now.0).execute(&mut *tx).await?;
+    for code in over {
+        events::tell(tx, EventKind::AlarmEnded, &json!({ "application": code }), now).await?;
+    }
     Ok(())
 }
 
@@ -155,6 +180,11 @@ pub async fn set_told(tx: &mut AnyConnection, told: &[i64], over: &[i64], now: T
 pub async fn acknowledge(tx: &mut AnyConnection, application: ApplicationId, who: &str, note: &str, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE alarm SET acknowledged_at = $2, acknowledged_by = $3, note = $4
                WHERE application_id = $1 AND ended_at IS NULL AND acknowledged_at IS NULL";
-    let done = sqlx::query(sql).bind(application.0).bind(now.0).bind(who.to_owned()).bind(note.to_owned()).execute(tx).await?;
-    Ok(done.rows_affected() == 1)
+    let done = sqlx::query(sql).bind(application.0).bind(now.0).bind(who.to_owned()).bind(note.to_owned()).execute(&mut *tx).await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let code = events::application_code(tx, application).await?;
+    events::tell(tx, EventKind::AlarmTaken, &json!({ "application": code, "by": who }), now).await?;
+    Ok(true)
 }

@@ -1,8 +1,10 @@
 //! What has happened to applications: each change with its day, its reason and who made it.
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::{Result, known};
+use super::{Result, events, known};
+use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
 
@@ -25,6 +27,18 @@ impl Event {
             Event::Released => "released",
             Event::Extended => "extended",
             Event::Closed => "closed",
+        }
+    }
+
+    /// What others are told of it as.
+    fn kind(self) -> EventKind {
+        match self {
+            Event::FeeSettled => EventKind::FeeSettled,
+            Event::Launched => EventKind::ApplicationLaunched,
+            Event::Held => EventKind::ApplicationHeld,
+            Event::Released => EventKind::ApplicationReleased,
+            Event::Extended => EventKind::ApplicationExtended,
+            Event::Closed => EventKind::ApplicationClosed,
         }
     }
 
@@ -72,9 +86,16 @@ pub async fn add(
         .bind(days.map(i64::from))
         .bind(reason.to_owned())
         .bind(who.to_owned())
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-    Ok(())
+    let code = events::application_code(tx, application).await?;
+    let data = match what {
+        Event::Launched => json!({ "application": code, "campaign": reason }),
+        Event::Closed => json!({ "application": code, "reason": reason }),
+        // A reason that somebody has written stays here.
+        Event::FeeSettled | Event::Held | Event::Released | Event::Extended => json!({ "application": code, "days": days }),
+    };
+    events::tell(tx, what.kind(), &data, now).await
 }
 
 /// In the order in which it happened.

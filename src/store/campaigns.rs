@@ -1,8 +1,10 @@
 //! Campaigns and the questionnaires that were frozen for them.
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::{Result, known};
+use super::{Result, events, known};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{CampaignId, MessageKey, ProgrammeId};
 use crate::domain::time::Timestamp;
 
@@ -80,8 +82,9 @@ pub async fn add(tx: &mut AnyConnection, new: &NewCampaign<'_>, now: Timestamp) 
         .bind(new.gateway.to_owned())
         .bind(now.0)
         .bind(new.budget_micros)
-        .fetch_one(tx)
+        .fetch_one(&mut *tx)
         .await?;
+    events::tell(tx, EventKind::CampaignLaunched, &json!({ "campaign": new.code, "gateway": new.gateway }), now).await?;
     Ok(CampaignId(id))
 }
 
@@ -122,9 +125,12 @@ pub async fn draw_seed(connection: &mut AnyConnection, id: CampaignId) -> Result
 }
 
 /// The daemon itself pauses a campaign.
-pub async fn pause_because(tx: &mut AnyConnection, id: CampaignId, reason: &str) -> Result<()> {
+pub async fn pause_because(tx: &mut AnyConnection, id: CampaignId, reason: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE campaign SET state = 'paused', paused_because = $2 WHERE id = $1 AND state = 'running'";
-    sqlx::query(sql).bind(id.0).bind(reason.to_owned()).execute(tx).await?;
+    if sqlx::query(sql).bind(id.0).bind(reason.to_owned()).execute(&mut *tx).await?.rows_affected() == 1 {
+        let campaign = events::campaign_code(tx, id).await?;
+        events::tell(tx, EventKind::CampaignPaused, &json!({ "campaign": campaign, "reason": reason }), now).await?;
+    }
     Ok(())
 }
 
@@ -167,8 +173,18 @@ pub async fn set_state(tx: &mut AnyConnection, id: CampaignId, from: &[CampaignS
     }
     let closed_at = (to == CampaignState::Closed).then_some(now.0);
     let sql = "UPDATE campaign SET state = $2, closed_at = $3, paused_because = NULL WHERE id = $1 AND state = $4";
-    let done = sqlx::query(sql).bind(id.0).bind(to.as_str()).bind(closed_at).bind(current).execute(tx).await?;
-    Ok(done.rows_affected() == 1)
+    let done = sqlx::query(sql).bind(id.0).bind(to.as_str()).bind(closed_at).bind(current).execute(&mut *tx).await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let kind = match to {
+        CampaignState::Running => EventKind::CampaignResumed,
+        CampaignState::Paused => EventKind::CampaignPaused,
+        CampaignState::Closed => EventKind::CampaignClosed,
+    };
+    let campaign = events::campaign_code(tx, id).await?;
+    events::tell(tx, kind, &json!({ "campaign": campaign }), now).await?;
+    Ok(true)
 }
 
 /// Freezes a questionnaire's text under its code and version, or finds it. `None`: another text was frozen under the same version.

@@ -1,9 +1,11 @@
 //! Datasets: the versions of an application's data that were frozen, what they hold, and where they were written.
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::dialect::statement;
-use super::{Result, known};
+use super::{Result, events, known};
+use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
 
@@ -163,10 +165,11 @@ pub async fn release(tx: &mut AnyConnection, dataset: i64, struck: &str, who: &s
     Ok(done.rows_affected() == 1)
 }
 
-pub async fn set_written(tx: &mut AnyConnection, dataset: &Dataset, folder: &str, sha256: &str) -> Result<()> {
+pub async fn set_written(tx: &mut AnyConnection, dataset: &Dataset, folder: &str, sha256: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE dataset SET folder = $2, sha256 = $3 WHERE id = $1";
-    sqlx::query(sql).bind(dataset.id).bind(folder.to_owned()).bind(sha256.to_owned()).execute(tx).await?;
-    Ok(())
+    sqlx::query(sql).bind(dataset.id).bind(folder.to_owned()).bind(sha256.to_owned()).execute(&mut *tx).await?;
+    let data = json!({ "application": dataset.application_code, "version": dataset.version_name(), "kind": dataset.kind.as_str(), "sha256": sha256 });
+    events::tell(tx, EventKind::DatasetReady, &data, now).await
 }
 
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Dataset>> {

@@ -1,9 +1,12 @@
 //! Deliveries: what of a dataset still has to go where, and what the scoring step said to it.
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
+use super::datasets::Dataset;
 use super::dialect::{Engine, statement};
-use super::{Result, WriteTx, known};
+use super::{Result, WriteTx, events, known};
+use crate::domain::event::EventKind;
 use crate::domain::time::Timestamp;
 
 /// A way to the scoring step.
@@ -132,17 +135,23 @@ pub struct Verdict {
 }
 
 /// Writes the verdict down, where there is none yet. False: there is one.
-pub async fn judge(tx: &mut AnyConnection, dataset: i64, verdict: &Verdict) -> Result<bool> {
+pub async fn judge(tx: &mut AnyConnection, dataset: &Dataset, verdict: &Verdict) -> Result<bool> {
     let sql = "INSERT INTO verdict (dataset_id, is_accepted, reason, who, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (dataset_id) DO NOTHING";
     let done = sqlx::query(sql)
-        .bind(dataset)
+        .bind(dataset.id)
         .bind(i64::from(verdict.is_accepted))
         .bind(verdict.reason.clone())
         .bind(verdict.who.clone())
         .bind(verdict.at.0)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-    Ok(done.rows_affected() == 1)
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let kind = if verdict.is_accepted { EventKind::DatasetAccepted } else { EventKind::DatasetRejected };
+    let data = json!({ "application": dataset.application_code, "version": dataset.version_name() });
+    events::tell(tx, kind, &data, verdict.at).await?;
+    Ok(true)
 }
 
 /// The verdict on a version.

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
 use super::sets::{Bytes, Kind, set};
-use super::{Result, known};
+use super::{Result, events, known};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{ApplicantId, ApplicationId, RespondentId};
 use crate::domain::language::Language;
 use crate::domain::segment::Segment;
@@ -66,9 +68,12 @@ pub async fn add_import(
         .bind(number(counts.merged))
         .bind(number(counts.rejected))
         .bind(now.0)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-    Ok(())
+    let codes: Vec<&str> = applications.split(',').collect();
+    let data =
+        json!({ "applications": codes, "rows": counts.rows_read, "accepted": counts.accepted, "merged": counts.merged, "rejected": counts.rejected });
+    events::tell(tx, EventKind::ListImported, &data, now).await
 }
 
 /// Which of these numbers the applicant has handed in before, with the applications they are cases of.

@@ -41,7 +41,8 @@ static SQLITE: &[File] = files!("sqlite":
     "0023_name_hashes"
     "0024_sqlite_audit_log"
     "0025_drafts"
-    "0026_idempotency");
+    "0026_idempotency"
+    "0027_events");
 
 static POSTGRES: &[File] = files!("postgres":
     "0001_initial"
@@ -69,7 +70,8 @@ static POSTGRES: &[File] = files!("postgres":
     "0023_name_hashes"
     "0024_postgres_audit_log"
     "0025_drafts"
-    "0026_idempotency");
+    "0026_idempotency"
+    "0027_events");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

@@ -22,6 +22,7 @@ pub mod deliveries;
 pub mod dialect;
 pub mod dossiers;
 pub mod drafts;
+pub mod events;
 pub mod exchanges;
 pub mod forecasts;
 pub mod forgetting;

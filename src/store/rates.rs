@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::Result;
 use super::dialect::{Engine, statement};
+use super::{Result, events};
 use crate::domain::chance::jittered;
+use crate::domain::event::EventKind;
 use crate::domain::time::Timestamp;
 
 /// How fast a gateway may be asked.
@@ -77,13 +79,18 @@ pub async fn slow_down(tx: &mut AnyConnection, gateway: &str, until: Timestamp, 
         let sql = "UPDATE gateway_rate SET pace_permille = $2, pace_set_at = $3 WHERE gateway = $1";
         sqlx::query(sql).bind(gateway.to_owned()).bind(slower).bind(now.0).execute(&mut *tx).await?;
     }
-    pause(tx, gateway, until, "slow_down").await
+    pause(tx, gateway, until, SLOW_DOWN, now).await
 }
 
 /// Holds a gateway still for everybody until `until`.
-pub async fn pause(tx: &mut AnyConnection, gateway: &str, until: Timestamp, because: &str) -> Result<()> {
+pub async fn pause(tx: &mut AnyConnection, gateway: &str, until: Timestamp, because: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE gateway_rate SET paused_until = $2, paused_because = $3 WHERE gateway = $1 AND paused_until < $2";
-    sqlx::query(sql).bind(gateway.to_owned()).bind(until.0).bind(because.to_owned()).execute(tx).await?;
+    let done = sqlx::query(sql).bind(gateway.to_owned()).bind(until.0).bind(because.to_owned()).execute(&mut *tx).await?;
+    // A gateway that is only asked more slowly for a moment is nobody's concern.
+    if done.rows_affected() == 1 && because != SLOW_DOWN {
+        let data = json!({ "gateway": gateway, "until": until.rfc3339(chrono_tz::UTC), "reason": because });
+        events::tell(tx, EventKind::GatewayPaused, &data, now).await?;
+    }
     Ok(())
 }
 
@@ -97,7 +104,7 @@ pub async fn open_circuit(tx: &mut AnyConnection, gateway: &str, now: Timestamp)
     let still = FIRST_OPENING * 2u32.pow(u32::try_from(openings.clamp(0, 5)).unwrap_or(0));
     let until = now + jittered(still.min(LONGEST_OPENING), gateway, openings.unsigned_abs());
     sqlx::query("UPDATE gateway_rate SET openings = openings + 1 WHERE gateway = $1").bind(gateway.to_owned()).execute(&mut *tx).await?;
-    pause(tx, gateway, until, "circuit_open").await?;
+    pause(tx, gateway, until, "circuit_open", now).await?;
     Ok(Some(until))
 }
 
@@ -141,6 +148,7 @@ fn recovered(permille: i64, set_at: i64, now: Timestamp) -> i64 {
     (permille + 100 * (now.since(Timestamp(set_at)).as_secs() / 10).min(10) as i64).clamp(SLOWEST_PERMILLE, 1000)
 }
 
+const SLOW_DOWN: &str = "slow_down";
 const SLOWEST_PERMILLE: i64 = 50;
 const FIRST_OPENING: Duration = Duration::from_secs(10);
 const LONGEST_OPENING: Duration = Duration::from_secs(300);

@@ -1,9 +1,11 @@
 //! Replies from respondents: sealed text, tied to the latest invitation of the number.
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::Result;
 use super::dialect::{Engine, statement};
+use super::{Result, events};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{CampaignId, InvitationId, ProgrammeId};
 use crate::domain::time::Timestamp;
 
@@ -55,9 +57,19 @@ pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Re
         .bind(reply.meaning)
         .bind(reply.text_sealed.clone())
         .bind(now.0)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-    Ok(done.rows_affected() == 1)
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    if events::is_wanted(tx, EventKind::ReplyReceived).await? {
+        let sql = "SELECT r.id, c.code FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign c ON c.id = i.campaign_id
+                   WHERE r.dedup_hash = $1";
+        let (id, campaign): (i64, Option<String>) = sqlx::query_as(sql).bind(reply.dedup_hash.clone()).fetch_one(&mut *tx).await?;
+        let data = json!({ "reply": id, "meaning": reply.meaning, "campaign": campaign });
+        events::tell(tx, EventKind::ReplyReceived, &data, now).await?;
+    }
+    Ok(true)
 }
 
 /// Has an interview taken this reply already? `None`: there is no such reply.

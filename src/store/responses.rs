@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
 use super::sets::{Bytes, Kind, set};
-use super::{Result, known};
+use super::{Result, events, known};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{AccountId, ApplicationId, CaseId, ResponseId};
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
@@ -98,7 +100,16 @@ pub async fn has_answers_since(connection: &mut AnyConnection, case: CaseId, mod
 }
 
 pub async fn complete(tx: &mut AnyConnection, response: ResponseId, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE response SET completed_at = $2 WHERE id = $1").bind(response.0).bind(now.0).execute(tx).await?;
+    sqlx::query("UPDATE response SET completed_at = $2 WHERE id = $1").bind(response.0).bind(now.0).execute(&mut *tx).await?;
+    if events::is_wanted(tx, EventKind::InterviewCompleted).await? {
+        let sql =
+            "SELECT k.id, a.code, c.code, r.mode FROM response r JOIN survey_case k ON k.id = r.case_id JOIN application a ON a.id = k.application_id
+                   LEFT JOIN campaign c ON c.id = a.campaign_id WHERE r.id = $1";
+        let (case, application, campaign, mode): (i64, String, Option<String>, String) =
+            sqlx::query_as(sql).bind(response.0).fetch_one(&mut *tx).await?;
+        let data = json!({ "application": application, "campaign": campaign, "case": case, "mode": mode });
+        events::tell(tx, EventKind::InterviewCompleted, &data, now).await?;
+    }
     Ok(())
 }
 

@@ -82,6 +82,14 @@ fn read((scope, reason, at, until): Row) -> Suppression {
     Suppression { scope, reason, created_at: Timestamp(at), expires_at: until.map(Timestamp) }
 }
 
+/// A page of them with their numbers, from after one of these on.
+pub async fn after(connection: &mut AnyConnection, after: i64, limit: u32) -> Result<Vec<(i64, Suppression)>> {
+    type Numbered = (i64, String, String, i64, Option<i64>);
+    let sql = "SELECT id, scope, reason, created_at, expires_at FROM suppression WHERE id > $1 ORDER BY id LIMIT $2";
+    let rows: Vec<Numbered> = sqlx::query_as(sql).bind(after).bind(i64::from(limit)).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, scope, reason, at, until)| (id, read((scope, reason, at, until)))).collect())
+}
+
 pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Suppression>> {
     let rows: Vec<Row> =
         sqlx::query_as("SELECT scope, reason, created_at, expires_at FROM suppression ORDER BY created_at, id").fetch_all(connection).await?;

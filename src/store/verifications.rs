@@ -51,13 +51,13 @@ pub async fn candidates(connection: &mut AnyConnection) -> Result<Vec<(CallId, I
     Ok(rows.into_iter().map(|(call, invitation, account)| (CallId(call), InvitationId(invitation), AccountId(account))).collect())
 }
 
-pub async fn draw(tx: &mut AnyConnection, drawn: &[(CallId, InvitationId)], by: AccountId, now: Timestamp) -> Result<()> {
+pub async fn draw(tx: &mut AnyConnection, drawn: &[(CallId, InvitationId)], now: Timestamp) -> Result<()> {
     let sql = format!(
-        "INSERT INTO verification (call_id, invitation_id, drawn_at, drawn_by) SELECT v.call_id, v.invitation_id, $1, $2 FROM ({}) AS v WHERE true
+        "INSERT INTO verification (call_id, invitation_id, drawn_at) SELECT v.call_id, v.invitation_id, $1 FROM ({}) AS v WHERE true
          ON CONFLICT (call_id) DO NOTHING",
-        Engine::behind(tx).rows(3, &[("call_id", Kind::Number), ("invitation_id", Kind::Number)])
+        Engine::behind(tx).rows(2, &[("call_id", Kind::Number), ("invitation_id", Kind::Number)])
     );
-    sqlx::query(statement(sql)).bind(now.0).bind(by.0).bind(set(drawn.iter().map(|(call, id)| (call.0, id.0)))).execute(tx).await?;
+    sqlx::query(statement(sql)).bind(now.0).bind(set(drawn.iter().map(|(call, id)| (call.0, id.0)))).execute(tx).await?;
     Ok(())
 }
 

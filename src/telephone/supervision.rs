@@ -86,7 +86,7 @@ pub async fn interviewers(installation: &Installation) -> Result<Vec<Account>, T
 }
 
 /// Hands somebody to one interviewer, or (empty) back to all.
-pub async fn assign(installation: &Installation, by: &Account, invitation: InvitationId, to: &str) -> Result<(), TelephoneError> {
+pub async fn assign(installation: &Installation, by: &Actor, invitation: InvitationId, to: &str) -> Result<(), TelephoneError> {
     let account = match to {
         "" => None,
         name => {
@@ -98,7 +98,7 @@ pub async fn assign(installation: &Installation, by: &Account, invitation: Invit
     if !call_queue::assign(&mut tx, invitation, account).await? {
         return Err(TelephoneError::NotInQueue);
     }
-    installation.note(&mut tx, &Actor::console(&by.name), Action::Assigned, &format!("invitation:{}", invitation.0)).await?;
+    installation.note(&mut tx, by, Action::Assigned, &format!("invitation:{}", invitation.0)).await?;
     tx.commit().await?;
     Ok(())
 }

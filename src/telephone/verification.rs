@@ -21,6 +21,9 @@ use crate::store::calls::{self, NewCall, Purpose};
 use crate::store::verifications::{self, Verification};
 use crate::store::{campaigns, links, programmes, suppressions};
 
+/// The share of the interviews that is drawn, where nobody says another.
+pub const SHARE: f64 = 0.1;
+
 /// What respondents are asked.
 pub fn questionnaire() -> &'static Questionnaire {
     static QUESTIONNAIRE: LazyLock<Questionnaire> = LazyLock::new(|| {
@@ -38,7 +41,7 @@ pub fn items(answers: &BTreeMap<String, Answer>) -> Vec<&'static Item> {
 }
 
 /// Draws a share of the interviews that have not been looked at, one at least of each interviewer; returns how many.
-pub async fn draw(installation: &Installation, by: &Account, share: f64) -> Result<usize, TelephoneError> {
+pub async fn draw(installation: &Installation, share: f64) -> Result<usize, TelephoneError> {
     let mut tx = installation.store.write().await?;
     let mut of_each: BTreeMap<_, Vec<(CallId, InvitationId)>> = BTreeMap::new();
     for (call, invitation, account) in verifications::candidates(&mut tx).await? {
@@ -51,7 +54,7 @@ pub async fn draw(installation: &Installation, by: &Account, share: f64) -> Resu
         let count = ((theirs.len() as f64 * share.clamp(0.0, 1.0)).ceil() as usize).max(1);
         drawn.extend(theirs.iter().take(count));
     }
-    verifications::draw(&mut tx, &drawn, by.id, installation.clock.now()).await?;
+    verifications::draw(&mut tx, &drawn, installation.clock.now()).await?;
     tx.commit().await?;
     Ok(drawn.len())
 }

@@ -6,7 +6,11 @@ use crate::domain::time::Timestamp;
 use crate::installation::Installation;
 use crate::store::alarms::{self, Alarm};
 use crate::store::deliveries::{self, Problem};
+use crate::store::events::{self, Endpoint};
 use crate::store::{lists, messages, programmes, rates, replies};
+
+/// A webhook that takes nothing for so long wants somebody to look.
+const FAILING_FOR: std::time::Duration = std::time::Duration::from_secs(900);
 
 pub struct Board {
     pub at: Timestamp,
@@ -42,11 +46,18 @@ pub struct Waiting {
     pub problems: Vec<Problem>,
     /// Lists of which rows were rejected: the applications, rows, of them rejected, and when.
     pub rejected: Vec<(String, u64, u64, Timestamp)>,
+    /// Webhooks that take no events.
+    pub webhooks: Vec<String>,
 }
 
 impl Waiting {
     pub fn is_empty(&self) -> bool {
-        self.alarms.is_empty() && self.in_doubt == 0 && self.replies == 0 && self.problems.is_empty() && self.rejected.is_empty()
+        self.alarms.is_empty()
+            && self.in_doubt == 0
+            && self.replies == 0
+            && self.problems.is_empty()
+            && self.rejected.is_empty()
+            && self.webhooks.is_empty()
     }
 }
 
@@ -71,21 +82,25 @@ pub async fn board(installation: &Installation) -> Result<Board, WatchError> {
             paused_because: state.and_then(|state| state.paused_because.clone()),
         }
     };
+    let gateways = installation.gateways.keys().map(gateway).collect();
+    drop(connection);
+    Ok(Board { at: now, programmes: shown, gateways, waiting: waiting(installation).await? })
+}
+
+pub async fn waiting(installation: &Installation) -> Result<Waiting, WatchError> {
+    let now = installation.clock.now();
+    let mut connection = installation.store.read().await?;
     let inbox = replies::inbox(&mut connection, None, false).await?;
     let mut alarms = alarms::list(&mut connection, false).await?;
     alarms.sort_by(|a, b| a.chance.total_cmp(&b.chance));
-    let in_doubt = messages::doubts(&mut connection, now - installation.config.dispatch.ask_after).await?.len();
-    Ok(Board {
-        at: now,
-        programmes: shown,
-        gateways: installation.gateways.keys().map(gateway).collect(),
-        waiting: Waiting {
-            alarms,
-            in_doubt,
-            call_backs: inbox.iter().filter(|reply| reply.meaning == "call_me").count(),
-            replies: inbox.len(),
-            problems: deliveries::problems(&mut connection).await?,
-            rejected: lists::with_rejected_rows(&mut connection).await?,
-        },
+    let failing = |endpoint: &Endpoint| endpoint.failing_since.is_some_and(|since| since + FAILING_FOR <= now);
+    Ok(Waiting {
+        alarms,
+        in_doubt: messages::doubts(&mut connection, now - installation.config.dispatch.ask_after).await?.len(),
+        call_backs: inbox.iter().filter(|reply| reply.meaning == "call_me").count(),
+        replies: inbox.len(),
+        problems: deliveries::problems(&mut connection).await?,
+        rejected: lists::with_rejected_rows(&mut connection).await?,
+        webhooks: events::endpoints(&mut connection).await?.into_iter().filter(failing).map(|endpoint| endpoint.name).collect(),
     })
 }

@@ -1,6 +1,6 @@
 //! A real mail server and a Standard Webhooks receiver, as a process (tests/receivers.py).
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -41,6 +41,11 @@ impl Receivers {
             }
         });
         Some(Receivers { child, smtp: format!("smtp://127.0.0.1:{}", ports[1]), http: format!("http://127.0.0.1:{}", ports[2]), seen })
+    }
+
+    /// From now on signatures are checked with another secret.
+    pub fn use_secret(&mut self, secret: &str) {
+        writeln!(self.child.stdin.as_mut().expect("its input is ours"), "{secret}").unwrap();
     }
 
     /// Waits until so many have come by a way, and returns all of that way.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::afterwards::{Forgotten, Scored};
 use super::console::AtTheConsole;
+use super::listener::Heard;
 use super::play::Played;
 use super::world::{RATE, World};
 use crate::deadline::forecast::ForecastOf;
@@ -94,6 +95,9 @@ pub struct Report {
     pub people_revealed: u64,
     pub audit_entries: u64,
     pub audit_whole: bool,
+    /// Events that another system was told of by webhooks, and those of them whose signatures it found good.
+    pub events_told: u64,
+    pub events_signed: u64,
     /// Attempts by telephone, interviews that they came to, and those of them with people who have no mobile.
     pub calls: u64,
     pub phone_interviews: u64,
@@ -124,9 +128,15 @@ pub struct ApplicationReport {
 }
 
 /// What was done when the fields were closed.
-pub type Afterwards<'a> = (&'a Scored, &'a Forgotten, &'a AtTheConsole);
+pub type Afterwards<'a> = (&'a Scored, &'a Forgotten, &'a AtTheConsole, &'a Heard);
 
-pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten, at_the_console): Afterwards<'_>, began: Instant) -> Result<Report> {
+pub async fn judge(
+    world: &World,
+    seed: u64,
+    played: &Played,
+    (scored, forgotten, at_the_console, heard): Afterwards<'_>,
+    began: Instant,
+) -> Result<Report> {
     let record = world.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
@@ -230,6 +240,8 @@ pub async fn judge(world: &World, seed: u64, played: &Played, (scored, forgotten
         people_revealed: at_the_console.revealed,
         audit_entries: at_the_console.entries,
         audit_whole: at_the_console.is_whole,
+        events_told: heard.events,
+        events_signed: heard.signed,
         calls: telephone.calls,
         phone_interviews: telephone.interviews,
         fixed_line_completes,

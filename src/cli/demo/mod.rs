@@ -9,6 +9,7 @@ mod console;
 mod interview;
 mod interviewers;
 mod judge;
+mod listener;
 mod play;
 mod world;
 
@@ -49,6 +50,7 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     };
     let world = World::make(&arguments.dir, arguments.seed).await?;
     says(&format!("fieldworkd demo, seed {}: everything on loopback, in {}", arguments.seed, arguments.dir.display()));
+    let listener = listener::listen(&world).await?;
     says("\nLists come in:");
     for line in world.import_lists().await? {
         says(&format!("  {line}"));
@@ -68,8 +70,9 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     afterwards::one_withdraws(&world).await?;
     let scored = afterwards::scoring_takes_them(&world).await?;
     let at_the_console = console::look_around(&world).await?;
+    let heard = listener.heard(&world).await?;
     let forgotten = afterwards::a_year_later(&world).await?;
-    let report = judge::judge(&world, arguments.seed, &played, (&scored, &forgotten, &at_the_console), began).await?;
+    let report = judge::judge(&world, arguments.seed, &played, (&scored, &forgotten, &at_the_console, &heard), began).await?;
     if arguments.json {
         output::json(&report)?;
     } else {
@@ -178,6 +181,10 @@ fn show(report: &Report) {
         report.people_revealed,
         report.audit_entries,
         if report.audit_whole { "whole" } else { "NOT what was written" }
+    );
+    println!(
+        "Webhooks: {} events were told to another system, {} of them signed; nothing of a person in any",
+        report.events_told, report.events_signed
     );
     println!(
         "A year later, in a copy restored from a backup: {} people are forgotten, {} certificates are signed, {} of the backup's numbers can still be read",

@@ -120,7 +120,7 @@ pub async fn judge(installation: &Installation, dataset: &Dataset, sha256: &str,
         return Err(DatasetError::NoReason);
     }
     let mut tx = installation.store.write().await?;
-    if !deliveries::judge(&mut tx, dataset.id, verdict).await? {
+    if !deliveries::judge(&mut tx, dataset, verdict).await? {
         let before = deliveries::verdict(&mut tx, dataset.id).await?;
         // Said again, it changes nothing.
         if before.is_some_and(|before| before.is_accepted == verdict.is_accepted) {

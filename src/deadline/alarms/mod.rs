@@ -78,7 +78,7 @@ async fn judge(installation: &Installation) -> Result<(), DeadlineError> {
                     tracing::warn!(application = code, level = level.name, chance = application.chance, "a quota is in danger");
                 }
             }
-            Change::Move(level, is_worse) => alarms::move_to(&mut tx, alarm, &level.name, application.chance, is_worse).await?,
+            Change::Move(level, is_worse) => alarms::move_to(&mut tx, alarm, &level.name, application.chance, is_worse, now).await?,
             Change::End => alarms::end(&mut tx, alarm, application.chance, now).await?,
         }
     }

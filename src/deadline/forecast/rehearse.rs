@@ -22,7 +22,7 @@ use crate::store::quotas::Cell;
 use crate::store::{WriteTx, applications, campaigns, outlook as seen, programmes, quotas};
 
 /// What a rehearsal of an application came to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct RehearsalOf {
     pub application: String,
     pub launched: NaiveDate,

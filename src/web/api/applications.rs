@@ -1,4 +1,4 @@
-//! Programmes, applications and their lists.
+//! Applications and their lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,38 +9,13 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Caller, Path, Problem, Query};
+use super::{Body, Caller, Path, Problem, Query, utc};
 use crate::deadline::changes::{self, By, ChangeError};
 use crate::deadline::{Overview, overview};
 use crate::domain::category::Category;
-use crate::intake::{ImportOutcome, ImportRequest, IntakeError, NewApplication as Declared, RegistrationError, Source, add_application, import_list};
-use crate::store::programmes;
+use crate::intake::{ImportOutcome, ImportRequest, IntakeError, NewApplication as Declared, Source, add_application, import_list};
+use crate::store::{application_events, applications, programmes};
 use crate::web::Site;
-
-#[derive(Serialize, ToSchema)]
-pub struct ProgrammeOf {
-    code: String,
-    name_zh: String,
-    name_en: String,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Programmes {
-    items: Vec<ProgrammeOf>,
-}
-
-/// All programmes.
-#[utoipa::path(get, path = "/api/v1/programmes", tag = "applications", responses((status = 200, body = Programmes)))]
-pub async fn programmes(State(site): State<Arc<Site>>) -> Result<Json<Programmes>, Problem> {
-    let mut connection = site.installation.store.read().await?;
-    let mut items = Vec::new();
-    for code in programmes::codes(&mut connection).await? {
-        if let Some((_, programme)) = programmes::find(&mut connection, &code).await? {
-            items.push(ProgrammeOf { code, name_zh: programme.name.zh, name_en: programme.name.en });
-        }
-    }
-    Ok(Json(Programmes { items }))
-}
 
 #[derive(Serialize, ToSchema)]
 pub struct Applications {
@@ -93,12 +68,8 @@ pub async fn register(State(site): State<Arc<Site>>, Body(new): Body<NewApplicat
         subject: new.subject,
         target: new.target,
     };
-    match add_application(&site.installation, declared).await {
-        Ok(code) => Ok((StatusCode::CREATED, Json(Registered { code }))),
-        Err(RegistrationError::Store(error)) => Err(error.into()),
-        Err(RegistrationError::Keys(error)) => Err(Problem::internal(&error.to_string())),
-        Err(error) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),
-    }
+    let code = add_application(&site.installation, declared).await?;
+    Ok((StatusCode::CREATED, Json(Registered { code })))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -126,9 +97,79 @@ pub async fn import(
         Err(IntakeError::Store(error)) => Err(error.into()),
         Err(error @ (IntakeError::Keys(_) | IntakeError::Seal(_) | IntakeError::Stopped(_))) => Err(Problem::internal(&error.to_string())),
         Err(IntakeError::UnknownApplication(_)) => Err(Problem::not_found()),
-        Err(error @ IntakeError::NotOpen(_)) => Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
-        Err(error) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),
+        Err(error @ IntakeError::NotOpen(_)) => Err(Problem::conflict(error.to_string())),
+        Err(error) => Err(Problem::wrong(error.to_string())),
     }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct HappenedOf {
+    at: String,
+    /// fee_settled, launched, held, released, extended or closed.
+    what: &'static str,
+    days: Option<u32>,
+    reason: String,
+    who: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ApplicationOf {
+    #[serde(flatten)]
+    standing: Overview,
+    category: &'static str,
+    /// What respondents are asked about.
+    subject: String,
+    /// Names on its list, and sample, at most.
+    cap: u32,
+    fee_settled_at: Option<String>,
+    /// In the order in which it happened.
+    history: Vec<HappenedOf>,
+}
+
+/// One application, with what has happened to it.
+#[utoipa::path(get, path = "/api/v1/applications/{application}", tag = "applications", params(("application" = String, Path)),
+    responses((status = 200, body = ApplicationOf)))]
+pub async fn show(State(site): State<Arc<Site>>, Path(application): Path<String>) -> Result<Json<ApplicationOf>, Problem> {
+    let mut connection = site.installation.store.read().await?;
+    let of = applications::find(&mut connection, &application).await?.ok_or_else(Problem::not_found)?;
+    let programme = programmes::get(&mut connection, of.programme_id).await?;
+    let history = application_events::of_application(&mut connection, of.id).await?;
+    drop(connection);
+    let all = overview(&site.installation, &programme.code).await?.unwrap_or_default();
+    let standing = all.into_iter().find(|other| other.application == application).ok_or_else(Problem::not_found)?;
+    let happened = |event: application_events::HappenedTo| HappenedOf {
+        at: utc(event.at),
+        what: event.what.as_str(),
+        days: event.days,
+        reason: event.reason,
+        who: event.who,
+    };
+    Ok(Json(ApplicationOf {
+        standing,
+        category: of.category.as_str(),
+        subject: of.subject.title(),
+        cap: programme.cap(of.category),
+        fee_settled_at: of.fee_settled_at.map(utc),
+        history: history.into_iter().map(happened).collect(),
+    }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fee {
+    settled: chrono::NaiveDate,
+}
+
+/// Writes down when the survey fee was settled.
+#[utoipa::path(put, path = "/api/v1/applications/{application}/fee", tag = "applications", params(("application" = String, Path)),
+    request_body = Fee, responses((status = 200, body = StandingOf)))]
+pub async fn settle_fee(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(application): Path<String>,
+    Body(fee): Body<Fee>,
+) -> Result<Json<StandingOf>, Problem> {
+    Ok(Json(changes::settle_fee(&site.installation, &application, fee.settled, &caller.actor.name).await?.into()))
 }
 
 /// What moves a due day.
@@ -174,13 +215,22 @@ pub async fn change_deadline(
         DeadlineChange::Release => changes::release(&site.installation, &application, by).await,
         DeadlineChange::Extend => changes::extend(&site.installation, &application, change.days.unwrap_or(0), by).await,
     };
-    match done {
-        Ok(standing) => {
-            Ok(Json(StandingOf { dataset_due: standing.dataset_due, held_since: standing.held_since, extended_days: standing.extended_days }))
+    Ok(Json(done?.into()))
+}
+
+impl From<changes::Standing> for StandingOf {
+    fn from(standing: changes::Standing) -> StandingOf {
+        StandingOf { dataset_due: standing.dataset_due, held_since: standing.held_since, extended_days: standing.extended_days }
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Problem {
+        match error {
+            ChangeError::UnknownApplication(_) => Problem::not_found(),
+            ChangeError::Store(error) => error.into(),
+            ChangeError::NoReason | ChangeError::Days(_) => Problem::wrong(error.to_string()),
+            error => Problem::conflict(error.to_string()),
         }
-        Err(ChangeError::UnknownApplication(_)) => Err(Problem::not_found()),
-        Err(ChangeError::Store(error)) => Err(error.into()),
-        Err(error @ (ChangeError::NoReason | ChangeError::Days(_))) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),
-        Err(error) => Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
     }
 }

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Path, Problem, Query};
 use crate::campaign::{self, By, CampaignError, CampaignStatus, LaunchError, LaunchReport, LaunchRequest, RatesOf};
-use crate::deadline::forecast::ForecastOf;
+use crate::deadline::forecast::{self, ForecastOf};
 use crate::deadline::{DeadlineError, close_campaign};
 use crate::domain::contact_plan::PlanFile;
 use crate::store::campaigns::{self, CampaignState};
@@ -121,6 +121,41 @@ pub async fn forecasts(State(site): State<Arc<Site>>, Path(campaign): Path<Strin
     Ok(Json(Forecasts { items }))
 }
 
+/// Makes the forecasts of a campaign now, beside those of the day.
+#[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
+    responses((status = 200, body = Forecasts)))]
+pub async fn forecast(State(site): State<Arc<Site>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
+    match forecast::of_campaign(&site.installation, &campaign).await {
+        Ok(items) => Ok(Json(Forecasts { items })),
+        Err(DeadlineError::UnknownCampaign(_)) => Err(Problem::not_found()),
+        Err(error @ DeadlineError::Closed(_)) => Err(Problem::conflict(error.to_string())),
+        Err(error) => Err(Problem::internal(&error.to_string())),
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// In the gateways' currency; null: without end.
+    #[schema(minimum = 0)]
+    amount: Option<f64>,
+}
+
+/// Sets what a campaign may spend.
+#[utoipa::path(put, path = "/api/v1/campaigns/{campaign}/budget", tag = "campaigns", params(("campaign" = String, Path)), request_body = Budget,
+    responses((status = 200, body = CampaignStatus)))]
+pub async fn set_budget(
+    State(site): State<Arc<Site>>,
+    Path(campaign): Path<String>,
+    Body(budget): Body<Budget>,
+) -> Result<Json<CampaignStatus>, Problem> {
+    if budget.amount.is_some_and(|amount| !(0.0..1e9).contains(&amount)) {
+        return Err(Problem::wrong("amount is between 0 and 1,000,000,000"));
+    }
+    campaign::set_budget(&site.installation, &campaign, budget.amount).await?;
+    Ok(Json(campaign::status(&site.installation, &campaign).await?))
+}
+
 /// A campaign to be launched.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -146,14 +181,13 @@ pub struct NewCampaign {
 /// Launches a campaign, or reckons what the launch would do. Where two people have to agree to a launch, only the console launches.
 #[utoipa::path(post, path = "/api/v1/campaigns", tag = "campaigns", request_body = NewCampaign, responses((status = 201, body = LaunchReport)))]
 pub async fn launch(State(site): State<Arc<Site>>, Body(new): Body<NewCampaign>) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
-    let wrong = |problem: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem);
     if site.installation.config.console.four_eyes && !new.dry_run {
-        return Err(wrong("two people agree to a launch here: launch it on the console".into()));
+        return Err(Problem::wrong("two people agree to a launch here: launch it on the console"));
     }
     if new.budget.is_some_and(|budget| !(0.0..1e9).contains(&budget)) {
-        return Err(wrong("budget is between 0 and 1,000,000,000".into()));
+        return Err(Problem::wrong("budget is between 0 and 1,000,000,000"));
     }
-    let plan: PlanFile = serde_json::from_value(new.plan).map_err(|error| wrong(format!("plan: {error}")))?;
+    let plan: PlanFile = serde_json::from_value(new.plan).map_err(|error| Problem::wrong(format!("plan: {error}")))?;
     let request = LaunchRequest {
         code: &new.code,
         applications: &new.applications,
@@ -163,12 +197,17 @@ pub async fn launch(State(site): State<Arc<Site>>, Body(new): Body<NewCampaign>)
         seed: None,
         dry_run: new.dry_run,
     };
-    match campaign::launch(&site.installation, &request).await {
-        Ok(report) => Ok((StatusCode::CREATED, Json(report))),
-        Err(LaunchError::Store(error)) => Err(error.into()),
-        Err(error @ (LaunchError::Keys(_) | LaunchError::Seal(_) | LaunchError::Questionnaire(_))) => Err(Problem::internal(&error.to_string())),
-        Err(error @ LaunchError::Exists(_)) => Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
-        Err(error) => Err(wrong(error.to_string())),
+    let report = campaign::launch(&site.installation, &request).await.map_err(refused)?;
+    Ok((StatusCode::CREATED, Json(report)))
+}
+
+/// Why a launch was refused.
+pub fn refused(error: LaunchError) -> Problem {
+    match error {
+        LaunchError::Store(error) => error.into(),
+        LaunchError::Keys(_) | LaunchError::Seal(_) | LaunchError::Questionnaire(_) => Problem::internal(&error.to_string()),
+        LaunchError::Exists(_) => Problem::conflict(error.to_string()),
+        error => Problem::wrong(error.to_string()),
     }
 }
 

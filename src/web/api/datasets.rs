@@ -10,6 +10,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, utc};
 use crate::dataset::delivery;
 use crate::store::datasets::{self, Dataset};
@@ -171,4 +172,48 @@ pub async fn judge(
     let verdict = Verdict { is_accepted: said.accepted, reason: said.reason, who: caller.actor.name, at: site.installation.clock.now() };
     delivery::judge(&site.installation, &dataset, &said.sha256, &verdict).await?;
     Ok(Json(described(&site, &dataset).await?))
+}
+
+/// Hands a version over once more, by every way that is set up.
+#[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/deliver", tag = "datasets",
+    params(("application" = String, Path), ("version" = String, Path)), responses((status = 200, body = Done)))]
+pub async fn deliver(State(site): State<Arc<Site>>, Path((application, version)): Path<(String, String)>) -> Result<Json<Done>, Problem> {
+    delivery::deliver_again(&site.installation, &find(&site, &application, &version).await?).await?;
+    Ok(DONE)
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DeliveryOf {
+    application: String,
+    kind: String,
+    version: u32,
+    /// folder, s3 or webhook.
+    way: &'static str,
+    arrived_at: Option<String>,
+    /// When it is tried again; null with `arrived_at` null: it was given up.
+    next_at: Option<String>,
+    tries: u32,
+    problem: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Deliveries {
+    items: Vec<DeliveryOf>,
+}
+
+/// Where versions went.
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "datasets", responses((status = 200, body = Deliveries)))]
+pub async fn deliveries(State(site): State<Arc<Site>>) -> Result<Json<Deliveries>, Problem> {
+    let all = deliveries::all(&mut *site.installation.store.read().await?).await?;
+    let of = |delivery: deliveries::Delivery| DeliveryOf {
+        application: delivery.application_code,
+        kind: delivery.kind,
+        version: delivery.version,
+        way: delivery.way.as_str(),
+        arrived_at: delivery.arrived_at.map(utc),
+        next_at: delivery.next_at.map(utc),
+        tries: delivery.tries,
+        problem: delivery.problem,
+    };
+    Ok(Json(Deliveries { items: all.into_iter().map(of).collect() }))
 }

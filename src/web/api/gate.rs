@@ -41,6 +41,8 @@ struct Rule {
     permission: Permission,
     deed: Option<(Action, &'static str)>,
     is_stream: bool,
+    /// The answer holds something that is seen once.
+    is_secret: bool,
 }
 
 /// Puts routes together, each with its rule.
@@ -56,17 +58,27 @@ impl Gate {
 
     /// A route that only looks at counts and codes.
     pub fn see(self, permission: Permission, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        self.add(Rule { permission, deed: None, is_stream: false }, routes)
+        self.add(Rule { permission, deed: None, is_stream: false, is_secret: false }, routes)
+    }
+
+    /// A route that its use-case writes down itself, in the transaction that does it.
+    pub fn form(self, permission: Permission, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
+        self.see(permission, routes)
+    }
+
+    /// Such a route that answers with a secret. It is not kept for whoever asks again.
+    pub fn secret(self, permission: Permission, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
+        self.add(Rule { permission, deed: None, is_stream: false, is_secret: true }, routes)
     }
 
     /// A route that sends a file.
     pub fn file(self, permission: Permission, deed: (Action, &'static str), routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        self.add(Rule { permission, deed: Some(deed), is_stream: true }, routes)
+        self.add(Rule { permission, deed: Some(deed), is_stream: true, is_secret: false }, routes)
     }
 
     /// A route that does something, or shows something of a person. In the object, `{code}` is what the address has there.
     pub fn deed(self, permission: Permission, deed: (Action, &'static str), routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        self.add(Rule { permission, deed: Some(deed), is_stream: false }, routes)
+        self.add(Rule { permission, deed: Some(deed), is_stream: false, is_secret: false }, routes)
     }
 
     fn add(mut self, rule: Rule, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
@@ -79,7 +91,7 @@ impl Gate {
 
 /// The same gate before a route that is not of the API: whoever may watch.
 pub fn watched(site: &Arc<Site>, route: MethodRouter<Arc<Site>>) -> MethodRouter<Arc<Site>> {
-    let rule = Rule { permission: Permission::Watch, deed: None, is_stream: true };
+    let rule = Rule { permission: Permission::Watch, deed: None, is_stream: true, is_secret: false };
     route.route_layer(from_fn_with_state((site.clone(), Arc::new(rule)), gate))
 }
 
@@ -186,6 +198,9 @@ async fn finish(site: &Site, rule: &Rule, caller: &Caller, key: Option<&str>, re
         let mut tx = site.installation.store.write().await?;
         if parts.status.is_server_error() || body.len() > MAX_KEPT {
             idempotency::forget(&mut tx, &caller.actor.name, key).await?;
+        } else if rule.is_secret && parts.status.is_success() {
+            let says = Problem::new(StatusCode::CONFLICT, "it was done, and its secret was shown then; do it anew under another key if it was lost");
+            idempotency::finish(&mut tx, &caller.actor.name, key, StatusCode::CONFLICT.as_u16(), &says.to_json()).await?;
         } else {
             idempotency::finish(&mut tx, &caller.actor.name, key, parts.status.as_u16(), &String::from_utf8_lossy(&body)).await?;
         }

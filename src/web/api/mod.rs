@@ -1,13 +1,20 @@
 //! The API below `/api/v1`: what the console does, for programs. Bearer tokens (RFC 6750) with scopes, problem details (RFC 9457), cursors, `Idempotency-Key`,
 //! entity tags; described by itself at `/api/v1/openapi.json` (OpenAPI 3.1).
 
+mod accounts;
 mod applications;
+mod audit;
 mod campaigns;
 mod cases;
 mod datasets;
+mod drafts;
 mod gate;
 mod input;
 mod problem;
+mod programmes;
+mod suppressions;
+mod telephone;
+mod webhooks;
 mod work;
 
 use std::sync::Arc;
@@ -70,24 +77,40 @@ impl Page {
 }
 
 fn put_together(site: &Arc<Site>) -> Gate {
-    use Permission::{Audit, Datasets, Operate, Reveal, Watch};
+    use Permission::{Audit, Datasets, ManageAccounts, Operate, Reveal, Supervise, Watch};
     let info = InfoBuilder::new().title("fieldworkd").version("1").description(Some("Survey fieldwork: applications, campaigns, cases, datasets."));
     Gate::new(site, OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info.build()).build()))
-        .see(Watch, routes!(applications::programmes))
+        .see(Watch, routes!(programmes::list))
+        .see(Watch, routes!(programmes::show))
+        .deed(Operate, (Action::Programme, "programme:{programme}"), routes!(programmes::put))
+        .see(Operate, routes!(programmes::questionnaires))
         .see(Watch, routes!(applications::of_programme))
+        .see(Watch, routes!(applications::show))
         .deed(Operate, (Action::Applicant, ""), routes!(applications::register))
         .deed(Operate, (Action::ListImported, "application:{application}"), routes!(applications::import))
+        .deed(Operate, (Action::Deadline, "application:{application}"), routes!(applications::settle_fee))
         .deed(Operate, (Action::Deadline, "application:{application}"), routes!(applications::change_deadline))
+        .see(Operate, routes!(drafts::list))
+        .see(Operate, routes!(drafts::show))
+        .deed(Operate, (Action::PlanSaved, "draft:{draft}"), routes!(drafts::put))
+        .deed(Operate, (Action::PlanDropped, "draft:{draft}"), routes!(drafts::discard))
+        .see(Operate, routes!(drafts::rehearse))
+        .deed(Operate, (Action::TextTested, "draft:{draft}"), routes!(drafts::send_test))
+        .deed(Operate, (Action::LaunchAsked, "draft:{draft}"), routes!(drafts::ask))
+        .deed(Operate, (Action::Launched, "campaign:{draft}"), routes!(drafts::launch))
         .see(Watch, routes!(campaigns::list))
         .see(Watch, routes!(campaigns::show))
         .see(Watch, routes!(campaigns::rates))
         .see(Watch, routes!(campaigns::forecasts))
+        .see(Operate, routes!(campaigns::forecast))
         .deed(Operate, (Action::Launched, ""), routes!(campaigns::launch))
         .deed(Operate, (Action::CampaignState, "campaign:{campaign}"), routes!(campaigns::change_state))
+        .deed(Operate, (Action::CampaignState, "campaign:{campaign}"), routes!(campaigns::set_budget))
         .see(Watch, routes!(cases::of_application))
         .see(Watch, routes!(cases::story))
         .deed(Reveal, (Action::Searched, ""), routes!(cases::search))
         .deed(Reveal, (Action::ShownCase, "case:{case}"), routes!(cases::person))
+        .see(Watch, routes!(work::waiting))
         .see(Watch, routes!(work::alarms))
         .deed(Operate, (Action::AlarmTaken, "application:{application}"), routes!(work::take_alarm))
         .see(Watch, routes!(work::gateways))
@@ -96,13 +119,34 @@ fn put_together(site: &Arc<Site>) -> Gate {
         .deed(Operate, (Action::ReplyHandled, "reply:{reply}"), routes!(work::reply_done))
         .see(Operate, routes!(work::doubts))
         .deed(Operate, (Action::MessageSettled, "message:{reference}"), routes!(work::settle))
-        .deed(Operate, (Action::Suppressed, ""), routes!(work::suppress))
-        .see(Watch, routes!(work::deliveries))
-        .see(Audit, routes!(work::audit))
+        .see(Operate, routes!(suppressions::list))
+        .deed(Operate, (Action::Suppressed, ""), routes!(suppressions::suppress))
+        .see(Supervise, routes!(telephone::queue))
+        .form(Supervise, routes!(telephone::assign))
+        .see(Supervise, routes!(telephone::interviewers))
+        .see(Supervise, routes!(telephone::verifications))
+        .deed(Supervise, (Action::VerificationsDrawn, ""), routes!(telephone::draw))
         .see(Datasets, routes!(datasets::list))
         .see(Datasets, routes!(datasets::show))
         .file(Datasets, (Action::ShownData, "application:{application}"), routes!(datasets::file))
         .deed(Datasets, (Action::Judged, "application:{application}"), routes!(datasets::judge))
+        .deed(Operate, (Action::Redelivered, "application:{application}"), routes!(datasets::deliver))
+        .see(Watch, routes!(datasets::deliveries))
+        .see(ManageAccounts, routes!(accounts::list))
+        .secret(ManageAccounts, routes!(accounts::add))
+        .form(ManageAccounts, routes!(accounts::disable))
+        .secret(ManageAccounts, routes!(accounts::reset_password))
+        .form(ManageAccounts, routes!(accounts::reset_second_factor))
+        .see(ManageAccounts, routes!(accounts::tokens))
+        .secret(ManageAccounts, routes!(accounts::make_token))
+        .form(ManageAccounts, routes!(accounts::revoke_token))
+        .see(ManageAccounts, routes!(webhooks::list))
+        .secret(ManageAccounts, routes!(webhooks::add))
+        .form(ManageAccounts, routes!(webhooks::remove))
+        .form(ManageAccounts, routes!(webhooks::test))
+        .see(ManageAccounts, routes!(webhooks::told))
+        .see(Audit, routes!(audit::list))
+        .deed(Audit, (Action::LogVerified, ""), routes!(audit::verify))
 }
 
 pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {

@@ -19,6 +19,16 @@ impl Problem {
         Problem { status, detail: detail.into() }
     }
 
+    /// It is against a rule.
+    pub fn wrong(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    /// It stands otherwise by now.
+    pub fn conflict(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, detail)
+    }
+
     pub fn not_found() -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "there is nothing here by that name")
     }
@@ -50,7 +60,9 @@ impl From<StoreError> for Problem {
 impl From<DatasetError> for Problem {
     fn from(error: DatasetError) -> Problem {
         match error {
-            DatasetError::JudgedAlready(_) | DatasetError::OtherHash { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
+            DatasetError::JudgedAlready(_) | DatasetError::OtherHash { .. } | DatasetError::NoWay => {
+                Problem::new(StatusCode::CONFLICT, error.to_string())
+            }
             DatasetError::NoReason => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             other => Problem::internal(&other.to_string()),
         }
@@ -69,12 +81,17 @@ pub struct ProblemDetails {
     detail: String,
 }
 
+impl Problem {
+    pub fn to_json(&self) -> String {
+        let (title, status) = (self.status.canonical_reason(), self.status.as_u16());
+        let details = ProblemDetails { r#type: "about:blank", title, status, detail: self.detail.clone() };
+        serde_json::to_string(&details).unwrap_or_default()
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let details =
-            ProblemDetails { r#type: "about:blank", title: self.status.canonical_reason(), status: self.status.as_u16(), detail: self.detail };
-        let body = serde_json::to_string(&details).unwrap_or_default();
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], self.to_json()).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }

@@ -1,23 +1,82 @@
-//! What waits for somebody: alarms, replies, messages in doubt, deliveries; numbers that are not contacted; the audit log.
+//! What waits for somebody: alarms, replies, messages in doubt, lists with rejected rows; and how the gateways do.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::{Extension, Json};
-use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::{Body, Caller, Page, Path, Problem, Query, utc};
+use super::{Body, Caller, Path, Problem, utc};
 use crate::dispatch::doubt::{self, Verdict, VerdictError};
-use crate::domain::audit::Action;
-use crate::domain::suppression::SuppressionReason;
 use crate::installation::place;
-use crate::intake::{SuppressionDefaults, SuppressionError, import_suppressions};
-use crate::store::audit::{self as log, Asked};
-use crate::store::{alarms, applications, deliveries, messages, rates, replies};
+use crate::store::{alarms, applications, messages, rates, replies};
+use crate::watch::board;
 use crate::web::Site;
+
+/// A list of which rows were rejected, before its applications are launched.
+#[derive(Serialize, ToSchema)]
+pub struct RejectedList {
+    applications: Vec<String>,
+    rows: u64,
+    rejected: u64,
+    imported_at: String,
+}
+
+/// A version that the scoring step does not have as it should.
+#[derive(Serialize, ToSchema)]
+pub struct UndeliveredOf {
+    application: String,
+    kind: String,
+    version: u32,
+    /// The way on which it did not arrive; null: it was rejected.
+    way: Option<&'static str>,
+    reason: String,
+    since: String,
+}
+
+/// What waits for a person.
+#[derive(Serialize, ToSchema)]
+pub struct Waiting {
+    alarms: usize,
+    in_doubt: usize,
+    replies: usize,
+    /// Of the replies: those who want to be called.
+    call_backs: usize,
+    datasets: Vec<UndeliveredOf>,
+    lists: Vec<RejectedList>,
+    /// Webhooks that take no events.
+    webhooks: Vec<String>,
+}
+
+/// What waits for a person.
+#[utoipa::path(get, path = "/api/v1/waiting", tag = "work", responses((status = 200, body = Waiting)))]
+pub async fn waiting(State(site): State<Arc<Site>>) -> Result<Json<Waiting>, Problem> {
+    let waiting = board::waiting(&site.installation).await?;
+    let dataset = |problem: crate::store::deliveries::Problem| UndeliveredOf {
+        application: problem.application_code,
+        kind: problem.kind,
+        version: problem.version,
+        way: problem.way.map(|way| way.as_str()),
+        reason: problem.reason,
+        since: utc(problem.since),
+    };
+    let list = |(codes, rows, rejected, at): (String, u64, u64, crate::domain::time::Timestamp)| RejectedList {
+        applications: codes.split(',').map(str::to_owned).collect(),
+        rows,
+        rejected,
+        imported_at: utc(at),
+    };
+    Ok(Json(Waiting {
+        alarms: waiting.alarms.len(),
+        in_doubt: waiting.in_doubt,
+        replies: waiting.replies,
+        call_backs: waiting.call_backs,
+        datasets: waiting.problems.into_iter().map(dataset).collect(),
+        lists: waiting.rejected.into_iter().map(list).collect(),
+        webhooks: waiting.webhooks,
+    }))
+}
 
 #[derive(Serialize, ToSchema)]
 pub struct AlarmOf {
@@ -61,7 +120,7 @@ pub struct Done {
     done: bool,
 }
 
-const DONE: Json<Done> = Json(Done { done: true });
+pub const DONE: Json<Done> = Json(Done { done: true });
 
 /// Takes over an alarm, which is not repeated then.
 #[utoipa::path(post, path = "/api/v1/alarms/{application}/acknowledge", tag = "work", params(("application" = String, Path)), request_body = Taken,
@@ -75,7 +134,7 @@ pub async fn take_alarm(
     let mut tx = site.installation.store.write().await?;
     let application = applications::find(&mut tx, &application).await?.ok_or_else(Problem::not_found)?;
     if !alarms::acknowledge(&mut tx, application.id, &caller.actor.name, taken.note.trim(), site.installation.clock.now()).await? {
-        return Err(Problem::new(StatusCode::CONFLICT, "it has no alarm that waits"));
+        return Err(Problem::conflict("it has no alarm that waits"));
     }
     tx.commit().await?;
     Ok(DONE)
@@ -201,132 +260,7 @@ pub async fn settle(State(site): State<Arc<Site>>, Path(reference): Path<String>
     match doubt::settle_by_hand(&site.installation, &reference, verdict).await {
         Ok(_) => Ok(DONE),
         Err(VerdictError::Unknown(_)) => Err(Problem::not_found()),
-        Err(error @ VerdictError::NotInDoubt { .. }) => Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
+        Err(error @ VerdictError::NotInDoubt { .. }) => Err(Problem::conflict(error.to_string())),
         Err(error) => Err(Problem::internal(&error.to_string())),
     }
-}
-
-/// Numbers that are to be contacted no more.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Suppress {
-    #[schema(min_items = 1)]
-    numbers: Vec<String>,
-    /// opt_out, complaint or invalid.
-    #[schema(pattern = "^(opt_out|complaint|invalid)$")]
-    reason: String,
-    /// Everywhere, where nothing is said.
-    programme: Option<String>,
-    /// The first day on which they may be contacted again.
-    until: Option<NaiveDate>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Suppressed {
-    numbers: u64,
-}
-
-/// Suppresses numbers.
-#[utoipa::path(post, path = "/api/v1/suppressions", tag = "work", request_body = Suppress, responses((status = 200, body = Suppressed)))]
-pub async fn suppress(State(site): State<Arc<Site>>, Body(new): Body<Suppress>) -> Result<Json<Suppressed>, Problem> {
-    let wrong = |problem: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem);
-    let reason = SuppressionReason::parse(&new.reason).ok_or_else(|| wrong("reason is opt_out, complaint or invalid".into()))?;
-    let defaults = SuppressionDefaults { reason, programme: new.programme.as_deref(), until: new.until };
-    let lines: String = new.numbers.iter().map(|number| number.replace(['\n', '\r', ',', '"'], " ") + "\n").collect();
-    match import_suppressions(&site.installation, lines.as_bytes(), &defaults).await {
-        Ok(numbers) => Ok(Json(Suppressed { numbers })),
-        Err(SuppressionError::Store(error)) => Err(error.into()),
-        Err(error) => Err(wrong(error.to_string())),
-    }
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct DeliveryOf {
-    application: String,
-    kind: String,
-    version: u32,
-    /// folder, s3 or webhook.
-    way: &'static str,
-    arrived_at: Option<String>,
-    /// When it is tried again; null with `arrived_at` null: it was given up.
-    next_at: Option<String>,
-    tries: u32,
-    problem: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Deliveries {
-    items: Vec<DeliveryOf>,
-}
-
-/// Where versions went.
-#[utoipa::path(get, path = "/api/v1/deliveries", tag = "work", responses((status = 200, body = Deliveries)))]
-pub async fn deliveries(State(site): State<Arc<Site>>) -> Result<Json<Deliveries>, Problem> {
-    let all = deliveries::all(&mut *site.installation.store.read().await?).await?;
-    let of = |delivery: deliveries::Delivery| DeliveryOf {
-        application: delivery.application_code,
-        kind: delivery.kind,
-        version: delivery.version,
-        way: delivery.way.as_str(),
-        arrived_at: delivery.arrived_at.map(utc),
-        next_at: delivery.next_at.map(utc),
-        tries: delivery.tries,
-        problem: delivery.problem,
-    };
-    Ok(Json(Deliveries { items: all.into_iter().map(of).collect() }))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct AskedOfLog {
-    /// Only what this person or token did.
-    who: Option<String>,
-    /// Only such.
-    action: Option<String>,
-    /// The beginning of what it was done to: `case:17`.
-    object: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct LogEntry {
-    number: i64,
-    at: String,
-    who: String,
-    /// console, api or command.
-    via: &'static str,
-    action: &'static str,
-    object: String,
-    detail: String,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct LogEntries {
-    items: Vec<LogEntry>,
-    /// The cursor of the next page; null on the last.
-    next: Option<i64>,
-}
-
-/// The audit log, the latest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "work", params(AskedOfLog, Page), responses((status = 200, body = LogEntries)))]
-pub async fn audit(State(site): State<Arc<Site>>, Query(asked): Query<AskedOfLog>, Query(page): Query<Page>) -> Result<Json<LogEntries>, Problem> {
-    let unknown = |code: &str| Problem::new(StatusCode::BAD_REQUEST, format!("«{code}» is no action"));
-    let asked = Asked {
-        who: asked.who.unwrap_or_default(),
-        action: asked.action.as_deref().map(|code| Action::parse(code).ok_or_else(|| unknown(code))).transpose()?,
-        object: asked.object.unwrap_or_default(),
-        before: page.cursor()?,
-    };
-    let limit = page.limit()?;
-    let entries = log::entries(&mut *site.installation.store.read().await?, &asked, limit).await?;
-    let next = entries.last().filter(|_| entries.len() == limit as usize).map(|entry| entry.number);
-    let of = |entry: crate::domain::audit::Entry| LogEntry {
-        number: entry.number,
-        at: utc(entry.at),
-        who: entry.who.name,
-        via: entry.who.via.as_str(),
-        action: entry.action.code(),
-        object: entry.object,
-        detail: entry.detail,
-    };
-    Ok(Json(LogEntries { items: entries.into_iter().map(of).collect(), next }))
 }

@@ -79,7 +79,7 @@ pub async fn create(
         let problem = staff.say.t("请至少选择一个申报。", "Choose one application at least.").to_owned();
         return render_new(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(problem), code, &chosen).await;
     }
-    match setup::save(&site.installation, who, &code, &chosen.join(","), &PlanForm::standard(), sent.text("gateway"), None).await {
+    match setup::save(&site.installation, who, &code, &chosen.join(","), &PlanForm::standard().to_json(), sent.text("gateway"), None).await {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}")).into_response()),
         Err(DraftError::Launch(error @ (LaunchError::Code(_) | LaunchError::Exists(_)))) => {
             render_new(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(error.to_string()), code, &chosen).await
@@ -235,7 +235,8 @@ pub async fn save(
     let draft = draft_of(&site, &code).await?;
     let budget = sent.text("budget").trim().parse::<f64>().ok().filter(|budget| budget.is_finite() && *budget >= 0.0);
     let saved =
-        setup::save(&site.installation, &draft.made_by, &code, &draft.applications, &PlanForm::sent(&sent.0), sent.text("gateway"), budget).await;
+        setup::save(&site.installation, &draft.made_by, &code, &draft.applications, &PlanForm::sent(&sent.0).to_json(), sent.text("gateway"), budget)
+            .await;
     match saved {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=saved")).into_response()),
         Err(error) => Err(Failure::Internal(error.to_string())),

@@ -16,6 +16,7 @@ mod questionnaires;
 mod setup;
 mod sheet;
 mod suppressions;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -83,6 +84,10 @@ pub fn doors(site: &Arc<Site>) -> Doors {
         .deed("/drafts/{code}/ask", OPERATE, (Action::LaunchAsked, "draft:{code}", ""), drafts::ask)
         .deed("/drafts/{code}/launch", OPERATE, (Action::Launched, "campaign:{code}", ""), drafts::launch)
         .deed("/drafts/{code}/drop", OPERATE, (Action::PlanDropped, "draft:{code}", ""), drafts::discard)
+        .page("/webhooks", Permission::ManageAccounts, webhooks::show)
+        .form("/webhooks", Permission::ManageAccounts, webhooks::add)
+        .form("/webhooks/{name}/test", Permission::ManageAccounts, webhooks::test)
+        .form("/webhooks/{name}/remove", Permission::ManageAccounts, webhooks::remove)
         .page("/audit", Permission::Audit, audit::show)
         .deed("/audit/verify", Permission::Audit, (Action::LogVerified, "", ""), audit::verify)
 }

@@ -26,9 +26,6 @@ use views::{BoardPage, VerificationPage};
 const LOOKED_AT: Duration = Duration::from_secs(30 * 86_400);
 /// Verifications on the page.
 const LISTED: u32 = 50;
-/// The share of the interviews that is drawn, where the form does not say.
-const SHARE: f64 = 0.1;
-
 pub fn doors(site: &Arc<Site>) -> Doors {
     const MAY: Permission = Permission::Supervise;
     Doors::new(site)
@@ -57,7 +54,7 @@ async fn show(
 
 async fn hand_over(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Extension(sent): Extension<Sent>) -> Result<Redirect, Failure> {
     let invitation = sent.text("invitation").parse().map_err(|_| Failure::Unreadable("the form names nobody".into()))?;
-    let noted = match assign(&site.installation, &staff.session.account, InvitationId(invitation), sent.text("to").trim()).await {
+    let noted = match assign(&site.installation, &staff.session.actor(), InvitationId(invitation), sent.text("to").trim()).await {
         Ok(()) => "assigned",
         Err(TelephoneError::NotInQueue) => "gone",
         Err(TelephoneError::UnknownInterviewer(_)) => "unknown",
@@ -66,9 +63,9 @@ async fn hand_over(State(site): State<Arc<Site>>, Extension(staff): Extension<St
     Ok(Redirect::to(&format!("/supervision?noted={noted}")))
 }
 
-async fn draw(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Extension(sent): Extension<Sent>) -> Result<Redirect, Failure> {
-    let share = sent.text("percent").trim().parse::<f64>().map_or(SHARE, |percent| percent / 100.0);
-    let drawn = verification::draw(&site.installation, &staff.session.account, share).await?;
+async fn draw(State(site): State<Arc<Site>>, Extension(sent): Extension<Sent>) -> Result<Redirect, Failure> {
+    let share = sent.text("percent").trim().parse::<f64>().map_or(verification::SHARE, |percent| percent / 100.0);
+    let drawn = verification::draw(&site.installation, share).await?;
     Ok(Redirect::to(if drawn == 0 { "/supervision?noted=none" } else { "/supervision?noted=drawn" }))
 }
 

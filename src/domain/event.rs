@@ -1,0 +1,83 @@
+//! Events: what other systems are told of when it happens. Codes and counts; nothing of a person.
+
+use serde_json::{Value, json};
+
+use super::time::Timestamp;
+
+macro_rules! kinds {
+    ($($name:ident $code:literal $zh:literal $en:literal;)*) => {
+        /// What has happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum EventKind { $($name),* }
+
+        impl EventKind {
+            pub const ALL: &'static [EventKind] = &[$(EventKind::$name),*];
+
+            /// Its name, as `type` of the body has it.
+            pub fn code(self) -> &'static str {
+                match self { $(EventKind::$name => $code),* }
+            }
+
+            /// In Chinese and in English.
+            pub fn words(self) -> (&'static str, &'static str) {
+                match self { $(EventKind::$name => ($zh, $en)),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    CampaignLaunched "campaign.launched" "活动启动" "a campaign was launched";
+    CampaignPaused "campaign.paused" "活动暂停" "a campaign was paused";
+    CampaignResumed "campaign.resumed" "活动恢复" "a campaign was resumed";
+    CampaignClosed "campaign.closed" "活动结束" "a campaign was closed";
+    FeeSettled "application.fee_settled" "申报费用到账" "an application's fee was settled";
+    ApplicationLaunched "application.launched" "申报启动" "an application went into the field";
+    ApplicationHeld "application.held" "申报暂停" "an application was put on hold";
+    ApplicationReleased "application.released" "申报恢复" "an application was taken up again";
+    ApplicationExtended "application.extended" "申报延期" "an application got more days";
+    ApplicationClosed "application.closed" "申报结束" "an application was closed";
+    ListImported "list.imported" "名单导入" "a list was imported";
+    InterviewCompleted "interview.completed" "完成问卷" "an interview was completed";
+    ReplyReceived "reply.received" "收到回复" "a reply came in";
+    AlarmRaised "alarm.raised" "警报发出" "an alarm was raised, or got worse";
+    AlarmTaken "alarm.acknowledged" "警报已确认" "an alarm was taken over";
+    AlarmEnded "alarm.ended" "警报解除" "an alarm is over";
+    GatewayPaused "gateway.paused" "通道停用" "a gateway is held still";
+    DatasetReady "dataset.ready" "数据集就绪" "a dataset is written";
+    DatasetAccepted "dataset.accepted" "数据集被接受" "the scoring step took a dataset";
+    DatasetRejected "dataset.rejected" "数据集被退回" "the scoring step rejected a dataset";
+}
+
+impl EventKind {
+    pub fn parse(raw: &str) -> Option<EventKind> {
+        EventKind::ALL.iter().copied().find(|kind| kind.code() == raw)
+    }
+}
+
+/// What `type` is in the body of a test.
+pub const TEST: &str = "webhook.test";
+
+/// The body of an event (Standard Webhooks, «Payload structure»): `type`, `timestamp`, `data`.
+pub fn body(code: &str, data: &Value, at: Timestamp) -> String {
+    json!({ "type": code, "timestamp": at.rfc3339(chrono_tz::UTC), "data": data }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_told_apart_and_fit_a_list_with_blanks() {
+        let codes: std::collections::HashSet<_> = EventKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), EventKind::ALL.len());
+        assert!(EventKind::ALL.iter().all(|kind| EventKind::parse(kind.code()) == Some(*kind) && !kind.code().contains(' ')));
+        assert_eq!(EventKind::parse(TEST), None);
+    }
+
+    #[test]
+    fn a_body_says_what_when_and_of_what() {
+        let told: Value = serde_json::from_str(&body("campaign.paused", &json!({ "campaign": "C1" }), Timestamp(0))).unwrap();
+        assert_eq!(told, json!({ "type": "campaign.paused", "timestamp": "1970-01-01T00:00:00Z", "data": { "campaign": "C1" } }));
+    }
+}

@@ -1,0 +1,223 @@
+//! Events for other systems: written in the transaction that does what they tell of, by the function here in `store/` that does it; so none is told that did not
+//! happen, and none that happened is forgotten. On their way, each is tried until it arrives or is given up.
+
+use serde_json::Value;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::dialect::statement;
+use super::{Result, WriteTx, known};
+use crate::domain::event::{EventKind, body};
+use crate::domain::ids::{ApplicationId, CampaignId};
+use crate::domain::time::Timestamp;
+
+/// Where somebody is told.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    pub id: i64,
+    pub name: String,
+    pub url: String,
+    /// Empty: everything.
+    pub kinds: Vec<EventKind>,
+    pub made_by: String,
+    pub created_at: Timestamp,
+    /// Tries in a row that it did not take anything.
+    pub failures: u32,
+    pub failing_since: Option<Timestamp>,
+    /// It is left alone until then.
+    pub waits_until: Timestamp,
+    pub problem: Option<String>,
+}
+
+/// An event on its way to one endpoint.
+#[derive(Debug, Clone)]
+pub struct EventDelivery {
+    pub id: i64,
+    /// An event's code, or `webhook.test`.
+    pub kind: String,
+    pub body: String,
+    pub created_at: Timestamp,
+    /// `None`: it has arrived, or is given up.
+    pub next_at: Option<Timestamp>,
+    pub tries: u32,
+    pub arrived_at: Option<Timestamp>,
+    pub problem: Option<String>,
+}
+
+const ENDPOINT: &str = "SELECT id, name, url, kinds, made_by, created_at, failures, failing_since, waits_until, problem FROM event_endpoint";
+
+fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
+    let kinds: String = row.try_get("kinds")?;
+    let failures: i64 = row.try_get("failures")?;
+    Ok(Endpoint {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        url: row.try_get("url")?,
+        kinds: kinds.split_whitespace().map(|kind| known("an event", kind, EventKind::parse)).collect::<Result<_>>()?,
+        made_by: row.try_get("made_by")?,
+        created_at: Timestamp(row.try_get("created_at")?),
+        failures: u32::try_from(failures).unwrap_or(u32::MAX),
+        failing_since: row.try_get::<Option<i64>, _>("failing_since")?.map(Timestamp),
+        waits_until: Timestamp(row.try_get("waits_until")?),
+        problem: row.try_get("problem")?,
+    })
+}
+
+const DELIVERY: &str = "SELECT id, kind, body, created_at, next_at, tries, arrived_at, problem FROM event_delivery";
+
+fn read_delivery(row: &AnyRow) -> Result<EventDelivery> {
+    let tries: i64 = row.try_get("tries")?;
+    Ok(EventDelivery {
+        id: row.try_get("id")?,
+        kind: row.try_get("kind")?,
+        body: row.try_get("body")?,
+        created_at: Timestamp(row.try_get("created_at")?),
+        next_at: row.try_get::<Option<i64>, _>("next_at")?.map(Timestamp),
+        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+        arrived_at: row.try_get::<Option<i64>, _>("arrived_at")?.map(Timestamp),
+        problem: row.try_get("problem")?,
+    })
+}
+
+/// Adds an endpoint. False: the name is taken.
+pub async fn add_endpoint(tx: &mut AnyConnection, new: &Endpoint) -> Result<bool> {
+    let sql = "INSERT INTO event_endpoint (name, url, kinds, made_by, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
+    let kinds: Vec<&str> = new.kinds.iter().map(|kind| kind.code()).collect();
+    let done = sqlx::query(sql)
+        .bind(new.name.clone())
+        .bind(new.url.clone())
+        .bind(kinds.join(" "))
+        .bind(new.made_by.clone())
+        .bind(new.created_at.0)
+        .execute(tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes an endpoint away, with all that was on its way there. False: there is none of that name.
+pub async fn remove_endpoint(tx: &mut AnyConnection, name: &str) -> Result<bool> {
+    let sql = "DELETE FROM event_delivery WHERE endpoint_id IN (SELECT id FROM event_endpoint WHERE name = $1)";
+    sqlx::query(sql).bind(name.to_owned()).execute(&mut *tx).await?;
+    Ok(sqlx::query("DELETE FROM event_endpoint WHERE name = $1").bind(name.to_owned()).execute(tx).await?.rows_affected() == 1)
+}
+
+pub async fn endpoints(connection: &mut AnyConnection) -> Result<Vec<Endpoint>> {
+    sqlx::query(statement(format!("{ENDPOINT} ORDER BY name"))).fetch_all(connection).await?.iter().map(read_endpoint).collect()
+}
+
+pub async fn endpoint(connection: &mut AnyConnection, name: &str) -> Result<Option<Endpoint>> {
+    let sql = statement(format!("{ENDPOINT} WHERE name = $1"));
+    sqlx::query(sql).bind(name.to_owned()).fetch_optional(connection).await?.as_ref().map(read_endpoint).transpose()
+}
+
+/// Is anybody told of this?
+pub async fn is_wanted(connection: &mut AnyConnection, kind: EventKind) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM event_endpoint WHERE kinds = '' OR ' ' || kinds || ' ' LIKE '% ' || CAST($1 AS TEXT) || ' %'";
+    let count: i64 = sqlx::query_scalar(sql).bind(kind.code()).fetch_one(connection).await?;
+    Ok(count > 0)
+}
+
+/// Tells everybody who wants to be told.
+pub async fn tell(tx: &mut AnyConnection, kind: EventKind, data: &Value, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at)
+               SELECT id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM event_endpoint
+               WHERE kinds = '' OR ' ' || kinds || ' ' LIKE '% ' || CAST($1 AS TEXT) || ' %'";
+    sqlx::query(sql).bind(kind.code()).bind(body(kind.code(), data, now)).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Tells one endpoint, whatever it wants to be told.
+pub async fn tell_one(tx: &mut AnyConnection, endpoint: i64, code: &str, data: &Value, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at) VALUES ($1, $2, $3, $4, $4)";
+    sqlx::query(sql).bind(endpoint).bind(code.to_owned()).bind(body(code, data, now)).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn application_code(connection: &mut AnyConnection, id: ApplicationId) -> Result<String> {
+    Ok(sqlx::query_scalar("SELECT code FROM application WHERE id = $1").bind(id.0).fetch_one(connection).await?)
+}
+
+pub(super) async fn campaign_code(connection: &mut AnyConnection, id: CampaignId) -> Result<String> {
+    Ok(sqlx::query_scalar("SELECT code FROM campaign WHERE id = $1").bind(id.0).fetch_one(connection).await?)
+}
+
+/// The endpoints that something is due to.
+pub async fn due_endpoints(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Endpoint>> {
+    let sql = statement(format!(
+        "{ENDPOINT} WHERE waits_until <= $1 AND EXISTS (SELECT 1 FROM event_delivery d WHERE d.endpoint_id = event_endpoint.id AND d.next_at <= $1) ORDER BY id"
+    ));
+    sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read_endpoint).collect()
+}
+
+/// When something is next due to somebody.
+pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(CASE WHEN d.next_at > e.waits_until THEN d.next_at ELSE e.waits_until END)
+               FROM event_delivery d JOIN event_endpoint e ON e.id = d.endpoint_id WHERE d.next_at IS NOT NULL";
+    let at: Option<i64> = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// Takes what is due to an endpoint, in the order in which it happened, for one try each; should this daemon die meanwhile, it is due again at `again`.
+pub async fn take_due(tx: &mut WriteTx, endpoint: i64, most: u32, now: Timestamp, again: Timestamp) -> Result<Vec<EventDelivery>> {
+    let engine = tx.engine();
+    let sql = statement(format!("{DELIVERY} WHERE endpoint_id = $1 AND next_at <= $2 ORDER BY id LIMIT $3{}", engine.skip_locked()));
+    let rows = sqlx::query(sql).bind(endpoint).bind(now.0).bind(i64::from(most)).fetch_all(&mut **tx).await?;
+    let due: Vec<EventDelivery> = rows.iter().map(read_delivery).collect::<Result<_>>()?;
+    for delivery in &due {
+        sqlx::query("UPDATE event_delivery SET next_at = $2 WHERE id = $1").bind(delivery.id).bind(again.0).execute(&mut **tx).await?;
+    }
+    Ok(due)
+}
+
+pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE event_delivery SET arrived_at = $2, next_at = NULL, problem = NULL, tries = tries + 1 WHERE id = $1";
+    sqlx::query(sql).bind(id).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// `next`: when it is tried again; `None`: it is given up.
+pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, problem: &str) -> Result<()> {
+    let sql = "UPDATE event_delivery SET next_at = $2, problem = $3, tries = tries + 1 WHERE id = $1";
+    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(problem.to_owned()).execute(tx).await?;
+    Ok(())
+}
+
+/// It was taken for a try that was not made: it is due as before.
+pub async fn put_back(tx: &mut AnyConnection, id: i64, at: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE event_delivery SET next_at = $2 WHERE id = $1").bind(id).bind(at.0).execute(tx).await?;
+    Ok(())
+}
+
+/// The endpoint takes what it is told.
+pub async fn set_well(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
+    let sql = "UPDATE event_endpoint SET failures = 0, failing_since = NULL, waits_until = 0, problem = NULL WHERE id = $1 AND problem IS NOT NULL";
+    sqlx::query(sql).bind(endpoint).execute(tx).await?;
+    Ok(())
+}
+
+/// The endpoint does not answer: it is left alone until then.
+pub async fn set_failing(tx: &mut AnyConnection, endpoint: i64, until: Timestamp, problem: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE event_endpoint SET failures = failures + 1, failing_since = COALESCE(failing_since, $4), waits_until = $2, problem = $3 WHERE id = $1";
+    sqlx::query(sql).bind(endpoint).bind(until.0).bind(problem.to_owned()).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// What went, or goes, to an endpoint, the latest first.
+pub async fn deliveries(connection: &mut AnyConnection, endpoint: i64, before: Option<i64>, limit: u32) -> Result<Vec<EventDelivery>> {
+    let sql = statement(format!("{DELIVERY} WHERE endpoint_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"));
+    let rows = sqlx::query(sql).bind(endpoint).bind(before.unwrap_or(i64::MAX)).bind(i64::from(limit)).fetch_all(connection).await?;
+    rows.iter().map(read_delivery).collect()
+}
+
+/// How many wait to be told an endpoint.
+pub async fn waiting(connection: &mut AnyConnection, endpoint: i64) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM event_delivery WHERE endpoint_id = $1 AND next_at IS NOT NULL";
+    let count: i64 = sqlx::query_scalar(sql).bind(endpoint).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Forgets what is over since before a moment.
+pub async fn forget(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
+    let sql = "DELETE FROM event_delivery WHERE created_at < $1 AND next_at IS NULL";
+    Ok(sqlx::query(sql).bind(since.0).execute(tx).await?.rows_affected())
+}

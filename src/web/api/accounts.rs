@@ -1,0 +1,214 @@
+//! Accounts of the staff, and tokens. Passwords and tokens are made here and told once.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::work::{DONE, Done};
+use super::{Body, Caller, Path, Problem, utc};
+use crate::accounts::{self, AccountError, second_factor, tokens};
+use crate::crypto::password::new_token;
+use crate::domain::language::Language;
+use crate::domain::role::{Permission, Role};
+use crate::store::accounts as stored;
+use crate::store::api_tokens;
+use crate::web::Site;
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Problem {
+        match error {
+            AccountError::Unknown(_) => Problem::not_found(),
+            AccountError::Taken(_) => Problem::conflict(error.to_string()),
+            AccountError::Name | AccountError::Password | AccountError::Token => Problem::wrong(error.to_string()),
+            other => Problem::internal(&other.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AccountOf {
+    name: String,
+    /// administrator, operator, interviewer or auditor.
+    role: &'static str,
+    /// In which it can interview.
+    languages: Vec<&'static str>,
+    /// Signing in asks for a one-time code.
+    has_second_factor: bool,
+    created_at: String,
+    disabled_at: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Accounts {
+    items: Vec<AccountOf>,
+}
+
+/// All accounts.
+#[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts", responses((status = 200, body = Accounts)))]
+pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Accounts>, Problem> {
+    let all = stored::all(&mut *site.installation.store.read().await?).await?;
+    let of = |account: stored::Account| AccountOf {
+        name: account.name,
+        role: account.role.as_str(),
+        languages: account.languages.iter().map(|language| language.tag()).collect(),
+        has_second_factor: account.has_second_factor,
+        created_at: utc(account.created_at),
+        disabled_at: account.disabled_at.map(utc),
+    };
+    Ok(Json(Accounts { items: all.into_iter().map(of).collect() }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// Letters, digits, `-`, `_` and `.`.
+    #[schema(min_length = 1, max_length = 40)]
+    name: String,
+    #[schema(pattern = "^(administrator|operator|interviewer|auditor)$")]
+    role: String,
+    /// zh, en; Chinese where nothing is said.
+    #[serde(default)]
+    languages: Vec<String>,
+}
+
+/// The password of an account, told once.
+#[derive(Serialize, ToSchema)]
+pub struct NewPassword {
+    name: String,
+    password: String,
+}
+
+/// Adds an account.
+#[utoipa::path(post, path = "/api/v1/accounts", tag = "accounts", request_body = NewAccount, responses((status = 201, body = NewPassword)))]
+pub async fn add(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewAccount>,
+) -> Result<(StatusCode, Json<NewPassword>), Problem> {
+    let role = Role::parse(&new.role).ok_or_else(|| Problem::wrong("role is administrator, operator, interviewer or auditor"))?;
+    let language = |tag: &String| Language::parse(tag).ok_or_else(|| Problem::wrong(format!("«{tag}» is no language; use zh or en")));
+    let mut languages = new.languages.iter().map(language).collect::<Result<Vec<Language>, Problem>>()?;
+    if languages.is_empty() {
+        languages.push(Language::Zh);
+    }
+    let password = new_token().map_err(AccountError::from)?;
+    accounts::add(&site.installation, &caller.actor, &new.name, role, &languages, password.clone()).await?;
+    Ok((StatusCode::CREATED, Json(NewPassword { name: new.name, password: password.reveal().to_owned() })))
+}
+
+/// Disables an account; whoever is signed in with it is not any more.
+#[utoipa::path(post, path = "/api/v1/accounts/{account}/disable", tag = "accounts", params(("account" = String, Path)),
+    responses((status = 200, body = Done)))]
+pub async fn disable(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    accounts::disable(&site.installation, &caller.actor, &account).await?;
+    Ok(DONE)
+}
+
+/// Sets a new password, which is told once.
+#[utoipa::path(post, path = "/api/v1/accounts/{account}/password", tag = "accounts", params(("account" = String, Path)),
+    responses((status = 200, body = NewPassword)))]
+pub async fn reset_password(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+) -> Result<Json<NewPassword>, Problem> {
+    let password = new_token().map_err(AccountError::from)?;
+    accounts::set_password(&site.installation, &caller.actor, &account, password.clone()).await?;
+    Ok(Json(NewPassword { name: account, password: password.reveal().to_owned() }))
+}
+
+/// Turns somebody's one-time codes off.
+#[utoipa::path(delete, path = "/api/v1/accounts/{account}/second-factor", tag = "accounts", params(("account" = String, Path)),
+    responses((status = 200, body = Done)))]
+pub async fn reset_second_factor(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    second_factor::reset(&site.installation, &caller.actor, &account).await?;
+    Ok(DONE)
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TokenOf {
+    name: String,
+    scopes: Vec<&'static str>,
+    made_by: String,
+    created_at: String,
+    expires_at: String,
+    revoked_at: Option<String>,
+    /// To ten minutes.
+    last_used_at: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Tokens {
+    items: Vec<TokenOf>,
+}
+
+/// All tokens, also those that count no more.
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "accounts", responses((status = 200, body = Tokens)))]
+pub async fn tokens(State(site): State<Arc<Site>>) -> Result<Json<Tokens>, Problem> {
+    let all = api_tokens::all(&mut *site.installation.store.read().await?).await?;
+    let of = |token: api_tokens::ApiToken| TokenOf {
+        name: token.name,
+        scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
+        made_by: token.made_by,
+        created_at: utc(token.created_at),
+        expires_at: utc(token.expires_at),
+        revoked_at: token.revoked_at.map(utc),
+        last_used_at: token.last_used_at.map(utc),
+    };
+    Ok(Json(Tokens { items: all.into_iter().map(of).collect() }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    #[schema(min_length = 1, max_length = 40)]
+    name: String,
+    /// watch, operate, reveal, interview, supervise, datasets, accounts, audit.
+    #[schema(min_items = 1)]
+    scopes: Vec<String>,
+    #[schema(minimum = 1, maximum = 730)]
+    days: u32,
+}
+
+/// A token, told once.
+#[derive(Serialize, ToSchema)]
+pub struct MadeToken {
+    name: String,
+    token: String,
+}
+
+/// Makes a token.
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "accounts", request_body = NewToken, responses((status = 201, body = MadeToken)))]
+pub async fn make_token(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewToken>,
+) -> Result<(StatusCode, Json<MadeToken>), Problem> {
+    let scope = |code: &String| Permission::parse(code).ok_or_else(|| Problem::wrong(format!("«{code}» is no scope")));
+    let scopes = new.scopes.iter().map(scope).collect::<Result<Vec<Permission>, Problem>>()?;
+    let token = tokens::make(&site.installation, &caller.actor, &new.name, &scopes, new.days).await?;
+    Ok((StatusCode::CREATED, Json(MadeToken { name: new.name, token: token.reveal().to_owned() })))
+}
+
+/// Revokes a token.
+#[utoipa::path(delete, path = "/api/v1/tokens/{token}", tag = "accounts", params(("token" = String, Path)), responses((status = 200, body = Done)))]
+pub async fn revoke_token(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(token): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    tokens::revoke(&site.installation, &caller.actor, &token).await?;
+    Ok(DONE)
+}

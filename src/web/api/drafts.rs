@@ -1,0 +1,200 @@
+//! Campaigns before their launch, as the console prepares them: kept, reckoned, rehearsed, tried out on oneself, launched.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::campaigns::refused;
+use super::work::{DONE, Done};
+use super::{Body, Caller, Path, Problem, utc};
+use crate::campaign::LaunchReport;
+use crate::deadline::forecast::RehearsalOf;
+use crate::dispatch::one_off::Sent;
+use crate::domain::contact_plan::PlanFile;
+use crate::setup::campaigns::{self as setup, DraftError};
+use crate::setup::plan_form::PlanForm;
+use crate::store::drafts::{self, CampaignDraft};
+use crate::web::Site;
+
+impl From<DraftError> for Problem {
+    fn from(error: DraftError) -> Problem {
+        match error {
+            DraftError::Launch(error) => refused(error),
+            DraftError::Store(error) => error.into(),
+            DraftError::Gone => Problem::not_found(),
+            DraftError::Changed | DraftError::NeedsAnother | DraftError::NotAsked => Problem::conflict(error.to_string()),
+            DraftError::Number(_) | DraftError::NoMessage => Problem::wrong(error.to_string()),
+            DraftError::Deadline(error) => Problem::internal(&error.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DraftOf {
+    code: String,
+    applications: Vec<String>,
+    gateway: String,
+    budget: Option<f64>,
+    made_by: String,
+    changed_at: String,
+    /// Who has asked for the launch, where somebody else has to agree.
+    asked_by: Option<String>,
+    /// The contact plan, with the keys of its file.
+    #[schema(value_type = Object)]
+    plan: serde_json::Value,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Drafts {
+    items: Vec<DraftOf>,
+}
+
+fn shown(draft: CampaignDraft) -> DraftOf {
+    DraftOf {
+        applications: draft.applications.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
+        code: draft.code,
+        gateway: draft.gateway,
+        budget: draft.budget_micros.map(|micros| micros as f64 / 1e6),
+        made_by: draft.made_by,
+        changed_at: utc(draft.changed_at),
+        asked_by: draft.asked_by,
+        plan: serde_json::from_str(&draft.plan).unwrap_or_default(),
+    }
+}
+
+/// All drafts, the latest first.
+#[utoipa::path(get, path = "/api/v1/drafts", tag = "drafts", responses((status = 200, body = Drafts)))]
+pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Drafts>, Problem> {
+    let all = drafts::campaigns(&mut *site.installation.store.read().await?).await?;
+    Ok(Json(Drafts { items: all.into_iter().map(shown).collect() }))
+}
+
+/// One draft.
+#[utoipa::path(get, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = DraftOf)))]
+pub async fn show(State(site): State<Arc<Site>>, Path(draft): Path<String>) -> Result<Json<DraftOf>, Problem> {
+    Ok(Json(shown(setup::find(&site.installation, &draft).await?)))
+}
+
+/// A draft to be kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PutDraft {
+    #[schema(min_items = 1)]
+    applications: Vec<String>,
+    /// The contact plan, with the keys of its file; the standard plan where nothing is said.
+    #[schema(value_type = Option<Object>)]
+    plan: Option<serde_json::Value>,
+    /// A gateway or a route of the configuration.
+    gateway: String,
+    #[schema(minimum = 0)]
+    budget: Option<f64>,
+}
+
+/// Keeps a draft under its code, or puts it in the place of the one there is; that somebody asked for its launch is taken back.
+#[utoipa::path(put, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), request_body = PutDraft,
+    responses((status = 200, body = DraftOf)))]
+pub async fn put(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(code): Path<String>,
+    Body(draft): Body<PutDraft>,
+) -> Result<Json<DraftOf>, Problem> {
+    if draft.applications.is_empty() || draft.applications.iter().any(|code| code.is_empty() || code.contains(',')) {
+        return Err(Problem::wrong("name one application at least, by its code"));
+    }
+    if draft.budget.is_some_and(|budget| !(0.0..1e9).contains(&budget)) {
+        return Err(Problem::wrong("budget is between 0 and 1,000,000,000"));
+    }
+    let plan = draft.plan.unwrap_or_else(|| PlanForm::standard().to_json());
+    if let Err(error) = serde_json::from_value::<PlanFile>(plan.clone()) {
+        return Err(Problem::wrong(format!("plan: {error}")));
+    }
+    setup::save(&site.installation, &caller.actor.name, &code, &draft.applications.join(","), &plan, &draft.gateway, draft.budget).await?;
+    Ok(Json(shown(setup::find(&site.installation, &code).await?)))
+}
+
+/// Throws a draft away.
+#[utoipa::path(delete, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
+pub async fn discard(State(site): State<Arc<Site>>, Path(draft): Path<String>) -> Result<Json<Done>, Problem> {
+    setup::find(&site.installation, &draft).await?;
+    setup::throw_away(&site.installation, &draft).await?;
+    Ok(DONE)
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct CalendarDay {
+    day: NaiveDate,
+    /// Messages may go out on it.
+    is_open: bool,
+    /// The steps that go out on it.
+    steps: Vec<String>,
+}
+
+/// What a launch would do, and how it would go.
+#[derive(Serialize, ToSchema)]
+pub struct Rehearsal {
+    launch: LaunchReport,
+    calendar: Vec<CalendarDay>,
+    applications: Vec<RehearsalOf>,
+}
+
+/// Reckons what the launch of a draft would do, and plays it through. Nothing is written and nothing is sent; 422 says what stands against the launch.
+#[utoipa::path(get, path = "/api/v1/drafts/{draft}/rehearsal", tag = "drafts", params(("draft" = String, Path)),
+    responses((status = 200, body = Rehearsal)))]
+pub async fn rehearse(State(site): State<Arc<Site>>, Path(draft): Path<String>) -> Result<Json<Rehearsal>, Problem> {
+    let draft = setup::find(&site.installation, &draft).await?;
+    let checked = setup::check(&site.installation, &draft).await?;
+    let day = |day: setup::Day| CalendarDay { day: day.day, is_open: day.is_open, steps: day.steps };
+    Ok(Json(Rehearsal { launch: checked.report, calendar: checked.calendar.into_iter().map(day).collect(), applications: checked.rehearsals }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestMessage {
+    /// Of the plan, counted from 1.
+    #[schema(minimum = 1)]
+    step: usize,
+    /// Of somebody of the staff.
+    number: String,
+}
+
+/// Sends a message of the plan to somebody of the staff, with a made-up name and a link to try the questionnaire out.
+#[utoipa::path(post, path = "/api/v1/drafts/{draft}/test", tag = "drafts", params(("draft" = String, Path)), request_body = TestMessage,
+    responses((status = 200, body = Done)))]
+pub async fn send_test(State(site): State<Arc<Site>>, Path(draft): Path<String>, Body(message): Body<TestMessage>) -> Result<Json<Done>, Problem> {
+    let draft = setup::find(&site.installation, &draft).await?;
+    let step = message.step.checked_sub(1).ok_or_else(|| Problem::wrong("steps are counted from 1"))?;
+    match setup::send_test(&site.installation, &draft, step, &message.number).await? {
+        Sent::Accepted => Ok(DONE),
+        Sent::Never(problem) | Sent::NotNow(problem) => Err(Problem::conflict(problem)),
+    }
+}
+
+/// Asks for the launch of a draft as it stands; somebody else agrees to it on the console.
+#[utoipa::path(post, path = "/api/v1/drafts/{draft}/ask", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
+pub async fn ask(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(draft): Path<String>) -> Result<Json<Done>, Problem> {
+    let draft = setup::find(&site.installation, &draft).await?;
+    setup::ask(&site.installation, &draft, &caller.actor.name).await?;
+    Ok(DONE)
+}
+
+/// Launches a draft. Where two people have to agree to a launch, only the console launches.
+#[utoipa::path(post, path = "/api/v1/drafts/{draft}/launch", tag = "drafts", params(("draft" = String, Path)),
+    responses((status = 201, body = LaunchReport)))]
+pub async fn launch(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(draft): Path<String>,
+) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
+    if site.installation.config.console.four_eyes {
+        return Err(Problem::wrong("two people agree to a launch here: ask for it, and somebody launches it on the console"));
+    }
+    let draft = setup::find(&site.installation, &draft).await?;
+    let (report, _) = setup::launch(&site.installation, &draft, &caller.actor.name).await?;
+    Ok((StatusCode::CREATED, Json(report)))
+}

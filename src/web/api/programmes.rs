@@ -1,0 +1,124 @@
+//! Programmes with their rules, and the questionnaires that they use.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Body, Path, Problem};
+use crate::campaign::questionnaire_of;
+use crate::domain::category::Category;
+use crate::domain::programme::Programme;
+use crate::intake::{RegistrationError, put_programme};
+use crate::setup::try_link;
+use crate::store::programmes;
+use crate::web::Site;
+
+impl From<RegistrationError> for Problem {
+    fn from(error: RegistrationError) -> Problem {
+        match error {
+            RegistrationError::Store(error) => error.into(),
+            RegistrationError::Keys(error) => Problem::internal(&error.to_string()),
+            error => Problem::wrong(error.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ProgrammeOf {
+    code: String,
+    name_zh: String,
+    name_en: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Programmes {
+    items: Vec<ProgrammeOf>,
+}
+
+/// All programmes.
+#[utoipa::path(get, path = "/api/v1/programmes", tag = "programmes", responses((status = 200, body = Programmes)))]
+pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Programmes>, Problem> {
+    let mut connection = site.installation.store.read().await?;
+    let mut items = Vec::new();
+    for code in programmes::codes(&mut connection).await? {
+        if let Some((_, programme)) = programmes::find(&mut connection, &code).await? {
+            items.push(ProgrammeOf { code, name_zh: programme.name.zh, name_en: programme.name.en });
+        }
+    }
+    Ok(Json(Programmes { items }))
+}
+
+/// A programme's rules, with the keys of its file: `name`, `certificate_months`, `dataset_lead_days`, `fee_first`, `cut_off`, `caps`, `retention_months`,
+/// `privacy`, `time_zone`.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(value_type = Object)]
+#[serde(transparent)]
+pub struct Rules(serde_json::Value);
+
+impl Rules {
+    fn of(programme: &Programme) -> Result<Rules, Problem> {
+        serde_json::to_value(programme).map(Rules).map_err(|error| Problem::internal(&error.to_string()))
+    }
+}
+
+/// The rules of a programme.
+#[utoipa::path(get, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)),
+    responses((status = 200, body = Rules)))]
+pub async fn show(State(site): State<Arc<Site>>, Path(programme): Path<String>) -> Result<Json<Rules>, Problem> {
+    let found = programmes::find(&mut *site.installation.store.read().await?, &programme).await?;
+    let (_, programme) = found.ok_or_else(Problem::not_found)?;
+    Ok(Json(Rules::of(&programme)?))
+}
+
+/// Sets up a programme, or gives it other rules; what is not said has its usual value.
+#[utoipa::path(put, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)), request_body = Rules,
+    responses((status = 200, body = Rules)))]
+pub async fn put(State(site): State<Arc<Site>>, Path(code): Path<String>, Body(rules): Body<Rules>) -> Result<Json<Rules>, Problem> {
+    let serde_json::Value::Object(mut rules) = rules.0 else { return Err(Problem::wrong("rules are an object")) };
+    if rules.insert("code".to_owned(), code.clone().into()).is_some_and(|said| said != code.as_str()) {
+        return Err(Problem::wrong("code is another one than the address has"));
+    }
+    let programme: Programme = serde_json::from_value(rules.into()).map_err(|error| Problem::wrong(error.to_string()))?;
+    let programme = put_programme(&site.installation, programme).await?;
+    Ok(Json(Rules::of(&programme)?))
+}
+
+/// A category's questionnaire.
+#[derive(Serialize, ToSchema)]
+pub struct QuestionnaireOf {
+    category: &'static str,
+    version: u32,
+    title_zh: String,
+    title_en: String,
+    /// As its file has it (TOML).
+    source: String,
+    /// Where somebody tries it out on their own telephone, for two days; nothing is kept of it.
+    try_url: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Questionnaires {
+    items: Vec<QuestionnaireOf>,
+}
+
+/// The questionnaires that launches would use.
+#[utoipa::path(get, path = "/api/v1/questionnaires", tag = "programmes", responses((status = 200, body = Questionnaires)))]
+pub async fn questionnaires(State(site): State<Arc<Site>>) -> Result<Json<Questionnaires>, Problem> {
+    let folder = site.installation.config.questionnaires.as_deref();
+    let mut items = Vec::new();
+    for category in Category::ALL {
+        let (source, questionnaire) = questionnaire_of(folder, category).map_err(|error| Problem::internal(&error.to_string()))?;
+        items.push(QuestionnaireOf {
+            category: category.as_str(),
+            version: questionnaire.version,
+            title_zh: questionnaire.title.zh,
+            title_en: questionnaire.title.en,
+            source,
+            try_url: try_link(&site.installation, category.as_str()),
+        });
+    }
+    Ok(Json(Questionnaires { items }))
+}

@@ -1,0 +1,81 @@
+//! Numbers that are not contacted: when, where, why and how long; never whose.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Body, Page, Problem, Query, utc};
+use crate::domain::suppression::SuppressionReason;
+use crate::intake::{SuppressionDefaults, SuppressionError, import_suppressions};
+use crate::store::suppressions;
+use crate::web::Site;
+
+/// Numbers that are to be contacted no more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suppress {
+    #[schema(min_items = 1)]
+    numbers: Vec<String>,
+    /// opt_out, complaint or invalid.
+    #[schema(pattern = "^(opt_out|complaint|invalid)$")]
+    reason: String,
+    /// Everywhere, where nothing is said.
+    programme: Option<String>,
+    /// The first day on which they may be contacted again.
+    until: Option<NaiveDate>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Suppressed {
+    numbers: u64,
+}
+
+/// Suppresses numbers.
+#[utoipa::path(post, path = "/api/v1/suppressions", tag = "suppressions", request_body = Suppress, responses((status = 200, body = Suppressed)))]
+pub async fn suppress(State(site): State<Arc<Site>>, Body(new): Body<Suppress>) -> Result<Json<Suppressed>, Problem> {
+    let reason = SuppressionReason::parse(&new.reason).ok_or_else(|| Problem::wrong("reason is opt_out, complaint or invalid"))?;
+    let defaults = SuppressionDefaults { reason, programme: new.programme.as_deref(), until: new.until };
+    let lines: String = new.numbers.iter().map(|number| number.replace(['\n', '\r', ',', '"'], " ") + "\n").collect();
+    match import_suppressions(&site.installation, lines.as_bytes(), &defaults).await {
+        Ok(numbers) => Ok(Json(Suppressed { numbers })),
+        Err(SuppressionError::Store(error)) => Err(error.into()),
+        Err(error) => Err(Problem::wrong(error.to_string())),
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct SuppressionOf {
+    /// The programme; null: everywhere.
+    programme: Option<String>,
+    /// opt_out, complaint or invalid.
+    reason: String,
+    since: String,
+    /// null: for good.
+    until: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Suppressions {
+    items: Vec<SuppressionOf>,
+    /// The cursor of the next page; null on the last.
+    next: Option<i64>,
+}
+
+/// The suppression list, the oldest first.
+#[utoipa::path(get, path = "/api/v1/suppressions", tag = "suppressions", params(Page), responses((status = 200, body = Suppressions)))]
+pub async fn list(State(site): State<Arc<Site>>, Query(page): Query<Page>) -> Result<Json<Suppressions>, Problem> {
+    let (limit, after) = (page.limit()?, page.cursor()?);
+    let all = suppressions::after(&mut *site.installation.store.read().await?, after.unwrap_or(0), limit).await?;
+    let next = all.last().filter(|_| all.len() == limit as usize).map(|(id, _)| *id);
+    let of = |(_, suppression): (i64, suppressions::Suppression)| SuppressionOf {
+        programme: Some(suppression.scope).filter(|scope| scope != suppressions::ALL),
+        reason: suppression.reason,
+        since: utc(suppression.created_at),
+        until: suppression.expires_at.map(utc),
+    };
+    Ok(Json(Suppressions { items: all.into_iter().map(of).collect(), next }))
+}

@@ -1,0 +1,249 @@
+//! Events: told at least once, in the order in which they happened, under one id, signed, with nothing of a person; by a real receiver of Standard Webhooks
+//! (tests/receivers.py).
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use common::receivers::{Receivers, SECRET};
+use common::{PLAN, TestApp, list_of, local, number};
+use fieldworkd::campaign;
+use fieldworkd::deadline::{alarms, close_campaign, forecast};
+use fieldworkd::domain::audit::{Action, Actor};
+use fieldworkd::domain::contact_plan::PlanFile;
+use fieldworkd::domain::event::EventKind;
+use fieldworkd::events::{self, EndpointError};
+use fieldworkd::gateway::simulator::Script;
+use fieldworkd::retention;
+use fieldworkd::store::audit::{self, Asked};
+use fieldworkd::store::campaigns::CampaignState;
+use fieldworkd::store::events as stored;
+use serde_json::Value;
+
+fn people() -> Script {
+    let mut script = Script::faultless(5, 500);
+    script.people.completes = [0.2, 0.05, 0.0];
+    script.people.replies_something = 0.3;
+    script
+}
+
+fn zhao() -> Actor {
+    Actor::console("zhao")
+}
+
+const SOONER: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
+
+/// Adds a webhook at a path of the receiver, and has that check with its secret.
+async fn add(app: &TestApp, receivers: &mut Receivers, name: &str, path: &str, kinds: &[EventKind]) {
+    let secret = events::add(&app.installation, &zhao(), name, &format!("{}{path}", receivers.http), kinds).await.unwrap();
+    receivers.use_secret(secret.reveal());
+    // It reads the line before the next post comes.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
+/// A campaign's life, as far as it is told.
+async fn live(app: &TestApp) {
+    app.brand("A1", "a", "[application.quota]\ntarget = 35").await;
+    app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
+    app.launch("C1", &["A1"], PLAN).await.unwrap();
+    campaign::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
+    campaign::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
+    app.play_until(local("2026-03-12T12:00:00")).await;
+    app.answer_all(&app.link(3).await, 0, "8").await;
+    forecast::of_campaign(&app.installation, "C1").await.unwrap();
+    alarms::tick(&app.installation).await.unwrap();
+    close_campaign(&app.installation, "C1").await.unwrap();
+    alarms::tick(&app.installation).await.unwrap();
+    fieldworkd::dataset::write_pending(&app.installation).await.unwrap();
+}
+
+fn types(posts: &[Value]) -> Vec<&str> {
+    posts.iter().map(|post| post["body"]["type"].as_str().unwrap()).collect()
+}
+
+async fn waiting(app: &TestApp, name: &str) -> u64 {
+    let mut connection = app.installation.store.read().await.unwrap();
+    let endpoint = stored::endpoint(&mut connection, name).await.unwrap().unwrap();
+    stored::waiting(&mut connection, endpoint.id).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_happens_is_told_once_in_its_order_signed_and_of_nobody() {
+    let Some(mut receivers) = Receivers::start() else { return };
+    let mut before = 0;
+    for app in TestApp::on_each_engine(people(), &SOONER).await {
+        add(&app, &mut receivers, "scoring", "/hook", &[]).await;
+        live(&app).await;
+        events::deliver(&app.installation).await.unwrap();
+        events::deliver(&app.installation).await.unwrap();
+        let sent = {
+            let mut connection = app.installation.store.read().await.unwrap();
+            let id = stored::endpoint(&mut connection, "scoring").await.unwrap().unwrap().id;
+            stored::deliveries(&mut connection, id, None, 500).await.unwrap()
+        };
+        let came = receivers.came("webhook", before + sent.len()).await.split_off(before);
+        before += came.len();
+        assert_eq!(came.len(), sent.len(), "{}: each once", app.engine);
+        let ids: BTreeSet<&str> = came.iter().map(|post| post["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), came.len(), "{}", app.engine);
+        assert!(came.iter().all(|post| post["signed"] == true), "{}: {came:#?}", app.engine);
+        let told = types(&came);
+        let in_order: Vec<&str> = sent.iter().rev().map(|delivery| delivery.kind.as_str()).collect();
+        assert_eq!(told, in_order, "{}", app.engine);
+        for kind in [
+            EventKind::ListImported,
+            EventKind::CampaignLaunched,
+            EventKind::ApplicationLaunched,
+            EventKind::CampaignPaused,
+            EventKind::CampaignResumed,
+            EventKind::InterviewCompleted,
+            EventKind::ReplyReceived,
+            EventKind::AlarmRaised,
+            EventKind::AlarmEnded,
+            EventKind::ApplicationClosed,
+            EventKind::CampaignClosed,
+            EventKind::DatasetReady,
+        ] {
+            assert!(told.contains(&kind.code()), "{}: {} is not in {told:?}", app.engine, kind.code());
+        }
+        let place = |code: &str| told.iter().position(|other| *other == code).unwrap();
+        assert!(place("campaign.launched") < place("campaign.paused") && place("campaign.resumed") < place("interview.completed"));
+        let completed = &came[place("interview.completed")]["body"]["data"];
+        assert!(completed["application"] == "A1" && completed["campaign"] == "C1" && completed["case"].is_i64() && completed["mode"] == "web");
+        let completes = app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1").unwrap().1;
+        assert_eq!(told.iter().filter(|kind| **kind == "interview.completed").count() as u64, completes, "{}", app.engine);
+        // Nobody's number, and no name of the list.
+        let all = serde_json::to_string(&came).unwrap();
+        assert!((0..40).all(|n| !all.contains(&number(n))), "{all}");
+        let list = list_of(0..40);
+        let names = list.lines().skip(1).flat_map(|line| line.split(',')).filter(|cell| cell.chars().any(|c| c > '\u{2e80}'));
+        assert!(names.into_iter().all(|name| !all.contains(name)), "{all}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_done_is_not_told_and_what_is_not_wanted_neither() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        let some = [EventKind::CampaignLaunched];
+        for (name, kinds) in [("all", [].as_slice()), ("some", &some)] {
+            events::add(&app.installation, &zhao(), name, "http://127.0.0.1:9/", kinds).await.unwrap();
+        }
+        app.brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..10).as_bytes()).await.unwrap();
+        assert_eq!((waiting(&app, "all").await, waiting(&app, "some").await), (1, 0), "{}", app.engine);
+        // A rehearsed launch is done and taken back: nobody hears of it.
+        let plan = PlanFile::parse(PLAN).unwrap();
+        let applications = ["A1".to_owned()];
+        let request = campaign::LaunchRequest {
+            code: "C1",
+            applications: &applications,
+            plan: &plan,
+            gateway: "simulator",
+            budget: None,
+            seed: None,
+            dry_run: true,
+        };
+        campaign::launch(&app.installation, &request).await.unwrap();
+        drop(campaign::prepare(&app.installation, &request).await.unwrap());
+        assert_eq!((waiting(&app, "all").await, waiting(&app, "some").await), (1, 0), "{}: nothing was launched", app.engine);
+        app.launch("C1", &["A1"], PLAN).await.unwrap();
+        assert_eq!((waiting(&app, "all").await, waiting(&app, "some").await), (3, 1), "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_is_asked_ever_more_seldom_and_gets_everything_in_the_end() {
+    let Some(mut receivers) = Receivers::start() else { return };
+    let mut before = 0;
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        add(&app, &mut receivers, "down", "/broken", &[]).await;
+        receivers.use_secret(SECRET);
+        events::add(&app.installation, &zhao(), "gone", &format!("{}/gone", receivers.http), &[]).await.unwrap();
+        events::add(&app.installation, &zhao(), "picky", &format!("{}/refuses", receivers.http), &[]).await.unwrap();
+        app.in_field(10, "").await;
+        let at = async |path: &str, least: usize| {
+            let all = receivers.came("webhook", before + least).await;
+            all[before..].iter().filter(|post| post["path"] == path).count()
+        };
+        // Three events each: one that fails is enough to leave «down» alone, «gone» is left alone for good, «picky» refuses each by itself.
+        events::deliver(&app.installation).await.unwrap();
+        assert_eq!((at("/broken", 5).await, at("/gone", 5).await, at("/refuses", 5).await), (1, 1, 3), "{}", app.engine);
+        assert_eq!((waiting(&app, "down").await, waiting(&app, "gone").await, waiting(&app, "picky").await), (3, 2, 3), "{}", app.engine);
+        events::deliver(&app.installation).await.unwrap();
+        assert_eq!(at("/broken", 5).await, 1, "{}: not before its time", app.engine);
+        let board = fieldworkd::watch::board::waiting(&app.installation).await.unwrap();
+        assert!(board.webhooks.is_empty(), "a moment is nothing");
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
+        events::deliver(&app.installation).await.unwrap();
+        assert_eq!((at("/broken", 9).await, at("/gone", 9).await, at("/refuses", 9).await), (2, 1, 6), "{}", app.engine);
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
+        events::deliver(&app.installation).await.unwrap();
+        assert_eq!(at("/broken", 9).await, 2, "{}: the second wait is longer", app.engine);
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(900));
+        let board = fieldworkd::watch::board::waiting(&app.installation).await.unwrap();
+        assert_eq!(board.webhooks, ["down", "gone", "picky"][..2], "{}: somebody is to look", app.engine);
+        // It comes back: all that it missed, in order, and it is well again. (The address is changed in the database: nobody can do that otherwise.)
+        app.execute(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'down'", receivers.http)).await.unwrap();
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
+        events::deliver(&app.installation).await.unwrap();
+        let now = receivers.came("webhook", before + 12).await;
+        let back: Vec<Value> = now[before..].iter().filter(|post| post["path"] == "/hook").cloned().collect();
+        assert_eq!(types(&back), ["list.imported", "campaign.launched", "application.launched"], "{}", app.engine);
+        let first = now[before..].iter().find(|post| post["path"] == "/broken").unwrap();
+        assert_eq!(first["id"], back[0]["id"], "{}: one event, one id, however often it is tried", app.engine);
+        assert_eq!(waiting(&app, "down").await, 0);
+        before = receivers.came("webhook", 0).await.len();
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten() {
+    let Some(mut receivers) = Receivers::start() else { return };
+    let mut before = 0;
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        add(&app, &mut receivers, "scoring", "/hook", &[]).await;
+        app.in_field(10, "").await;
+        let id = stored::endpoint(&mut app.installation.store.read().await.unwrap(), "scoring").await.unwrap().unwrap().id;
+        // Taken, and never told: it died.
+        let mut tx = app.installation.store.write().await.unwrap();
+        let now = app.clock_now();
+        assert_eq!(stored::take_due(&mut tx, id, 2, now, now + Duration::from_secs(600)).await.unwrap().len(), 2);
+        tx.commit().await.unwrap();
+        events::deliver(&app.installation).await.unwrap();
+        assert_eq!(receivers.came("webhook", before + 1).await.len(), before + 1, "{}", app.engine);
+        app.clock.advance_to(now + Duration::from_secs(601));
+        events::deliver(&app.installation).await.unwrap();
+        assert_eq!(receivers.came("webhook", before + 3).await.len(), before + 3, "{}", app.engine);
+        // A test, whatever it wants to be told.
+        events::test(&app.installation, &zhao(), "scoring").await.unwrap();
+        events::deliver(&app.installation).await.unwrap();
+        assert_eq!(receivers.came("webhook", before + 4).await[before + 3]["body"]["type"], "webhook.test");
+        before += 4;
+        app.clock.advance_to(now + Duration::from_secs(31 * 86_400));
+        retention::tidy(&app.installation).await.unwrap();
+        let left = stored::deliveries(&mut app.installation.store.read().await.unwrap(), id, None, 100).await.unwrap();
+        assert!(left.is_empty(), "{}: {left:?}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        let make = async |name: &str, url: &str| events::add(&app.installation, &zhao(), name, url, &[]).await;
+        let first = make("a", "https://scoring.example/hook").await.unwrap();
+        assert!(first.reveal().starts_with("whsec_") && !format!("{first:?}").contains("whsec_"));
+        assert!(matches!(make("a", "https://other.example/").await, Err(EndpointError::Taken(_))), "{}", app.engine);
+        assert!(matches!(make("a b", "https://other.example/").await, Err(EndpointError::Name(_))));
+        assert!(matches!(make("b", "http://other.example/").await, Err(EndpointError::Address)));
+        events::remove(&app.installation, &zhao(), "a").await.unwrap();
+        assert!(matches!(events::remove(&app.installation, &zhao(), "a").await, Err(EndpointError::Unknown(_))));
+        app.clock.advance_to(app.clock_now() + Duration::from_millis(1));
+        let second = make("a", "https://scoring.example/hook").await.unwrap();
+        assert_ne!(first.reveal(), second.reveal(), "{}: another one has another secret", app.engine);
+        let asked = Asked { who: "zhao".into(), action: None, object: "webhook:a".into(), before: None };
+        let log = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 10).await.unwrap();
+        let actions: Vec<Action> = log.into_iter().map(|entry| entry.action).collect();
+        assert_eq!(actions, [Action::WebhookAdded, Action::WebhookRemoved, Action::WebhookAdded], "{}", app.engine);
+    }
+}
