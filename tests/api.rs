@@ -209,6 +209,25 @@ async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
         assert_eq!(send(&operator, Method::PUT, "/campaigns/D1/budget", json!({ "amount": -1 })).await.0, 422);
         assert_eq!(operator.post("/campaigns/D1/forecasts", json!({})).await.1["items"][0]["application"], "B1", "{}", app.engine);
         assert_eq!(operator.post("/campaigns/D9/forecasts", json!({})).await.0, 404);
+        // What is held of a person, deletion, and the end of people's data.
+        let case = all.post("/cases/search", json!({ "who": number(5) })).await.1["items"][0]["case"].as_i64().unwrap();
+        let (_, held) = all.post(&format!("/cases/{case}/export"), json!({})).await;
+        assert!(held["held"][0]["number"].as_str().unwrap().ends_with(&number(5)), "{}: {held}", app.engine);
+        assert_eq!(operator.post(&format!("/cases/{case}/export"), json!({})).await.0, 403);
+        let hold = "/applicants/p26/a/legal-hold";
+        assert_eq!(send(&all, Method::PUT, hold, json!({ "reason": "a lawsuit" })).await.0, 200, "{}", app.engine);
+        assert_eq!(all.post(&format!("/cases/{case}/erase"), json!({ "reason": "asked" })).await.1["held"], json!(["a"]), "{}", app.engine);
+        assert_eq!(send(&all, Method::PUT, hold, json!({ "reason": "again" })).await.0, 409);
+        assert_eq!(send(&all, Method::DELETE, hold, json!({})).await.0, 200);
+        assert_eq!(all.post(&format!("/cases/{case}/erase"), json!({ "reason": "asked" })).await.1["people"], 1, "{}", app.engine);
+        assert_eq!(all.post(&format!("/cases/{case}/erase"), json!({ "reason": "asked" })).await.0, 404);
+        assert_eq!(all.get("/certificates").await.1["items"][0]["is_genuine"], true, "{}", app.engine);
+        assert_eq!(all.post("/applicants/p26/a/forget", json!({ "reason": "over" })).await.0, 409, "{}: it is in the field", app.engine);
+        assert_eq!(all.post("/applicants/p26/x/forget", json!({ "reason": "over" })).await.0, 404);
+        assert_eq!(all.get("/applicants").await.1["items"].as_array().unwrap().len(), 2, "{}", app.engine);
+        assert_eq!(all.post("/datasets/A1/freeze", json!({})).await.1["kind"], "interim", "{}", app.engine);
+        assert_eq!(all.post("/datasets/A1/v1/review", json!({})).await.0, 409, "{}: nothing waits", app.engine);
+        assert_eq!(all.post("/datasets/A1/v1/release", json!({})).await.0, 409);
         // What waits, and who is not contacted.
         let (_, waiting) = operator.get("/waiting").await;
         assert!(waiting["alarms"] == 1 && waiting["replies"].as_u64() > Some(0), "{}: {waiting}", app.engine);

@@ -40,6 +40,20 @@ run(async (browser) => {
   await signIn(zhao, "zhao", task.password);
   await zhao.goto(`${task.base}/accounts`);
   await look(zhao, "accounts");
+  await zhao.goto(`${task.base}/privacy`);
+  await look(zhao, "privacy");
+  // A webhook: what was wrong is said, and nothing that was typed is lost; its secret is shown once.
+  await zhao.goto(`${task.base}/webhooks`);
+  await zhao.type("#name", "scoring");
+  await zhao.type("#url", "http://scoring.example/hook");
+  await press(zhao, 'form[action="/webhooks"] button');
+  check((await text(zhao)).includes("https://") && (await zhao.$eval("#name", (input) => input.value)) === "scoring", "a webhook's mistake loses its name");
+  await zhao.$eval("#url", (input) => (input.value = "https://scoring.example/hook"));
+  await press(zhao, 'form[action="/webhooks"] button');
+  check((await text(zhao)).includes("whsec_"), "a webhook's secret is not shown");
+  await press(zhao, 'form[action="/webhooks/scoring/test"] button');
+  check(!(await text(zhao)).includes("whsec_"), "a webhook's secret is shown again");
+  await look(zhao, "webhooks");
   await zhao.goto(`${task.base}/staff/account`);
   await zhao.type("#offer-present", task.password);
   await press(zhao, 'form[action="/staff/account/second-factor"] button');

@@ -144,6 +144,88 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
 }
 
 #[tokio::test]
+async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_command_line_for_it() {
+    for app in TestApp::on_each_engine(people(), &[("DATASET__OPEN_ANSWERS", "reviewed")]).await {
+        ten_days(&app).await;
+        let (qian, wu) = (Browser::of(&app, "qian").await, Browser::of(&app, "wu").await);
+        assert!(qian.get("/deliveries").await.2.contains("A1 · 期中版本"), "{}", app.engine);
+        assert_eq!(qian.submit("/datasets/A1/freeze", &[]).await.1, "/deliveries?noted=frozen", "{}: on the way", app.engine);
+        assert_eq!(qian.submit("/datasets/D1/freeze", &[]).await.1, "/deliveries?noted=nothing-new", "{}: it is not in the field", app.engine);
+        assert_eq!(qian.submit("/datasets/X9/freeze", &[]).await.0, 404);
+        assert!(qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")]).await.1.ends_with("noted=closed"));
+        assert_eq!(qian.submit("/datasets/A1/freeze", &[]).await.1, "/deliveries?noted=nothing-new", "{}: nothing came since", app.engine);
+        // The last version waits beside the one on the way; who reads it is written down; what is ticked is left out.
+        assert_eq!(wu.submit("/datasets/A1/v1/review", &[]).await.0, 403);
+        let (status, _, page) = qian.submit("/datasets/A1/v1/review", &[]).await;
+        assert_eq!(status, 200, "{}", app.engine);
+        let answers = page.matches("name=\"strike-").count();
+        assert!(answers > 0 && page.contains("/datasets/A1/v1/release"), "{}: {page}", app.engine);
+        let words = page.split("</code></td><td>").nth(1).and_then(|rest| rest.split("<td>").nth(1)).and_then(|rest| rest.split('<').next()).unwrap();
+        let with_them = page.matches(&format!(">{words}<")).count();
+        assert_eq!(qian.submit("/datasets/A1/v7/release", &[]).await.1, "/deliveries?noted=no-review", "{}: there is none such", app.engine);
+        assert_eq!(qian.submit("/datasets/A1/v1/release", &[("strike-1", "on")]).await.1, "/deliveries?noted=released");
+        assert_eq!(qian.submit("/datasets/X9/v1/review", &[]).await.1, "/deliveries?noted=no-review");
+        fieldworkd::dataset::write_pending(&app.installation).await.unwrap();
+        let written = std::fs::read_to_string(app.folder.path().join("datasets/A1/v1/responses.csv")).unwrap();
+        assert!(!words.is_empty() && written.matches(words).count() == with_them - 1, "{}: {words} {with_them} times", app.engine);
+        let did = entries(&app, "qian").await;
+        let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
+        // Each release reads as well.
+        assert_eq!((count(Action::ShownDataset), count(Action::Released), count(Action::Frozen)), (2, 2, 4), "{}: {did:?}", app.engine);
+        // What it was on the way still waits, by itself.
+        assert_eq!(qian.submit("/datasets/A1/interim-1/review", &[]).await.0, 200, "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held_or_forgotten() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        ten_days(&app).await;
+        let (qian, zhao) = (Browser::of(&app, "qian").await, Browser::of(&app, "zhao").await);
+        let case = {
+            let page = qian.submit("/cases/search", &[("who", &number(3))]).await.2;
+            page.split("href=\"/cases/").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
+        };
+        let held = qian.submit(&format!("/cases/{case}/export"), &[]).await.2;
+        assert!(held.contains(&number(3)) && held.contains("\"messages\""), "{}: {held}", app.engine);
+        let erase = format!("/cases/{case}/erase");
+        assert_eq!(qian.submit(&erase, &[("sure", "no"), ("reason", "asked")]).await.0, 422, "{}", app.engine);
+        assert_eq!(qian.submit(&erase, &[("sure", &case), ("reason", " ")]).await.0, 422, "{}", app.engine);
+        // While the applicant is under a hold, it is kept.
+        assert_eq!(qian.get("/privacy").await.0, 403);
+        assert_eq!(zhao.submit("/privacy/p26/A1/hold", &[("do", "set"), ("reason", "")]).await.0, 422);
+        assert_eq!(zhao.submit("/privacy/p26/A1/hold", &[("do", "set"), ("reason", "a lawsuit")]).await.1, "/privacy?noted=held");
+        assert!(zhao.get("/privacy").await.2.contains("法律保全中"));
+        let (status, _, said) = qian.submit(&erase, &[("sure", &case), ("reason", "asked")]).await;
+        assert!(status == 422 && said.contains("法律保全") && said.contains("A1"), "{}: {said}", app.engine);
+        assert_eq!(zhao.submit("/privacy/p26/A1/hold", &[("do", "lift")]).await.1, "/privacy?noted=lifted");
+        assert_eq!(zhao.submit("/privacy/p26/A1/hold", &[("do", "lift")]).await.0, 422, "{}: there is none", app.engine);
+        assert_eq!(qian.submit(&erase, &[("sure", &case), ("reason", "asked")]).await.1, format!("/cases/{case}?noted=erased"), "{}", app.engine);
+        assert_eq!(qian.submit(&erase, &[("sure", &case), ("reason", "asked")]).await.0, 422, "{}: once", app.engine);
+        let page = qian.get(&format!("/cases/{case}")).await.2;
+        assert!(page.contains("此人的信息已按规定清除") && !page.contains(&erase), "{}: {page}", app.engine);
+        assert!(qian.submit("/cases/search", &[("who", &number(3))]).await.2.contains("没有找到"));
+        // An applicant's people, by hand; the certificate is signed.
+        let forget = |code: &str| format!("/privacy/p26/{code}/forget");
+        assert_eq!(zhao.submit(&forget("A1"), &[("sure", "A1"), ("reason", "over")]).await.0, 422, "{}: it is in the field", app.engine);
+        assert_eq!(zhao.submit(&forget("D1"), &[("sure", "D"), ("reason", "over")]).await.0, 422);
+        assert_eq!(zhao.submit(&forget("X9"), &[("sure", "X9"), ("reason", "over")]).await.0, 404);
+        assert_eq!(zhao.submit(&forget("D1"), &[("sure", "D1"), ("reason", "over")]).await.1, "/privacy?noted=purged", "{}", app.engine);
+        assert_eq!(zhao.submit(&forget("D1"), &[("sure", "D1"), ("reason", "over")]).await.0, 422);
+        let page = zhao.get("/privacy").await.2;
+        assert_eq!(page.matches("签名有效").count(), 2, "{}: {page}", app.engine);
+        let id = page.split("/privacy/certificates/").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
+        let text = zhao.get(&format!("/privacy/certificates/{id}/text")).await.2;
+        assert!(text.contains("\"applicant\": \"D1\"") && text.contains("\"ordered_by\": \"zhao\""), "{}: {text}", app.engine);
+        assert!(zhao.get(&format!("/privacy/certificates/{id}/signature")).await.2.len() > 60);
+        assert_eq!(zhao.get("/privacy/certificates/99/text").await.0, 404);
+        let did = entries(&app, "qian").await;
+        assert!(did.iter().any(|(action, object, _)| *action == Action::Erased && *object == format!("case:{case}")), "{did:?}");
+        assert!(did.iter().any(|(action, ..)| *action == Action::ShownPerson), "{did:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_home_page_goes_on_telling_until_the_session_ends() {
     let app = TestApp::on_sqlite(people(), &SOONER).await;
     ten_days(&app).await;

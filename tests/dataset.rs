@@ -278,12 +278,12 @@ async fn open_answers_wait_for_their_reader() {
         deadline::close_campaign(&app.installation, "C1").await.unwrap();
         assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 0, "{}: it waits", app.engine);
         let wu = fieldworkd::domain::audit::Actor::command("wu");
-        let (_, open) = dataset::to_review(&app.installation, "A1", &wu).await.unwrap();
+        let (_, open) = dataset::to_review(&app.installation, "A1", None, &wu).await.unwrap();
         assert_eq!(open.len(), 2, "{}", app.engine);
         let named = open.iter().find(|answer| answer.text.contains("小李")).unwrap().number;
-        assert!(dataset::release(&app.installation, "A1", &[9].into(), &wu).await.err().unwrap().to_string().contains("number 9"));
-        dataset::release(&app.installation, "A1", &[named].into(), &wu).await.unwrap();
-        assert!(dataset::release(&app.installation, "A1", &[].into(), &wu).await.is_err(), "once");
+        assert!(dataset::release(&app.installation, "A1", None, &[9].into(), &wu).await.err().unwrap().to_string().contains("number 9"));
+        dataset::release(&app.installation, "A1", None, &[named].into(), &wu).await.unwrap();
+        assert!(dataset::release(&app.installation, "A1", None, &[].into(), &wu).await.is_err(), "once");
         assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
         let folder = app.installation.config.datasets.join("A1/v1");
         common::validate_dataset(&folder);

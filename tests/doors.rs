@@ -24,11 +24,13 @@ fn silent() -> Script {
 const STAFF: [(&str, Role); 4] = [("wu", Role::Interviewer), ("li", Role::Auditor), ("qian", Role::Operator), ("zhao", Role::Administrator)];
 
 /// Forms that no entry is written ahead for: their use-cases write one in the transaction that does it, or they change nothing but the own session or call.
-const WRITTEN_BY_USE_CASES: [&str; 22] = [
+const WRITTEN_BY_USE_CASES: [&str; 24] = [
     "/accounts",
     "/accounts/{name}/disable",
     "/accounts/{name}/password",
     "/accounts/{name}/second-factor",
+    "/cases/{case}/export",
+    "/datasets/{application}/{version}/review",
     "/interview/next",
     "/interview/{call}/alive",
     "/interview/{call}/answers",

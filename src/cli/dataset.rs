@@ -34,6 +34,9 @@ pub enum DatasetCommand {
     Review {
         #[arg(value_name = "APPLICATION")]
         code: String,
+        /// As its folder will be named: v2, interim-3; the one that was frozen last where nothing is said
+        #[arg(long, value_name = "NAME")]
+        version: Option<String>,
         #[arg(long)]
         json: bool,
     },
@@ -41,6 +44,8 @@ pub enum DatasetCommand {
     Release {
         #[arg(value_name = "APPLICATION")]
         code: String,
+        #[arg(long, value_name = "NAME")]
+        version: Option<String>,
         /// The numbers of open answers to leave out, as «dataset review» shows them
         #[arg(long, value_name = "N", value_delimiter = ',')]
         strike: Vec<usize>,
@@ -153,11 +158,11 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
             Ok(())
         }
         DatasetCommand::Deliveries { dead, json } => list_deliveries(installation, dead, json).await,
-        DatasetCommand::Review { code, json } => review(installation, &code, json).await,
-        DatasetCommand::Release { code, strike } => {
+        DatasetCommand::Review { code, version, json } => review(installation, &code, version.as_deref(), json).await,
+        DatasetCommand::Release { code, version, strike } => {
             let strike: BTreeSet<usize> = strike.into_iter().collect();
-            let released = dataset::release(installation, &code, &strike, &output::actor()).await?;
-            println!("{code}: version {} may go out, without {} open answers", released.version, strike.len());
+            let released = dataset::release(installation, &code, version.as_deref(), &strike, &output::actor()).await?;
+            println!("{code}: {} may go out, without {} open answers", released.version_name(), strike.len());
             dataset::write_pending(installation).await?;
             Ok(())
         }
@@ -174,14 +179,15 @@ pub fn signing_key(installation: &Installation, command: &SigningKeyCommand) -> 
     Ok(())
 }
 
-async fn review(installation: &Installation, code: &str, as_json: bool) -> Result<()> {
-    let (dataset, answers) = dataset::to_review(installation, code, &output::actor()).await?;
+async fn review(installation: &Installation, code: &str, version: Option<&str>, as_json: bool) -> Result<()> {
+    let (dataset, answers) = dataset::to_review(installation, code, version, &output::actor()).await?;
     if as_json {
         let rows = answers.iter().map(|a| json!({ "number": a.number, "case": a.case, "variable": a.variable, "text": a.text }));
         return output::json(&rows.collect::<Vec<_>>());
     }
     if answers.is_empty() {
-        bail!("version {} of {code} holds no open answer; let it go with «dataset release {code}»", dataset.version);
+        let name = dataset.version_name();
+        bail!("{name} of {code} holds no open answer; let it go with «dataset release {code} --version {name}»");
     }
     let cells = |a: &dataset::OpenAnswer| vec![a.number.to_string(), a.case.clone(), a.variable.clone(), a.text.clone()];
     output::table(&["number", "case", "variable", "text"], &answers.iter().map(cells).collect::<Vec<_>>());

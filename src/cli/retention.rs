@@ -130,19 +130,7 @@ fn as_json(review: &Review) -> serde_json::Value {
 }
 
 fn told(standing: &Standing) -> String {
-    match standing {
-        Standing::Forgotten(at) => format!("forgotten on {}", utc(*at)),
-        Standing::LegalHold => "under a legal hold".into(),
-        Standing::InField => "in the field".into(),
-        Standing::Nobody => "no list yet".into(),
-        Standing::ByHandOnly => "by hand only: the programme sets no retention_months".into(),
-        Standing::NotYet(due) => format!("kept until {}", utc(*due)),
-        Standing::Waits(missing) => {
-            let missing: Vec<String> = missing.iter().map(|(application, what)| format!("{application} is {what}")).collect();
-            format!("overdue, but scoring has not everything: {}", missing.join(", "))
-        }
-        Standing::Due(since) => format!("to be forgotten since {}", utc(*since)),
-    }
+    standing.words(utc).1
 }
 
 async fn find(installation: &Installation, programme: &str, applicant: &str) -> Result<Applicant> {

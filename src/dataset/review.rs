@@ -20,13 +20,21 @@ pub struct OpenAnswer {
     pub text: String,
 }
 
-/// The version of an application that waits, with its open answers in their order.
-pub async fn to_review(installation: &Installation, code: &str, who: &Actor) -> Result<(Dataset, Vec<OpenAnswer>), DatasetError> {
+/// A version of an application that waits (`v2`, `interim-3`; the one that was frozen last where nothing is said), with its open answers in their order.
+pub async fn to_review(
+    installation: &Installation,
+    code: &str,
+    version: Option<&str>,
+    who: &Actor,
+) -> Result<(Dataset, Vec<OpenAnswer>), DatasetError> {
     let nothing = || DatasetError::NothingToReview(code.to_owned());
     let dataset = {
         let mut connection = installation.store.read().await?;
-        let all = datasets::all(&mut connection).await?;
-        all.into_iter().rev().find(|dataset| dataset.application_code == code && dataset.released_at.is_none()).ok_or_else(nothing)?
+        let waits = |dataset: &Dataset| {
+            dataset.application_code == code && dataset.released_at.is_none() && version.is_none_or(|version| dataset.version_name() == version)
+        };
+        let all = datasets::all(&mut connection).await?.into_iter().filter(waits);
+        all.max_by_key(|dataset| (dataset.frozen_at, dataset.id)).ok_or_else(nothing)?
     };
     let frozen = Frozen::open(installation, &dataset).await?;
     let fields = layout(Table::Responses, &frozen.questionnaire, &frozen.about.list_fields);
@@ -48,9 +56,15 @@ pub async fn to_review(installation: &Installation, code: &str, who: &Actor) -> 
     Ok((dataset, answers))
 }
 
-/// Lets the version that waits go out, without the answers of these numbers.
-pub async fn release(installation: &Installation, code: &str, strike: &BTreeSet<usize>, who: &Actor) -> Result<Dataset, DatasetError> {
-    let (dataset, answers) = to_review(installation, code, who).await?;
+/// Lets a version that waits go out, without the answers of these numbers.
+pub async fn release(
+    installation: &Installation,
+    code: &str,
+    version: Option<&str>,
+    strike: &BTreeSet<usize>,
+    who: &Actor,
+) -> Result<Dataset, DatasetError> {
+    let (dataset, answers) = to_review(installation, code, version, who).await?;
     if let Some(unknown) = strike.iter().find(|number| **number == 0 || **number > answers.len()) {
         return Err(DatasetError::NoSuchAnswer(*unknown));
     }

@@ -30,6 +30,37 @@ pub enum Standing {
     Due(Timestamp),
 }
 
+impl Standing {
+    /// In Chinese and in English.
+    pub fn words(&self, shown: impl Fn(Timestamp) -> String) -> (String, String) {
+        let plain = |zh: &str, en: &str| (zh.to_owned(), en.to_owned());
+        match self {
+            Standing::Forgotten(at) => (format!("已于 {} 清除", shown(*at)), format!("forgotten on {}", shown(*at))),
+            Standing::LegalHold => plain("法律保全中", "under a legal hold"),
+            Standing::InField => plain("调查进行中", "in the field"),
+            Standing::Nobody => plain("尚无名单", "no list yet"),
+            Standing::ByHandOnly => plain("仅人工清除：项目未设 retention_months", "by hand only: the programme sets no retention_months"),
+            Standing::NotYet(due) => (format!("保留至 {}", shown(*due)), format!("kept until {}", shown(*due))),
+            Standing::Waits(missing) => {
+                let zh: Vec<String> = missing.iter().map(|(application, what)| format!("{application} {}", missing_in_chinese(what))).collect();
+                let en: Vec<String> = missing.iter().map(|(application, what)| format!("{application} is {what}")).collect();
+                (format!("已到期，但评分端尚缺：{}", zh.join("、")), format!("overdue, but scoring has not everything: {}", en.join(", ")))
+            }
+            Standing::Due(since) => (format!("自 {} 起应清除", shown(*since)), format!("to be forgotten since {}", shown(*since))),
+        }
+    }
+}
+
+fn missing_in_chinese(what: &str) -> &'static str {
+    match what {
+        "unreleased" => "待审阅",
+        "unwritten" => "待写出",
+        "on the way" => "交付中",
+        "rejected" => "被退回",
+        _ => "尚无反馈",
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Review {
     pub applicant: Applicant,

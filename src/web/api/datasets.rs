@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body as ResponseBody;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,10 @@ use utoipa::ToSchema;
 
 use super::work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, utc};
-use crate::dataset::delivery;
-use crate::store::datasets::{self, Dataset};
+use crate::dataset::{self, delivery};
+use crate::deadline::{self, DeadlineError};
+use crate::store::applications::{self, ApplicationState};
+use crate::store::datasets::{self, Dataset, DatasetKind};
 use crate::store::deliveries::{self, Verdict};
 use crate::web::Site;
 
@@ -180,6 +182,83 @@ pub async fn judge(
 pub async fn deliver(State(site): State<Arc<Site>>, Path((application, version)): Path<(String, String)>) -> Result<Json<Done>, Problem> {
     delivery::deliver_again(&site.installation, &find(&site, &application, &version).await?).await?;
     Ok(DONE)
+}
+
+/// An open answer of a version that waits for its reader.
+#[derive(Serialize, ToSchema)]
+pub struct OpenAnswerOf {
+    /// Counted from 1; `strike` names it.
+    number: usize,
+    /// The case's pseudonym.
+    case: String,
+    item: String,
+    text: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ToRead {
+    items: Vec<OpenAnswerOf>,
+}
+
+/// The open answers of a version that waits. That they were read is in the audit log.
+#[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/review", tag = "datasets",
+    params(("application" = String, Path), ("version" = String, Path)),
+    responses((status = 200, body = ToRead)))]
+pub async fn review(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path((application, version)): Path<(String, String)>,
+) -> Result<Json<ToRead>, Problem> {
+    let (_, answers) = dataset::to_review(&site.installation, &application, Some(&version), &caller.actor).await?;
+    let of = |answer: dataset::OpenAnswer| OpenAnswerOf { number: answer.number, case: answer.case, item: answer.variable, text: answer.text };
+    Ok(Json(ToRead { items: answers.into_iter().map(of).collect() }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Released {
+    /// The numbers of the answers to leave out.
+    #[serde(default)]
+    strike: Vec<usize>,
+}
+
+/// Lets a version that was read go out.
+#[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/release", tag = "datasets",
+    params(("application" = String, Path), ("version" = String, Path)), request_body = Released, responses((status = 200, body = Done)))]
+pub async fn release(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path((application, version)): Path<(String, String)>,
+    Body(released): Body<Released>,
+) -> Result<Json<Done>, Problem> {
+    let strike = released.strike.into_iter().collect();
+    dataset::release(&site.installation, &application, Some(&version), &strike, &caller.actor).await?;
+    Ok(DONE)
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct FrozenOf {
+    /// final or interim.
+    kind: &'static str,
+    version: u32,
+}
+
+/// Freezes how a field stands on the way, or a further version of one that is closed, where something has changed since the last.
+#[utoipa::path(post, path = "/api/v1/datasets/{application}/freeze", tag = "datasets", params(("application" = String, Path)),
+    responses((status = 201, body = FrozenOf)))]
+pub async fn freeze(State(site): State<Arc<Site>>, Path(application): Path<String>) -> Result<(StatusCode, Json<FrozenOf>), Problem> {
+    let found = applications::find(&mut *site.installation.store.read().await?, &application).await?.ok_or_else(Problem::not_found)?;
+    // A field that is open is not closed by this.
+    let (kind, frozen) = match found.state {
+        ApplicationState::InField => (DatasetKind::Interim, deadline::freeze_interim(&site.installation, &application).await),
+        ApplicationState::Closed => (DatasetKind::Final, deadline::freeze(&site.installation, &application).await),
+        ApplicationState::Registered => return Err(Problem::conflict("it was never in the field")),
+    };
+    match frozen {
+        Ok(version) => Ok((StatusCode::CREATED, Json(FrozenOf { kind: kind.as_str(), version }))),
+        Err(error @ (DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_))) => Err(Problem::conflict(error.to_string())),
+        Err(error) => Err(Problem::internal(&error.to_string())),
+    }
 }
 
 #[derive(Serialize, ToSchema)]

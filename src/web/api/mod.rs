@@ -10,6 +10,7 @@ mod datasets;
 mod drafts;
 mod gate;
 mod input;
+mod privacy;
 mod problem;
 mod programmes;
 mod suppressions;
@@ -110,6 +111,13 @@ fn put_together(site: &Arc<Site>) -> Gate {
         .see(Watch, routes!(cases::story))
         .deed(Reveal, (Action::Searched, ""), routes!(cases::search))
         .deed(Reveal, (Action::ShownCase, "case:{case}"), routes!(cases::person))
+        .form(Reveal, routes!(privacy::export))
+        .deed(Operate, (Action::Erased, "case:{case}"), routes!(privacy::erase))
+        .see(ManageAccounts, routes!(privacy::applicants))
+        .deed(ManageAccounts, (Action::Purged, "applicant:{programme}/{applicant}"), routes!(privacy::forget))
+        .deed(ManageAccounts, (Action::LegalHold, "applicant:{programme}/{applicant}"), routes!(privacy::hold))
+        .deed(ManageAccounts, (Action::LegalHold, "applicant:{programme}/{applicant}"), routes!(privacy::lift))
+        .see(ManageAccounts, routes!(privacy::certificates))
         .see(Watch, routes!(work::waiting))
         .see(Watch, routes!(work::alarms))
         .deed(Operate, (Action::AlarmTaken, "application:{application}"), routes!(work::take_alarm))
@@ -130,6 +138,9 @@ fn put_together(site: &Arc<Site>) -> Gate {
         .see(Datasets, routes!(datasets::show))
         .file(Datasets, (Action::ShownData, "application:{application}"), routes!(datasets::file))
         .deed(Datasets, (Action::Judged, "application:{application}"), routes!(datasets::judge))
+        .form(Reveal, routes!(datasets::review))
+        .deed(Reveal, (Action::Released, "application:{application}"), routes!(datasets::release))
+        .deed(Operate, (Action::Frozen, "application:{application}"), routes!(datasets::freeze))
         .deed(Operate, (Action::Redelivered, "application:{application}"), routes!(datasets::deliver))
         .see(Watch, routes!(datasets::deliveries))
         .see(ManageAccounts, routes!(accounts::list))

@@ -63,7 +63,8 @@ impl From<DatasetError> for Problem {
             DatasetError::JudgedAlready(_) | DatasetError::OtherHash { .. } | DatasetError::NoWay => {
                 Problem::new(StatusCode::CONFLICT, error.to_string())
             }
-            DatasetError::NoReason => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            DatasetError::NothingToReview(_) => Problem::conflict(error.to_string()),
+            DatasetError::NoSuchAnswer(_) | DatasetError::NoReason => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             other => Problem::internal(&other.to_string()),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::staff::{Frame, Say, Sent, Staff, page};
 use super::super::{Failure, Site};
@@ -18,6 +18,7 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
+use crate::retention::{Order, RetentionError, person};
 use crate::store::audit;
 use crate::watch::search::{Found, of_application, search as search_for};
 use crate::watch::story::{self, Story, Told, What};
@@ -111,6 +112,9 @@ struct StoryPage<'a> {
     lines: Vec<Line>,
     next: Option<String>,
     looks: Option<Vec<Look>>,
+    noted: Option<&'static str>,
+    problem: Option<String>,
+    may_erase: bool,
 }
 
 fn line(s: Say, told: &Told) -> Line {
@@ -160,7 +164,15 @@ fn state_of_message(state: &str) -> (&'static str, &'static str) {
     }
 }
 
-async fn render(site: &Site, staff: &Staff, case: CaseId, person: Option<(Personal, Phone)>) -> Result<Response, Failure> {
+/// What a handler leaves to be said on the page.
+#[derive(Default)]
+struct Slip {
+    person: Option<(Personal, Phone)>,
+    noted: Option<&'static str>,
+    problem: Option<String>,
+}
+
+async fn render(site: &Site, staff: &Staff, case: CaseId, slip: Slip) -> Result<Response, Failure> {
     let Some(of) = story::story(&site.installation, case).await? else { return Err(Failure::NotFound) };
     let s = staff.say;
     let looks = if staff.may(Permission::Audit) {
@@ -174,22 +186,77 @@ async fn render(site: &Site, staff: &Staff, case: CaseId, person: Option<(Person
     };
     let page_of = StoryPage {
         f: Frame::of(staff),
-        person,
+        person: slip.person,
+        noted: slip.noted,
+        problem: slip.problem,
+        may_erase: staff.may(Permission::Operate),
         disposition: s.of(of.found.case.disposition.words()),
         lines: of.told.iter().map(|told| line(s, told)).collect(),
         next: of.next.as_ref().map(|(step, at)| format!("{step}: {}", shown(*at))),
         looks,
         of: &of,
     };
-    Ok(page(StatusCode::OK, &page_of))
+    let status = if page_of.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    Ok(page(status, &page_of))
 }
 
-pub async fn story(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
-    render(&site, &staff, CaseId(case), None).await
+pub async fn story(
+    State(site): State<Arc<Site>>,
+    Extension(staff): Extension<Staff>,
+    Path(case): Path<i64>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Result<Response, Failure> {
+    let s = staff.say;
+    let noted = query.get("noted").map(|_| s.t("已删除，此号码不再联系。", "It is deleted, and the number is contacted no more."));
+    render(&site, &staff, CaseId(case), Slip { noted, ..Slip::default() }).await
 }
 
 /// Shows who it is, this once: the page is the answer to the form, and no address leads to it.
 pub async fn reveal(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
     let person = story::reveal(&site.installation, CaseId(case)).await?;
-    render(&site, &staff, CaseId(case), person).await
+    render(&site, &staff, CaseId(case), Slip { person, ..Slip::default() }).await
+}
+
+/// Everything that is held about the person of a case, for that person to have (Personal Information Protection Law, article 45).
+pub async fn export(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
+    let (_, phone) = story::reveal(&site.installation, CaseId(case)).await?.ok_or(Failure::NotFound)?;
+    let held = person::export(&site.installation, &phone.e164(), &staff.session.actor()).await.map_err(|e| Failure::Internal(e.to_string()))?;
+    let body = serde_json::to_string_pretty(&held).map_err(|e| Failure::Internal(e.to_string()))?;
+    let headers =
+        [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"case-{case}.json\""))];
+    Ok((headers, body).into_response())
+}
+
+/// Deletes whoever a case is about, on every list, as that person has asked for (article 47).
+pub async fn erase(
+    State(site): State<Arc<Site>>,
+    Extension(staff): Extension<Staff>,
+    Extension(sent): Extension<Sent>,
+    Path(case): Path<i64>,
+) -> Result<Response, Failure> {
+    let s = staff.say;
+    let refused = |problem: &str| Slip { problem: Some(problem.to_owned()), ..Slip::default() };
+    if sent.text("sure").trim() != case.to_string() {
+        let slip = refused(s.t("请输入个案编号以确认删除。", "To delete it, type the case's number."));
+        return render(&site, &staff, CaseId(case), slip).await;
+    }
+    let Some((_, phone)) = story::reveal(&site.installation, CaseId(case)).await? else {
+        let slip = refused(s.t("此人的信息已清除。", "This person is forgotten already."));
+        return render(&site, &staff, CaseId(case), slip).await;
+    };
+    let order = Order { who: &staff.session.account.name, reason: sent.text("reason").trim() };
+    match person::erase(&site.installation, &phone.e164(), order).await {
+        Ok(erased) if erased.held.is_empty() => Ok(Redirect::to(&format!("/cases/{case}?noted=erased")).into_response()),
+        Ok(erased) => {
+            let held = erased.held.join(", ");
+            let says =
+                s.t("以下单位处于法律保全，其信息保留；号码不再联系：", "Under a legal hold, and kept there; the number is contacted no more:");
+            render(&site, &staff, CaseId(case), refused(&format!("{says} {held}"))).await
+        }
+        Err(RetentionError::NoReason) => {
+            let says = s.t("请写明原因（勿写姓名和号码），它会留在证明中。", "Say why (no name, no number); it stands in the certificate.");
+            render(&site, &staff, CaseId(case), refused(says)).await
+        }
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
 }

@@ -15,6 +15,7 @@ use super::ZONE;
 use crate::dataset::{DatasetError, delivery};
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
+use crate::store::applications::{self, ApplicationState};
 use crate::store::datasets::{self, Dataset};
 use crate::store::deliveries::{self, Delivery};
 
@@ -35,6 +36,8 @@ struct DeliveriesPage<'a> {
     noted: Option<&'static str>,
     may_operate: bool,
     rows: Vec<VersionRow>,
+    /// Applications that a version can be frozen of, and whether their fields are open.
+    freezable: Vec<(String, bool)>,
 }
 
 fn shown(at: Timestamp) -> String {
@@ -55,6 +58,10 @@ fn noted(s: Say, what: &str) -> Option<&'static str> {
     Some(match what {
         "again" => s.t("将再次交付。", "It is handed over once more."),
         "no-way" => s.t("没有配置交付方式。", "No way of handing over is set up."),
+        "released" => s.t("已放行，稍后写出并交付。", "It may go out; it is written and handed over in a moment."),
+        "no-review" => s.t("没有待审阅的版本，或它刚变化，请再看一遍。", "No version waits to be read, or it has just changed; look again."),
+        "frozen" => s.t("已冻结。", "It is frozen."),
+        "nothing-new" => s.t("自上一版本以来没有变化，未冻结。", "Nothing has changed since the last version; nothing was frozen."),
         _ => return None,
     })
 }
@@ -81,9 +88,11 @@ pub async fn show(
         let ways = sent.iter().filter(|delivery| delivery.dataset == of.id).map(|delivery| way(s, delivery)).collect();
         rows.push(VersionRow { version: of.version_name(), frozen: shown(of.frozen_at), ways, verdict, danger, of });
     }
+    let freezable = applications::all(&mut connection).await?.into_iter().filter(|application| application.state != ApplicationState::Registered);
+    let freezable = freezable.map(|application| (application.code, application.state == ApplicationState::InField)).collect();
     drop(connection);
     let noted = query.get("noted").and_then(|what| noted(s, what));
-    Ok(page(StatusCode::OK, &DeliveriesPage { f: Frame::of(&staff), noted, may_operate: staff.may(Permission::Operate), rows }))
+    Ok(page(StatusCode::OK, &DeliveriesPage { f: Frame::of(&staff), noted, may_operate: staff.may(Permission::Operate), rows, freezable }))
 }
 
 pub async fn again(State(site): State<Arc<Site>>, Path((application, version)): Path<(String, String)>) -> Result<Redirect, Failure> {

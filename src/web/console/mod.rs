@@ -12,7 +12,9 @@ mod drafts;
 mod inbox;
 mod lists;
 mod live;
+mod privacy;
 mod questionnaires;
+mod review;
 mod setup;
 mod sheet;
 mod suppressions;
@@ -52,6 +54,8 @@ pub fn doors(site: &Arc<Site>) -> Doors {
         .deed("/cases/search", Permission::Reveal, (Action::Searched, "", ""), cases::search)
         .page("/cases/{case}", Permission::Reveal, cases::story)
         .deed("/cases/{case}/reveal", Permission::Reveal, (Action::ShownCase, "case:{case}", ""), cases::reveal)
+        .form("/cases/{case}/export", Permission::Reveal, cases::export)
+        .deed("/cases/{case}/erase", OPERATE, (Action::Erased, "case:{case}", ""), cases::erase)
         .page("/inbox", OPERATE, inbox::show)
         .deed("/inbox/{reply}/read", Permission::Reveal, (Action::ShownReply, "reply:{reply}", ""), inbox::read)
         .deed("/inbox/{reply}/done", OPERATE, (Action::ReplyHandled, "reply:{reply}", ""), inbox::done)
@@ -65,6 +69,28 @@ pub fn doors(site: &Arc<Site>) -> Doors {
             (Action::Redelivered, "application:{application}", "{version}"),
             deliveries::again,
         )
+        .form("/datasets/{application}/{version}/review", Permission::Reveal, review::read)
+        .deed(
+            "/datasets/{application}/{version}/release",
+            Permission::Reveal,
+            (Action::Released, "application:{application}", "{version}"),
+            review::release,
+        )
+        .deed("/datasets/{application}/freeze", OPERATE, (Action::Frozen, "application:{application}", ""), review::freeze)
+        .page("/privacy", Permission::ManageAccounts, privacy::show)
+        .deed(
+            "/privacy/{programme}/{applicant}/forget",
+            Permission::ManageAccounts,
+            (Action::Purged, "applicant:{programme}/{applicant}", ""),
+            privacy::forget,
+        )
+        .deed(
+            "/privacy/{programme}/{applicant}/hold",
+            Permission::ManageAccounts,
+            (Action::LegalHold, "applicant:{programme}/{applicant}", "{do}"),
+            privacy::hold,
+        )
+        .page("/privacy/certificates/{id}/{part}", Permission::ManageAccounts, privacy::certificate)
         .page("/setup", OPERATE, setup::show)
         .deed("/programmes", OPERATE, (Action::Programme, "programme:{code}", ""), setup::save_programme)
         .deed("/applications", OPERATE, (Action::Applicant, "application:{code}", "{category}"), setup::register)

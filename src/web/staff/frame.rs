@@ -76,7 +76,7 @@ pub struct Way {
 }
 
 /// The menu: what, and who may go there.
-const WAYS: [(&str, Permission, (&str, &str)); 10] = [
+const WAYS: [(&str, Permission, (&str, &str)); 11] = [
     ("/home", Permission::Watch, ("首页", "Home")),
     ("/setup", Permission::Operate, ("准备", "Set up")),
     ("/campaigns", Permission::Watch, ("活动", "Campaigns")),
@@ -86,6 +86,7 @@ const WAYS: [(&str, Permission, (&str, &str)); 10] = [
     ("/interview", Permission::Interview, ("电话访问", "Interviewing")),
     ("/supervision", Permission::Supervise, ("电话督导", "Supervision")),
     ("/accounts", Permission::ManageAccounts, ("账户", "Accounts")),
+    ("/privacy", Permission::ManageAccounts, ("个人信息", "Privacy")),
     ("/audit", Permission::Audit, ("审计", "Audit")),
 ];
 

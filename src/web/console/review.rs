@@ -1,0 +1,73 @@
+//! Open answers are read before a version goes out, and versions are frozen by hand. Words of people stand in answers to forms only, and each reading is written down.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::super::staff::{Frame, Sent, Staff, page};
+use super::super::{Failure, Site};
+use crate::dataset::{self, DatasetError, OpenAnswer};
+use crate::deadline::{self, DeadlineError};
+use crate::store::applications::{self, ApplicationState};
+
+#[derive(Template)]
+#[template(path = "review.html")]
+struct ReviewPage<'a> {
+    f: Frame<'a>,
+    application: String,
+    version: String,
+    answers: Vec<OpenAnswer>,
+}
+
+fn back(noted: &str) -> Response {
+    Redirect::to(&format!("/deliveries?noted={noted}")).into_response()
+}
+
+/// Shows the open answers of a version that waits.
+pub async fn read(
+    State(site): State<Arc<Site>>,
+    Extension(staff): Extension<Staff>,
+    Path((application, version)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    match dataset::to_review(&site.installation, &application, Some(&version), &staff.session.actor()).await {
+        Ok((_, answers)) => Ok(page(StatusCode::OK, &ReviewPage { f: Frame::of(&staff), application, version, answers })),
+        Err(DatasetError::NothingToReview(_)) => Ok(back("no-review")),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+/// Lets go what was read, without what was ticked.
+pub async fn release(
+    State(site): State<Arc<Site>>,
+    Extension(staff): Extension<Staff>,
+    Extension(sent): Extension<Sent>,
+    Path((application, version)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    let strike: BTreeSet<usize> = sent.0.keys().filter_map(|name| name.strip_prefix("strike-")?.parse().ok()).collect();
+    match dataset::release(&site.installation, &application, Some(&version), &strike, &staff.session.actor()).await {
+        Ok(_) => Ok(back("released")),
+        Err(DatasetError::NothingToReview(_) | DatasetError::NoSuchAnswer(_)) => Ok(back("no-review")),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+/// Freezes how a field stands on the way, or a further version of one that is closed.
+pub async fn freeze(State(site): State<Arc<Site>>, Path(application): Path<String>) -> Result<Response, Failure> {
+    let found = applications::find(&mut *site.installation.store.read().await?, &application).await?.ok_or(Failure::NotFound)?;
+    // A field that is open is not closed by this.
+    let frozen = match found.state {
+        ApplicationState::InField => deadline::freeze_interim(&site.installation, &application).await,
+        ApplicationState::Closed => deadline::freeze(&site.installation, &application).await,
+        ApplicationState::Registered => return Ok(back("nothing-new")),
+    };
+    match frozen {
+        Ok(_) => Ok(back("frozen")),
+        Err(DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_)) => Ok(back("nothing-new")),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
