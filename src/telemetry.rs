@@ -1,18 +1,53 @@
-//! The log: structured lines about what the program does, never about whom.
+//! The log: structured lines about what the program does, never about whom. And, where a collector is named, traces of it by OTLP
+//! (<https://opentelemetry.io/docs/specs/otlp/>, over HTTP).
 //!
-//! Only this program's own lines follow the configured level. Libraries are held at warnings whatever the level: at «trace» an HTTP client logs
-//! addresses, and some gateways want numbers in theirs (invariant I7).
+//! Only this program's own lines follow the configured level, and only its own spans are told. Libraries are held at warnings whatever the level: at «trace» an HTTP
+//! client logs addresses, and some gateways want numbers in theirs (invariant I7).
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use async_trait::async_trait;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tokio::runtime::Handle;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::config::{Config, LogLevel};
+use crate::config::{Config, LogLevel, TracesConfig};
 
-/// Begins to log to standard error, or to a file. A second call changes nothing.
-pub fn start(config: &Config, file: Option<&Path>) -> io::Result<()> {
+/// A collector takes a batch within this time, or it is dropped: traces hold nothing up.
+const COLLECTOR_TIME_OUT: Duration = Duration::from_secs(10);
+
+/// What is on its way to the collector; nothing where no collector is named.
+#[must_use = "its end tells the last traces"]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Tells the last traces.
+    pub async fn end(self) {
+        let Some(traces) = self.traces else { return };
+        // It waits for the collector's answer, which comes through this runtime.
+        let told = tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(COLLECTOR_TIME_OUT)).await;
+        if !matches!(told, Ok(Ok(()))) {
+            tracing::warn!("the collector did not take the last traces");
+        }
+    }
+}
+
+/// Begins to log to standard error, or to a file, and to tell traces. A second call changes nothing. Wants a runtime where a collector is named.
+pub fn start(config: &Config, file: Option<&Path>) -> io::Result<Telemetry> {
     let level = match config.log_level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
@@ -24,8 +59,46 @@ pub fn start(config: &Config, file: Option<&Path>) -> io::Result<()> {
         None => BoxMakeWriter::new(io::stderr),
         Some(path) => BoxMakeWriter::new(std::sync::Mutex::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?)),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(format!("warn,fieldworkd={level}"))).with_writer(writer).with_ansi(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
+    let lines = if config.log_json { lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed() } else { lines.boxed() };
+    let lines = lines.with_filter(EnvFilter::new(format!("warn,fieldworkd={level}")));
+    let traces = config.traces.as_ref().map(provider).transpose()?;
+    let spans = traces.as_ref().map(|provider| {
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("fieldworkd")).with_location(false).with_threads(false);
+        layer.with_filter(Targets::new().with_target("fieldworkd", LevelFilter::DEBUG))
+    });
     // An error says that a log is there already.
-    let _ = if config.log_json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
-    Ok(())
+    let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
+    Ok(Telemetry { traces })
+}
+
+fn provider(config: &TracesConfig) -> io::Result<SdkTracerProvider> {
+    let client = crate::http_client::new(COLLECTOR_TIME_OUT).map_err(io::Error::other)?;
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_endpoint(format!("{}/v1/traces", config.otlp))
+        .with_http_client(Collector { client, runtime: Handle::current() })
+        .build()
+        .map_err(io::Error::other)?;
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.share))))
+        .with_resource(Resource::builder().with_service_name("fieldworkd").with_attribute(version).build())
+        .build())
+}
+
+/// Batches are told from a thread of their own, on which the client cannot wait; it waits on the runtime.
+#[derive(Debug)]
+struct Collector {
+    client: reqwest::Client,
+    runtime: Handle,
+}
+
+#[async_trait]
+impl HttpClient for Collector {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let client = self.client.clone();
+        self.runtime.spawn(async move { client.send_bytes(request).await }).await?
+    }
 }

@@ -337,46 +337,6 @@ async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_se
     }
 }
 
-#[tokio::test]
-async fn figures_are_told_to_whoever_may_watch_and_readiness_is_true() {
-    for app in TestApp::on_each_engine(people(), &SOONER).await {
-        in_the_field(&app).await;
-        let ask = async |token: &str| {
-            let answer = app.http.get(format!("{}/metrics", app.base)).bearer_auth(token).send().await.unwrap();
-            (answer.status().as_u16(), answer.text().await.unwrap())
-        };
-        assert_eq!(ask("fwd_guess").await.0, 401);
-        assert_eq!(ask(&token(&app, "scoring", &[Permission::Datasets]).await).await.0, 403, "{}", app.engine);
-        let (status, figures) = ask(&token(&app, "prometheus", &[Permission::Watch]).await).await;
-        assert_eq!(status, 200);
-        for line in [
-            "fieldworkd_due{campaign=\"C1\"}",
-            "fieldworkd_messages{gateway=\"simulator\",state=\"delivered\"}",
-            "fieldworkd_forecast_chance{application=\"A1\"}",
-            "fieldworkd_database_up 1",
-            "fieldworkd_disk_free_bytes",
-            "fieldworkd_interview_median_seconds",
-        ] {
-            assert!(figures.contains(line), "{}: {line} is not in {figures}", app.engine);
-        }
-        assert!(figures.ends_with("# EOF\n") && !figures.contains(&number(3)), "{figures}");
-        // The clock that was set back, or differs from the database's own, keeps nothing ready.
-        let ready = async || {
-            let (status, said) = app.get(&format!("{}/readyz", app.base)).await;
-            (status, serde_json::from_str::<Value>(&said).unwrap())
-        };
-        let (status, said) = ready().await;
-        let is_off = app.engine == "postgres";
-        assert_eq!((status, said["database"].as_str()), (if is_off { 503 } else { 200 }, Some("ok")), "{}: {said}", app.engine);
-        assert_eq!(said["clock"] == "ok", !is_off, "{}: the tests live in another year than PostgreSQL: {said}", app.engine);
-        app.execute(&format!("INSERT INTO audit_entry VALUES (999, {}, 'x', 'command', 'sign_in', '', '', '')", app.clock_now().0 + 3_600_000))
-            .await
-            .unwrap();
-        let (status, said) = ready().await;
-        assert!(status == 503 && said["clock"] != "ok", "{}: {said}", app.engine);
-    }
-}
-
 /// The description says it all: a tool that we did not write reads it, sends what it allows and what it does not, and finds no 5xx and no answer that is not in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn schemathesis_finds_no_error_and_no_undocumented_answer() {

@@ -207,3 +207,30 @@ fn completions_a_manual_and_the_apis_description_come_from_the_commands_themselv
     let api: serde_json::Value = serde_json::from_str(&run(&["openapi"])).unwrap();
     assert!(api["paths"]["/api/v1/campaigns"]["post"].is_object());
 }
+
+/// `… | head` and its like: who reads no further stops no work, and sees no panic.
+#[test]
+fn whoever_reads_no_further_stops_nothing() {
+    let desk = Desk::new();
+    desk.done(&["programme", "apply", "programme.toml"]);
+    for (arguments, what) in [
+        (["openapi"].as_slice(), "much to read"),
+        (&["completions", "bash"], "much to read"),
+        (&["application", "add", "applications.toml"], "it is done all the same"),
+        (&["list", "import", "--application", "A1", "list.csv"], "it is done all the same"),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fieldworkd"))
+            .args(arguments)
+            .current_dir(desk.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Nobody reads a word.
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?} ({what}): {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(desk.done(&["application", "list"]).contains("A1"));
+    assert!(desk.done(&["programme", "status", "p26"]).contains('5'), "the list is in");
+}

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::receivers::{Receivers, SECRET};
+use common::site::Site;
 use common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::campaign;
 use fieldworkd::deadline::{alarms, close_campaign, forecast};
@@ -19,7 +20,7 @@ use fieldworkd::retention;
 use fieldworkd::store::audit::{self, Asked};
 use fieldworkd::store::campaigns::CampaignState;
 use fieldworkd::store::events as stored;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn people() -> Script {
     let mut script = Script::faultless(5, 500);
@@ -245,5 +246,42 @@ async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
         let log = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 10).await.unwrap();
         let actions: Vec<Action> = log.into_iter().map(|entry| entry.action).collect();
         assert_eq!(actions, [Action::WebhookAdded, Action::WebhookRemoved, Action::WebhookAdded], "{}", app.engine);
+    }
+}
+
+/// By the daemon itself: told within seconds, and after a kill without warning what was not told yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_tells_by_itself_and_after_a_kill() {
+    let Some(mut receivers) = Receivers::start() else { return };
+    let mut before = 0;
+    for site in Site::on_each_engine(10, &Script::faultless(1, 100), 40).await {
+        let output =
+            site.binary(&["token", "make", "all", "--scope", "operate", "--scope", "watch", "--scope", "accounts", "--days", "1"]).output().unwrap();
+        let token = String::from_utf8(output.stdout).unwrap().split_whitespace().find(|word| word.starts_with("fwd_")).unwrap().to_owned();
+        let http = fieldworkd::http_client::new(Duration::from_secs(30)).unwrap();
+        let ask = async |path: &str, body: Value| {
+            let request = http.post(format!("http://127.0.0.1:{}/api/v1{path}", site.port)).bearer_auth(&token).body(body.to_string());
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{path}: {}", answer.status());
+            serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap()
+        };
+        let daemon = site.daemon(&[]).await;
+        let hook = json!({ "name": "scoring", "url": format!("{}/hook", receivers.http), "events": ["campaign.paused", "campaign.resumed"] });
+        let made = ask("/webhooks", hook).await;
+        receivers.use_secret(made["secret"].as_str().unwrap());
+        ask("/campaigns/C1/state", json!({ "to": "paused" })).await;
+        let came = receivers.came("webhook", before + 1).await.split_off(before);
+        assert_eq!((came.len(), &came[0]["body"]["type"]), (1, &json!("campaign.paused")), "{}", site.url);
+        assert!(came[0]["signed"] == true && came[0]["fresh"] == true, "{}: {came:?}", site.url);
+        // Killed before its next look: the event is on disk, and told when it is up again.
+        ask("/campaigns/C1/state", json!({ "to": "running" })).await;
+        daemon.signal("KILL");
+        daemon.end();
+        let daemon = site.daemon(&[]).await;
+        let came = receivers.came("webhook", before + 2).await.split_off(before);
+        assert!(came.iter().any(|post| post["body"]["type"] == "campaign.resumed"), "{}: {came:?}", site.url);
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0));
+        before = receivers.came("webhook", 0).await.len();
     }
 }

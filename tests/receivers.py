@@ -1,8 +1,10 @@
-"""A real mail server (aiosmtpd) and a Standard Webhooks receiver on loopback, for tests/alarms.rs and tests/delivery.rs.
+"""A real mail server (aiosmtpd), a Standard Webhooks receiver and a receiver of OTLP traces on loopback, for tests/alarms.rs, tests/delivery.rs, tests/events.rs and
+tests/serve.rs.
 
 Prints «ready SMTP_PORT HTTP_PORT», then one JSON line for each mail and each post. A line on standard input is another secret to check with; it ends when
 that closes. Posts to /broken are answered with 503, to
-/gone with 410, to /refuses with 400; everything else with 204. Signatures are checked with the PyPI package `standardwebhooks`; «fresh» says whether its check of the time passed
+/gone with 410, to /refuses with 400; everything else with 204. Posts to /v1/traces are read with
+OpenTelemetry's own definitions (PyPI `opentelemetry-proto`). Signatures are checked with the PyPI package `standardwebhooks`; «fresh» says whether its check of the time passed
 too (tests in virtual time cannot pass it).
 """
 
@@ -15,6 +17,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aiosmtpd.controller import Controller
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 secret = sys.argv[1]
@@ -34,8 +37,26 @@ class Mails:
 
 
 class Hooks(BaseHTTPRequestHandler):
+    def take_traces(self, body):
+        """One line for each span, with what it says of itself and of where it stands."""
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            of = {a.key: a.value.string_value for a in resource.resource.attributes}
+            for span in (span for scope in resource.scope_spans for span in scope.spans):
+                attributes = {a.key: getattr(a.value, a.value.WhichOneof("value")) for a in span.attributes}
+                events = [event.name for event in span.events]
+                say(way="trace", service=of.get("service.name"), name=span.name, kind=span.kind, id=span.span_id.hex(), parent=span.parent_span_id.hex(), attributes=attributes, events=events)
+        answer = ExportTraceServiceResponse().SerializeToString()
+        self.send_response(200)
+        self.send_header("content-type", "application/x-protobuf")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/v1/traces":
+            return self.take_traces(body)
+        body = body.decode()
         headers = {name.lower(): value for name, value in self.headers.items()}
         hook = Webhook(secret)
         at = datetime.datetime.fromtimestamp(int(headers["webhook-timestamp"]), tz=datetime.timezone.utc)

@@ -5,6 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::number;
+use common::receivers::Receivers;
 use common::site::{Site, count, free_port, wait_until};
 use fieldworkd::gateway::simulator::{PeopleScript, Script};
 use fieldworkd::store::Store;
@@ -181,4 +182,49 @@ async fn a_port_that_is_taken_is_named_and_nothing_starts() {
     assert!(String::from_utf8(simulator.stderr).unwrap().contains("--listen"));
     let outside = site.binary(&["simulator", "--listen", "0.0.0.0:0"]).output().unwrap();
     assert!(String::from_utf8(outside.stderr).unwrap().contains("loopback only"));
+}
+
+/// Traces by OTLP, read by OpenTelemetry's own definitions: what was done, under what, and nothing of whom (invariant I7).
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_tell_a_collector_what_is_done_and_nothing_of_whom() {
+    let Some(receivers) = Receivers::start() else { return };
+    let mut before = 0;
+    for site in Site::on_each_engine(20, &Script::faultless(1, 100), 40).await {
+        let daemon = site.daemon(&[("FIELDWORKD_TRACES__OTLP", &receivers.http)]).await;
+        wait_until("everybody has a message", async || site.simulator.record().taken.len() == 20).await;
+        let http = fieldworkd::http_client::new(Duration::from_secs(30)).unwrap();
+        http.get(format!("http://127.0.0.1:{}/i/NOBODYS-LINK", site.port)).send().await.unwrap();
+        daemon.signal("TERM");
+        let ended = tokio::task::spawn_blocking(move || daemon.end()).await.unwrap();
+        assert_eq!(ended, Some(0), "{}", site.log());
+        let all = receivers.came("trace", before + 1).await.split_off(before);
+        before += all.len();
+        let named = |name: &str| all.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
+        assert!(all.iter().all(|span| span["service"] == "fieldworkd"));
+        let opened = named("GET /i/{code}");
+        assert!(opened.len() == 1 && opened[0]["attributes"]["http.response.status_code"] == 404, "{}: {opened:?}", site.url);
+        let (batches, submits) = (named("batch"), named("submit"));
+        assert!(!batches.is_empty() && submits.len() >= 20, "{}: {} batches, {} submits", site.url, batches.len(), submits.len());
+        let sent: i64 = batches.iter().map(|batch| batch["attributes"]["submitted"].as_i64().unwrap_or(0)).sum();
+        assert!(sent >= 20 && batches[0]["attributes"]["campaign"] == "C1", "{}: {:?}", site.url, batches[0]);
+        assert!(
+            submits.iter().all(|submit| batches.iter().any(|batch| batch["id"] == submit["parent"])),
+            "{}: a submit stands below its batch",
+            site.url
+        );
+        let said = serde_json::to_string(&all).unwrap();
+        assert!((0..20).all(|n| !said.contains(&number(n))) && !said.contains("NOBODYS-LINK"), "{said}");
+    }
+}
+
+/// A collector that is not there holds nothing up, and nothing fails by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_collector_the_daemon_does_its_work_and_stops() {
+    let site = Site::on_each_engine(5, &Script::faultless(1, 100), 50).await.remove(0);
+    let daemon = site.daemon(&[("FIELDWORKD_TRACES__OTLP", "http://127.0.0.1:9")]).await;
+    wait_until("everybody has a message", async || site.simulator.record().taken.len() == 5).await;
+    let told = std::time::Instant::now();
+    daemon.signal("TERM");
+    let ended = tokio::task::spawn_blocking(move || daemon.end()).await.unwrap();
+    assert!(ended == Some(0) && told.elapsed() < Duration::from_secs(25), "{ended:?} after {:?}", told.elapsed());
 }

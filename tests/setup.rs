@@ -38,7 +38,7 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         // What is wrong is said, and what was typed stays.
         let wrong = [("code", "p 26"), ("name_zh", "评价"), ("certificate_months", "3"), ("dataset_lead_days", "20")];
         let (status, _, page) = qian.submit("/programmes", &wrong).await;
-        assert!(status == 422 && page.contains("at most 40") && page.contains("value=\"p 26\""), "{}: {page}", app.engine);
+        assert!(status == 422 && page.contains("最多 40 个") && page.contains("value=\"p 26\""), "{}: {page}", app.engine);
         with_one(&app, &qian).await;
         // The same programme with another rule: what the form does not have stays.
         let changed = [("code", "p26"), ("name_zh", "评价"), ("certificate_months", "4"), ("dataset_lead_days", "20"), ("fee_first", "on")];
@@ -46,10 +46,10 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         let two_brands =
             [("programme", "p26"), ("code", "A2"), ("applicant", "a"), ("applicant_name", "山海"), ("category", "brand"), ("brand-brand", "山、海")];
         let (status, _, page) = qian.submit("/applications", &two_brands).await;
-        assert!(status == 422 && page.contains("names several brands") && page.contains("value=\"山、海\""), "{}: {page}", app.engine);
+        assert!(status == 422 && page.contains("请只填一个具体的对象：品牌") && page.contains("value=\"山、海\""), "{}: {page}", app.engine);
         // A file that is no list changes nothing.
         let (status, _, page) = qian.upload("/applications/A1/list", &[], "a.xlsx", b"PK\x03\x04 no").await;
-        assert!(status == 422 && page.contains("cannot be opened"), "{}: {page}", app.engine);
+        assert!(status == 422 && page.contains("表格无法打开"), "{}: {page}", app.engine);
         // A dirty list: the problems stand beside their rows.
         let dirty = format!("{}赵六,139123456,,\n钱七,,,\n", list_of(0..20));
         let (status, to, _) = qian.upload("/applications/A1/list", &[], "../../名单.csv", dirty.as_bytes()).await;
@@ -95,7 +95,7 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         };
         let broken = save(&[("step-0-zh", "没有链接")]).await;
         assert!(
-            broken.contains("role=\"alert\"") && broken.contains("没有链接") && !broken.contains("class=\"calendar\""),
+            broken.contains("第 1 步（") && broken.contains("没有 {link}，收到的人无法作答") && !broken.contains("class=\"calendar\""),
             "{}: {broken}",
             app.engine
         );
@@ -219,12 +219,12 @@ async fn bombs_and_giants_are_refused() {
     }
     let bomb = bomb.finish().unwrap().into_inner();
     assert!(bomb.len() < 2 * 1024 * 1024, "{}", bomb.len());
-    refused("bomb.xlsx", &bomb, "when it is unpacked").await;
-    refused("giant.csv", format!("姓名,手机\n{},13800000001\n", "大".repeat(5_000)).as_bytes(), "characters").await;
-    refused("wide.csv", format!("姓名,手机{}\n", ",x".repeat(500)).as_bytes(), "cells").await;
+    refused("bomb.xlsx", &bomb, "解压后").await;
+    refused("giant.csv", format!("姓名,手机\n{},13800000001\n", "大".repeat(5_000)).as_bytes(), "单元格").await;
+    refused("wide.csv", format!("姓名,手机{}\n", ",x".repeat(500)).as_bytes(), "列数过多").await;
     let million: String = "姓名,手机\n".to_owned() + &"某,13800000001\n".repeat(1_000_000);
-    refused("million.csv", million.as_bytes(), "more than").await;
-    refused("empty.csv", b"", "empty").await;
+    refused("million.csv", million.as_bytes(), "过多").await;
+    refused("empty.csv", b"", "文件是空的").await;
     refused("picture.png", &[0x89, b'P', b'N', b'G', 0, 0, 0, 1, 0xff, 0xfe], "").await;
     // More than any list is not even read.
     let large = vec![b'x'; 33 * 1024 * 1024];

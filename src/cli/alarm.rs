@@ -53,7 +53,7 @@ pub async fn run(installation: Arc<Installation>, command: AlarmCommand) -> Resu
             if json {
                 return output::json(&data);
             }
-            print!("{text}");
+            output::text(&text);
             Ok(())
         }
         AlarmCommand::Notices { json } => show_notices(&installation, json).await,
@@ -93,7 +93,7 @@ async fn list(installation: &Installation, all: bool, as_json: bool) -> Result<(
     output::table(&header, &alarms.iter().map(cells).collect::<Vec<_>>());
     for p in undelivered {
         let what = p.way.map_or("rejected by the scoring step".to_owned(), |way| format!("not delivered ({})", way.as_str()));
-        println!("{} {} {}: {what}: {}", p.application_code, p.kind, p.version, p.reason);
+        say!("{} {} {}: {what}: {}", p.application_code, p.kind, p.version, p.reason);
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ async fn acknowledge(installation: &Installation, code: &str, note: &str) -> Res
         bail!("application {code} has no alarm that waits to be acknowledged");
     }
     tx.commit().await?;
-    println!("the alarm of {code} is acknowledged");
+    say!("the alarm of {code} is acknowledged");
     Ok(())
 }
 
@@ -119,10 +119,10 @@ async fn test(installation: Arc<Installation>) -> Result<()> {
     let mut failed = false;
     for notice in latest.iter().rev() {
         match (&notice.sent_at, &notice.problem) {
-            (Some(_), _) => println!("{}: sent", notice.channel.as_str()),
+            (Some(_), _) => say!("{}: sent", notice.channel.as_str()),
             (None, problem) => {
                 failed = true;
-                println!("{}: {}", notice.channel.as_str(), problem.clone().unwrap_or_else(|| "waits".into()));
+                say!("{}: {}", notice.channel.as_str(), problem.clone().unwrap_or_else(|| "waits".into()));
             }
         }
     }

@@ -75,7 +75,7 @@ async fn verify(installation: &Installation, kept: Option<&str>, as_json: bool) 
     match verified {
         Verified::Whole { entries, head } if as_json => output::json(&json!({ "whole": true, "entries": entries, "head": head })),
         Verified::Whole { entries, head } => {
-            println!("{entries} entries, every one as it was written; the head, to be noted elsewhere: {head}");
+            say!("{entries} entries, every one as it was written; the head, to be noted elsewhere: {head}");
             Ok(())
         }
         Verified::Broken { at: 1 } => {

@@ -90,24 +90,24 @@ pub async fn run(installation: &Installation, command: CampaignCommand) -> Resul
         }
         CampaignCommand::Pause { code } => {
             campaign::change_state(installation, &code, CampaignState::Paused).await?;
-            println!("campaign {code} is paused");
+            say!("campaign {code} is paused");
             Ok(())
         }
         CampaignCommand::Resume { code } => {
             campaign::change_state(installation, &code, CampaignState::Running).await?;
-            println!("campaign {code} is running");
+            say!("campaign {code} is running");
             Ok(())
         }
         CampaignCommand::Budget { code, amount: raw } => {
             let budget = if raw == "none" { None } else { Some(amount(&raw).map_err(anyhow::Error::msg)?) };
             campaign::set_budget(installation, &code, budget).await?;
-            println!("campaign {code} has {}", budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}")));
+            say!("campaign {code} has {}", budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}")));
             Ok(())
         }
         CampaignCommand::Close { code } => {
             let closed = deadline::close_campaign(installation, &code).await?;
             dataset::write_pending(installation).await?;
-            println!("campaign {code} is closed: {}", closed.join(", "));
+            say!("campaign {code} is closed: {}", closed.join(", "));
             Ok(())
         }
         CampaignCommand::Rates { code, by, json } => {
@@ -213,12 +213,12 @@ pub fn read_plan(path: &std::path::Path) -> Result<PlanFile> {
 
 fn show_launch(report: &LaunchReport, dry_run: bool) -> Result<()> {
     let verb = if dry_run { "could be launched" } else { "is launched" };
-    println!("campaign {} {verb}: {} people, {} of them by telephone only", report.campaign, report.invitations, report.without_mobile);
+    say!("campaign {} {verb}: {} people, {} of them by telephone only", report.campaign, report.invitations, report.without_mobile);
     if report.never_open > 0 {
-        println!("{} people abroad are never contacted: the plan's hours share no hour of all their zones", report.never_open);
+        say!("{} people abroad are never contacted: the plan's hours share no hour of all their zones", report.never_open);
     }
     if report.without_gateway > 0 {
-        println!("{} people are never contacted: no gateway takes their numbers", report.without_gateway);
+        say!("{} people are never contacted: no gateway takes their numbers", report.without_gateway);
     }
     let steps =
         report.steps.iter().map(|s| vec![s.name.clone(), s.begins.clone(), s.done.clone(), s.longest_message_parts.to_string(), s.parts.to_string()]);
@@ -226,26 +226,23 @@ fn show_launch(report: &LaunchReport, dry_run: bool) -> Result<()> {
     let applications = report.applications.iter().map(|a| vec![a.code.clone(), a.names.to_string(), a.target.to_string(), a.dataset_due.clone()]);
     output::table(&["application", "names", "target", "dataset due"], &applications.collect::<Vec<_>>());
     if let Some(seed) = &report.draw_seed {
-        println!(
-            "{} people are held back in replicates, drawn with the seed {seed}; they follow as the response rate shows the need",
-            report.held_back
-        );
+        say!("{} people are held back in replicates, drawn with the seed {seed}; they follow as the response rate shows the need", report.held_back);
     }
-    println!("respondents agree to the privacy notice {}", report.privacy_notice);
-    println!("if everybody gets every step: {} parts, {:.2} {}", report.parts_at_most, report.cost_at_most, report.currency);
+    say!("respondents agree to the privacy notice {}", report.privacy_notice);
+    say!("if everybody gets every step: {} parts, {:.2} {}", report.parts_at_most, report.cost_at_most, report.currency);
     Ok(())
 }
 
 fn show_status(status: &campaign::CampaignStatus) -> Result<()> {
     let why = status.paused_because.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
     let budget = status.budget.map(|budget| format!(" of {budget:.2}")).unwrap_or_default();
-    println!("campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
+    say!("campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
     if let Some(until) = &status.gateway_paused_until {
-        println!("gateway {} is held still until {until}", status.gateway);
+        say!("gateway {} is held still until {until}", status.gateway);
     }
     if status.replicates_held_back > 0 {
         let (released, held_back, people) = (status.replicates_released, status.replicates_held_back, status.held_back);
-        println!("{released} replicates are in the field, {held_back} with {people} people are held back");
+        say!("{released} replicates are in the field, {held_back} with {people} people are held back");
     }
     let cells = |a: &campaign::ApplicationStatus| {
         vec![

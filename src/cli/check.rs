@@ -21,13 +21,13 @@ pub fn check_config(config: &Config) -> Result<()> {
     if !problems.is_empty() {
         bail!("{}", problems.join("\nfieldworkd: "));
     }
-    println!("the configuration is good: {} gateway(s), five questionnaires", config.gateways.len());
+    say!("the configuration is good: {} gateway(s), five questionnaires", config.gateways.len());
     Ok(())
 }
 
 pub async fn migrate(config: Config) -> Result<()> {
     super::open(config).await?;
-    println!("the database is of this version");
+    say!("the database is of this version");
     Ok(())
 }
 
@@ -36,7 +36,7 @@ pub async fn doctor(config: Config) -> Result<()> {
     let mut all_well = true;
     let mut tell = |what: &str, problem: Option<String>| {
         all_well &= problem.is_none();
-        println!("{} {what}{}", if problem.is_none() { "ok     " } else { "PROBLEM" }, problem.map(|p| format!(": {p}")).unwrap_or_default());
+        say!("{} {what}{}", if problem.is_none() { "ok     " } else { "PROBLEM" }, problem.map(|p| format!(": {p}")).unwrap_or_default());
     };
     tell("configuration", check_questions(&config));
     let datasets = config.datasets.clone();

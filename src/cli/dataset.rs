@@ -114,7 +114,7 @@ pub fn verify_folder(folder: &Path, public_key: Option<&Path>) -> Result<()> {
         }
     };
     let verified = dataset::verify(folder, key.as_ref())?;
-    println!(
+    say!(
         "{} is whole: {} files, {} responses of {} cases, signed with {}, sha256 {}",
         folder.display(),
         verified.files,
@@ -132,7 +132,7 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
         DatasetCommand::List { json } => list(installation, json).await,
         DatasetCommand::Freeze { code, interim } => {
             let version = if interim { deadline::freeze_interim(installation, &code).await? } else { deadline::freeze(installation, &code).await? };
-            println!("{code}: {} {version} is frozen", if interim { "interim version" } else { "version" });
+            say!("{code}: {} {version} is frozen", if interim { "interim version" } else { "version" });
             dataset::write_pending(installation).await?;
             Ok(())
         }
@@ -140,13 +140,13 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
             let dataset = find(installation, &code, version.as_deref()).await?;
             delivery::deliver_again(installation, &dataset).await?;
             let arrived = delivery::deliver_due(installation).await?;
-            println!("{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the others", dataset.version_name());
+            say!("{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the others", dataset.version_name());
             Ok(())
         }
         DatasetCommand::Export { code, folder, version } => {
             let dataset = find(installation, &code, version.as_deref()).await?;
             let sums = dataset::export(installation, &dataset, &folder).await?;
-            println!("{code} {}: {} ({sums})", dataset.version_name(), folder.display());
+            say!("{code} {}: {} ({sums})", dataset.version_name(), folder.display());
             Ok(())
         }
         DatasetCommand::Ack { code, version, sha256, reject } => {
@@ -154,7 +154,7 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
             let verdict =
                 Verdict { is_accepted: reject.is_none(), reason: reject.unwrap_or_default(), who: output::user(), at: installation.clock.now() };
             delivery::judge(installation, &dataset, &sha256, &verdict).await?;
-            println!("{code} {} is {}", dataset.version_name(), if verdict.is_accepted { "accepted" } else { "rejected" });
+            say!("{code} {} is {}", dataset.version_name(), if verdict.is_accepted { "accepted" } else { "rejected" });
             Ok(())
         }
         DatasetCommand::Deliveries { dead, json } => list_deliveries(installation, dead, json).await,
@@ -162,7 +162,7 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
         DatasetCommand::Release { code, version, strike } => {
             let strike: BTreeSet<usize> = strike.into_iter().collect();
             let released = dataset::release(installation, &code, version.as_deref(), &strike, &output::actor()).await?;
-            println!("{code}: {} may go out, without {} open answers", released.version_name(), strike.len());
+            say!("{code}: {} may go out, without {} open answers", released.version_name(), strike.len());
             dataset::write_pending(installation).await?;
             Ok(())
         }
@@ -174,7 +174,7 @@ pub fn signing_key(installation: &Installation, command: &SigningKeyCommand) -> 
         SigningKeyCommand::Show => installation.keys.signer()?,
         SigningKeyCommand::Rotate => installation.keys.rotate_signer()?,
     };
-    print!("{}", signer.public().to_pem());
+    output::text(&signer.public().to_pem());
     eprintln!("key {}", signer.public().id());
     Ok(())
 }

@@ -50,7 +50,7 @@ pub async fn rehearse(installation: &Installation, arguments: RehearseArguments)
 
 pub fn show(forecasts: &[ForecastOf]) -> Result<()> {
     if forecasts.is_empty() {
-        println!("nothing of it is in the field");
+        say!("nothing of it is in the field");
         return Ok(());
     }
     let row = |f: &ForecastOf| {
@@ -79,12 +79,12 @@ pub fn show(forecasts: &[ForecastOf]) -> Result<()> {
     for forecast in forecasts {
         for (is_so, says) in [(forecast.is_paused, "its campaign is paused"), (forecast.is_held, "it is on hold; told as if it were released now")] {
             if is_so {
-                println!("{}: {says}", forecast.application);
+                say!("{}: {says}", forecast.application);
             }
         }
         if !forecast.help.is_empty() {
             let help = forecast.help.iter().map(|help| format!("{} {}", help.measure.words().1, output::percent(Some(help.chance))));
-            println!("{}, what would help: {}", forecast.application, help.collect::<Vec<_>>().join("; "));
+            say!("{}, what would help: {}", forecast.application, help.collect::<Vec<_>>().join("; "));
         }
     }
     Ok(())

@@ -38,8 +38,8 @@ pub async fn run(installation: &Installation, arguments: GatewaysArguments) -> R
     for gateway in shown {
         let text = |key: &str| gateway[key].as_str().unwrap_or_default().to_owned();
         let paused = gateway["paused_until"].as_str().map(|until| format!(", held still until {until}")).unwrap_or_default();
-        println!("{}: {} messages/s{paused}", text("name"), gateway["rate_per_second"]);
-        println!("  receipts come to {}\n  replies come to  {}", text("receipts"), text("replies"));
+        say!("{}: {} messages/s{paused}", text("name"), gateway["rate_per_second"]);
+        say!("  receipts come to {}\n  replies come to  {}", text("receipts"), text("replies"));
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub async fn run(installation: &Installation, command: InboxCommand) -> Result<(
                 bail!("no reply {id} waits to be dealt with");
             }
             tx.commit().await?;
-            println!("reply {id} is dealt with");
+            say!("reply {id} is dealt with");
             Ok(())
         }
     }
@@ -75,6 +75,6 @@ async fn read(installation: &Installation, id: i64) -> Result<()> {
     installation.note(&mut tx, &output::actor(), Action::ShownReply, &format!("reply:{id}")).await?;
     // Written down first, shown then.
     tx.commit().await?;
-    println!("{}", installation.keys.sealer(&key_id)?.open_text(place::REPLY, &sealed)?);
+    say!("{}", installation.keys.sealer(&key_id)?.open_text(place::REPLY, &sealed)?);
     Ok(())
 }

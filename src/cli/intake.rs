@@ -98,7 +98,7 @@ pub async fn programme(installation: &Installation, command: ProgrammeCommand) -
         ProgrammeCommand::Status { code, json } => return show_overview(installation, &code, json).await,
     };
     let programme = intake::apply_programme(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
-    println!("programme {} is set: {}", programme.code, programme.name.zh);
+    say!("programme {} is set: {}", programme.code, programme.name.zh);
     Ok(())
 }
 
@@ -106,7 +106,7 @@ pub async fn application(installation: &Installation, command: ApplicationComman
     match command {
         ApplicationCommand::Add { file } => {
             let codes = intake::add_applications(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
-            println!("registered: {}", codes.join(", "));
+            say!("registered: {}", codes.join(", "));
             Ok(())
         }
         ApplicationCommand::List { json } => list_applications(installation, json).await,
@@ -126,7 +126,7 @@ pub async fn application(installation: &Installation, command: ApplicationComman
 
 fn show_standing(standing: &changes::Standing) -> Result<()> {
     let day = |day: Option<NaiveDate>| day.map_or("not yet".to_owned(), |day| day.to_string());
-    println!(
+    say!(
         "application {}: the days run from {}, the dataset is due on {}, the certificate on {}; {} days were added",
         standing.application,
         day(standing.begins),
@@ -135,7 +135,7 @@ fn show_standing(standing: &changes::Standing) -> Result<()> {
         standing.extended_days
     );
     if let Some(since) = &standing.held_since {
-        println!("on hold since {since}: nothing is sent for it");
+        say!("on hold since {since}: nothing is sent for it");
     }
     Ok(())
 }
@@ -242,17 +242,17 @@ pub async fn list(installation: &Installation, command: ListCommand) -> Result<(
 
 fn show(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>) {
     if outcome.already {
-        println!("{file} was imported before; nothing was changed");
+        say!("{file} was imported before; nothing was changed");
         return;
     }
     if dry_run || report.is_none() {
         for finding in &outcome.findings {
             let place = if finding.column.is_empty() { String::new() } else { format!(", {}", finding.column) };
-            println!("{file}, row {}{place}: {} {} — {}", finding.row, finding.decision.as_str(), finding.value, finding.what);
+            say!("{file}, row {}{place}: {} {} — {}", finding.row, finding.decision.as_str(), finding.value, finding.what);
         }
     }
     let noted = outcome.findings.iter().filter(|f| f.decision == Decision::Noted).count();
-    println!(
+    say!(
         "{}{} rows: {} taken, {} merged, {} rejected, {} noted; {} by telephone only, {} opted out earlier",
         if dry_run { "dry run, nothing written: " } else { "" },
         outcome.rows,
@@ -264,13 +264,13 @@ fn show(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>
         outcome.suppressed
     );
     for (code, names) in &outcome.names {
-        println!("{code}: {names} names on the list");
+        say!("{code}: {names} names on the list");
     }
     if outcome.findings_left_out > 0 {
-        println!("{} further findings are only counted; correct those named first", outcome.findings_left_out);
+        say!("{} further findings are only counted; correct those named first", outcome.findings_left_out);
     }
     if let Some(report) = report {
-        println!("what to do about each row stands in {report}");
+        say!("what to do about each row stands in {report}");
     }
 }
 

@@ -50,7 +50,7 @@ pub async fn run(installation: &Installation, command: MessageCommand) -> Result
                 VerdictArgument::Sent => Verdict::Sent,
                 VerdictArgument::NotSent => Verdict::NotSent,
             };
-            println!("message {reference}: {}", doubt::settle_by_hand(installation, &reference, verdict).await?);
+            say!("message {reference}: {}", doubt::settle_by_hand(installation, &reference, verdict).await?);
             Ok(())
         }
         MessageCommand::Show { reference, json } => show(installation, &reference, json).await,
@@ -83,7 +83,7 @@ async fn doubts(installation: &Installation, all: bool, as_json: bool) -> Result
         &doubts.iter().map(cells).collect::<Vec<_>>(),
     );
     if !doubts.is_empty() {
-        println!("Ask the gateway's operator, then: fieldworkd message settle REFERENCE --as sent|not-sent");
+        say!("Ask the gateway's operator, then: fieldworkd message settle REFERENCE --as sent|not-sent");
     }
     Ok(())
 }
@@ -111,9 +111,9 @@ async fn show(installation: &Installation, reference: &str, as_json: bool) -> Re
         }));
     }
     let code = message.code.map(|code| format!(" ({code})")).unwrap_or_default();
-    println!("message {reference}: {}{code}, {} part(s), try {}, through {}", message.state, message.parts, message.tries, message.gateway);
+    say!("message {reference}: {}{code}, {} part(s), try {}, through {}", message.state, message.parts, message.tries, message.gateway);
     for exchange in &said {
-        println!("  {} {}\n    asked:    {}\n    answered: {}", at(exchange.at), exchange.gateway, exchange.asked, exchange.answered);
+        say!("  {} {}\n    asked:    {}\n    answered: {}", at(exchange.at), exchange.gateway, exchange.asked, exchange.answered);
     }
     Ok(())
 }

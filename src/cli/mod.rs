@@ -2,6 +2,11 @@
 //!
 //! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong usage. Listing commands take `--json`.
 
+/// Prints a line, as `println!` does, but for a reader who has gone ([`output::text`]).
+macro_rules! say {
+    ($($argument:tt)*) => { $crate::cli::output::text(&(format!($($argument)*) + "\n")) };
+}
+
 mod alarm;
 mod audit;
 mod audited;
@@ -159,7 +164,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "fieldworkd", &mut text);
-            Ok(std::io::Write::write_all(&mut std::io::stdout(), &text)?)
+            output::text(&String::from_utf8_lossy(&text));
+            Ok(())
         }
         Command::Manual { folder } => {
             std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -234,8 +240,8 @@ async fn open(config: Config) -> Result<Installation> {
 }
 
 fn quiet(config: Config) -> Result<Config> {
-    let quiet = Config { log_level: crate::config::LogLevel::Warn, log_json: false, ..config };
-    crate::telemetry::start(&quiet, None)?;
+    let quiet = Config { log_level: crate::config::LogLevel::Warn, log_json: false, traces: None, ..config };
+    let _ = crate::telemetry::start(&quiet, None)?;
     Ok(quiet)
 }
 

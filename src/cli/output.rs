@@ -1,13 +1,31 @@
 //! How listings look: a table for people, or one JSON value.
 
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::domain::audit::Actor;
 
+/// Prints a text as it is. Whoever reads no further (`… | head`) stops no work by it: what was begun is done to its end.
+pub fn text(text: &str) {
+    static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+    if IS_CLOSED.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        IS_CLOSED.store(true, Ordering::Relaxed);
+        if error.kind() != ErrorKind::BrokenPipe {
+            eprintln!("fieldworkd: standard output cannot be written: {error}");
+        }
+    }
+}
+
 /// Prints a value as JSON.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
@@ -24,7 +42,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) {
             let is_number = cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains('/');
             if is_number { format!("{space}{cell}") } else { format!("{cell}{space}") }
         });
-        println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
     };
     line(&mut header.iter().copied());
     rows.iter().for_each(|row| line(&mut row.iter().map(String::as_str)));

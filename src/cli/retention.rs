@@ -102,13 +102,13 @@ pub async fn purge(installation: &Installation, arguments: PurgeArguments) -> Re
     if let (Some(applicant), Some(programme), Some(reason)) = (&arguments.applicant, &arguments.programme, &arguments.reason) {
         let found = find(installation, programme, applicant).await?;
         purge::purge(installation, found.id, Order { who: &output::user(), reason }).await?;
-        println!("the people of {applicant} are forgotten; «certificate list» shows the certificate");
+        say!("the people of {applicant} are forgotten; «certificate list» shows the certificate");
         return Ok(());
     }
     if !arguments.dry_run {
         let purged = purge::purge_due(installation).await?;
         if !arguments.json {
-            println!("the people of {purged} applicants were forgotten now");
+            say!("the people of {purged} applicants were forgotten now");
         }
     }
     let all = purge::review(installation).await?;
@@ -143,12 +143,12 @@ pub async fn legal_hold(installation: &Installation, command: LegalHoldCommand) 
         LegalHoldCommand::Set { whose, reason } => {
             let applicant = find(installation, &whose.programme, &whose.applicant).await?;
             purge::set_hold(installation, applicant.id, Some(Order { who: &output::user(), reason: &reason })).await?;
-            println!("{}: nothing is deleted until «legal-hold lift»", whose.applicant);
+            say!("{}: nothing is deleted until «legal-hold lift»", whose.applicant);
         }
         LegalHoldCommand::Lift { whose } => {
             let applicant = find(installation, &whose.programme, &whose.applicant).await?;
             purge::set_hold(installation, applicant.id, None).await?;
-            println!("{}: the hold is over", whose.applicant);
+            say!("{}: the hold is over", whose.applicant);
         }
         LegalHoldCommand::List { json: as_json } => {
             let all = forgetting::applicants(&mut *installation.store.read().await?).await?;
@@ -205,7 +205,7 @@ pub async fn certificate(installation: &Installation, command: CertificateComman
 
 fn write(path: &Path, content: &str) -> Result<()> {
     std::fs::write(path, content).with_context(|| format!("{} cannot be written", path.display()))?;
-    println!("{}", path.display());
+    say!("{}", path.display());
     Ok(())
 }
 
@@ -214,9 +214,9 @@ pub async fn person(installation: &Installation, command: PersonCommand) -> Resu
         PersonCommand::Export { number } => output::json(&person::export(installation, &given(number)?, &output::actor()).await?),
         PersonCommand::Erase { number, reason } => {
             let erased = person::erase(installation, &given(number)?, Order { who: &output::user(), reason: &reason }).await?;
-            println!("erased from the lists of {} applicants; the number is not contacted any more", erased.people);
+            say!("erased from the lists of {} applicants; the number is not contacted any more", erased.people);
             for (application, version) in &erased.corrected {
-                println!("{application}: version {version} is frozen without the person");
+                say!("{application}: version {version} is frozen without the person");
             }
             crate::dataset::write_pending(installation).await?;
             if !erased.held.is_empty() {

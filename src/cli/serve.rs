@@ -27,7 +27,7 @@ const FORECAST_LOOK: Duration = Duration::from_secs(5);
 const TIDY_LOOK: Duration = Duration::from_secs(60);
 
 pub async fn run(config: Config) -> Result<()> {
-    telemetry::start(&config, None)?;
+    let telemetry = telemetry::start(&config, None)?;
     let address = config.listen;
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("web.listen: {address} cannot be used; stop what holds it, or choose another"))?;
@@ -63,6 +63,7 @@ pub async fn run(config: Config) -> Result<()> {
     serving??;
     installation.store.close().await;
     tracing::info!("stopped");
+    telemetry.end().await;
     Ok(())
 }
 

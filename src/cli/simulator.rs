@@ -30,7 +30,7 @@ pub async fn run(arguments: SimulatorArguments) -> Result<()> {
     let simulator = Simulator::start(arguments.listen, script, Arc::new(SystemClock))
         .await
         .with_context(|| format!("the simulator cannot listen on {}; choose another address with --listen", arguments.listen))?;
-    println!("the gateway simulator answers at http://{}; stop it with Ctrl-C", simulator.address());
+    say!("the gateway simulator answers at http://{}; stop it with Ctrl-C", simulator.address());
     tokio::select! {
         () = simulator.run() => Ok(()),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),

@@ -72,7 +72,7 @@ async fn suppress(installation: &Installation, content: &[u8], how: &How) -> Res
     let defaults = SuppressionDefaults { reason: how.reason, programme: how.programme.as_deref(), until: how.until };
     let numbers = import_suppressions(installation, content, &defaults).await?;
     let place = how.programme.as_ref().map_or("everywhere".to_owned(), |code| format!("in {code}"));
-    println!("{numbers} numbers are suppressed {place} (unless the file says otherwise)");
+    say!("{numbers} numbers are suppressed {place} (unless the file says otherwise)");
     Ok(())
 }
 

@@ -39,11 +39,11 @@ pub async fn run(installation: &Installation, command: TokenCommand) -> Result<(
     match command {
         TokenCommand::Make { name, scopes, days } => {
             let token = tokens::make(installation, &output::actor(), &name, &scopes, days).await?;
-            println!("token, shown only now: {}", token.reveal());
+            say!("token, shown only now: {}", token.reveal());
         }
         TokenCommand::Revoke { name } => {
             tokens::revoke(installation, &output::actor(), &name).await?;
-            println!("{name} is revoked");
+            say!("{name} is revoked");
         }
         TokenCommand::List { json } => return list(installation, json).await,
     }

@@ -82,25 +82,25 @@ pub async fn run(installation: &Installation, command: UserCommand) -> Result<()
         UserCommand::Add { name, role, languages, password } => {
             let (password, is_made) = password.read()?;
             accounts::add(installation, &output::actor(), &name, role, &languages, password.clone()).await?;
-            println!("{name} may sign in at {}/staff as {role}", installation.config.public_url);
+            say!("{name} may sign in at {}/staff as {role}", installation.config.public_url);
             tell(&password, is_made);
             Ok(())
         }
         UserCommand::Password { name, password } => {
             let (password, is_made) = password.read()?;
             accounts::set_password(installation, &output::actor(), &name, password.clone()).await?;
-            println!("the password of {name} is another one now");
+            say!("the password of {name} is another one now");
             tell(&password, is_made);
             Ok(())
         }
         UserCommand::Disable { name } => {
             accounts::disable(installation, &output::actor(), &name).await?;
-            println!("{name} signs in no more");
+            say!("{name} signs in no more");
             Ok(())
         }
         UserCommand::ResetCodes { name } => {
             accounts::second_factor::reset(installation, &output::actor(), &name).await?;
-            println!("{name} signs in with the password alone, until codes are set up anew");
+            say!("{name} signs in with the password alone, until codes are set up anew");
             Ok(())
         }
         UserCommand::List { json } => list(installation, json).await,
@@ -109,7 +109,7 @@ pub async fn run(installation: &Installation, command: UserCommand) -> Result<()
 
 fn tell(password: &Personal, is_made: bool) {
     if is_made {
-        println!("password, shown only now: {}", password.reveal());
+        say!("password, shown only now: {}", password.reveal());
     }
 }
 

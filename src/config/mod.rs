@@ -43,6 +43,8 @@ pub struct Config {
     pub proxies: Vec<IpNet>,
     pub log_level: LogLevel,
     pub log_json: bool,
+    /// `None`: no traces are told.
+    pub traces: Option<TracesConfig>,
     pub datasets: PathBuf,
     pub questionnaires: Option<PathBuf>,
     pub open_answers: OpenAnswers,
@@ -82,6 +84,15 @@ pub struct ConsoleConfig {
     pub needs_second_factor: bool,
     /// Whoever asks for a launch does not launch: somebody else has to agree.
     pub four_eyes: bool,
+}
+
+/// Where traces are told, by OTLP over HTTP.
+#[derive(Debug, Clone)]
+pub struct TracesConfig {
+    /// The collector's address; `/v1/traces` is added.
+    pub otlp: String,
+    /// Of all traces, so many are told.
+    pub share: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,6 +286,19 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
             [("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
         (r.choice("level", &levels), r.choice("format", &[("json", true), ("text", false)]))
     });
+    let traces = r.section("traces", |r| {
+        let (otlp, share) = (r.text("otlp").unwrap_or_default(), r.decimal("share", 1.0));
+        if !(0.0..=1.0).contains(&share) {
+            r.problem("share", "must be between 0 and 1".into());
+        }
+        if otlp.is_empty() {
+            return None;
+        }
+        if !(otlp.starts_with("http://") || otlp.starts_with("https://")) || otlp.ends_with('/') {
+            r.problem("otlp", "must begin with http:// or https:// and end without a slash, as http://127.0.0.1:4318 does".into());
+        }
+        Some(TracesConfig { otlp, share })
+    });
     let (datasets, open_answers, smallest_cell) = r.section("dataset", |r| {
         let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
         let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed].map(|policy| (policy.as_str(), policy));
@@ -355,6 +379,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         proxies,
         log_level,
         log_json,
+        traces,
         datasets,
         questionnaires,
         open_answers,

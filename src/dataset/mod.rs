@@ -83,6 +83,7 @@ pub async fn write_pending(installation: &Installation) -> Result<u64, DatasetEr
     Ok(pending.len() as u64)
 }
 
+#[tracing::instrument(name = "write dataset", level = "debug", skip_all, fields(application = dataset.application_code, version = dataset.version))]
 async fn write(installation: &Installation, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
     package::write(installation, &Frozen::open(installation, dataset).await?, &installation.keys.signer()?, folder).await
 }

@@ -120,6 +120,7 @@ pub async fn close_campaign(installation: &Installation, code: &str) -> Result<V
 
 /// Closes one application: open cases get their last disposition, the data is frozen, nobody without an open case is contacted any more.
 /// `None`: it was closed already.
+#[tracing::instrument(name = "close field", level = "debug", skip_all)]
 async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> Result<Option<String>, DeadlineError> {
     let now = installation.clock.now();
     let mut tx = installation.store.write().await?;

@@ -68,6 +68,7 @@ struct Decided {
 }
 
 /// Claims one batch of a campaign's due invitations: looks at them, decides about each and prepares its message, then marks them in one transaction.
+#[tracing::instrument(level = "debug", skip_all)]
 pub async fn claim(lane: &Lane, mut rooms: Rooms) -> Result<Batch, DispatchError> {
     let installation = &lane.installation;
     let mut turn = installation.store.turn().await?;

@@ -25,6 +25,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::campaign::read_plan;
 use crate::config::Route;
@@ -160,9 +162,17 @@ impl Dispatcher {
             let launched = self.launched(&campaign).await?;
             let (permits, breakers) = (self.permits.clone(), self.breakers.clone());
             let lane = Arc::new(Lane { installation: self.installation.clone(), campaign, launched, route, permits, breakers });
-            let batch = claim::claim(&lane, rooms).await?;
-            tick.moved += batch.moved;
-            tick.submitted += submit::submit_and_settle(&lane, batch).await?;
+            let span = tracing::debug_span!("batch", campaign = lane.campaign.code, moved = Empty, submitted = Empty);
+            let sent = async {
+                let batch = claim::claim(&lane, rooms).await?;
+                let moved = batch.moved;
+                Ok::<_, DispatchError>((moved, submit::submit_and_settle(&lane, batch).await?))
+            };
+            let (moved, submitted) = sent.instrument(span.clone()).await?;
+            // Signed ones: an unsigned number would be told as a text.
+            span.record("moved", moved as i64).record("submitted", submitted as i64);
+            tick.moved += moved;
+            tick.submitted += submitted;
         }
         Ok(tick)
     }

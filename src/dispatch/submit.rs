@@ -9,6 +9,7 @@ use std::vec::IntoIter;
 use futures_util::future::try_join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::claim::{Batch, ClaimedMessage};
 use super::settle::{Answered, Ending, settle};
@@ -211,7 +212,8 @@ impl Sending<'_> {
         self.submitted += request.len() as u64;
         self.look.used += request.len();
         let (gateway, at) = (self.gateway.clone(), self.lane.installation.clock.now());
-        self.under_way.spawn(async move {
+        let span = tracing::debug_span!("submit", otel.kind = "client", gateway = self.name, messages = request.len() as i64);
+        let submitted = async move {
             let messages: Vec<OutgoingMessage> = request.iter().map(|claimed| claimed.message.clone()).collect();
             let said = gateway.submit(&messages).await;
             drop(permit);
@@ -221,13 +223,15 @@ impl Sending<'_> {
                 Answered { claimed, ending: Ending::Answered(outcome, said.exchange.clone()), at }
             };
             request.into_iter().map(answered).collect()
-        });
+        };
+        self.under_way.spawn(submitted.instrument(span));
     }
 
     /// Writes what has been answered, while others are still on their way.
     fn settle(&mut self) {
         let answered = std::mem::take(&mut self.answered);
         let now = self.lane.installation.clock.now();
-        self.settling.spawn(settle(self.lane.clone(), self.name.clone(), self.works_beside, answered, now));
+        let settled = settle(self.lane.clone(), self.name.clone(), self.works_beside, answered, now);
+        self.settling.spawn(settled.instrument(tracing::debug_span!("settle")));
     }
 }

@@ -72,6 +72,7 @@ async fn tell(installation: &Installation, endpoint: &Endpoint) -> Result<(), St
     }
 }
 
+#[tracing::instrument(name = "tell event", level = "debug", skip_all, fields(otel.kind = "client", webhook = endpoint.name, event = delivery.kind))]
 async fn post(installation: &Installation, client: &reqwest::Client, endpoint: &Endpoint, delivery: &EventDelivery) -> Tried {
     // The same on every try, of this installation's event alone.
     let id = format!("event-{}-{}", delivery.created_at.0, delivery.id);

@@ -83,6 +83,7 @@ pub struct Tidied {
 }
 
 /// Takes away whatever has been kept long enough.
+#[tracing::instrument(name = "housekeeping", level = "debug", skip_all)]
 pub async fn tidy(installation: &Installation) -> Result<Tidied, RetentionError> {
     let now = installation.clock.now();
     let keep = &installation.config.housekeeping;

@@ -32,6 +32,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use tracing::Instrument;
+
 use crate::collect::Collector;
 use crate::installation::Installation;
 use failure::Failure;
@@ -130,9 +132,21 @@ static HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::new(|| {
 async fn guard(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
-    let mut response = next.run(request).await;
-    let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
-    tracing::debug!(%method, route, status = response.status().as_u16(), "request");
+    let path = route.as_ref().map_or("(none)", MatchedPath::as_str);
+    // The names are those of OpenTelemetry's conventions for HTTP.
+    let span = tracing::debug_span!(
+        "request",
+        otel.name = format!("{method} {path}"),
+        otel.kind = "server",
+        http.request.method = %method,
+        http.route = path,
+        http.response.status_code = tracing::field::Empty
+    );
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status().as_u16();
+    // A signed one: an unsigned number would be told as a text.
+    span.record("http.response.status_code", i64::from(status));
+    tracing::debug!(%method, route = path, status, "request");
     let headers = response.headers_mut();
     for (name, value) in HEADERS.iter() {
         headers.entry(name).or_insert_with(|| value.clone());

@@ -45,7 +45,7 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     let began = Instant::now();
     let says = |line: &str| {
         if !arguments.json {
-            println!("{line}");
+            say!("{line}");
         }
     };
     let world = World::make(&arguments.dir, arguments.seed).await?;
@@ -78,7 +78,7 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     } else {
         show(&report);
         if let Some(told) = interview::tell_one(&world).await? {
-            println!("\n{told}");
+            say!("\n{told}");
         }
     }
     if arguments.open {
@@ -97,9 +97,12 @@ fn progress_bar(is_json: bool) -> ProgressBar {
 }
 
 fn show(report: &Report) {
-    println!(
+    say!(
         "  {} messages, {} receipts and replies, {} page visits in {} virtual days\n",
-        report.messages, report.pushes, report.visits, report.virtual_days
+        report.messages,
+        report.pushes,
+        report.visits,
+        report.virtual_days
     );
     let header = ["application", "category", "names", "invited", "delivered", "opened", "completed", "target", "RR1", "closed by", "dataset"];
     let cells = |a: &judge::ApplicationReport| {
@@ -118,7 +121,7 @@ fn show(report: &Report) {
         ]
     };
     output::table(&header, &report.applications.iter().map(cells).collect::<Vec<_>>());
-    println!(
+    say!(
         "\nThe invariants, counted from outside: sent twice {}, outside hours {}, over the rate {}, over quota {}; in doubt {}, of these settled {}; datasets verified {} of {}",
         report.duplicate_submits,
         report.outside_hours,
@@ -129,35 +132,45 @@ fn show(report: &Report) {
         report.datasets_verified,
         report.applications.len()
     );
-    println!(
+    say!(
         "Around the message: the first gateway was down, {} messages went through the second; the first wave was spread over {} hours; {} opt-outs confirmed; {} replies wait for the staff, {} of them want a call",
-        report.failed_over, report.spread_hours, report.confirmations, report.inbox, report.call_backs
+        report.failed_over,
+        report.spread_hours,
+        report.confirmations,
+        report.inbox,
+        report.call_backs
     );
     let rates = report.outcome_rates.iter().map(|(code, rates)| {
         let shown = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| format!("{name} {}", output::percent(rates.get(name).copied().flatten())));
         format!("{code}: {}", shown.join(" "))
     });
-    println!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
-    println!("The questionnaire's way: {} of the dissatisfied said why; nobody else was asked", report.routed_answers);
-    println!(
+    say!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
+    say!("The questionnaire's way: {} of the dissatisfied said why; nobody else was asked", report.routed_answers);
+    say!(
         "Consent: {} agreed to the privacy notice, {} withdrew; {} asked on the page to be called. Flagged and kept: {} speeding, {} straight-lining",
-        report.consents, report.consents_withdrawn, report.web_call_backs, report.speeding, report.straight_lining
+        report.consents,
+        report.consents_withdrawn,
+        report.web_call_backs,
+        report.speeding,
+        report.straight_lining
     );
     let cells = report
         .cells
         .iter()
         .flat_map(|(code, cells)| cells.iter().map(move |(name, completed, target)| format!("{code} {name} {completed}/{target}")));
-    println!("Quota cells by list and by answers: {}; {} let go politely", cells.collect::<Vec<_>>().join(", "), report.quota_filled);
-    println!("Replicates of large lists: {} of {} were needed", report.replicates_released, report.replicates);
-    println!(
+    say!("Quota cells by list and by answers: {}; {} let go politely", cells.collect::<Vec<_>>().join(", "), report.quota_filled);
+    say!("Replicates of large lists: {} of {} were needed", report.replicates_released, report.replicates);
+    say!(
         "Forecasts: {} were made on the way; in {} the band of eight cases in ten held what the field ended with",
-        report.forecasts, report.forecasts_held
+        report.forecasts,
+        report.forecasts_held
     );
-    println!(
+    say!(
         "Alarms: {} quotas were in danger; the duty officer's telephone rang {} times, with all of them together each time",
-        report.alarms, report.notices
+        report.alarms,
+        report.notices
     );
-    println!(
+    say!(
         "The telephone: {} calls, {} interviews, {} of them with people who have no mobile; {} promised call-backs kept, {} missed; {} calls outside hours",
         report.calls,
         report.phone_interviews,
@@ -166,29 +179,31 @@ fn show(report: &Report) {
         report.call_backs_missed,
         report.calls_outside_hours
     );
-    println!("By SMS: {} interviews answered to the end, one question a message, {} messages", report.sms_interviews, report.sms_questions);
-    println!(
+    say!("By SMS: {} interviews answered to the end, one question a message, {} messages", report.sms_interviews, report.sms_questions);
+    say!(
         "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, manifest), signed with the key {}; {} corrected after a consent was taken back",
-        report.dataset_files, report.signed_with, report.corrected_versions
+        report.dataset_files,
+        report.signed_with,
+        report.corrected_versions
     );
-    println!(
+    say!(
         "Hand-over: {} versions arrived in the scoring step's folder, {} were fetched, checked and accepted over the pull API",
-        report.deliveries_arrived, report.datasets_accepted
+        report.deliveries_arrived,
+        report.datasets_accepted
     );
-    println!(
+    say!(
         "At the console: {} pages, {} person looked at; the audit log has {} entries and is {}",
         report.console_pages,
         report.people_revealed,
         report.audit_entries,
         if report.audit_whole { "whole" } else { "NOT what was written" }
     );
-    println!(
-        "Webhooks: {} events were told to another system, {} of them signed; nothing of a person in any",
-        report.events_told, report.events_signed
-    );
-    println!(
+    say!("Webhooks: {} events were told to another system, {} of them signed; nothing of a person in any", report.events_told, report.events_signed);
+    say!(
         "A year later, in a copy restored from a backup: {} people are forgotten, {} certificates are signed, {} of the backup's numbers can still be read",
-        report.people_forgotten, report.deletion_certificates, report.readable_in_backups
+        report.people_forgotten,
+        report.deletion_certificates,
+        report.readable_in_backups
     );
-    println!("{:.1} s", report.wall_seconds);
+    say!("{:.1} s", report.wall_seconds);
 }

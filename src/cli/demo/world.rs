@@ -93,7 +93,7 @@ impl World {
         let simulator = Simulator::start(any_port, Script::lifelike(seed, RATE), clock.clone()).await.context("the simulator cannot start")?;
         let listener = TcpListener::bind(any_port).await.context("no loopback port is free")?;
         let config = configure(folder, listener.local_addr()?, simulator.address())?;
-        telemetry::start(&config, Some(&folder.join("fieldworkd.log")))?;
+        let _ = telemetry::start(&config, Some(&folder.join("fieldworkd.log")))?;
         let installation = Arc::new(Installation::open(config, clock.clone()).await?);
         tokio::spawn(web::serve(installation.clone(), listener, std::future::pending()));
         Ok(World { installation, clock, simulator, plan, began_at, plan_file })
@@ -146,7 +146,7 @@ impl World {
         let (address, password) = super::console::administrator(self).await?;
         lines.push(format!("  the console: {address}, as demo, with the password {}", password.reveal()));
         // With --json the one object on standard output stays alone.
-        lines.iter().for_each(|line| if is_json { eprintln!("{line}") } else { println!("{line}") });
+        lines.iter().for_each(|line| if is_json { eprintln!("{line}") } else { say!("{line}") });
         tokio::signal::ctrl_c().await?;
         Ok(())
     }

@@ -53,7 +53,7 @@ fn import(file: &Path, target: Option<PathBuf>) -> Result<()> {
     let imported = crate::campaign::import_xlsform(&super::read_file(file)?).with_context(|| file.display().to_string())?;
     imported.remarks.iter().for_each(|remark| eprintln!("{remark}"));
     match target {
-        None => print!("{}", imported.toml),
+        None => output::text(&imported.toml),
         Some(target) => {
             write(&target, &imported.toml)?;
             eprintln!("{} is written; review it, and run: fieldworkd questionnaire check {}", target.display(), target.display());
@@ -83,10 +83,10 @@ fn check(file: &Path, picture: Option<PathBuf>, form: Option<PathBuf>, language:
         }))?;
     } else {
         for finding in &findings {
-            println!("{:<8} {:<14} {}", word(finding.weight), finding.place, finding.what);
+            say!("{:<8} {:<14} {}", word(finding.weight), finding.place, finding.what);
         }
         let (code, version, pages) = (&questionnaire.code, questionnaire.version, questionnaire.pages.len());
-        println!("{code} version {version}: {pages} pages, {items} items, about {:.1} minutes; {mistakes} mistakes", questionnaire.minutes());
+        say!("{code} version {version}: {pages} pages, {items} items, about {:.1} minutes; {mistakes} mistakes", questionnaire.minutes());
     }
     if mistakes > 0 {
         bail!("{}: {mistakes} of these cannot be meant so; correct them before the launch", file.display());

@@ -85,6 +85,7 @@ async fn set_failed(tx: &mut WriteTx, delivery: &Delivery, failed: Failed, now: 
     deliveries::set_failed(tx, delivery.id, next, &problem).await
 }
 
+#[tracing::instrument(name = "deliver dataset", level = "debug", skip_all, fields(application = dataset.application_code, way = way.as_str()))]
 async fn send(installation: &Installation, dataset: &Dataset, way: Way, now: Timestamp) -> Result<(), Failed> {
     let config = &installation.config.delivery;
     let unset = || Failed::GivenUp("this way is not set up any more".into());

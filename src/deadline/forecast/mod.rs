@@ -132,6 +132,7 @@ pub async fn of_campaign(installation: &Installation, code: &str) -> Result<Vec<
 }
 
 /// Makes a forecast and keeps it.
+#[tracing::instrument(name = "forecast", level = "debug", skip_all, fields(application = application.code))]
 async fn of_application(installation: &Installation, application: Application) -> Result<ForecastOf, DeadlineError> {
     let now = installation.clock.now();
     let id = application.id;

@@ -106,7 +106,7 @@ impl Alibaba {
             templates: ApprovedTemplates::new(templates)?,
             access_key: config.user.clone(),
             secret: config.secret.clone(),
-            client: crate::http_client::new(TIMEOUT).map_err(|e| format!("the HTTP client cannot be made: {e}"))?,
+            client: crate::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
             clock,
         })
     }

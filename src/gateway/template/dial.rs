@@ -30,7 +30,7 @@ impl Dialer {
     pub fn open(config: &DialConfig) -> Result<Dialer, String> {
         let file: DialFile =
             toml::from_str(&config.definition).map_err(|e| format!("telephone.dial: {}", e.to_string().trim().replace('\n', " ")))?;
-        let client = crate::http_client::new(TIMEOUT).map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
+        let client = crate::http_client::new(TIMEOUT).map_err(|error| error.to_string())?;
         let (callback_url, replies_url) = (String::new(), String::new());
         Ok(Dialer {
             form: file.dial,

@@ -31,7 +31,7 @@ impl TemplateGateway {
     /// receipts to `…/receipts`, replies to `…/replies`.
     pub fn open(config: &GatewayConfig, hooks_url: &str) -> Result<TemplateGateway, String> {
         let file = GatewayFile::parse(&config.definition)?;
-        let client = crate::http_client::new(file.submit.timeout()).map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
+        let client = crate::http_client::new(file.submit.timeout()).map_err(|error| error.to_string())?;
         let account = Account {
             user: config.user.clone(),
             secret: config.secret.clone(),

@@ -89,7 +89,7 @@ impl Tencent {
             file,
             secret_id: config.user.clone(),
             secret_key: config.secret.clone(),
-            client: crate::http_client::new(TIMEOUT).map_err(|e| format!("the HTTP client cannot be made: {e}"))?,
+            client: crate::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
             clock,
         })
     }

@@ -67,7 +67,7 @@ impl Twilio {
             account: config.user.clone(),
             token: config.secret.clone(),
             callback_url: format!("{hooks_url}/receipts"),
-            client: crate::http_client::new(TIMEOUT).map_err(|e| format!("the HTTP client cannot be made: {e}"))?,
+            client: crate::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
         })
     }
 

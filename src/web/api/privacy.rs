@@ -51,7 +51,7 @@ pub struct Held {
 #[utoipa::path(post, path = "/api/v1/cases/{case}/export", tag = "privacy", params(("case" = i64, Path)), responses((status = 200, body = Held)))]
 pub async fn export(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(case): Path<i64>) -> Result<Json<Held>, Problem> {
     let phone = phone_of(&site, case).await?;
-    let mut all = person::export(&site.installation, &phone.e164(), &caller.actor).await?;
+    let mut all = person::export(&site.installation, phone.e164(), &caller.actor).await?;
     Ok(Json(Held { held: all["held"].take(), not_to_be_contacted: all["not_to_be_contacted"].take() }))
 }
 
@@ -89,7 +89,7 @@ pub async fn erase(
     Body(why): Body<Why>,
 ) -> Result<Json<ErasedOf>, Problem> {
     let phone = phone_of(&site, case).await?;
-    let erased = person::erase(&site.installation, &phone.e164(), Order { who: &caller.actor.name, reason: why.reason.trim() }).await?;
+    let erased = person::erase(&site.installation, phone.e164(), Order { who: &caller.actor.name, reason: why.reason.trim() }).await?;
     let corrected = erased.corrected.into_iter().map(|(application, version)| CorrectedOf { application, version });
     Ok(Json(ErasedOf { people: erased.people, corrected: corrected.collect(), held: erased.held }))
 }

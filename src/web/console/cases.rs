@@ -220,7 +220,7 @@ pub async fn reveal(State(site): State<Arc<Site>>, Extension(staff): Extension<S
 /// Everything that is held about the person of a case, for that person to have (Personal Information Protection Law, article 45).
 pub async fn export(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
     let (_, phone) = story::reveal(&site.installation, CaseId(case)).await?.ok_or(Failure::NotFound)?;
-    let held = person::export(&site.installation, &phone.e164(), &staff.session.actor()).await.map_err(|e| Failure::Internal(e.to_string()))?;
+    let held = person::export(&site.installation, phone.e164(), &staff.session.actor()).await.map_err(|e| Failure::Internal(e.to_string()))?;
     let body = serde_json::to_string_pretty(&held).map_err(|e| Failure::Internal(e.to_string()))?;
     let headers =
         [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"case-{case}.json\""))];
@@ -245,7 +245,7 @@ pub async fn erase(
         return render(&site, &staff, CaseId(case), slip).await;
     };
     let order = Order { who: &staff.session.account.name, reason: sent.text("reason").trim() };
-    match person::erase(&site.installation, &phone.e164(), order).await {
+    match person::erase(&site.installation, phone.e164(), order).await {
         Ok(erased) if erased.held.is_empty() => Ok(Redirect::to(&format!("/cases/{case}?noted=erased")).into_response()),
         Ok(erased) => {
             let held = erased.held.join(", ");

@@ -13,6 +13,7 @@ use chrono::Datelike;
 use super::super::staff::{Frame, Say, Sent, Staff, page};
 use super::super::{Failure, Site};
 use super::chart::{Curve, curve};
+use super::refusals::Refusal;
 use crate::campaign::LaunchError;
 use crate::dispatch::one_off::Sent as TestSent;
 use crate::setup::campaigns::{self as setup, Checked, Day, DraftError};
@@ -82,7 +83,7 @@ pub async fn create(
     match setup::save(&site.installation, who, &code, &chosen.join(","), &PlanForm::standard().to_json(), sent.text("gateway"), None).await {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}")).into_response()),
         Err(DraftError::Launch(error @ (LaunchError::Code(_) | LaunchError::Exists(_)))) => {
-            render_new(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(error.to_string()), code, &chosen).await
+            render_new(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(error.words(staff.say)), code, &chosen).await
         }
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
@@ -158,7 +159,7 @@ async fn render(
     let (checked, against) = match setup::check(&site.installation, &draft).await {
         Ok(checked) => (Some(checked), None),
         Err(DraftError::Launch(LaunchError::Store(error))) => return Err(error.into()),
-        Err(DraftError::Launch(error)) => (None, Some(error.to_string())),
+        Err(DraftError::Launch(error)) => (None, Some(error.words(s))),
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
     let band = |low: u32, median: u32, high: u32| format!("{median} ({low}–{high})");
@@ -256,7 +257,7 @@ pub async fn send_test(
         Ok(TestSent::Accepted) => return Ok(Redirect::to(&format!("/drafts/{code}?noted=tested")).into_response()),
         Ok(TestSent::Never(problem) | TestSent::NotNow(problem)) => problem,
         Err(DraftError::Store(error)) => return Err(error.into()),
-        Err(error) => error.to_string(),
+        Err(error) => error.words(staff.say),
     };
     render(&site, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await
 }
@@ -267,7 +268,7 @@ pub async fn ask(State(site): State<Arc<Site>>, Extension(staff): Extension<Staf
     match setup::ask(&site.installation, &draft, &staff.session.account.name).await {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=asked")).into_response()),
         Err(DraftError::Store(error)) => Err(error.into()),
-        Err(error) => render(&site, &staff, &code, StatusCode::CONFLICT, None, Some(error.to_string())).await,
+        Err(error) => render(&site, &staff, &code, StatusCode::CONFLICT, None, Some(error.words(staff.say))).await,
     }
 }
 
@@ -279,7 +280,6 @@ pub async fn launch(
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
     let draft = draft_of(&site, &code).await?;
-    let s = staff.say;
     let launched = if sent.text("seen") == draft.changed_at.0.to_string() {
         setup::launch(&site.installation, &draft, &staff.session.account.name).await
     } else {
@@ -288,12 +288,7 @@ pub async fn launch(
     let problem = match launched {
         Ok(_) => return Ok(Redirect::to(&format!("/campaigns/{code}?noted=launched")).into_response()),
         Err(DraftError::Store(error) | DraftError::Launch(LaunchError::Store(error))) => return Err(error.into()),
-        Err(DraftError::NeedsAnother) => {
-            s.t("申请人不能自己批准，请另一人启动。", "Whoever asked for the launch does not agree to it; somebody else does.").to_owned()
-        }
-        Err(DraftError::NotAsked) => s.t("请先申请启动。", "Somebody has to ask for the launch first.").to_owned(),
-        Err(DraftError::Changed) => s.t("草稿刚被修改，请再看一遍。", "The draft was changed meanwhile; look at it again.").to_owned(),
-        Err(error) => error.to_string(),
+        Err(error) => error.words(staff.say),
     };
     render(&site, &staff, &code, StatusCode::CONFLICT, None, Some(problem)).await
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::staff::{Frame, Say, Sent, Staff, Uploaded, page};
 use super::super::{Failure, Site};
+use super::refusals::Refusal;
 use super::setup::show_application;
 use crate::intake::{Decision, Finding, ImportOutcome};
 use crate::setup::lists::{ListError, Preview, Row, correct as put_right, preview, take_in, take_over, throw_away};
@@ -77,7 +78,7 @@ async fn render(
     let s = staff.say;
     let (wrong, sound): (Vec<&Row>, Vec<&Row>) = of.rows.iter().partition(|row| !row.findings.is_empty());
     let (to_correct, others): (Vec<RowView<'_>>, Vec<RowView<'_>>) = wrong.into_iter().map(|row| view(s, row)).partition(|row| row.is_rejected);
-    let problem = problem.or_else(|| of.outcome.as_ref().err().map(ToString::to_string));
+    let problem = problem.or_else(|| of.outcome.as_ref().err().map(|error| error.words(s)));
     let shown = ListPage {
         f: Frame::of(staff),
         noted,
@@ -113,7 +114,7 @@ pub async fn upload(
     match take_in(&site.installation, &staff.session.account.name, &codes, &uploaded.name, &uploaded.content).await {
         Ok(id) => Ok(Redirect::to(&format!("/lists/{id}")).into_response()),
         Err(error @ (ListError::Intake(_) | ListError::TooManyRows(_) | ListError::HugeCell { .. })) => {
-            show_application(&site, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.to_string())).await
+            show_application(&site, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.words(staff.say))).await
         }
         Err(error) => gone(error),
     }
@@ -151,7 +152,7 @@ pub async fn import(State(site): State<Arc<Site>>, Extension(staff): Extension<S
             let first = outcome.names.first().map(|(code, _)| code.clone()).unwrap_or_default();
             Ok(Redirect::to(&format!("/applications/{first}?noted=imported")).into_response())
         }
-        Err(ListError::Intake(error)) => render(&site, &staff, id, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.to_string())).await,
+        Err(ListError::Intake(error)) => render(&site, &staff, id, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.words(staff.say))).await,
         Err(error) => gone(error),
     }
 }

@@ -14,6 +14,7 @@ mod lists;
 mod live;
 mod privacy;
 mod questionnaires;
+mod refusals;
 mod review;
 mod setup;
 mod sheet;

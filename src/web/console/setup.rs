@@ -13,6 +13,7 @@ use super::super::staff::{Frame, Say, Sent, Staff, page};
 use super::super::{Failure, Site};
 use super::ZONE;
 use super::board::state_in_words;
+use super::refusals::Refusal;
 use crate::deadline::changes;
 use crate::deadline::{Overview, overview};
 use crate::domain::category::Category;
@@ -131,7 +132,11 @@ async fn render(
 
 /// A subject's field, as forms name it; the rule's own words in English.
 fn field_in_words(field: &'static str, remedy: &'static str) -> (&'static str, &'static str) {
-    let zh = match field {
+    (field_in_chinese(field), remedy)
+}
+
+pub fn field_in_chinese(field: &str) -> &'static str {
+    match field {
         "name" => "名称",
         "brand" => "品牌（一个）",
         "product" => "产品（一种）",
@@ -140,8 +145,7 @@ fn field_in_words(field: &'static str, remedy: &'static str) -> (&'static str, &
         "place" => "地点（市、区、路）",
         "number" => "楼号",
         _ => "服务（具体一项，而非机构名）",
-    };
-    (zh, remedy)
+    }
 }
 
 pub async fn show(
@@ -187,7 +191,7 @@ async fn refused(site: &Site, staff: &Staff, error: RegistrationError, sent: Sen
     match error {
         RegistrationError::Store(error) => Err(error.into()),
         RegistrationError::Keys(error) => Err(Failure::Internal(error.to_string())),
-        error => render(site, staff, StatusCode::UNPROCESSABLE_ENTITY, None, (Some(error.to_string()), sent.0)).await,
+        error => render(site, staff, StatusCode::UNPROCESSABLE_ENTITY, None, (Some(error.words(staff.say)), sent.0)).await,
     }
 }
 
@@ -303,6 +307,6 @@ pub async fn settle_fee(
     match changes::settle_fee(&site.installation, &code, day, &staff.session.account.name).await {
         Ok(_) => Ok(Redirect::to(&format!("/applications/{code}")).into_response()),
         Err(changes::ChangeError::Store(error)) => Err(error.into()),
-        Err(error) => show_application(&site, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.to_string())).await,
+        Err(error) => show_application(&site, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.words(staff.say))).await,
     }
 }

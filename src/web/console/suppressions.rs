@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::staff::{Frame, Say, Sent, Staff, page};
 use super::super::{Failure, Site};
+use super::refusals::Refusal;
 use super::{ZONE, sheet};
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
@@ -100,6 +101,6 @@ pub async fn add(State(site): State<Arc<Site>>, Extension(staff): Extension<Staf
     match import_suppressions(&site.installation, sent.text("numbers").as_bytes(), &defaults).await {
         Ok(_) => Ok(Redirect::to("/suppressions?noted").into_response()),
         Err(SuppressionError::Store(error)) => Err(error.into()),
-        Err(error) => render(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.to_string())).await,
+        Err(error) => render(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.words(staff.say))).await,
     }
 }

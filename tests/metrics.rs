@@ -1,0 +1,153 @@
+//! The figures, and what is shipped to watch them: read, checked and asked for by a real Prometheus.
+
+mod common;
+
+use std::process::{Child, Command, Stdio};
+
+use common::site::{free_port, wait_until};
+use common::{PLAN, TestApp, list_of, local, number};
+use fieldworkd::accounts::tokens;
+use fieldworkd::deadline::{alarms, forecast};
+use fieldworkd::domain::audit::Actor;
+use fieldworkd::domain::role::Permission;
+use fieldworkd::gateway::simulator::Script;
+use serde_json::Value;
+
+fn people() -> Script {
+    let mut script = Script::faultless(5, 500);
+    script.people.completes = [0.2, 0.05, 0.0];
+    script
+}
+
+async fn token(app: &TestApp, name: &str, scopes: &[Permission]) -> String {
+    tokens::make(&app.installation, &Actor::command("test"), name, scopes, 30).await.unwrap().reveal().to_owned()
+}
+
+async fn in_the_field(app: &TestApp) {
+    app.brand("A1", "a", "[application.quota]\ntarget = 35").await;
+    app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
+    app.launch("C1", &["A1"], PLAN).await.unwrap();
+    app.play_until(local("2026-03-12T12:00:00")).await;
+    forecast::of_campaign(&app.installation, "C1").await.unwrap();
+    alarms::tick(&app.installation).await.unwrap();
+}
+
+#[tokio::test]
+async fn figures_are_told_to_whoever_may_watch_and_readiness_is_true() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        in_the_field(&app).await;
+        let ask = async |token: &str| {
+            let answer = app.http.get(format!("{}/metrics", app.base)).bearer_auth(token).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        assert_eq!(ask("fwd_guess").await.0, 401);
+        assert_eq!(ask(&token(&app, "scoring", &[Permission::Datasets]).await).await.0, 403, "{}", app.engine);
+        let (status, figures) = ask(&token(&app, "prometheus", &[Permission::Watch]).await).await;
+        assert_eq!(status, 200);
+        for line in [
+            "fieldworkd_due{campaign=\"C1\"}",
+            "fieldworkd_messages{gateway=\"simulator\",state=\"delivered\"}",
+            "fieldworkd_forecast_chance{application=\"A1\"}",
+            "fieldworkd_database_up 1",
+            "fieldworkd_disk_free_bytes",
+            "fieldworkd_interview_median_seconds",
+        ] {
+            assert!(figures.contains(line), "{}: {line} is not in {figures}", app.engine);
+        }
+        assert!(figures.ends_with("# EOF\n") && !figures.contains(&number(3)), "{figures}");
+        // The clock that was set back, or differs from the database's own, keeps nothing ready.
+        let ready = async || {
+            let (status, said) = app.get(&format!("{}/readyz", app.base)).await;
+            (status, serde_json::from_str::<Value>(&said).unwrap())
+        };
+        let (status, said) = ready().await;
+        let is_off = app.engine == "postgres";
+        assert_eq!((status, said["database"].as_str()), (if is_off { 503 } else { 200 }, Some("ok")), "{}: {said}", app.engine);
+        assert_eq!(said["clock"] == "ok", !is_off, "{}: the tests live in another year than PostgreSQL: {said}", app.engine);
+        app.execute(&format!("INSERT INTO audit_entry VALUES (999, {}, 'x', 'command', 'sign_in', '', '', '')", app.clock_now().0 + 3_600_000))
+            .await
+            .unwrap();
+        let (status, said) = ready().await;
+        assert!(status == 503 && said["clock"] != "ok", "{}: {said}", app.engine);
+    }
+}
+
+/// Ended with the test.
+struct Prometheus(Child);
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Everything that the dashboard asks for.
+fn asked_by_the_dashboard() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string("config/grafana/fieldworkd.json").unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let asked =
+        |panel: &Value| panel["targets"].as_array().unwrap().iter().map(|target| target["expr"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    panels.iter().flat_map(asked).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() {
+    let Ok(folder) = std::env::var("FIELDWORKD_TEST_PROMETHEUS") else {
+        eprintln!("FIELDWORKD_TEST_PROMETHEUS is not set: Prometheus is not run (use tests/run)");
+        return;
+    };
+    let rules = std::fs::canonicalize("config/prometheus/alerts.yml").unwrap();
+    let checked = Command::new(format!("{folder}/promtool")).args(["check", "rules"]).arg(&rules).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let app = TestApp::on_sqlite(people(), &[]).await;
+    in_the_field(&app).await;
+    let (ours, port) = (app.folder.path().join("prometheus.yml"), free_port());
+    let config = format!(
+        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{}]\nscrape_configs:\n  - job_name: fieldworkd\n    \
+         authorization: {{ credentials: {} }}\n    static_configs: [{{ targets: [\"{}\"] }}]\n",
+        rules.display(),
+        token(&app, "prometheus", &[Permission::Watch]).await,
+        app.base.trim_start_matches("http://"),
+    );
+    std::fs::write(&ours, config).unwrap();
+    let child = Command::new(format!("{folder}/prometheus"))
+        .arg(format!("--config.file={}", ours.display()))
+        .arg(format!("--storage.tsdb.path={}", app.folder.path().join("tsdb").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _prometheus = Prometheus(child);
+    let ask = async |path: &str, query: &str| -> Option<Value> {
+        let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
+        let answer = app.http.get(format!("http://127.0.0.1:{port}/api/v1/{path}?{query}")).send().await.ok()?;
+        serde_json::from_str(&answer.text().await.ok()?).ok()
+    };
+    let is_up = async || {
+        ask("query", "up{job=\"fieldworkd\"} == 1").await.is_some_and(|up| !up["data"]["result"].as_array().unwrap_or(&Vec::new()).is_empty())
+    };
+    wait_until("Prometheus has read the figures", is_up).await;
+    for expression in asked_by_the_dashboard() {
+        let answer = ask("query", &expression).await.unwrap();
+        let found = answer["data"]["result"].as_array().map_or(0, Vec::len);
+        assert!(answer["status"] == "success" && found > 0, "{expression}: {answer}");
+    }
+    // Every rule is evaluated: the quota that is in danger pends, and nothing says (any more) that the daemon is down.
+    let evaluated = async || {
+        let Some(rules) = ask("rules", "").await else { return false };
+        let all = rules["data"]["groups"][0]["rules"].as_array().cloned().unwrap_or_default();
+        let state = |name: &str| all.iter().find(|rule| rule["name"] == name).map(|rule| rule["state"].clone()).unwrap_or_default();
+        let as_it_is = state("FieldworkdQuotaInDanger") == "pending" && state("FieldworkdDown") == "inactive";
+        all.len() == 9 && all.iter().all(|rule| rule["health"] == "ok") && as_it_is
+    };
+    wait_until("every rule is evaluated", evaluated).await;
+    // Every figure that we tell is asked for by somebody.
+    let told = app.http.get(format!("{}/metrics", app.base)).bearer_auth(token(&app, "me", &[Permission::Watch]).await).send().await.unwrap();
+    let told = told.text().await.unwrap();
+    let names = told.lines().filter_map(|line| line.strip_prefix("# TYPE ")).filter_map(|line| line.split(' ').next());
+    let asked = asked_by_the_dashboard().join(" ") + &std::fs::read_to_string("config/prometheus/alerts.yml").unwrap();
+    let unasked: Vec<&str> = names.filter(|name| !asked.contains(name)).collect();
+    assert_eq!(unasked, ["fieldworkd_database_up"], "it says what «up» says");
+}
