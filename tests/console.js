@@ -15,6 +15,15 @@ run(async (browser) => {
     await qian.goto(task.base + path);
     await look(qian, name);
   }
+  // A version on the way is frozen, and its open answers are read.
+  await qian.goto(`${task.base}/deliveries`);
+  await press(qian, 'form[action="/datasets/A1/freeze"] button');
+  await look(qian, "deliveries-waiting");
+  await press(qian, 'form[action="/datasets/A1/interim-1/review"] button');
+  await look(qian, "review");
+  await qian.$eval('input[name="strike-1"]', (tick) => tick.click());
+  await press(qian, 'form[action="/datasets/A1/interim-1/release"] p button');
+  check((await text(qian)).includes("已放行"), "a version that was read does not go out");
   await qian.goto(`${task.base}/cases`);
   await qian.type("#who", task.number);
   await press(qian, 'form[action="/cases/search"] button');

@@ -249,7 +249,7 @@ async fn the_home_page_goes_on_telling_until_the_session_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_of_the_console_is_good_to_look_at_and_to_use() {
-    let app = TestApp::on_sqlite(people(), &SOONER).await;
+    let app = TestApp::on_sqlite(people(), &[SOONER[0], ("DATASET__OPEN_ANSWERS", "reviewed")]).await;
     ten_days(&app).await;
     let Some(done) = play("tests/console.js", json!({ "base": app.base, "number": number(3) })).await else { return };
     assert!(done["looked"].as_u64() >= Some(48), "{done}");

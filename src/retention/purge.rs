@@ -39,7 +39,7 @@ impl Standing {
             Standing::LegalHold => plain("法律保全中", "under a legal hold"),
             Standing::InField => plain("调查进行中", "in the field"),
             Standing::Nobody => plain("尚无名单", "no list yet"),
-            Standing::ByHandOnly => plain("仅人工清除：项目未设 retention_months", "by hand only: the programme sets no retention_months"),
+            Standing::ByHandOnly => plain("仅人工清除：项目未设保留期", "by hand only: the programme sets no retention_months"),
             Standing::NotYet(due) => (format!("保留至 {}", shown(*due)), format!("kept until {}", shown(*due))),
             Standing::Waits(missing) => {
                 let zh: Vec<String> = missing.iter().map(|(application, what)| format!("{application} {}", missing_in_chinese(what))).collect();
