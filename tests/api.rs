@@ -214,6 +214,14 @@ async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
         let (_, held) = all.post(&format!("/cases/{case}/export"), json!({})).await;
         assert!(held["held"][0]["number"].as_str().unwrap().ends_with(&number(5)), "{}: {held}", app.engine);
         assert_eq!(operator.post(&format!("/cases/{case}/export"), json!({})).await.0, 403);
+        // What was shown of a person is not kept for whoever asks again under the same key: it would lie in the database in the clear.
+        let again = async || {
+            let request = all.request(Method::POST, &format!("/cases/{case}/export")).header("idempotency-key", "once");
+            answered(request).await
+        };
+        assert_eq!(again().await.0, 200, "{}", app.engine);
+        let (status, said) = again().await;
+        assert!(status == 409 && !said.to_string().contains(&number(5)), "{}: {said}", app.engine);
         let hold = "/applicants/p26/a/legal-hold";
         assert_eq!(send(&all, Method::PUT, hold, json!({ "reason": "a lawsuit" })).await.0, 200, "{}", app.engine);
         assert_eq!(all.post(&format!("/cases/{case}/erase"), json!({ "reason": "asked" })).await.1["held"], json!(["a"]), "{}", app.engine);

@@ -9,6 +9,7 @@ CREATE TABLE event_endpoint (
     failures     BIGINT NOT NULL DEFAULT 0,
     failing_since BIGINT,
     waits_until  BIGINT NOT NULL DEFAULT 0,
+    leased_until BIGINT NOT NULL DEFAULT 0,
     problem      TEXT
 );
 CREATE TABLE event_delivery (

@@ -12,10 +12,12 @@ use crate::sink::webhook::{self, WebhookError};
 use crate::store::StoreError;
 use crate::store::events::{self, Endpoint, EventDelivery};
 
-/// Taken at a time, for one endpoint.
+/// Told at a time, before it is written down what came of it.
 const AT_A_TIME: u32 = 20;
-/// What a daemon that died had taken is due again after so long; longer than that many posts may take.
-const LEASE: Duration = Duration::from_secs(600);
+/// No further one is told after so long.
+const AT_A_STRETCH: Duration = Duration::from_secs(30);
+/// An endpoint is a daemon's for so long, should that die: longer than a stretch and one more post.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// What a try came to.
 enum Tried {
@@ -26,22 +28,16 @@ enum Tried {
     Failing(String),
     /// It says that it is gone for good (410).
     Gone(String),
-    /// Not tried, because the endpoint is failing.
-    Left,
 }
 
 /// Tells what is due.
 pub async fn due(installation: &Installation) -> Result<(), StoreError> {
-    let now = installation.clock.now();
-    if events::next_due(&mut *installation.store.read().await?).await?.is_none_or(|next| next > now) {
-        return Ok(());
-    }
-    let endpoints = events::due_endpoints(&mut *installation.store.read().await?, now).await?;
+    let endpoints = events::due_endpoints(&mut *installation.store.read().await?, installation.clock.now()).await?;
     let told = join_all(endpoints.iter().map(|endpoint| tell(installation, endpoint))).await;
     told.into_iter().collect()
 }
 
-/// Tells one endpoint, until nothing is due to it or it does not answer.
+/// Tells one endpoint, until nothing is due to it or it does not answer; one daemon at a time, so that it hears of everything in order.
 async fn tell(installation: &Installation, endpoint: &Endpoint) -> Result<(), StoreError> {
     let client = match webhook::client() {
         Ok(client) => client,
@@ -50,23 +46,30 @@ async fn tell(installation: &Installation, endpoint: &Endpoint) -> Result<(), St
             return Ok(());
         }
     };
+    let now = installation.clock.now();
+    let mut tx = installation.store.write().await?;
+    if !events::lease(&mut tx, endpoint.id, now, now + LEASE).await? {
+        return Ok(());
+    }
+    tx.commit().await?;
     loop {
+        let began = installation.clock.now();
+        let due = events::due(&mut *installation.store.read().await?, endpoint.id, AT_A_TIME, began).await?;
+        let mut tried = Vec::with_capacity(due.len());
+        for delivery in &due {
+            let is_enough = installation.clock.now().since(began) >= AT_A_STRETCH;
+            if is_enough || tried.iter().any(|tried| matches!(tried, Tried::Failing(_) | Tried::Gone(_))) {
+                break;
+            }
+            tried.push(post(installation, &client, endpoint, delivery).await);
+        }
         let now = installation.clock.now();
         let mut tx = installation.store.write().await?;
-        let taken = events::take_due(&mut tx, endpoint.id, AT_A_TIME, now, now + LEASE).await?;
+        let is_failing = settle(&mut tx, endpoint, due.iter().zip(&tried), now).await?;
+        let is_done = is_failing || due.is_empty();
+        events::prolong(&mut tx, endpoint.id, if is_done { now } else { now + LEASE }).await?;
         tx.commit().await?;
-        if taken.is_empty() {
-            return Ok(());
-        }
-        let mut tried = Vec::with_capacity(taken.len());
-        for delivery in &taken {
-            let stopped = tried.iter().any(|tried| matches!(tried, Tried::Failing(_) | Tried::Gone(_)));
-            tried.push(if stopped { Tried::Left } else { post(installation, &client, endpoint, delivery).await });
-        }
-        let mut tx = installation.store.write().await?;
-        let is_failing = settle(&mut tx, endpoint, taken.iter().zip(&tried), installation.clock.now()).await?;
-        tx.commit().await?;
-        if is_failing {
+        if is_done {
             return Ok(());
         }
     }
@@ -116,10 +119,9 @@ async fn settle(
             Tried::Gone(problem) => {
                 tracing::error!(endpoint = endpoint.name, "an endpoint is gone for good; take it away, or set it up again");
                 events::set_failed(tx, delivery.id, None, problem).await?;
-                events::set_failing(tx, endpoint.id, Timestamp(i64::MAX), problem, now).await?;
+                events::set_failing(tx, endpoint.id, events::FOR_GOOD, problem, now).await?;
                 is_failing = true;
             }
-            Tried::Left => events::put_back(tx, delivery.id, now).await?,
         }
     }
     Ok(is_failing)

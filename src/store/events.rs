@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::statement;
-use super::{Result, WriteTx, known};
+use super::{Result, known};
 use crate::domain::event::{EventKind, body};
 use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::time::Timestamp;
@@ -110,18 +110,25 @@ pub async fn endpoint(connection: &mut AnyConnection, name: &str) -> Result<Opti
     sqlx::query(sql).bind(name.to_owned()).fetch_optional(connection).await?.as_ref().map(read_endpoint).transpose()
 }
 
+/// An endpoint that has said that it is gone for good waits until then, and is told nothing more.
+pub const FOR_GOOD: Timestamp = Timestamp(i64::MAX);
+
+/// Who is told of the kind that parameter 1 names.
+const WANTS_IT: &str = "waits_until < 9223372036854775807 AND (kinds = '' OR ' ' || kinds || ' ' LIKE '% ' || CAST($1 AS TEXT) || ' %')";
+
 /// Is anybody told of this?
 pub async fn is_wanted(connection: &mut AnyConnection, kind: EventKind) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM event_endpoint WHERE kinds = '' OR ' ' || kinds || ' ' LIKE '% ' || CAST($1 AS TEXT) || ' %'";
+    let sql = statement(format!("SELECT COUNT(*) FROM event_endpoint WHERE {WANTS_IT}"));
     let count: i64 = sqlx::query_scalar(sql).bind(kind.code()).fetch_one(connection).await?;
     Ok(count > 0)
 }
 
 /// Tells everybody who wants to be told.
 pub async fn tell(tx: &mut AnyConnection, kind: EventKind, data: &Value, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at)
-               SELECT id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM event_endpoint
-               WHERE kinds = '' OR ' ' || kinds || ' ' LIKE '% ' || CAST($1 AS TEXT) || ' %'";
+    let sql = statement(format!(
+        "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at)
+         SELECT id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM event_endpoint WHERE {WANTS_IT}"
+    ));
     sqlx::query(sql).bind(kind.code()).bind(body(kind.code(), data, now)).bind(now.0).execute(tx).await?;
     Ok(())
 }
@@ -144,29 +151,27 @@ pub(super) async fn campaign_code(connection: &mut AnyConnection, id: CampaignId
 /// The endpoints that something is due to.
 pub async fn due_endpoints(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Endpoint>> {
     let sql = statement(format!(
-        "{ENDPOINT} WHERE waits_until <= $1 AND EXISTS (SELECT 1 FROM event_delivery d WHERE d.endpoint_id = event_endpoint.id AND d.next_at <= $1) ORDER BY id"
+        "{ENDPOINT} WHERE waits_until <= $1 AND leased_until <= $1 AND EXISTS (SELECT 1 FROM event_delivery d WHERE d.endpoint_id = event_endpoint.id AND d.next_at <= $1) ORDER BY id"
     ));
     sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read_endpoint).collect()
 }
 
-/// When something is next due to somebody.
-pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let sql = "SELECT MIN(CASE WHEN d.next_at > e.waits_until THEN d.next_at ELSE e.waits_until END)
-               FROM event_delivery d JOIN event_endpoint e ON e.id = d.endpoint_id WHERE d.next_at IS NOT NULL";
-    let at: Option<i64> = sqlx::query_scalar(sql).fetch_one(connection).await?;
-    Ok(at.map(Timestamp))
+/// Takes an endpoint for one daemon, which tells it in order; should that die, it is free at `until`. False: another daemon has it.
+pub async fn lease(tx: &mut AnyConnection, endpoint: i64, now: Timestamp, until: Timestamp) -> Result<bool> {
+    let sql = "UPDATE event_endpoint SET leased_until = $3 WHERE id = $1 AND leased_until <= $2 AND waits_until <= $2";
+    Ok(sqlx::query(sql).bind(endpoint).bind(now.0).bind(until.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Takes what is due to an endpoint, in the order in which it happened, for one try each; should this daemon die meanwhile, it is due again at `again`.
-pub async fn take_due(tx: &mut WriteTx, endpoint: i64, most: u32, now: Timestamp, again: Timestamp) -> Result<Vec<EventDelivery>> {
-    let engine = tx.engine();
-    let sql = statement(format!("{DELIVERY} WHERE endpoint_id = $1 AND next_at <= $2 ORDER BY id LIMIT $3{}", engine.skip_locked()));
-    let rows = sqlx::query(sql).bind(endpoint).bind(now.0).bind(i64::from(most)).fetch_all(&mut **tx).await?;
-    let due: Vec<EventDelivery> = rows.iter().map(read_delivery).collect::<Result<_>>()?;
-    for delivery in &due {
-        sqlx::query("UPDATE event_delivery SET next_at = $2 WHERE id = $1").bind(delivery.id).bind(again.0).execute(&mut **tx).await?;
-    }
-    Ok(due)
+/// Whoever has it goes on, or (`until` in the past) is done.
+pub async fn prolong(tx: &mut AnyConnection, endpoint: i64, until: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE event_endpoint SET leased_until = $2 WHERE id = $1").bind(endpoint).bind(until.0).execute(tx).await?;
+    Ok(())
+}
+
+/// What is due to an endpoint, in the order in which it happened.
+pub async fn due(connection: &mut AnyConnection, endpoint: i64, most: u32, now: Timestamp) -> Result<Vec<EventDelivery>> {
+    let sql = statement(format!("{DELIVERY} WHERE endpoint_id = $1 AND next_at <= $2 ORDER BY id LIMIT $3"));
+    sqlx::query(sql).bind(endpoint).bind(now.0).bind(i64::from(most)).fetch_all(connection).await?.iter().map(read_delivery).collect()
 }
 
 pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
@@ -179,12 +184,6 @@ pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Res
 pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, problem: &str) -> Result<()> {
     let sql = "UPDATE event_delivery SET next_at = $2, problem = $3, tries = tries + 1 WHERE id = $1";
     sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(problem.to_owned()).execute(tx).await?;
-    Ok(())
-}
-
-/// It was taken for a try that was not made: it is due as before.
-pub async fn put_back(tx: &mut AnyConnection, id: i64, at: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE event_delivery SET next_at = $2 WHERE id = $1").bind(id).bind(at.0).execute(tx).await?;
     Ok(())
 }
 
@@ -216,8 +215,7 @@ pub async fn waiting(connection: &mut AnyConnection, endpoint: i64) -> Result<u6
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Forgets what is over since before a moment.
+/// Forgets what happened before a moment, told or not: what has waited for so long is no news.
 pub async fn forget(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
-    let sql = "DELETE FROM event_delivery WHERE created_at < $1 AND next_at IS NULL";
-    Ok(sqlx::query(sql).bind(since.0).execute(tx).await?.rows_affected())
+    Ok(sqlx::query("DELETE FROM event_delivery WHERE created_at < $1").bind(since.0).execute(tx).await?.rows_affected())
 }

@@ -41,7 +41,7 @@ struct Rule {
     permission: Permission,
     deed: Option<(Action, &'static str)>,
     is_stream: bool,
-    /// The answer holds something that is seen once.
+    /// The answer holds something of a person, or a secret: it is not kept for whoever asks again.
     is_secret: bool,
 }
 
@@ -66,7 +66,7 @@ impl Gate {
         self.see(permission, routes)
     }
 
-    /// Such a route that answers with a secret. It is not kept for whoever asks again.
+    /// Such a route that answers with a secret, or with what people are or have said. It is not kept for whoever asks again (invariant I7).
     pub fn secret(self, permission: Permission, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
         self.add(Rule { permission, deed: None, is_stream: false, is_secret: true }, routes)
     }
@@ -199,7 +199,7 @@ async fn finish(site: &Site, rule: &Rule, caller: &Caller, key: Option<&str>, re
         if parts.status.is_server_error() || body.len() > MAX_KEPT {
             idempotency::forget(&mut tx, &caller.actor.name, key).await?;
         } else if rule.is_secret && parts.status.is_success() {
-            let says = Problem::new(StatusCode::CONFLICT, "it was done, and its secret was shown then; do it anew under another key if it was lost");
+            let says = Problem::new(StatusCode::CONFLICT, "it was done, and what it showed is not kept; ask anew under another key if that was lost");
             idempotency::finish(&mut tx, &caller.actor.name, key, StatusCode::CONFLICT.as_u16(), &says.to_json()).await?;
         } else {
             idempotency::finish(&mut tx, &caller.actor.name, key, parts.status.as_u16(), &String::from_utf8_lossy(&body)).await?;

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 use super::work::{DONE, Done};
 use super::{Body, Caller, Page, Path, Problem, Query, utc};
 use crate::domain::event::EventKind;
-use crate::domain::time::Timestamp;
 use crate::events::{self, EndpointError};
 use crate::store::events as stored;
 use crate::web::Site;
@@ -63,7 +62,7 @@ pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Webhooks>, Probl
             made_by: endpoint.made_by,
             created_at: utc(endpoint.created_at),
             failing_since: endpoint.failing_since.map(utc),
-            next_try_at: endpoint.failing_since.and(Some(endpoint.waits_until)).filter(|until| *until < Timestamp(i64::MAX)).map(utc),
+            next_try_at: endpoint.failing_since.and(Some(endpoint.waits_until)).filter(|until| *until < stored::FOR_GOOD).map(utc),
             problem: endpoint.problem,
         });
     }
