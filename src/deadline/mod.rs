@@ -12,7 +12,7 @@ mod overview;
 mod versions;
 
 pub use overview::{Overview, overview};
-pub use versions::{freeze, freeze_interim};
+pub use versions::{freeze, freeze_as_it_stands, freeze_interim};
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

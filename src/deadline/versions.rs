@@ -90,6 +90,17 @@ pub async fn freeze_interim(installation: &Installation, code: &str) -> Result<u
     Ok(version)
 }
 
+/// Freezes how a field stands on the way, or a further version of one that is closed, and closes none; returns what came of it.
+pub async fn freeze_as_it_stands(installation: &Installation, code: &str) -> Result<(DatasetKind, u32), DeadlineError> {
+    let found = applications::find(&mut *installation.store.read().await?, code).await?;
+    let application = found.ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))?;
+    match application.state {
+        ApplicationState::InField => Ok((DatasetKind::Interim, freeze_interim(installation, code).await?)),
+        ApplicationState::Closed => Ok((DatasetKind::Final, freeze(installation, code).await?)),
+        ApplicationState::Registered => Err(DeadlineError::NothingToFreeze(code.to_owned())),
+    }
+}
+
 /// Freezes interim versions of everything in the field, when their time has come since the last ones (or since the first launch).
 pub(super) async fn freeze_interim_due(installation: &Installation) -> Result<(), DeadlineError> {
     if next_interim(installation).await?.is_none_or(|due| due > installation.clock.now()) {

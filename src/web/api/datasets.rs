@@ -14,8 +14,7 @@ use super::work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, utc};
 use crate::dataset::{self, delivery};
 use crate::deadline::{self, DeadlineError};
-use crate::store::applications::{self, ApplicationState};
-use crate::store::datasets::{self, Dataset, DatasetKind};
+use crate::store::datasets::{self, Dataset};
 use crate::store::deliveries::{self, Verdict};
 use crate::web::Site;
 
@@ -247,15 +246,9 @@ pub struct FrozenOf {
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/freeze", tag = "datasets", params(("application" = String, Path)),
     responses((status = 201, body = FrozenOf)))]
 pub async fn freeze(State(site): State<Arc<Site>>, Path(application): Path<String>) -> Result<(StatusCode, Json<FrozenOf>), Problem> {
-    let found = applications::find(&mut *site.installation.store.read().await?, &application).await?.ok_or_else(Problem::not_found)?;
-    // A field that is open is not closed by this.
-    let (kind, frozen) = match found.state {
-        ApplicationState::InField => (DatasetKind::Interim, deadline::freeze_interim(&site.installation, &application).await),
-        ApplicationState::Closed => (DatasetKind::Final, deadline::freeze(&site.installation, &application).await),
-        ApplicationState::Registered => return Err(Problem::conflict("it was never in the field")),
-    };
-    match frozen {
-        Ok(version) => Ok((StatusCode::CREATED, Json(FrozenOf { kind: kind.as_str(), version }))),
+    match deadline::freeze_as_it_stands(&site.installation, &application).await {
+        Ok((kind, version)) => Ok((StatusCode::CREATED, Json(FrozenOf { kind: kind.as_str(), version }))),
+        Err(DeadlineError::UnknownApplication(_)) => Err(Problem::not_found()),
         Err(error @ (DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_))) => Err(Problem::conflict(error.to_string())),
         Err(error) => Err(Problem::internal(&error.to_string())),
     }

@@ -13,7 +13,6 @@ use super::super::staff::{Frame, Sent, Staff, page};
 use super::super::{Failure, Site};
 use crate::dataset::{self, DatasetError, OpenAnswer};
 use crate::deadline::{self, DeadlineError};
-use crate::store::applications::{self, ApplicationState};
 
 #[derive(Template)]
 #[template(path = "review.html")]
@@ -58,15 +57,9 @@ pub async fn release(
 
 /// Freezes how a field stands on the way, or a further version of one that is closed.
 pub async fn freeze(State(site): State<Arc<Site>>, Path(application): Path<String>) -> Result<Response, Failure> {
-    let found = applications::find(&mut *site.installation.store.read().await?, &application).await?.ok_or(Failure::NotFound)?;
-    // A field that is open is not closed by this.
-    let frozen = match found.state {
-        ApplicationState::InField => deadline::freeze_interim(&site.installation, &application).await,
-        ApplicationState::Closed => deadline::freeze(&site.installation, &application).await,
-        ApplicationState::Registered => return Ok(back("nothing-new")),
-    };
-    match frozen {
+    match deadline::freeze_as_it_stands(&site.installation, &application).await {
         Ok(_) => Ok(back("frozen")),
+        Err(DeadlineError::UnknownApplication(_)) => Err(Failure::NotFound),
         Err(DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_)) => Ok(back("nothing-new")),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
