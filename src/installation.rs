@@ -57,7 +57,12 @@ impl Installation {
 
     /// Writes into the audit log, in a transaction that does what is written down; it comes last in it. Returns the entry's number.
     pub async fn note(&self, tx: &mut WriteTx, who: &Actor, action: Action, object: &str) -> Result<i64, StoreError> {
-        audit::append(tx, self.keys.hasher(), who, action, (object, ""), self.clock.now()).await
+        self.note_more(tx, who, action, (object, "")).await
+    }
+
+    /// The same, with what more is to be said of it.
+    pub async fn note_more(&self, tx: &mut WriteTx, who: &Actor, action: Action, what: (&str, &str)) -> Result<i64, StoreError> {
+        audit::append(tx, self.keys.hasher(), who, action, what, self.clock.now()).await
     }
 
     /// Writes into the audit log what somebody is about to do or to see: whatever happens then, it stands there.

@@ -261,6 +261,7 @@ async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
         assert_ne!(first.reveal(), second.reveal(), "{}: another one has another secret", app.engine);
         let asked = Asked { who: "zhao".into(), action: None, object: "webhook:a".into(), before: None };
         let log = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 10).await.unwrap();
+        assert_eq!(log[0].detail, "https://scoring.example", "{}: where events go, without what may be a token", app.engine);
         let actions: Vec<Action> = log.into_iter().map(|entry| entry.action).collect();
         assert_eq!(actions, [Action::WebhookAdded, Action::WebhookRemoved, Action::WebhookAdded], "{}", app.engine);
     }

@@ -78,6 +78,6 @@ mod tests {
     #[test]
     fn a_body_says_what_when_and_of_what() {
         let told: Value = serde_json::from_str(&body("campaign.paused", &json!({ "campaign": "C1" }), Timestamp(0))).unwrap();
-        assert_eq!(told, json!({ "type": "campaign.paused", "timestamp": "1970-01-01T00:00:00Z", "data": { "campaign": "C1" } }));
+        assert_eq!(told, json!({ "type": "campaign.paused", "timestamp": "1970-01-01T00:00:00+00:00", "data": { "campaign": "C1" } }));
     }
 }

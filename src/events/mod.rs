@@ -54,7 +54,9 @@ pub async fn add(installation: &Installation, who: &Actor, name: &str, url: &str
     if !events::add_endpoint(&mut tx, &endpoint).await? {
         return Err(EndpointError::Taken(name.to_owned()));
     }
-    installation.note(&mut tx, who, Action::WebhookAdded, &format!("webhook:{name}")).await?;
+    // Where events go from now on; the rest of the address may hold a token of the receiver's.
+    let origin = Url::parse(&endpoint.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    installation.note_more(&mut tx, who, Action::WebhookAdded, (&format!("webhook:{name}"), &origin)).await?;
     tx.commit().await?;
     Ok(secret_of(installation, &endpoint))
 }
