@@ -124,6 +124,15 @@ impl PlanForm {
         form
     }
 
+    /// As it is stored in the place of `before`, whose keys that no field of the form stands for are kept.
+    pub fn to_json_over(&self, before: &Value) -> Value {
+        let mut plan = self.to_json();
+        if let (Value::Object(plan), Value::Object(before)) = (&mut plan, before) {
+            before.iter().for_each(|(key, value)| _ = plan.entry(key).or_insert_with(|| value.clone()));
+        }
+        plan
+    }
+
     /// As it is stored; [`PlanFile`] reads it.
     pub fn to_json(&self) -> Value {
         let words =
@@ -174,6 +183,14 @@ mod tests {
         assert_eq!(PlanForm::of(&stored), form);
         let file: PlanFile = serde_json::from_value(stored).unwrap();
         file.check().unwrap();
+    }
+
+    #[test]
+    fn what_the_form_does_not_have_is_kept() {
+        let before = json!({ "time_zone": "Asia/Urumqi", "name": "before", "step": [] });
+        let after = PlanForm::standard().to_json_over(&before);
+        assert_eq!(after["time_zone"], "Asia/Urumqi");
+        assert_eq!((&after["name"], after["step"].as_array().unwrap().len()), (&json!(PlanForm::standard().name), PlanForm::standard().steps.len()));
     }
 
     #[test]

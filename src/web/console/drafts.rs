@@ -235,9 +235,8 @@ pub async fn save(
 ) -> Result<Response, Failure> {
     let draft = draft_of(&site, &code).await?;
     let budget = sent.text("budget").trim().parse::<f64>().ok().filter(|budget| budget.is_finite() && *budget >= 0.0);
-    let saved =
-        setup::save(&site.installation, &draft.made_by, &code, &draft.applications, &PlanForm::sent(&sent.0).to_json(), sent.text("gateway"), budget)
-            .await;
+    let plan = PlanForm::sent(&sent.0).to_json_over(&serde_json::from_str(&draft.plan).unwrap_or_default());
+    let saved = setup::save(&site.installation, &draft.made_by, &code, &draft.applications, &plan, sent.text("gateway"), budget).await;
     match saved {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=saved")).into_response()),
         Err(error) => Err(Failure::Internal(error.to_string())),
