@@ -198,6 +198,11 @@ async fn an_endpoint_that_fails_is_asked_ever_more_seldom_and_gets_everything_in
         let gone = waiting(&app, "gone").await;
         campaign::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
         assert_eq!((waiting(&app, "gone").await, waiting(&app, "down").await), (gone, 1), "{}", app.engine);
+        // Somebody has mended it, and tries: it is asked at once, and gets what waited.
+        app.execute(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'gone'", receivers.http)).await.unwrap();
+        events::test(&app.installation, &zhao(), "gone").await.unwrap();
+        events::deliver(&app.installation).await.unwrap();
+        assert_eq!(waiting(&app, "gone").await, 0, "{}", app.engine);
         before = receivers.came("webhook", 0).await.len();
     }
 }

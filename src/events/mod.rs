@@ -93,10 +93,11 @@ pub async fn remove(installation: &Installation, who: &Actor, name: &str) -> Res
     Ok(())
 }
 
-/// Tells an endpoint something of no meaning.
+/// Tells an endpoint something of no meaning, now: one that was left alone is asked again, with all that waits for it.
 pub async fn test(installation: &Installation, who: &Actor, name: &str) -> Result<(), EndpointError> {
     let mut tx = installation.store.write().await?;
     let endpoint = events::endpoint(&mut tx, name).await?.ok_or_else(|| EndpointError::Unknown(name.to_owned()))?;
+    events::ask_now(&mut tx, endpoint.id).await?;
     events::tell_one(&mut tx, endpoint.id, TEST, &json!({ "webhook": name }), installation.clock.now()).await?;
     installation.note(&mut tx, who, Action::TextTested, &format!("webhook:{name}")).await?;
     tx.commit().await?;

@@ -194,6 +194,12 @@ pub async fn set_well(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
     Ok(())
 }
 
+/// The endpoint is asked again now, however long it was to be left alone, even for good.
+pub async fn ask_now(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
+    sqlx::query("UPDATE event_endpoint SET waits_until = 0 WHERE id = $1").bind(endpoint).execute(tx).await?;
+    Ok(())
+}
+
 /// The endpoint does not answer: it is left alone until then.
 pub async fn set_failing(tx: &mut AnyConnection, endpoint: i64, until: Timestamp, problem: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE event_endpoint SET failures = failures + 1, failing_since = COALESCE(failing_since, $4), waits_until = $2, problem = $3 WHERE id = $1";
