@@ -9,6 +9,7 @@ mod notify;
 mod reader;
 mod routes;
 mod secrets;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,7 @@ use gateways::{read_gateway, read_networks};
 pub use notify::{AlarmLevel, Channel, EmailConfig, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;
 pub use routes::{Leg, Route, Way};
+pub use telemetry::{LogLevel, TracesConfig};
 
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
@@ -84,24 +86,6 @@ pub struct ConsoleConfig {
     pub needs_second_factor: bool,
     /// Whoever asks for a launch does not launch: somebody else has to agree.
     pub four_eyes: bool,
-}
-
-/// Where traces are told, by OTLP over HTTP.
-#[derive(Debug, Clone)]
-pub struct TracesConfig {
-    /// The collector's address; `/v1/traces` is added.
-    pub otlp: String,
-    /// Of all traces, so many are told.
-    pub share: f64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
 }
 
 /// What a dataset holds of open answers, in which people may have named themselves or others.
@@ -281,24 +265,8 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         needs_second_factor: r.choice("second_factor", &[("optional", false), ("required", true)]),
         four_eyes: r.choice("launch", &[("alone", false), ("four_eyes", true)]),
     });
-    let (log_level, log_json) = r.section("log", |r| {
-        let levels =
-            [("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
-        (r.choice("level", &levels), r.choice("format", &[("json", true), ("text", false)]))
-    });
-    let traces = r.section("traces", |r| {
-        let (otlp, share) = (r.text("otlp").unwrap_or_default(), r.decimal("share", 1.0));
-        if !(0.0..=1.0).contains(&share) {
-            r.problem("share", "must be between 0 and 1".into());
-        }
-        if otlp.is_empty() {
-            return None;
-        }
-        if !(otlp.starts_with("http://") || otlp.starts_with("https://")) || otlp.ends_with('/') {
-            r.problem("otlp", "must begin with http:// or https:// and end without a slash, as http://127.0.0.1:4318 does".into());
-        }
-        Some(TracesConfig { otlp, share })
-    });
+    let (log_level, log_json) = telemetry::read_log(r);
+    let traces = telemetry::read_traces(r);
     let (datasets, open_answers, smallest_cell) = r.section("dataset", |r| {
         let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
         let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed].map(|policy| (policy.as_str(), policy));
