@@ -163,6 +163,29 @@ fn every_licence_is_permissive_and_only_ring_does_cryptography_for_tls() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Keys, databases and logs are written at run time; a committed key is everybody's key.
+#[test]
+fn nothing_that_is_written_at_run_time_is_committed() {
+    let output = Command::new("git").args(["ls-files", "-z"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let files = String::from_utf8(output.stdout).unwrap();
+    let files: Vec<&str> = files.split('\0').filter(|file| !file.is_empty()).collect();
+    assert!(files.contains(&"Cargo.toml"), "git lists the tree");
+    let mut wrong = Vec::new();
+    for file in files {
+        let is_named_so = [".key", ".db", ".db-wal", ".db-shm", ".sqlite", ".log", ".pem", ".p12"].iter().any(|end| file.ends_with(end));
+        let Ok(content) = std::fs::read(file) else { continue };
+        let text = String::from_utf8_lossy(&content[..content.len().min(4096)]);
+        let is_key = text.trim().len() == 64 && text.trim().bytes().all(|b| b.is_ascii_hexdigit());
+        // In two parts, so that this file does not find itself.
+        let is_secret = is_key || text.contains(concat!("PRIVATE KEY", "-----")) || text.starts_with("SQLite format 3");
+        if is_named_so || is_secret || file.starts_with("var/") {
+            wrong.push(file);
+        }
+    }
+    assert!(wrong.is_empty(), "written at run time, and committed: {wrong:?}");
+}
+
 #[test]
 fn the_glossary_holds_every_word_of_the_field() {
     let glossary = std::fs::read_to_string("docs/glossary.md").unwrap();

@@ -9,13 +9,15 @@ use std::sync::Mutex;
 
 use data_encoding::HEXLOWER;
 
-use super::hasher::{Hasher, derived};
+use super::hasher::{Hasher, derived, sha256_hex};
 use super::sealer::{SealError, Sealer};
 use super::signer::Signer;
 
 const INSTALLATION_KEY: &str = "installation.key";
 const SIGNING_KEY: &str = "signing.pem";
 const ERASURES: &str = "erasures";
+/// SHA-256 of installation keys that were once published: 0.1.0 had one in its repository, at the path that the shipped configuration uses.
+const PUBLISHED_KEYS: [&str; 1] = ["20cf1976a5081845365e9ea49fddc4b9a667ff4101a29ae429e2a86193cb90cc"];
 
 /// An open key ring. Losing the folder means losing every name and number; keep it apart from the database's backups.
 pub struct KeyRing {
@@ -34,6 +36,11 @@ pub enum KeyRingError {
     Malformed { path: PathBuf },
     #[error("{path} is no private key of Ed25519 (PKCS #8 in PEM); restore it from its backup, or move it away to get a new one")]
     MalformedSigningKey { path: PathBuf },
+    #[error(
+        "key ring {path} holds the key that was published in the repository of fieldworkd 0.1.0: anybody can open what it seals; move the key ring and \
+         the database that belongs to it away, and a new key is made at the next start"
+    )]
+    Published { path: PathBuf },
     #[error("key ring {path} was sealed with another installation key; restore the right {INSTALLATION_KEY}")]
     WrongInstallation { path: PathBuf },
     #[error("the key {key_id} is not in the key ring, which belongs to another database, or is not whole; restore it from its backup")]
@@ -48,6 +55,10 @@ impl KeyRing {
     /// Opens the folder, making it and the installation's key when they are missing. `installation_key_file` names a key that is kept elsewhere
     /// (a systemd credential, say); then it must exist.
     pub fn open(folder: &Path, installation_key_file: Option<&Path>) -> Result<KeyRing, KeyRingError> {
+        KeyRing::open_unless(&PUBLISHED_KEYS, folder, installation_key_file)
+    }
+
+    fn open_unless(published: &[&str], folder: &Path, installation_key_file: Option<&Path>) -> Result<KeyRing, KeyRingError> {
         let make = || fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         make().map_err(|error| KeyRingError::Io { path: folder.to_owned(), error })?;
         let own_file = folder.join(INSTALLATION_KEY);
@@ -58,6 +69,9 @@ impl KeyRing {
         }
         let text = fs::read_to_string(path).map_err(|error| KeyRingError::Io { path: path.to_owned(), error })?;
         let key = decode_key(text.trim()).ok_or_else(|| KeyRingError::Malformed { path: path.to_owned() })?;
+        if published.contains(&sha256_hex(&key).as_str()) {
+            return Err(KeyRingError::Published { path: path.to_owned() });
+        }
         Ok(KeyRing {
             folder: folder.to_owned(),
             installation: Sealer::new(&key),
@@ -254,6 +268,10 @@ mod tests {
         ring.remember_erasure(&id, "h1").unwrap();
         again.remember_erasure(&id, "h1").unwrap();
         assert_eq!(again.erasures().unwrap(), [(id.clone(), "h1".to_owned())]);
+
+        let key = decode_key(fs::read_to_string(dir.path().join(INSTALLATION_KEY)).unwrap().trim()).unwrap();
+        let published = KeyRing::open_unless(&[&sha256_hex(&key)], dir.path(), None);
+        assert!(matches!(published, Err(KeyRingError::Published { .. })));
 
         fs::write(dir.path().join(INSTALLATION_KEY), "00".repeat(32)).unwrap();
         let other = KeyRing::open(dir.path(), None).unwrap();
