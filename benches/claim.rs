@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::site::Site;
-use fieldworkd::clock::SystemClock;
-use fieldworkd::config::Config;
-use fieldworkd::dispatch::Dispatcher;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::installation::Installation;
+use fieldworkd::adapters::clock::SystemClock;
+use fieldworkd::adapters::config::Config;
+use fieldworkd::services::sms_sending::Dispatcher;
+use fieldworkd::simulation::Script;
+use fieldworkd::services::context::Installation;
 
 const FEW: usize = 10_000;
 const MANY: usize = 1_000_000;

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use axum::response::Html;
 use axum::routing::get;
 use common::{AGREED, PLAN, TestApp, answers, list};
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::intake;
+use fieldworkd::simulation::Script;
+use fieldworkd::services::list_import;
 
 const AT_ONCE: usize = 64;
 const PEOPLE: usize = 2_000;
@@ -36,7 +36,7 @@ async fn measure() {
         if std::env::var("ONLY").is_ok_and(|only| only != app.engine) {
             continue;
         }
-        intake::apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.expect("it applies");
+        list_import::apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.expect("it applies");
         app.brand("A1", "a", "").await;
         app.import(&["A1"], list(PEOPLE).as_bytes()).await.expect("it imports");
         app.launch("C1", &["A1"], PLAN).await.expect("it launches");

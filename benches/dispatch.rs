@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::routing::post;
-use fieldworkd::clock::{Clock, SystemClock};
-use fieldworkd::dispatch::{Dispatcher, WORKERS};
-use fieldworkd::installation::Installation;
-use fieldworkd::intake::{self, ImportRequest};
-use fieldworkd::store::messages;
+use fieldworkd::adapters::clock::{Clock, SystemClock};
+use fieldworkd::services::sms_sending::{Dispatcher, WORKERS};
+use fieldworkd::services::context::Installation;
+use fieldworkd::services::list_import::{self, ImportRequest};
+use fieldworkd::adapters::database::messages;
 
 const MESSAGES: usize = 40_000;
 const IN_FLIGHT: usize = 32;
@@ -92,7 +92,7 @@ async fn measure() {
 
 /// The same bodies, as many at once, and nothing else.
 async fn bare_loop(sink: SocketAddr) -> f64 {
-    let client = fieldworkd::http_client::new(Duration::from_secs(20)).expect("a client");
+    let client = fieldworkd::adapters::http_client::new(Duration::from_secs(20)).expect("a client");
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -135,14 +135,14 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
     let clock = Arc::new(SystemClock);
     let installation = Arc::new(Installation::open(config, clock.clone()).await.expect("the installation opens"));
     let programme = format!("{}caps = {{ brand = {MESSAGES} }}\n", common::PROGRAMME);
-    intake::apply_programme(&installation, &programme).await.expect("the programme applies");
+    list_import::apply_programme(&installation, &programme).await.expect("the programme applies");
     let application = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"a公司\" }\ncategory = \"brand\"\nsubject = { brand = \"A1牌\" }\n";
-    intake::add_applications(&installation, application).await.expect("the application registers");
+    list_import::add_applications(&installation, application).await.expect("the application registers");
     let list = common::list(MESSAGES);
     let request = ImportRequest { applications: &["A1".to_owned()], file: "list", content: list.as_bytes().into(), dry_run: false };
-    intake::import_list(&installation, &request, &mut |_, _| {}).await.expect("the list imports");
+    list_import::import_list(&installation, &request, &mut |_, _| {}).await.expect("the list imports");
     let plan = fieldworkd::domain::contact_plan::PlanFile::parse(&common::PLAN.replace("09:00-21:00", "00:00-24:00")).expect("a plan");
-    let launch = fieldworkd::campaign::LaunchRequest {
+    let launch = fieldworkd::services::campaigns::LaunchRequest {
         code: "C1",
         applications: &["A1".to_owned()],
         plan: &plan,
@@ -151,7 +151,7 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
         seed: None,
         dry_run: false,
     };
-    fieldworkd::campaign::launch(&installation, &launch).await.expect("the campaign launches");
+    fieldworkd::services::campaigns::launch(&installation, &launch).await.expect("the campaign launches");
     let dispatcher = Arc::new(Dispatcher::new(installation.clone()));
     clock.sleep_until(clock.now() + Duration::from_millis(200)).await;
     let begun = Instant::now();

@@ -7,21 +7,22 @@ use std::io;
 use std::time::Instant;
 
 use csv::StringRecord;
-use fieldworkd::clock::SystemClock;
-use fieldworkd::config::Config;
-use fieldworkd::dataset::about::About;
-use fieldworkd::dataset::frozen::Frozen;
-use fieldworkd::dataset::layout::{Table, layout};
-use fieldworkd::dataset::package::csv_files::CsvFile;
-use fieldworkd::dataset::package::parquet_files::ParquetFile;
-use fieldworkd::dataset::package::{Part, write_rows};
+use fieldworkd::adapters::clock::SystemClock;
+use fieldworkd::adapters::config::Config;
+use fieldworkd::services::datasets::metadata::About;
+use fieldworkd::services::datasets::frozen::Frozen;
+use fieldworkd::services::datasets::layout::{Table, layout};
+use fieldworkd::services::datasets::package::csv_files::CsvFile;
+use fieldworkd::services::datasets::package::parquet_files::ParquetFile;
+use fieldworkd::services::datasets::package::{Part, write_rows};
 use fieldworkd::domain::questionnaire::Questionnaire;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::installation::Installation;
-use fieldworkd::sink::NewFolder;
-use fieldworkd::store::datasets::{self, DatasetKind, FreezeReason};
-use fieldworkd::store::{applications, campaigns};
-use fieldworkd::{crypto, intake};
+use fieldworkd::services::context::Installation;
+use fieldworkd::adapters::transports::NewFolder;
+use fieldworkd::adapters::database::datasets::{self, DatasetKind, FreezeReason};
+use fieldworkd::adapters::database::{applications, campaigns};
+use fieldworkd::adapters::crypto;
+use fieldworkd::services::list_import;
 
 const ROUNDS: usize = 3;
 /// Rows in a frozen block, as the freezing makes them.
@@ -76,8 +77,8 @@ fn peak() -> f64 {
 
 /// Freezes made-up rows as a closed field would.
 async fn freeze(installation: &Installation, rows: u64) -> datasets::Dataset {
-    intake::apply_programme(installation, PROGRAMME).await.unwrap();
-    intake::add_applications(installation, APPLICATION).await.unwrap();
+    list_import::apply_programme(installation, PROGRAMME).await.unwrap();
+    list_import::add_applications(installation, APPLICATION).await.unwrap();
     let mut tx = installation.store.write().await.unwrap();
     let questionnaire =
         campaigns::freeze_questionnaire(&mut tx, "bench", 1, &crypto::sha256_hex(QUESTIONNAIRE.as_bytes()), QUESTIONNAIRE).await.unwrap();

@@ -11,10 +11,10 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{PLAN, TestApp, list_of, local};
-use fieldworkd::clock::Clock;
-use fieldworkd::deadline::forecast;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::store::forecasts;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services::forecasting;
+use fieldworkd::simulation::Script;
+use fieldworkd::adapters::database::forecasts;
 
 const PEOPLE: usize = 100;
 /// For a thousand campaigns.
@@ -45,7 +45,7 @@ async fn run() {
         println!("{:<9} the field is laid out", app.engine);
         let sent = app.simulator.record().submits.len();
         let begun = Instant::now();
-        let made = forecast::tick(&app.installation).await.expect("forecasts");
+        let made = forecasting::tick(&app.installation).await.expect("forecasts");
         let seconds = begun.elapsed().as_secs_f64();
         assert_eq!(made as usize, campaigns);
         let told = forecasts::chances(&mut app.installation.store.read().await.expect("a connection")).await.expect("the forecasts are kept").len();

@@ -11,8 +11,8 @@ mod common;
 use std::time::Duration;
 
 use common::site::{Site, free_port};
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::store::Store;
+use fieldworkd::simulation::Script;
+use fieldworkd::adapters::database::Store;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -60,7 +60,7 @@ async fn run(site: &Site, rate: u32, seconds: u64, daemons: u32, kill: bool) -> 
     }
     drop(running);
     let store = Store::open(&site.url).await.expect("the database opens");
-    let mut submitted = fieldworkd::store::messages::submit_times(&mut store.read().await.expect("a connection")).await.expect("times");
+    let mut submitted = fieldworkd::adapters::database::messages::submit_times(&mut store.read().await.expect("a connection")).await.expect("times");
     store.close().await;
     let mut arrived: Vec<i64> = site.simulator.record().submits.iter().map(|(at, _)| at.0).collect();
     submitted.sort_unstable();

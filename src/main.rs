@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    fieldworkd::cli::main()
+    fieldworkd::interfaces::cli::main()
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use common::receivers::{Receivers, SECRET};
 use common::{PLAN, TestApp, list_of, local};
-use fieldworkd::clock::Clock;
-use fieldworkd::config::Channel;
-use fieldworkd::deadline::changes::{self, By};
-use fieldworkd::deadline::{alarms, forecast};
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::config::Channel;
+use fieldworkd::services::deadlines::changes::{self, By};
+use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::store::{alarms as stored, applications, notices};
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::database::{alarms as stored, applications, notices};
 use serde_json::Value;
 
 const APPLICATIONS: usize = 45;
@@ -42,8 +42,8 @@ async fn pass(app: &TestApp, end: &str) {
     while app.clock.now() < end {
         let next: Timestamp = (app.clock.now() + Duration::from_secs(4 * 3_600)).min(end);
         app.play_until(next).await;
-        forecast::tick(&app.installation).await.unwrap();
-        alarms::tick(&app.installation).await.unwrap();
+        forecasting::tick(&app.installation).await.unwrap();
+        alerts::tick(&app.installation).await.unwrap();
     }
 }
 
@@ -177,15 +177,15 @@ async fn what_does_not_arrive_is_tried_again_and_given_up_after_days() {
     ];
     let (mut mails, mut posts) = (0, 0);
     for app in TestApp::on_each_engine(silent(), &settings).await {
-        assert_eq!(alarms::test(&app.installation).await.unwrap(), ["email", "webhook"]);
+        assert_eq!(alerts::test(&app.installation).await.unwrap(), ["email", "webhook"]);
         let began = app.clock.now();
-        alarms::tick(&app.installation).await.unwrap();
+        alerts::tick(&app.installation).await.unwrap();
         mails += 1;
         assert_eq!(receivers.came("email", mails).await.len(), mails);
         let mut tries = 1;
-        while let Some(next) = alarms::next_due(&app.installation).await.unwrap() {
+        while let Some(next) = alerts::next_due(&app.installation).await.unwrap() {
             app.clock.advance_to(next);
-            alarms::tick(&app.installation).await.unwrap();
+            alerts::tick(&app.installation).await.unwrap();
             tries += 1;
             assert!(tries < 100, "it ends");
         }

@@ -6,13 +6,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{PLAN, TestApp, list_of, local, number};
-use fieldworkd::accounts::tokens;
-use fieldworkd::deadline::{alarms, forecast};
+use fieldworkd::services::accounts::tokens;
+use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::{Action, Actor, Via};
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::role::Permission;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::store::audit::{self, Asked};
+use fieldworkd::simulation::Script;
+use fieldworkd::adapters::database::audit::{self, Asked};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -71,8 +71,8 @@ async fn in_the_field(app: &TestApp) {
     app.import(&["B1"], list_of(50..60).as_bytes()).await.unwrap();
     app.launch("C1", &["A1"], PLAN).await.unwrap();
     app.play_until(local("2026-03-12T12:00:00")).await;
-    forecast::of_campaign(&app.installation, "C1").await.unwrap();
-    alarms::tick(&app.installation).await.unwrap();
+    forecasting::of_campaign(&app.installation, "C1").await.unwrap();
+    alerts::tick(&app.installation).await.unwrap();
 }
 
 const SOONER: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{PLAN, TestApp, list, local};
-use fieldworkd::gateway::simulator::Script;
+use fieldworkd::simulation::Script;
 
 async fn app() -> TestApp {
     let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;

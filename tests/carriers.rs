@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::site::{Site, count, free_port, wait_until};
-use fieldworkd::gateway::simulator::Script;
+use fieldworkd::simulation::Script;
 use serde_json::Value;
 
 /// The SMSC, and what it has told.
@@ -255,7 +255,7 @@ async fn kannel_over_http() {
         let bearerbox = start("bearerbox");
         tokio::time::sleep(Duration::from_secs(1)).await;
         let smsbox = start("smsbox");
-        let http = fieldworkd::http_client::new(Duration::from_secs(5)).unwrap();
+        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
         wait_until("Kannel answers", async || http.get(format!("http://127.0.0.1:{sendsms}/cgi-bin/sendsms")).send().await.is_ok()).await;
         wait_until("Kannel is bound", async || {
             let status = http.get(format!("http://127.0.0.1:{admin}/status.txt")).send().await;

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{PLAN, TestApp, answers, list, local, number};
-use fieldworkd::clock::Clock;
-use fieldworkd::gateway::simulator::Script;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::simulation::Script;
 
 async fn apps(people: usize) -> Vec<TestApp> {
     let apps = TestApp::on_each_engine(Script::faultless(1, 50), &[]).await;
@@ -172,15 +172,15 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
         assert_eq!(app.dispositions("A1").await, [("3.19".to_owned(), 2)], "{}", app.engine);
         app.post(&format!("{link}/begin"), common::AGREED).await;
         app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
-        let consents = async || fieldworkd::store::consents::count(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+        let consents = async || fieldworkd::adapters::database::consents::count(&mut app.installation.store.read().await.unwrap()).await.unwrap();
         assert_eq!(consents().await, [("standard-1".to_owned(), 1, 0)]);
 
         // The programme gets a notice of its own: it is asked for anew, and what was answered stays.
         let own = |version: &str, text: &str| {
             format!("{}[privacy]\nversion = \"{version}\"\ntext = {{ zh = \"{text}\", en = \"Ours, {{applicant}}\" }}\n", common::PROGRAMME)
         };
-        fieldworkd::intake::apply_programme(&app.installation, &own("2026-1", "本会告知")).await.unwrap();
-        let changed = fieldworkd::intake::apply_programme(&app.installation, &own("2026-1", "另一告知")).await;
+        fieldworkd::services::programmes::apply_programme(&app.installation, &own("2026-1", "本会告知")).await.unwrap();
+        let changed = fieldworkd::services::programmes::apply_programme(&app.installation, &own("2026-1", "另一告知")).await;
         assert!(changed.unwrap_err().to_string().contains("raise the version"));
         assert!(app.get(&format!("{link}?page=1")).await.1.contains("本会告知"));
         app.post(&format!("{link}/answers"), &answers(0, 1, "8")).await;
@@ -217,11 +217,11 @@ async fn later_moves_the_reminder_and_a_wish_for_a_call_is_in_the_inbox() {
             assert!(app.get(&format!("{}{to}", app.base)).await.1.contains("我们会给您打电话"));
         }
         let mut connection = app.installation.store.read().await.unwrap();
-        let waiting = fieldworkd::store::replies::inbox(&mut connection, Some("call_me"), false).await.unwrap();
+        let waiting = fieldworkd::adapters::database::replies::inbox(&mut connection, Some("call_me"), false).await.unwrap();
         assert_eq!(waiting.len(), 1, "{}: asked twice on a day is one request", app.engine);
         assert!(waiting[0].cases.starts_with("A1/"));
-        let (sealed, key) = fieldworkd::store::replies::sealed_text(&mut connection, waiting[0].id).await.unwrap().flatten().unwrap();
-        let told = app.installation.keys.sealer(&key).unwrap().open_text(fieldworkd::installation::place::REPLY, &sealed).unwrap();
+        let (sealed, key) = fieldworkd::adapters::database::replies::sealed_text(&mut connection, waiting[0].id).await.unwrap().flatten().unwrap();
+        let told = app.installation.keys.sealer(&key).unwrap().open_text(fieldworkd::services::sealing::place::REPLY, &sealed).unwrap();
         assert!(told.contains("晚上"), "{told}");
     }
 }
@@ -232,8 +232,8 @@ async fn what_is_asked_for_in_the_evening_keeps_hours_and_the_due_day() {
     let link = app.link(0).await;
     let next = async || {
         let mut connection = app.installation.store.read().await.unwrap();
-        let id = fieldworkd::store::links::behind(&mut connection, &[hash(&app, &link).as_str()]).await.unwrap().into_values().next().unwrap().id;
-        fieldworkd::store::invitations::next_contact(&mut connection, id).await.unwrap().unwrap().1
+        let id = fieldworkd::adapters::database::links::behind(&mut connection, &[hash(&app, &link).as_str()]).await.unwrap().into_values().next().unwrap().id;
+        fieldworkd::adapters::database::invitations::next_contact(&mut connection, id).await.unwrap().unwrap().1
     };
     app.post(&format!("{link}/later"), &[("when", "evening")]).await;
     assert_eq!(next().await, local("2026-03-02T19:00:00"));
@@ -281,7 +281,7 @@ async fn how_pages_were_answered_is_told_and_drops_nobody() {
             }
         }
         app.play_until(local("2026-06-01T12:00:00")).await;
-        fieldworkd::dataset::write_pending(&app.installation).await.unwrap();
+        fieldworkd::services::datasets::write_pending(&app.installation).await.unwrap();
         let folder = app.folder.path().join("datasets/A1/v1");
         common::validate_dataset(&folder);
         let responses = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
@@ -325,12 +325,12 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
         assert_eq!(app.post(&to, &answers(0, 1, "1")).await.0, 303);
         assert_eq!(app.dispositions("A1").await, [("1.1".to_owned(), 1)], "{}", app.engine);
         let mut connection = app.installation.store.read().await.unwrap();
-        let id = fieldworkd::store::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        let responses = fieldworkd::store::responses::of_application(&mut connection, id).await.unwrap();
+        let id = fieldworkd::adapters::database::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+        let responses = fieldworkd::adapters::database::responses::of_application(&mut connection, id).await.unwrap();
         assert_eq!(responses.len(), 1);
         let value = |item: &str| match &responses[0].answers[item] {
-            fieldworkd::store::responses::StoredValue::Plain(value) => value.clone(),
-            fieldworkd::store::responses::StoredValue::Sealed(_) => String::new(),
+            fieldworkd::adapters::database::responses::StoredValue::Plain(value) => value.clone(),
+            fieldworkd::adapters::database::responses::StoredValue::Sealed(_) => String::new(),
         };
         assert_eq!((value("img1"), value("pq1"), value("val1"), value("loy2")), ("7".into(), "8".into(), "8".into(), "8".into()));
     }

@@ -4,11 +4,11 @@ mod common;
 
 use common::browser::{Browser, add, play};
 use common::{PLAN, TestApp, list_of, local, number};
-use fieldworkd::deadline::{alarms, forecast};
+use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::role::Role;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::store::audit::{self, Asked};
+use fieldworkd::simulation::Script;
+use fieldworkd::adapters::database::audit::{self, Asked};
 use serde_json::json;
 
 /// Alarms are raised however many days are left.
@@ -24,8 +24,8 @@ async fn ten_days(app: &TestApp) {
     app.import(&["D1"], format!("{}赵六,138\n,13800000000\n", list_of(80..85)).as_bytes()).await.unwrap();
     app.launch("C1", &["A1", "B1"], PLAN).await.unwrap();
     app.play_until(local("2026-03-12T12:00:00")).await;
-    forecast::of_campaign(&app.installation, "C1").await.unwrap();
-    alarms::tick(&app.installation).await.unwrap();
+    forecasting::of_campaign(&app.installation, "C1").await.unwrap();
+    alerts::tick(&app.installation).await.unwrap();
     for (name, role) in [("qian", Role::Operator), ("li", Role::Auditor), ("zhao", Role::Administrator), ("wu", Role::Interviewer)] {
         add(app, name, role).await;
     }
@@ -165,7 +165,7 @@ async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_co
         assert_eq!(qian.submit("/datasets/A1/v7/release", &[]).await.1, "/deliveries?noted=no-review", "{}: there is none such", app.engine);
         assert_eq!(qian.submit("/datasets/A1/v1/release", &[("strike-1", "on")]).await.1, "/deliveries?noted=released");
         assert_eq!(qian.submit("/datasets/X9/v1/review", &[]).await.1, "/deliveries?noted=no-review");
-        fieldworkd::dataset::write_pending(&app.installation).await.unwrap();
+        fieldworkd::services::datasets::write_pending(&app.installation).await.unwrap();
         let written = std::fs::read_to_string(app.folder.path().join("datasets/A1/v1/responses.csv")).unwrap();
         assert!(!words.is_empty() && written.matches(words).count() == with_them - 1, "{}: {words} {with_them} times", app.engine);
         let did = entries(&app, "qian").await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::site::{Site, count, wait_until};
 use fieldworkd::domain::chance::fraction;
-use fieldworkd::gateway::simulator::Script;
+use fieldworkd::simulation::Script;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_moments_it_sends_nothing_twice_and_loses_nothing() {

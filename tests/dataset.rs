@@ -5,13 +5,14 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{TestApp, answers, local};
-use fieldworkd::campaign::{self, By};
-use fieldworkd::dataset::frozen::Frozen;
-use fieldworkd::dataset::{self, package};
-use fieldworkd::deadline;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::store::applications;
-use fieldworkd::store::datasets::{self, FreezeReason};
+use fieldworkd::services::campaigns::{self, By};
+use fieldworkd::services::datasets::frozen::Frozen;
+use fieldworkd::services;
+use fieldworkd::services::datasets::package;
+use fieldworkd::services::deadlines;
+use fieldworkd::simulation::Script;
+use fieldworkd::adapters::database::applications;
+use fieldworkd::adapters::database::datasets::{self, FreezeReason};
 
 /// Ten people: three complete, one leaves after the core items, one after the first page, one refuses, the others stay silent.
 async fn closed_field(app: &TestApp) -> PathBuf {
@@ -30,10 +31,10 @@ async fn closed_field(app: &TestApp) -> PathBuf {
     app.post(&format!("{}/refuse", app.link(5).await), &[]).await;
     // Received on 2 March: the certificate is due on 2 June, the dataset 20 days before.
     app.play_until(local("2026-05-13T23:59:59")).await;
-    assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 0, "the due day is not over");
+    assert_eq!(services::datasets::write_pending(&app.installation).await.unwrap(), 0, "the due day is not over");
     app.play_until(local("2026-05-14T00:00:00")).await;
-    assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
-    assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 0);
+    assert_eq!(services::datasets::write_pending(&app.installation).await.unwrap(), 1);
+    assert_eq!(services::datasets::write_pending(&app.installation).await.unwrap(), 0);
     app.installation.config.datasets.join("A1/v1")
 }
 
@@ -43,15 +44,15 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
         let folder = closed_field(&app).await;
         let expected = [("1.1", 3), ("1.2", 1), ("2.112", 1), ("2.12", 1), ("2.20", 4)].map(|(code, n)| (code.to_owned(), n));
         assert_eq!(app.dispositions("A1").await, expected, "{}", app.engine);
-        let verified = dataset::verify(&folder, None).unwrap();
+        let verified = services::datasets::verify(&folder, None).unwrap();
         assert_eq!((verified.files, verified.responses, verified.cases), (19, 4, 10));
         let cases = std::fs::read_to_string(folder.join("cases.csv")).unwrap();
         assert_eq!(cases.lines().filter(|line| line.contains(",2.20,non_contact,") && line.contains(",3,")).count(), 4, "three attempts each");
-        let status = fieldworkd::campaign::status(&app.installation, "C1").await.unwrap();
+        let status = fieldworkd::services::campaigns::status(&app.installation, "C1").await.unwrap();
         assert_eq!((status.state, status.applications[0].closed_by), ("closed", Some("due_day")));
         assert_eq!(status.applications[0].rr1, Some(0.3));
         // I 3, P 1, R 2 (a refusal and a break-off), NC 4.
-        let rates = campaign::rates(&app.installation, "C1", By::Wave).await.unwrap();
+        let rates = campaigns::rates(&app.installation, "C1", By::Wave).await.unwrap();
         let all = &rates[0];
         assert_eq!((all.cases, all.complete, all.partial, all.refusal, all.non_contact), (10, 3, 1, 2, 4));
         let rate = |name: &str| (all.rates[name].unwrap() * 1e4).round() / 1e4;
@@ -60,8 +61,8 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
         let waves: Vec<(&str, u64, u64)> = rates[1..].iter().map(|of| (of.group.as_str(), of.cases, of.complete)).collect();
         assert_eq!(waves, [("invitation", 6, 3), ("last", 4, 0)], "{}", app.engine);
         assert!(rates.iter().all(|of| of.rates.len() == 16));
-        let by = |by| campaign::rates(&app.installation, "C1", by);
-        let groups = |rates: Vec<campaign::RatesOf>| rates.into_iter().map(|of| (of.group, of.cases)).collect::<Vec<_>>();
+        let by = |by| campaigns::rates(&app.installation, "C1", by);
+        let groups = |rates: Vec<campaigns::RatesOf>| rates.into_iter().map(|of| (of.group, of.cases)).collect::<Vec<_>>();
         assert_eq!(groups(by(By::Application).await.unwrap())[1], ("A1".to_owned(), 10));
         assert_eq!(groups(by(By::Mode).await.unwrap())[1..], [("sms".to_owned(), 5), ("web".to_owned(), 5)]);
         assert_eq!(groups(by(By::Segment).await.unwrap())[1..], [("none".to_owned(), 10)]);
@@ -81,17 +82,17 @@ async fn one_flipped_byte_anywhere_is_found() {
             let mut changed = content.clone();
             changed[at] ^= 1;
             std::fs::write(&path, changed).unwrap();
-            assert!(dataset::verify(&folder, None).is_err(), "{} at {at}", path.display());
+            assert!(services::datasets::verify(&folder, None).is_err(), "{} at {at}", path.display());
         }
         std::fs::write(&path, &content).unwrap();
     }
     std::fs::write(folder.join("more.txt"), "x").unwrap();
-    assert!(dataset::verify(&folder, None).unwrap_err().to_string().contains("more.txt"));
+    assert!(services::datasets::verify(&folder, None).unwrap_err().to_string().contains("more.txt"));
     std::fs::remove_file(folder.join("more.txt")).unwrap();
-    assert!(dataset::verify(&folder, None).is_ok());
+    assert!(services::datasets::verify(&folder, None).is_ok());
     std::fs::remove_file(folder.join("cases.csv")).unwrap();
-    assert!(dataset::verify(&folder, None).unwrap_err().to_string().contains("cases.csv"));
-    assert!(dataset::verify(Path::new("/nowhere"), None).unwrap_err().to_string().contains("no dataset folder"));
+    assert!(services::datasets::verify(&folder, None).unwrap_err().to_string().contains("cases.csv"));
+    assert!(services::datasets::verify(Path::new("/nowhere"), None).unwrap_err().to_string().contains("no dataset folder"));
 }
 
 #[tokio::test]
@@ -104,7 +105,7 @@ async fn the_same_frozen_data_gives_the_same_bytes_after_a_crash_between_writing
     sqlx::query("DROP TRIGGER frozen_dataset_is_not_updated").execute(&mut *tx).await.unwrap();
     sqlx::query("UPDATE dataset SET folder = NULL, sha256 = NULL").execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
+    assert_eq!(services::datasets::write_pending(&app.installation).await.unwrap(), 1);
     assert_eq!(std::fs::read(folder.join("SHA256SUMS")).unwrap(), before);
 }
 
@@ -163,8 +164,8 @@ async fn a_frozen_version_stays_as_it_is() {
         package::write(&app.installation, &frozen, &signer, &other).await.unwrap();
         assert_eq!(told(&folder, "datapackage.json"), told(&other, "datapackage.json"));
         let key = signer.public();
-        assert_eq!(dataset::verify(&other, Some(&key)).unwrap().signed_with, key.id());
-        assert!(dataset::verify(&folder, Some(&key)).unwrap_err().to_string().contains("not with the one that was given"));
+        assert_eq!(services::datasets::verify(&other, Some(&key)).unwrap().signed_with, key.id());
+        assert!(services::datasets::verify(&folder, Some(&key)).unwrap_err().to_string().contains("not with the one that was given"));
     }
 }
 
@@ -183,8 +184,8 @@ async fn late_answers_go_into_a_second_version_when_asked_for() {
             app.post(&format!("{link}/answers"), &answers(0, 0, "3")).await;
         }
         app.play_until(local("2026-05-14T00:00:00")).await;
-        dataset::write_pending(&app.installation).await.unwrap();
-        let nothing = deadline::freeze(&app.installation, "A1").await.unwrap_err().to_string();
+        services::datasets::write_pending(&app.installation).await.unwrap();
+        let nothing = deadlines::freeze(&app.installation, "A1").await.unwrap_err().to_string();
         assert!(nothing.contains("nothing has changed since version 1 of A1"), "{nothing}");
         app.clock.advance_to(local("2026-05-15T09:00:00"));
         for n in [3, 4] {
@@ -198,8 +199,8 @@ async fn late_answers_go_into_a_second_version_when_asked_for() {
         let (_, closed) = app.get(&app.link(7).await).await;
         assert!(closed.contains("已结束"), "{closed}");
         assert_eq!(app.dispositions("A1").await[0], ("1.1".to_owned(), 3), "{}: nothing has moved yet", app.engine);
-        assert_eq!(deadline::freeze(&app.installation, "A1").await.unwrap(), 2);
-        dataset::write_pending(&app.installation).await.unwrap();
+        assert_eq!(deadlines::freeze(&app.installation, "A1").await.unwrap(), 2);
+        services::datasets::write_pending(&app.installation).await.unwrap();
         let (first, second) = (app.installation.config.datasets.join("A1/v1"), app.installation.config.datasets.join("A1/v2"));
         assert_eq!((rows(&first, "responses.csv"), rows(&second, "responses.csv")), (3, 5), "{}", app.engine);
         // Of the two there was room for one.
@@ -210,7 +211,7 @@ async fn late_answers_go_into_a_second_version_when_asked_for() {
         app.clock.advance_to(local("2026-06-20T09:00:00"));
         let link = app.link(5).await;
         app.post(&format!("{link}/answers"), &answers(0, 1, "3")).await;
-        assert!(deadline::freeze(&app.installation, "A1").await.unwrap_err().to_string().contains("since version 2"), "{}", app.engine);
+        assert!(deadlines::freeze(&app.installation, "A1").await.unwrap_err().to_string().contains("since version 2"), "{}", app.engine);
     }
 }
 
@@ -223,15 +224,15 @@ async fn a_withdrawn_consent_produces_a_corrected_version() {
         assert!(app.get(&link).await.1.contains("撤回同意"), "the last page offers it");
         app.post(&format!("{link}/refuse"), &[]).await;
         assert!(app.get(&link).await.1.contains("已撤回同意"));
-        deadline::tick(&app.installation).await.unwrap();
-        deadline::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.installation).await.unwrap();
         assert_eq!(
             versions(&app).await.iter().map(|v| v.reason).collect::<Vec<_>>(),
             [FreezeReason::Closed, FreezeReason::Withdrawal],
             "{}",
             app.engine
         );
-        assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
+        assert_eq!(services::datasets::write_pending(&app.installation).await.unwrap(), 1);
         let corrected = app.installation.config.datasets.join("A1/v2");
         assert_eq!((rows(&folder, "responses.csv"), rows(&corrected, "responses.csv")), (4, 3), "{}", app.engine);
         assert_eq!((rows(&folder, "cases.csv"), rows(&corrected, "cases.csv")), (10, 10));
@@ -250,12 +251,12 @@ async fn a_complete_that_is_taken_back_makes_room_while_the_field_is_open() {
         app.answer_all(&app.link(0).await, 0, "8").await;
         app.post(&format!("{}/refuse", app.link(0).await), &[]).await;
         app.answer_all(&app.link(1).await, 0, "8").await;
-        deadline::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.installation).await.unwrap();
         assert_eq!(application(&app).await.closed_by, None, "{}: one of two", app.engine);
         app.answer_all(&app.link(2).await, 0, "8").await;
-        deadline::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.installation).await.unwrap();
         assert_eq!(application(&app).await.closed_by, Some(applications::ClosedBy::Quota), "{}", app.engine);
-        dataset::write_pending(&app.installation).await.unwrap();
+        services::datasets::write_pending(&app.installation).await.unwrap();
         assert_eq!(rows(&app.installation.config.datasets.join("A1/v1"), "responses.csv"), 2);
     }
 }
@@ -275,16 +276,16 @@ async fn open_answers_wait_for_their_reader() {
                 app.post(&format!("{link}/answers"), &fields).await;
             }
         }
-        deadline::close_campaign(&app.installation, "C1").await.unwrap();
-        assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 0, "{}: it waits", app.engine);
+        deadlines::close_campaign(&app.installation, "C1").await.unwrap();
+        assert_eq!(services::datasets::write_pending(&app.installation).await.unwrap(), 0, "{}: it waits", app.engine);
         let wu = fieldworkd::domain::audit::Actor::command("wu");
-        let (_, open) = dataset::to_review(&app.installation, "A1", None, &wu).await.unwrap();
+        let (_, open) = services::datasets::to_review(&app.installation, "A1", None, &wu).await.unwrap();
         assert_eq!(open.len(), 2, "{}", app.engine);
         let named = open.iter().find(|answer| answer.text.contains("小李")).unwrap().number;
-        assert!(dataset::release(&app.installation, "A1", None, &[9].into(), &wu).await.err().unwrap().to_string().contains("number 9"));
-        dataset::release(&app.installation, "A1", None, &[named].into(), &wu).await.unwrap();
-        assert!(dataset::release(&app.installation, "A1", None, &[].into(), &wu).await.is_err(), "once");
-        assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
+        assert!(services::datasets::release(&app.installation, "A1", None, &[9].into(), &wu).await.err().unwrap().to_string().contains("number 9"));
+        services::datasets::release(&app.installation, "A1", None, &[named].into(), &wu).await.unwrap();
+        assert!(services::datasets::release(&app.installation, "A1", None, &[].into(), &wu).await.is_err(), "once");
+        assert_eq!(services::datasets::write_pending(&app.installation).await.unwrap(), 1);
         let folder = app.installation.config.datasets.join("A1/v1");
         common::validate_dataset(&folder);
         for entry in std::fs::read_dir(&folder).unwrap() {
@@ -301,14 +302,14 @@ async fn an_interim_version_is_frozen_while_the_field_goes_on() {
         app.in_field(5, "").await;
         app.play_until(local("2026-03-03T12:00:00")).await;
         app.answer_all(&app.link(0).await, 0, "8").await;
-        assert_eq!(deadline::freeze_interim(&app.installation, "A1").await.unwrap(), 1);
+        assert_eq!(deadlines::freeze_interim(&app.installation, "A1").await.unwrap(), 1);
         app.answer_all(&app.link(1).await, 0, "8").await;
-        assert_eq!(deadline::freeze_interim(&app.installation, "A1").await.unwrap(), 2);
-        dataset::write_pending(&app.installation).await.unwrap();
+        assert_eq!(deadlines::freeze_interim(&app.installation, "A1").await.unwrap(), 2);
+        services::datasets::write_pending(&app.installation).await.unwrap();
         let folder = |name: &str| app.installation.config.datasets.join("A1").join(name);
         assert_eq!((rows(&folder("interim-1"), "responses.csv"), rows(&folder("interim-2"), "responses.csv")), (1, 2), "{}", app.engine);
         assert!(versions(&app).await.is_empty() && application(&app).await.closed_by.is_none());
-        assert_eq!(deadline::freeze(&app.installation, "A1").await.unwrap(), 1, "by hand the field is closed");
+        assert_eq!(deadlines::freeze(&app.installation, "A1").await.unwrap(), 1, "by hand the field is closed");
         assert_eq!(application(&app).await.closed_by, Some(applications::ClosedBy::ByHand));
         common::validate_dataset(&folder("interim-2"));
     }
@@ -320,10 +321,10 @@ async fn closing_by_hand_writes_what_there_is() {
         app.in_field(2, "").await;
         app.play_until(local("2026-03-03T12:00:00")).await;
         app.answer_all(&app.link(0).await, 0, "8").await;
-        assert_eq!(deadline::close_campaign(&app.installation, "C1").await.unwrap(), ["A1"]);
-        assert!(deadline::close_campaign(&app.installation, "C1").await.unwrap_err().to_string().contains("closed already"));
-        dataset::write_pending(&app.installation).await.unwrap();
-        assert_eq!(dataset::verify(&app.installation.config.datasets.join("A1/v1"), None).unwrap().responses, 1);
+        assert_eq!(deadlines::close_campaign(&app.installation, "C1").await.unwrap(), ["A1"]);
+        assert!(deadlines::close_campaign(&app.installation, "C1").await.unwrap_err().to_string().contains("closed already"));
+        services::datasets::write_pending(&app.installation).await.unwrap();
+        assert_eq!(services::datasets::verify(&app.installation.config.datasets.join("A1/v1"), None).unwrap().responses, 1);
         let sent = app.simulator.record().taken.len();
         app.play_until(local("2026-04-03T12:00:00")).await;
         assert_eq!(app.simulator.record().taken.len(), sent, "{}: nobody is reminded of a closed field", app.engine);

@@ -6,13 +6,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{AGREED, PLAN, PROGRAMME, TestApp, answers, list, local};
-use fieldworkd::campaign;
-use fieldworkd::clock::Clock;
-use fieldworkd::deadline::changes::{self, By};
-use fieldworkd::deadline::{self};
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::intake;
-use fieldworkd::store::{application_events, applications};
+use fieldworkd::services::campaigns;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services::deadlines::changes::{self, By};
+use fieldworkd::services::deadlines;
+use fieldworkd::simulation::Script;
+use fieldworkd::services::list_import;
+use fieldworkd::adapters::database::{application_events, applications};
 
 const BY: By<'_> = By { who: "王", reason: "名单有争议" };
 
@@ -54,7 +54,7 @@ async fn a_hold_stops_contacts_keeps_the_field_open_and_adds_its_days() {
         assert_eq!(more.dataset_due.unwrap().to_string(), "2026-08-05");
         app.play_until(local("2026-08-05T23:59:59")).await;
         assert!(changes::extend(&app.installation, "A1", 0, BY).await.is_err());
-        assert_eq!(deadline::tick(&app.installation).await.unwrap(), Vec::<String>::new());
+        assert_eq!(deadlines::tick(&app.installation).await.unwrap(), Vec::<String>::new());
         app.play_until(local("2026-08-06T00:00:00")).await;
         let names: Vec<(String, Option<u32>, String)> = events(&app, "A1").await;
         let event = |what: &str, days, who: &str| (what.to_owned(), days, who.to_owned());
@@ -77,12 +77,12 @@ async fn a_hold_stops_contacts_keeps_the_field_open_and_adds_its_days() {
 #[tokio::test]
 async fn where_the_fee_comes_first_nothing_is_launched_before_it() {
     for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        intake::apply_programme(&app.installation, &format!("{PROGRAMME}fee_first = true\n")).await.unwrap();
+        list_import::apply_programme(&app.installation, &format!("{PROGRAMME}fee_first = true\n")).await.unwrap();
         app.brand("A1", "a", "").await;
         app.import(&["A1"], list(2).as_bytes()).await.unwrap();
         let error = app.launch("C1", &["A1"], PLAN).await.unwrap_err().to_string();
         assert!(error.contains("A1: its survey fee is not settled"), "{error}");
-        let state = async || deadline::overview(&app.installation, "p26").await.unwrap().unwrap()[0].state;
+        let state = async || deadlines::overview(&app.installation, "p26").await.unwrap().unwrap()[0].state;
         assert_eq!(state().await, "waits_for_fee");
         let standing = changes::settle_fee(&app.installation, "A1", "2026-03-09".parse().unwrap(), "王").await.unwrap();
         assert_eq!((standing.begins, standing.certificate_due), ("2026-03-09".parse().ok(), "2026-06-09".parse().ok()));
@@ -112,14 +112,14 @@ async fn who_lies_behind_most_stands_first() {
                 app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
             }
         }
-        let status = campaign::status(&app.installation, "K1").await.unwrap();
+        let status = campaigns::status(&app.installation, "K1").await.unwrap();
         let order: Vec<&str> = status.applications.iter().map(|a| a.code.as_str()).collect();
         assert_eq!(order, ["B1", "A1"], "{}", app.engine);
-        let all = deadline::overview(&app.installation, "p26").await.unwrap().unwrap();
+        let all = deadlines::overview(&app.installation, "p26").await.unwrap().unwrap();
         let order: Vec<(&str, &str)> = all.iter().map(|o| (o.application.as_str(), o.state)).collect();
         assert_eq!(order, [("B1", "in_field"), ("A1", "in_field"), ("C1", "registered")], "{}", app.engine);
         assert!(all[0].behind.unwrap() > 0.1 && all[1].behind.unwrap() < -0.8 && all[0].days_left == Some(65), "{all:?}");
-        assert!(deadline::overview(&app.installation, "none").await.unwrap().is_none());
+        assert!(deadlines::overview(&app.installation, "none").await.unwrap().is_none());
         app.clock.advance_to(app.clock.now() + Duration::from_secs(1));
     }
 }

@@ -12,15 +12,16 @@ use common::receivers::{Receivers, SECRET};
 use common::site::{Site, free_port, wait_until};
 use common::storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
 use common::{TestApp, local};
-use fieldworkd::clock::Clock;
-use fieldworkd::config::{Channel, S3Config};
-use fieldworkd::dataset::{self, delivery};
-use fieldworkd::deadline::{self, alarms};
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::config::{Channel, S3Config};
+use fieldworkd::services;
+use fieldworkd::services::datasets::delivery;
+use fieldworkd::services::{alerts, deadlines};
 use fieldworkd::domain::personal::Personal;
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::sink::Bucket;
-use fieldworkd::store::deliveries::{self, Verdict};
-use fieldworkd::store::{datasets, notices};
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::transports::Bucket;
+use fieldworkd::adapters::database::deliveries::{self, Verdict};
+use fieldworkd::adapters::database::{datasets, notices};
 use serde_json::Value;
 
 const TOKEN: &str = "made-up-token-of-the-tests-0123456789";
@@ -30,8 +31,8 @@ async fn closed(app: &TestApp) {
     app.in_field(3, "").await;
     app.play_until(local("2026-03-03T12:00:00")).await;
     app.answer_all(&app.link(0).await, 0, "8").await;
-    deadline::freeze(&app.installation, "A1").await.unwrap();
-    dataset::write_pending(&app.installation).await.unwrap();
+    deadlines::freeze(&app.installation, "A1").await.unwrap();
+    services::datasets::write_pending(&app.installation).await.unwrap();
 }
 
 #[tokio::test]
@@ -56,7 +57,7 @@ async fn a_version_arrives_by_every_way_and_what_fails_is_tried_for_days() {
                 app.clock.advance_to(next.max(app.clock.now() + Duration::from_millis(1)));
                 assert!(tries < 100);
             }
-            dataset::verify(&shared.path().join("A1/v1"), None).unwrap();
+            services::datasets::verify(&shared.path().join("A1/v1"), None).unwrap();
             let all = deliveries::all(&mut app.installation.store.read().await.unwrap()).await.unwrap();
             let of = |way: deliveries::Way| all.iter().find(|delivery| delivery.way == way).unwrap();
             assert!(all.len() == 2 && of(deliveries::Way::Folder).arrived_at.is_some(), "{}: {all:?}", app.engine);
@@ -72,7 +73,7 @@ async fn a_version_arrives_by_every_way_and_what_fails_is_tried_for_days() {
                 // Given up after days, and listed; by hand it is tried once more.
                 assert!(webhook.arrived_at.is_none() && webhook.tries == 12 && app.clock.now().since(began).as_secs() > 2 * 86_400, "{webhook:?}");
                 assert_eq!(webhook.problem.as_deref(), Some("the endpoint answered 503"));
-                let dataset = fieldworkd::store::datasets::get(&mut app.installation.store.read().await.unwrap(), webhook.dataset).await.unwrap();
+                let dataset = fieldworkd::adapters::database::datasets::get(&mut app.installation.store.read().await.unwrap(), webhook.dataset).await.unwrap();
                 delivery::deliver_again(&app.installation, &dataset).await.unwrap();
                 delivery::deliver_due(&app.installation).await.unwrap();
                 posts += 1;
@@ -103,12 +104,12 @@ async fn a_version_arrives_in_a_bucket_once_the_storage_is_there() {
         storage.start();
         app.clock.advance_to(failed.next_at.unwrap());
         assert_eq!(delivery::deliver_due(&app.installation).await.unwrap(), 1, "{:?}", state().await);
-        dataset::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
+        services::datasets::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
         // Handed over once more, the same objects stand there.
-        let dataset = fieldworkd::store::datasets::get(&mut app.installation.store.read().await.unwrap(), state().await.dataset).await.unwrap();
+        let dataset = fieldworkd::adapters::database::datasets::get(&mut app.installation.store.read().await.unwrap(), state().await.dataset).await.unwrap();
         delivery::deliver_again(&app.installation, &dataset).await.unwrap();
         assert_eq!(delivery::deliver_due(&app.installation).await.unwrap(), 1, "{}", app.engine);
-        dataset::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
+        services::datasets::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
     }
 }
 
@@ -161,7 +162,7 @@ async fn whoever_is_responsible_hears_of_what_is_not_handed_over() {
         let dataset = datasets::all(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
         let no = Verdict { is_accepted: false, reason: "responses.csv: no rows".into(), who: "scoring".into(), at: app.clock.now() };
         delivery::judge(&app.installation, &dataset, dataset.sha256.as_deref().unwrap(), &no).await.unwrap();
-        alarms::tick(&app.installation).await.unwrap();
+        alerts::tick(&app.installation).await.unwrap();
         // A digest is due as well.
         let came = receivers.came("email", mails + 2).await.split_off(mails);
         mails += came.len();
@@ -179,14 +180,14 @@ async fn whoever_is_responsible_hears_of_what_is_not_handed_over() {
         assert!(sms.body.contains("A1 1等2个") && !sms.body.contains("no rows"), "{}", sms.body);
         // Not again; but every digest says so, until a later version is frozen and the announcement has arrived or is under way.
         app.clock.advance_to(app.clock.now() + Duration::from_secs(40 * 86_400));
-        alarms::tick(&app.installation).await.unwrap();
+        alerts::tick(&app.installation).await.unwrap();
         assert_eq!(told().await.len(), 2, "{}", app.engine);
         mails = receivers.came("email", mails + 1).await.len();
-        let (digest, text) = alarms::digest(&app.installation).await.unwrap();
+        let (digest, text) = alerts::digest(&app.installation).await.unwrap();
         assert!(digest["not_handed_over"].as_array().unwrap().len() == 2 && text.contains("datasets not handed over: 2"), "{text}");
         delivery::deliver_again(&app.installation, &dataset).await.unwrap();
-        deadline::freeze(&app.installation, "A1").await.unwrap();
-        assert_eq!(alarms::digest(&app.installation).await.unwrap().0["not_handed_over"], serde_json::json!([]), "{}", app.engine);
+        deadlines::freeze(&app.installation, "A1").await.unwrap();
+        assert_eq!(alerts::digest(&app.installation).await.unwrap().0["not_handed_over"], serde_json::json!([]), "{}", app.engine);
     }
 }
 
@@ -243,7 +244,7 @@ async fn interim_versions_are_frozen_by_the_calendar() {
     for app in TestApp::on_each_engine(Script::faultless(1, 50), &[("DELIVERY__INTERIM__AT", "0 0 6 * * Mon")]).await {
         app.in_field(3, "").await;
         app.play_until(local("2026-03-20T12:00:00")).await;
-        dataset::write_pending(&app.installation).await.unwrap();
+        services::datasets::write_pending(&app.installation).await.unwrap();
         let folder = |name: &str| app.installation.config.datasets.join("A1").join(name);
         let manifest = |name: &str| serde_json::from_slice::<Value>(&std::fs::read(folder(name).join("manifest.json")).unwrap()).unwrap();
         assert_eq!(manifest("interim-1")["frozen_at"], "2026-03-09T06:00:00+08:00", "{}", app.engine);

@@ -107,7 +107,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 fn everything_personal() -> BTreeSet<String> {
     let mut personal = BTreeSet::new();
     for list in files_below(Path::new("config/demo/lists")) {
-        let rows = fieldworkd::intake::read_table(&std::fs::read(&list).unwrap()).unwrap();
+        let rows = fieldworkd::services::list_import::read_table(&std::fs::read(&list).unwrap()).unwrap();
         let header = rows.iter().find(|row| row.cells.iter().any(|c| c.contains("姓名") || c == "Name"));
         let columns: Vec<usize> = match header {
             // The one list without a header holds a name and a number in each row.

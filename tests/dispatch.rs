@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::{PLAN, TestApp, list, local, monday, number};
-use fieldworkd::clock::Clock;
-use fieldworkd::dispatch::Dispatcher;
-use fieldworkd::dispatch::incoming::opt_out;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services::sms_sending::Dispatcher;
+use fieldworkd::services::suppressions::opt_out;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::gateway::{Capabilities, Doubtful, Gateway, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
-use fieldworkd::installation::Installation;
-use fieldworkd::store::{cases, messages};
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::sms::{Capabilities, Doubtful, Gateway, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
+use fieldworkd::services::context::Installation;
+use fieldworkd::adapters::database::{cases, messages};
 
 async fn states(app: &TestApp) -> Vec<(String, i64)> {
     messages::count_by_state(&mut app.installation.store.read().await.unwrap()).await.unwrap()
@@ -174,7 +174,7 @@ impl Gateway for Meddling {
 
 /// The same installation with another gateway or another clock.
 fn installation_with(app: &TestApp, gateway: Option<Arc<dyn Gateway>>, clock: Arc<dyn Clock>) -> Arc<Installation> {
-    let keys = fieldworkd::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
+    let keys = fieldworkd::adapters::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
     let gateways = match gateway {
         Some(gateway) => [("simulator".to_owned(), gateway)].into(),
         None => app.installation.gateways.clone(),
@@ -208,7 +208,7 @@ async fn an_opt_out_between_claim_and_submit_holds() {
 
 /// A machine that wakes its sleepers late, by up to 41 ms, now more, now less.
 struct LateClock {
-    clock: Arc<fieldworkd::clock::VirtualClock>,
+    clock: Arc<fieldworkd::adapters::clock::VirtualClock>,
     woken: AtomicU32,
 }
 
@@ -266,7 +266,7 @@ async fn replies_opt_out_at_once_and_are_taken_once() {
         app.play_until(monday() + Duration::from_secs(20 * 86_400)).await;
         assert_eq!(app.simulator.record().taken.len(), 5, "{}: nobody is reminded", app.engine);
         assert_eq!(app.dispositions("A1").await, [("2.112".to_owned(), 5)]);
-        let replies = fieldworkd::store::replies::count_by_meaning(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+        let replies = fieldworkd::adapters::database::replies::count_by_meaning(&mut app.installation.store.read().await.unwrap()).await.unwrap();
         assert_eq!(replies, [("opt_out".to_owned(), 5)], "{}", app.engine);
         // The same person on a later list of the programme is not contacted either.
         app.brand("B1", "b", "").await;
@@ -294,12 +294,12 @@ async fn a_wrong_account_pauses_the_gateway_and_fails_nobody() {
 
 #[tokio::test]
 async fn a_pause_holds_everything_and_resuming_goes_on() {
-    use fieldworkd::store::campaigns::CampaignState;
+    use fieldworkd::adapters::database::campaigns::CampaignState;
     for app in TestApp::on_each_engine(Script::faultless(5, 50), &[]).await {
         app.in_field(3, "").await;
-        fieldworkd::campaign::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
+        fieldworkd::services::campaigns::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
         assert!(
-            fieldworkd::campaign::change_state(&app.installation, "C1", CampaignState::Paused)
+            fieldworkd::services::campaigns::change_state(&app.installation, "C1", CampaignState::Paused)
                 .await
                 .unwrap_err()
                 .to_string()
@@ -307,7 +307,7 @@ async fn a_pause_holds_everything_and_resuming_goes_on() {
         );
         app.play_until(monday() + Duration::from_secs(3600)).await;
         assert!(app.simulator.record().submits.is_empty());
-        fieldworkd::campaign::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
+        fieldworkd::services::campaigns::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
         app.play_until(monday() + Duration::from_secs(7200)).await;
         assert_eq!(app.simulator.record().taken.len(), 3, "{}", app.engine);
     }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use common::TestApp;
 use common::browser::{Browser, PASSWORD, add};
-use fieldworkd::accounts::{self, tokens};
-use fieldworkd::crypto::one_time::OneTime;
+use fieldworkd::services::accounts::{self, tokens};
+use fieldworkd::adapters::crypto::one_time::OneTime;
 use fieldworkd::domain::audit::{Action, Actor};
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::{Permission, Role};
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::store::audit::{self, Asked, Verified};
-use fieldworkd::web;
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::database::audit::{self, Asked, Verified};
+use fieldworkd::interfaces::http;
 
 fn silent() -> Script {
     let mut script = Script::faultless(1, 100);
@@ -62,7 +62,7 @@ async fn every_route_is_open_to_its_roles_and_to_nobody_else() {
     for (name, role) in STAFF {
         add(&app, name, role).await;
     }
-    let table = web::table_of_doors(app.installation.clone());
+    let table = http::table_of_doors(app.installation.clone());
     assert!(table.len() > 25, "{}", table.len());
     let nobody = Browser::new(&app);
     for door in &table {
@@ -228,7 +228,7 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
         let (status, to, _) = late.post("/staff/code", &[("code", &code())]).await;
         assert_eq!((status, to.as_str()), (303, "/staff/sign-in"));
         // Nothing of the secret can be read in the database.
-        let stored = fieldworkd::store::accounts::find(&mut app.installation.store.read().await.unwrap(), "zhao").await.unwrap().unwrap();
+        let stored = fieldworkd::adapters::database::accounts::find(&mut app.installation.store.read().await.unwrap(), "zhao").await.unwrap().unwrap();
         assert!(!String::from_utf8_lossy(&stored.totp_sealed.unwrap()).contains(&secret));
     }
 }

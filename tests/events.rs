@@ -9,17 +9,18 @@ use std::time::Duration;
 use common::receivers::{Receivers, SECRET};
 use common::site::Site;
 use common::{PLAN, TestApp, list_of, local, number};
-use fieldworkd::campaign;
-use fieldworkd::deadline::{alarms, close_campaign, forecast};
+use fieldworkd::services::campaigns;
+use fieldworkd::services::{alerts, forecasting};
+use fieldworkd::services::deadlines::close_campaign;
 use fieldworkd::domain::audit::{Action, Actor};
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::event::EventKind;
-use fieldworkd::events::{self, EndpointError};
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::retention;
-use fieldworkd::store::audit::{self, Asked};
-use fieldworkd::store::campaigns::CampaignState;
-use fieldworkd::store::events as stored;
+use fieldworkd::services::webhooks::{self, EndpointError};
+use fieldworkd::simulation::Script;
+use fieldworkd::services::erasure;
+use fieldworkd::adapters::database::audit::{self, Asked};
+use fieldworkd::adapters::database::campaigns::CampaignState;
+use fieldworkd::adapters::database::events as stored;
 use serde_json::{Value, json};
 
 fn people() -> Script {
@@ -37,7 +38,7 @@ const SOONER: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
 
 /// Adds a webhook at a path of the receiver, and has that check with its secret.
 async fn add(app: &TestApp, receivers: &mut Receivers, name: &str, path: &str, kinds: &[EventKind]) {
-    let secret = events::add(&app.installation, &zhao(), name, &format!("{}{path}", receivers.http), kinds).await.unwrap();
+    let secret = webhooks::add(&app.installation, &zhao(), name, &format!("{}{path}", receivers.http), kinds).await.unwrap();
     receivers.use_secret(secret.reveal());
     // It reads the line before the next post comes.
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -48,15 +49,15 @@ async fn live(app: &TestApp) {
     app.brand("A1", "a", "[application.quota]\ntarget = 35").await;
     app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
     app.launch("C1", &["A1"], PLAN).await.unwrap();
-    campaign::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
-    campaign::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
+    campaigns::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
+    campaigns::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
     app.play_until(local("2026-03-12T12:00:00")).await;
     app.answer_all(&app.link(3).await, 0, "8").await;
-    forecast::of_campaign(&app.installation, "C1").await.unwrap();
-    alarms::tick(&app.installation).await.unwrap();
+    forecasting::of_campaign(&app.installation, "C1").await.unwrap();
+    alerts::tick(&app.installation).await.unwrap();
     close_campaign(&app.installation, "C1").await.unwrap();
-    alarms::tick(&app.installation).await.unwrap();
-    fieldworkd::dataset::write_pending(&app.installation).await.unwrap();
+    alerts::tick(&app.installation).await.unwrap();
+    fieldworkd::services::datasets::write_pending(&app.installation).await.unwrap();
 }
 
 fn types(posts: &[Value]) -> Vec<&str> {
@@ -76,8 +77,8 @@ async fn what_happens_is_told_once_in_its_order_signed_and_of_nobody() {
     for app in TestApp::on_each_engine(people(), &SOONER).await {
         add(&app, &mut receivers, "scoring", "/hook", &[]).await;
         live(&app).await;
-        events::deliver(&app.installation).await.unwrap();
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         let sent = {
             let mut connection = app.installation.store.read().await.unwrap();
             let id = stored::endpoint(&mut connection, "scoring").await.unwrap().unwrap().id;
@@ -128,7 +129,7 @@ async fn what_was_not_done_is_not_told_and_what_is_not_wanted_neither() {
     for app in TestApp::on_each_engine(people(), &[]).await {
         let some = [EventKind::CampaignLaunched];
         for (name, kinds) in [("all", [].as_slice()), ("some", &some)] {
-            events::add(&app.installation, &zhao(), name, "http://127.0.0.1:9/", kinds).await.unwrap();
+            webhooks::add(&app.installation, &zhao(), name, "http://127.0.0.1:9/", kinds).await.unwrap();
         }
         app.brand("A1", "a", "").await;
         app.import(&["A1"], list_of(0..10).as_bytes()).await.unwrap();
@@ -136,7 +137,7 @@ async fn what_was_not_done_is_not_told_and_what_is_not_wanted_neither() {
         // A rehearsed launch is done and taken back: nobody hears of it.
         let plan = PlanFile::parse(PLAN).unwrap();
         let applications = ["A1".to_owned()];
-        let request = campaign::LaunchRequest {
+        let request = campaigns::LaunchRequest {
             code: "C1",
             applications: &applications,
             plan: &plan,
@@ -145,8 +146,8 @@ async fn what_was_not_done_is_not_told_and_what_is_not_wanted_neither() {
             seed: None,
             dry_run: true,
         };
-        campaign::launch(&app.installation, &request).await.unwrap();
-        drop(campaign::prepare(&app.installation, &request).await.unwrap());
+        campaigns::launch(&app.installation, &request).await.unwrap();
+        drop(campaigns::prepare(&app.installation, &request).await.unwrap());
         assert_eq!((waiting(&app, "all").await, waiting(&app, "some").await), (1, 0), "{}: nothing was launched", app.engine);
         app.launch("C1", &["A1"], PLAN).await.unwrap();
         assert_eq!((waiting(&app, "all").await, waiting(&app, "some").await), (3, 1), "{}", app.engine);
@@ -160,34 +161,34 @@ async fn an_endpoint_that_fails_is_asked_ever_more_seldom_and_gets_everything_in
     for app in TestApp::on_each_engine(people(), &[]).await {
         add(&app, &mut receivers, "down", "/broken", &[]).await;
         receivers.use_secret(SECRET);
-        events::add(&app.installation, &zhao(), "gone", &format!("{}/gone", receivers.http), &[]).await.unwrap();
-        events::add(&app.installation, &zhao(), "picky", &format!("{}/refuses", receivers.http), &[]).await.unwrap();
+        webhooks::add(&app.installation, &zhao(), "gone", &format!("{}/gone", receivers.http), &[]).await.unwrap();
+        webhooks::add(&app.installation, &zhao(), "picky", &format!("{}/refuses", receivers.http), &[]).await.unwrap();
         app.in_field(10, "").await;
         let at = async |path: &str, least: usize| {
             let all = receivers.came("webhook", before + least).await;
             all[before..].iter().filter(|post| post["path"] == path).count()
         };
         // Three events each: one that fails is enough to leave «down» alone, «gone» is left alone for good, «picky» refuses each by itself.
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         assert_eq!((at("/broken", 5).await, at("/gone", 5).await, at("/refuses", 5).await), (1, 1, 3), "{}", app.engine);
         assert_eq!((waiting(&app, "down").await, waiting(&app, "gone").await, waiting(&app, "picky").await), (3, 2, 3), "{}", app.engine);
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         assert_eq!(at("/broken", 5).await, 1, "{}: not before its time", app.engine);
-        let board = fieldworkd::watch::board::waiting(&app.installation).await.unwrap();
+        let board = fieldworkd::services::monitoring::overview::waiting(&app.installation).await.unwrap();
         assert!(board.webhooks.is_empty(), "a moment is nothing");
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         assert_eq!((at("/broken", 9).await, at("/gone", 9).await, at("/refuses", 9).await), (2, 1, 6), "{}", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         assert_eq!(at("/broken", 9).await, 2, "{}: the second wait is longer", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(900));
-        let board = fieldworkd::watch::board::waiting(&app.installation).await.unwrap();
+        let board = fieldworkd::services::monitoring::overview::waiting(&app.installation).await.unwrap();
         assert_eq!(board.webhooks, ["down", "gone", "picky"][..2], "{}: somebody is to look", app.engine);
         // It comes back: all that it missed, in order, and it is well again. (The address is changed in the database: nobody can do that otherwise.)
         app.execute(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'down'", receivers.http)).await.unwrap();
         app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         let now = receivers.came("webhook", before + 12).await;
         let back: Vec<Value> = now[before..].iter().filter(|post| post["path"] == "/hook").cloned().collect();
         assert_eq!(types(&back), ["list.imported", "campaign.launched", "application.launched"], "{}", app.engine);
@@ -196,12 +197,12 @@ async fn an_endpoint_that_fails_is_asked_ever_more_seldom_and_gets_everything_in
         assert_eq!(waiting(&app, "down").await, 0);
         // Whoever has said that it is gone for good is told nothing more.
         let gone = waiting(&app, "gone").await;
-        campaign::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
+        campaigns::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
         assert_eq!((waiting(&app, "gone").await, waiting(&app, "down").await), (gone, 1), "{}", app.engine);
         // Somebody has mended it, and tries: it is asked at once, and gets what waited.
         app.execute(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'gone'", receivers.http)).await.unwrap();
-        events::test(&app.installation, &zhao(), "gone").await.unwrap();
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::test(&app.installation, &zhao(), "gone").await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         assert_eq!(waiting(&app, "gone").await, 0, "{}", app.engine);
         before = receivers.came("webhook", 0).await.len();
     }
@@ -221,17 +222,17 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
         assert!(stored::lease(&mut tx, id, now, now + Duration::from_secs(60)).await.unwrap());
         assert!(!stored::lease(&mut tx, id, now, now + Duration::from_secs(60)).await.unwrap(), "{}: one at a time", app.engine);
         tx.commit().await.unwrap();
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         assert_eq!(waiting(&app, "scoring").await, 3, "{}", app.engine);
         app.clock.advance_to(now + Duration::from_secs(61));
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         assert_eq!(receivers.came("webhook", before + 3).await.len(), before + 3, "{}", app.engine);
         // Two daemons at once tell each event once.
         for n in 0..30 {
             let to = if n % 2 == 0 { CampaignState::Paused } else { CampaignState::Running };
-            campaign::change_state(&app.installation, "C1", to).await.unwrap();
+            campaigns::change_state(&app.installation, "C1", to).await.unwrap();
         }
-        let (one, other) = tokio::join!(events::deliver(&app.installation), events::deliver(&app.installation));
+        let (one, other) = tokio::join!(webhooks::deliver(&app.installation), webhooks::deliver(&app.installation));
         one.unwrap();
         other.unwrap();
         let both = receivers.came("webhook", before + 33).await.split_off(before + 3);
@@ -239,12 +240,12 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
         assert!(both.len() == 30 && types(&both).iter().enumerate().all(|(n, kind)| *kind == in_turn[n % 2]), "{}: {:?}", app.engine, types(&both));
         before += 30;
         // A test, whatever it wants to be told.
-        events::test(&app.installation, &zhao(), "scoring").await.unwrap();
-        events::deliver(&app.installation).await.unwrap();
+        webhooks::test(&app.installation, &zhao(), "scoring").await.unwrap();
+        webhooks::deliver(&app.installation).await.unwrap();
         assert_eq!(receivers.came("webhook", before + 4).await[before + 3]["body"]["type"], "webhook.test");
         before += 4;
         app.clock.advance_to(now + Duration::from_secs(31 * 86_400));
-        retention::tidy(&app.installation).await.unwrap();
+        erasure::tidy(&app.installation).await.unwrap();
         let left = stored::deliveries(&mut app.installation.store.read().await.unwrap(), id, None, 100).await.unwrap();
         assert!(left.is_empty(), "{}: {left:?}", app.engine);
     }
@@ -253,14 +254,14 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
 #[tokio::test]
 async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
     for app in TestApp::on_each_engine(people(), &[]).await {
-        let make = async |name: &str, url: &str| events::add(&app.installation, &zhao(), name, url, &[]).await;
+        let make = async |name: &str, url: &str| webhooks::add(&app.installation, &zhao(), name, url, &[]).await;
         let first = make("a", "https://scoring.example/hook").await.unwrap();
         assert!(first.reveal().starts_with("whsec_") && !format!("{first:?}").contains("whsec_"));
         assert!(matches!(make("a", "https://other.example/").await, Err(EndpointError::Taken(_))), "{}", app.engine);
         assert!(matches!(make("a b", "https://other.example/").await, Err(EndpointError::Name(_))));
         assert!(matches!(make("b", "http://other.example/").await, Err(EndpointError::Address)));
-        events::remove(&app.installation, &zhao(), "a").await.unwrap();
-        assert!(matches!(events::remove(&app.installation, &zhao(), "a").await, Err(EndpointError::Unknown(_))));
+        webhooks::remove(&app.installation, &zhao(), "a").await.unwrap();
+        assert!(matches!(webhooks::remove(&app.installation, &zhao(), "a").await, Err(EndpointError::Unknown(_))));
         app.clock.advance_to(app.clock_now() + Duration::from_millis(1));
         let second = make("a", "https://scoring.example/hook").await.unwrap();
         assert_ne!(first.reveal(), second.reveal(), "{}: another one has another secret", app.engine);
@@ -281,7 +282,7 @@ async fn the_daemon_tells_by_itself_and_after_a_kill() {
         let output =
             site.binary(&["token", "make", "all", "--scope", "operate", "--scope", "watch", "--scope", "accounts", "--days", "1"]).output().unwrap();
         let token = String::from_utf8(output.stdout).unwrap().split_whitespace().find(|word| word.starts_with("fwd_")).unwrap().to_owned();
-        let http = fieldworkd::http_client::new(Duration::from_secs(30)).unwrap();
+        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
         let ask = async |path: &str, body: Value| {
             let request = http.post(format!("http://127.0.0.1:{}/api/v1{path}", site.port)).bearer_auth(&token).body(body.to_string());
             let answer = request.send().await.unwrap();

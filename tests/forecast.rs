@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use common::interviewing::{interview, interviewer, mixed_plan, next, told};
 use common::{PLAN, TestApp, list_of, local};
-use fieldworkd::campaign;
-use fieldworkd::clock::Clock;
-use fieldworkd::deadline::{self, forecast, forecast::Measure};
-use fieldworkd::gateway::simulator::Script;
+use fieldworkd::services::campaigns;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services::deadlines;
+use fieldworkd::services::forecasting::{self, Measure};
+use fieldworkd::simulation::Script;
 
-use fieldworkd::collect::Collector;
-use fieldworkd::domain::forecast::{
-    BINS, Behaviour, CellState, Exposure, HeldBack, Outcome, Outlook, Paces, Person, Prior, StepSeen, Turn, bin_of, play,
-};
+use fieldworkd::services::interviews::Collector;
+use fieldworkd::domain::forecast::{BINS, Behaviour, CellState, Exposure, HeldBack, Outcome, Outlook, Paces, Person, Prior, StepSeen, Turn, bin_of, simulate};
 use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::quota::CellKind;
 use fieldworkd::domain::telephone::CallOutcome;
@@ -204,18 +203,18 @@ async fn two_applications(app: &TestApp) {
 async fn danger_is_seen_in_time_with_what_would_help() {
     for app in TestApp::on_each_engine(people([0.2, 0.05, 0.0]), &[("FORECAST__EVERY", "6h")]).await {
         two_applications(&app).await;
-        let first = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        let first = forecasting::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
         assert_eq!((first.target, first.completed, first.due.to_string().as_str()), (20, 0, "2026-05-13"), "{}", app.engine);
         assert!((0.2..0.8).contains(&first.chance), "half of forty are expected, and little is known: {}", first.chance);
         assert_eq!(first.days.len(), 73);
         assert!(first.days.windows(2).all(|pair| pair[0].completes.median <= pair[1].completes.median), "{:?}", first.days);
         // Everybody has had the invitation and the first reminder, and few have answered.
         app.play_until(local("2026-03-12T12:00:00")).await;
-        assert!(forecast::next_due(&app.installation).await.unwrap().unwrap() <= app.clock.now());
-        assert_eq!(forecast::tick(&app.installation).await.unwrap(), 2);
-        assert_eq!(forecast::tick(&app.installation).await.unwrap(), 0, "{}: the next is due in six hours", app.engine);
-        assert_eq!(forecast::next_due(&app.installation).await.unwrap(), Some(app.clock.now() + Duration::from_secs(6 * 3_600)));
-        let now = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        assert!(forecasting::next_due(&app.installation).await.unwrap().unwrap() <= app.clock.now());
+        assert_eq!(forecasting::tick(&app.installation).await.unwrap(), 2);
+        assert_eq!(forecasting::tick(&app.installation).await.unwrap(), 0, "{}: the next is due in six hours", app.engine);
+        assert_eq!(forecasting::next_due(&app.installation).await.unwrap(), Some(app.clock.now() + Duration::from_secs(6 * 3_600)));
+        let now = forecasting::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
         assert!(now.chance < 0.2 && now.completes.high < 20, "{}: {now:?}", app.engine);
         assert!(now.completes.low >= now.completed && now.completed > 2, "{now:?}");
         let measures: Vec<Measure> = now.help.iter().map(|help| help.measure).collect();
@@ -225,45 +224,45 @@ async fn danger_is_seen_in_time_with_what_would_help() {
         }
         assert!(now.help.windows(2).all(|pair| pair[0].chance >= pair[1].chance));
         // Listings tell it.
-        let status = campaign::status(&app.installation, "C1").await.unwrap();
+        let status = campaigns::status(&app.installation, "C1").await.unwrap();
         assert_eq!(status.applications[0].chance, Some(now.chance));
-        let overview = deadline::overview(&app.installation, "p26").await.unwrap().unwrap();
+        let overview = deadlines::overview(&app.installation, "p26").await.unwrap().unwrap();
         assert!(overview.windows(2).all(|pair| pair[0].chance <= pair[1].chance), "{overview:?}");
         // What a campaign sends while it is paused: nothing.
-        campaign::change_state(&app.installation, "C1", fieldworkd::store::campaigns::CampaignState::Paused).await.unwrap();
-        let paused = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        campaigns::change_state(&app.installation, "C1", fieldworkd::adapters::database::campaigns::CampaignState::Paused).await.unwrap();
+        let paused = forecasting::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
         assert!(paused.is_paused && paused.completes.high <= now.completes.high);
         assert!(paused.help.iter().any(|help| help.measure == Measure::Resume));
         // One forecast of a day is kept, the last.
         let mut connection = app.installation.store.read().await.unwrap();
-        let id = fieldworkd::store::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        let kept = fieldworkd::store::forecasts::of_application(&mut connection, id).await.unwrap();
+        let id = fieldworkd::adapters::database::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+        let kept = fieldworkd::adapters::database::forecasts::of_application(&mut connection, id).await.unwrap();
         assert_eq!(kept.iter().map(|kept| kept.day.to_string()).collect::<Vec<_>>(), ["2026-03-02", "2026-03-12"], "{}", app.engine);
     }
 }
 
 async fn has_held_back(app: &TestApp) -> bool {
-    campaign::status(&app.installation, "C1").await.unwrap().replicates_held_back > 0
+    campaigns::status(&app.installation, "C1").await.unwrap().replicates_held_back > 0
 }
 
 #[tokio::test]
 async fn applications_learn_from_each_other_and_a_rehearsal_repeats() {
     for app in TestApp::on_each_engine(people([0.8, 0.1, 0.0]), &[]).await {
         two_applications(&app).await;
-        let before = forecast::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
+        let before = forecasting::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
         assert_eq!((before.people, before.target), (40, 20));
         // C1 is played to its end; its people answer well.
         app.play_until(local("2026-03-20T12:00:00")).await;
-        let chance = |rehearsal: &forecast::RehearsalOf| (rehearsal.chance, rehearsal.completes.median);
-        let after = forecast::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
+        let chance = |rehearsal: &forecasting::RehearsalOf| (rehearsal.chance, rehearsal.completes.median);
+        let after = forecasting::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
         assert!(chance(&after) > chance(&before), "{}: {:?} {:?}", app.engine, chance(&before), chance(&after));
-        let again = forecast::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
+        let again = forecasting::rehearse(&app.installation, "C2", None, Some(7)).await.unwrap().remove(0);
         assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&after).unwrap());
         let sent = app.simulator.record().submits.len();
-        let poor = forecast::rehearse(&app.installation, "C2", Some(0.1), Some(7)).await.unwrap().remove(0);
+        let poor = forecasting::rehearse(&app.installation, "C2", Some(0.1), Some(7)).await.unwrap().remove(0);
         assert!(poor.chance < 0.05 && poor.messages.median > after.messages.median, "{poor:?}");
         assert_eq!(app.simulator.record().submits.len(), sent, "{}: nothing is sent", app.engine);
-        let unknown = forecast::rehearse(&app.installation, "C9", None, None).await.unwrap_err().to_string();
+        let unknown = forecasting::rehearse(&app.installation, "C9", None, None).await.unwrap_err().to_string();
         assert!(unknown.contains("C9"), "{unknown}");
     }
 }
@@ -284,13 +283,13 @@ async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() 
         app.import(&["B1"], list_of(40..70).as_bytes()).await.unwrap();
         app.launch("C2", &["B1"], &mixed_plan(3)).await.unwrap();
         app.play_until(local("2026-03-03T12:00:00")).await;
-        let before = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
-        let chance = |forecast: &forecast::ForecastOf, measure| forecast.help.iter().find(|help| help.measure == measure).map(|help| help.chance);
+        let before = forecasting::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        let chance = |forecast: &forecasting::ForecastOf, measure| forecast.help.iter().find(|help| help.measure == measure).map(|help| help.chance);
         let now = chance(&before, Measure::TelephoneNow).expect("calls can be brought forward");
         println!("{}: {:.2} as planned, {now:.2} with the calls now", app.engine, before.chance);
         assert!(now > before.chance + 0.05, "{}: {now} against {}", app.engine, before.chance);
         assert_eq!(chance(&before, Measure::NextStepNow), None, "{}: no message is next", app.engine);
-        let rehearsed = forecast::rehearse(&app.installation, "C1", Some(0.3), Some(7)).await.unwrap().remove(0);
+        let rehearsed = forecasting::rehearse(&app.installation, "C1", Some(0.3), Some(7)).await.unwrap().remove(0);
         assert!(rehearsed.handed_over.median >= 15 && rehearsed.messages.median <= 30, "{rehearsed:?}");
 
         // The other application's people are called and all of them answer.
@@ -303,9 +302,9 @@ async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() 
             interviewed += 1;
         }
         assert!(interviewed >= 10, "{}: {interviewed}", app.engine);
-        let of_calls = forecast::of_campaign(&app.installation, "C2").await.unwrap();
+        let of_calls = forecasting::of_campaign(&app.installation, "C2").await.unwrap();
         assert!(of_calls.iter().all(|forecast| forecast.completed >= 20), "{}: {of_calls:?}", app.engine);
-        let after = forecast::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
+        let after = forecasting::of_campaign(&app.installation, "C1").await.unwrap().remove(0);
         assert!(chance(&after, Measure::TelephoneNow).unwrap_or(after.chance) > now + 0.1, "{}: {after:?}", app.engine);
     }
 }

@@ -7,13 +7,13 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::Request;
-use fieldworkd::clock::{Clock, VirtualClock};
-use fieldworkd::config::GatewayConfig;
+use fieldworkd::adapters::clock::{Clock, VirtualClock};
+use fieldworkd::adapters::config::GatewayConfig;
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::sms_text::Placeholder;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::gateway::{self, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, alibaba, tencent, twilio};
+use fieldworkd::adapters::sms::{self, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, alibaba, tencent, twilio};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
@@ -66,7 +66,7 @@ fn open(definition: String, clock: Timestamp) -> Arc<dyn Gateway> {
         allow: Vec::new(),
     };
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(clock));
-    gateway::open(&config, &clock, "https://x.cn/hooks/g/s").unwrap_or_else(|problem| panic!("{problem}"))
+    sms::open(&config, &clock, "https://x.cn/hooks/g/s").unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 fn message() -> OutgoingMessage {
@@ -257,7 +257,7 @@ fn a_gateways_file_that_does_not_hold_together_says_where() {
             secret: Personal::default(),
             allow: Vec::new(),
         };
-        gateway::open(&config, &clock, "").err().expect(definition)
+        sms::open(&config, &clock, "").err().expect(definition)
     };
     assert!(problem("kind = \"pigeon\"").contains("«pigeon» is unknown"));
     assert!(problem("x = 1").contains("kind"));

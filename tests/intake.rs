@@ -3,10 +3,10 @@
 mod common;
 
 use common::{TestApp, list, number};
-use fieldworkd::clock::Clock;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::intake::{self, Decision, ImportRequest, IntakeError};
-use fieldworkd::store::{applications, lists};
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::simulation::Script;
+use fieldworkd::services::list_import::{self, Decision, ImportRequest, IntakeError};
+use fieldworkd::adapters::database::{applications, lists};
 
 const DIRTY: &str = "序号,姓名,手机号码,备注\n\
     1,王小明,138 1000 0000,\n\
@@ -47,7 +47,7 @@ async fn the_same_file_again_changes_nothing_and_a_dry_run_writes_nothing() {
         app.brand("A1", "a", "").await;
         let applications = ["A1".to_owned()];
         let dry = ImportRequest { applications: &applications, file: "x", content: DIRTY.as_bytes().into(), dry_run: true };
-        let shown = intake::import_list(&app.installation, &dry, &mut |_, _| {}).await.unwrap();
+        let shown = list_import::import_list(&app.installation, &dry, &mut |_, _| {}).await.unwrap();
         assert_eq!((shown.accepted, shown.findings.len()), (3, 5));
         let find = async || applications::find(&mut app.installation.store.read().await.unwrap(), "A1").await.unwrap().unwrap();
         assert_eq!(find().await.list_received_at, None, "{}: a dry run is no receipt", app.engine);
@@ -175,7 +175,7 @@ async fn every_file_form_is_read() {
 #[tokio::test]
 async fn lists_after_the_cut_off_belong_to_the_next_programme() {
     let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
-    intake::apply_programme(&app.installation, &format!("{}cut_off = 2026-03-01\n", common::PROGRAMME)).await.unwrap();
+    list_import::apply_programme(&app.installation, &format!("{}cut_off = 2026-03-01\n", common::PROGRAMME)).await.unwrap();
     app.brand("A1", "a", "").await;
     assert!(matches!(app.import(&["A1"], list(1).as_bytes()).await, Err(IntakeError::AfterCutOff { .. })));
     app.brand("A1", "a", "list_received = 2026-02-27").await;
@@ -194,10 +194,10 @@ async fn applications_that_break_a_rule_are_refused_with_its_name() {
         ("category = \"brand\"\nsubject = { brand = \"甲\" }\nquota = { target = 101 }", "at most 100"),
         ("category = \"brand\"\nsubject = { brand = \"甲\" }\ncolour = 1", "colour"),
     ] {
-        let error = intake::add_applications(&app.installation, &format!("{head}{rest}\n")).await.unwrap_err().to_string();
+        let error = list_import::add_applications(&app.installation, &format!("{head}{rest}\n")).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let error = intake::add_applications(
+    let error = list_import::add_applications(
         &app.installation,
         "programme = \"p99\"\n[[application]]\ncode=\"X\"\napplicant={code=\"x\",name=\"X\"}\ncategory=\"brand\"\nsubject={brand=\"甲\"}",
     );

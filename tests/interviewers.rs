@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use common::browser::{Browser, PASSWORD, add, play};
 use common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::domain::role::Role;
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
+use fieldworkd::simulation::{PeopleScript, Script};
 use serde_json::{Value, json};
 
 /// Four people wait to be called on a Wednesday afternoon.

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{AGREED, PLAN, TestApp, list};
-use fieldworkd::clock::Clock;
-use fieldworkd::deadline;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services::deadlines;
 use fieldworkd::domain::questionnaire::Questionnaire;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::intake;
-use fieldworkd::store::responses::StoredValue;
-use fieldworkd::store::{applications, cases, responses};
+use fieldworkd::simulation::Script;
+use fieldworkd::services::list_import;
+use fieldworkd::adapters::database::responses::StoredValue;
+use fieldworkd::adapters::database::{applications, cases, responses};
 use tokio::sync::watch;
 
 const AT_ONCE: usize = 1_000;
@@ -43,7 +43,7 @@ struct Person {
 async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
     let (people_in_all, seconds) = if std::env::var("FIELDWORKD_TEST_LONG").is_ok() { (6_000, 600) } else { (1_500, 120) };
     for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        intake::apply_programme(&app.installation, &format!("{}caps = {{ brand = {people_in_all} }}\n", common::PROGRAMME)).await.unwrap();
+        list_import::apply_programme(&app.installation, &format!("{}caps = {{ brand = {people_in_all} }}\n", common::PROGRAMME)).await.unwrap();
         app.brand("A1", "a", "").await;
         app.import(&["A1"], list(people_in_all).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
             tell.send(app.clock.now()).unwrap();
             app.dispatcher.tick().await.unwrap();
             app.simulator.tick().await;
-            deadline::tick(&app.installation).await.unwrap();
+            deadlines::tick(&app.installation).await.unwrap();
             tokio::time::sleep(A_SECOND).await;
         }
         // The ten minutes are over: whoever waits goes.

@@ -6,11 +6,11 @@ use std::process::{Child, Command, Stdio};
 
 use common::site::{free_port, wait_until};
 use common::{PLAN, TestApp, list_of, local, number};
-use fieldworkd::accounts::tokens;
-use fieldworkd::deadline::{alarms, forecast};
+use fieldworkd::services::accounts::tokens;
+use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::role::Permission;
-use fieldworkd::gateway::simulator::Script;
+use fieldworkd::simulation::Script;
 use serde_json::Value;
 
 fn people() -> Script {
@@ -28,8 +28,8 @@ async fn in_the_field(app: &TestApp) {
     app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
     app.launch("C1", &["A1"], PLAN).await.unwrap();
     app.play_until(local("2026-03-12T12:00:00")).await;
-    forecast::of_campaign(&app.installation, "C1").await.unwrap();
-    alarms::tick(&app.installation).await.unwrap();
+    forecasting::of_campaign(&app.installation, "C1").await.unwrap();
+    alerts::tick(&app.installation).await.unwrap();
 }
 
 #[tokio::test]

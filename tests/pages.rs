@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use common::TestApp;
-use fieldworkd::gateway::simulator::Script;
+use fieldworkd::simulation::Script;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() {

@@ -5,9 +5,9 @@ mod common;
 use std::process::Command;
 
 use common::{TestApp, local};
-use fieldworkd::dataset;
+use fieldworkd::services::datasets;
 use fieldworkd::domain::questionnaire::{ItemKind, Questionnaire};
-use fieldworkd::gateway::simulator::Script;
+use fieldworkd::simulation::Script;
 
 const EVERY_KIND: &str = include_str!("questionnaires/every_kind.toml");
 
@@ -91,7 +91,7 @@ async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
         assert!(shown.len() == 1 && shown[0].split(' ').count() == 4 && shown[0].ends_with(" none"), "{engine}: the drawn order is kept, {shown:?}");
         drop(connection);
         app.play_until(local("2026-05-14T00:00:00")).await;
-        assert_eq!(dataset::write_pending(&app.installation).await.unwrap(), 1);
+        assert_eq!(datasets::write_pending(&app.installation).await.unwrap(), 1);
         let folder = app.installation.config.datasets.join("A1/v1");
         let csv = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
         let mut lines = csv.lines();
@@ -102,7 +102,7 @@ async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
         assert_eq!(rows[0], "daily,4,4,NA,,,,,,,2,1,3,电话 […]", "{engine}: {csv}");
         assert_eq!(rows[1], "rarely,-5,1,2,1,0,0,0,12.5,,1,2,3,", "{engine}: {csv}");
         common::validate_dataset(&folder);
-        dataset::verify(&folder, None).unwrap();
+        datasets::verify(&folder, None).unwrap();
     }
 }
 

@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{PLAN, TestApp, answers, list, local, number};
-use fieldworkd::clock::Clock;
-use fieldworkd::deadline;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services::deadlines;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::intake;
-use fieldworkd::store::{applications, quotas};
+use fieldworkd::simulation::Script;
+use fieldworkd::services::list_import;
+use fieldworkd::adapters::database::{applications, quotas};
 
 /// Five hundred people send their last page at once, for fifty places.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn five_hundred_at_once_for_fifty_places() {
     for app in TestApp::on_each_engine(Script::faultless(1, 100), &[]).await {
-        intake::apply_programme(&app.installation, &format!("{}caps = {{ brand = 500 }}\n", common::PROGRAMME)).await.unwrap();
+        list_import::apply_programme(&app.installation, &format!("{}caps = {{ brand = 500 }}\n", common::PROGRAMME)).await.unwrap();
         app.brand("A1", "a", "quota = { target = 50, replicate_size = 500 }").await;
         app.import(&["A1"], list(500).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -55,7 +55,7 @@ async fn five_hundred_at_once_for_fifty_places() {
         }
         let completes = app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1");
         assert_eq!(completes, Some(("1.1".to_owned(), 50)), "{}", app.engine);
-        assert_eq!(deadline::tick(&app.installation).await.unwrap(), ["A1"], "the field closes on quota");
+        assert_eq!(deadlines::tick(&app.installation).await.unwrap(), ["A1"], "the field closes on quota");
         let at_the_end = app.dispositions("A1").await;
         let others: u64 = at_the_end.iter().filter(|(code, _)| code == "1.2" || code == "4.8").map(|(_, cases)| cases).sum();
         assert_eq!((at_the_end.iter().find(|(code, _)| code == "1.1").unwrap().1, others), (50, 450), "{}: {at_the_end:?}", app.engine);
@@ -80,7 +80,7 @@ async fn a_full_cell_takes_its_other_cases_out_of_the_field() {
         let (first, second) = (app.link(0).await, app.link(1).await);
         assert!(app.answer_all(&first, 0, "9").await.contains("感谢您的评价"));
         assert!(app.get(&second).await.1.contains("已经收齐"), "{}: seen at once, before the case is released", app.engine);
-        deadline::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.installation).await.unwrap();
         let now = app.dispositions("A1").await;
         assert!(now.contains(&("1.1".to_owned(), 1)) && now.contains(&("4.8".to_owned(), 1)), "{now:?}");
         let mut connection = app.installation.store.read().await.unwrap();
@@ -163,7 +163,7 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
         { name = \"south\", if = \"region == '南'\", target = 140 },\n] }";
     let (apps, _folder) = with_short_questionnaire(&[]).await;
     for app in apps {
-        intake::apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.unwrap();
+        list_import::apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.unwrap();
         app.brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
         app.import(&["A1"], list_with_regions(PEOPLE).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -251,12 +251,12 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
         }
         assert!(app.get(&fills).await.1.contains("name=\"heating\""), "{}: the north is asked, by a field of the list", app.engine);
         send(&app, &fills, "2", ("sat1", "7")).await;
-        deadline::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.installation).await.unwrap();
         assert!(app.get(&late).await.1.contains("已经收齐"), "{}: who has not begun is not asked at all", app.engine);
         // Who has begun is asked on, as far as the cells need it, and then thanked and let go.
         send(&app, &begun, "0", ("use", "weekly")).await;
         assert!(app.get(&begun).await.1.contains("name=\"age\""), "{}", app.engine);
-        deadline::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.installation).await.unwrap();
         send(&app, &begun, "1", ("age", "30")).await;
         assert!(app.get(&begun).await.1.contains("已经收齐"), "{}", app.engine);
         assert!(app.get(&fills).await.1.contains("感谢您的评价"));
@@ -268,7 +268,7 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
         assert_eq!(app.simulator.record().submits.len(), before + 5, "{}", app.engine);
         let mut connection = app.installation.store.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        let answers = fieldworkd::store::responses::of_application(&mut connection, id).await.unwrap();
+        let answers = fieldworkd::adapters::database::responses::of_application(&mut connection, id).await.unwrap();
         assert!(answers.iter().all(|response| response.answers.contains_key("age")), "{}: for weighting", app.engine);
     }
 }
@@ -355,7 +355,7 @@ async fn a_launch_refuses_cells_that_look_at_what_there_is_not() {
         ("list_fields = { Region = [\"x\"] }", "Region"),
         ("list_fields = { mode = [\"x\"] }", "mode"),
     ] {
-        let error = intake::add_applications(&app.installation, &file(more)).await.unwrap_err().to_string();
+        let error = list_import::add_applications(&app.installation, &file(more)).await.unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
 }
@@ -408,6 +408,6 @@ async fn contacted(app: &TestApp) -> Vec<usize> {
     let hash = |n| app.installation.keys.hasher().number(&Phone::parse(&number(n), phonenumber::country::CN).unwrap());
     let hashes: Vec<String> = (0..100).map(hash).collect();
     let mut connection = app.installation.store.read().await.unwrap();
-    let contacts = fieldworkd::store::messages::recent_contacts(&mut connection, &hashes, Timestamp(0)).await.unwrap();
+    let contacts = fieldworkd::adapters::database::messages::recent_contacts(&mut connection, &hashes, Timestamp(0)).await.unwrap();
     (0..100).filter(|n| contacts.iter().any(|(hash, _)| *hash == hashes[*n])).collect()
 }

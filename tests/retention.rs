@@ -8,16 +8,18 @@ use std::process::{Command, Stdio};
 
 use common::site::{Site, wait_until};
 use common::{TestApp, list, local, number};
-use fieldworkd::clock::Clock;
-use fieldworkd::dataset;
-use fieldworkd::deadline;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services;
+use fieldworkd::services::deadlines;
 use fieldworkd::domain::audit::Actor;
-use fieldworkd::gateway::simulator::Script;
-use fieldworkd::installation::open_phone;
-use fieldworkd::intake;
-use fieldworkd::retention::{self, Order, RetentionError, person, purge};
-use fieldworkd::store::forgetting::{self, Applicant};
-use fieldworkd::store::{Store, applications, backup, datasets, lists};
+use fieldworkd::simulation::Script;
+use fieldworkd::services::sealing::open_phone;
+use fieldworkd::services::list_import;
+use fieldworkd::services;
+use fieldworkd::services::erasure::{Order, RetentionError, person, purge};
+use fieldworkd::adapters::database;
+use fieldworkd::adapters::database::erasure::Applicant;
+use fieldworkd::adapters::database::{Store, applications, backup, datasets, lists};
 use serde_json::Value;
 use sqlx::Connection;
 
@@ -26,7 +28,7 @@ const ORDER: Order<'static> = Order { who: "tester", reason: "the contract ended
 /// A closed application of three people, the first of whom has answered, with its dataset written; the programme forgets after a month.
 async fn closed(app: &TestApp) {
     let programme = format!("{}retention_months = 1\n", common::PROGRAMME);
-    intake::apply_programme(&app.installation, &programme).await.unwrap();
+    list_import::apply_programme(&app.installation, &programme).await.unwrap();
     app.brand("A1", "a", "list_fields = { region = [\"地区\"] }").await;
     let rows: String = (0..3).map(|n| format!("受访者{n},{},华东\n", number(n))).collect();
     app.import(&["A1"], format!("姓名,手机,地区\n{rows}").as_bytes()).await.unwrap();
@@ -40,12 +42,12 @@ async fn closed(app: &TestApp) {
         app.post(&format!("{link}/answers"), &answers).await;
     }
     app.post(&format!("{}/call-me", app.link(1).await), &[("when", "evening")]).await;
-    deadline::freeze(&app.installation, "A1").await.unwrap();
-    dataset::write_pending(&app.installation).await.unwrap();
+    deadlines::freeze(&app.installation, "A1").await.unwrap();
+    services::datasets::write_pending(&app.installation).await.unwrap();
 }
 
 async fn applicant(app: &TestApp) -> Applicant {
-    forgetting::find(&mut app.installation.store.read().await.unwrap(), "p26", "a").await.unwrap().unwrap()
+    database::erasure::find(&mut app.installation.store.read().await.unwrap(), "p26", "a").await.unwrap().unwrap()
 }
 
 async fn sealed_people(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -88,37 +90,37 @@ async fn people_are_forgotten_when_the_time_is_over_and_no_backup_tells_them() {
 
         let responses = std::fs::read_to_string(ours.config.datasets.join("A1/v1/responses.csv")).unwrap();
         let had_told = responses.contains("请问我的朋友[…]");
-        assert_eq!(retention::tidy(ours).await.unwrap().applicants, 0, "{}: not yet", app.engine);
+        assert_eq!(services::erasure::tidy(ours).await.unwrap().applicants, 0, "{}: not yet", app.engine);
         app.clock.advance_to(local("2026-04-04T12:00:00"));
         purge::set_hold(ours, applicant(&app).await.id, Some(ORDER)).await.unwrap();
-        assert_eq!(retention::tidy(ours).await.unwrap().applicants, 0, "{}: under a hold", app.engine);
+        assert_eq!(services::erasure::tidy(ours).await.unwrap().applicants, 0, "{}: under a hold", app.engine);
         let refused = purge::purge(ours, applicant(&app).await.id, ORDER).await.unwrap_err();
         assert!(matches!(refused, RetentionError::LegalHold { .. }), "{refused}");
         purge::set_hold(ours, applicant(&app).await.id, None).await.unwrap();
-        assert_eq!(retention::tidy(ours).await.unwrap().applicants, 1, "{}", app.engine);
-        assert_eq!(retention::tidy(ours).await.unwrap().applicants, 0, "{}: once", app.engine);
+        assert_eq!(services::erasure::tidy(ours).await.unwrap().applicants, 1, "{}", app.engine);
+        assert_eq!(services::erasure::tidy(ours).await.unwrap().applicants, 0, "{}: once", app.engine);
 
         // Nothing opens any more, wherever it is kept.
         assert!(sealed_people(&ours.store).await.is_empty());
         assert_eq!(personal_cells(&ours.config.database_url).await, [0; 5], "{}", app.engine);
         assert!(ours.keys.sealer(&key).is_err() && ours.keys.destroyed(&key).unwrap().is_some());
         assert_eq!(app.get(&app.link(0).await).await.0, 404, "{}", app.engine);
-        let certificates = forgetting::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
-        assert!(certificates.len() == 1 && retention::is_genuine(&certificates[0]));
+        let certificates = database::erasure::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        assert!(certificates.len() == 1 && services::erasure::is_genuine(&certificates[0]));
         let body: Value = serde_json::from_str(&certificates[0].body).unwrap();
         assert_eq!((body["deleted"]["people"].as_u64(), body["deleted"]["key"].as_str()), (Some(3), Some(key.as_str())), "{body}");
         assert!(!certificates[0].body.contains("受访者"));
         // Frozen data stays, under pseudonyms.
         let version = datasets::all(&mut ours.store.read().await.unwrap()).await.unwrap().remove(0);
         let out = app.folder.path().join("exported");
-        dataset::export(ours, &version, &out).await.unwrap();
-        assert_eq!(dataset::verify(&out, None).unwrap().responses, 1);
+        services::datasets::export(ours, &version, &out).await.unwrap();
+        assert_eq!(services::datasets::verify(&out, None).unwrap().responses, 1);
         let told = |folder: &std::path::Path| std::fs::read_to_string(folder.join("responses.csv")).is_ok_and(|csv| csv.contains("请问我的朋友"));
         assert!(had_told && !told(&out) && !ours.config.datasets.join("A1/v1").exists(), "{}: our copy with open answers is gone", app.engine);
         // Nobody is added to it.
         let again = "programme = \"p26\"\n[[application]]\ncode = \"A2\"\napplicant = { code = \"a\", name = \"a\" }\ncategory = \"brand\"\n\
                      subject = { brand = \"x\" }\n";
-        assert!(intake::add_applications(ours, again).await.unwrap_err().to_string().contains("were forgotten on 2026-04-04"));
+        assert!(list_import::add_applications(ours, again).await.unwrap_err().to_string().contains("were forgotten on 2026-04-04"));
 
         // The backup of before is restored: its people are sealed for good, and are forgotten again.
         let scout = tempfile::tempdir().unwrap();
@@ -126,13 +128,13 @@ async fn people_are_forgotten_when_the_time_is_over_and_no_backup_tells_them() {
         let url = urls.into_iter().find(|url| url.starts_with("sqlite:") == (app.engine == "sqlite")).unwrap();
         backup::restore(&url, &file).await.unwrap();
         assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NotEmpty(_))), "{}", app.engine);
-        let config = fieldworkd::config::Config { database_url: url, ..ours.config.clone() };
-        let restored = fieldworkd::installation::Installation::open(config, app.clock.clone()).await.unwrap();
+        let config = fieldworkd::adapters::config::Config { database_url: url, ..ours.config.clone() };
+        let restored = fieldworkd::services::context::Installation::open(config, app.clock.clone()).await.unwrap();
         assert_eq!(sealed_people(&restored.store).await.len(), 3);
         for (_, phone) in before {
             assert!(restored.keys.sealer(&key).and_then(|sealer| open_phone(&sealer, &phone).map_err(Into::into)).is_err());
         }
-        assert_eq!(retention::forget_again(&restored).await.unwrap(), (1, 0), "{}", app.engine);
+        assert_eq!(services::erasure::forget_again(&restored).await.unwrap(), (1, 0), "{}", app.engine);
         assert!(sealed_people(&restored.store).await.is_empty());
     }
 }
@@ -151,14 +153,14 @@ async fn a_purge_that_was_cut_off_is_done_to_the_end() {
         std::fs::rename(&file, &hidden).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert!(purge::purge(ours, applicant(&app).await.id, ORDER).await.is_err());
-        let owed = forgetting::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        let owed = database::erasure::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
         assert!(owed.len() == 1 && owed[0].signature.is_none() && applicant(&app).await.purged_at.is_some(), "{}", app.engine);
         std::fs::remove_dir(&obstacle).unwrap();
         std::fs::remove_dir(&file).unwrap();
         std::fs::rename(&hidden, &file).unwrap();
-        retention::tidy(ours).await.unwrap();
-        let done = forgetting::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
-        assert!(done.len() == 1 && retention::is_genuine(&done[0]) && !file.exists(), "{}", app.engine);
+        services::erasure::tidy(ours).await.unwrap();
+        let done = database::erasure::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        assert!(done.len() == 1 && services::erasure::is_genuine(&done[0]) && !file.exists(), "{}", app.engine);
     }
 }
 
@@ -182,14 +184,14 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
         let erased = person::erase(ours, &number(0), ORDER).await.unwrap();
         assert_eq!((erased.people, erased.corrected.as_slice()), (2, [("A1".to_owned(), 2)].as_slice()), "{}", app.engine);
         assert!(matches!(person::export(ours, &number(0), &Actor::command("tester")).await, Err(RetentionError::Nobody)));
-        dataset::write_pending(ours).await.unwrap();
-        assert_eq!(dataset::verify(&ours.config.datasets.join("A1/v2"), None).unwrap().responses, 0);
+        services::datasets::write_pending(ours).await.unwrap();
+        assert_eq!(services::datasets::verify(&ours.config.datasets.join("A1/v2"), None).unwrap().responses, 0);
         assert_eq!(app.get(&app.link(0).await).await.0, 404);
         assert_eq!((app.get(&app.link(1).await).await.0, sealed_people(&ours.store).await.len()), (200, 2), "{}: the others stay", app.engine);
         let launched = app.launch("C2", &["B1"], common::PLAN).await;
         assert!(launched.is_ok_and(|report| report.invitations == 1), "{}: nobody invites the erased", app.engine);
-        let certificates = forgetting::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
-        assert!(certificates.len() == 2 && certificates.iter().all(retention::is_genuine));
+        let certificates = database::erasure::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        assert!(certificates.len() == 2 && certificates.iter().all(services::erasure::is_genuine));
         assert!(app.clock.now() > local("2026-03-03T00:00:00"));
     }
 }
@@ -199,9 +201,9 @@ async fn a_certificate_is_checked_by_openssl() {
     let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
     closed(&app).await;
     purge::purge(&app.installation, applicant(&app).await.id, ORDER).await.unwrap();
-    let certificate = forgetting::certificates(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
+    let certificate = database::erasure::certificates(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
     let at = |name: &str| app.folder.path().join(name);
-    let [(body, content), (_, signature)] = retention::exported(&certificate);
+    let [(body, content), (_, signature)] = services::erasure::exported(&certificate);
     std::fs::write(at(&body), &content).unwrap();
     std::fs::write(at("sig"), data_encoding::BASE64.decode(signature.trim().as_bytes()).unwrap()).unwrap();
     std::fs::write(at("key.pem"), app.installation.keys.signer().unwrap().public().to_pem()).unwrap();

@@ -9,26 +9,27 @@ use std::time::Duration;
 use axum::extract::Form;
 use axum::http::StatusCode;
 use common::{PLAN, TestApp, list, local, monday, number};
-use fieldworkd::campaign::{self, LaunchRequest};
-use fieldworkd::clock::Clock;
-use fieldworkd::config::GatewayConfig;
-use fieldworkd::dispatch::Dispatcher;
+use fieldworkd::services;
+use fieldworkd::services::campaigns::LaunchRequest;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::config::GatewayConfig;
+use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::suppression::SuppressionReason;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::gateway::{self, Push};
-use fieldworkd::installation::Installation;
-use fieldworkd::intake::{SuppressionDefaults, import_suppressions};
-use fieldworkd::store::campaigns::CampaignState;
-use fieldworkd::store::{campaigns, exchanges, messages, rates, replies};
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::sms::{self, Push};
+use fieldworkd::services::context::Installation;
+use fieldworkd::services::suppressions::{SuppressionDefaults, import_suppressions};
+use fieldworkd::adapters::database::campaigns::CampaignState;
+use fieldworkd::adapters::database::{campaigns, gateway_log, messages, rates, replies};
 
 async fn launch(app: &TestApp, people: usize, plan: &str, gateway: &str, budget: Option<f64>) {
     app.brand("A1", "a", "").await;
     app.import(&["A1"], list(people).as_bytes()).await.unwrap();
     let plan = PlanFile::parse(plan).unwrap();
     let request = LaunchRequest { code: "C1", applications: &["A1".to_owned()], plan: &plan, gateway, budget, seed: None, dry_run: false };
-    campaign::launch(&app.installation, &request).await.unwrap();
+    services::campaigns::launch(&app.installation, &request).await.unwrap();
 }
 
 /// A gateway where nobody answers, with the simulator behind it.
@@ -49,7 +50,7 @@ async fn a_second_gateway_takes_over_and_the_first_is_held_still() {
         // The conversation tells both gateways' part in it, and nothing of the person.
         let reference = record.taken.keys().next().unwrap();
         let message = messages::find(&mut connection, reference).await.unwrap().unwrap();
-        let said = exchanges::of_message(&mut connection, message.key).await.unwrap();
+        let said = gateway_log::of_message(&mut connection, message.key).await.unwrap();
         assert!(said.last().is_some_and(|e| e.gateway == "simulator" && e.answered.starts_with("202")), "{said:?}");
         assert!(!format!("{said:?}").contains("138100000") && !format!("{said:?}").contains("受访者"), "{said:?}");
     }
@@ -66,7 +67,7 @@ async fn after_a_pause_one_message_goes_on_trial() {
             let mut connection = app.installation.store.read().await.unwrap();
             let campaign = campaigns::find(&mut connection, "C1").await.unwrap().unwrap().id;
             let tomorrow = app.clock.now() + Duration::from_secs(86_400);
-            let due = fieldworkd::store::invitations::due(&mut connection, campaign, tomorrow, 100).await.unwrap();
+            let due = fieldworkd::adapters::database::invitations::due(&mut connection, campaign, tomorrow, 100).await.unwrap();
             due.iter().filter_map(|d| Some(i64::from(d.tried.as_ref()?.tries))).sum()
         };
         // Forty people, an hour, a dead gateway: without the breaker it would be hundreds of tries.
@@ -95,11 +96,11 @@ async fn a_budget_pauses_the_campaign_before_it_is_passed() {
     for app in TestApp::on_each_engine(Script::faultless(3, 100), &settings).await {
         launch(&app, 30, PLAN, "simulator", Some(1.02)).await;
         app.play_until(monday() + Duration::from_secs(600)).await;
-        let status = campaign::status(&app.installation, "C1").await.unwrap();
+        let status = services::campaigns::status(&app.installation, "C1").await.unwrap();
         assert_eq!((status.state, status.paused_because.as_deref()), ("paused", Some("budget")), "{}", app.engine);
         assert!((0.9..=1.02).contains(&status.cost), "{}: {} of 1.02", app.engine, status.cost);
-        campaign::set_budget(&app.installation, "C1", Some(100.0)).await.unwrap();
-        campaign::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
+        services::campaigns::set_budget(&app.installation, "C1", Some(100.0)).await.unwrap();
+        services::campaigns::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
         app.play_until(monday() + Duration::from_secs(1200)).await;
         assert_eq!(app.simulator.record().taken.len(), 30, "{}: and goes on with more money", app.engine);
     }
@@ -149,7 +150,7 @@ async fn suppressions_come_from_a_file_and_those_with_an_end_end() {
         app.play_until(local("2026-03-04T12:00:00")).await;
         assert_eq!(app.simulator.record().taken.len(), 2, "{}: and the second when the time is over", app.engine);
         app.clock.advance_to(local("2026-03-05T12:00:00"));
-        let tidied = fieldworkd::retention::tidy(&app.installation).await.unwrap();
+        let tidied = fieldworkd::services::erasure::tidy(&app.installation).await.unwrap();
         assert_eq!(tidied.suppressions, 1, "{}", app.engine);
     }
 }
@@ -245,8 +246,8 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
         let (url, asked) = alibaba_recorder(clock.clone(), number(5)).await;
         let definition = include_str!("../config/gateways/alibaba.toml").replace("https://dysmsapi.aliyuncs.com", &url);
         let config = GatewayConfig { definition, user: "u".into(), ..app.installation.config.gateways["simulator"].clone() };
-        let gateway = gateway::open(&config, &clock, "http://127.0.0.1/hooks").unwrap_or_else(|problem| panic!("{problem}"));
-        let keys = fieldworkd::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
+        let gateway = sms::open(&config, &clock, "http://127.0.0.1/hooks").unwrap_or_else(|problem| panic!("{problem}"));
+        let keys = fieldworkd::adapters::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
         let (config, store) = (app.installation.config.clone(), app.installation.store.clone());
         let gateways = [("simulator".to_owned(), gateway.clone())].into();
         app.installation = Arc::new(Installation { config, store, keys, clock: clock.clone(), gateways, dialer: None });
@@ -277,7 +278,7 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
         let push = format!(r#"[{{"phone_number":"{}","success":true,"biz_id":"biz{index}","out_id":"batch-x","err_code":"DELIVERED"}}]"#, numbers[1]);
         let headers = Default::default();
         let receipts = gateway.parse_receipts(Push { url: "", query: "", headers: &headers, body: push.as_bytes() }).unwrap();
-        fieldworkd::dispatch::incoming::take_receipts(&app.installation, "simulator", receipts).await.unwrap();
+        fieldworkd::services::sms_inbound::take_receipts(&app.installation, "simulator", receipts).await.unwrap();
         let mut connection = app.installation.store.read().await.unwrap();
         let states = messages::count_by_state(&mut connection).await.unwrap();
         assert!(states.contains(&("delivered".to_owned(), 1)), "{}: {states:?}", app.engine);
@@ -313,8 +314,8 @@ async fn who_has_opted_out_with_the_carrier_is_suppressed_like_by_a_reply() {
         let (url, asked) = twilio_recorder(number(2)).await;
         let definition = include_str!("../config/gateways/twilio.toml").replace("https://api.twilio.com", &url);
         let config = GatewayConfig { definition, user: "AC1".into(), ..app.installation.config.gateways["simulator"].clone() };
-        let gateway = gateway::open(&config, &clock, "http://127.0.0.1/hooks").unwrap_or_else(|problem| panic!("{problem}"));
-        let keys = fieldworkd::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
+        let gateway = sms::open(&config, &clock, "http://127.0.0.1/hooks").unwrap_or_else(|problem| panic!("{problem}"));
+        let keys = fieldworkd::adapters::crypto::KeyRing::open(&app.installation.config.key_ring, None).unwrap();
         let (config, store) = (app.installation.config.clone(), app.installation.store.clone());
         app.installation =
             Arc::new(Installation { config, store, keys, clock: clock.clone(), gateways: [("simulator".to_owned(), gateway)].into(), dialer: None });
@@ -326,7 +327,7 @@ async fn who_has_opted_out_with_the_carrier_is_suppressed_like_by_a_reply() {
         assert_eq!(asked.len(), 1 + 3 * 3, "{}: the others get every step", app.engine);
         assert!(app.dispositions("A1").await.contains(&("2.112".to_owned(), 1)), "{}", app.engine);
         let mut connection = app.installation.store.read().await.unwrap();
-        let suppressed = fieldworkd::store::suppressions::list(&mut connection).await.unwrap();
+        let suppressed = fieldworkd::adapters::database::suppressions::list(&mut connection).await.unwrap();
         assert_eq!(suppressed.iter().map(|s| s.reason.as_str()).collect::<Vec<_>>(), ["opt_out"], "{}", app.engine);
     }
 }

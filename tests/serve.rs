@@ -7,8 +7,8 @@ use std::time::Duration;
 use common::number;
 use common::receivers::Receivers;
 use common::site::{Site, count, free_port, wait_until};
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::store::Store;
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::database::Store;
 
 /// Invariant I1 through the real program: killed twice without warning, nothing is sent twice, nothing is lost, nothing is stuck.
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +59,7 @@ async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
         site.command(&["user", "add", "qian", "--role", "operator", "--password-file", "password"]);
         let daemon = site.daemon(&[]).await;
         let base = format!("http://127.0.0.1:{}", site.port);
-        let http = fieldworkd::http_client::new(Duration::from_secs(30)).unwrap();
+        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
         let form = "name=qian&password=many+words+make+a+good+password";
         let signed_in =
             http.post(format!("{base}/staff/sign-in")).header("content-type", "application/x-www-form-urlencoded").body(form).send().await.unwrap();
@@ -80,7 +80,7 @@ async fn what_people_were_thanked_for_survives_a_kill() {
     for site in Site::on_each_engine(30, &Script::faultless(1, 100), 100).await {
         let mut daemon = Some(site.daemon(&[]).await);
         wait_until("the invitations are out", async || site.simulator.record().taken.len() == 30).await;
-        let http = fieldworkd::http_client::new(Duration::from_secs(5)).unwrap();
+        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
         let links = links(&site).await;
         let mut thanked = 0;
         for (n, link) in links.iter().enumerate() {
@@ -119,10 +119,10 @@ async fn what_people_were_thanked_for_survives_a_kill() {
 }
 
 async fn links(site: &Site) -> Vec<String> {
-    let keys = fieldworkd::crypto::KeyRing::open(&site.path().join("var/keyring"), None).unwrap();
+    let keys = fieldworkd::adapters::crypto::KeyRing::open(&site.path().join("var/keyring"), None).unwrap();
     let store = Store::open(&site.url).await.unwrap();
     let mut connection = store.read().await.unwrap();
-    let key = fieldworkd::store::applications::find(&mut connection, "A1").await.unwrap().unwrap().key_id;
+    let key = fieldworkd::adapters::database::applications::find(&mut connection, "A1").await.unwrap().unwrap().key_id;
     let link = |n| {
         let phone = fieldworkd::domain::phone::Phone::parse(&number(n), phonenumber::country::CN).unwrap();
         format!("http://127.0.0.1:{}/i/{}", site.port, keys.hasher().link_code("C1", &key, &keys.hasher().number(&phone)))
@@ -192,7 +192,7 @@ async fn traces_tell_a_collector_what_is_done_and_nothing_of_whom() {
     for site in Site::on_each_engine(20, &Script::faultless(1, 100), 40).await {
         let daemon = site.daemon(&[("FIELDWORKD_TRACES__OTLP", &receivers.http)]).await;
         wait_until("everybody has a message", async || site.simulator.record().taken.len() == 20).await;
-        let http = fieldworkd::http_client::new(Duration::from_secs(30)).unwrap();
+        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
         http.get(format!("http://127.0.0.1:{}/i/NOBODYS-LINK", site.port)).send().await.unwrap();
         daemon.signal("TERM");
         let ended = tokio::task::spawn_blocking(move || daemon.end()).await.unwrap();

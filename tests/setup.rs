@@ -9,9 +9,9 @@ use common::browser::{Browser, add, play};
 use common::{TestApp, list_of};
 use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::role::Role;
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::store::audit::{self, Asked};
-use fieldworkd::store::{campaigns, drafts};
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::database::audit::{self, Asked};
+use fieldworkd::adapters::database::{campaigns, drafts};
 use serde_json::json;
 
 fn silent() -> Script {
@@ -246,12 +246,12 @@ async fn a_list_that_waits_is_sealed_and_forgotten() {
         qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
         let kept = waiting().await.remove(0);
         assert!(!String::from_utf8_lossy(&kept.rows_sealed).contains("138"), "{}", app.engine);
-        let order = fieldworkd::retention::Order { who: "li", reason: "asked for" };
-        fieldworkd::retention::person::erase(&app.installation, &common::number(0), order).await.unwrap();
+        let order = fieldworkd::services::erasure::Order { who: "li", reason: "asked for" };
+        fieldworkd::services::erasure::person::erase(&app.installation, &common::number(0), order).await.unwrap();
         assert!(waiting().await.is_empty(), "{}: with the person's erasure", app.engine);
         qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
         app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(8 * 86_400));
-        fieldworkd::retention::tidy(&app.installation).await.unwrap();
+        fieldworkd::services::erasure::tidy(&app.installation).await.unwrap();
         assert!(waiting().await.is_empty(), "{}: after a week", app.engine);
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::phone::Phone;
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::store::responses::StoredValue;
-use fieldworkd::store::{applications, replies, responses, sms_interviews};
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::database::responses::StoredValue;
+use fieldworkd::adapters::database::{applications, replies, responses, sms_interviews};
 
 /// An offer of an interview by SMS, and a reminder with the link.
 fn plan() -> String {
@@ -233,9 +233,9 @@ async fn a_second_word_counts_and_an_older_one_that_comes_later_does_not() {
         line.says(0, "9").await;
         assert_eq!(line.answers_of("A1").await.len(), 2, "{}", app.engine);
         // Whoever is erased is in no interview any more (invariant I7).
-        let order = fieldworkd::retention::Order { who: "li", reason: "asked for" };
+        let order = fieldworkd::services::erasure::Order { who: "li", reason: "asked for" };
         let hash = app.installation.keys.hasher().number(&Phone::parse(&number(0), phonenumber::country::CN).unwrap());
-        fieldworkd::retention::person::erase(&app.installation, &number(0), order).await.unwrap();
+        fieldworkd::services::erasure::person::erase(&app.installation, &number(0), order).await.unwrap();
         let left = sms_interviews::with_number(&mut app.installation.store.read().await.unwrap(), &hash).await.unwrap();
         assert!(left.is_none(), "{}", app.engine);
     }

@@ -12,11 +12,11 @@ use fieldworkd::domain::quota::{QuotaFile, QuotaPlan};
 use fieldworkd::domain::segment::Segment;
 use fieldworkd::domain::subject::Subject;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::store::applications::{Application, Declaration};
-use fieldworkd::store::lists::NewRespondent;
-use fieldworkd::store::messages::{NewMessage, Settlement};
-use fieldworkd::store::receipts::{Applied, Receipt};
-use fieldworkd::store::{Store, StoreError, applications, campaigns, cases, invitations, lists, messages, programmes, quotas, rates, receipts};
+use fieldworkd::adapters::database::applications::{Application, Declaration};
+use fieldworkd::adapters::database::lists::NewRespondent;
+use fieldworkd::adapters::database::messages::{NewMessage, Settlement};
+use fieldworkd::adapters::database::receipts::{Applied, Receipt};
+use fieldworkd::adapters::database::{Store, StoreError, applications, campaigns, cases, invitations, lists, messages, programmes, quotas, rates, receipts};
 
 const NOW: Timestamp = Timestamp(1_772_000_000_000);
 
@@ -145,7 +145,7 @@ async fn dispositions_close_cases_and_keep_their_history() {
         let (application, _, ids) = seeded(&db.store, 2).await;
         let mut tx = db.store.write().await.unwrap();
         let open = cases::open_of_invitations(&mut tx, &ids).await.unwrap();
-        let dispose = async |tx: &mut fieldworkd::store::WriteTx, to, from: &[Disposition]| {
+        let dispose = async |tx: &mut fieldworkd::adapters::database::WriteTx, to, from: &[Disposition]| {
             cases::dispose(tx, &open, to, from, cases::Source::Gateway, NOW).await.unwrap()
         };
         assert_eq!(dispose(&mut tx, Disposition::NonContact, &[Disposition::NotAttempted]).await, 2);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use common::interviewing::{PASSWORD, interview, interviewer, mixed_plan, next, send, sitting, told};
 use common::{AGREED, TestApp, answers, list_of, local, number};
-use fieldworkd::accounts;
-use fieldworkd::clock::Clock;
-use fieldworkd::collect::{Collector, Saved};
+use fieldworkd::services::accounts;
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services::interviews::{Collector, Saved};
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::ids::{AccountId, InvitationId};
 use fieldworkd::domain::language::Language;
@@ -18,13 +18,13 @@ use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::Role;
 use fieldworkd::domain::telephone::{CallOutcome, DayPart, PER_DAY};
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::gateway::simulator::{PeopleScript, Script};
-use fieldworkd::store::accounts::Account;
-use fieldworkd::store::responses::By;
-use fieldworkd::store::{accounts as stored, applications, calls, cases, responses, verifications};
-use fieldworkd::telephone::desk::Desk;
-use fieldworkd::telephone::outcome::{Told, record};
-use fieldworkd::telephone::{TelephoneError, quality, queue, supervision, verification};
+use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::adapters::database::accounts::Account;
+use fieldworkd::adapters::database::responses::By;
+use fieldworkd::adapters::database::{accounts as stored, applications, calls, cases, responses, verifications};
+use fieldworkd::services::call_center::call_screen::Desk;
+use fieldworkd::services::call_center::outcome::{Told, record};
+use fieldworkd::services::call_center::{TelephoneError, quality, queue, supervision, verification};
 
 fn silent() -> Script {
     let mut script = Script::faultless(1, 1_000);
@@ -450,7 +450,7 @@ async fn a_page_that_dies_gives_its_person_back_and_a_purged_or_opted_out_one_ne
         // The other one opts out by SMS while on the line.
         let mut tx = app.installation.store.write().await.unwrap();
         let hash = app.installation.keys.hasher().number(&other.phone);
-        fieldworkd::dispatch::incoming::opt_out(&mut tx, &hash, None, cases::Source::Reply, app.clock.now()).await.unwrap();
+        fieldworkd::services::suppressions::opt_out(&mut tx, &hash, None, cases::Source::Reply, app.clock.now()).await.unwrap();
         tx.commit().await.unwrap();
         told(&app, &zheng, &other, CallOutcome::NoAnswer).await;
         assert_eq!(count(&app, "2.112").await, 1, "{}: {:?}", app.engine, app.dispositions("A1").await);
@@ -558,13 +558,13 @@ async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
         let told = Told { note: Personal::new("晚上带孙子，别太晚打"), ..Told::default() };
         record(&app.installation, &wu, desk.lease, CallOutcome::NoAnswer, &told).await.unwrap();
         let shown =
-            fieldworkd::retention::person::export(&app.installation, &number(0), &fieldworkd::domain::audit::Actor::command("li")).await.unwrap();
+            fieldworkd::services::erasure::person::export(&app.installation, &number(0), &fieldworkd::domain::audit::Actor::command("li")).await.unwrap();
         assert_eq!(shown["held"][0]["calls"][0]["note"], "晚上带孙子，别太晚打", "{}: {shown}", app.engine);
         assert_eq!(shown["held"][0]["calls"][0]["by"], "wu");
-        let order = fieldworkd::retention::Order { who: "li", reason: "asked for" };
-        fieldworkd::retention::person::erase(&app.installation, &number(0), order).await.unwrap();
+        let order = fieldworkd::services::erasure::Order { who: "li", reason: "asked for" };
+        fieldworkd::services::erasure::person::erase(&app.installation, &number(0), order).await.unwrap();
         let mut connection = app.installation.store.read().await.unwrap();
         assert!(calls::to(&mut connection, desk.lease.invitation).await.unwrap().iter().all(|call| call.note_sealed.is_none()), "{}", app.engine);
-        assert!(fieldworkd::store::call_queue::find(&mut connection, desk.lease.invitation).await.unwrap().is_none());
+        assert!(fieldworkd::adapters::database::call_queue::find(&mut connection, desk.lease.invitation).await.unwrap().is_none());
     }
 }

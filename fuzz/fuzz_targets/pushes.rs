@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use fieldworkd::clock::{Clock, SystemClock};
-use fieldworkd::config::Config;
+use fieldworkd::adapters::clock::{Clock, SystemClock};
+use fieldworkd::adapters::config::Config;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::reply::ReplyMeaning;
-use fieldworkd::gateway::{self, Gateway, Push};
+use fieldworkd::adapters::sms::{self, Gateway, Push};
 use libfuzzer_sys::fuzz_target;
 use reqwest::header::HeaderMap;
 
@@ -19,7 +19,7 @@ static GATEWAYS: LazyLock<Vec<Arc<dyn Gateway>>> = LazyLock::new(|| {
     };
     let config = Config::load(None, kinds.iter().flat_map(|kind| set(kind))).expect("the shipped configuration is good");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    config.gateways.values().map(|gateway| gateway::open(gateway, &clock, "http://127.0.0.1/hooks").expect("a shipped file is good")).collect()
+    config.gateways.values().map(|gateway| sms::open(gateway, &clock, "http://127.0.0.1/hooks").expect("a shipped file is good")).collect()
 });
 
 fuzz_target!(|data: &[u8]| {

@@ -1,8 +1,8 @@
 //! What an SMSC delivers: a deliver_sm, read by the library and then by us.
 #![no_main]
 
-use fieldworkd::gateway::smpp::ReceiptId;
-use fieldworkd::gateway::smpp::delivery::read_delivery;
+use fieldworkd::adapters::sms::smpp::ReceiptId;
+use fieldworkd::adapters::sms::smpp::delivery::read_delivery;
 use libfuzzer_sys::fuzz_target;
 use rusmpp::pdus::DeliverSm;
 use rusmpp::types::OctetString;

@@ -3,7 +3,7 @@
 
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::sms_text::{Template, segment, split};
-use fieldworkd::gateway::template::Pattern;
+use fieldworkd::adapters::sms::template::Pattern;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

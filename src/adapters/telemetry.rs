@@ -23,7 +23,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::config::{Config, LogLevel, TracesConfig};
+use crate::adapters::config::{Config, LogLevel, TracesConfig};
 
 /// A collector takes a batch within this time, or it is dropped: traces hold nothing up.
 const COLLECTOR_TIME_OUT: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ pub fn start(config: &Config, file: Option<&Path>) -> io::Result<Telemetry> {
 }
 
 fn provider(config: &TracesConfig) -> io::Result<SdkTracerProvider> {
-    let client = crate::http_client::new(COLLECTOR_TIME_OUT).map_err(io::Error::other)?;
+    let client = crate::adapters::http_client::new(COLLECTOR_TIME_OUT).map_err(io::Error::other)?;
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .with_endpoint(format!("{}/v1/traces", config.otlp))

@@ -10,15 +10,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::clock::SystemClock;
-use crate::collect::Collector;
-use crate::config::Config;
-use crate::dispatch::{DispatchError, Dispatcher, Tick, WORKERS, incoming};
-use crate::gateway::Delivery;
-use crate::installation::Installation;
-use crate::sms_interview::{self, SmsInterviewError};
-use crate::telephone::queue;
-use crate::{dataset, deadline, events, retention, telemetry, web};
+use crate::adapters::clock::SystemClock;
+use crate::services::interviews::Collector;
+use crate::adapters::config::Config;
+use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS};
+use crate::services::sms_inbound;
+use crate::adapters::sms::Delivery;
+use crate::services::context::Installation;
+use crate::services::interviews::sms_conversation::{self, SmsInterviewError};
+use crate::services::call_center::queue;
+use crate::services::{alerts, datasets, deadlines, erasure, forecasting, webhooks};
+use crate::adapters::telemetry;
+use crate::interfaces::http;
 
 /// After a failed step (a database that went away, say) the next one waits so long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -39,7 +42,7 @@ pub async fn run(config: Config) -> Result<()> {
     let watching = tokio::spawn(watch_deadlines(installation.clone(), stopped.clone()));
     let forecasting = tokio::spawn(forecast(installation.clone(), stopped.clone()));
     let handing_over = tokio::spawn(hand_over(installation.clone(), stopped.clone()));
-    let serving = tokio::spawn(web::serve(installation.clone(), listener, until(stopped.clone())));
+    let serving = tokio::spawn(http::serve(installation.clone(), listener, until(stopped.clone())));
     let calling = tokio::spawn(watch_calls(installation.clone(), stopped.clone()));
     let telling = tokio::spawn(tell_events(installation.clone(), stopped.clone()));
     let beating = tokio::spawn(feed_watchdog(installation.clone(), stopped));
@@ -154,10 +157,10 @@ async fn receive(installation: Arc<Installation>, name: String, mut stopped: wat
 
 /// Receipts and replies, on disk when it returns.
 async fn take_delivery(installation: &Installation, collector: &Collector, gateway: &str, delivery: &Delivery) -> Result<(), SmsInterviewError> {
-    incoming::take_receipts(installation, gateway, delivery.receipts.clone()).await?;
+    sms_inbound::take_receipts(installation, gateway, delivery.receipts.clone()).await?;
     for reply in &delivery.replies {
-        if let Some(taken) = incoming::take_reply(installation, gateway, reply).await? {
-            sms_interview::hear(installation, collector, &taken).await?;
+        if let Some(taken) = sms_inbound::take_reply(installation, gateway, reply).await? {
+            sms_conversation::hear(installation, collector, &taken).await?;
         }
     }
     Ok(())
@@ -166,7 +169,7 @@ async fn take_delivery(installation: &Installation, collector: &Collector, gatew
 async fn tidy(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
     let clock = installation.clock.clone();
     let mut last = clock.now();
-    while let Some(next) = retention::next_round(&installation, last) {
+    while let Some(next) = erasure::next_round(&installation, last) {
         // In short stretches: the clock may be set.
         while clock.now() < next {
             if !rest(&mut stopped, next.since(clock.now()).min(TIDY_LOOK)).await {
@@ -174,7 +177,7 @@ async fn tidy(installation: Arc<Installation>, mut stopped: watch::Receiver<bool
             }
         }
         last = next;
-        match retention::tidy(&installation).await {
+        match erasure::tidy(&installation).await {
             Ok(tidied) => tracing::info!(?tidied, "housekeeping"),
             Err(error) => tracing::error!(%error, "housekeeping failed; the next round makes it good"),
         }
@@ -183,10 +186,10 @@ async fn tidy(installation: Arc<Installation>, mut stopped: watch::Receiver<bool
 
 async fn watch_deadlines(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = deadline::tick(&installation).await {
+        if let Err(error) = deadlines::tick(&installation).await {
             tracing::error!(%error, "a look at the deadlines failed");
         }
-        if let Err(error) = dataset::write_pending(&installation).await {
+        if let Err(error) = datasets::write_pending(&installation).await {
             tracing::error!(%error, "a dataset could not be written; it is tried again");
         }
         if !rest(&mut stopped, WATCH_EVERY).await {
@@ -210,7 +213,7 @@ async fn watch_calls(installation: Arc<Installation>, mut stopped: watch::Receiv
 /// Beside the watch over deadlines, so that no closing waits for somebody else's server.
 async fn hand_over(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = dataset::delivery::deliver_due(&installation).await {
+        if let Err(error) = datasets::delivery::deliver_due(&installation).await {
             tracing::error!(%error, "datasets could not be handed over; they are tried again");
         }
         if !rest(&mut stopped, WATCH_EVERY).await {
@@ -222,7 +225,7 @@ async fn hand_over(installation: Arc<Installation>, mut stopped: watch::Receiver
 /// Tells other systems what happens.
 async fn tell_events(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = events::deliver(&installation).await {
+        if let Err(error) = webhooks::deliver(&installation).await {
             tracing::error!(%error, "events could not be told; they are tried again");
         }
         if !rest(&mut stopped, WATCH_EVERY).await {
@@ -234,10 +237,10 @@ async fn tell_events(installation: Arc<Installation>, mut stopped: watch::Receiv
 /// Beside the watch over deadlines, so that no closing waits for a forecast.
 async fn forecast(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = deadline::forecast::tick(&installation).await {
+        if let Err(error) = forecasting::tick(&installation).await {
             tracing::error!(%error, "a forecast failed; the next one makes it good");
         }
-        if let Err(error) = deadline::alarms::tick(&installation).await {
+        if let Err(error) = alerts::tick(&installation).await {
             tracing::error!(%error, "alarms could not be looked after; they are tried again");
         }
         if !rest(&mut stopped, FORECAST_LOOK).await {

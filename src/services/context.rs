@@ -1,16 +1,13 @@
 //! One installation, open: its configuration, database, key ring, clock and gateways. Every use-case is handed one.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::crypto::{KeyRing, KeyRingError, SealError, Sealer};
+use crate::adapters::clock::Clock;
+use crate::adapters::config::Config;
+use crate::adapters::crypto::{KeyRing, KeyRingError};
 use crate::domain::audit::{Action, Actor};
-use crate::domain::person::Person;
-use crate::domain::phone::Phone;
-use crate::gateway::{self, Dialer, GatewayError, Gateways};
-use crate::store::{Store, StoreError, WriteTx, audit};
+use crate::adapters::sms::{self, Dialer, GatewayError, Gateways};
+use crate::adapters::database::{Store, StoreError, WriteTx, audit};
 
 pub struct Installation {
     pub config: Config,
@@ -38,7 +35,7 @@ impl Installation {
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Installation, InstallationError> {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
         let hooks = |name: &str| hooks_url(&config, &keys, name);
-        let gateways = gateway::open_all(&config.gateways, &clock, hooks)?;
+        let gateways = sms::open_all(&config.gateways, &clock, hooks)?;
         let dialer = config.dial.as_ref().map(Dialer::open).transpose().map_err(InstallationError::Dial)?;
         let store = Store::open(&config.database_url).await?;
         let installation = Installation { config, store, keys, clock, gateways, dialer };
@@ -81,33 +78,4 @@ impl Installation {
 
 fn hooks_url(config: &Config, keys: &KeyRing, gateway: &str) -> String {
     format!("{}/hooks/{gateway}/{}", config.public_url, keys.hasher().webhook_secret(gateway))
-}
-
-/// Where a sealed value stands; it opens only there.
-pub mod place {
-    pub const PHONE: &str = "respondent.phone";
-    pub const PERSON: &str = "respondent.person";
-    pub const LIST_FIELDS: &str = "case.fields";
-    pub const OPEN_ANSWER: &str = "answer.value";
-    pub const REPLY: &str = "reply.text";
-    pub const CALL_NOTE: &str = "phone_call.note";
-    pub const SMS_QUESTION: &str = "sms_interview.text";
-    pub const FROZEN: &str = "frozen.cells";
-    pub const ONE_TIME: &str = "account.totp";
-}
-
-/// Opens what an application keeps of its list about a case.
-pub fn open_fields(sealer: &Sealer, sealed: Option<&[u8]>) -> Result<BTreeMap<String, String>, SealError> {
-    let Some(sealed) = sealed else { return Ok(BTreeMap::new()) };
-    serde_json::from_str(&sealer.open_text(place::LIST_FIELDS, sealed)?).map_err(|_| SealError::Broken)
-}
-
-/// Opens a respondent's sealed number.
-pub fn open_phone(sealer: &Sealer, sealed: &[u8]) -> Result<Phone, SealError> {
-    Phone::from_e164(&sealer.open_text(place::PHONE, sealed)?).map_err(|_| SealError::Broken)
-}
-
-/// Opens a respondent's sealed person.
-pub fn open_person(sealer: &Sealer, sealed: &[u8]) -> Result<Person, SealError> {
-    Person::from_sealable(&sealer.open_text(place::PERSON, sealed)?).ok_or(SealError::Broken)
 }

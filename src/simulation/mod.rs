@@ -6,6 +6,7 @@
 //! it was asked, which is what the demo and the tests judge the daemon by. It only ever talks to loopback addresses.
 
 mod carrier;
+pub mod demo;
 mod people;
 mod script;
 mod server;
@@ -15,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::adapters::clock::Clock;
 use crate::domain::time::Timestamp;
 use people::Person;
 pub use script::{PeopleScript, Script};
@@ -116,7 +117,7 @@ impl Simulator {
         if !address.ip().is_loopback() {
             return Err(std::io::Error::other("the simulator listens on loopback only"));
         }
-        let client = crate::http_client::new(Duration::from_secs(30)).map_err(std::io::Error::other)?;
+        let client = crate::adapters::http_client::new(Duration::from_secs(30)).map_err(std::io::Error::other)?;
         let shared = Arc::new(Shared { script, clock, client, state: Mutex::default() });
         let listener = tokio::net::TcpListener::bind(address).await?;
         let address = listener.local_addr()?;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use fieldworkd::accounts;
+use fieldworkd::services::accounts;
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::personal::Personal;

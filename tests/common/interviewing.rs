@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fieldworkd::accounts;
-use fieldworkd::collect::{Collector, Saved, SentPage, Sitting};
+use fieldworkd::services::accounts;
+use fieldworkd::services::interviews::{Collector, Saved, SentPage, Sitting};
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::device::DeviceClass;
 use fieldworkd::domain::language::Language;
@@ -11,11 +11,11 @@ use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::Role;
 use fieldworkd::domain::telephone::CallOutcome;
-use fieldworkd::store::accounts as stored;
-use fieldworkd::store::accounts::Account;
-use fieldworkd::telephone::desk::{Desk, desk};
-use fieldworkd::telephone::outcome::{Told, record};
-use fieldworkd::telephone::queue;
+use fieldworkd::adapters::database::accounts as stored;
+use fieldworkd::adapters::database::accounts::Account;
+use fieldworkd::services::call_center::call_screen::{Desk, desk};
+use fieldworkd::services::call_center::outcome::{Told, record};
+use fieldworkd::services::call_center::queue;
 
 use super::{AGREED, PLAN, TestApp, answers};
 

@@ -13,20 +13,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use fieldworkd::campaign::{self, LaunchError, LaunchReport, LaunchRequest};
-use fieldworkd::clock::{Clock, VirtualClock};
-use fieldworkd::config::Config;
-use fieldworkd::deadline;
-use fieldworkd::dispatch::Dispatcher;
+use fieldworkd::services::campaigns::{self, LaunchError, LaunchReport, LaunchRequest};
+use fieldworkd::adapters::clock::{Clock, VirtualClock};
+use fieldworkd::adapters::config::Config;
+use fieldworkd::services::deadlines;
+use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::gateway::simulator::{Script, Simulator};
-use fieldworkd::installation::Installation;
-use fieldworkd::intake::{self, ImportOutcome, ImportRequest, IntakeError};
-use fieldworkd::store::Store;
-use fieldworkd::store::applications;
-use fieldworkd::web;
+use fieldworkd::simulation::{Script, Simulator};
+use fieldworkd::services::context::Installation;
+use fieldworkd::services::list_import::{self, ImportOutcome, ImportRequest, IntakeError};
+use fieldworkd::adapters::database::Store;
+use fieldworkd::adapters::database::applications;
+use fieldworkd::interfaces::http;
 use sqlx::{Connection, Executor};
 
 /// A fresh, empty database; SQLite's folder goes with it.
@@ -154,11 +154,11 @@ impl TestApp {
         let base = format!("http://{}", listener.local_addr().expect("it has an address"));
         let config = config_for(folder.path(), url, &base, simulator.address(), settings);
         let installation = Arc::new(Installation::open(config, clock.clone()).await.expect("the installation opens"));
-        tokio::spawn(web::serve(installation.clone(), listener, std::future::pending()));
+        tokio::spawn(http::serve(installation.clone(), listener, std::future::pending()));
         let dispatcher = Dispatcher::new(installation.clone());
-        let http = fieldworkd::http_client::new(Duration::from_secs(60)).expect("a client");
+        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(60)).expect("a client");
         let app = TestApp { installation, clock, simulator, dispatcher, base, engine: engine_of(url), folder, http };
-        intake::apply_programme(&app.installation, PROGRAMME).await.expect("the programme applies");
+        list_import::apply_programme(&app.installation, PROGRAMME).await.expect("the programme applies");
         app
     }
 
@@ -168,13 +168,13 @@ impl TestApp {
             "programme = \"p26\"\n[[application]]\ncode = \"{code}\"\napplicant = {{ code = \"{applicant}\", name = \"{applicant}公司\" }}\n\
              category = \"brand\"\nsubject = {{ brand = \"{code}牌\" }}\n{more}\n"
         );
-        intake::add_applications(&self.installation, &file).await.expect("the application registers");
+        list_import::add_applications(&self.installation, &file).await.expect("the application registers");
     }
 
     pub async fn import(&self, codes: &[&str], content: &[u8]) -> Result<ImportOutcome, IntakeError> {
         let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
         let request = ImportRequest { applications: &applications, file: "list.csv", content: content.into(), dry_run: false };
-        intake::import_list(&self.installation, &request, &mut |_, _| {}).await
+        list_import::import_list(&self.installation, &request, &mut |_, _| {}).await
     }
 
     pub async fn launch(&self, campaign: &str, codes: &[&str], plan: &str) -> Result<LaunchReport, LaunchError> {
@@ -189,7 +189,7 @@ impl TestApp {
             seed: None,
             dry_run: false,
         };
-        campaign::launch(&self.installation, &request).await
+        campaigns::launch(&self.installation, &request).await
     }
 
     /// An application in the field with `people` on its list.
@@ -211,9 +211,9 @@ impl TestApp {
                 self.dispatcher.tick().await.unwrap();
             }
             self.simulator.tick().await;
-            deadline::tick(&self.installation).await.unwrap();
+            deadlines::tick(&self.installation).await.unwrap();
             let next =
-                [self.dispatcher.next_due().await.unwrap(), self.simulator.next_event_at(), deadline::next_due(&self.installation).await.unwrap()];
+                [self.dispatcher.next_due().await.unwrap(), self.simulator.next_event_at(), deadlines::next_due(&self.installation).await.unwrap()];
             match next.into_iter().flatten().min() {
                 Some(next) if next <= end && self.clock.now() < end => self.clock.advance_to(next.max(self.clock.now() + step).min(end)),
                 _ => break,
@@ -272,7 +272,7 @@ impl TestApp {
     pub async fn dispositions(&self, application: &str) -> Vec<(String, u64)> {
         let mut connection = self.installation.store.read().await.unwrap();
         let id = applications::find(&mut connection, application).await.unwrap().unwrap().id;
-        let rows = fieldworkd::store::cases::by_disposition(&mut connection, id).await.unwrap();
+        let rows = fieldworkd::adapters::database::cases::by_disposition(&mut connection, id).await.unwrap();
         rows.into_iter().map(|(disposition, cases)| (disposition.code().to_owned(), cases)).collect()
     }
 }

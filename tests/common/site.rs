@@ -5,10 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fieldworkd::clock::SystemClock;
-use fieldworkd::config::SHIPPED;
-use fieldworkd::gateway::simulator::{Script, Simulator};
-use fieldworkd::store::{Store, messages};
+use fieldworkd::adapters::clock::SystemClock;
+use fieldworkd::adapters::config::SHIPPED;
+use fieldworkd::simulation::{Script, Simulator};
+use fieldworkd::adapters::database::{Store, messages};
 
 use super::list_of;
 
@@ -97,7 +97,7 @@ impl Site {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path().join("log")).unwrap();
         let child = self.binary(&["serve"]).envs(environment.iter().copied()).stderr(Stdio::from(log)).spawn().unwrap();
         let daemon = Daemon(child);
-        let http = fieldworkd::http_client::new(Duration::from_secs(5)).unwrap();
+        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
         let port = environment
             .iter()
             .find(|(key, _)| key.ends_with("LISTEN"))

@@ -68,13 +68,13 @@ pub(super) fn read_networks(r: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
 /// The gateway files that are built in, for running without any file.
 fn shipped_gateway(file: &str) -> Option<&'static str> {
     match file {
-        "gateways/simulator.toml" => Some(include_str!("../../config/gateways/simulator.toml")),
-        "gateways/kannel.toml" => Some(include_str!("../../config/gateways/kannel.toml")),
-        "gateways/alibaba.toml" => Some(include_str!("../../config/gateways/alibaba.toml")),
-        "gateways/tencent.toml" => Some(include_str!("../../config/gateways/tencent.toml")),
-        "gateways/rapidpro.toml" => Some(include_str!("../../config/gateways/rapidpro.toml")),
-        "gateways/smpp.toml" => Some(include_str!("../../config/gateways/smpp.toml")),
-        "gateways/twilio.toml" => Some(include_str!("../../config/gateways/twilio.toml")),
+        "gateways/simulator.toml" => Some(include_str!("../../../config/gateways/simulator.toml")),
+        "gateways/kannel.toml" => Some(include_str!("../../../config/gateways/kannel.toml")),
+        "gateways/alibaba.toml" => Some(include_str!("../../../config/gateways/alibaba.toml")),
+        "gateways/tencent.toml" => Some(include_str!("../../../config/gateways/tencent.toml")),
+        "gateways/rapidpro.toml" => Some(include_str!("../../../config/gateways/rapidpro.toml")),
+        "gateways/smpp.toml" => Some(include_str!("../../../config/gateways/smpp.toml")),
+        "gateways/twilio.toml" => Some(include_str!("../../../config/gateways/twilio.toml")),
         _ => None,
     }
 }

@@ -31,7 +31,7 @@ use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
 
 /// The configuration file as shipped; it works as it is.
-pub const SHIPPED: &str = include_str!("../../config/fieldworkd.toml");
+pub const SHIPPED: &str = include_str!("../../../config/fieldworkd.toml");
 
 #[derive(Debug, Clone)]
 pub struct Config {

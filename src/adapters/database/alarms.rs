@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use super::{Result, events};
 use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;

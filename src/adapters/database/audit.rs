@@ -4,7 +4,7 @@ use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
 use super::{Result, known};
-use crate::crypto::Hasher;
+use crate::adapters::crypto::Hasher;
 use crate::domain::audit::{Action, Actor, Entry, Via};
 use crate::domain::time::Timestamp;
 

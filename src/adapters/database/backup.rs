@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, Connection};
 
 use super::Store;
 use super::dialect::{self, Engine};
-use crate::sink::parent_of;
+use crate::adapters::transports::parent_of;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {

@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use super::{Result, WriteTx, known};
 use crate::domain::ids::{AccountId, CallId, CampaignId, InvitationId};
 use crate::domain::language::Language;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::sets::{Bytes, Kind, set};
+use super::bulk_params::{Bytes, Kind, set};
 use super::{Result, WriteTx, known};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;

@@ -3,7 +3,7 @@
 use sqlx::AnyConnection;
 
 use super::dialect::statement;
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use super::{Result, WriteTx, known};
 use crate::domain::ids::{ApplicantId, ApplicationId, CaseId, InvitationId, ProgrammeId, RespondentId};
 use crate::domain::time::Timestamp;

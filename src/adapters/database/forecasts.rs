@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use super::{Result, StoreError};
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;

@@ -4,7 +4,7 @@ use sqlx::AnyConnection;
 
 use super::Result;
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use crate::domain::ids::MessageKey;
 use crate::domain::time::Timestamp;
 

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use super::{Result, StoreError, known};
 use crate::domain::category::Category;
 use crate::domain::contact_plan::CONFIRMATION_STEP;

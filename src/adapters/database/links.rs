@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
 use super::responses::StoredValue;
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use super::{Result, StoreError, known};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId};

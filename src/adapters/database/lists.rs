@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::sets::{Bytes, Kind, set};
+use super::bulk_params::{Bytes, Kind, set};
 use super::{Result, events, known};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{ApplicantId, ApplicationId, RespondentId};

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use sqlx::{AnyConnection, Row as _};
 
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use super::{Result, StoreError};
-use crate::crypto::invitation_of_reference;
+use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::contact_plan::{CONFIRMATION_STEP, FIRST_EXTRA_STEP, interview_step};
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
 use crate::domain::time::Timestamp;

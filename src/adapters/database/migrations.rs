@@ -13,7 +13,7 @@ type File = (&'static str, &'static str);
 /// The files of `migrations/ENGINE`, by their numbers.
 macro_rules! files {
     ($engine:literal: $($name:literal)*) => {
-        &[$(($name, include_str!(concat!("../../migrations/", $engine, "/", $name, ".sql")))),*]
+        &[$(($name, include_str!(concat!("../../../migrations/", $engine, "/", $name, ".sql")))),*]
     };
 }
 

@@ -4,7 +4,7 @@ use sqlx::AnyConnection;
 
 use super::dialect::Engine;
 use super::{Result, WriteTx};
-use crate::config::Channel;
+use crate::adapters::config::Channel;
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use super::{Result, known};
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::{ApplicationId, CaseId, ResponseId};

@@ -3,7 +3,7 @@
 use sqlx::AnyConnection;
 
 use super::Result;
-use crate::crypto::invitation_of_reference;
+use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 

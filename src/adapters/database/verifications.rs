@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::Result;
 use super::dialect::{Engine, statement};
-use super::sets::{Kind, set};
+use super::bulk_params::{Kind, set};
 use crate::domain::ids::{AccountId, CallId, InvitationId};
 use crate::domain::time::Timestamp;
 

@@ -7,9 +7,8 @@
 
 pub mod alibaba;
 mod approved;
-mod exchange;
+mod gateway_log;
 mod http;
-pub mod simulator;
 pub mod smpp;
 pub mod template;
 pub mod tencent;
@@ -26,13 +25,13 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use crate::clock::Clock;
-use crate::config::GatewayConfig;
+use crate::adapters::clock::Clock;
+use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::sms_text::Placeholder;
 use crate::domain::time::Timestamp;
-pub use exchange::Exchange;
+pub use gateway_log::Exchange;
 
 /// A message on its way out.
 #[derive(Debug, Clone)]

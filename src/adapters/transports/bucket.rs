@@ -10,8 +10,8 @@ use object_store::client::{ClientOptions, HttpClient, HttpConnector};
 use object_store::{ObjectStore, RetryConfig};
 use tokio::io::AsyncWriteExt;
 
-use crate::config::S3Config;
-use crate::http_client;
+use crate::adapters::config::S3Config;
+use crate::adapters::http_client;
 
 /// What is larger goes up in parts of this size.
 const PART: usize = 8 * 1024 * 1024;

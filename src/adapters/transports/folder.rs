@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::crypto::Sha256Stream;
+use crate::adapters::crypto::Sha256Stream;
 
 /// A file's size and hash, counted while it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,7 +189,7 @@ mod tests {
         let write = |text: &str| {
             let new = NewFolder::begin(&folder)?;
             let facts = new.write("a.csv", text.as_bytes())?;
-            assert_eq!(facts, FileFacts { bytes: 1, sha256: crate::crypto::sha256_hex(text.as_bytes()) });
+            assert_eq!(facts, FileFacts { bytes: 1, sha256: crate::adapters::crypto::sha256_hex(text.as_bytes()) });
             new.commit()
         };
         // Somebody else writes the same.

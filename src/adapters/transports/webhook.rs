@@ -25,7 +25,7 @@ pub enum WebhookError {
 
 /// A client for several posts, which keeps its connections.
 pub fn client() -> Result<reqwest::Client, WebhookError> {
-    crate::http_client::new(TIME_OUT).map_err(|error| WebhookError::Unreachable(error.to_string()))
+    crate::adapters::http_client::new(TIME_OUT).map_err(|error| WebhookError::Unreachable(error.to_string()))
 }
 
 /// Posts `body` (JSON). The same `id` on every try lets the receiver know a repetition.

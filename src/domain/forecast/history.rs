@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::behaviour::{ASSUMED_SPREAD, GRID, NEXT_CONTACT, Rate, Seen, StepSeen, bell, fit, moved};
-use super::turn::Turn;
+use super::response_model::{ASSUMED_SPREAD, GRID, NEXT_CONTACT, Rate, Seen, StepSeen, bell, fit, moved};
+use super::contact_ordinal::Turn;
 use crate::domain::mode::Mode;
 
 /// What is assumed is worth so many people of each step, and so many applications.

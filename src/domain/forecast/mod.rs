@@ -4,16 +4,16 @@
 //! anew for each run, so that what is not known well makes the result wide). Out come bands of completes by day, and the chance of meeting each quota.
 //! It knows no clock and no chance of its own: the same outlook and seed give the same forecast. The rehearsal is the same play from the first day.
 
-mod behaviour;
+mod response_model;
 mod delays;
 mod history;
-mod outlook;
-mod play;
-mod turn;
+mod field_state;
+mod simulate;
+mod contact_ordinal;
 
-pub use behaviour::{Behaviour, Exposure, Outcome, Rate, Seen, StepSeen};
+pub use response_model::{Behaviour, Exposure, Outcome, Rate, Seen, StepSeen};
 pub use delays::{BINS, Delays, Paces, bin_of};
 pub use history::Prior;
-pub use outlook::{CellState, HeldBack, Outlook, Person};
-pub use play::{Band, Forecast, play};
-pub use turn::Turn;
+pub use field_state::{CellState, HeldBack, Outlook, Person};
+pub use simulate::{Band, Forecast, play};
+pub use contact_ordinal::Turn;

@@ -10,7 +10,7 @@ use rand_distr::{Beta, Distribution};
 
 use super::delays::{Delays, Paces};
 use super::history::{Prior, levels};
-use super::turn::Turn;
+use super::contact_ordinal::Turn;
 use crate::domain::mode::Mode;
 
 /// Applications differ by so much, before it has been seen: a standard deviation of logits.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::behaviour::{Behaviour, Drawn};
-use super::outlook::{Outlook, Person};
+use super::response_model::{Behaviour, Drawn};
+use super::field_state::{Outlook, Person};
 use crate::domain::mode::Mode;
 use crate::domain::quota::CellKind;
 use crate::domain::replicates::{Standing, is_urgent, look_again_after, needed};

@@ -7,9 +7,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output;
-use crate::deadline::alarms as alarm;
-use crate::installation::Installation;
-use crate::store::{alarms, applications, deliveries, notices};
+use crate::services::alerts as alarm;
+use crate::services::context::Installation;
+use crate::adapters::database::{alarms, applications, deliveries, notices};
 
 #[derive(Subcommand)]
 pub enum AlarmCommand {

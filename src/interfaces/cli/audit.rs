@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::output;
 use crate::domain::audit::{Action, Entry};
-use crate::installation::Installation;
-use crate::store::audit::{self, Asked, Verified};
+use crate::services::context::Installation;
+use crate::adapters::database::audit::{self, Asked, Verified};
 
 #[derive(Subcommand)]
 pub enum AuditCommand {

@@ -5,7 +5,7 @@ use super::alarm::AlarmCommand;
 use super::campaign::CampaignCommand;
 use super::dataset::{DatasetCommand, SigningKeyCommand};
 use super::inbox::InboxCommand;
-use super::intake::{ApplicationCommand, ListCommand, ProgrammeCommand};
+use super::lists::{ApplicationCommand, ListCommand, ProgrammeCommand};
 use super::message::MessageCommand;
 use super::retention::{LegalHoldCommand, PersonCommand};
 use super::suppress::SuppressCommand;

@@ -7,13 +7,14 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{forecast, output, read_text};
-use crate::campaign::{self, LaunchReport, LaunchRequest};
+use crate::services;
+use crate::services::campaigns::{LaunchReport, LaunchRequest};
 use crate::domain::contact_plan::PlanFile;
 use crate::domain::outcome_rates::Rate;
-use crate::installation::Installation;
-use crate::store::campaigns::{self, CampaignState};
-use crate::store::{applications, programmes};
-use crate::{dataset, deadline};
+use crate::services::context::Installation;
+use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::{applications, programmes};
+use crate::services::{datasets, deadlines, forecasting};
 
 #[derive(Subcommand)]
 pub enum CampaignCommand {
@@ -85,42 +86,42 @@ pub async fn run(installation: &Installation, command: CampaignCommand) -> Resul
             let file = read_plan(&plan)?;
             let request =
                 LaunchRequest { code: &code, applications: &application, plan: &file, gateway: &gateway, budget, seed: seed.as_deref(), dry_run };
-            let report = campaign::launch(installation, &request).await.with_context(|| plan.display().to_string())?;
+            let report = services::campaigns::launch(installation, &request).await.with_context(|| plan.display().to_string())?;
             if json { output::json(&report) } else { show_launch(&report, dry_run) }
         }
         CampaignCommand::Pause { code } => {
-            campaign::change_state(installation, &code, CampaignState::Paused).await?;
+            services::campaigns::change_state(installation, &code, CampaignState::Paused).await?;
             say!("campaign {code} is paused");
             Ok(())
         }
         CampaignCommand::Resume { code } => {
-            campaign::change_state(installation, &code, CampaignState::Running).await?;
+            services::campaigns::change_state(installation, &code, CampaignState::Running).await?;
             say!("campaign {code} is running");
             Ok(())
         }
         CampaignCommand::Budget { code, amount: raw } => {
             let budget = if raw == "none" { None } else { Some(amount(&raw).map_err(anyhow::Error::msg)?) };
-            campaign::set_budget(installation, &code, budget).await?;
+            services::campaigns::set_budget(installation, &code, budget).await?;
             say!("campaign {code} has {}", budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}")));
             Ok(())
         }
         CampaignCommand::Close { code } => {
-            let closed = deadline::close_campaign(installation, &code).await?;
-            dataset::write_pending(installation).await?;
+            let closed = deadlines::close_campaign(installation, &code).await?;
+            datasets::write_pending(installation).await?;
             say!("campaign {code} is closed: {}", closed.join(", "));
             Ok(())
         }
         CampaignCommand::Rates { code, by, json } => {
-            let rates = campaign::rates(installation, &code, by.into()).await?;
+            let rates = services::campaigns::rates(installation, &code, by.into()).await?;
             if json { output::json(&rates) } else { show_rates(&rates) }
         }
         CampaignCommand::Forecast { code, json } => {
-            let forecasts = deadline::forecast::of_campaign(installation, &code).await?;
+            let forecasts = forecasting::of_campaign(installation, &code).await?;
             if json { output::json(&forecasts) } else { forecast::show(&forecasts) }
         }
         CampaignCommand::List { json } => list(installation, json).await,
         CampaignCommand::Status { code, json } => {
-            let status = campaign::status(installation, &code).await?;
+            let status = services::campaigns::status(installation, &code).await?;
             if json { output::json(&status) } else { show_status(&status) }
         }
     }
@@ -135,22 +136,22 @@ pub enum ByArgument {
     Wave,
 }
 
-impl From<ByArgument> for campaign::By {
-    fn from(by: ByArgument) -> campaign::By {
+impl From<ByArgument> for services::campaigns::By {
+    fn from(by: ByArgument) -> services::campaigns::By {
         match by {
-            ByArgument::Application => campaign::By::Application,
-            ByArgument::Mode => campaign::By::Mode,
-            ByArgument::Segment => campaign::By::Segment,
-            ByArgument::Wave => campaign::By::Wave,
+            ByArgument::Application => services::campaigns::By::Application,
+            ByArgument::Mode => services::campaigns::By::Mode,
+            ByArgument::Segment => services::campaigns::By::Segment,
+            ByArgument::Wave => services::campaigns::By::Wave,
         }
     }
 }
 
 /// Groups side by side, what is counted and the rates below each other.
-fn show_rates(rates: &[campaign::RatesOf]) -> Result<()> {
+fn show_rates(rates: &[services::campaigns::RatesOf]) -> Result<()> {
     let mut header = vec!["rate"];
     header.extend(rates.iter().map(|of| of.group.as_str()));
-    type Count = fn(&campaign::RatesOf) -> u64;
+    type Count = fn(&services::campaigns::RatesOf) -> u64;
     let counted: [(&str, Count); 8] = [
         ("cases", |of| of.cases),
         ("complete (I)", |of| of.complete),
@@ -233,7 +234,7 @@ fn show_launch(report: &LaunchReport, dry_run: bool) -> Result<()> {
     Ok(())
 }
 
-fn show_status(status: &campaign::CampaignStatus) -> Result<()> {
+fn show_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
     let why = status.paused_because.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
     let budget = status.budget.map(|budget| format!(" of {budget:.2}")).unwrap_or_default();
     say!("campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
@@ -244,7 +245,7 @@ fn show_status(status: &campaign::CampaignStatus) -> Result<()> {
         let (released, held_back, people) = (status.replicates_released, status.replicates_held_back, status.held_back);
         say!("{released} replicates are in the field, {held_back} with {people} people are held back");
     }
-    let cells = |a: &campaign::ApplicationStatus| {
+    let cells = |a: &services::campaigns::ApplicationStatus| {
         vec![
             a.code.clone(),
             a.state.to_owned(),

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use crate::campaign;
-use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
-use crate::installation::{Installation, open_phone};
-use crate::retention::purge::{self, Review, Standing};
-use crate::store::{applications, forgetting, lists};
+use crate::services::questionnaires;
+use crate::adapters::clock::{Clock, SystemClock};
+use crate::adapters::config::Config;
+use crate::services::context::Installation;
+use crate::services::sealing::open_phone;
+use crate::services::erasure::purge::{self, Review, Standing};
+use crate::adapters::database::{applications, erasure, lists};
 
 /// The configuration has been read by now; what it names is looked at too.
 pub fn check_config(config: &Config) -> Result<()> {
-    let mut problems: Vec<String> = campaign::check_all(config.questionnaires.as_deref()).into_iter().map(|e| e.to_string()).collect();
+    let mut problems: Vec<String> = questionnaires::check_all(config.questionnaires.as_deref()).into_iter().map(|e| e.to_string()).collect();
     for (name, gateway) in &config.gateways {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        problems.extend(crate::gateway::open(gateway, &clock, "").err().map(|problem| format!("gateway.{name}: {problem}")));
+        problems.extend(crate::adapters::sms::open(gateway, &clock, "").err().map(|problem| format!("gateway.{name}: {problem}")));
     }
     if !problems.is_empty() {
         bail!("{}", problems.join("\nfieldworkd: "));
@@ -57,7 +58,7 @@ pub async fn doctor(config: Config) -> Result<()> {
 }
 
 fn check_questions(config: &Config) -> Option<String> {
-    campaign::check_all(config.questionnaires.as_deref()).first().map(|e| e.to_string())
+    questionnaires::check_all(config.questionnaires.as_deref()).first().map(|e| e.to_string())
 }
 
 /// Applicants whose people are kept for longer than their programme says; deletions that are not done to the end.
@@ -67,7 +68,7 @@ async fn check_forgetting(installation: &Installation) -> Result<Option<String>>
     if !late.is_empty() {
         return Ok(Some(format!("those of {} are overdue; «purge --dry-run» says why, «purge» does it now", late.join(", "))));
     }
-    let certificates = forgetting::certificates(&mut *installation.store.read().await?).await?;
+    let certificates = erasure::certificates(&mut *installation.store.read().await?).await?;
     let is_owed = certificates.iter().any(|certificate| certificate.signature.is_none());
     Ok(is_owed.then(|| "a deletion is not done to the end; «purge» does the rest".to_owned()))
 }

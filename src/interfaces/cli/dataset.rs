@@ -8,12 +8,13 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output;
-use crate::crypto::PublicKey;
-use crate::dataset::{self, delivery};
-use crate::deadline;
-use crate::installation::Installation;
-use crate::store::datasets;
-use crate::store::deliveries::{self, Verdict};
+use crate::adapters::crypto::PublicKey;
+use crate::services;
+use crate::services::datasets::delivery;
+use crate::services::deadlines;
+use crate::services::context::Installation;
+use crate::adapters::database::datasets;
+use crate::adapters::database::deliveries::{self, Verdict};
 
 #[derive(Subcommand)]
 pub enum DatasetCommand {
@@ -113,7 +114,7 @@ pub fn verify_folder(folder: &Path, public_key: Option<&Path>) -> Result<()> {
             Some(PublicKey::of_pem(&pem).with_context(|| format!("{} is no public key of Ed25519 in PEM", path.display()))?)
         }
     };
-    let verified = dataset::verify(folder, key.as_ref())?;
+    let verified = services::datasets::verify(folder, key.as_ref())?;
     say!(
         "{} is whole: {} files, {} responses of {} cases, signed with {}, sha256 {}",
         folder.display(),
@@ -131,9 +132,9 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
         DatasetCommand::Verify { folder, public_key } => verify_folder(&folder, public_key.as_deref()),
         DatasetCommand::List { json } => list(installation, json).await,
         DatasetCommand::Freeze { code, interim } => {
-            let version = if interim { deadline::freeze_interim(installation, &code).await? } else { deadline::freeze(installation, &code).await? };
+            let version = if interim { deadlines::freeze_interim(installation, &code).await? } else { deadlines::freeze(installation, &code).await? };
             say!("{code}: {} {version} is frozen", if interim { "interim version" } else { "version" });
-            dataset::write_pending(installation).await?;
+            services::datasets::write_pending(installation).await?;
             Ok(())
         }
         DatasetCommand::Deliver { code, version } => {
@@ -145,7 +146,7 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
         }
         DatasetCommand::Export { code, folder, version } => {
             let dataset = find(installation, &code, version.as_deref()).await?;
-            let sums = dataset::export(installation, &dataset, &folder).await?;
+            let sums = services::datasets::export(installation, &dataset, &folder).await?;
             say!("{code} {}: {} ({sums})", dataset.version_name(), folder.display());
             Ok(())
         }
@@ -161,9 +162,9 @@ pub async fn run(installation: &Installation, command: DatasetCommand) -> Result
         DatasetCommand::Review { code, version, json } => review(installation, &code, version.as_deref(), json).await,
         DatasetCommand::Release { code, version, strike } => {
             let strike: BTreeSet<usize> = strike.into_iter().collect();
-            let released = dataset::release(installation, &code, version.as_deref(), &strike, &output::actor()).await?;
+            let released = services::datasets::release(installation, &code, version.as_deref(), &strike, &output::actor()).await?;
             say!("{code}: {} may go out, without {} open answers", released.version_name(), strike.len());
-            dataset::write_pending(installation).await?;
+            services::datasets::write_pending(installation).await?;
             Ok(())
         }
     }
@@ -180,7 +181,7 @@ pub fn signing_key(installation: &Installation, command: &SigningKeyCommand) -> 
 }
 
 async fn review(installation: &Installation, code: &str, version: Option<&str>, as_json: bool) -> Result<()> {
-    let (dataset, answers) = dataset::to_review(installation, code, version, &output::actor()).await?;
+    let (dataset, answers) = services::datasets::to_review(installation, code, version, &output::actor()).await?;
     if as_json {
         let rows = answers.iter().map(|a| json!({ "number": a.number, "case": a.case, "variable": a.variable, "text": a.text }));
         return output::json(&rows.collect::<Vec<_>>());
@@ -189,7 +190,7 @@ async fn review(installation: &Installation, code: &str, version: Option<&str>, 
         let name = dataset.version_name();
         bail!("{name} of {code} holds no open answer; let it go with «dataset release {code} --version {name}»");
     }
-    let cells = |a: &dataset::OpenAnswer| vec![a.number.to_string(), a.case.clone(), a.variable.clone(), a.text.clone()];
+    let cells = |a: &services::datasets::OpenAnswer| vec![a.number.to_string(), a.case.clone(), a.variable.clone(), a.text.clone()];
     output::table(&["number", "case", "variable", "text"], &answers.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }

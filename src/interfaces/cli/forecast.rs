@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::output;
-use crate::deadline::forecast::{self, BandOf, ForecastOf};
-use crate::installation::Installation;
+use crate::services::forecasting::{self, BandOf, ForecastOf};
+use crate::services::context::Installation;
 
 #[derive(Args)]
 pub struct RehearseArguments {
@@ -25,11 +25,11 @@ pub async fn rehearse(installation: &Installation, arguments: RehearseArguments)
     if let Some(rate) = arguments.response_rate.filter(|rate| !(0.01..=0.99).contains(rate)) {
         bail!("--response-rate {rate}: must be between 0.01 and 0.99");
     }
-    let rehearsals = forecast::rehearse(installation, &arguments.code, arguments.response_rate, arguments.seed).await?;
+    let rehearsals = forecasting::rehearse(installation, &arguments.code, arguments.response_rate, arguments.seed).await?;
     if arguments.json {
         return output::json(&rehearsals);
     }
-    let row = |r: &forecast::RehearsalOf| {
+    let row = |r: &forecasting::RehearsalOf| {
         vec![
             r.application.clone(),
             r.people.to_string(),

@@ -5,8 +5,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::output;
-use crate::installation::Installation;
-use crate::store::rates;
+use crate::services::context::Installation;
+use crate::adapters::database::rates;
 
 #[derive(Args)]
 pub struct GatewaysArguments {

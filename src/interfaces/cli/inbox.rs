@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::output;
 use crate::domain::audit::Action;
-use crate::installation::{Installation, place};
-use crate::store::replies::{self, InboxEntry};
+use crate::services::context::Installation;
+use crate::services::sealing::place;
+use crate::adapters::database::replies::{self, InboxEntry};
 
 #[derive(Subcommand)]
 pub enum InboxCommand {

@@ -10,12 +10,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::{output, read_file, read_text};
-use crate::deadline;
-use crate::deadline::changes::{self, By};
-use crate::installation::Installation;
-use crate::intake::{self, Decision, ImportOutcome, ImportRequest, Source};
-use crate::store::applications::{self, ApplicationState};
-use crate::store::{application_events, lists, programmes};
+use crate::services::deadlines;
+use crate::services::deadlines::changes::{self, By};
+use crate::services::context::Installation;
+use crate::services;
+use crate::services::list_import::{self, Decision, ImportOutcome, ImportRequest, Source};
+use crate::adapters::database::applications::{self, ApplicationState};
+use crate::adapters::database::{application_events, lists, programmes};
 
 #[derive(Subcommand)]
 pub enum ProgrammeCommand {
@@ -97,7 +98,7 @@ pub async fn programme(installation: &Installation, command: ProgrammeCommand) -
         ProgrammeCommand::Apply { file } => file,
         ProgrammeCommand::Status { code, json } => return show_overview(installation, &code, json).await,
     };
-    let programme = intake::apply_programme(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
+    let programme = services::programmes::apply_programme(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
     say!("programme {} is set: {}", programme.code, programme.name.zh);
     Ok(())
 }
@@ -105,7 +106,7 @@ pub async fn programme(installation: &Installation, command: ProgrammeCommand) -
 pub async fn application(installation: &Installation, command: ApplicationCommand) -> Result<()> {
     match command {
         ApplicationCommand::Add { file } => {
-            let codes = intake::add_applications(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
+            let codes = services::programmes::add_applications(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
             say!("registered: {}", codes.join(", "));
             Ok(())
         }
@@ -159,11 +160,11 @@ async fn show_history(installation: &Installation, code: &str, as_json: bool) ->
 }
 
 async fn show_overview(installation: &Installation, code: &str, as_json: bool) -> Result<()> {
-    let all = deadline::overview(installation, code).await?.with_context(|| format!("no programme has the code {code}"))?;
+    let all = deadlines::overview(installation, code).await?.with_context(|| format!("no programme has the code {code}"))?;
     if as_json {
         return output::json(&all);
     }
-    let cells = |o: &deadline::Overview| {
+    let cells = |o: &deadlines::Overview| {
         vec![
             o.application.clone(),
             o.state.to_owned(),
@@ -217,7 +218,7 @@ pub async fn list(installation: &Installation, command: ListCommand) -> Result<(
     let shown_name = file.display().to_string();
     let request = ImportRequest { applications: &application, file: &shown_name, content: Source::File(file.clone()), dry_run };
     let bar = progress_bar();
-    let outcome = intake::import_list(installation, &request, &mut |done, all| {
+    let outcome = list_import::import_list(installation, &request, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })
@@ -227,7 +228,7 @@ pub async fn list(installation: &Installation, command: ListCommand) -> Result<(
     let report_file = report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{shown_name}.report.csv"))));
     let mut written = None;
     if let (Some(path), false) = (report_file, outcome.findings.is_empty()) {
-        intake::write_report(&path, &shown_name, &outcome.findings).with_context(|| format!("the report {} cannot be written", path.display()))?;
+        list_import::write_report(&path, &shown_name, &outcome.findings).with_context(|| format!("the report {} cannot be written", path.display()))?;
         written = Some(path.display().to_string());
     }
     if json {

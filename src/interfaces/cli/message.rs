@@ -5,11 +5,11 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::output;
-use crate::dispatch::doubt::{self, Verdict};
+use crate::services::sms_sending::in_doubt::{self, Verdict};
 use crate::domain::contact_plan::CONFIRMATION_STEP;
-use crate::gateway::CONFIRMATION;
-use crate::installation::Installation;
-use crate::store::{exchanges, messages};
+use crate::adapters::sms::CONFIRMATION;
+use crate::services::context::Installation;
+use crate::adapters::database::{gateway_log, messages};
 
 #[derive(Subcommand)]
 pub enum MessageCommand {
@@ -50,7 +50,7 @@ pub async fn run(installation: &Installation, command: MessageCommand) -> Result
                 VerdictArgument::Sent => Verdict::Sent,
                 VerdictArgument::NotSent => Verdict::NotSent,
             };
-            say!("message {reference}: {}", doubt::settle_by_hand(installation, &reference, verdict).await?);
+            say!("message {reference}: {}", in_doubt::settle_by_hand(installation, &reference, verdict).await?);
             Ok(())
         }
         MessageCommand::Show { reference, json } => show(installation, &reference, json).await,
@@ -58,7 +58,7 @@ pub async fn run(installation: &Installation, command: MessageCommand) -> Result
 }
 
 async fn doubts(installation: &Installation, all: bool, as_json: bool) -> Result<()> {
-    let doubts = doubt::for_a_person(installation, all).await?;
+    let doubts = in_doubt::for_a_person(installation, all).await?;
     if as_json {
         let shown = doubts.iter().map(|d| {
             json!({ "reference": d.reference, "campaign": d.campaign, "applications": d.applications, "step": step_of(d), "gateway": d.gateway,
@@ -99,7 +99,7 @@ fn step_of(doubt: &messages::ShownDoubt) -> String {
 async fn show(installation: &Installation, reference: &str, as_json: bool) -> Result<()> {
     let mut connection = installation.store.read().await?;
     let Some(message) = messages::find(&mut connection, reference).await? else { bail!("no message has the reference {reference}") };
-    let said = exchanges::of_message(&mut connection, message.key).await?;
+    let said = gateway_log::of_message(&mut connection, message.key).await?;
     let at = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     if as_json {
         let exchanges: Vec<_> =

@@ -4,7 +4,7 @@
 
 /// Prints a line, as `println!` does, but for a reader who has gone ([`output::text`]).
 macro_rules! say {
-    ($($argument:tt)*) => { $crate::cli::output::text(&(format!($($argument)*) + "\n")) };
+    ($($argument:tt)*) => { $crate::interfaces::cli::output::text(&(format!($($argument)*) + "\n")) };
 }
 
 mod alarm;
@@ -18,12 +18,11 @@ mod demo;
 mod forecast;
 mod gateways;
 mod inbox;
-mod intake;
+mod lists;
 mod message;
 mod output;
 mod questionnaire;
 mod retention;
-mod serve;
 mod simulator;
 mod suppress;
 mod token;
@@ -36,10 +35,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::adapters::clock::SystemClock;
+use crate::adapters::config::Config;
 use crate::domain::audit::Action;
-use crate::installation::Installation;
+use crate::services::context::Installation;
 
 #[derive(Parser)]
 #[command(name = "fieldworkd", version, about, max_term_width = 110)]
@@ -65,16 +64,16 @@ enum Command {
     Doctor,
     /// Programmes
     #[command(subcommand)]
-    Programme(intake::ProgrammeCommand),
+    Programme(lists::ProgrammeCommand),
     /// Applications
     #[command(subcommand)]
-    Application(intake::ApplicationCommand),
+    Application(lists::ApplicationCommand),
     /// Questionnaires
     #[command(subcommand)]
     Questionnaire(questionnaire::QuestionnaireCommand),
     /// Respondent lists
     #[command(subcommand)]
-    List(intake::ListCommand),
+    List(lists::ListCommand),
     /// Campaigns
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
@@ -156,7 +155,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let config = || load_config(arguments.config.clone());
     match arguments.command {
         Command::Demo(demo) => demo::run(demo).await,
-        Command::Serve => serve::run(config()?).await,
+        Command::Serve => crate::daemon::run(config()?).await,
         Command::CheckConfig => check::check_config(&config()?),
         Command::Migrate => check::migrate(config()?).await,
         Command::Doctor => check::doctor(config()?).await,
@@ -191,9 +190,9 @@ async fn run(arguments: Arguments) -> Result<()> {
 /// The commands that need an open installation.
 async fn run_in(installation: Arc<Installation>, command: Command) -> Result<()> {
     match command {
-        Command::Programme(command) => intake::programme(&installation, command).await,
-        Command::Application(command) => intake::application(&installation, command).await,
-        Command::List(command) => intake::list(&installation, command).await,
+        Command::Programme(command) => lists::programme(&installation, command).await,
+        Command::Application(command) => lists::application(&installation, command).await,
+        Command::List(command) => lists::list(&installation, command).await,
         Command::Campaign(command) => campaign::run(&installation, command).await,
         Command::Alarm(command) => alarm::run(installation, command).await,
         Command::Rehearse(arguments) => forecast::rehearse(&installation, arguments).await,
@@ -211,7 +210,7 @@ async fn run_in(installation: Arc<Installation>, command: Command) -> Result<()>
         Command::Suppress(command) => suppress::run(&installation, command).await,
         Command::Audit(command) => audit::run(&installation, command).await,
         Command::Token(command) => token::run(&installation, command).await,
-        Command::Openapi => output::json(&crate::web::openapi(installation)),
+        Command::Openapi => output::json(&crate::interfaces::http::openapi(installation)),
         // The others are run without one.
         Command::Demo(_)
         | Command::Serve
@@ -240,8 +239,8 @@ async fn open(config: Config) -> Result<Installation> {
 }
 
 fn quiet(config: Config) -> Result<Config> {
-    let quiet = Config { log_level: crate::config::LogLevel::Warn, log_json: false, traces: None, ..config };
-    let _ = crate::telemetry::start(&quiet, None)?;
+    let quiet = Config { log_level: crate::adapters::config::LogLevel::Warn, log_json: false, traces: None, ..config };
+    let _ = crate::adapters::telemetry::start(&quiet, None)?;
     Ok(quiet)
 }
 

@@ -9,10 +9,12 @@ use serde_json::json;
 
 use super::output;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::retention::purge::{self, Review, Standing};
-use crate::retention::{self, Order, RetentionError, person};
-use crate::store::forgetting::{self, Applicant, Certificate};
+use crate::services::context::Installation;
+use crate::services::erasure::purge::{self, Review, Standing};
+use crate::services;
+use crate::services::erasure::{Order, RetentionError, person};
+use crate::adapters::database;
+use crate::adapters::database::erasure::{Applicant, Certificate};
 
 #[derive(Args)]
 pub struct PurgeArguments {
@@ -134,7 +136,7 @@ fn told(standing: &Standing) -> String {
 }
 
 async fn find(installation: &Installation, programme: &str, applicant: &str) -> Result<Applicant> {
-    let found = forgetting::find(&mut *installation.store.read().await?, programme, applicant).await?;
+    let found = database::erasure::find(&mut *installation.store.read().await?, programme, applicant).await?;
     Ok(found.ok_or_else(|| RetentionError::UnknownApplicant { programme: programme.to_owned(), applicant: applicant.to_owned() })?)
 }
 
@@ -151,7 +153,7 @@ pub async fn legal_hold(installation: &Installation, command: LegalHoldCommand) 
             say!("{}: the hold is over", whose.applicant);
         }
         LegalHoldCommand::List { json: as_json } => {
-            let all = forgetting::applicants(&mut *installation.store.read().await?).await?;
+            let all = database::erasure::applicants(&mut *installation.store.read().await?).await?;
             let held: Vec<_> = all.into_iter().filter_map(|applicant| Some((applicant.programme_code, applicant.code, applicant.hold?))).collect();
             if as_json {
                 let rows = held.iter().map(|(programme, code, hold)| {
@@ -167,19 +169,19 @@ pub async fn legal_hold(installation: &Installation, command: LegalHoldCommand) 
 }
 
 pub async fn certificate(installation: &Installation, command: CertificateCommand) -> Result<()> {
-    let all = forgetting::certificates(&mut *installation.store.read().await?).await?;
+    let all = database::erasure::certificates(&mut *installation.store.read().await?).await?;
     match command {
         CertificateCommand::List { json: as_json } => {
             if as_json {
                 let row = |c: &Certificate| {
                     let body: serde_json::Value = serde_json::from_str(&c.body)?;
                     Ok(json!({ "id": c.id, "kind": c.kind.as_str(), "programme": c.programme_code, "applicant": c.applicant_code,
-                               "issued_at": c.issued_at.map(utc), "signature_is_good": retention::is_genuine(c), "certificate": body }))
+                               "issued_at": c.issued_at.map(utc), "signature_is_good": services::erasure::is_genuine(c), "certificate": body }))
                 };
                 return output::json(&all.iter().map(row).collect::<Result<Vec<_>>>()?);
             }
             let cells = |c: &Certificate| {
-                let state = match (c.issued_at, retention::is_genuine(c)) {
+                let state = match (c.issued_at, services::erasure::is_genuine(c)) {
                     (None, _) => "not done to the end",
                     (Some(_), true) => "signed",
                     (Some(_), false) => "SIGNATURE BROKEN",
@@ -195,7 +197,7 @@ pub async fn certificate(installation: &Installation, command: CertificateComman
                 bail!("certificate {id} is not issued yet: the deletion is not done to the end; «purge» does the rest");
             }
             std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-            for (name, content) in retention::exported(certificate) {
+            for (name, content) in services::erasure::exported(certificate) {
                 write(&folder.join(name), &content)?;
             }
         }
@@ -218,7 +220,7 @@ pub async fn person(installation: &Installation, command: PersonCommand) -> Resu
             for (application, version) in &erased.corrected {
                 say!("{application}: version {version} is frozen without the person");
             }
-            crate::dataset::write_pending(installation).await?;
+            crate::services::datasets::write_pending(installation).await?;
             if !erased.held.is_empty() {
                 bail!("under a legal hold, and kept: {}; erase again when «legal-hold lift» is done", erased.held.join(", "));
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::clock::SystemClock;
-use crate::gateway::simulator::{Script, Simulator};
+use crate::adapters::clock::SystemClock;
+use crate::simulation::{Script, Simulator};
 
 #[derive(Args)]
 pub struct SimulatorArguments {

@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::{output, read_file};
 use crate::domain::suppression::SuppressionReason;
-use crate::installation::Installation;
-use crate::intake::{SuppressionDefaults, import_suppressions};
-use crate::store::suppressions;
+use crate::services::context::Installation;
+use crate::services::suppressions::{SuppressionDefaults, import_suppressions};
+use crate::adapters::database::suppressions;
 
 #[derive(Subcommand)]
 pub enum SuppressCommand {

@@ -5,11 +5,11 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output;
-use crate::accounts::tokens;
+use crate::services::accounts::tokens;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::api_tokens::{self, ApiToken};
+use crate::services::context::Installation;
+use crate::adapters::database::api_tokens::{self, ApiToken};
 
 #[derive(Subcommand)]
 pub enum TokenCommand {

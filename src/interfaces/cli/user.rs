@@ -8,13 +8,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{output, read_text};
-use crate::accounts;
-use crate::crypto::password::new_token;
+use crate::services::accounts;
+use crate::adapters::crypto::password::new_token;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
-use crate::installation::Installation;
-use crate::store::accounts as stored;
+use crate::services::context::Installation;
+use crate::adapters::database::accounts as stored;
 
 #[derive(Subcommand)]
 pub enum UserCommand {

@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::Site;
-use crate::collect::CollectError;
-use crate::dispatch::DispatchError;
+use super::state::Site;
+use crate::services::interviews::CollectError;
+use crate::services::sms_sending::DispatchError;
 
 #[derive(Debug)]
 pub enum Failure {

@@ -10,7 +10,7 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
-use crate::clock::Clock;
+use crate::adapters::clock::Clock;
 
 /// Wrong links a second, over everybody: people mistype now and then.
 const A_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);

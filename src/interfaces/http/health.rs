@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
-use super::Site;
-use crate::watch::vitals::readiness;
+use super::state::Site;
+use crate::services::monitoring::health::readiness;
 
 pub async fn healthz() -> &'static str {
     "ok\n"

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::words::Words;
-use crate::collect::BundleCase;
+use super::translations::Words;
+use crate::services::interviews::BundleCase;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Piped, Take};
 

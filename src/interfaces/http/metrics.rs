@@ -14,8 +14,9 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Failure, Site};
-use crate::watch::vitals::{Vitals, take};
+use super::Failure;
+use super::state::Site;
+use crate::services::monitoring::health::{Vitals, take};
 
 const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Counting messages reads them all: it is done so often at most, however often somebody asks.

@@ -6,17 +6,20 @@
 
 pub mod api;
 mod console;
-mod failure;
-mod guesses;
+mod error_page;
+mod failed_attempt_limiter;
 mod health;
 pub mod interviewer;
 mod items;
 mod metrics;
+pub mod page_layout;
 pub mod respondent;
-pub mod staff;
-pub mod supervision;
-pub mod webhooks;
-mod words;
+mod state;
+pub mod auth;
+pub mod supervisor;
+pub mod callbacks;
+mod translations;
+mod upload;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -34,25 +37,12 @@ use tokio::sync::watch;
 
 use tracing::Instrument;
 
-use crate::collect::Collector;
-use crate::installation::Installation;
-use failure::Failure;
-use guesses::Guesses;
-use staff::{Door, Doors};
-
-/// What every handler can reach.
-pub struct Site {
-    pub installation: Arc<Installation>,
-    pub collector: Collector,
-    guesses: Guesses,
-    /// True when the daemon stops: what would go on for ever ends.
-    stopping: watch::Sender<bool>,
-    /// What those who watch are told.
-    latest: console::Latest,
-    metrics: metrics::Latest,
-    /// Attempts to sign in.
-    sign_ins: Guesses,
-}
+use crate::services::interviews::Collector;
+use crate::services::context::Installation;
+use error_page::Failure;
+use failed_attempt_limiter::Guesses;
+use state::Site;
+use auth::{Door, Doors};
 
 /// The whole site.
 pub fn router(installation: Arc<Installation>) -> Router {
@@ -64,9 +54,9 @@ fn router_of(site: Arc<Site>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
-        .merge(webhooks::routes())
+        .merge(callbacks::routes())
         .merge(api::routes(&site))
-        .merge(staff::routes())
+        .merge(auth::routes())
         .merge(console::routes())
         .merge(doors(&site).router())
         .fallback(async || Failure::NotFound)
@@ -76,7 +66,7 @@ fn router_of(site: Arc<Site>) -> Router {
 
 /// Every route of the staff.
 fn doors(site: &Arc<Site>) -> Doors {
-    staff::doors(site).merge(interviewer::doors(site)).merge(supervision::doors(site)).merge(console::doors(site))
+    auth::doors(site).merge(interviewer::doors(site)).merge(supervisor::doors(site)).merge(console::doors(site))
 }
 
 /// The description of the API (OpenAPI 3.1).

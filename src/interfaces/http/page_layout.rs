@@ -8,13 +8,13 @@ use axum::response::{Html, IntoResponse, Response};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use super::super::Failure;
-use super::Staff;
+use super::super::http::Failure;
+use super::auth::Staff;
 use crate::domain::language::Language;
 use crate::domain::role::Permission;
 
-pub const STYLE: &str = include_str!("pages/staff.css");
-pub const SCRIPT: &str = include_str!("pages/staff.js");
+pub const STYLE: &str = include_str!("../../../templates/staff/staff.css");
+pub const SCRIPT: &str = include_str!("../../../templates/staff/staff.js");
 
 /// Nothing is loaded from anywhere; the one style sheet and the one script are in the page and allowed by their hashes.
 pub fn content_security_policy() -> &'static str {
@@ -127,7 +127,7 @@ pub enum Message {
 }
 
 #[derive(Template)]
-#[template(path = "message.html")]
+#[template(path = "staff/message.html")]
 struct MessagePage<'a> {
     f: Frame<'a>,
     heading: &'a str,

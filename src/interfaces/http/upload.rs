@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use futures_util::stream;
 use multer::{Constraints, Multipart, SizeLimit};
 
-use super::guard::Sent;
+use super::auth::Sent;
 
 /// A list of 100,000 people as XLSX has 8 MB, as CSV 12 MB. More than this is no list.
 pub(super) const MAX_UPLOAD: usize = 32 * 1024 * 1024;

@@ -9,15 +9,15 @@ pub mod tokens;
 
 use std::time::Duration;
 
-use crate::crypto::SealError;
-use crate::crypto::password::{NoRandom, hash_password, is_password};
+use crate::adapters::crypto::SealError;
+use crate::adapters::crypto::password::{NoRandom, hash_password, is_password};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
-use crate::installation::Installation;
-use crate::store::accounts::{self, Secret};
-use crate::store::{StoreError, WriteTx};
+use crate::services::context::Installation;
+use crate::adapters::database::accounts::{self, Secret};
+use crate::adapters::database::{StoreError, WriteTx};
 pub use signing_in::{Session, SignedIn, confirm, look, session, sign_in, sign_out};
 
 /// Wrong passwords or codes in a row that lock an account, and for how long.

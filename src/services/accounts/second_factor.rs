@@ -1,12 +1,13 @@
 //! The second factor: one-time codes of an authenticator, and recovery codes for whoever has lost it.
 
 use super::{AccountError, Session, prove};
-use crate::crypto::one_time::OneTime;
-use crate::crypto::password::NoRandom;
+use crate::adapters::crypto::one_time::OneTime;
+use crate::adapters::crypto::password::NoRandom;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
-use crate::installation::{Installation, place};
-use crate::store::accounts::{self, Secret};
+use crate::services::context::Installation;
+use crate::services::sealing::place;
+use crate::adapters::database::accounts::{self, Secret};
 
 /// As many are shown, once.
 const RECOVERY_CODES: usize = 10;

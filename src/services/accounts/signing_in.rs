@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::second_factor::is_right_code;
 use super::{AccountError, count_wrong, is_right, known};
-use crate::crypto::password::new_token;
+use crate::adapters::crypto::password::new_token;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
-use crate::installation::Installation;
-use crate::store::accounts::{self, Account, Stored};
+use crate::services::context::Installation;
+use crate::adapters::database::accounts::{self, Account, Stored};
 
 /// A session ends when it has not been used for so long, and after a working day in any case.
 const IDLE: Duration = Duration::from_secs(2 * 3_600);

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{AccountError, check_name};
-use crate::crypto::password::new_token;
+use crate::adapters::crypto::password::new_token;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
-use crate::installation::Installation;
-use crate::store::api_tokens::{self, ApiToken};
+use crate::services::context::Installation;
+use crate::adapters::database::api_tokens::{self, ApiToken};
 
 /// What tokens begin with, so that one that has got out is known for what it is.
 const PREFIX: &str = "fwd_";

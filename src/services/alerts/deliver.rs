@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::super::DeadlineError;
-use crate::config::{Channel, SmsConfig};
-use crate::dispatch::one_off::{Sent, send_one};
+use super::super::deadlines::DeadlineError;
+use crate::adapters::config::{Channel, SmsConfig};
+use crate::services::sms_sending::one_off::{Sent, send_one};
 use crate::domain::personal::Personal;
 use crate::domain::retries::wait_after;
 use crate::domain::sms_text::segment;
 use crate::domain::time::Timestamp;
-use crate::gateway::OutgoingMessage;
-use crate::installation::Installation;
-use crate::sink::email;
-use crate::sink::webhook::{self, WebhookError};
-use crate::store::notices::{self, Notice};
+use crate::adapters::sms::OutgoingMessage;
+use crate::services::context::Installation;
+use crate::adapters::transports::email;
+use crate::adapters::transports::webhook::{self, WebhookError};
+use crate::adapters::database::notices::{self, Notice};
 
 /// What a try came to.
 enum Tried {

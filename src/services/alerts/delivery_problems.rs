@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::DeadlineError;
-use super::words;
-use crate::config::Channel;
-use crate::installation::Installation;
-use crate::store::deliveries::{self, Problem};
-use crate::store::notices;
+use super::super::deadlines::DeadlineError;
+use super::notice_text;
+use crate::adapters::config::Channel;
+use crate::services::context::Installation;
+use crate::adapters::database::deliveries::{self, Problem};
+use crate::adapters::database::notices;
 
 const KIND: &str = "delivery";
 /// A notice names so many; `dataset list` shows all.
@@ -37,7 +37,7 @@ pub(super) async fn tell(installation: &Installation) -> Result<(), DeadlineErro
     for channel in Channel::ALL.into_iter().filter(|channel| notify.has(*channel)) {
         let body = match channel {
             Channel::Email => lines(&problems) + "\n全部 / all: fieldworkd dataset list\n重交 / once more: fieldworkd dataset deliver CODE VERSION\n",
-            Channel::Sms => words::sms_of(&sms(&problems), &notify.sms.as_ref().map(|sms| sms.signature.clone()).unwrap_or_default()),
+            Channel::Sms => notice_text::sms_of(&sms(&problems), &notify.sms.as_ref().map(|sms| sms.signature.clone()).unwrap_or_default()),
             Channel::Webhook => {
                 let data = json!({ "problems": problems.iter().map(as_json).collect::<Vec<_>>() });
                 json!({ "type": "delivery", "timestamp": now.rfc3339(chrono_tz::UTC), "data": data }).to_string()

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::{DeadlineError, overview};
-use super::handover;
-use crate::config::Channel;
+use super::super::deadlines::{DeadlineError, overview};
+use super::delivery_problems;
+use crate::adapters::config::Channel;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::{alarms, campaigns, deliveries, messages, notices, programmes, replies, responses};
+use crate::services::context::Installation;
+use crate::adapters::database::{alarms, campaigns, deliveries, messages, notices, programmes, replies, responses};
 
 const KIND: &str = "digest";
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -72,14 +72,14 @@ pub async fn digest(installation: &Installation) -> Result<(Value, String), Dead
     let undelivered = deliveries::problems(&mut connection).await?;
     let in_state = |state: &str| all.iter().filter(|o| o.state == state).count();
     let states = ["in_field", "on_hold", "waits_for_list", "waits_for_fee", "registered", "closed"];
-    let in_danger: Vec<&super::super::Overview> =
+    let in_danger: Vec<&super::super::deadlines::Overview> =
         all.iter().filter(|o| open_alarms.iter().any(|alarm| alarm.application_code == o.application)).collect();
     let data = json!({
         "states": states.iter().map(|state| (*state, in_state(state))).collect::<std::collections::BTreeMap<_, _>>(),
         "completes_of_the_last_day": completes,
         "alarms": open_alarms.len(), "unacknowledged": unacknowledged,
         "inbox": inbox, "messages_in_doubt": doubts,
-        "not_handed_over": undelivered.iter().map(handover::as_json).collect::<Vec<_>>(),
+        "not_handed_over": undelivered.iter().map(delivery_problems::as_json).collect::<Vec<_>>(),
         "in_danger": in_danger.iter().map(|o| json!({ "application": o.application, "chance": o.chance, "completed": o.completed, "target": o.target,
                                                       "dataset_due": o.dataset_due, "days_left": o.days_left })).collect::<Vec<_>>(),
     });
@@ -98,7 +98,7 @@ pub async fn digest(installation: &Installation) -> Result<(Value, String), Dead
         text.push_str(&format!("  … {}\n", in_danger.len() - MOST));
     }
     if !undelivered.is_empty() {
-        text.push_str(&format!("未交付的数据集 / datasets not handed over: {}\n{}", undelivered.len(), handover::lines(&undelivered)));
+        text.push_str(&format!("未交付的数据集 / datasets not handed over: {}\n{}", undelivered.len(), delivery_problems::lines(&undelivered)));
     }
     Ok((data, text))
 }

@@ -2,25 +2,25 @@
 //!
 //! In go the latest forecasts and the levels of the configuration; out come notices by e-mail, webhook and SMS to the duty officer. An application has one
 //! alarm, at the worst level that fits; it is told, told again until somebody acknowledges it, told anew when it gets worse, and over when the chance has
-//! recovered. However much happens at once, one notice for each way tells it all ([`tell`]).
+//! recovered. However much happens at once, one notice for each way tells it all ([`notify`]).
 
 mod deliver;
 mod digest;
-mod handover;
-mod tell;
-mod words;
+mod delivery_problems;
+mod notify;
+mod notice_text;
 
 use std::sync::Arc;
 
 pub use deliver::due as deliver;
 pub use digest::digest;
-pub use tell::test;
+pub use notify::test;
 
-use super::DeadlineError;
-use crate::config::AlarmLevel;
+use super::deadlines::DeadlineError;
+use crate::adapters::config::AlarmLevel;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::{alarms, applications, notices};
+use crate::services::context::Installation;
+use crate::adapters::database::{alarms, applications, notices};
 
 /// An alarm is over when the chance is so much better than what raised it: it does not come and go with every forecast.
 const RECOVERED_BY: f64 = 0.05;
@@ -28,8 +28,8 @@ const RECOVERED_BY: f64 = 0.05;
 /// Raises, moves and ends alarms, writes what is to be told, and sends what is due.
 pub async fn tick(installation: &Arc<Installation>) -> Result<(), DeadlineError> {
     judge(installation).await?;
-    tell::alarms(installation).await?;
-    handover::tell(installation).await?;
+    notify::alarms(installation).await?;
+    delivery_problems::tell(installation).await?;
     digest::when_due(installation).await?;
     deliver::due(installation).await
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::forecast::ForecastOf;
-use crate::store::alarms::Alarm;
+use super::super::forecasting::ForecastOf;
+use crate::adapters::database::alarms::Alarm;
 
 /// A mail names so many; the list names all.
 const MOST_IN_A_MAIL: usize = 40;

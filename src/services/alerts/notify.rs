@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::super::DeadlineError;
-use super::super::forecast::ForecastOf;
-use super::words::{self, Told};
-use crate::config::Channel;
-use crate::installation::Installation;
-use crate::store::alarms::{self, Alarm};
-use crate::store::{WriteTx, forecasts, notices};
+use super::super::deadlines::DeadlineError;
+use super::super::forecasting::ForecastOf;
+use super::notice_text::{self, Told};
+use crate::adapters::config::Channel;
+use crate::services::context::Installation;
+use crate::adapters::database::alarms::{self, Alarm};
+use crate::adapters::database::{WriteTx, forecasts, notices};
 
 /// The kind of a notice of alarms.
 const KIND: &str = "alarm";
@@ -41,10 +41,10 @@ pub(super) async fn alarms(installation: &Installation) -> Result<(), DeadlineEr
         if theirs.is_empty() && recovered.is_empty() {
             continue;
         }
-        let subject = words::subject(&theirs, &recovered);
+        let subject = notice_text::subject(&theirs, &recovered);
         let body = match channel {
-            Channel::Email => words::mail(&theirs, &recovered),
-            Channel::Sms => words::sms(&theirs, &installation.config.notify.sms.as_ref().map(|sms| sms.signature.clone()).unwrap_or_default()),
+            Channel::Email => notice_text::mail(&theirs, &recovered),
+            Channel::Sms => notice_text::sms(&theirs, &installation.config.notify.sms.as_ref().map(|sms| sms.signature.clone()).unwrap_or_default()),
             Channel::Webhook => {
                 let data = json!({ "alarms": theirs.iter().map(|told| told.as_json()).collect::<Vec<_>>(),
                                    "over": recovered.iter().map(|alarm| alarm.application_code.as_str()).collect::<Vec<_>>() });
@@ -75,11 +75,11 @@ pub async fn test(installation: &Installation) -> Result<Vec<&'static str>, Dead
     let mut ways = Vec::new();
     for channel in Channel::ALL.into_iter().filter(|channel| installation.config.notify.has(*channel)) {
         let body = match channel {
-            Channel::Email => words::TEST.to_owned(),
-            Channel::Sms => words::sms_of(words::TEST, &installation.config.notify.sms.as_ref().map(|sms| sms.signature.clone()).unwrap_or_default()),
+            Channel::Email => notice_text::TEST.to_owned(),
+            Channel::Sms => notice_text::sms_of(notice_text::TEST, &installation.config.notify.sms.as_ref().map(|sms| sms.signature.clone()).unwrap_or_default()),
             Channel::Webhook => json!({ "type": "test", "timestamp": now.rfc3339(chrono_tz::UTC), "data": {} }).to_string(),
         };
-        notices::add(&mut tx, channel, "test", words::TEST, &body, now).await?;
+        notices::add(&mut tx, channel, "test", notice_text::TEST, &body, now).await?;
         ways.push(channel.as_str());
     }
     tx.commit().await?;

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use super::TelephoneError;
 use super::queue::Lease;
-use crate::campaign::read_plan;
+use crate::services::campaigns::read_plan;
 use crate::domain::ids::AccountId;
 use crate::domain::language::Language;
 use crate::domain::person::Person;
@@ -13,9 +13,10 @@ use crate::domain::phone::Phone;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::installation::{Installation, open_person, open_phone, place};
-use crate::store::accounts::Account;
-use crate::store::{call_queue, calls, campaigns, links};
+use crate::services::context::Installation;
+use crate::services::sealing::{open_person, open_phone, place};
+use crate::adapters::database::accounts::Account;
+use crate::adapters::database::{call_queue, calls, campaigns, links};
 
 /// One person on an interviewer's screen. (Personal in every field that tells of somebody.)
 pub struct Desk {

@@ -2,8 +2,8 @@
 
 use super::TelephoneError;
 use super::queue::Lease;
-use crate::campaign::read_plan;
-use crate::dispatch::incoming::{Suppression, opt_out, suppress};
+use crate::services::campaigns::read_plan;
+use crate::services::suppressions::{Suppression, opt_out, suppress};
 use crate::domain::contact_plan::{ContactPlan, FIRST_EXTRA_STEP, link_step};
 use crate::domain::ids::{CallId, CampaignId};
 use crate::domain::language::Language;
@@ -12,13 +12,14 @@ use crate::domain::suppression::SuppressionReason;
 use crate::domain::telephone::{CallOutcome, Called, DayPart, FollowUp};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::installation::{Installation, place};
-use crate::store::accounts::Account;
-use crate::store::call_queue::{self, After, Waiting};
-use crate::store::calls::{self, Ending};
-use crate::store::cases::{self, Source};
-use crate::store::invitations::{self, NextStep};
-use crate::store::{WriteTx, campaigns, links};
+use crate::services::context::Installation;
+use crate::services::sealing::place;
+use crate::adapters::database::accounts::Account;
+use crate::adapters::database::call_queue::{self, After, Waiting};
+use crate::adapters::database::calls::{self, Ending};
+use crate::adapters::database::cases::{self, Source};
+use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::{WriteTx, campaigns, links};
 
 /// What the interviewer tells of a call.
 #[derive(Debug, Clone, Default)]

@@ -6,10 +6,10 @@ use super::TelephoneError;
 use crate::domain::ids::AccountId;
 use crate::domain::telephone::{CallOutcome, expected};
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::accounts::{self, Account};
-use crate::store::calls::{self, Worked};
-use crate::store::verifications;
+use crate::services::context::Installation;
+use crate::adapters::database::accounts::{self, Account};
+use crate::adapters::database::calls::{self, Worked};
+use crate::adapters::database::verifications;
 
 /// What one interviewer has done today.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sqlx::AnyConnection;
 
 use super::TelephoneError;
-use crate::campaign::read_plan;
-use crate::dispatch::eligibility::{caps_allow_from, is_wanted};
+use crate::services::campaigns::read_plan;
+use crate::services::sms_sending::eligibility::{caps_allow_from, is_wanted};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::chance::fraction;
 use crate::domain::contact_plan::ContactPlan;
@@ -16,12 +16,12 @@ use crate::domain::ids::{ApplicationId, CallId, CampaignId, InvitationId};
 use crate::domain::telephone::{CallOutcome, DayPart, Rank};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::installation::Installation;
-use crate::store::accounts::Account;
-use crate::store::call_queue::{self, Waiting};
-use crate::store::calls::{self, Ending, NewCall, Purpose};
-use crate::store::invitations::{self, InvitedCase};
-use crate::store::{StoreError, WriteTx, campaigns, cases, messages, programmes, quotas, suppressions};
+use crate::services::context::Installation;
+use crate::adapters::database::accounts::Account;
+use crate::adapters::database::call_queue::{self, Waiting};
+use crate::adapters::database::calls::{self, Ending, NewCall, Purpose};
+use crate::adapters::database::invitations::{self, InvitedCase};
+use crate::adapters::database::{StoreError, WriteTx, campaigns, cases, messages, programmes, quotas, suppressions};
 
 /// A page without a script keeps its person for so long after the last thing that the interviewer sent.
 pub const LEASE: Duration = Duration::from_secs(20 * 60);

@@ -7,10 +7,10 @@ use super::TelephoneError;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::ids::{AccountId, InvitationId};
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::accounts::{self, Account};
-use crate::store::call_queue::{self, Waiting};
-use crate::store::campaigns;
+use crate::services::context::Installation;
+use crate::adapters::database::accounts::{self, Account};
+use crate::adapters::database::call_queue::{self, Waiting};
+use crate::adapters::database::campaigns;
 
 /// So many of the queue are listed, those with a call on or nearest first.
 const LISTED: usize = 200;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::TelephoneError;
-use crate::campaign::read_plan;
+use crate::services::campaigns::read_plan;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::chance::fraction;
 use crate::domain::ids::{CallId, InvitationId};
@@ -15,11 +15,12 @@ use crate::domain::phone::Phone;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Facts, Item, Questionnaire};
 use crate::domain::telephone::DayPart;
 use crate::domain::zones::Zones;
-use crate::installation::{Installation, open_person, open_phone, place};
-use crate::store::accounts::Account;
-use crate::store::calls::{self, NewCall, Purpose};
-use crate::store::verifications::{self, Verification};
-use crate::store::{campaigns, links, programmes, suppressions};
+use crate::services::context::Installation;
+use crate::services::sealing::{open_person, open_phone, place};
+use crate::adapters::database::accounts::Account;
+use crate::adapters::database::calls::{self, NewCall, Purpose};
+use crate::adapters::database::verifications::{self, Verification};
+use crate::adapters::database::{campaigns, links, programmes, suppressions};
 
 /// The share of the interviews that is drawn, where nobody says another.
 pub const SHARE: f64 = 0.1;
@@ -28,7 +29,7 @@ pub const SHARE: f64 = 0.1;
 pub fn questionnaire() -> &'static Questionnaire {
     static QUESTIONNAIRE: LazyLock<Questionnaire> = LazyLock::new(|| {
         // The file is part of the program, and a test reads it.
-        Questionnaire::parse(include_str!("../../config/questionnaires/verification.toml")).expect("the built-in questionnaire is good")
+        Questionnaire::parse(include_str!("../../../config/questionnaires/verification.toml")).expect("the built-in questionnaire is good")
     });
     &QUESTIONNAIRE
 }

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use super::launch::{Candidate, LaunchError, LaunchRequest};
 use super::sample::{self, Share};
-use crate::config::{Route, Way};
-use crate::crypto::sha256_hex;
+use crate::adapters::config::{Route, Way};
+use crate::adapters::crypto::sha256_hex;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::ApplicationId;
 use crate::domain::replicates::FIRST_LOOK;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::installation::{Installation, open_phone};
-use crate::store::lists::ListedPerson;
-use crate::store::{WriteTx, campaigns, invitations, replicates};
+use crate::services::context::Installation;
+use crate::services::sealing::open_phone;
+use crate::adapters::database::lists::ListedPerson;
+use crate::adapters::database::{WriteTx, campaigns, invitations, replicates};
 
 /// People with a mobile number who get nothing all the same.
 #[derive(Default)]

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::invite::invite;
-use super::questionnaires::{self, QuestionnaireSourceError};
+use super::invitations::invite;
+use crate::services::questionnaires::{self, QuestionnaireSourceError};
 use super::schedule::{self, StepWindow};
-use super::text::{Addressee, compose};
-use crate::config::{GatewayConfig, Route};
-use crate::crypto::{KeyRingError, SealError, sha256_hex};
-use crate::deadline::changes;
+use super::message_text::{Addressee, compose};
+use crate::adapters::config::{GatewayConfig, Route};
+use crate::adapters::crypto::{KeyRingError, SealError, sha256_hex};
+use crate::services::deadlines::changes;
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 use crate::domain::deadline::{Deadline, NotBegun};
 use crate::domain::ids::ApplicationId;
@@ -18,12 +18,13 @@ use crate::domain::programme::{Programme, is_code};
 use crate::domain::questionnaire::{Facts, Questionnaire};
 use crate::domain::quota::{Membership, QuotaError, QuotaPlan};
 use crate::domain::time::Timestamp;
-use crate::gateway::{CONFIRMATION, QUESTION};
-use crate::installation::{Installation, open_fields, open_person};
-use crate::store::application_events::{self, Event};
-use crate::store::applications::{self, Application, ApplicationState};
-use crate::store::lists::{self, ListedPerson};
-use crate::store::{StoreError, WriteTx, campaigns, cases, forecasts, programmes, quotas};
+use crate::adapters::sms::{CONFIRMATION, QUESTION};
+use crate::services::context::Installation;
+use crate::services::sealing::{open_fields, open_person};
+use crate::adapters::database::application_events::{self, Event};
+use crate::adapters::database::applications::{self, Application, ApplicationState};
+use crate::adapters::database::lists::{self, ListedPerson};
+use crate::adapters::database::{StoreError, WriteTx, campaigns, cases, forecasts, programmes, quotas};
 
 pub struct LaunchRequest<'a> {
     pub code: &'a str,

@@ -4,22 +4,17 @@
 //! all of that person's cases), quotas set, questionnaires frozen. [`launch`] refuses a plan that cannot finish before the datasets are due and a
 //! message that is too long, and tells what the campaign will cost at most. Nothing is sent from here.
 
-mod invite;
+mod invitations;
 mod launch;
-mod questionnaires;
 mod rates;
 mod sample;
 mod schedule;
 mod status;
-pub mod text;
-mod xlsform;
-mod xpath;
+pub mod message_text;
 
 pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch, prepare};
-pub use questionnaires::{QuestionnaireSourceError, check_all, of_category as questionnaire_of};
 pub use rates::{By, RatesOf, rates};
 pub use status::{ApplicationStatus, CampaignError, CampaignStatus, CellStatus, change_state, set_budget, status};
-pub use xlsform::{Imported, XlsFormError, import as import_xlsform};
 
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 

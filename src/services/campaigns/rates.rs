@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::CampaignError;
 use crate::domain::outcome_rates::{Outcomes, Rate};
-use crate::installation::Installation;
-use crate::store::cases::OutcomeRow;
-use crate::store::{campaigns, cases};
+use crate::services::context::Installation;
+use crate::adapters::database::cases::OutcomeRow;
+use crate::adapters::database::{campaigns, cases};
 
 /// What rates are told by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::domain::ids::ApplicationId;
 use crate::domain::replicates::{Standing, lot, needed};
 use crate::domain::time::Timestamp;
-use crate::store::applications::Application;
-use crate::store::invitations::NewInvitation;
-use crate::store::lists::ListedPerson;
-use crate::store::replicates::Replicate;
+use crate::adapters::database::applications::Application;
+use crate::adapters::database::invitations::NewInvitation;
+use crate::adapters::database::lists::ListedPerson;
+use crate::adapters::database::replicates::Replicate;
 
 /// An application's part in the campaign.
 pub struct Share<'a> {

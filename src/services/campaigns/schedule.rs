@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::ContactCaps;
+use crate::adapters::config::ContactCaps;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;

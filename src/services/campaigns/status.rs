@@ -5,10 +5,10 @@ use serde::Serialize;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::deadline::{behind, danger};
 use crate::domain::outcome_rates::{Outcomes, Rate};
-use crate::installation::Installation;
-use crate::store::applications::{self, ApplicationState, ClosedBy};
-use crate::store::campaigns::{self, CampaignState};
-use crate::store::{StoreError, cases, datasets, forecasts, invitations, messages, programmes, quotas, rates, replicates};
+use crate::services::context::Installation;
+use crate::adapters::database::applications::{self, ApplicationState, ClosedBy};
+use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::{StoreError, cases, datasets, forecasts, invitations, messages, programmes, quotas, rates, replicates};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::layout::FieldKind;
 use super::redaction::Redaction;
 use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Take};
-use crate::sink::harmless_cell;
+use crate::adapters::transports::harmless_cell;
 
 /// The respondent said that the item does not apply. An empty cell: not answered.
 pub const NOT_APPLICABLE: &str = "NA";

@@ -6,24 +6,25 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::DatasetError;
-use super::about::{About, CellOf, Deviation};
+use super::metadata::{About, CellOf, Deviation};
 use super::layout::{Field, SUPPRESSED, Table, layout};
 use super::redaction::Redaction;
-use crate::collect::read_answers;
-use crate::config::OpenAnswers;
-use crate::crypto::Sealer;
+use crate::services::interviews::read_answers;
+use crate::adapters::config::OpenAnswers;
+use crate::adapters::crypto::Sealer;
 use crate::domain::disposition::Disposition;
 use crate::domain::questionnaire::{Facts, Questionnaire};
 use crate::domain::time::Timestamp;
-use crate::installation::{Installation, open_fields, open_person, open_phone, place};
-use crate::sink::harmless_cell;
-use crate::store::application_events::{self, Event};
-use crate::store::applications::{Application, ClosedBy};
-use crate::store::cases::{self, CaseRecord};
-use crate::store::datasets::{self, DatasetKind, FreezeReason};
-use crate::store::paradata::{self, PageVisit};
-use crate::store::responses::{self, Response};
-use crate::store::{WriteTx, campaigns, lists, programmes, quotas};
+use crate::services::context::Installation;
+use crate::services::sealing::{open_fields, open_person, open_phone, place};
+use crate::adapters::transports::harmless_cell;
+use crate::adapters::database::application_events::{self, Event};
+use crate::adapters::database::applications::{Application, ClosedBy};
+use crate::adapters::database::cases::{self, CaseRecord};
+use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
+use crate::adapters::database::paradata::{self, PageVisit};
+use crate::adapters::database::responses::{self, Response};
+use crate::adapters::database::{WriteTx, campaigns, lists, programmes, quotas};
 
 /// Cases in a block.
 const BLOCK: usize = 1_000;

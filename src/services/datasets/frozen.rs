@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use csv::StringRecord;
 
 use super::DatasetError;
-use super::about::About;
+use super::metadata::About;
 use super::layout::{Table, layout};
-use crate::crypto::{KeyRingError, Sealer};
+use crate::adapters::crypto::{KeyRingError, Sealer};
 use crate::domain::questionnaire::Questionnaire;
-use crate::installation::{Installation, place};
-use crate::store::datasets::{self, Dataset};
-use crate::store::{applications, campaigns};
+use crate::services::context::Installation;
+use crate::services::sealing::place;
+use crate::adapters::database::datasets::{self, Dataset};
+use crate::adapters::database::{applications, campaigns};
 
 /// What became of open answers whose key is destroyed.
 const FORGOTTEN: &str = "forgotten";

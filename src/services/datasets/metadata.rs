@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::disposition::Disposition;
 use crate::domain::outcome_rates::{Outcomes, Rate};
 use crate::domain::time::Timestamp;
-use crate::store::cases::CaseRecord;
-use crate::store::responses::Response;
+use crate::adapters::database::cases::CaseRecord;
+use crate::adapters::database::responses::Response;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -6,31 +6,31 @@
 //! application; open answers are redacted, withheld or read first, and rare words of the list are not told (invariant I7). [`verify`] needs nothing but the
 //! folder; [`delivery`] hands versions over.
 
-pub mod about;
+pub mod metadata;
 mod columns;
 pub mod delivery;
 mod freeze;
 pub mod frozen;
 pub mod layout;
 pub mod package;
-mod paper;
+mod printable_questionnaire;
 mod redaction;
 mod review;
 mod verify;
 
 pub use freeze::freeze;
-pub use paper::Paper;
+pub use printable_questionnaire::Paper;
 pub use review::{OpenAnswer, release, to_review};
 pub use verify::{Verified, VerifyError, verify};
 
 use std::path::Path;
 
-use crate::collect::CollectError;
-use crate::crypto::{KeyRingError, SealError};
+use crate::services::interviews::CollectError;
+use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::domain::questionnaire::QuestionnaireError;
-use crate::installation::Installation;
-use crate::store::StoreError;
-use crate::store::datasets::{self, Dataset};
+use crate::services::context::Installation;
+use crate::adapters::database::StoreError;
+use crate::adapters::database::datasets::{self, Dataset};
 use frozen::Frozen;
 
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use crate::domain::language::Language;
 use crate::domain::questionnaire::{Item, ItemKind, Page, Questionnaire, Take};
 
 #[derive(Template)]
-#[template(path = "paper.html")]
+#[template(path = "dataset/printable-questionnaire.html")]
 pub struct Paper<'a> {
     questionnaire: &'a Questionnaire,
     language: Language,

@@ -7,8 +7,8 @@ use super::frozen::Frozen;
 use super::layout::{Table, layout};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::questionnaire::ItemKind;
-use crate::installation::Installation;
-use crate::store::datasets::{self, Dataset};
+use crate::services::context::Installation;
+use crate::adapters::database::datasets::{self, Dataset};
 
 /// An open answer that waits for its reader.
 pub struct OpenAnswer {

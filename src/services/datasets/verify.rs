@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::package::{MANIFEST, SIGNATURE, SUMS};
-use crate::crypto::{PublicKey, sha256_hex};
+use crate::adapters::crypto::{PublicKey, sha256_hex};
 
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {

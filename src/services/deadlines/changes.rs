@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::domain::deadline::{Counted, Deadline, NotBegun};
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::application_events::{self, Event};
-use crate::store::applications::{self, Application, ApplicationState};
-use crate::store::{StoreError, WriteTx, programmes};
+use crate::services::context::Installation;
+use crate::adapters::database::application_events::{self, Event};
+use crate::adapters::database::applications::{self, Application, ApplicationState};
+use crate::adapters::database::{StoreError, WriteTx, programmes};
 
 /// Holds shorter than this add no day.
 const A_DAY_SECONDS: u64 = 86_400;

@@ -3,11 +3,9 @@
 //! In goes the time; out come closed applications, each with its data frozen in the same transaction. An application whose total is reached closes
 //! by quota; one whose due day is over closes by that. [`changes`] moves due days: the fee, holds, extensions; [`versions`] freezes what comes later;
 //! [`forecast`] says how it will end; [`alarms`] tell those responsible of danger; [`overview`] shows who is in danger. It contacts no respondent and
-//! writes no dataset: that is [`crate::dataset`]'s.
+//! writes no dataset: that is [`crate::services::datasets`]'s.
 
-pub mod alarms;
 pub mod changes;
-pub mod forecast;
 mod overview;
 mod versions;
 
@@ -17,8 +15,8 @@ pub use versions::{freeze, freeze_as_it_stands, freeze_interim};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::crypto::{KeyRingError, SealError};
-use crate::dataset::{self, DatasetError};
+use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::services::datasets::{self, DatasetError};
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
@@ -27,15 +25,16 @@ use crate::domain::personal::Personal;
 use crate::domain::quality;
 use crate::domain::questionnaire::{Answer, Completion, Facts, Questionnaire, QuestionnaireError};
 use crate::domain::time::Timestamp;
-use crate::installation::{Installation, open_fields};
-use crate::quota;
-use crate::store::application_events::{self, Event};
-use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
-use crate::store::campaigns::{self, CampaignState};
-use crate::store::cases::{self, Source};
-use crate::store::datasets::{DatasetKind, FreezeReason};
-use crate::store::responses::StoredValue;
-use crate::store::{StoreError, WriteTx, invitations, paradata, quotas, responses};
+use crate::services::context::Installation;
+use crate::services::sealing::open_fields;
+use crate::services;
+use crate::adapters::database::application_events::{self, Event};
+use crate::adapters::database::applications::{self, Application, ApplicationState, ClosedBy};
+use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::cases::{self, Source};
+use crate::adapters::database::datasets::{DatasetKind, FreezeReason};
+use crate::adapters::database::responses::StoredValue;
+use crate::adapters::database::{StoreError, WriteTx, invitations, paradata, quotas, responses};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeadlineError {
@@ -60,7 +59,7 @@ pub enum DeadlineError {
     #[error("nothing has changed since version {version} of {code}: no answer came late, no consent was taken back")]
     NothingNew { code: String, version: u32 },
     #[error(transparent)]
-    Replicates(#[from] quota::replicates::ReleaseError),
+    Replicates(#[from] services::quotas::replicates::ReleaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
@@ -72,8 +71,8 @@ const DAEMON: &str = "fieldworkd";
 
 /// Closes what is due at this moment; returns the codes of the applications that were closed.
 pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineError> {
-    quota::release_cases_of_full_cells(installation).await?;
-    quota::replicates::release_due(installation).await?;
+    services::quotas::release_cases_of_full_cells(installation).await?;
+    services::quotas::replicates::release_due(installation).await?;
     let now = installation.clock.now();
     let (full, over) = {
         let mut connection = installation.store.read().await?;
@@ -91,7 +90,7 @@ pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineEr
 /// When there is something to do next: the end of a due day, or a look at replicates that are held back.
 pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
     let closing = applications::next_closing(&mut *installation.store.read().await?).await?;
-    let look = quota::replicates::next_look(installation).await?;
+    let look = services::quotas::replicates::next_look(installation).await?;
     Ok([closing, look, versions::next_interim(installation).await?].into_iter().flatten().min())
 }
 
@@ -149,8 +148,8 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
         }
     }
     let application = applications::get(&mut tx, id).await?;
-    dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Closed).await?;
-    forecast::remember(installation, &mut tx, &application).await?;
+    datasets::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Closed).await?;
+    services::forecasting::remember(installation, &mut tx, &application).await?;
     application_events::add(&mut tx, id, Event::Closed, None, by.as_str(), DAEMON, now).await?;
     if let Some(campaign) = application.campaign_id {
         invitations::stop_without_open_case(&mut tx, campaign).await?;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::changes;
 use crate::domain::deadline::{NotBegun, behind, danger};
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::applications::{self, Application, ApplicationState, ClosedBy};
-use crate::store::{StoreError, campaigns, forecasts, lists, programmes, quotas};
+use crate::services::context::Installation;
+use crate::adapters::database::applications::{self, Application, ApplicationState, ClosedBy};
+use crate::adapters::database::{StoreError, campaigns, forecasts, lists, programmes, quotas};
 
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Overview {

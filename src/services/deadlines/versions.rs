@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 use super::{DeadlineError, assess_responses, close};
-use crate::dataset;
+use crate::services;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::questionnaire::Completion;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::quota;
-use crate::store::applications::{self, ApplicationState, ClosedBy};
-use crate::store::cases::{self, Source};
-use crate::store::datasets::{self, DatasetKind, FreezeReason};
-use crate::store::{campaigns, deliveries, responses};
+use crate::services::context::Installation;
+use crate::services::quotas;
+use crate::adapters::database::applications::{self, ApplicationState, ClosedBy};
+use crate::adapters::database::cases::{self, Source};
+use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
+use crate::adapters::database::{campaigns, deliveries, responses};
 
 /// Where answers stand in a frozen dataset whose consent was taken back since, freezes a version without them.
 pub(super) async fn correct_withdrawn(installation: &Installation) -> Result<(), DeadlineError> {
@@ -23,7 +23,7 @@ pub(super) async fn correct_withdrawn(installation: &Installation) -> Result<(),
         applications::lock(&mut tx, id).await?;
         // Another daemon may have done it meanwhile.
         if datasets::to_be_corrected(&mut tx).await?.contains(&id) {
-            dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
+            services::datasets::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
             tx.commit().await?;
         }
     }
@@ -59,10 +59,10 @@ pub async fn freeze(installation: &Installation, code: &str) -> Result<u32, Dead
     for case in late {
         let Some(response) = told.get(&case) else { continue };
         let cells = cases::cells_of(&mut tx, case).await?;
-        let candidate = quota::Candidate { case, application: application.id, cells };
+        let candidate = quotas::Candidate { case, application: application.id, cells };
         // First come, first served, as far as there is room (invariant I4).
         match (response.late_at, amounts.get(&case)) {
-            (Some(at), Some(Completion::Complete)) if quota::count_complete(&mut tx, candidate, now).await? == quota::Place::Taken => {
+            (Some(at), Some(Completion::Complete)) if quotas::count_complete(&mut tx, candidate, now).await? == quotas::Place::Taken => {
                 responses::complete(&mut tx, response.id, at).await?;
                 cases::correct(&mut tx, &[case], Disposition::Complete, Source::Late, now).await?;
             }
@@ -72,7 +72,7 @@ pub async fn freeze(installation: &Installation, code: &str) -> Result<u32, Dead
             _ => {}
         }
     }
-    let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, reason).await?;
+    let version = services::datasets::freeze(installation, &mut tx, &application, DatasetKind::Final, reason).await?;
     tx.commit().await?;
     Ok(version)
 }
@@ -85,7 +85,7 @@ pub async fn freeze_interim(installation: &Installation, code: &str) -> Result<u
         return Err(DeadlineError::NothingToFreeze(code.to_owned()));
     }
     assess_responses(installation, &mut tx, &application).await?;
-    let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Interim, FreezeReason::Interim).await?;
+    let version = services::datasets::freeze(installation, &mut tx, &application, DatasetKind::Interim, FreezeReason::Interim).await?;
     tx.commit().await?;
     Ok(version)
 }

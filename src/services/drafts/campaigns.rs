@@ -6,11 +6,11 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::try_link;
-use crate::campaign::text::{Addressee, compose};
-use crate::campaign::{LaunchError, LaunchReport, LaunchRequest, prepare};
-use crate::deadline::DeadlineError;
-use crate::deadline::forecast::{RehearsalOf, rehearse_prepared};
-use crate::dispatch::one_off::{Sent, send_one};
+use crate::services::campaigns::message_text::{Addressee, compose};
+use crate::services::campaigns::{LaunchError, LaunchReport, LaunchRequest, prepare};
+use crate::services::deadlines::DeadlineError;
+use crate::services::forecasting::{RehearsalOf, rehearse_prepared};
+use crate::services::sms_sending::one_off::{Sent, send_one};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 use crate::domain::ids::CampaignId;
 use crate::domain::language::Language;
@@ -19,10 +19,10 @@ use crate::domain::phone::{Phone, PhoneError};
 use crate::domain::programme::is_code;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::gateway::OutgoingMessage;
-use crate::installation::Installation;
-use crate::store::drafts::{self, CampaignDraft};
-use crate::store::{StoreError, applications, campaigns};
+use crate::adapters::sms::OutgoingMessage;
+use crate::services::context::Installation;
+use crate::adapters::database::drafts::{self, CampaignDraft};
+use crate::adapters::database::{StoreError, applications, campaigns};
 
 /// A calendar shows at most so many days.
 const MOST_DAYS: i64 = 130;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::crypto::{KeyRingError, SealError};
+use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::domain::personal::Personal;
-use crate::installation::Installation;
-use crate::intake::{Finding, ImportOutcome, ImportRequest, IntakeError, Source, TableError, import_list, read_table};
-use crate::store::drafts::{self, ListDraft};
-use crate::store::{StoreError, applications};
+use crate::services::context::Installation;
+use crate::services::list_import::{Finding, ImportOutcome, ImportRequest, IntakeError, Source, TableError, import_list, read_table};
+use crate::adapters::database::drafts::{self, ListDraft};
+use crate::adapters::database::{StoreError, applications};
 
 /// Rows that are corrected on a page; larger lists are imported by the command.
 const MOST_ROWS: usize = 5_000;

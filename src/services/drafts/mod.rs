@@ -8,7 +8,7 @@ pub mod plan_form;
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
+use crate::services::context::Installation;
 
 /// A link to try a questionnaire out is good for so long.
 pub const TRY_FOR: Duration = Duration::from_secs(2 * 86_400);

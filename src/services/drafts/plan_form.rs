@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::domain::contact_plan::PlanFile;
 
 /// What a new campaign begins with.
-const STANDARD: &str = include_str!("../../config/demo/plan.toml");
-const HOLIDAYS: &str = include_str!("../../config/demo/holidays-2026.toml");
+const STANDARD: &str = include_str!("../../../config/demo/plan.toml");
+const HOLIDAYS: &str = include_str!("../../../config/demo/holidays-2026.toml");
 
 pub const DAYS: [&str; 8] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "holidays"];
 

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{Order, RetentionError};
-use crate::crypto::PublicKey;
+use crate::adapters::crypto::PublicKey;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::forgetting::{Applicant, Blanked, Certificate, CertificateKind, HandedOver};
+use crate::services::context::Installation;
+use crate::adapters::database::erasure::{Applicant, Blanked, Certificate, CertificateKind, HandedOver};
 
 /// What every certificate says from the beginning; what is done after that is added by [`complete`].
 pub(super) fn begin(

@@ -3,23 +3,23 @@
 //! In goes the clock; out go conversations with gateways, receipts that name no message and suppressions that have run out ([`tidy`]), the people of
 //! applicants whose fieldwork is long over ([`purge`]), and single persons who ask for it ([`person`]). What a sample's numbers and the frozen datasets stand on
 //! stays, under pseudonyms. Every deletion leaves a signed [`certificate`] that names nobody. A database that comes back from an older backup forgets again what
-//! the key ring knows to be forgotten ([`again`]).
+//! the key ring knows to be forgotten ([`reapply_erasures`]).
 
-mod again;
+mod reapply_erasures;
 mod certificate;
 pub mod person;
 pub mod purge;
 
-pub use again::forget_again;
+pub use reapply_erasures::forget_again;
 pub use certificate::{exported, is_genuine};
 
-use crate::collect::CollectError;
-use crate::crypto::{KeyRingError, SealError};
-use crate::dataset::DatasetError;
-use crate::dispatch::DispatchError;
+use crate::services::interviews::CollectError;
+use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::services::datasets::DatasetError;
+use crate::services::sms_sending::DispatchError;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::{StoreError, drafts, events, exchanges, quotas, receipts, suppressions};
+use crate::services::context::Installation;
+use crate::adapters::database::{StoreError, drafts, events, gateway_log, quotas, receipts, suppressions};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
@@ -91,7 +91,7 @@ pub async fn tidy(installation: &Installation) -> Result<Tidied, RetentionError>
     drafts::forget_lists(&mut tx, now - KEEP_DRAFTS).await?;
     events::forget(&mut tx, now - KEEP_EVENTS).await?;
     let tidied = Tidied {
-        conversations: exchanges::forget(&mut tx, now - keep.keep_conversations).await?,
+        conversations: gateway_log::forget(&mut tx, now - keep.keep_conversations).await?,
         waiting_receipts: receipts::forget_waiting(&mut tx, now - keep.keep_waiting_receipts).await?,
         suppressions: suppressions::forget_expired(&mut tx, now).await?,
         quota_holds: quotas::forget_expired(&mut tx, now).await?,

@@ -6,21 +6,22 @@ use phonenumber::country;
 use serde_json::{Value, json};
 
 use super::{Order, RetentionError, certificate, purge};
-use crate::collect;
-use crate::dataset;
-use crate::dispatch::incoming::opt_out;
+use crate::services::interviews;
+use crate::services;
+use crate::services::suppressions::opt_out;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicantId, CaseId, RespondentId};
 use crate::domain::phone::Phone;
-use crate::installation::{Installation, open_fields, open_person, open_phone, place};
-use crate::store::applications::{self, ApplicationState};
-use crate::store::cases::{self, Source};
-use crate::store::datasets::{self, DatasetKind, FreezeReason};
-use crate::store::dossiers::{self, Dossier};
-use crate::store::forgetting::{self, CertificateKind};
-use crate::store::responses::{self, StoredValue};
-use crate::store::{consents, quotas, suppressions};
+use crate::services::context::Installation;
+use crate::services::sealing::{open_fields, open_person, open_phone, place};
+use crate::adapters::database::applications::{self, ApplicationState};
+use crate::adapters::database::cases::{self, Source};
+use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
+use crate::adapters::database::subject_access_export::{self, Dossier};
+use crate::adapters::database::erasure::{self, CertificateKind};
+use crate::adapters::database::responses::{self, StoredValue};
+use crate::adapters::database::{consents, quotas, suppressions};
 
 /// Finds a number as somebody typed it.
 fn hash_of(installation: &Installation, number: &str) -> Result<String, RetentionError> {
@@ -33,13 +34,13 @@ fn hash_of(installation: &Installation, number: &str) -> Result<String, Retentio
 pub async fn export(installation: &Installation, number: &str, who: &Actor) -> Result<Value, RetentionError> {
     let phone_hash = hash_of(installation, number)?;
     let mut tx = installation.store.write().await?;
-    let people = forgetting::with_number(&mut tx, &phone_hash).await?;
+    let people = erasure::with_number(&mut tx, &phone_hash).await?;
     if people.is_empty() {
         return Err(RetentionError::Nobody);
     }
     let (mut dossiers, mut shown) = (Vec::new(), Vec::new());
     for (person, _) in people {
-        dossiers.push((person, dossiers::of(&mut tx, person).await?));
+        dossiers.push((person, subject_access_export::of(&mut tx, person).await?));
     }
     let suppressed = suppressions::of_number(&mut tx, &phone_hash).await?;
     for (person, _) in &dossiers {
@@ -118,7 +119,7 @@ pub async fn erase(installation: &Installation, number: &str, order: Order<'_>) 
         return Err(RetentionError::NoReason);
     }
     let phone_hash = hash_of(installation, number)?;
-    let people = forgetting::with_number(&mut *installation.store.read().await?, &phone_hash).await?;
+    let people = erasure::with_number(&mut *installation.store.read().await?, &phone_hash).await?;
     if people.is_empty() {
         return Err(RetentionError::Nobody);
     }
@@ -136,7 +137,7 @@ pub(super) async fn erase_rows(
     let mut tx = installation.store.write().await?;
     let mut theirs = Vec::new();
     for &(person, applicant) in people {
-        let applicant = forgetting::lock(&mut tx, applicant).await?;
+        let applicant = erasure::lock(&mut tx, applicant).await?;
         match purge::refuse_held(&applicant) {
             Err(RetentionError::LegalHold { code, .. }) => erased.held.push(code),
             _ => theirs.push((person, applicant)),
@@ -146,8 +147,8 @@ pub(super) async fn erase_rows(
     let (mut all_cases, mut answered) = (Vec::new(), Vec::new());
     let mut invitations = Vec::new();
     for (person, _) in &theirs {
-        all_cases.extend(forgetting::cases_of(&mut tx, *person).await?);
-        for invitation in forgetting::invitations_of(&mut tx, *person).await? {
+        all_cases.extend(erasure::cases_of(&mut tx, *person).await?);
+        for invitation in erasure::invitations_of(&mut tx, *person).await? {
             answered.extend(cases::answered(&mut tx, invitation).await?);
             invitations.push(invitation);
         }
@@ -158,7 +159,7 @@ pub(super) async fn erase_rows(
     for invitation in invitations {
         consents::withdraw(&mut tx, invitation, now).await?;
     }
-    collect::take_back(&mut tx, &answered, Source::Staff, now).await?;
+    interviews::take_back(&mut tx, &answered, Source::Staff, now).await?;
     let all_cases: Vec<CaseId> = all_cases.into_iter().map(|(case, _)| case).collect();
     responses::erase(&mut tx, &all_cases).await?;
     for case in &all_cases {
@@ -169,20 +170,20 @@ pub(super) async fn erase_rows(
         let application = applications::get(&mut tx, id).await?;
         let is_theirs = theirs.iter().any(|(_, applicant)| applicant.id == application.applicant_id);
         if is_theirs && application.state == ApplicationState::Closed {
-            let version = dataset::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
+            let version = services::datasets::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
             erased.corrected.push((application.code, version));
         }
     }
     for (person, applicant) in &theirs {
-        let blanked = forgetting::blank(&mut tx, &[*person], now).await?;
+        let blanked = erasure::blank(&mut tx, &[*person], now).await?;
         erased.people += blanked.people;
-        let applications: Vec<String> = forgetting::applications_of(&mut tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
+        let applications: Vec<String> = erasure::applications_of(&mut tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
         let mut body = certificate::begin(CertificateKind::Erasure, applicant, &applications, &blanked, order, now);
         body.insert("answers_taken_back".into(), json!(answered.iter().filter(|taken| all_cases.contains(&taken.case)).count()));
         body.insert("corrected".into(), json!(erased.corrected));
         let (text, signature) = certificate::complete(installation, body, now)?;
-        let id = forgetting::begin_certificate(&mut tx, applicant.id, CertificateKind::Erasure, &text).await?;
-        forgetting::issue(&mut tx, id, &text, &signature, now).await?;
+        let id = erasure::begin_certificate(&mut tx, applicant.id, CertificateKind::Erasure, &text).await?;
+        erasure::issue(&mut tx, id, &text, &signature, now).await?;
         installation.keys.remember_erasure(&applicant.key_id, phone_hash)?;
     }
     tx.commit().await?;

@@ -10,9 +10,9 @@ use super::{Order, RetentionError, certificate};
 use crate::domain::ids::ApplicantId;
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::forgetting::{self, Applicant, CertificateKind, Hold};
-use crate::store::{WriteTx, programmes};
+use crate::services::context::Installation;
+use crate::adapters::database::erasure::{self, Applicant, CertificateKind, Hold};
+use crate::adapters::database::{WriteTx, programmes};
 
 /// Why an applicant's people are still there, or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,14 +72,14 @@ pub async fn review(installation: &Installation) -> Result<Vec<Review>, Retentio
     let now = installation.clock.now();
     let mut connection = installation.store.read().await?;
     let mut all = Vec::new();
-    for applicant in forgetting::applicants(&mut connection).await? {
+    for applicant in erasure::applicants(&mut connection).await? {
         let programme = programmes::get(&mut connection, applicant.programme_id).await?;
         let mut standing = standing(&applicant, &programme, now);
         if let Standing::Due(_) = standing {
             // Where the scoring step can answer, it must have.
             let can_answer = installation.config.delivery.token.is_some();
-            let mut missing = forgetting::not_handed_over(&mut connection, applicant.id).await?;
-            missing.retain(|(_, what)| can_answer || *what != forgetting::UNANSWERED);
+            let mut missing = erasure::not_handed_over(&mut connection, applicant.id).await?;
+            missing.retain(|(_, what)| can_answer || *what != erasure::UNANSWERED);
             if !missing.is_empty() {
                 standing = Standing::Waits(missing);
             }
@@ -139,7 +139,7 @@ pub async fn purge(installation: &Installation, id: ApplicantId, order: Order<'_
         return Err(RetentionError::NoReason);
     }
     let mut tx = installation.store.write().await?;
-    let applicant = forgetting::lock(&mut tx, id).await?;
+    let applicant = erasure::lock(&mut tx, id).await?;
     if applicant.purged_at.is_some() {
         return Err(RetentionError::Forgotten(applicant.code));
     }
@@ -164,23 +164,23 @@ pub(super) fn refuse_held(applicant: &Applicant) -> Result<(), RetentionError> {
 /// Blanks the database, and notes the certificate that is owed.
 pub(super) async fn blank(installation: &Installation, tx: &mut WriteTx, applicant: &Applicant, order: Order<'_>) -> Result<(), RetentionError> {
     let now = installation.clock.now();
-    let people = forgetting::people_of(tx, applicant.id).await?;
-    let blanked = forgetting::blank(tx, &people, now).await?;
-    forgetting::set_purged(tx, applicant.id, now).await?;
-    let applications: Vec<String> = forgetting::applications_of(tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
+    let people = erasure::people_of(tx, applicant.id).await?;
+    let blanked = erasure::blank(tx, &people, now).await?;
+    erasure::set_purged(tx, applicant.id, now).await?;
+    let applications: Vec<String> = erasure::applications_of(tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
     let mut body = certificate::begin(CertificateKind::Purge, applicant, &applications, &blanked, order, now);
-    body.insert("handed_over".into(), certificate::handed_over(forgetting::handed_over(tx, applicant.id).await?));
-    forgetting::begin_certificate(tx, applicant.id, CertificateKind::Purge, &Value::Object(body).to_string()).await?;
+    body.insert("handed_over".into(), certificate::handed_over(erasure::handed_over(tx, applicant.id).await?));
+    erasure::begin_certificate(tx, applicant.id, CertificateKind::Purge, &Value::Object(body).to_string()).await?;
     Ok(())
 }
 
 /// Does the rest of every purge that is not certified yet: destroys the key, removes our own copies of datasets that tell open answers, signs.
 pub async fn finish(installation: &Installation) -> Result<(), RetentionError> {
     let owed =
-        forgetting::certificates(&mut *installation.store.read().await?).await?.into_iter().filter(|certificate| certificate.signature.is_none());
+        erasure::certificates(&mut *installation.store.read().await?).await?.into_iter().filter(|certificate| certificate.signature.is_none());
     for owed in owed {
         installation.keys.destroy(&owed.key_id, &owed.body)?;
-        let folders = forgetting::folders_with_sealed_cells(&mut *installation.store.read().await?, owed.applicant).await?;
+        let folders = erasure::folders_with_sealed_cells(&mut *installation.store.read().await?, owed.applicant).await?;
         let mut removed = 0;
         for folder in &folders {
             removed += u64::from(remove(installation, folder)?);
@@ -193,7 +193,7 @@ pub async fn finish(installation: &Installation) -> Result<(), RetentionError> {
         let now = installation.clock.now();
         let (text, signature) = certificate::complete(installation, body, now)?;
         let mut tx = installation.store.write().await?;
-        if forgetting::issue(&mut tx, owed.id, &text, &signature, now).await? {
+        if erasure::issue(&mut tx, owed.id, &text, &signature, now).await? {
             tx.commit().await?;
             tracing::info!(applicant = owed.applicant_code, certificate = owed.id, "the people of an applicant are forgotten");
         }
@@ -218,7 +218,7 @@ fn remove(installation: &Installation, folder: &str) -> Result<bool, RetentionEr
 /// Puts an applicant under a legal hold, or lifts it (`hold` is `None`).
 pub async fn set_hold(installation: &Installation, id: ApplicantId, hold: Option<Order<'_>>) -> Result<(), RetentionError> {
     let mut tx = installation.store.write().await?;
-    let applicant = forgetting::lock(&mut tx, id).await?;
+    let applicant = erasure::lock(&mut tx, id).await?;
     if applicant.purged_at.is_some() {
         return Err(RetentionError::Forgotten(applicant.code));
     }
@@ -229,7 +229,7 @@ pub async fn set_hold(installation: &Installation, id: ApplicantId, hold: Option
         _ => {}
     }
     let hold = hold.map(|order| Hold { reason: order.reason.trim().to_owned(), since: installation.clock.now(), who: order.who.to_owned() });
-    forgetting::set_hold(&mut tx, id, hold.as_ref()).await?;
+    erasure::set_hold(&mut tx, id, hold.as_ref()).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::super::DeadlineError;
+use super::super::deadlines::DeadlineError;
 use super::{group_of, numbered, prior, turns_of};
-use crate::campaign::read_plan;
+use crate::services::campaigns::read_plan;
 use crate::domain::contact_plan::{ContactPlan, Happened, Step};
 use crate::domain::forecast::{CellState, Exposure, HeldBack, Outlook, Paces, Person, Prior, StepSeen, Turn};
 use crate::domain::ids::InvitationId;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::installation::Installation;
-use crate::store::applications::Application;
-use crate::store::campaigns::{self, CampaignState};
-use crate::store::outlook::OpenCase;
-use crate::store::quotas::{self, Cell};
-use crate::store::{StoreError, calls, outlook as seen, programmes, replicates};
+use crate::services::context::Installation;
+use crate::adapters::database::applications::Application;
+use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::forecast_input::OpenCase;
+use crate::adapters::database::quotas::{self, Cell};
+use crate::adapters::database::{StoreError, calls, forecast_input as seen, programmes, replicates};
 
 /// An application, ready to be played.
 pub(super) struct Loaded {

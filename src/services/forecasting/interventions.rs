@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::outlook::{Loaded, Schedule, day_ends};
+use super::input::{Loaded, Schedule, day_ends};
 use crate::domain::forecast::{Behaviour, Outlook, play};
 use crate::domain::time::Timestamp;
 

@@ -3,8 +3,8 @@
 //! In goes an application as the database has it; out comes a [`ForecastOf`], kept for the day and told in listings. Each one also writes down what the
 //! application's contacts have brought so far, from which the programme's other applications learn.
 
-mod help;
-mod outlook;
+mod interventions;
+mod input;
 mod rehearse;
 
 use std::collections::BTreeMap;
@@ -12,22 +12,22 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-pub use help::{Help, Measure};
+pub use interventions::{Help, Measure};
 pub use rehearse::{RehearsalOf, rehearse, rehearse_prepared};
 
-use self::outlook::{Loaded, load};
-use super::DeadlineError;
-use crate::campaign::read_plan;
+use self::input::{Loaded, load};
+use super::deadlines::DeadlineError;
+use crate::services::campaigns::read_plan;
 use crate::domain::contact_plan::{ContactPlan, Step};
 use crate::domain::forecast::{BINS, Band, Behaviour, Exposure, Outcome, Paces, Prior, StepSeen, Turn, bin_of, play};
 use crate::domain::ids::ApplicationId;
 use crate::domain::mode::Mode;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::applications::{self, Application, ApplicationState};
-use crate::store::forecasts::{self, StoredForecast};
-use crate::store::{WriteTx, campaigns, outlook as seen};
+use crate::services::context::Installation;
+use crate::adapters::database::applications::{self, Application, ApplicationState};
+use crate::adapters::database::forecasts::{self, StoredForecast};
+use crate::adapters::database::{WriteTx, campaigns, forecast_input as seen};
 
 /// So often is a field played; for a list of more people less often, so that a forecast takes no longer than seconds.
 const RUNS: u32 = 400;
@@ -180,7 +180,7 @@ fn reckon(loaded: &Loaded) -> ForecastOf {
                 chance: *chance,
             })
             .collect(),
-        help: if chance < SAFE { help::what_helps(loaded, &behaviour, seed, runs) } else { Vec::new() },
+        help: if chance < SAFE { interventions::what_helps(loaded, &behaviour, seed, runs) } else { Vec::new() },
         is_paused: loaded.is_paused,
         is_held: application.held_since.is_some(),
     }

@@ -8,18 +8,18 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use sqlx::AnyConnection;
 
-use super::super::DeadlineError;
-use super::outlook::{Hand, Schedule, day_ends};
+use super::super::deadlines::DeadlineError;
+use super::input::{Hand, Schedule, day_ends};
 use super::{BandOf, DayOf, group_of, prior, runs_for, seed_of, turns_of};
-use crate::campaign::read_plan;
+use crate::services::campaigns::read_plan;
 use crate::domain::contact_plan::Happened;
 use crate::domain::forecast::{Behaviour, CellState, HeldBack, Outlook, Paces, Person, Prior, play};
 use crate::domain::replicates::FIRST_LOOK;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::installation::Installation;
-use crate::store::quotas::Cell;
-use crate::store::{WriteTx, applications, campaigns, outlook as seen, programmes, quotas};
+use crate::services::context::Installation;
+use crate::adapters::database::quotas::Cell;
+use crate::adapters::database::{WriteTx, applications, campaigns, forecast_input as seen, programmes, quotas};
 
 /// What a rehearsal of an application came to.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]

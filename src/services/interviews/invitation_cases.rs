@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use sqlx::AnyConnection;
 
-use super::shelf::Launched;
+use super::launched_cache::Launched;
 use super::{CollectError, Collector};
-use crate::crypto::Sealer;
+use crate::adapters::crypto::Sealer;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::ProgrammeId;
 use crate::domain::language::Language;
@@ -18,9 +18,9 @@ use crate::domain::programme::Programme;
 use crate::domain::questionnaire::{Answer, Facts, Path, Questionnaire};
 use crate::domain::quota::QuotaPlan;
 use crate::domain::time::Timestamp;
-use crate::installation::{open_fields, place};
-use crate::store::links::{self, Linked, LinkedCase};
-use crate::store::responses::{self, StoredValue};
+use crate::services::sealing::{open_fields, place};
+use crate::adapters::database::links::{self, Linked, LinkedCase};
+use crate::adapters::database::responses::{self, StoredValue};
 
 /// A respondent's cases under one link.
 pub struct Bundle {

@@ -10,7 +10,7 @@ use crate::domain::ids::{ApplicationId, ProgrammeId};
 use crate::domain::programme::Programme;
 use crate::domain::questionnaire::Questionnaire;
 use crate::domain::quota::QuotaPlan;
-use crate::store::{applications, campaigns, programmes, quotas};
+use crate::adapters::database::{applications, campaigns, programmes, quotas};
 
 /// What an application was launched with.
 pub struct Launched {

@@ -8,8 +8,8 @@ use sqlx::AnyConnection;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::store::links::{self, Linked};
-use crate::store::{Store, StoreError};
+use crate::adapters::database::links::{self, Linked};
+use crate::adapters::database::{Store, StoreError};
 
 /// Looks under way at once: one reads while the other's answers are taken up.
 const LOOKS: usize = 2;

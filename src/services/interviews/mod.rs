@@ -1,30 +1,31 @@
 //! Collection: what respondents see behind their link, and what becomes of their answers.
 //!
 //! In goes the code of a personal link and what a form sent; out comes a [`Screen`]. Looking changes nothing (message scanners open links);
-//! only what a respondent sends does, each in one transaction that is on disk before anybody is thanked (invariant I5): [`save`] takes pages, [`wishes`]
+//! only what a respondent sends does, each in one transaction that is on disk before anybody is thanked (invariant I5): [`save_page`] takes pages, [`respondent_requests`]
 //! what somebody wants instead. Nothing is asked before the privacy notice is agreed to. A respondent's cases are asked one after another, in the order of their applications' codes. It knows
 //! no HTML and sends nothing.
 
-mod bundle;
+mod invitation_cases;
 mod lookup;
-mod save;
-mod shelf;
-mod wishes;
+mod save_page;
+mod launched_cache;
+mod respondent_requests;
+pub mod sms_conversation;
 
-pub use bundle::{Bundle, BundleCase, Finish, Noted, Screen, read_answers};
-pub use save::{Saved, SentPage, Sitting};
-pub use wishes::{CallWhen, Later, take_back};
+pub use invitation_cases::{Bundle, BundleCase, Finish, Noted, Screen, read_answers};
+pub use save_page::{Saved, SentPage, Sitting};
+pub use respondent_requests::{CallWhen, Later, take_back};
 
 use std::sync::Arc;
 
-use crate::crypto::{KeyRingError, SealError};
-use crate::dispatch::DispatchError;
+use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::services::sms_sending::DispatchError;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::questionnaire::QuestionnaireError;
-use crate::installation::Installation;
-use crate::store::StoreError;
+use crate::services::context::Installation;
+use crate::adapters::database::StoreError;
 use lookup::Lookup;
-use shelf::Shelf;
+use launched_cache::Shelf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {

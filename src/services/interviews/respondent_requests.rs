@@ -5,21 +5,21 @@ use std::time::Duration;
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 
-use super::bundle::{Bundle, Noted};
-use super::save::{Sitting, stop_when_nothing_is_open};
+use super::invitation_cases::{Bundle, Noted};
+use super::save_page::{Sitting, stop_when_nothing_is_open};
 use super::{CollectError, Collector};
-use crate::campaign::read_plan;
-use crate::dispatch::incoming::opt_out;
+use crate::services::campaigns::read_plan;
+use crate::services::suppressions::opt_out;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::mode::Mode;
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::installation::place;
-use crate::store::cases::{self, Source, TakenBack};
-use crate::store::replies::{self, NewReply};
-use crate::store::{StoreError, WriteTx, campaigns, consents, invitations, links, quotas, responses};
+use crate::services::sealing::place;
+use crate::adapters::database::cases::{self, Source, TakenBack};
+use crate::adapters::database::replies::{self, NewReply};
+use crate::adapters::database::{StoreError, WriteTx, campaigns, consents, invitations, links, quotas, responses};
 
 /// When somebody would rather be reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

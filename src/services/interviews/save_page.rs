@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bundle::{Bundle, BundleCase};
+use super::invitation_cases::{Bundle, BundleCase};
 use super::{CollectError, Collector};
 use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
@@ -11,12 +11,12 @@ use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Item, ItemKind};
 use crate::domain::time::Timestamp;
-use crate::installation::place;
-use crate::quota::{self, Candidate, Place};
-use crate::store::cases::{self, Source};
-use crate::store::paradata::{self, PageVisit};
-use crate::store::responses::{self, By, NewAnswer, StoredValue};
-use crate::store::{WriteTx, applications, consents, invitations, links};
+use crate::services::sealing::place;
+use crate::services::quotas::{self, Candidate, Place};
+use crate::adapters::database::cases::{self, Source};
+use crate::adapters::database::paradata::{self, PageVisit};
+use crate::adapters::database::responses::{self, By, NewAnswer, StoredValue};
+use crate::adapters::database::{WriteTx, applications, consents, invitations, links};
 
 /// A page that stood open for longer was left lying, not answered.
 const MOST_ON_A_PAGE: std::time::Duration = std::time::Duration::from_secs(30 * 60);
@@ -102,7 +102,7 @@ impl Collector {
     /// Keeps a place for a case that is under way, where its cells are reserved.
     async fn hold(&self, tx: &mut WriteTx, case: &BundleCase, cells: i64, now: Timestamp) -> Result<Place, CollectError> {
         let candidate = Candidate { case: case.case.id, application: case.case.application, cells };
-        Ok(quota::hold_place(tx, &case.application.quota, candidate, self.installation.config.keep_place_for, now).await?)
+        Ok(quotas::hold_place(tx, &case.application.quota, candidate, self.installation.config.keep_place_for, now).await?)
     }
 
     /// Saves a page of one case. The last page completes the case, if there is room in its cells.
@@ -186,7 +186,7 @@ impl Collector {
             // What was answered on a way that was left is no answer.
             let left: Vec<String> = answers.keys().filter(|id| !path.asks(id)).cloned().collect();
             responses::clear_answers(&mut tx, response, &left).await?;
-            place = quota::count_complete(&mut tx, candidate, now).await?;
+            place = quotas::count_complete(&mut tx, candidate, now).await?;
             if place == Place::Taken {
                 responses::complete(&mut tx, response, now).await?;
                 cases::dispose(&mut tx, &[case], Disposition::Complete, &[], sitting.source(), now).await?;

@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::campaign::read_plan;
-use crate::collect::{Bundle, CollectError, Collector, Saved, SentPage, Sitting};
-use crate::crypto::{KeyRingError, SealError};
-use crate::dispatch::DispatchError;
-use crate::dispatch::incoming::TakenReply;
+use crate::services::campaigns::read_plan;
+use crate::services::interviews::{Bundle, CollectError, Collector, Saved, SentPage, Sitting};
+use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::services::sms_sending::DispatchError;
+use crate::services::sms_inbound::TakenReply;
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step, link_step};
 use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
@@ -22,10 +22,11 @@ use crate::domain::questionnaire::{Choosable, Item, ItemKind, Piped};
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::sms_interview::{Asking, Heard, Prefix, goodbye, is_agreement, question, read, wants_link};
 use crate::domain::time::Timestamp;
-use crate::installation::{Installation, place};
-use crate::store::invitations::{self, NextStep};
-use crate::store::sms_interviews::{self, Asked, SmsInterview};
-use crate::store::{StoreError, campaigns, links, messages, replies};
+use crate::services::context::Installation;
+use crate::services::sealing::place;
+use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::sms_interviews::{self, Asked, SmsInterview};
+use crate::adapters::database::{StoreError, campaigns, links, messages, replies};
 
 /// Replies to one question that are answered with «not understood»; after that the respondent is left to the link.
 const CORRECTIONS: u32 = 1;

@@ -19,10 +19,10 @@ use super::table::{Rows, TableError, TableRow};
 use crate::domain::ids::{ApplicationId, RespondentId};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::applications::{self, Application, ApplicationState};
-use crate::store::lists::{self, ImportCounts, NewRespondent};
-use crate::store::{WriteTx, cases, programmes, suppressions};
+use crate::services::context::Installation;
+use crate::adapters::database::applications::{self, Application, ApplicationState};
+use crate::adapters::database::lists::{self, ImportCounts, NewRespondent};
+use crate::adapters::database::{WriteTx, cases, programmes, suppressions};
 
 /// Rows that are prepared and written together.
 const AT_ONCE: usize = 5_000;

@@ -11,24 +11,20 @@
 mod headers;
 mod import;
 mod prepare;
-mod registration;
 mod report;
 mod row;
 mod source;
-mod suppressions;
 pub mod table;
 mod text;
 
 pub use import::{ImportOutcome, ImportRequest, import_list};
-pub use registration::{NewApplication, RegistrationError, add_application, add_applications, apply_programme, put_programme};
 pub use report::{Decision, Finding, write_report};
 pub use source::Source;
-pub use suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
 pub use table::{TableError, TableRow, read as read_table};
 
-use crate::crypto::{KeyRingError, SealError};
+use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::domain::category::Category;
-use crate::store::StoreError;
+use crate::adapters::database::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {

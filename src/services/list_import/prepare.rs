@@ -9,14 +9,14 @@ use super::headers::{Column, Layout};
 use super::report::{Decision, Finding};
 use super::row::read_row;
 use super::table::TableRow;
-use crate::crypto::{Hasher, Sealer};
+use crate::adapters::crypto::{Hasher, Sealer};
 use crate::domain::personal::masked;
 use crate::domain::phone::{Phone, PhoneKind};
 use crate::domain::segment::Segment;
 use crate::domain::zones::Zones;
-use crate::installation::place;
-use crate::store::applications::Application;
-use crate::store::lists::NewRespondent;
+use crate::services::sealing::place;
+use crate::adapters::database::applications::Application;
+use crate::adapters::database::lists::NewRespondent;
 
 /// All that preparing needs.
 pub struct Preparer {

@@ -6,11 +6,12 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::WatchError;
-use crate::campaign::{self, By, CampaignError, CampaignStatus, RatesOf, read_plan};
-use crate::deadline::forecast::ForecastOf;
+use crate::services;
+use crate::services::campaigns::{By, CampaignError, CampaignStatus, RatesOf, read_plan};
+use crate::services::forecasting::ForecastOf;
 use crate::domain::mode::Mode;
-use crate::installation::Installation;
-use crate::store::{StoreError, applications, campaign_counts, campaigns, forecasts, programmes};
+use crate::services::context::Installation;
+use crate::adapters::database::{StoreError, applications, campaign_counts, campaigns, forecasts, programmes};
 
 pub struct CampaignPicture {
     pub status: CampaignStatus,
@@ -51,9 +52,9 @@ pub struct ApplicationPicture {
 }
 
 pub async fn picture(installation: &Installation, code: &str) -> Result<CampaignPicture, WatchError> {
-    let status = campaign::status(installation, code).await?;
-    let by_mode = campaign::rates(installation, code, By::Mode).await?;
-    let by_wave = campaign::rates(installation, code, By::Wave).await?;
+    let status = services::campaigns::status(installation, code).await?;
+    let by_mode = services::campaigns::rates(installation, code, By::Mode).await?;
+    let by_wave = services::campaigns::rates(installation, code, By::Wave).await?;
     let mut connection = installation.store.read().await?;
     let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
     let programme = programmes::get(&mut connection, campaign.programme_id).await?;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::WatchError;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::{deliveries, messages, rates, replies, vitals};
+use crate::services::context::Installation;
+use crate::adapters::database::{deliveries, health, messages, rates, replies};
 
 /// Below this nothing more is promised to be kept.
 const LEAST_FREE: u64 = 200 * 1024 * 1024;
@@ -47,7 +47,7 @@ pub async fn readiness(installation: &Installation) -> Readiness {
     let looked = async {
         let mut connection = installation.store.read().await?;
         let paused = rates::paused(&mut connection, now).await?;
-        Ok::<_, crate::store::StoreError>((paused, vitals::clocks(&mut connection).await?))
+        Ok::<_, crate::adapters::database::StoreError>((paused, health::clocks(&mut connection).await?))
     };
     let disk_free = free_bytes(&installation.config.datasets);
     match looked.await {
@@ -95,27 +95,27 @@ pub async fn take(installation: &Installation) -> Result<Vitals, WatchError> {
     let readiness = readiness(installation).await;
     let mut connection = installation.store.read().await?;
     let waited = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
-    let due = vitals::due(&mut connection, now).await?.into_iter().map(|(code, due, since)| (code, due, waited(since))).collect();
-    let by_state = vitals::messages(&mut connection, now - LATELY).await?;
+    let due = health::due(&mut connection, now).await?.into_iter().map(|(code, due, since)| (code, due, waited(since))).collect();
+    let by_state = health::messages(&mut connection, now - LATELY).await?;
     let states = rates::states(&mut connection, now).await?;
-    let gateway = |(name, config): (&String, &crate::config::GatewayConfig)| {
+    let gateway = |(name, config): (&String, &crate::adapters::config::GatewayConfig)| {
         let lately: u64 = by_state.iter().filter(|(gateway, ..)| gateway == name).map(|(.., lately)| lately).sum();
         let state = states.get(name);
         let used = lately as f64 / (f64::from(config.rate_per_second.max(1)) * LATELY.as_secs_f64());
         let held = state.map_or(0.0, |state| state.paused_until.since(now).as_secs_f64());
         (name.clone(), used, state.map_or(1.0, |state| state.pace_permille as f64 / 1_000.0), held)
     };
-    let seconds = vitals::interview_seconds(&mut connection, now - DAY).await?;
+    let seconds = health::interview_seconds(&mut connection, now - DAY).await?;
     Ok(Vitals {
         due,
         gateways: installation.config.gateways.iter().map(gateway).collect(),
         in_doubt: messages::doubts(&mut connection, now).await?.len() as u64,
         replies: replies::inbox(&mut connection, None, false).await?.len() as u64,
-        calls_due: vitals::calls_due(&mut connection, now).await?,
+        calls_due: health::calls_due(&mut connection, now).await?,
         delivery_problems: deliveries::problems(&mut connection).await?.len() as u64,
         interview_seconds: seconds.get(seconds.len() / 2).map(|seconds| *seconds as f64),
         interviews: seconds.len() as u64,
-        chances: vitals::chances(&mut connection).await?,
+        chances: health::chances(&mut connection).await?,
         messages: by_state.into_iter().map(|(gateway, state, all, _)| (gateway, state, all)).collect(),
         readiness,
         database_seconds: began.elapsed().as_secs_f64(),

@@ -1,17 +1,17 @@
 //! What the staff watch: how everything stands, and what has happened to one case. Nothing is changed from here.
 //!
-//! [`board`] is the home page's picture, [`campaign`] one campaign's, [`story`] one case's, [`search`] finds cases by what somebody knows of a person, [`vitals`]
+//! [`overview`] is the home page's picture, [`campaign`] one campaign's, [`timeline`] one case's, [`search`] finds cases by what somebody knows of a person, [`health`]
 //! is what a machine watches.
 
-pub mod board;
+pub mod overview;
 pub mod campaign;
 pub mod search;
-pub mod story;
-pub mod vitals;
+pub mod timeline;
+pub mod health;
 
-use crate::crypto::{KeyRingError, SealError};
-use crate::deadline::DeadlineError;
-use crate::store::StoreError;
+use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::services::deadlines::DeadlineError;
+use crate::adapters::database::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
@@ -24,5 +24,5 @@ pub enum WatchError {
     #[error(transparent)]
     Deadline(#[from] DeadlineError),
     #[error(transparent)]
-    Campaign(#[from] crate::campaign::CampaignError),
+    Campaign(#[from] crate::services::campaigns::CampaignError),
 }

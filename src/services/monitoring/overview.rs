@@ -1,13 +1,13 @@
 //! How everything stands: programmes with their applications, the most endangered first; gateways; and what waits for a person.
 
 use super::WatchError;
-use crate::deadline::{self, Overview};
+use crate::services::deadlines::{self, Overview};
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::alarms::{self, Alarm};
-use crate::store::deliveries::{self, Problem};
-use crate::store::events::{self, Endpoint};
-use crate::store::{lists, messages, programmes, rates, replies};
+use crate::services::context::Installation;
+use crate::adapters::database::alarms::{self, Alarm};
+use crate::adapters::database::deliveries::{self, Problem};
+use crate::adapters::database::events::{self, Endpoint};
+use crate::adapters::database::{lists, messages, programmes, rates, replies};
 
 /// A webhook that takes nothing for so long wants somebody to look.
 const FAILING_FOR: std::time::Duration = std::time::Duration::from_secs(900);
@@ -66,7 +66,7 @@ pub async fn board(installation: &Installation) -> Result<Board, WatchError> {
     let codes = programmes::codes(&mut *installation.store.read().await?).await?;
     let mut shown = Vec::with_capacity(codes.len());
     for code in codes {
-        let Some(applications) = deadline::overview(installation, &code).await? else { continue };
+        let Some(applications) = deadlines::overview(installation, &code).await? else { continue };
         let name = programmes::find(&mut *installation.store.read().await?, &code).await?.map(|(_, programme)| programme.name);
         let name = name.map_or_else(Default::default, |name| (name.zh, name.en));
         shown.push(ProgrammeOf { code, name, applications });

@@ -4,14 +4,15 @@
 use phonenumber::country;
 
 use super::WatchError;
-use crate::crypto::KeyRingError;
+use crate::adapters::crypto::KeyRingError;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::{Personal, masked};
 use crate::domain::phone::Phone;
-use crate::installation::{Installation, open_person, open_phone};
-use crate::store::lists;
-use crate::store::story::{self, By, CaseOf};
+use crate::services::context::Installation;
+use crate::services::sealing::{open_person, open_phone};
+use crate::adapters::database::lists;
+use crate::adapters::database::timeline::{self, By, CaseOf};
 
 /// People whose names are reckoned at a time.
 const AT_ONCE: u32 = 500;
@@ -40,17 +41,17 @@ pub async fn search(installation: &Installation, words: &Personal, limit: u32) -
     let mut connection = installation.store.read().await?;
     let own_number = text.strip_prefix('#').unwrap_or(text).parse::<i64>().ok().filter(|_| text.len() < 7);
     let mut found: Vec<CaseOf> = match own_number {
-        Some(number) => story::case(&mut connection, CaseId(number)).await?.into_iter().collect(),
+        Some(number) => timeline::case(&mut connection, CaseId(number)).await?.into_iter().collect(),
         None => Vec::new(),
     };
     if let Ok(phone) = Phone::parse(text, region) {
-        found.extend(story::cases(&mut connection, &By::NumberHash(&hasher.number(&phone)), None, limit).await?);
+        found.extend(timeline::cases(&mut connection, &By::NumberHash(&hasher.number(&phone)), None, limit).await?);
     }
     if found.is_empty() {
-        found.extend(story::cases(&mut connection, &By::NameHash(&hasher.name(words)), None, limit).await?);
+        found.extend(timeline::cases(&mut connection, &By::NameHash(&hasher.name(words)), None, limit).await?);
     }
     if found.is_empty() {
-        found.extend(story::cases(&mut connection, &By::Pseudonym(&text.to_lowercase()), None, limit).await?);
+        found.extend(timeline::cases(&mut connection, &By::Pseudonym(&text.to_lowercase()), None, limit).await?);
     }
     drop(connection);
     found.into_iter().map(|case| mask(installation, case)).collect()
@@ -64,7 +65,7 @@ pub async fn of_application(
     before: Option<CaseId>,
     limit: u32,
 ) -> Result<Vec<Found>, WatchError> {
-    let found = story::cases(&mut *installation.store.read().await?, &By::Application(code, at), before, limit).await?;
+    let found = timeline::cases(&mut *installation.store.read().await?, &By::Application(code, at), before, limit).await?;
     found.into_iter().map(|case| mask(installation, case)).collect()
 }
 

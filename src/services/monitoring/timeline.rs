@@ -2,7 +2,7 @@
 
 use super::WatchError;
 use super::search::{Found, mask, opened};
-use crate::campaign::{CampaignError, read_plan};
+use crate::services::campaigns::{CampaignError, read_plan};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
@@ -10,9 +10,9 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::story::{self as stored, MessageOf, Visit};
-use crate::store::{calls, campaigns, invitations};
+use crate::services::context::Installation;
+use crate::adapters::database::timeline::{self as stored, MessageOf, Visit};
+use crate::adapters::database::{calls, campaigns, invitations};
 
 pub struct Story {
     pub found: Found,

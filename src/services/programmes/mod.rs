@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use crate::crypto::KeyRingError;
+use crate::adapters::crypto::KeyRingError;
 use crate::domain::category::Category;
 use crate::domain::programme::{Programme, ProgrammeError, is_code};
 use crate::domain::questionnaire::{FACTS, is_field_name};
 use crate::domain::quota::{QuotaError, QuotaFile, QuotaPlan};
 use crate::domain::subject::{Subject, SubjectError};
 use crate::domain::time::{Timestamp, days};
-use crate::installation::Installation;
-use crate::store::applications::{self, Declaration};
-use crate::store::{StoreError, consents, programmes};
+use crate::services::context::Installation;
+use crate::adapters::database::applications::{self, Declaration};
+use crate::adapters::database::{StoreError, consents, programmes};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {

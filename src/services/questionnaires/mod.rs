@@ -1,5 +1,10 @@
 //! Where a category's questionnaire comes from: the configured folder, else the one that is built in.
 
+mod xlsform;
+mod xpath;
+
+pub use xlsform::{Imported, XlsFormError, import as import_xlsform};
+
 use std::path::Path;
 
 use crate::domain::category::Category;
@@ -17,11 +22,11 @@ pub enum QuestionnaireSourceError {
 
 fn built_in(category: Category) -> &'static str {
     match category {
-        Category::Organisation => include_str!("../../config/questionnaires/organisation.toml"),
-        Category::Brand => include_str!("../../config/questionnaires/brand.toml"),
-        Category::Product => include_str!("../../config/questionnaires/product.toml"),
-        Category::Project => include_str!("../../config/questionnaires/project.toml"),
-        Category::Service => include_str!("../../config/questionnaires/service.toml"),
+        Category::Organisation => include_str!("../../../config/questionnaires/organisation.toml"),
+        Category::Brand => include_str!("../../../config/questionnaires/brand.toml"),
+        Category::Product => include_str!("../../../config/questionnaires/product.toml"),
+        Category::Project => include_str!("../../../config/questionnaires/project.toml"),
+        Category::Service => include_str!("../../../config/questionnaires/service.toml"),
     }
 }
 

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use super::xpath::{Kinds, to_condition};
 use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
-use crate::intake::table::{TableError, TableRow, sheets};
+use crate::services::list_import::table::{TableError, TableRow, sheets};
 
 #[derive(Debug, thiserror::Error)]
 pub enum XlsFormError {

@@ -12,10 +12,10 @@ use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::quota::{CellKind, QuotaPlan};
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::cases::{self, Source};
-use crate::store::quotas::Cell;
-use crate::store::{StoreError, WriteTx, quotas};
+use crate::services::context::Installation;
+use crate::adapters::database::cases::{self, Source};
+use crate::adapters::database::quotas::Cell;
+use crate::adapters::database::{StoreError, WriteTx, quotas};
 
 /// Is there a place?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

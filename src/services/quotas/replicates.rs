@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::campaign::read_plan;
+use crate::services::campaigns::read_plan;
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
 use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::replicates::{is_urgent, look_again_after, needed};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::installation::Installation;
-use crate::store::applications::{self, ApplicationState};
-use crate::store::campaigns;
-use crate::store::invitations::{self, NextStep};
-use crate::store::replicates::{self, Replicate};
-use crate::store::{StoreError, WriteTx, quotas};
+use crate::services::context::Installation;
+use crate::adapters::database::applications::{self, ApplicationState};
+use crate::adapters::database::campaigns;
+use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::replicates::{self, Replicate};
+use crate::adapters::database::{StoreError, WriteTx, quotas};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {

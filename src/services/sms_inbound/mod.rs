@@ -4,25 +4,24 @@
 
 use phonenumber::country;
 
-use super::DispatchError;
-use crate::campaign::read_plan;
+use super::sms_sending::DispatchError;
+use crate::services::campaigns::read_plan;
 use crate::domain::disposition::Disposition;
-use crate::domain::ids::ProgrammeId;
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::reply::ReplyMeaning;
-use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
-use crate::gateway;
-use crate::installation::{Installation, place};
-use crate::store::cases::Source;
-use crate::store::receipts::{self, Applied};
-use crate::store::replies::{self, Contacted, NewReply};
-use crate::store::suppressions::{self, NewSuppression};
-use crate::store::{WriteTx, campaigns, cases, invitations, programmes, sms_interviews};
+use crate::adapters::sms;
+use crate::services::context::Installation;
+use crate::services::sealing::place;
+use crate::adapters::database::cases::Source;
+use crate::adapters::database::receipts::{self, Applied};
+use crate::adapters::database::replies::{self, Contacted, NewReply};
+use crate::services::suppressions::opt_out;
+use crate::adapters::database::{WriteTx, campaigns, cases, invitations, sms_interviews};
 
 /// Takes the receipts of one push, in one transaction.
-pub async fn take_receipts(installation: &Installation, gateway: &str, pushed: Vec<gateway::Receipt>) -> Result<(), DispatchError> {
+pub async fn take_receipts(installation: &Installation, gateway: &str, pushed: Vec<sms::Receipt>) -> Result<(), DispatchError> {
     let now = installation.clock.now();
     let mut tx = installation.store.write().await?;
     for receipt in pushed {
@@ -75,7 +74,7 @@ pub struct TakenReply {
 }
 
 /// Takes one reply. Pushed a second time, it changes nothing. `None`: it came from no telephone number.
-pub async fn take_reply(installation: &Installation, gateway: &str, reply: &gateway::Reply) -> Result<Option<TakenReply>, DispatchError> {
+pub async fn take_reply(installation: &Installation, gateway: &str, reply: &sms::Reply) -> Result<Option<TakenReply>, DispatchError> {
     let now = installation.clock.now();
     let Ok(phone) = Phone::parse(reply.from.reveal(), region_of(installation)) else {
         tracing::warn!(gateway, "a reply came from something that is no telephone number; it is dropped");
@@ -128,46 +127,4 @@ async fn confirm(tx: &mut WriteTx, contacted: &Contacted, now: Timestamp) -> Res
         invitations::plan_confirmation(tx, contacted.invitation, now).await?;
     }
     Ok(())
-}
-
-/// Why a number is not contacted, and until when.
-#[derive(Debug, Clone)]
-pub struct Suppression<'a> {
-    pub reason: SuppressionReason,
-    /// `None`: everywhere.
-    pub programme: Option<ProgrammeId>,
-    /// `None`: for good.
-    pub expires_at: Option<Timestamp>,
-    pub phone_hash: &'a str,
-}
-
-/// Suppresses a number in a programme, or everywhere, and ends all that was planned for it; a suppression for a time only holds it up.
-pub async fn suppress(tx: &mut WriteTx, suppression: &Suppression<'_>, source: Source, now: Timestamp) -> Result<(), DispatchError> {
-    let &Suppression { reason, programme, expires_at, phone_hash } = suppression;
-    let scope = match programme {
-        Some(programme) => programmes::get(tx, programme).await?.code,
-        None => suppressions::ALL.to_owned(),
-    };
-    let new = NewSuppression { phone_hash, scope: &scope, reason: reason.as_str(), expires_at };
-    suppressions::add(tx, &new, now).await?;
-    if expires_at.is_some() {
-        return Ok(());
-    }
-    let theirs = invitations::to_number(tx, phone_hash, programme).await?;
-    let open = cases::open_of_invitations(tx, &theirs).await?;
-    cases::dispose(tx, &open, reason.disposition(), &[], source, now).await?;
-    invitations::stop(tx, &theirs).await?;
-    Ok(())
-}
-
-/// A person does not want to be contacted any more.
-pub async fn opt_out(
-    tx: &mut WriteTx,
-    phone_hash: &str,
-    programme: Option<ProgrammeId>,
-    source: Source,
-    now: Timestamp,
-) -> Result<(), DispatchError> {
-    let suppression = Suppression { reason: SuppressionReason::OptOut, programme, expires_at: None, phone_hash };
-    suppress(tx, &suppression, source, now).await
 }

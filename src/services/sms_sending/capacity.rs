@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::config::{Route, Way};
+use crate::adapters::config::{Route, Way};
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::rates::{GatewayState, Pace, pace_of};
+use crate::services::context::Installation;
+use crate::adapters::database::rates::{GatewayState, Pace, pace_of};
 
 pub type States = BTreeMap<String, GatewayState>;
 

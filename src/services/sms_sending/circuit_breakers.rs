@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::lock;
-use crate::gateway::Outcome;
+use crate::adapters::sms::Outcome;
 
 /// So many failures in a row open a circuit.
 const FAILURES: u32 = 5;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use sqlx::AnyConnection;
 
 use super::eligibility::{Circumstances, Decision, Suppressed, decide, decide_call, decide_confirmation, decide_link, is_wanted};
-use super::rooms::{Place, Rooms};
+use super::capacity::{Place, Rooms};
 use super::{DispatchError, Lane};
-use crate::campaign::text::{Addressee, compose};
+use crate::services::campaigns::message_text::{Addressee, compose};
 use crate::domain::contact_plan::{
     CONFIRMATION_STEP, Contact, ContactPlan, Happened, Step, goes_on_after, is_answer, is_interview_step, is_reminder, question_of, reminder_of,
 };
@@ -18,11 +18,11 @@ use crate::domain::sms_interview::once_more;
 use crate::domain::sms_text::segment;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::gateway::{OutgoingMessage, REFUSED_TOGETHER};
-use crate::installation::{open_person, open_phone, place};
-use crate::store::invitations::{self, DueInvitation, InvitedCase, NextStep};
-use crate::store::messages::{self, NewMessage};
-use crate::store::{WriteTx, call_queue, calls, campaigns, sms_interviews, suppressions};
+use crate::adapters::sms::{OutgoingMessage, REFUSED_TOGETHER};
+use crate::services::sealing::{open_person, open_phone, place};
+use crate::adapters::database::invitations::{self, DueInvitation, InvitedCase, NextStep};
+use crate::adapters::database::messages::{self, NewMessage};
+use crate::adapters::database::{WriteTx, call_queue, calls, campaigns, sms_interviews, suppressions};
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -292,7 +292,7 @@ fn prepare(
     };
     let planned = plan.steps.get(invitation.step as usize).and_then(|step| Some((step.name.as_str(), step.texts()?)));
     let link = || plan.link_texts().filter(|_| invitation.step != CONFIRMATION_STEP);
-    let (step, texts) = planned.or_else(link).unwrap_or((crate::gateway::CONFIRMATION, &plan.confirmation));
+    let (step, texts) = planned.or_else(link).unwrap_or((crate::adapters::sms::CONFIRMATION, &plan.confirmation));
     let mut composed = compose(plan, texts, &addressee, at);
     let step = if is_interview_step(invitation.step) {
         // Another question is asked by now.
@@ -300,7 +300,7 @@ fn prepare(
         let text = sealer.open_text(place::SMS_QUESTION, asked)?;
         composed.text = Personal::new(if is_reminder(invitation.step) { once_more(&text, invitation.language) } else { text });
         composed.segmentation = segment(composed.text.reveal());
-        crate::gateway::QUESTION
+        crate::adapters::sms::QUESTION
     } else {
         step
     };

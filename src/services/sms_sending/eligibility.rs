@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::config::ContactCaps;
+use crate::adapters::config::ContactCaps;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::store::invitations::InvitedCase;
+use crate::adapters::database::invitations::InvitedCase;
 
 /// What to do with an invitation that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,13 @@ use sqlx::AnyConnection;
 use super::DispatchError;
 use crate::domain::disposition::Disposition;
 use crate::domain::time::Timestamp;
-use crate::gateway::{Doubtful, QueryAnswer};
-use crate::installation::{Installation, open_phone};
-use crate::store::cases::Source;
-use crate::store::invitations::{self, NextStep};
-use crate::store::messages::{self, MessageInDoubt, Settlement, ShownDoubt};
-use crate::store::{StoreError, campaigns, cases, exchanges, receipts};
+use crate::adapters::sms::{Doubtful, QueryAnswer};
+use crate::services::context::Installation;
+use crate::services::sealing::open_phone;
+use crate::adapters::database::cases::Source;
+use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::messages::{self, MessageInDoubt, Settlement, ShownDoubt};
+use crate::adapters::database::{StoreError, campaigns, cases, gateway_log, receipts};
 
 const ASK_AT_ONCE: u32 = 20;
 
@@ -119,8 +120,8 @@ async fn write_answer(installation: &Installation, gateway: &str, message: &Mess
     let now = installation.clock.now();
     let mut tx = installation.store.write().await?;
     let said =
-        exchanges::Exchange { message: message.key, gateway: gateway.to_owned(), asked: "query".into(), answered: format!("{answer:?}"), at: now };
-    exchanges::add(&mut tx, &[said]).await?;
+        gateway_log::Exchange { message: message.key, gateway: gateway.to_owned(), asked: "query".into(), answered: format!("{answer:?}"), at: now };
+    gateway_log::add(&mut tx, &[said]).await?;
     let settle = |state, id: Option<String>, code: Option<&str>| Settlement {
         key: message.key,
         state,
@@ -158,7 +159,7 @@ async fn write_answer(installation: &Installation, gateway: &str, message: &Mess
 }
 
 async fn apply(
-    tx: &mut crate::store::WriteTx,
+    tx: &mut crate::adapters::database::WriteTx,
     gateway: &str,
     reference: &str,
     id: Option<String>,
@@ -173,5 +174,5 @@ async fn apply(
         delivered,
         code: None,
     };
-    super::incoming::apply_receipt(tx, &receipt, false, now).await
+    crate::services::sms_inbound::apply_receipt(tx, &receipt, false, now).await
 }

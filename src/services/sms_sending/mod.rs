@@ -5,18 +5,17 @@
 //! the moment of submit (I2); slots come from the rate that all daemons share, and a slot is good only at its time (I3). It decides nothing about
 //! answers or quotas, and closes no field.
 //!
-//! [`claim`] takes and marks, [`eligibility`] decides, [`rooms`] says how much each gateway takes now, [`slots`] and [`submit`] send, [`settle`]
-//! writes what came of it, [`breakers`] hold failing gateways still, [`doubt`] asks after messages whose answer was lost, [`incoming`] takes receipts
+//! [`claim`] takes and marks, [`eligibility`] decides, [`capacity`] says how much each gateway takes now, [`slots`] and [`submit`] send, [`settle`]
+//! writes what came of it, [`circuit_breakers`] hold failing gateways still, [`in_doubt`] asks after messages whose answer was lost, [`incoming`] takes receipts
 //! and replies. [`Dispatcher::tick`] is one step of all that; the daemon runs [`Dispatcher::tick_lane`] in [`WORKERS`] loops for each gateway, so
 //! that one claims while another sends and a third writes.
 
-mod breakers;
+mod circuit_breakers;
 mod claim;
-pub mod doubt;
+pub mod in_doubt;
 pub mod eligibility;
-pub mod incoming;
 pub mod one_off;
-mod rooms;
+mod capacity;
 mod settle;
 mod slots;
 mod submit;
@@ -28,17 +27,17 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 use tracing::field::Empty;
 
-use crate::campaign::read_plan;
-use crate::config::Route;
-use crate::crypto::{KeyRingError, SealError};
+use crate::services::campaigns::read_plan;
+use crate::adapters::config::Route;
+use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
 use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::campaigns::{self, Campaign};
-use crate::store::{StoreError, invitations, programmes, rates};
-use breakers::Breakers;
-use rooms::Rooms;
+use crate::services::context::Installation;
+use crate::adapters::database::campaigns::{self, Campaign};
+use crate::adapters::database::{StoreError, invitations, programmes, rates};
+use circuit_breakers::Breakers;
+use capacity::Rooms;
 
 /// So many loops drive each gateway of the daemon.
 pub const WORKERS: u32 = 3;
@@ -136,7 +135,7 @@ impl Dispatcher {
 
     /// One step of messages in doubt alone.
     pub async fn tick_doubts(&self) -> Result<Tick, DispatchError> {
-        Ok(Tick { settled: doubt::settle_doubts(&self.installation).await?, ..Tick::default() })
+        Ok(Tick { settled: in_doubt::settle_doubts(&self.installation).await?, ..Tick::default() })
     }
 
     /// One step of the campaigns that go through one gateway or route.
@@ -181,7 +180,7 @@ impl Dispatcher {
     pub async fn next_due(&self) -> Result<Option<Timestamp>, DispatchError> {
         let now = self.installation.clock.now();
         let mut connection = self.installation.store.read().await?;
-        let doubt = doubt::next_due(&mut connection, &self.installation).await?;
+        let doubt = in_doubt::next_due(&mut connection, &self.installation).await?;
         let mut next = Vec::from_iter(doubt);
         let states = rates::states(&mut connection, now).await?;
         let due: BTreeSet<String> = campaigns::with_due_invitations(&mut connection, now).await?.into_iter().map(|c| c.gateway).collect();
@@ -204,17 +203,17 @@ impl Dispatcher {
 
     /// Slots are never taken far ahead; if they are, a clock has been set back since. When nobody takes more of them, they are freed: another daemon
     /// whose clock is ahead would.
-    async fn free_lost_slots(&self, route: &Route, states: &rooms::States, now: Timestamp) -> Result<(), DispatchError> {
+    async fn free_lost_slots(&self, route: &Route, states: &capacity::States, now: Timestamp) -> Result<(), DispatchError> {
         for gateway in route.gateways() {
-            let Some(state) = states.get(gateway).filter(|state| state.free_from > now + rooms::NEVER_BOOKED_SO_FAR) else { continue };
+            let Some(state) = states.get(gateway).filter(|state| state.free_from > now + capacity::NEVER_BOOKED_SO_FAR) else { continue };
             let seen = *lock(&self.booked).entry(gateway.to_owned()).or_insert((state.free_from, now));
             if seen.0 != state.free_from {
                 tracing::error!(gateway, "another daemon's clock is ahead of this one's; nothing is sent from here until they agree");
                 lock(&self.booked).remove(gateway);
-            } else if now.since(seen.1) >= rooms::WATCHED_FOR {
+            } else if now.since(seen.1) >= capacity::WATCHED_FOR {
                 tracing::warn!(gateway, "the clock has been set back; the gateway's slots are counted anew");
                 let mut tx = self.installation.store.write().await?;
-                rates::free_slots(&mut tx, gateway, now + rooms::WATCHED_FOR).await?;
+                rates::free_slots(&mut tx, gateway, now + capacity::WATCHED_FOR).await?;
                 tx.commit().await?;
                 lock(&self.booked).remove(gateway);
             }

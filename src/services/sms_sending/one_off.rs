@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::DispatchError;
 use super::slots::Slots;
 use crate::domain::time::Timestamp;
-use crate::gateway::{Outcome, OutgoingMessage};
-use crate::installation::Installation;
+use crate::adapters::sms::{Outcome, OutgoingMessage};
+use crate::services::context::Installation;
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

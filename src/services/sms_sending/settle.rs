@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::breakers::Circuit;
+use super::circuit_breakers::Circuit;
 use super::claim::ClaimedMessage;
 use super::{DispatchError, Lane};
 use crate::domain::chance::jittered;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
-use crate::gateway::{Exchange, Outcome, REFUSED_TOGETHER};
-use crate::store::cases::Source;
-use crate::store::invitations::{self, NextStep};
-use crate::store::messages::{self, Settlement};
-use crate::store::{WriteTx, campaigns, cases, exchanges, rates, receipts};
+use crate::adapters::sms::{Exchange, Outcome, REFUSED_TOGETHER};
+use crate::adapters::database::cases::Source;
+use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::messages::{self, Settlement};
+use crate::adapters::database::{WriteTx, campaigns, cases, gateway_log, rates, receipts};
 
 /// A step that has been tried so often is given up when the contact hours of the day are over, and the plan goes on with the next one.
 const MIN_TRIES: u32 = 6;
@@ -52,7 +52,7 @@ struct Meaning {
 #[derive(Default)]
 struct Sheet {
     settlements: Vec<Settlement>,
-    said: Vec<exchanges::Exchange>,
+    said: Vec<gateway_log::Exchange>,
     withdrawn: Vec<MessageKey>,
     again: Vec<NextStep>,
     accepted: Vec<InvitationId>,
@@ -127,7 +127,7 @@ impl Sheet {
         if !matches!(meaning.state, "accepted" | "in_doubt") {
             self.refunded_micros += claimed.cost_micros;
         }
-        self.said.push(exchanges::Exchange {
+        self.said.push(gateway_log::Exchange {
             message: claimed.key(),
             gateway: gateway.to_owned(),
             asked: exchange.asked,
@@ -147,13 +147,13 @@ impl Sheet {
         // Cases before invitations, as everywhere: two transactions that took them in different orders could wait for each other.
         messages::settle(&mut tx, &self.settlements, now).await?;
         messages::withdraw(&mut tx, &self.withdrawn).await?;
-        exchanges::add(&mut tx, &self.said).await?;
+        gateway_log::add(&mut tx, &self.said).await?;
         let unheard = [Disposition::NotAttempted, Disposition::NothingHeard];
         cases::dispose_of_invitations(&mut tx, &self.accepted, Disposition::NothingHeard, &unheard[..1], Source::Gateway, now).await?;
         cases::dispose_of_invitations(&mut tx, &self.dead, Disposition::NonWorkingNumber, &unheard, Source::Gateway, now).await?;
         let programme = (!lane.installation.config.opt_out_for_all).then_some(lane.campaign.programme_id);
         for phone_hash in &self.opted_out {
-            super::incoming::opt_out(&mut tx, phone_hash, programme, Source::Gateway, now).await?;
+            crate::services::suppressions::opt_out(&mut tx, phone_hash, programme, Source::Gateway, now).await?;
         }
         invitations::set_next(&mut tx, &self.again).await?;
         invitations::stop(&mut tx, &self.dead).await?;
@@ -245,7 +245,7 @@ async fn apply_early_receipts(tx: &mut WriteTx, gateway: &str, settlements: &[Se
     }
     for id in settlements.iter().filter_map(|s| s.gateway_message_id.as_deref()) {
         for receipt in receipts::take_waiting(tx, gateway, id).await? {
-            super::incoming::apply_receipt(tx, &receipt, false, now).await?;
+            crate::services::sms_inbound::apply_receipt(tx, &receipt, false, now).await?;
         }
     }
     Ok(())

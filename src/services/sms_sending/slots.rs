@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::DispatchError;
-use super::rooms::pace;
+use super::capacity::pace;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::rates::{self, Pace, SLOT_TOLERANCE};
+use crate::services::context::Installation;
+use crate::adapters::database::rates::{self, Pace, SLOT_TOLERANCE};
 
 /// Slots are taken no further ahead than this; a daemon that dies loses its share for no longer.
 const HORIZON: Duration = Duration::from_secs(2);

@@ -18,9 +18,9 @@ use super::{DispatchError, Lane};
 use crate::domain::contact_plan::is_answer;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
-use crate::gateway::{Gateway, Outcome, OutgoingMessage};
-use crate::store::invitations;
-use crate::store::rates::SLOT_TOLERANCE;
+use crate::adapters::sms::{Gateway, Outcome, OutgoingMessage};
+use crate::adapters::database::invitations;
+use crate::adapters::database::rates::SLOT_TOLERANCE;
 
 /// Outcomes are written in sets of about so many.
 const SETTLE_SET: usize = 500;
@@ -199,7 +199,7 @@ impl Sending<'_> {
     async fn look<'c>(&mut self, waiting: impl IntoIterator<Item = &'c ClaimedMessage>) -> Result<(), DispatchError> {
         let installation = &self.lane.installation;
         let now = installation.clock.now();
-        let pace = super::rooms::pace(installation, &self.name);
+        let pace = super::capacity::pace(installation, &self.name);
         let soon = (pace.per_second / 50).clamp(1, 500).min(FEW + 2 * self.look.used as u32).max(pace.group) as usize;
         let invitations: Vec<InvitationId> = waiting.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
         let mut connection = installation.store.read().await?;

@@ -3,15 +3,15 @@
 use chrono::NaiveDate;
 use phonenumber::country;
 
-use super::table;
-use crate::dispatch::incoming::{Suppression, suppress};
+use crate::services::list_import::table;
+use crate::services::suppressions::{Suppression, suppress};
 use crate::domain::ids::ProgrammeId;
 use crate::domain::phone::Phone;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::cases::Source;
-use crate::store::programmes;
+use crate::services::context::Installation;
+use crate::adapters::database::cases::Source;
+use crate::adapters::database::programmes;
 
 /// What holds for numbers that do not say otherwise.
 #[derive(Debug, Clone)]
@@ -43,9 +43,9 @@ pub enum SuppressionError {
     #[error("no number was given")]
     Nothing,
     #[error(transparent)]
-    Dispatch(#[from] crate::dispatch::DispatchError),
+    Dispatch(#[from] crate::services::sms_sending::DispatchError),
     #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
+    Store(#[from] crate::adapters::database::StoreError),
 }
 
 const NUMBER: [&str; 6] = ["number", "mobile", "phone", "手机", "手机号", "电话"];

@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use super::secret_of;
 use crate::domain::retries::wait_after;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::sink::webhook::{self, WebhookError};
-use crate::store::StoreError;
-use crate::store::events::{self, Endpoint, EventDelivery};
+use crate::services::context::Installation;
+use crate::adapters::transports::webhook::{self, WebhookError};
+use crate::adapters::database::StoreError;
+use crate::adapters::database::events::{self, Endpoint, EventDelivery};
 
 /// Told at a time, before it is written down what came of it.
 const AT_A_TIME: u32 = 20;
@@ -91,7 +91,7 @@ async fn post(installation: &Installation, client: &reqwest::Client, endpoint: &
 
 /// Writes down what came of it; true: the endpoint is left alone for now.
 async fn settle(
-    tx: &mut crate::store::WriteTx,
+    tx: &mut crate::adapters::database::WriteTx,
     endpoint: &Endpoint,
     tried: impl Iterator<Item = (&EventDelivery, &Tried)>,
     now: Timestamp,

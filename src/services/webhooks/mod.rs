@@ -1,7 +1,7 @@
 //! Events to other systems: endpoints that administrators set up, each told what it wants to be told by signed posts (Standard Webhooks,
 //! <https://www.standardwebhooks.com>), at least once and in the order in which it happened as long as the endpoint answers.
 //!
-//! What is told is written by `store/` in the transaction that does it ([`crate::store::events`]).
+//! What is told is written by `store/` in the transaction that does it ([`crate::adapters::database::events`]).
 
 mod deliver;
 
@@ -12,13 +12,13 @@ use url::{Host, Url};
 
 pub use deliver::due as deliver;
 
-use crate::accounts::{AccountError, check_name};
+use crate::services::accounts::{AccountError, check_name};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::event::{EventKind, TEST};
 use crate::domain::personal::Personal;
-use crate::installation::Installation;
-use crate::store::StoreError;
-use crate::store::events::{self, Endpoint};
+use crate::services::context::Installation;
+use crate::adapters::database::StoreError;
+use crate::adapters::database::events::{self, Endpoint};
 
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {

@@ -8,13 +8,15 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::world::{TOKEN, World};
-use crate::clock::VirtualClock;
-use crate::config::Config;
-use crate::crypto::sha256_hex;
-use crate::installation::{Installation, open_phone};
-use crate::store::{applications, backup, campaigns, forgetting, lists};
-use crate::{dataset, deadline, http_client, retention};
+use super::fixture::{TOKEN, World};
+use crate::adapters::clock::VirtualClock;
+use crate::adapters::config::Config;
+use crate::adapters::crypto::sha256_hex;
+use crate::services::context::Installation;
+use crate::services::sealing::open_phone;
+use crate::adapters::database::{self, applications, backup, campaigns, lists};
+use crate::services::{self, datasets, deadlines};
+use crate::adapters::http_client;
 
 const A_YEAR: Duration = Duration::from_secs(366 * 86_400);
 
@@ -32,8 +34,8 @@ pub async fn one_withdraws(world: &World) -> Result<()> {
             break;
         }
     }
-    deadline::tick(installation).await?;
-    dataset::write_pending(installation).await?;
+    deadlines::tick(installation).await?;
+    datasets::write_pending(installation).await?;
     Ok(())
 }
 
@@ -47,7 +49,7 @@ pub struct Scored {
 
 /// The scoring step's part, over the pull API like anybody's.
 pub async fn scoring_takes_them(world: &World) -> Result<Scored> {
-    let arrived = dataset::delivery::deliver_due(&world.installation).await?;
+    let arrived = datasets::delivery::deliver_due(&world.installation).await?;
     let client = http_client::new(std::time::Duration::from_secs(10))?;
     let base = &world.installation.config.public_url;
     let get = async |url: String| client.get(url).bearer_auth(TOKEN).send().await?.error_for_status()?.bytes().await;
@@ -91,21 +93,21 @@ pub async fn a_year_later(world: &World) -> Result<Forgotten> {
     let config = Config { database_url, key_ring: keys, datasets: copy.join("datasets"), ..ours.config.clone() };
     let restored = Installation::open(config, clock).await?;
     let (mut people, mut sealed) = (0, Vec::new());
-    for applicant in forgetting::applicants(&mut *restored.store.read().await?).await? {
+    for applicant in database::erasure::applicants(&mut *restored.store.read().await?).await? {
         people += applicant.people;
     }
     for application in applications::all(&mut *restored.store.read().await?).await? {
         let theirs = lists::sealed_persons(&mut *restored.store.read().await?, application.id).await?;
         sealed.extend(theirs.into_iter().map(|(_, phone)| (application.key_id.clone(), phone)));
     }
-    retention::tidy(&restored).await?;
+    services::erasure::tidy(&restored).await?;
     let readable = sealed.iter().filter(|(key, phone)| restored.keys.sealer(key).is_ok_and(|sealer| open_phone(&sealer, phone).is_ok())).count();
-    for applicant in forgetting::applicants(&mut *restored.store.read().await?).await? {
+    for applicant in database::erasure::applicants(&mut *restored.store.read().await?).await? {
         people -= applicant.people;
     }
-    let certificates = forgetting::certificates(&mut *restored.store.read().await?).await?;
+    let certificates = database::erasure::certificates(&mut *restored.store.read().await?).await?;
     restored.store.close().await;
-    Ok(Forgotten { people, certificates: certificates.iter().filter(|c| retention::is_genuine(c)).count() as u64, readable: readable as u64 })
+    Ok(Forgotten { people, certificates: certificates.iter().filter(|c| services::erasure::is_genuine(c)).count() as u64, readable: readable as u64 })
 }
 
 /// The personal links of the first application's people, in the order of its list.

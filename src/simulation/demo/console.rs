@@ -3,14 +3,15 @@
 use anyhow::{Context, Result, bail};
 use reqwest::header;
 
-use super::world::World;
-use crate::crypto::password::new_token;
+use super::fixture::World;
+use crate::adapters::crypto::password::new_token;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
-use crate::store::audit::{self, Asked, Verified};
-use crate::{accounts, http_client};
+use crate::adapters::database::audit::{self, Asked, Verified};
+use crate::services::accounts;
+use crate::adapters::http_client;
 
 /// What the staff did, and what stands of it.
 pub struct AtTheConsole {

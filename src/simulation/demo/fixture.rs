@@ -7,17 +7,19 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 
-use crate::campaign::{self, LaunchRequest};
-use crate::clock::{Clock, VirtualClock};
-use crate::config::Config;
-use crate::crypto::{Signer, sha256, sha256_hex};
-use crate::deadline::changes::{self, By};
+use crate::services::campaigns::{self, LaunchRequest};
+use crate::adapters::clock::{Clock, VirtualClock};
+use crate::adapters::config::Config;
+use crate::adapters::crypto::{Signer, sha256, sha256_hex};
+use crate::services::deadlines::changes::{self, By};
 use crate::domain::contact_plan::{ContactPlan, PlanFile};
 use crate::domain::time::Timestamp;
-use crate::gateway::simulator::{Script, Simulator};
-use crate::installation::Installation;
-use crate::intake::{self, ImportRequest};
-use crate::{telemetry, web};
+use crate::simulation::{Script, Simulator};
+use crate::services::context::Installation;
+use crate::services::programmes;
+use crate::services::list_import::{self, ImportRequest};
+use crate::adapters::telemetry;
+use crate::interfaces::http;
 
 const PROGRAMME: &str = include_str!("../../../config/demo/programme.toml");
 const APPLICATIONS: &str = include_str!("../../../config/demo/applications.toml");
@@ -95,18 +97,18 @@ impl World {
         let config = configure(folder, listener.local_addr()?, simulator.address())?;
         let _ = telemetry::start(&config, Some(&folder.join("fieldworkd.log")))?;
         let installation = Arc::new(Installation::open(config, clock.clone()).await?);
-        tokio::spawn(web::serve(installation.clone(), listener, std::future::pending()));
+        tokio::spawn(http::serve(installation.clone(), listener, std::future::pending()));
         Ok(World { installation, clock, simulator, plan, began_at, plan_file })
     }
 
     pub async fn import_lists(&self) -> Result<Vec<String>> {
-        intake::apply_programme(&self.installation, PROGRAMME).await?;
-        intake::add_applications(&self.installation, APPLICATIONS).await?;
+        programmes::apply_programme(&self.installation, PROGRAMME).await?;
+        programmes::add_applications(&self.installation, APPLICATIONS).await?;
         let mut lines = Vec::new();
         for list in &LISTS {
             let applications: Vec<String> = list.applications.iter().map(|code| (*code).to_owned()).collect();
             let request = ImportRequest { applications: &applications, file: list.file, content: list.content.into(), dry_run: false };
-            let outcome = intake::import_list(&self.installation, &request, &mut |_, _| {}).await?;
+            let outcome = list_import::import_list(&self.installation, &request, &mut |_, _| {}).await?;
             let (taken, merged, rejected) = (outcome.accepted, outcome.merged, outcome.rejected);
             lines.push(format!("{} ({}): {taken} taken, {merged} merged, {rejected} rejected", list.file, list.form));
         }
@@ -120,7 +122,7 @@ impl World {
             let plan = if calls { &with_telephone } else { &self.plan_file };
             let applications: Vec<String> = applications.iter().map(|code| (*code).to_owned()).collect();
             let request = LaunchRequest { code, applications: &applications, plan, gateway: ROUTE, budget: None, seed: None, dry_run: false };
-            let report = campaign::launch(&self.installation, &request).await?;
+            let report = campaigns::launch(&self.installation, &request).await?;
             lines.push(format!(
                 "{code}: {} people ({} by telephone only), at most {} parts or {:.2} {}",
                 report.invitations, report.without_mobile, report.parts_at_most, report.cost_at_most, report.currency
@@ -136,19 +138,6 @@ impl World {
 
     pub fn campaign_codes() -> impl Iterator<Item = &'static str> {
         CAMPAIGNS.iter().map(|(code, ..)| *code)
-    }
-
-    /// Prints links whose field is open, and waits for Ctrl-C.
-    pub async fn stay_open(&self, is_json: bool) -> Result<()> {
-        let links = super::interview::open_links(self).await?;
-        let mut lines = vec!["Open in a browser (stop with Ctrl-C):".to_owned()];
-        lines.extend(links);
-        let (address, password) = super::console::administrator(self).await?;
-        lines.push(format!("  the console: {address}, as demo, with the password {}", password.reveal()));
-        // With --json the one object on standard output stays alone.
-        lines.iter().for_each(|line| if is_json { eprintln!("{line}") } else { say!("{line}") });
-        tokio::signal::ctrl_c().await?;
-        Ok(())
     }
 }
 

@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 
-use super::world::World;
-use crate::campaign::{self, LaunchRequest};
+use super::fixture::World;
+use crate::services;
+use crate::services::campaigns::LaunchRequest;
 use crate::domain::language::Language;
 use crate::domain::phone::Phone;
 use crate::domain::questionnaire::Questionnaire;
-use crate::intake::{self, ImportRequest};
-use crate::store::responses::StoredValue;
-use crate::store::{applications, campaigns, responses};
+use crate::services::list_import::{self, ImportRequest};
+use crate::adapters::database::responses::StoredValue;
+use crate::adapters::database::{applications, campaigns, responses};
 
 /// The first completed interview of the demo: questions and points, without the open answer, which may name people.
 pub async fn tell_one(world: &World) -> Result<Option<String>> {
@@ -55,21 +56,21 @@ subject = { service = "云雾门店服务" }
 pub async fn open_links(world: &World) -> Result<Vec<String>> {
     const NUMBERS: [&str; 2] = ["13800138000", "13900139000"];
     let installation = &world.installation;
-    intake::add_applications(installation, LOOK_APPLICATIONS).await?;
+    services::programmes::add_applications(installation, LOOK_APPLICATIONS).await?;
     let applications = ["LOOK-TEA", "LOOK-SHOP"].map(str::to_owned);
     let list = format!("姓名,手机,语言\n访客一,{},中文\nVisitor,{},English\n", NUMBERS[0], NUMBERS[1]);
     let request = ImportRequest { applications: &applications, file: "visitors", content: list.as_bytes().into(), dry_run: false };
-    intake::import_list(installation, &request, &mut |_, _| {}).await?;
+    list_import::import_list(installation, &request, &mut |_, _| {}).await?;
     let launch = LaunchRequest {
         code: "LOOK",
         applications: &applications,
         plan: world.plan_file(),
-        gateway: super::world::ROUTE,
+        gateway: super::fixture::ROUTE,
         budget: None,
         seed: None,
         dry_run: false,
     };
-    campaign::launch(installation, &launch).await?;
+    services::campaigns::launch(installation, &launch).await?;
     let key_id = applications::find(&mut *installation.store.read().await?, "LOOK-TEA").await?.map(|a| a.key_id).unwrap_or_default();
     let hasher = installation.keys.hasher();
     let mut lines = Vec::new();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::world::World;
-use crate::accounts;
-use crate::collect::{Collector, Saved, Screen, SentPage, Sitting};
-use crate::crypto::password::new_token;
+use super::fixture::World;
+use crate::services::accounts;
+use crate::services::interviews::{Collector, Saved, Screen, SentPage, Sitting};
+use crate::adapters::crypto::password::new_token;
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
@@ -16,10 +16,10 @@ use crate::domain::questionnaire::{Item, ItemKind, Take};
 use crate::domain::role::Role;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::store::accounts::{self as stored, Account};
-use crate::telephone::desk::{Desk, desk};
-use crate::telephone::outcome::{Told, record};
-use crate::telephone::{TelephoneError, queue};
+use crate::adapters::database::accounts::{self as stored, Account};
+use crate::services::call_center::call_screen::{Desk, desk};
+use crate::services::call_center::outcome::{Told, record};
+use crate::services::call_center::{TelephoneError, queue};
 
 const NAMES: [&str; 2] = ["interviewer-1", "interviewer-2"];
 const CALL: Duration = Duration::from_secs(90);

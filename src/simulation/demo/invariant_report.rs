@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::afterwards::{Forgotten, Scored};
+use super::after_the_field::{Forgotten, Scored};
 use super::console::AtTheConsole;
-use super::listener::Heard;
-use super::play::Played;
-use super::world::{RATE, World};
-use crate::deadline::forecast::ForecastOf;
+use super::webhook_receiver::Heard;
+use super::simulate::Played;
+use super::fixture::{RATE, World};
+use crate::services::forecasting::ForecastOf;
 use crate::domain::mode::Mode;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::gateway::simulator::Record;
-use crate::store::datasets::{self, FreezeReason};
-use crate::store::{alarms, application_events, applications, calls, cases, consents, forecasts, messages, paradata, rates, replies, responses};
-use crate::{campaign, dataset};
+use crate::simulation::Record;
+use crate::adapters::database::datasets::{self, FreezeReason};
+use crate::adapters::database::{alarms, application_events, applications, calls, cases, consents, forecasts, messages, paradata, rates, replies, responses};
+use crate::services::{self, campaigns};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
 #[derive(Serialize)]
@@ -148,14 +148,14 @@ pub async fn judge(
     corrected.retain(|dataset| dataset.reason == FreezeReason::Withdrawal);
     let mut outcome_rates = BTreeMap::new();
     for code in World::campaign_codes() {
-        let all = campaign::rates(&world.installation, code, campaign::By::Application).await?.swap_remove(0);
+        let all = campaigns::rates(&world.installation, code, campaigns::By::Application).await?.swap_remove(0);
         outcome_rates.insert(code, all.rates.into_iter().map(|(name, rate)| (name, rate.map(four_places))).collect());
-        let status = campaign::status(&world.installation, code).await?;
+        let status = campaigns::status(&world.installation, code).await?;
         replicates += status.replicates_released + status.replicates_held_back;
         replicates_released += status.replicates_released;
         for application in status.applications {
             quota_filled += application.dispositions.iter().filter(|(name, _)| name.starts_with("4.8")).map(|(_, cases)| cases).sum::<u64>();
-            let of_hard = |cell: &&campaign::CellStatus| cell.kind != "soft";
+            let of_hard = |cell: &&campaigns::CellStatus| cell.kind != "soft";
             over_quota += application.completed.saturating_sub(u64::from(application.target));
             over_quota += application.cells.iter().filter(of_hard).map(|cell| u64::from(cell.completed.saturating_sub(cell.target))).sum::<u64>();
             in_doubt_left += application.in_doubt;
@@ -165,7 +165,7 @@ pub async fn judge(
             let told = forecasts_of(world, &application.code, application.completed).await?;
             forecasts = (forecasts.0 + told.0, forecasts.1 + told.1);
             if let Some(folder) = &application.dataset {
-                let checked = dataset::verify(Path::new(folder), Some(&key))?;
+                let checked = services::datasets::verify(Path::new(folder), Some(&key))?;
                 (dataset_files, signed_with) = (checked.files as u64, checked.signed_with);
                 verified += 1;
             }

@@ -4,206 +4,73 @@
 //! are played as fast as the machine goes. What the table says of the invariants is counted from what the simulator saw and from the cases
 //! themselves, not from what the daemon says about itself.
 
-mod afterwards;
+mod after_the_field;
 mod console;
 mod interview;
 mod interviewers;
-mod judge;
-mod listener;
-mod play;
-mod world;
+mod invariant_report;
+mod webhook_receiver;
+mod simulate;
+mod fixture;
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::output;
-use judge::Report;
-use world::World;
+use fixture::World;
+pub use invariant_report::{ApplicationReport, Report};
 
-#[derive(Args)]
-pub struct DemoArguments {
-    /// Where the demo's database, keys, log and datasets go
-    #[arg(long, value_name = "DIR", default_value = "fieldworkd-demo")]
-    dir: PathBuf,
-    /// The same seed gives the same figures
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// Print one JSON object instead of the story
-    #[arg(long)]
-    json: bool,
-    /// Keep the server up afterwards, and print links to look at
-    #[arg(long)]
-    open: bool,
+/// Hears how the demo goes on.
+pub trait Narrator {
+    fn line(&mut self, line: &str);
+    /// Virtual days gone by, and all of them; both 0 when they are over.
+    fn days(&mut self, gone: u64, of: u64);
 }
 
-pub async fn run(arguments: DemoArguments) -> Result<()> {
+/// A demo that has been played, with its servers still up.
+pub struct Demo {
+    world: World,
+    pub report: Report,
+}
+
+/// Plays the whole programme in a folder.
+pub async fn play(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Result<Demo> {
     let began = Instant::now();
-    let says = |line: &str| {
-        if !arguments.json {
-            say!("{line}");
-        }
-    };
-    let world = World::make(&arguments.dir, arguments.seed).await?;
-    says(&format!("fieldworkd demo, seed {}: everything on loopback, in {}", arguments.seed, arguments.dir.display()));
-    let listener = listener::listen(&world).await?;
-    says("\nLists come in:");
+    let world = World::make(folder, seed).await?;
+    narrator.line(&format!("fieldworkd demo, seed {seed}: everything on loopback, in {}", folder.display()));
+    let listener = webhook_receiver::listen(&world).await?;
+    narrator.line("\nLists come in:");
     for line in world.import_lists().await? {
-        says(&format!("  {line}"));
+        narrator.line(&format!("  {line}"));
     }
-    says("\nCampaigns are launched:");
+    narrator.line("\nCampaigns are launched:");
     for line in world.launch_campaigns().await? {
-        says(&format!("  {line}"));
+        narrator.line(&format!("  {line}"));
     }
-    says("\nThree months pass:");
-    let bar = progress_bar(arguments.json);
-    let played = play::play(&world, arguments.seed, &mut |day, of| {
-        bar.set_length(of);
-        bar.set_position(day);
-    })
-    .await?;
-    bar.finish_and_clear();
-    afterwards::one_withdraws(&world).await?;
-    let scored = afterwards::scoring_takes_them(&world).await?;
+    narrator.line("\nThree months pass:");
+    let played = simulate::play(&world, seed, &mut |day, of| narrator.days(day, of)).await?;
+    narrator.days(0, 0);
+    after_the_field::one_withdraws(&world).await?;
+    let scored = after_the_field::scoring_takes_them(&world).await?;
     let at_the_console = console::look_around(&world).await?;
     let heard = listener.heard(&world).await?;
-    let forgotten = afterwards::a_year_later(&world).await?;
-    let report = judge::judge(&world, arguments.seed, &played, (&scored, &forgotten, &at_the_console, &heard), began).await?;
-    if arguments.json {
-        output::json(&report)?;
-    } else {
-        show(&report);
-        if let Some(told) = interview::tell_one(&world).await? {
-            say!("\n{told}");
-        }
-    }
-    if arguments.open {
-        world.stay_open(arguments.json).await?;
-    }
-    Ok(())
+    let forgotten = after_the_field::a_year_later(&world).await?;
+    let report = invariant_report::judge(&world, seed, &played, (&scored, &forgotten, &at_the_console, &heard), began).await?;
+    Ok(Demo { world, report })
 }
 
-fn progress_bar(is_json: bool) -> ProgressBar {
-    let visible = !is_json && std::io::stderr().is_terminal();
-    let bar = ProgressBar::with_draw_target(None, if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
-    if let Ok(style) = ProgressStyle::with_template("  {wide_bar} day {pos} of {len}") {
-        bar.set_style(style);
+impl Demo {
+    /// One completed interview in words.
+    pub async fn one_interview(&self) -> Result<Option<String>> {
+        interview::tell_one(&self.world).await
     }
-    bar
-}
 
-fn show(report: &Report) {
-    say!(
-        "  {} messages, {} receipts and replies, {} page visits in {} virtual days\n",
-        report.messages,
-        report.pushes,
-        report.visits,
-        report.virtual_days
-    );
-    let header = ["application", "category", "names", "invited", "delivered", "opened", "completed", "target", "RR1", "closed by", "dataset"];
-    let cells = |a: &judge::ApplicationReport| {
-        vec![
-            a.code.clone(),
-            a.category.clone(),
-            a.names.to_string(),
-            a.invited.to_string(),
-            a.delivered.to_string(),
-            a.opened.to_string(),
-            a.completed.to_string(),
-            a.target.to_string(),
-            output::percent(a.rr1),
-            a.closed_by.clone().unwrap_or_default(),
-            a.dataset.clone().unwrap_or_default(),
-        ]
-    };
-    output::table(&header, &report.applications.iter().map(cells).collect::<Vec<_>>());
-    say!(
-        "\nThe invariants, counted from outside: sent twice {}, outside hours {}, over the rate {}, over quota {}; in doubt {}, of these settled {}; datasets verified {} of {}",
-        report.duplicate_submits,
-        report.outside_hours,
-        report.over_rate,
-        report.over_quota,
-        report.in_doubt,
-        report.in_doubt_settled,
-        report.datasets_verified,
-        report.applications.len()
-    );
-    say!(
-        "Around the message: the first gateway was down, {} messages went through the second; the first wave was spread over {} hours; {} opt-outs confirmed; {} replies wait for the staff, {} of them want a call",
-        report.failed_over,
-        report.spread_hours,
-        report.confirmations,
-        report.inbox,
-        report.call_backs
-    );
-    let rates = report.outcome_rates.iter().map(|(code, rates)| {
-        let shown = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| format!("{name} {}", output::percent(rates.get(name).copied().flatten())));
-        format!("{code}: {}", shown.join(" "))
-    });
-    say!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
-    say!("The questionnaire's way: {} of the dissatisfied said why; nobody else was asked", report.routed_answers);
-    say!(
-        "Consent: {} agreed to the privacy notice, {} withdrew; {} asked on the page to be called. Flagged and kept: {} speeding, {} straight-lining",
-        report.consents,
-        report.consents_withdrawn,
-        report.web_call_backs,
-        report.speeding,
-        report.straight_lining
-    );
-    let cells = report
-        .cells
-        .iter()
-        .flat_map(|(code, cells)| cells.iter().map(move |(name, completed, target)| format!("{code} {name} {completed}/{target}")));
-    say!("Quota cells by list and by answers: {}; {} let go politely", cells.collect::<Vec<_>>().join(", "), report.quota_filled);
-    say!("Replicates of large lists: {} of {} were needed", report.replicates_released, report.replicates);
-    say!(
-        "Forecasts: {} were made on the way; in {} the band of eight cases in ten held what the field ended with",
-        report.forecasts,
-        report.forecasts_held
-    );
-    say!(
-        "Alarms: {} quotas were in danger; the duty officer's telephone rang {} times, with all of them together each time",
-        report.alarms,
-        report.notices
-    );
-    say!(
-        "The telephone: {} calls, {} interviews, {} of them with people who have no mobile; {} promised call-backs kept, {} missed; {} calls outside hours",
-        report.calls,
-        report.phone_interviews,
-        report.fixed_line_completes,
-        report.call_backs_kept,
-        report.call_backs_missed,
-        report.calls_outside_hours
-    );
-    say!("By SMS: {} interviews answered to the end, one question a message, {} messages", report.sms_interviews, report.sms_questions);
-    say!(
-        "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, manifest), signed with the key {}; {} corrected after a consent was taken back",
-        report.dataset_files,
-        report.signed_with,
-        report.corrected_versions
-    );
-    say!(
-        "Hand-over: {} versions arrived in the scoring step's folder, {} were fetched, checked and accepted over the pull API",
-        report.deliveries_arrived,
-        report.datasets_accepted
-    );
-    say!(
-        "At the console: {} pages, {} person looked at; the audit log has {} entries and is {}",
-        report.console_pages,
-        report.people_revealed,
-        report.audit_entries,
-        if report.audit_whole { "whole" } else { "NOT what was written" }
-    );
-    say!("Webhooks: {} events were told to another system, {} of them signed; nothing of a person in any", report.events_told, report.events_signed);
-    say!(
-        "A year later, in a copy restored from a backup: {} people are forgotten, {} certificates are signed, {} of the backup's numbers can still be read",
-        report.people_forgotten,
-        report.deletion_certificates,
-        report.readable_in_backups
-    );
-    say!("{:.1} s", report.wall_seconds);
+    /// Where to look while the servers are up: personal links whose field is open, and the console.
+    pub async fn links(&self) -> Result<Vec<String>> {
+        let mut lines = interview::open_links(&self.world).await?;
+        let (address, password) = console::administrator(&self.world).await?;
+        lines.push(format!("  the console: {address}, as demo, with the password {}", password.reveal()));
+        Ok(lines)
+    }
 }

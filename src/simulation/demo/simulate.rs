@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::interviewers::Interviewers;
-use super::world::World;
-use crate::deadline::{alarms, forecast};
-use crate::dispatch::Dispatcher;
+use super::fixture::World;
+use crate::services::{alerts, forecasting};
+use crate::services::sms_sending::Dispatcher;
 use crate::domain::time::Timestamp;
-use crate::store::campaigns;
-use crate::{dataset, deadline};
+use crate::adapters::database::campaigns;
+use crate::services::{datasets, deadlines};
 
 /// The field is over when its last due day is; a play that goes on past this has gone wrong.
 const AT_MOST: Duration = Duration::from_secs(200 * 86_400);
@@ -24,7 +24,7 @@ pub struct Played {
 pub async fn play(world: &World, seed: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Played> {
     let dispatcher = Dispatcher::new(world.installation.clone());
     let mut interviewers = Interviewers::hire(world, seed).await?;
-    let last_day = deadline::last_due(&world.installation).await?.unwrap_or(world.now());
+    let last_day = deadlines::last_due(&world.installation).await?.unwrap_or(world.now());
     let days = |until: Timestamp| until.since(world.began_at).as_secs() / 86_400;
     let mut settled = 0;
     loop {
@@ -36,14 +36,14 @@ pub async fn play(world: &World, seed: u64, progress: &mut dyn FnMut(u64, u64)) 
         let calls = interviewers.next_at().is_some_and(|at| at <= world.now()) && interviewers.work(world).await?;
         // Whatever people did may have filled a cell.
         let did_something = world.simulator.tick().await > 0 || calls;
-        let closing = deadline::next_due(&world.installation).await?;
+        let closing = deadlines::next_due(&world.installation).await?;
         if did_something || closing.is_some_and(|at| at <= world.now()) {
-            deadline::tick(&world.installation).await?;
+            deadlines::tick(&world.installation).await?;
         }
-        let watched = [forecast::next_due(&world.installation).await?, alarms::next_due(&world.installation).await?];
+        let watched = [forecasting::next_due(&world.installation).await?, alerts::next_due(&world.installation).await?];
         if watched.into_iter().flatten().any(|at| at <= world.now()) {
-            forecast::tick(&world.installation).await?;
-            alarms::tick(&world.installation).await?;
+            forecasting::tick(&world.installation).await?;
+            alerts::tick(&world.installation).await?;
         }
         if campaigns::live(&mut *world.installation.store.read().await?).await?.is_empty() {
             break;
@@ -56,6 +56,6 @@ pub async fn play(world: &World, seed: u64, progress: &mut dyn FnMut(u64, u64)) 
         }
         progress(days(world.now()), days(last_day));
     }
-    dataset::write_pending(&world.installation).await?;
+    datasets::write_pending(&world.installation).await?;
     Ok(Played { settled })
 }

@@ -12,10 +12,10 @@ use axum::routing::post;
 use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
 
-use super::world::World;
+use super::fixture::World;
 use crate::domain::audit::Actor;
 use crate::domain::event::EventKind;
-use crate::events;
+use crate::services::webhooks;
 
 pub struct Listener {
     check: Webhook,
@@ -35,7 +35,7 @@ pub async fn listen(world: &World) -> Result<Arc<Listener>> {
     let url = format!("http://{}/", socket.local_addr()?);
     let wanted = |kind: &EventKind| !matches!(kind, EventKind::InterviewCompleted | EventKind::ReplyReceived);
     let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(wanted).collect();
-    let secret = events::add(&world.installation, &Actor::command("demo"), "listener", &url, &kinds).await?;
+    let secret = webhooks::add(&world.installation, &Actor::command("demo"), "listener", &url, &kinds).await?;
     let listener = Arc::new(Listener { check: Webhook::new(secret.reveal())?, heard: Mutex::default() });
     let router = Router::new().route("/", post(hear)).with_state(listener.clone());
     tokio::spawn(async move { axum::serve(socket, router).await });
@@ -57,7 +57,7 @@ async fn hear(State(listener): State<Arc<Listener>>, headers: HeaderMap, body: S
 impl Listener {
     /// Has it told what there is to tell, and says what came.
     pub async fn heard(&self, world: &World) -> Result<Heard> {
-        events::deliver(&world.installation).await?;
+        webhooks::deliver(&world.installation).await?;
         let heard = self.heard.lock().map_err(|_| anyhow::anyhow!("the listener broke off"))?;
         Ok(Heard { events: heard.len() as u64, signed: heard.values().filter(|is_signed| **is_signed).count() as u64 })
     }

@@ -19,8 +19,8 @@ use toml::Table;
 use super::approved::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::judged;
 use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
-use crate::clock::Clock;
-use crate::config::GatewayConfig;
+use crate::adapters::clock::Clock;
+use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
@@ -106,7 +106,7 @@ impl Alibaba {
             templates: ApprovedTemplates::new(templates)?,
             access_key: config.user.clone(),
             secret: config.secret.clone(),
-            client: crate::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
+            client: crate::adapters::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
             clock,
         })
     }

@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::super::http::escape_url;
-use crate::crypto::sha256_hex;
+use crate::adapters::crypto::sha256_hex;
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 

@@ -22,8 +22,8 @@ use rusmpp::{Command, CommandStatus, Pdu};
 use serde::Deserialize;
 
 use super::{Capabilities, Delivery, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
-use crate::clock::Clock;
-use crate::config::GatewayConfig;
+use crate::adapters::clock::Clock;
+use crate::adapters::config::GatewayConfig;
 use crate::domain::sms_text::{Encoding, encode_gsm7, split};
 use crate::domain::time::parse_duration;
 use link::NoAnswer;

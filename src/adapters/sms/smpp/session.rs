@@ -17,11 +17,11 @@ use tokio_rustls::rustls::ClientConfig;
 use super::delivery::read_delivery;
 use super::link::Link;
 use super::{CONNECT_TIMEOUT, File};
-use crate::clock::Clock;
-use crate::config::GatewayConfig;
+use crate::adapters::clock::Clock;
+use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
-use crate::gateway::Delivery;
+use crate::adapters::sms::Delivery;
 
 /// Deliveries that wait to be written down; the SMSC waits for their answers.
 const DELIVERIES: usize = 32;
@@ -130,7 +130,7 @@ impl Sessions {
             return Some(Link::over(stream, self.enquire_link_every, self.response_timeout));
         }
         let host = self.file.address.rsplit_once(':').map_or(self.file.address.as_str(), |(host, _)| host);
-        crate::http_client::use_ring();
+        crate::adapters::http_client::use_ring();
         let connector = TlsConnector::from(Arc::new(ClientConfig::with_platform_verifier().ok()?));
         match connector.connect(host.to_owned().try_into().ok()?, stream).await {
             Ok(stream) => Some(Link::over(stream, self.enquire_link_every, self.response_timeout)),

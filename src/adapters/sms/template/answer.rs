@@ -100,7 +100,7 @@ mod tests {
     fn the_simulators_answers() {
         let code = |code: &str| code.to_owned();
         check(
-            include_str!("../../../config/gateways/simulator.toml"),
+            include_str!("../../../../config/gateways/simulator.toml"),
             &[
                 (202, r#"{"id":"s1"}"#, Outcome::Accepted { id: Some("s1".into()) }),
                 (400, r#"{"error":"invalid_number"}"#, Outcome::RefusedNumber { code: code("invalid_number") }),
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn kannels_answers() {
         check(
-            include_str!("../../../config/gateways/kannel.toml"),
+            include_str!("../../../../config/gateways/kannel.toml"),
             &[
                 (202, "0: Accepted for delivery", Outcome::Accepted { id: None }),
                 (202, "3: Queued for later delivery", Outcome::Accepted { id: None }),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::file::RequestForm;
 use super::request::{About, Account, build};
-use crate::config::DialConfig;
+use crate::adapters::config::DialConfig;
 use crate::domain::phone::Phone;
 
 /// A telephone system that does not answer within this is not waited for; the interviewer dials by hand.
@@ -30,7 +30,7 @@ impl Dialer {
     pub fn open(config: &DialConfig) -> Result<Dialer, String> {
         let file: DialFile =
             toml::from_str(&config.definition).map_err(|e| format!("telephone.dial: {}", e.to_string().trim().replace('\n', " ")))?;
-        let client = crate::http_client::new(TIMEOUT).map_err(|error| error.to_string())?;
+        let client = crate::adapters::http_client::new(TIMEOUT).map_err(|error| error.to_string())?;
         let (callback_url, replies_url) = (String::new(), String::new());
         Ok(Dialer {
             form: file.dial,

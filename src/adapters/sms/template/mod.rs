@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use super::http::{judged, read_answer};
 use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
-use crate::config::GatewayConfig;
+use crate::adapters::config::GatewayConfig;
 pub use dial::Dialer;
 use file::GatewayFile;
 pub use pattern::Pattern;
@@ -31,7 +31,7 @@ impl TemplateGateway {
     /// receipts to `…/receipts`, replies to `…/replies`.
     pub fn open(config: &GatewayConfig, hooks_url: &str) -> Result<TemplateGateway, String> {
         let file = GatewayFile::parse(&config.definition)?;
-        let client = crate::http_client::new(file.submit.timeout()).map_err(|error| error.to_string())?;
+        let client = crate::adapters::http_client::new(file.submit.timeout()).map_err(|error| error.to_string())?;
         let account = Account {
             user: config.user.clone(),
             secret: config.secret.clone(),

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn receipts_in_each_form() {
-        let simulator = GatewayFile::parse(include_str!("../../../config/gateways/simulator.toml")).unwrap().receipt.unwrap();
+        let simulator = GatewayFile::parse(include_str!("../../../../config/gateways/simulator.toml")).unwrap().receipt.unwrap();
         let body: &[u8] = br#"[{"id":"s1","reference":"r1","state":"delivered"},{"id":"s2","state":"buffered"},
                         {"id":"s3","state":"undelivered","error":"absent"}]"#;
         let read = receipts(&simulator, push("", body)).unwrap();
@@ -98,7 +98,7 @@ mod tests {
         assert!(read[0].delivered && read[0].reference.as_deref() == Some("r1") && !read[0].dead_number);
         assert!(!read[1].delivered && read[1].dead_number);
 
-        let kannel = GatewayFile::parse(include_str!("../../../config/gateways/kannel.toml")).unwrap().receipt.unwrap();
+        let kannel = GatewayFile::parse(include_str!("../../../../config/gateways/kannel.toml")).unwrap().receipt.unwrap();
         let read = receipts(&kannel, push("reference=r7&state=1", b"")).unwrap();
         assert_eq!((read[0].reference.as_deref(), read[0].delivered), (Some("r7"), true));
 

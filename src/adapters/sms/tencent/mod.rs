@@ -18,8 +18,8 @@ use serde_json::json;
 use super::approved::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::judged;
 use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
-use crate::clock::Clock;
-use crate::config::GatewayConfig;
+use crate::adapters::clock::Clock;
+use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
 pub use sign::authorization;
 
@@ -89,7 +89,7 @@ impl Tencent {
             file,
             secret_id: config.user.clone(),
             secret_key: config.secret.clone(),
-            client: crate::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
+            client: crate::adapters::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
             clock,
         })
     }

@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::crypto::sha256_hex;
+use crate::adapters::crypto::sha256_hex;
 
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
 pub(super) const CONTENT_TYPE: &str = "application/json";

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::http::judged;
 use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
-use crate::config::GatewayConfig;
+use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
 pub use sign::{Algorithm, signature};
 
@@ -67,7 +67,7 @@ impl Twilio {
             account: config.user.clone(),
             token: config.secret.clone(),
             callback_url: format!("{hooks_url}/receipts"),
-            client: crate::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
+            client: crate::adapters::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
         })
     }
 

@@ -50,7 +50,7 @@ pub fn run(command: QuestionnaireCommand) -> Result<()> {
 }
 
 fn import(file: &Path, target: Option<PathBuf>) -> Result<()> {
-    let imported = crate::campaign::import_xlsform(&super::read_file(file)?).with_context(|| file.display().to_string())?;
+    let imported = crate::services::questionnaires::import_xlsform(&super::read_file(file)?).with_context(|| file.display().to_string())?;
     imported.remarks.iter().for_each(|remark| eprintln!("{remark}"));
     match target {
         None => output::text(&imported.toml),
@@ -69,7 +69,7 @@ fn check(file: &Path, picture: Option<PathBuf>, form: Option<PathBuf>, language:
         write(&target, &picture::draw(&questionnaire, language))?;
     }
     if let Some(target) = form {
-        write(&target, &crate::dataset::Paper::new(&questionnaire, language).render()?)?;
+        write(&target, &crate::services::datasets::Paper::new(&questionnaire, language).render()?)?;
     }
     let findings = review(&questionnaire);
     let mistakes = findings.iter().filter(|finding| finding.weight == Weight::Mistake).count();

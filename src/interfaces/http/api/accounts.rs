@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 
 use super::work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, utc};
-use crate::accounts::{self, AccountError, second_factor, tokens};
-use crate::crypto::password::new_token;
+use crate::services::accounts::{self, AccountError, second_factor, tokens};
+use crate::adapters::crypto::password::new_token;
 use crate::domain::language::Language;
 use crate::domain::role::{Permission, Role};
-use crate::store::accounts as stored;
-use crate::store::api_tokens;
-use crate::web::Site;
+use crate::adapters::database::accounts as stored;
+use crate::adapters::database::api_tokens;
+use crate::interfaces::http::state::Site;
 
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Problem {

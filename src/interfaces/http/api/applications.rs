@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Caller, Path, Problem, Query, utc};
-use crate::deadline::changes::{self, By, ChangeError};
-use crate::deadline::{Overview, overview};
+use crate::services::deadlines::changes::{self, By, ChangeError};
+use crate::services::deadlines::{Overview, overview};
 use crate::domain::category::Category;
-use crate::intake::{ImportOutcome, ImportRequest, IntakeError, NewApplication as Declared, Source, add_application, import_list};
-use crate::store::{application_events, applications, programmes};
-use crate::web::Site;
+use crate::services::list_import::{ImportOutcome, ImportRequest, IntakeError, Source, import_list};
+use crate::services::programmes::{NewApplication as Declared, add_application};
+use crate::adapters::database::{application_events, applications, programmes};
+use crate::interfaces::http::state::Site;
 
 #[derive(Serialize, ToSchema)]
 pub struct Applications {

@@ -10,8 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Page, Problem, Query, utc};
 use crate::domain::audit::Action;
-use crate::store::audit::{self as log, Asked, Verified};
-use crate::web::Site;
+use crate::adapters::database::audit::{self as log, Asked, Verified};
+use crate::interfaces::http::state::Site;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

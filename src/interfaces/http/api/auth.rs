@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 
 use super::Problem;
-use crate::accounts::tokens;
-use crate::crypto::sha256;
+use crate::services::accounts::tokens;
+use crate::adapters::crypto::sha256;
 use crate::domain::audit::{Action, Actor, Via};
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
-use crate::store::idempotency;
-use crate::web::Site;
+use crate::adapters::database::idempotency;
+use crate::interfaces::http::state::Site;
 
 /// A list comes as the body of a request.
 const MAX_BODY: usize = 32 * 1024 * 1024;

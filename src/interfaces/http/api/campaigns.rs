@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Path, Problem, Query};
-use crate::campaign::{self, By, CampaignError, CampaignStatus, LaunchError, LaunchReport, LaunchRequest, RatesOf};
-use crate::deadline::forecast::{self, ForecastOf};
-use crate::deadline::{DeadlineError, close_campaign};
+use crate::services;
+use crate::services::campaigns::{By, CampaignError, CampaignStatus, LaunchError, LaunchReport, LaunchRequest, RatesOf};
+use crate::services::forecasting::{self, ForecastOf};
+use crate::services::deadlines::{DeadlineError, close_campaign};
 use crate::domain::contact_plan::PlanFile;
-use crate::store::campaigns::{self, CampaignState};
-use crate::store::{StoreError, applications, forecasts};
-use crate::web::Site;
+use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::{StoreError, applications, forecasts};
+use crate::interfaces::http::state::Site;
 
 #[derive(Serialize, ToSchema)]
 pub struct CampaignOf {
@@ -59,7 +60,7 @@ pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Campaigns>, Prob
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = CampaignStatus)))]
 pub async fn show(State(site): State<Arc<Site>>, Path(campaign): Path<String>) -> Result<Json<CampaignStatus>, Problem> {
-    Ok(Json(campaign::status(&site.installation, &campaign).await?))
+    Ok(Json(services::campaigns::status(&site.installation, &campaign).await?))
 }
 
 /// What rates are told by.
@@ -97,7 +98,7 @@ pub async fn rates(State(site): State<Arc<Site>>, Path(campaign): Path<String>, 
         RatesBy::Segment => By::Segment,
         RatesBy::Wave => By::Wave,
     };
-    Ok(Json(Rates { items: campaign::rates(&site.installation, &campaign, by).await? }))
+    Ok(Json(Rates { items: services::campaigns::rates(&site.installation, &campaign, by).await? }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -125,7 +126,7 @@ pub async fn forecasts(State(site): State<Arc<Site>>, Path(campaign): Path<Strin
 #[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = Forecasts)))]
 pub async fn forecast(State(site): State<Arc<Site>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
-    match forecast::of_campaign(&site.installation, &campaign).await {
+    match forecasting::of_campaign(&site.installation, &campaign).await {
         Ok(items) => Ok(Json(Forecasts { items })),
         Err(DeadlineError::UnknownCampaign(_)) => Err(Problem::not_found()),
         Err(error @ DeadlineError::Closed(_)) => Err(Problem::conflict(error.to_string())),
@@ -152,8 +153,8 @@ pub async fn set_budget(
     if budget.amount.is_some_and(|amount| !(0.0..1e9).contains(&amount)) {
         return Err(Problem::wrong("amount is between 0 and 1,000,000,000"));
     }
-    campaign::set_budget(&site.installation, &campaign, budget.amount).await?;
-    Ok(Json(campaign::status(&site.installation, &campaign).await?))
+    services::campaigns::set_budget(&site.installation, &campaign, budget.amount).await?;
+    Ok(Json(services::campaigns::status(&site.installation, &campaign).await?))
 }
 
 /// A campaign to be launched.
@@ -197,7 +198,7 @@ pub async fn launch(State(site): State<Arc<Site>>, Body(new): Body<NewCampaign>)
         seed: None,
         dry_run: new.dry_run,
     };
-    let report = campaign::launch(&site.installation, &request).await.map_err(refused)?;
+    let report = services::campaigns::launch(&site.installation, &request).await.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(report)))
 }
 
@@ -234,8 +235,8 @@ pub async fn change_state(
     Body(change): Body<ChangedState>,
 ) -> Result<Json<CampaignStatus>, Problem> {
     match change.to {
-        StateWanted::Running => campaign::change_state(&site.installation, &campaign, CampaignState::Running).await?,
-        StateWanted::Paused => campaign::change_state(&site.installation, &campaign, CampaignState::Paused).await?,
+        StateWanted::Running => services::campaigns::change_state(&site.installation, &campaign, CampaignState::Running).await?,
+        StateWanted::Paused => services::campaigns::change_state(&site.installation, &campaign, CampaignState::Paused).await?,
         StateWanted::Closed => match close_campaign(&site.installation, &campaign).await {
             Ok(_) => {}
             Err(DeadlineError::UnknownCampaign(_)) => return Err(Problem::not_found()),
@@ -243,5 +244,5 @@ pub async fn change_state(
             Err(error) => return Err(Problem::internal(&error.to_string())),
         },
     }
-    Ok(Json(campaign::status(&site.installation, &campaign).await?))
+    Ok(Json(services::campaigns::status(&site.installation, &campaign).await?))
 }

@@ -11,11 +11,11 @@ use super::{Body, Page, Path, Problem, Query, utc};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::Personal;
-use crate::store::story::{self as stored, By, CaseOf};
-use crate::watch::WatchError;
-use crate::watch::search::search as search_for;
-use crate::watch::story::{self, Told, What};
-use crate::web::Site;
+use crate::adapters::database::timeline::{self as stored, By, CaseOf};
+use crate::services::monitoring::WatchError;
+use crate::services::monitoring::search::search as search_for;
+use crate::services::monitoring::timeline::{self, Told, What};
+use crate::interfaces::http::state::Site;
 
 impl From<WatchError> for Problem {
     fn from(error: WatchError) -> Problem {
@@ -76,7 +76,7 @@ pub async fn of_application(
     let at = at.disposition.as_deref().map(|code| Disposition::from_code(code).ok_or_else(|| unknown(code))).transpose()?;
     let (limit, before) = (page.limit()?, page.cursor()?.map(CaseId));
     let mut connection = site.installation.store.read().await?;
-    if crate::store::applications::find(&mut connection, &application).await?.is_none() {
+    if crate::adapters::database::applications::find(&mut connection, &application).await?.is_none() {
         return Err(Problem::not_found());
     }
     let found = stored::cases(&mut connection, &By::Application(&application, at), before, limit).await?;
@@ -122,7 +122,7 @@ fn happened(told: &Told) -> Happened {
 /// What has happened to a case.
 #[utoipa::path(get, path = "/api/v1/cases/{case}", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = CaseStory)))]
 pub async fn story(State(site): State<Arc<Site>>, Path(case): Path<i64>) -> Result<Json<CaseStory>, Problem> {
-    let story = story::story(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+    let story = timeline::story(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
     let told = story.told.iter().map(happened).collect();
     Ok(Json(CaseStory { case: brief(story.found.case), story: told }))
 }
@@ -153,6 +153,6 @@ pub struct PersonOf {
 /// Who it is. That it was looked at is in the audit log.
 #[utoipa::path(get, path = "/api/v1/cases/{case}/person", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = PersonOf)))]
 pub async fn person(State(site): State<Arc<Site>>, Path(case): Path<i64>) -> Result<Json<PersonOf>, Problem> {
-    let (name, phone) = story::reveal(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+    let (name, phone) = timeline::reveal(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(PersonOf { name: name.reveal().to_owned(), number: phone.e164().to_owned() }))
 }

@@ -12,11 +12,12 @@ use utoipa::ToSchema;
 
 use super::work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, utc};
-use crate::dataset::{self, delivery};
-use crate::deadline::{self, DeadlineError};
-use crate::store::datasets::{self, Dataset};
-use crate::store::deliveries::{self, Verdict};
-use crate::web::Site;
+use crate::services;
+use crate::services::datasets::delivery;
+use crate::services::deadlines::{self, DeadlineError};
+use crate::adapters::database::datasets::{self, Dataset};
+use crate::adapters::database::deliveries::{self, Verdict};
+use crate::interfaces::http::state::Site;
 
 /// Read and sent at a time.
 const PIECE: usize = 256 * 1024;
@@ -208,8 +209,8 @@ pub async fn review(
     Extension(caller): Extension<Caller>,
     Path((application, version)): Path<(String, String)>,
 ) -> Result<Json<ToRead>, Problem> {
-    let (_, answers) = dataset::to_review(&site.installation, &application, Some(&version), &caller.actor).await?;
-    let of = |answer: dataset::OpenAnswer| OpenAnswerOf { number: answer.number, case: answer.case, item: answer.variable, text: answer.text };
+    let (_, answers) = services::datasets::to_review(&site.installation, &application, Some(&version), &caller.actor).await?;
+    let of = |answer: services::datasets::OpenAnswer| OpenAnswerOf { number: answer.number, case: answer.case, item: answer.variable, text: answer.text };
     Ok(Json(ToRead { items: answers.into_iter().map(of).collect() }))
 }
 
@@ -231,7 +232,7 @@ pub async fn release(
     Body(released): Body<Released>,
 ) -> Result<Json<Done>, Problem> {
     let strike = released.strike.into_iter().collect();
-    dataset::release(&site.installation, &application, Some(&version), &strike, &caller.actor).await?;
+    services::datasets::release(&site.installation, &application, Some(&version), &strike, &caller.actor).await?;
     Ok(DONE)
 }
 
@@ -246,7 +247,7 @@ pub struct FrozenOf {
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/freeze", tag = "datasets", params(("application" = String, Path)),
     responses((status = 201, body = FrozenOf)))]
 pub async fn freeze(State(site): State<Arc<Site>>, Path(application): Path<String>) -> Result<(StatusCode, Json<FrozenOf>), Problem> {
-    match deadline::freeze_as_it_stands(&site.installation, &application).await {
+    match deadlines::freeze_as_it_stands(&site.installation, &application).await {
         Ok((kind, version)) => Ok((StatusCode::CREATED, Json(FrozenOf { kind: kind.as_str(), version }))),
         Err(DeadlineError::UnknownApplication(_)) => Err(Problem::not_found()),
         Err(error @ (DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_))) => Err(Problem::conflict(error.to_string())),

@@ -12,14 +12,14 @@ use utoipa::ToSchema;
 use super::campaigns::refused;
 use super::work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, utc};
-use crate::campaign::LaunchReport;
-use crate::deadline::forecast::RehearsalOf;
-use crate::dispatch::one_off::Sent;
+use crate::services::campaigns::LaunchReport;
+use crate::services::forecasting::RehearsalOf;
+use crate::services::sms_sending::one_off::Sent;
 use crate::domain::contact_plan::PlanFile;
-use crate::setup::campaigns::{self as setup, DraftError};
-use crate::setup::plan_form::PlanForm;
-use crate::store::drafts::{self, CampaignDraft};
-use crate::web::Site;
+use crate::services::drafts::campaigns::{self as setup, DraftError};
+use crate::services::drafts::plan_form::PlanForm;
+use crate::adapters::database::drafts::{self, CampaignDraft};
+use crate::interfaces::http::state::Site;
 
 impl From<DraftError> for Problem {
     fn from(error: DraftError) -> Problem {

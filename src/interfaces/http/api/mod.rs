@@ -8,7 +8,7 @@ mod campaigns;
 mod cases;
 mod datasets;
 mod drafts;
-mod gate;
+mod auth;
 mod input;
 mod privacy;
 mod problem;
@@ -30,12 +30,12 @@ use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Site;
+use super::state::Site;
 use super::metrics::metrics;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use gate::{Caller, Gate};
+use auth::{Caller, Gate};
 use input::{Body, Path, Query};
 use problem::{Problem, ProblemDetails};
 
@@ -163,7 +163,7 @@ fn put_together(site: &Arc<Site>) -> Gate {
 pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
     let (router, described) = put_together(site).router.split_for_parts();
     let described = Arc::new(finished(described));
-    router.route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) })).route("/metrics", gate::watched(site, get(metrics)))
+    router.route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) })).route("/metrics", auth::watched(site, get(metrics)))
 }
 
 /// The description of the API, as `/api/v1/openapi.json` has it.

@@ -11,11 +11,11 @@ use super::work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, utc};
 use crate::domain::ids::CaseId;
 use crate::domain::phone::Phone;
-use crate::retention::purge::{self, Review};
-use crate::retention::{Order, RetentionError, is_genuine, person};
-use crate::store::forgetting::{self, Applicant, Hold};
-use crate::watch::story;
-use crate::web::Site;
+use crate::services::erasure::purge::{self, Review};
+use crate::services::erasure::{Order, RetentionError, is_genuine, person};
+use crate::adapters::database::erasure::{self, Applicant, Hold};
+use crate::services::monitoring::timeline;
+use crate::interfaces::http::state::Site;
 
 impl From<RetentionError> for Problem {
     fn from(error: RetentionError) -> Problem {
@@ -32,7 +32,7 @@ impl From<RetentionError> for Problem {
 }
 
 async fn phone_of(site: &Site, case: i64) -> Result<Phone, Problem> {
-    let (_, phone) = story::reveal(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+    let (_, phone) = timeline::reveal(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
     Ok(phone)
 }
 
@@ -137,7 +137,7 @@ pub async fn applicants(State(site): State<Arc<Site>>) -> Result<Json<Applicants
 }
 
 async fn find(site: &Site, (programme, code): &(String, String)) -> Result<Applicant, Problem> {
-    forgetting::find(&mut *site.installation.store.read().await?, programme, code).await?.ok_or_else(Problem::not_found)
+    erasure::find(&mut *site.installation.store.read().await?, programme, code).await?.ok_or_else(Problem::not_found)
 }
 
 /// Forgets all people of an applicant now, whatever the programme's time. It cannot be undone.
@@ -201,8 +201,8 @@ pub struct Certificates {
 /// Certificates of deletion.
 #[utoipa::path(get, path = "/api/v1/certificates", tag = "privacy", responses((status = 200, body = Certificates)))]
 pub async fn certificates(State(site): State<Arc<Site>>) -> Result<Json<Certificates>, Problem> {
-    let all = forgetting::certificates(&mut *site.installation.store.read().await?).await?;
-    let of = |certificate: forgetting::Certificate| CertificateOf {
+    let all = erasure::certificates(&mut *site.installation.store.read().await?).await?;
+    let of = |certificate: erasure::Certificate| CertificateOf {
         is_genuine: is_genuine(&certificate),
         id: certificate.id,
         kind: certificate.kind.as_str(),

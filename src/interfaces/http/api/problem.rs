@@ -4,10 +4,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::dataset::DatasetError;
+use crate::services::datasets::DatasetError;
 use crate::domain::role::Permission;
-use crate::store::StoreError;
-use crate::web::failure::reference_in_log;
+use crate::adapters::database::StoreError;
+use crate::interfaces::http::error_page::reference_in_log;
 
 pub struct Problem {
     status: StatusCode,

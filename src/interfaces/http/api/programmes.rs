@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Path, Problem};
-use crate::campaign::questionnaire_of;
+use crate::services::questionnaires::of_category;
 use crate::domain::category::Category;
 use crate::domain::programme::Programme;
-use crate::intake::{RegistrationError, put_programme};
-use crate::setup::try_link;
-use crate::store::programmes;
-use crate::web::Site;
+use crate::services::programmes::{RegistrationError, put_programme};
+use crate::services::drafts::try_link;
+use crate::adapters::database::programmes;
+use crate::interfaces::http::state::Site;
 
 impl From<RegistrationError> for Problem {
     fn from(error: RegistrationError) -> Problem {
@@ -110,7 +110,7 @@ pub async fn questionnaires(State(site): State<Arc<Site>>) -> Result<Json<Questi
     let folder = site.installation.config.questionnaires.as_deref();
     let mut items = Vec::new();
     for category in Category::ALL {
-        let (source, questionnaire) = questionnaire_of(folder, category).map_err(|error| Problem::internal(&error.to_string()))?;
+        let (source, questionnaire) = of_category(folder, category).map_err(|error| Problem::internal(&error.to_string()))?;
         items.push(QuestionnaireOf {
             category: category.as_str(),
             version: questionnaire.version,

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::{Body, Page, Problem, Query, utc};
 use crate::domain::suppression::SuppressionReason;
-use crate::intake::{SuppressionDefaults, SuppressionError, import_suppressions};
-use crate::store::suppressions;
-use crate::web::Site;
+use crate::services::suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
+use crate::adapters::database::suppressions;
+use crate::interfaces::http::state::Site;
 
 /// Numbers that are to be contacted no more.
 #[derive(Deserialize, ToSchema)]

@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 use super::work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, utc};
 use crate::domain::ids::InvitationId;
-use crate::store::verifications;
-use crate::telephone::quality::{self, Quality};
-use crate::telephone::supervision::{self, BoardRow};
-use crate::telephone::{TelephoneError, verification};
-use crate::web::Site;
+use crate::adapters::database::verifications;
+use crate::services::call_center::quality::{self, Quality};
+use crate::services::call_center::supervision::{self, BoardRow};
+use crate::services::call_center::{TelephoneError, verification};
+use crate::interfaces::http::state::Site;
 
 /// How interviewers do is told of so many days.
 const DAYS: u64 = 30;

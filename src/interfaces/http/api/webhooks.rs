@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 use super::work::{DONE, Done};
 use super::{Body, Caller, Page, Path, Problem, Query, utc};
 use crate::domain::event::EventKind;
-use crate::events::{self, EndpointError};
-use crate::store::events as stored;
-use crate::web::Site;
+use crate::services::webhooks::{self, EndpointError};
+use crate::adapters::database::events as stored;
+use crate::interfaces::http::state::Site;
 
 impl From<EndpointError> for Problem {
     fn from(error: EndpointError) -> Problem {
@@ -99,7 +99,7 @@ pub async fn add(
 ) -> Result<(StatusCode, Json<MadeWebhook>), Problem> {
     let kind = |code: &String| EventKind::parse(code).ok_or_else(|| Problem::wrong(format!("«{code}» is no event; docs/api.md lists them")));
     let kinds = new.events.iter().map(kind).collect::<Result<Vec<EventKind>, Problem>>()?;
-    let secret = events::add(&site.installation, &caller.actor, &new.name, &new.url, &kinds).await?;
+    let secret = webhooks::add(&site.installation, &caller.actor, &new.name, &new.url, &kinds).await?;
     Ok((StatusCode::CREATED, Json(MadeWebhook { name: new.name, secret: secret.reveal().to_owned() })))
 }
 
@@ -107,7 +107,7 @@ pub async fn add(
 #[utoipa::path(delete, path = "/api/v1/webhooks/{webhook}", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]
 pub async fn remove(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(webhook): Path<String>) -> Result<Json<Done>, Problem> {
-    events::remove(&site.installation, &caller.actor, &webhook).await?;
+    webhooks::remove(&site.installation, &caller.actor, &webhook).await?;
     Ok(DONE)
 }
 
@@ -115,7 +115,7 @@ pub async fn remove(State(site): State<Arc<Site>>, Extension(caller): Extension<
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook}/test", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]
 pub async fn test(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(webhook): Path<String>) -> Result<Json<Done>, Problem> {
-    events::test(&site.installation, &caller.actor, &webhook).await?;
+    webhooks::test(&site.installation, &caller.actor, &webhook).await?;
     Ok(DONE)
 }
 

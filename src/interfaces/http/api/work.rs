@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Caller, Path, Problem, utc};
-use crate::dispatch::doubt::{self, Verdict, VerdictError};
-use crate::installation::place;
-use crate::store::{alarms, applications, messages, rates, replies};
-use crate::watch::board;
-use crate::web::Site;
+use crate::services::sms_sending::in_doubt::{self, Verdict, VerdictError};
+use crate::services::sealing::place;
+use crate::adapters::database::{alarms, applications, messages, rates, replies};
+use crate::services::monitoring::overview;
+use crate::interfaces::http::state::Site;
 
 /// A list of which rows were rejected, before its applications are launched.
 #[derive(Serialize, ToSchema)]
@@ -52,8 +52,8 @@ pub struct Waiting {
 /// What waits for a person.
 #[utoipa::path(get, path = "/api/v1/waiting", tag = "work", responses((status = 200, body = Waiting)))]
 pub async fn waiting(State(site): State<Arc<Site>>) -> Result<Json<Waiting>, Problem> {
-    let waiting = board::waiting(&site.installation).await?;
-    let dataset = |problem: crate::store::deliveries::Problem| UndeliveredOf {
+    let waiting = overview::waiting(&site.installation).await?;
+    let dataset = |problem: crate::adapters::database::deliveries::Problem| UndeliveredOf {
         application: problem.application_code,
         kind: problem.kind,
         version: problem.version,
@@ -257,7 +257,7 @@ pub struct Settled {
     responses((status = 200, body = Done)))]
 pub async fn settle(State(site): State<Arc<Site>>, Path(reference): Path<String>, Body(settled): Body<Settled>) -> Result<Json<Done>, Problem> {
     let verdict = if settled.went_out { Verdict::Sent } else { Verdict::NotSent };
-    match doubt::settle_by_hand(&site.installation, &reference, verdict).await {
+    match in_doubt::settle_by_hand(&site.installation, &reference, verdict).await {
         Ok(_) => Ok(DONE),
         Err(VerdictError::Unknown(_)) => Err(Problem::not_found()),
         Err(error @ VerdictError::NotInDoubt { .. }) => Err(Problem::conflict(error.to_string())),

@@ -9,14 +9,16 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::{Failure, Site};
-use super::{Frame, Say, Sent, Staff, page};
-use crate::accounts::{self, AccountError, second_factor};
-use crate::crypto::one_time::OneTime;
+use super::super::Failure;
+use super::super::state::Site;
+use super::{Sent, Staff};
+use crate::interfaces::http::page_layout::{Frame, Say, page};
+use crate::services::accounts::{self, AccountError, second_factor};
+use crate::adapters::crypto::one_time::OneTime;
 use crate::domain::personal::Personal;
 
 #[derive(Template)]
-#[template(path = "account.html")]
+#[template(path = "staff/account.html")]
 struct AccountPage<'a> {
     f: Frame<'a>,
     role: &'static str,

@@ -9,17 +9,19 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::{Failure, Site};
+use super::super::Failure;
+use super::super::state::Site;
 use super::account::problem_of;
-use super::{Frame, Say, Sent, Staff, page};
-use crate::accounts::{self, AccountError, second_factor, tokens};
-use crate::crypto::password::new_token;
+use super::{Sent, Staff};
+use crate::interfaces::http::page_layout::{Frame, Say, page};
+use crate::services::accounts::{self, AccountError, second_factor, tokens};
+use crate::adapters::crypto::password::new_token;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::{Permission, Role};
 use crate::domain::time::Timestamp;
-use crate::store::accounts::Account;
-use crate::store::api_tokens::{self, ApiToken};
+use crate::adapters::database::accounts::Account;
+use crate::adapters::database::api_tokens::{self, ApiToken};
 
 struct AccountRow {
     account: Account,
@@ -44,7 +46,7 @@ struct Shown {
 }
 
 #[derive(Template)]
-#[template(path = "accounts.html")]
+#[template(path = "staff/accounts.html")]
 struct AccountsPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -65,9 +67,9 @@ struct Slip {
 }
 
 async fn render(site: &Site, staff: &Staff, slip: Slip) -> Result<Response, Failure> {
-    let internal = |error: crate::store::StoreError| Failure::Internal(error.to_string());
+    let internal = |error: crate::adapters::database::StoreError| Failure::Internal(error.to_string());
     let mut connection = site.installation.store.read().await.map_err(internal)?;
-    let all = crate::store::accounts::all(&mut connection).await.map_err(internal)?;
+    let all = crate::adapters::database::accounts::all(&mut connection).await.map_err(internal)?;
     let tokens = api_tokens::all(&mut connection).await.map_err(internal)?;
     let (say, now) = (staff.say, site.installation.clock.now());
     let day = |at: Timestamp| at.date(chrono_tz::Asia::Shanghai).to_string();

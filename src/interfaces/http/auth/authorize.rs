@@ -11,12 +11,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use cookie::Cookie;
 
 use super::super::items::gathered;
-use super::super::{Failure, Site};
+use super::super::Failure;
+use super::super::state::Site;
 use super::MAX_FORM;
-use super::doors::Door;
-use super::frame::{Message, Say, content_security_policy};
-use super::upload::{MAX_UPLOAD, Uploaded, read_upload};
-use crate::accounts::{self, Session};
+use super::routes::Door;
+use crate::interfaces::http::page_layout::{Message, Say, content_security_policy};
+use crate::interfaces::http::upload::{MAX_UPLOAD, Uploaded, read_upload};
+use crate::services::accounts::{self, Session};
 use crate::domain::audit::Action;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;

@@ -5,11 +5,9 @@
 
 mod account;
 mod accounts;
-mod doors;
-mod frame;
-mod guard;
+mod routes;
+mod authorize;
 mod sign_in;
-mod upload;
 
 use std::sync::Arc;
 
@@ -17,12 +15,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 
-use super::Site;
+use super::state::Site;
 use crate::domain::role::Permission;
-pub use doors::{Deed, Door, Doors};
-pub use frame::{Frame, Say, page};
-pub use guard::{Sent, Staff};
-pub use upload::Uploaded;
+pub use routes::{Deed, Door, Doors};
+pub use authorize::{Sent, Staff};
 
 /// Forms of the staff; a note to a call is the longest.
 const MAX_FORM: usize = 64 * 1024;

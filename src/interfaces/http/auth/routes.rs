@@ -8,8 +8,8 @@ use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 
-use super::super::Site;
-use super::guard::guard;
+use super::super::state::Site;
+use super::authorize::guard;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
 

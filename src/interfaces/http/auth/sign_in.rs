@@ -10,16 +10,18 @@ use axum::{Extension, Form};
 use cookie::{Cookie, SameSite};
 use serde::Deserialize;
 
-use super::super::{Failure, Site};
-use super::frame::{Message, page};
-use super::guard::{LANGUAGE, SESSION, cookie_of, is_same_site, language_of, refused, with_policy, within_site};
-use super::{Frame, Say, Sent, Staff};
-use crate::accounts::{self, AccountError, Session, SignedIn};
+use super::super::Failure;
+use super::super::state::Site;
+use crate::interfaces::http::page_layout::{Message, page};
+use super::authorize::{LANGUAGE, SESSION, cookie_of, is_same_site, language_of, refused, with_policy, within_site};
+use super::{Sent, Staff};
+use crate::interfaces::http::page_layout::{Frame, Say};
+use crate::services::accounts::{self, AccountError, Session, SignedIn};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 
 #[derive(Template)]
-#[template(path = "sign-in.html")]
+#[template(path = "staff/sign-in.html")]
 struct SignInPage<'a> {
     f: Frame<'a>,
     problem: Option<&'a str>,
@@ -28,7 +30,7 @@ struct SignInPage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "code.html")]
+#[template(path = "staff/code.html")]
 struct CodePage<'a> {
     f: Frame<'a>,
     problem: Option<&'a str>,

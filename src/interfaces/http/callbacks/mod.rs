@@ -11,11 +11,12 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
-use super::{Failure, Site};
-use crate::crypto::sha256_hex;
-use crate::dispatch::incoming;
-use crate::gateway::{Gateway, Push, PushError};
-use crate::sms_interview;
+use super::Failure;
+use super::state::Site;
+use crate::adapters::crypto::sha256_hex;
+use crate::services::sms_inbound;
+use crate::adapters::sms::{Gateway, Push, PushError};
+use crate::services::interviews::sms_conversation;
 
 /// A push of some hundred receipts stays far below this.
 const MAX_PUSH: usize = 1024 * 1024;
@@ -35,7 +36,7 @@ async fn receipts(State(site): State<Arc<Site>>, (Path((name, secret)), from, ur
     let url = format!("{}{}", site.installation.config.public_url, uri.path());
     let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     let receipts = gateway.parse_receipts(push).map_err(|error| unreadable(&name, error))?;
-    incoming::take_receipts(&site.installation, &name, receipts).await?;
+    sms_inbound::take_receipts(&site.installation, &name, receipts).await?;
     Ok(heard(gateway))
 }
 
@@ -44,8 +45,8 @@ async fn replies(State(site): State<Arc<Site>>, (Path((name, secret)), from, uri
     let url = format!("{}{}", site.installation.config.public_url, uri.path());
     let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     for reply in gateway.parse_replies(push).map_err(|error| unreadable(&name, error))? {
-        if let Some(taken) = incoming::take_reply(&site.installation, &name, &reply).await? {
-            sms_interview::hear(&site.installation, &site.collector, &taken).await.map_err(|error| Failure::Internal(error.to_string()))?;
+        if let Some(taken) = sms_inbound::take_reply(&site.installation, &name, &reply).await? {
+            sms_conversation::hear(&site.installation, &site.collector, &taken).await.map_err(|error| Failure::Internal(error.to_string()))?;
         }
     }
     Ok(heard(gateway))

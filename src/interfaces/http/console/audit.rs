@@ -9,11 +9,13 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::super::staff::{Frame, Staff, page};
-use super::super::{Failure, Site};
-use super::{ZONE, sheet};
+use super::super::page_layout::{Frame, page};
+use super::super::auth::Staff;
+use super::super::Failure;
+use super::super::state::Site;
+use super::{ZONE, csv_download};
 use crate::domain::audit::{Action, Entry};
-use crate::store::audit::{self, Asked, Verified};
+use crate::adapters::database::audit::{self, Asked, Verified};
 
 const LISTED: u32 = 100;
 /// In an export.
@@ -26,7 +28,7 @@ struct Row {
 }
 
 #[derive(Template)]
-#[template(path = "audit.html")]
+#[template(path = "console/audit.html")]
 struct AuditPage<'a> {
     f: Frame<'a>,
     verified: Option<Verified>,
@@ -84,7 +86,7 @@ pub async fn show(
         let cells = |e: Entry| {
             vec![e.number.to_string(), e.at.rfc3339(ZONE), e.who.name, e.who.via.as_str().into(), e.action.code().into(), e.object, e.detail]
         };
-        return sheet::csv(
+        return csv_download::csv(
             "audit",
             &["number", "at", "who", "via", "action", "object", "detail"],
             entries.into_iter().map(cells).chain(is_cut.then_some(cut)),

@@ -9,18 +9,21 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
-use super::board::{danger_of, percent, state_in_words};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
+use super::home::{danger_of, percent, state_in_words};
 use super::chart::{Curve, curve};
-use super::{ZONE, sheet};
-use crate::campaign::{self, ApplicationStatus, CampaignError, RatesOf};
-use crate::deadline::changes::{self, By, ChangeError};
-use crate::deadline::{DeadlineError, close_campaign};
+use super::{ZONE, csv_download};
+use crate::services;
+use crate::services::campaigns::{ApplicationStatus, CampaignError, RatesOf};
+use crate::services::deadlines::changes::{self, By, ChangeError};
+use crate::services::deadlines::{DeadlineError, close_campaign};
 use crate::domain::disposition::Disposition;
 use crate::domain::role::Permission;
-use crate::store::campaigns::{self, Campaign, CampaignState};
-use crate::watch::campaign::{ApplicationPicture, CampaignPicture, picture};
+use crate::adapters::database::campaigns::{self, Campaign, CampaignState};
+use crate::services::monitoring::campaign::{ApplicationPicture, CampaignPicture, picture};
 
 struct CampaignRow {
     of: Campaign,
@@ -29,7 +32,7 @@ struct CampaignRow {
 }
 
 #[derive(Template)]
-#[template(path = "campaigns.html")]
+#[template(path = "console/campaigns.html")]
 struct CampaignsPage<'a> {
     f: Frame<'a>,
     rows: Vec<CampaignRow>,
@@ -45,7 +48,7 @@ pub async fn list(
     let rows: Vec<CampaignRow> = all.into_iter().map(row).collect();
     if query.get("format").is_some_and(|format| format == "csv") {
         let cells = rows.iter().map(|row| vec![row.of.code.clone(), row.of.state.as_str().to_owned(), row.of.gateway.clone(), row.launched.clone()]);
-        return sheet::csv("campaigns", &["campaign", "state", "gateway", "launched"], cells);
+        return csv_download::csv("campaigns", &["campaign", "state", "gateway", "launched"], cells);
     }
     Ok(page(StatusCode::OK, &CampaignsPage { f: Frame::of(&staff), rows }))
 }
@@ -77,7 +80,7 @@ struct ApplicationView<'a> {
 const RATES: [&str; 5] = ["RR1", "RR3", "COOP1", "REF1", "CON1"];
 
 #[derive(Template)]
-#[template(path = "campaign.html")]
+#[template(path = "console/campaign.html")]
 struct CampaignPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -200,8 +203,8 @@ pub async fn change_state(
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
     let done = match sent.text("to") {
-        "running" => campaign::change_state(&site.installation, &code, CampaignState::Running).await.map(|()| "running"),
-        "paused" => campaign::change_state(&site.installation, &code, CampaignState::Paused).await.map(|()| "paused"),
+        "running" => services::campaigns::change_state(&site.installation, &code, CampaignState::Running).await.map(|()| "running"),
+        "paused" => services::campaigns::change_state(&site.installation, &code, CampaignState::Paused).await.map(|()| "paused"),
         "closed" if sent.text("sure") != code => {
             let problem = staff.say.t("请输入活动代码以确认结束。", "To close it, type its code.").to_owned();
             return render(&site, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await;
@@ -240,7 +243,7 @@ pub async fn set_budget(
             return render(&site, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await;
         }
     };
-    match campaign::set_budget(&site.installation, &code, budget).await {
+    match services::campaigns::set_budget(&site.installation, &code, budget).await {
         Ok(()) => Ok(back(&code, "budget")),
         Err(CampaignError::Unknown(_)) => Err(Failure::NotFound),
         Err(error) => Err(Failure::Internal(error.to_string())),

@@ -9,8 +9,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
 use super::ZONE;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
@@ -18,10 +20,10 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::retention::{Order, RetentionError, person};
-use crate::store::audit;
-use crate::watch::search::{Found, of_application, search as search_for};
-use crate::watch::story::{self, Story, Told, What};
+use crate::services::erasure::{Order, RetentionError, person};
+use crate::adapters::database::audit;
+use crate::services::monitoring::search::{Found, of_application, search as search_for};
+use crate::services::monitoring::timeline::{self, Story, Told, What};
 
 /// Cases on a page.
 const LISTED: u32 = 50;
@@ -35,7 +37,7 @@ struct CaseRow {
 }
 
 #[derive(Template)]
-#[template(path = "cases.html")]
+#[template(path = "console/cases.html")]
 struct CasesPage<'a> {
     f: Frame<'a>,
     /// Somebody was looked for.
@@ -103,7 +105,7 @@ struct Look {
 }
 
 #[derive(Template)]
-#[template(path = "story.html")]
+#[template(path = "console/timeline.html")]
 struct StoryPage<'a> {
     f: Frame<'a>,
     of: &'a Story,
@@ -173,7 +175,7 @@ struct Slip {
 }
 
 async fn render(site: &Site, staff: &Staff, case: CaseId, slip: Slip) -> Result<Response, Failure> {
-    let Some(of) = story::story(&site.installation, case).await? else { return Err(Failure::NotFound) };
+    let Some(of) = timeline::story(&site.installation, case).await? else { return Err(Failure::NotFound) };
     let s = staff.say;
     let looks = if staff.may(Permission::Audit) {
         let asked = audit::Asked { object: format!("case:{}", case.0), ..audit::Asked::default() };
@@ -213,13 +215,13 @@ pub async fn story(
 
 /// Shows who it is, this once: the page is the answer to the form, and no address leads to it.
 pub async fn reveal(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
-    let person = story::reveal(&site.installation, CaseId(case)).await?;
+    let person = timeline::reveal(&site.installation, CaseId(case)).await?;
     render(&site, &staff, CaseId(case), Slip { person, ..Slip::default() }).await
 }
 
 /// Everything that is held about the person of a case, for that person to have (Personal Information Protection Law, article 45).
 pub async fn export(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
-    let (_, phone) = story::reveal(&site.installation, CaseId(case)).await?.ok_or(Failure::NotFound)?;
+    let (_, phone) = timeline::reveal(&site.installation, CaseId(case)).await?.ok_or(Failure::NotFound)?;
     let held = person::export(&site.installation, phone.e164(), &staff.session.actor()).await.map_err(|e| Failure::Internal(e.to_string()))?;
     let body = serde_json::to_string_pretty(&held).map_err(|e| Failure::Internal(e.to_string()))?;
     let headers =
@@ -240,7 +242,7 @@ pub async fn erase(
         let slip = refused(s.t("请输入个案编号以确认删除。", "To delete it, type the case's number."));
         return render(&site, &staff, CaseId(case), slip).await;
     }
-    let Some((_, phone)) = story::reveal(&site.installation, CaseId(case)).await? else {
+    let Some((_, phone)) = timeline::reveal(&site.installation, CaseId(case)).await? else {
         let slip = refused(s.t("此人的信息已清除。", "This person is forgotten already."));
         return render(&site, &staff, CaseId(case), slip).await;
     };

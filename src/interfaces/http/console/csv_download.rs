@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::super::Failure;
-use crate::sink::harmless_cell;
+use crate::adapters::transports::harmless_cell;
 
 /// A download; spreadsheets take no cell of it for a formula.
 pub fn csv(name: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<Response, Failure> {

@@ -9,15 +9,17 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 
-use super::super::staff::{Frame, Say, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::Staff;
+use super::super::Failure;
+use super::super::state::Site;
 use super::ZONE;
-use crate::dataset::{DatasetError, delivery};
+use crate::services::datasets::{DatasetError, delivery};
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::store::applications::{self, ApplicationState};
-use crate::store::datasets::{self, Dataset};
-use crate::store::deliveries::{self, Delivery};
+use crate::adapters::database::applications::{self, ApplicationState};
+use crate::adapters::database::datasets::{self, Dataset};
+use crate::adapters::database::deliveries::{self, Delivery};
 
 struct VersionRow {
     of: Dataset,
@@ -30,7 +32,7 @@ struct VersionRow {
 }
 
 #[derive(Template)]
-#[template(path = "deliveries.html")]
+#[template(path = "console/deliveries.html")]
 struct DeliveriesPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,

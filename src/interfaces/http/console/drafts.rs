@@ -10,20 +10,22 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::Datelike;
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
 use super::chart::{Curve, curve};
 use super::refusals::Refusal;
-use crate::campaign::LaunchError;
-use crate::dispatch::one_off::Sent as TestSent;
-use crate::setup::campaigns::{self as setup, Checked, Day, DraftError};
-use crate::setup::plan_form::{DAYS, PlanForm};
-use crate::setup::try_link;
-use crate::store::applications::{self, ApplicationState};
-use crate::store::drafts::CampaignDraft;
+use crate::services::campaigns::LaunchError;
+use crate::services::sms_sending::one_off::Sent as TestSent;
+use crate::services::drafts::campaigns::{self as setup, Checked, Day, DraftError};
+use crate::services::drafts::plan_form::{DAYS, PlanForm};
+use crate::services::drafts::try_link;
+use crate::adapters::database::applications::{self, ApplicationState};
+use crate::adapters::database::drafts::CampaignDraft;
 
 #[derive(Template)]
-#[template(path = "new-campaign.html")]
+#[template(path = "console/new-campaign.html")]
 struct NewPage<'a> {
     f: Frame<'a>,
     problem: Option<String>,
@@ -101,7 +103,7 @@ struct RehearsalView {
 }
 
 #[derive(Template)]
-#[template(path = "draft.html")]
+#[template(path = "console/draft.html")]
 struct DraftPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -163,7 +165,7 @@ async fn render(
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
     let band = |low: u32, median: u32, high: u32| format!("{median} ({low}–{high})");
-    let rehearsal = |r: &crate::deadline::forecast::RehearsalOf| {
+    let rehearsal = |r: &crate::services::forecasting::RehearsalOf| {
         let days: Vec<_> = r.days.iter().map(|day| (day.day, (day.completes.low, day.completes.median, day.completes.high))).collect();
         RehearsalView {
             code: r.application.clone(),

@@ -9,14 +9,16 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
 use super::ZONE;
-use crate::deadline::Overview;
+use crate::services::deadlines::Overview;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::store::{alarms, applications};
-use crate::watch::board::{self, Board};
+use crate::adapters::database::{alarms, applications};
+use crate::services::monitoring::overview::{self, Board};
 
 /// An application, as a row tells it.
 pub struct ApplicationRow<'a> {
@@ -41,7 +43,7 @@ pub struct GatewayView<'a> {
 
 /// The part of the page that goes on telling.
 #[derive(Template)]
-#[template(path = "home-live.html")]
+#[template(path = "console/home-live.html")]
 pub struct HomeLive<'a> {
     pub s: Say,
     pub token: &'a str,
@@ -53,7 +55,7 @@ pub struct HomeLive<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "home.html")]
+#[template(path = "console/home.html")]
 struct HomePage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -96,7 +98,7 @@ impl<'a> HomeLive<'a> {
             danger: danger_of(of.chance.filter(|_| of.state != "closed")),
         };
         let shown = |at: Timestamp| at.in_zone(ZONE).format("%m-%d %H:%M").to_string();
-        let gateway = |of: &'a board::GatewayOf| {
+        let gateway = |of: &'a overview::GatewayOf| {
             let (says, danger) = match (of.paused_until, of.pace_permille) {
                 (Some(until), _) => (format!("{} {}", s.t("停用至", "held still until"), shown(until)), "bad"),
                 (None, 1000) => (s.t("正常", "well").to_owned(), "good"),
@@ -145,7 +147,7 @@ pub async fn show(
     Extension(staff): Extension<Staff>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let board = board::board(&site.installation).await?;
+    let board = overview::board(&site.installation).await?;
     let noted = query.get("noted").and_then(|what| noted(staff.say, what));
     let live = HomeLive::new(staff.say, &staff.form_token, staff.may(Permission::Operate), &board);
     Ok(page(StatusCode::OK, &HomePage { f: Frame::of(&staff), noted, live }))

@@ -9,16 +9,18 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
 use super::ZONE;
-use crate::dispatch::doubt::{self, Verdict, VerdictError};
+use crate::services::sms_sending::in_doubt::{self, Verdict, VerdictError};
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::installation::place;
-use crate::store::messages::{self, ShownDoubt};
-use crate::store::replies::{self, InboxEntry};
+use crate::services::sealing::place;
+use crate::adapters::database::messages::{self, ShownDoubt};
+use crate::adapters::database::replies::{self, InboxEntry};
 
 struct ReplyRow {
     of: InboxEntry,
@@ -32,7 +34,7 @@ struct DoubtRow {
 }
 
 #[derive(Template)]
-#[template(path = "inbox.html")]
+#[template(path = "console/inbox.html")]
 struct InboxPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -128,7 +130,7 @@ pub async fn settle(State(site): State<Arc<Site>>, Extension(sent): Extension<Se
         "not_sent" => Verdict::NotSent,
         _ => return Err(Failure::Unreadable("the form does not say what became of it".into())),
     };
-    match doubt::settle_by_hand(&site.installation, &reference, verdict).await {
+    match in_doubt::settle_by_hand(&site.installation, &reference, verdict).await {
         Ok(_) => Ok(Redirect::to("/inbox?noted=settled")),
         Err(VerdictError::Unknown(_)) => Err(Failure::NotFound),
         Err(VerdictError::NotInDoubt { .. }) => Ok(Redirect::to("/inbox?noted=gone")),

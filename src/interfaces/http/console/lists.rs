@@ -9,12 +9,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, Uploaded, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::upload::Uploaded;
+use super::super::Failure;
+use super::super::state::Site;
 use super::refusals::Refusal;
 use super::setup::show_application;
-use crate::intake::{Decision, Finding, ImportOutcome};
-use crate::setup::lists::{ListError, Preview, Row, correct as put_right, preview, take_in, take_over, throw_away};
+use crate::services::list_import::{Decision, Finding, ImportOutcome};
+use crate::services::drafts::lists::{ListError, Preview, Row, correct as put_right, preview, take_in, take_over, throw_away};
 
 /// Rows with problems that are corrected at a time, and sound rows that are shown.
 const AT_ONCE: usize = 50;
@@ -26,7 +29,7 @@ struct RowView<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "list.html")]
+#[template(path = "console/list.html")]
 struct ListPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,

@@ -13,14 +13,14 @@ use futures_util::stream;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::super::Site;
-use super::super::staff::Staff;
-use super::board::HomeLive;
-use crate::accounts;
+use super::super::state::Site;
+use super::super::auth::Staff;
+use super::home::HomeLive;
+use crate::services::accounts;
 use crate::domain::role::Permission;
-use crate::installation::Installation;
-use crate::watch::WatchError;
-use crate::watch::board::{Board, board};
+use crate::services::context::Installation;
+use crate::services::monitoring::WatchError;
+use crate::services::monitoring::overview::{Board, board};
 
 /// The picture is taken so often, however many watch. A connection is paced by the machine: whoever watches moves no clock.
 const EVERY: Duration = Duration::from_secs(5);

@@ -1,9 +1,9 @@
 //! The console: what operators and administrators do all day, and what auditors look at. Plain HTML that works before any script.
 //!
-//! A page takes one picture of [`crate::watch`] and shows it; a form calls one use-case and leads back to a page.
+//! A page takes one picture of [`crate::services::monitoring`] and shows it; a form calls one use-case and leads back to a page.
 
 mod audit;
-mod board;
+mod home;
 mod campaigns;
 mod cases;
 mod chart;
@@ -17,7 +17,7 @@ mod questionnaires;
 mod refusals;
 mod review;
 mod setup;
-mod sheet;
+mod csv_download;
 mod suppressions;
 mod webhooks;
 
@@ -28,13 +28,14 @@ pub use live::Latest;
 use axum::Router;
 use axum::routing::get;
 
-use super::staff::Doors;
-use super::{Failure, Site};
-use crate::campaign::CampaignError;
+use super::auth::Doors;
+use super::Failure;
+use super::state::Site;
+use crate::services::campaigns::CampaignError;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
-use crate::store::StoreError;
-use crate::watch::WatchError;
+use crate::adapters::database::StoreError;
+use crate::services::monitoring::WatchError;
 
 /// The time zone that pages tell times in, where no programme says its own.
 const ZONE: chrono_tz::Tz = chrono_tz::Asia::Shanghai;
@@ -43,14 +44,14 @@ pub fn doors(site: &Arc<Site>) -> Doors {
     const WATCH: Permission = Permission::Watch;
     const OPERATE: Permission = Permission::Operate;
     Doors::new(site)
-        .page("/home", WATCH, board::show)
+        .page("/home", WATCH, home::show)
         .background("/home/live", WATCH, live::home)
         .page("/campaigns", WATCH, campaigns::list)
         .page("/campaigns/{code}", WATCH, campaigns::show)
         .deed("/campaigns/{code}/state", OPERATE, (Action::CampaignState, "campaign:{code}", "{to}"), campaigns::change_state)
         .deed("/campaigns/{code}/budget", OPERATE, (Action::CampaignState, "campaign:{code}", "budget {amount}"), campaigns::set_budget)
         .deed("/applications/{code}/deadline", OPERATE, (Action::Deadline, "application:{code}", "{what} {days}"), campaigns::change_deadline)
-        .deed("/applications/{code}/alarm", OPERATE, (Action::AlarmTaken, "application:{code}", ""), board::take_alarm)
+        .deed("/applications/{code}/alarm", OPERATE, (Action::AlarmTaken, "application:{code}", ""), home::take_alarm)
         .page("/cases", Permission::Reveal, cases::show)
         .deed("/cases/search", Permission::Reveal, (Action::Searched, "", ""), cases::search)
         .page("/cases/{case}", Permission::Reveal, cases::story)

@@ -9,13 +9,15 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
 use super::ZONE;
 use crate::domain::time::Timestamp;
-use crate::retention::purge::{self, Review};
-use crate::retention::{Order, RetentionError, exported, is_genuine};
-use crate::store::forgetting::{self, Applicant, CertificateKind};
+use crate::services::erasure::purge::{self, Review};
+use crate::services::erasure::{Order, RetentionError, exported, is_genuine};
+use crate::adapters::database::erasure::{self, Applicant, CertificateKind};
 
 struct ApplicantRow {
     of: Applicant,
@@ -35,7 +37,7 @@ struct CertificateRow {
 }
 
 #[derive(Template)]
-#[template(path = "privacy.html")]
+#[template(path = "console/privacy.html")]
 struct PrivacyPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -51,7 +53,7 @@ fn day(at: Timestamp) -> String {
 async fn render(site: &Site, staff: &Staff, noted: Option<&'static str>, problem: Option<String>) -> Result<Response, Failure> {
     let s = staff.say;
     let reviews = purge::review(&site.installation).await.map_err(|error| Failure::Internal(error.to_string()))?;
-    let certificates = forgetting::certificates(&mut *site.installation.store.read().await?).await?;
+    let certificates = erasure::certificates(&mut *site.installation.store.read().await?).await?;
     let row = |review: Review| {
         let (zh, en) = review.standing.words(day);
         ApplicantRow {
@@ -64,7 +66,7 @@ async fn render(site: &Site, staff: &Staff, noted: Option<&'static str>, problem
             of: review.applicant,
         }
     };
-    let certificate = |of: &forgetting::Certificate| {
+    let certificate = |of: &erasure::Certificate| {
         let (says, danger) = match (of.issued_at, is_genuine(of)) {
             (None, _) => (s.t("尚未完成", "not done to the end"), "watch"),
             (Some(_), true) => (s.t("签名有效", "signed"), "good"),
@@ -112,7 +114,7 @@ pub async fn show(
 }
 
 async fn applicant(site: &Site, programme: &str, code: &str) -> Result<Applicant, Failure> {
-    forgetting::find(&mut *site.installation.store.read().await?, programme, code).await?.ok_or(Failure::NotFound)
+    erasure::find(&mut *site.installation.store.read().await?, programme, code).await?.ok_or(Failure::NotFound)
 }
 
 /// What was refused, in words; `Err`: it is no refusal.
@@ -173,7 +175,7 @@ pub async fn hold(
 
 /// A certificate, or its signature; openssl checks them (docs/privacy.md).
 pub async fn certificate(State(site): State<Arc<Site>>, Path((id, part)): Path<(i64, String)>) -> Result<Response, Failure> {
-    let all = forgetting::certificates(&mut *site.installation.store.read().await?).await?;
+    let all = erasure::certificates(&mut *site.installation.store.read().await?).await?;
     let found = all.iter().find(|certificate| certificate.id == id && certificate.signature.is_some()).ok_or(Failure::NotFound)?;
     let [body, signature] = exported(found);
     let (name, content) = match part.as_str() {

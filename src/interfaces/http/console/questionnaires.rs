@@ -11,16 +11,18 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::super::items::{Field, ItemView, sample_item_view};
 use super::super::respondent::STYLE;
-use super::super::staff::{Frame, Staff, page};
-use super::super::words::{Words, words};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, page};
+use super::super::auth::Staff;
+use super::super::translations::{Words, words};
+use super::super::Failure;
+use super::super::state::Site;
 use super::setup::category_in_words;
-use crate::campaign::questionnaire_of;
+use crate::services::questionnaires::of_category;
 use crate::domain::category::Category;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Piped, Questionnaire};
 use crate::domain::time::Timestamp;
-use crate::setup::try_signature;
+use crate::services::drafts::try_signature;
 
 struct PageView<'a> {
     title: &'a str,
@@ -31,7 +33,7 @@ struct PageView<'a> {
 
 /// A page's questions.
 #[derive(Template)]
-#[template(path = "items.html")]
+#[template(path = "shared/items.html")]
 struct Items<'a> {
     w: &'static Words,
     items: Vec<ItemView<'a>>,
@@ -49,7 +51,7 @@ fn pages<'a>(questionnaire: &'a Questionnaire, language: Language, w: &'static W
 }
 
 #[derive(Template)]
-#[template(path = "questionnaire.html")]
+#[template(path = "console/questionnaire.html")]
 struct QuestionnairePage<'a> {
     f: Frame<'a>,
     category: String,
@@ -74,7 +76,7 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let category = Category::parse(&category).ok_or(Failure::NotFound)?;
     let (_, questionnaire) =
-        questionnaire_of(site.installation.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
+        of_category(site.installation.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query);
     let w = words(language);
     let shown = QuestionnairePage {
@@ -92,7 +94,7 @@ pub async fn show(
 }
 
 #[derive(Template)]
-#[template(path = "try.html")]
+#[template(path = "console/try.html")]
 struct TryPage<'a> {
     style: &'static str,
     w: &'static Words,
@@ -114,7 +116,7 @@ pub async fn try_out(
     }
     let category = Category::parse(&category).ok_or(Failure::NotFound)?;
     let (_, questionnaire) =
-        questionnaire_of(site.installation.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
+        of_category(site.installation.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query);
     let w = words(language);
     let shown = TryPage {

@@ -1,8 +1,9 @@
 //! What was refused, in the reader's language: in Chinese here, in English as the error itself says it, but without its hints at the command line.
 
-use super::super::staff::Say;
-use crate::campaign::{LaunchError, QuestionnaireSourceError};
-use crate::deadline::changes::ChangeError;
+use super::super::page_layout::Say;
+use crate::services::campaigns::LaunchError;
+use crate::services::questionnaires::QuestionnaireSourceError;
+use crate::services::deadlines::changes::ChangeError;
 use crate::domain::category::Category;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::contact_window::ContactHoursError;
@@ -12,9 +13,11 @@ use crate::domain::programme::ProgrammeError;
 use crate::domain::quota::QuotaError;
 use crate::domain::sms_text::TemplateError;
 use crate::domain::subject::SubjectError;
-use crate::intake::{IntakeError, RegistrationError, SuppressionError, TableError};
-use crate::setup::campaigns::DraftError;
-use crate::setup::lists::ListError;
+use crate::services::list_import::{IntakeError, TableError};
+use crate::services::programmes::RegistrationError;
+use crate::services::suppressions::SuppressionError;
+use crate::services::drafts::campaigns::DraftError;
+use crate::services::drafts::lists::ListError;
 
 /// Something that a form asked for and that was refused.
 pub trait Refusal: std::error::Error {

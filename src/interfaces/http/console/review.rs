@@ -9,13 +9,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Sent, Staff, page};
-use super::super::{Failure, Site};
-use crate::dataset::{self, DatasetError, OpenAnswer};
-use crate::deadline::{self, DeadlineError};
+use super::super::page_layout::{Frame, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
+use crate::services::datasets::{self, DatasetError, OpenAnswer};
+use crate::services::deadlines::{self, DeadlineError};
 
 #[derive(Template)]
-#[template(path = "review.html")]
+#[template(path = "console/review.html")]
 struct ReviewPage<'a> {
     f: Frame<'a>,
     application: String,
@@ -33,7 +35,7 @@ pub async fn read(
     Extension(staff): Extension<Staff>,
     Path((application, version)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    match dataset::to_review(&site.installation, &application, Some(&version), &staff.session.actor()).await {
+    match datasets::to_review(&site.installation, &application, Some(&version), &staff.session.actor()).await {
         Ok((_, answers)) => Ok(page(StatusCode::OK, &ReviewPage { f: Frame::of(&staff), application, version, answers })),
         Err(DatasetError::NothingToReview(_)) => Ok(back("no-review")),
         Err(error) => Err(Failure::Internal(error.to_string())),
@@ -48,7 +50,7 @@ pub async fn release(
     Path((application, version)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     let strike: BTreeSet<usize> = sent.0.keys().filter_map(|name| name.strip_prefix("strike-")?.parse().ok()).collect();
-    match dataset::release(&site.installation, &application, Some(&version), &strike, &staff.session.actor()).await {
+    match datasets::release(&site.installation, &application, Some(&version), &strike, &staff.session.actor()).await {
         Ok(_) => Ok(back("released")),
         Err(DatasetError::NothingToReview(_) | DatasetError::NoSuchAnswer(_)) => Ok(back("no-review")),
         Err(error) => Err(Failure::Internal(error.to_string())),
@@ -57,7 +59,7 @@ pub async fn release(
 
 /// Freezes how a field stands on the way, or a further version of one that is closed.
 pub async fn freeze(State(site): State<Arc<Site>>, Path(application): Path<String>) -> Result<Response, Failure> {
-    match deadline::freeze_as_it_stands(&site.installation, &application).await {
+    match deadlines::freeze_as_it_stands(&site.installation, &application).await {
         Ok(_) => Ok(back("frozen")),
         Err(DeadlineError::UnknownApplication(_)) => Err(Failure::NotFound),
         Err(DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_)) => Ok(back("nothing-new")),

@@ -9,22 +9,24 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
 use super::ZONE;
-use super::board::state_in_words;
+use super::home::state_in_words;
 use super::refusals::Refusal;
-use crate::deadline::changes;
-use crate::deadline::{Overview, overview};
+use crate::services::deadlines::changes;
+use crate::services::deadlines::{Overview, overview};
 use crate::domain::category::Category;
 use crate::domain::language::Text;
 use crate::domain::programme::Programme;
 use crate::domain::subject::required_fields;
-use crate::intake::{NewApplication, RegistrationError, add_application, put_programme};
-use crate::store::application_events::{self, HappenedTo};
-use crate::store::applications::{self, Application, ApplicationState};
-use crate::store::drafts::{self, CampaignDraft, ListDraft};
-use crate::store::programmes;
+use crate::services::programmes::{NewApplication, RegistrationError, add_application, put_programme};
+use crate::adapters::database::application_events::{self, HappenedTo};
+use crate::adapters::database::applications::{self, Application, ApplicationState};
+use crate::adapters::database::drafts::{self, CampaignDraft, ListDraft};
+use crate::adapters::database::programmes;
 
 /// What an application waits for.
 struct ToDo<'a> {
@@ -43,7 +45,7 @@ struct CategoryView {
 }
 
 #[derive(Template)]
-#[template(path = "setup.html")]
+#[template(path = "console/setup.html")]
 struct SetupPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -220,7 +222,7 @@ pub async fn register(
 }
 
 #[derive(Template)]
-#[template(path = "application.html")]
+#[template(path = "console/application.html")]
 struct ApplicationPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,

@@ -9,14 +9,16 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
 use super::refusals::Refusal;
-use super::{ZONE, sheet};
+use super::{ZONE, csv_download};
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
-use crate::intake::{SuppressionDefaults, SuppressionError, import_suppressions};
-use crate::store::{programmes, suppressions};
+use crate::services::suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
+use crate::adapters::database::{programmes, suppressions};
 
 struct Row {
     scope: String,
@@ -26,7 +28,7 @@ struct Row {
 }
 
 #[derive(Template)]
-#[template(path = "suppressions.html")]
+#[template(path = "console/suppressions.html")]
 struct SuppressionsPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -83,7 +85,7 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     if query.get("format").is_some_and(|format| format == "csv") {
         let all = rows(staff.say, suppressions::list(&mut *site.installation.store.read().await?).await?);
-        return sheet::csv(
+        return csv_download::csv(
             "suppressions",
             &["scope", "reason", "since", "until"],
             all.into_iter().map(|row| vec![row.scope, row.reason.to_owned(), row.since, row.until]),

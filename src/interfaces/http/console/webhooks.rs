@@ -9,14 +9,16 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::staff::{Frame, Say, Sent, Staff, page};
-use super::super::{Failure, Site};
+use super::super::page_layout::{Frame, Say, page};
+use super::super::auth::{Sent, Staff};
+use super::super::Failure;
+use super::super::state::Site;
 use super::ZONE;
 use crate::domain::event::EventKind;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
-use crate::events::{self, EndpointError};
-use crate::store::events::{self as stored, Endpoint, EventDelivery};
+use crate::services::webhooks::{self, EndpointError};
+use crate::adapters::database::events::{self as stored, Endpoint, EventDelivery};
 
 /// Events of a webhook on the page.
 const LISTED: u32 = 20;
@@ -38,7 +40,7 @@ struct WebhookView {
 }
 
 #[derive(Template)]
-#[template(path = "webhooks.html")]
+#[template(path = "console/webhooks.html")]
 struct WebhooksPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -141,7 +143,7 @@ pub async fn add(State(site): State<Arc<Site>>, Extension(staff): Extension<Staf
     let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(|kind| sent.0.contains_key(&format!("event-{}", kind.code()))).collect();
     let name = sent.text("name").trim().to_owned();
     let s = staff.say;
-    let problem = match events::add(&site.installation, &staff.session.actor(), &name, sent.text("url"), &kinds).await {
+    let problem = match webhooks::add(&site.installation, &staff.session.actor(), &name, sent.text("url"), &kinds).await {
         Ok(secret) => return render(&site, &staff, Slip { made: Some((name, secret)), ..Slip::default() }).await,
         Err(EndpointError::Store(error)) => return Err(error.into()),
         Err(EndpointError::Name(_)) => s.t("名称为 1–40 个字母、数字、-、_ 或 .。", "A name has 1 to 40 letters, digits, «-», «_» and «.»."),
@@ -164,9 +166,9 @@ fn back(done: Result<(), EndpointError>, noted: &str) -> Result<Redirect, Failur
 }
 
 pub async fn test(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(name): Path<String>) -> Result<Response, Failure> {
-    Ok(back(events::test(&site.installation, &staff.session.actor(), &name).await, "tested")?.into_response())
+    Ok(back(webhooks::test(&site.installation, &staff.session.actor(), &name).await, "tested")?.into_response())
 }
 
 pub async fn remove(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(name): Path<String>) -> Result<Response, Failure> {
-    Ok(back(events::remove(&site.installation, &staff.session.actor(), &name).await, "removed")?.into_response())
+    Ok(back(webhooks::remove(&site.installation, &staff.session.actor(), &name).await, "removed")?.into_response())
 }

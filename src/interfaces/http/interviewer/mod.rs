@@ -15,9 +15,11 @@ use chrono::NaiveDateTime;
 use serde_json::json;
 
 use super::items::Attempt;
-use super::staff::{Doors, Sent, Staff, page};
-use super::{Failure, Site};
-use crate::collect::{Saved, Screen, SentPage, Sitting};
+use super::auth::{Doors, Sent, Staff};
+use super::page_layout::page;
+use super::Failure;
+use super::state::Site;
+use crate::services::interviews::{Saved, Screen, SentPage, Sitting};
 use crate::domain::audit::Action;
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::CallId;
@@ -27,11 +29,11 @@ use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::store::accounts::Account;
-use crate::telephone::desk::{Desk, desk};
-use crate::telephone::outcome::{Told, record};
-use crate::telephone::queue::Lease;
-use crate::telephone::{TelephoneError, quality, queue};
+use crate::adapters::database::accounts::Account;
+use crate::services::call_center::call_screen::{Desk, desk};
+use crate::services::call_center::outcome::{Told, record};
+use crate::services::call_center::queue::Lease;
+use crate::services::call_center::{TelephoneError, quality, queue};
 use views::{CallPage, ReadyPage, Script, Slip};
 
 pub fn doors(site: &Arc<Site>) -> Doors {

@@ -5,16 +5,17 @@ use std::time::Duration;
 use askama::Template;
 
 use super::super::items::{Attempt, Field, ItemView, item_view};
-use super::super::staff::{Frame, Say, Staff};
-use super::super::words::{Words, words};
-use crate::collect::Bundle;
+use super::super::page_layout::{Frame, Say};
+use super::super::auth::Staff;
+use super::super::translations::{Words, words};
+use crate::services::interviews::Bundle;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::questionnaire::{Path, Piped};
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::telephone::desk::Desk;
-use crate::telephone::quality::Today;
+use crate::services::call_center::call_screen::Desk;
+use crate::services::call_center::quality::Today;
 
 /// What a page has to tell beside its contents: what was just done, what was wrong, what was sent.
 #[derive(Default)]
@@ -47,7 +48,7 @@ fn noted(s: Say, what: &str) -> Option<String> {
 }
 
 #[derive(Template)]
-#[template(path = "ready.html")]
+#[template(path = "interviewer/ready.html")]
 pub struct ReadyPage<'a> {
     f: Frame<'a>,
     noted: Option<String>,
@@ -146,7 +147,7 @@ struct Before<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "call.html")]
+#[template(path = "interviewer/call.html")]
 pub struct CallPage<'a> {
     f: Frame<'a>,
     noted: Option<String>,
@@ -190,7 +191,7 @@ impl<'a> CallPage<'a> {
     pub fn new(staff: &'a Staff, desk: &'a Desk, script: Script<'a>, slip: &'a Slip<'_>, now: Timestamp, can_dial: bool) -> CallPage<'a> {
         let s = staff.say;
         let shown = |at: Timestamp| at.in_zone(desk.zone).format("%Y-%m-%d %H:%M").to_string();
-        let before = |call: &'a crate::telephone::desk::CallBefore| Before {
+        let before = |call: &'a crate::services::call_center::call_screen::CallBefore| Before {
             at: shown(call.at),
             by: &call.by,
             outcome: s.of(call.outcome.words()),

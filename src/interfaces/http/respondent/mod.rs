@@ -17,8 +17,9 @@ use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
 use super::items::{Attempt, gathered};
-use super::{Failure, Site};
-use crate::collect::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage, Sitting};
+use super::Failure;
+use super::state::Site;
+use crate::services::interviews::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage, Sitting};
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
@@ -26,7 +27,7 @@ use crate::domain::questionnaire;
 use crate::domain::time::Timestamp;
 use views::{EndPage, Place, QuestionsPage, WelcomePage};
 
-pub const STYLE: &str = include_str!("pages/style.css");
+pub const STYLE: &str = include_str!("../../../../templates/respondent/style.css");
 const MAX_FORM: usize = 64 * 1024;
 /// Room for a page; they weigh 14 KB at most.
 const LARGEST_PAGE: usize = 14 * 1024;

@@ -3,15 +3,15 @@
 use askama::Template;
 
 use super::super::items::{Attempt, Field, ItemView, item_view};
-use super::super::words::{Words, words};
+use super::super::translations::{Words, words};
 use super::STYLE;
-use crate::collect::{Bundle, Finish, Noted};
+use crate::services::interviews::{Bundle, Finish, Noted};
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Path, Piped};
 use crate::domain::time::Timestamp;
 
 #[derive(Template)]
-#[template(path = "welcome.html")]
+#[template(path = "respondent/welcome.html")]
 pub struct WelcomePage<'a> {
     style: &'static str,
     w: &'static Words,
@@ -46,7 +46,7 @@ impl<'a> WelcomePage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "questions.html")]
+#[template(path = "respondent/questions.html")]
 pub struct QuestionsPage<'a> {
     style: &'static str,
     w: &'static Words,
@@ -119,7 +119,7 @@ impl<'a> QuestionsPage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "end.html")]
+#[template(path = "respondent/end.html")]
 pub struct EndPage<'a> {
     style: &'static str,
     w: &'static Words,

@@ -11,15 +11,17 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::staff::{Doors, Sent, Staff, page};
-use super::{Failure, Site};
+use super::auth::{Doors, Sent, Staff};
+use super::page_layout::page;
+use super::Failure;
+use super::state::Site;
 use crate::domain::audit::Action;
 use crate::domain::ids::InvitationId;
 use crate::domain::role::Permission;
-use crate::store::verifications;
-use crate::telephone::supervision::{assign, board, interviewers};
-use crate::telephone::verification::{self, Finished, NotNow, asked};
-use crate::telephone::{TelephoneError, quality};
+use crate::adapters::database::verifications;
+use crate::services::call_center::supervision::{assign, board, interviewers};
+use crate::services::call_center::verification::{self, Finished, NotNow, asked};
+use crate::services::call_center::{TelephoneError, quality};
 use views::{BoardPage, VerificationPage};
 
 /// How interviewers do is told of so long.

@@ -3,13 +3,14 @@
 use askama::Template;
 
 use super::super::items::{Attempt, Field, ItemView, plain_item_view};
-use super::super::staff::{Frame, Say, Staff};
-use super::super::words::{Words, words};
+use super::super::page_layout::{Frame, Say};
+use super::super::auth::Staff;
+use super::super::translations::{Words, words};
 use crate::domain::time::Timestamp;
-use crate::store::verifications::Verification;
-use crate::telephone::quality::{Quality, Share};
-use crate::telephone::supervision::{Board, BoardRow};
-use crate::telephone::verification::{Asked, questionnaire};
+use crate::adapters::database::verifications::Verification;
+use crate::services::call_center::quality::{Quality, Share};
+use crate::services::call_center::supervision::{Board, BoardRow};
+use crate::services::call_center::verification::{Asked, questionnaire};
 
 fn noted(s: Say, what: &str) -> Option<&'static str> {
     Some(match (what, s.tag()) {
@@ -57,7 +58,7 @@ struct VerificationRow<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "board.html")]
+#[template(path = "supervisor/dashboard.html")]
 pub struct BoardPage<'a> {
     f: Frame<'a>,
     noted: Option<&'static str>,
@@ -117,7 +118,7 @@ impl<'a> BoardPage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "verification.html")]
+#[template(path = "supervisor/verification.html")]
 pub struct VerificationPage<'a> {
     f: Frame<'a>,
     asked: &'a Asked,

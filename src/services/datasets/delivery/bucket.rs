@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::Failed;
-use crate::config::S3Config;
-use crate::dataset::package::SUMS;
-use crate::sink::Bucket;
-use crate::store::datasets::Dataset;
+use crate::adapters::config::S3Config;
+use crate::services::datasets::package::SUMS;
+use crate::adapters::transports::Bucket;
+use crate::adapters::database::datasets::Dataset;
 
 pub(super) async fn put(written: &Path, config: &S3Config, dataset: &Dataset) -> Result<(), Failed> {
     let parts = [config.prefix.as_str(), &dataset.application_code, &dataset.version_name()];

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Failed;
-use crate::sink::NewFolder;
-use crate::store::datasets::Dataset;
+use crate::adapters::transports::NewFolder;
+use crate::adapters::database::datasets::Dataset;
 
 pub(super) async fn copy(written: &Path, to: &Path, dataset: &Dataset) -> Result<(), Failed> {
     let name = written.file_name().map(|name| name.to_owned()).unwrap_or_default();

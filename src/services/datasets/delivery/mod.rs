@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use super::DatasetError;
 use crate::domain::retries::wait_after;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::store::datasets::{self, Dataset};
-use crate::store::deliveries::{self, Delivery, Verdict, Way};
-use crate::store::{StoreError, WriteTx};
+use crate::services::context::Installation;
+use crate::adapters::database::datasets::{self, Dataset};
+use crate::adapters::database::deliveries::{self, Delivery, Verdict, Way};
+use crate::adapters::database::{StoreError, WriteTx};
 
 /// Why a try failed.
 pub(super) enum Failed {

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::Failed;
-use crate::config::WebhookConfig;
+use crate::adapters::config::WebhookConfig;
 use crate::domain::time::Timestamp;
-use crate::installation::Installation;
-use crate::sink::webhook::{self, WebhookError};
-use crate::store::datasets::Dataset;
+use crate::services::context::Installation;
+use crate::adapters::transports::webhook::{self, WebhookError};
+use crate::adapters::database::datasets::Dataset;
 
 pub(super) async fn announce(installation: &Installation, config: &WebhookConfig, dataset: &Dataset, now: Timestamp) -> Result<(), Failed> {
     let version = dataset.version_name();

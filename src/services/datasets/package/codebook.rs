@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::dataset::columns::{Column, columns};
+use crate::services::datasets::columns::{Column, columns};
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Text;
 use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Take};
 
-pub use crate::dataset::columns::{DONT_KNOW, NOT_APPLICABLE};
+pub use crate::services::datasets::columns::{DONT_KNOW, NOT_APPLICABLE};
 
 pub fn codebook(questionnaire: &Questionnaire) -> Value {
     let both = |text: &Text| json!({ "zh": text.zh, "en": text.en });

@@ -5,9 +5,9 @@ use std::io;
 use csv::StringRecord;
 
 use super::Part;
-use crate::dataset::layout::{Table, layout};
+use crate::services::datasets::layout::{Table, layout};
 use crate::domain::questionnaire::Questionnaire;
-use crate::sink::{NewFile, NewFolder};
+use crate::adapters::transports::{NewFile, NewFolder};
 
 pub struct CsvFile {
     table: Table,

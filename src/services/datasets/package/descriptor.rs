@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
-use crate::dataset::about::About;
-use crate::dataset::layout::{Field, FieldKind, SUPPRESSED, Table, layout};
+use crate::services::datasets::metadata::About;
+use crate::services::datasets::layout::{Field, FieldKind, SUPPRESSED, Table, layout};
 use crate::domain::questionnaire::Questionnaire;
-use crate::sink::FileFacts;
+use crate::adapters::transports::FileFacts;
 
 pub fn descriptor(about: &About, questionnaire: &Questionnaire, files: &BTreeMap<String, FileFacts>) -> Value {
     let resource = |table: Table| {

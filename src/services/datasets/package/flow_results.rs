@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use super::{Given, Part, pretty};
-use crate::crypto::sha256_hex;
-use crate::dataset::layout::{Field, FieldKind, Table, layout};
+use crate::adapters::crypto::sha256_hex;
+use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
 use crate::domain::questionnaire::{Choice, Item, ItemKind, Take};
-use crate::sink::NewFile;
+use crate::adapters::transports::NewFile;
 
 const DATA: &str = "flow-results-data.json";
 

@@ -5,9 +5,9 @@ use std::io;
 use serde_json::{Map, json};
 
 use super::pretty;
-use crate::crypto::{Signer, sha256_hex};
-use crate::dataset::about::About;
-use crate::sink::NewFolder;
+use crate::adapters::crypto::{Signer, sha256_hex};
+use crate::services::datasets::metadata::About;
+use crate::adapters::transports::NewFolder;
 
 pub const MANIFEST: &str = "manifest.json";
 /// The signature of the manifest's bytes (Ed25519), in base 64.

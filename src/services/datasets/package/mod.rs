@@ -20,14 +20,14 @@ use std::path::Path;
 use csv::StringRecord;
 
 use super::DatasetError;
-use super::about::About;
+use super::metadata::About;
 use super::frozen::Frozen;
 use super::layout::{Table, layout};
-use crate::crypto::Signer;
+use crate::adapters::crypto::Signer;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
-use crate::installation::Installation;
-use crate::sink::NewFolder;
+use crate::services::context::Installation;
+use crate::adapters::transports::NewFolder;
 pub use manifest::{MANIFEST, SIGNATURE, SUMS};
 
 /// A format that takes the tables' rows one by one.

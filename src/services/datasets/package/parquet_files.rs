@@ -16,8 +16,8 @@ use parquet::schema::types::Type;
 
 use super::Part;
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
-use crate::dataset::layout::{Field, FieldKind, Table};
-use crate::sink::NewFile;
+use crate::services::datasets::layout::{Field, FieldKind, Table};
+use crate::adapters::transports::NewFile;
 
 /// Rows that are held in memory until they are written as a row group.
 const GROUP: usize = 50_000;

@@ -5,8 +5,8 @@ use std::io;
 
 use askama::Template;
 
-use crate::dataset::about::{About, CellOf};
-use crate::dataset::paper::Paper;
+use crate::services::datasets::metadata::{About, CellOf};
+use crate::services::datasets::printable_questionnaire::Paper;
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
@@ -21,7 +21,7 @@ pub fn questionnaire(questionnaire: &Questionnaire, language: Language) -> io::R
 }
 
 #[derive(Template)]
-#[template(path = "fieldwork-report.html")]
+#[template(path = "dataset/fieldwork-report.html")]
 struct Report<'a> {
     about: &'a About,
 }

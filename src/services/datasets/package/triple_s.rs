@@ -11,9 +11,9 @@ use quick_xml::escape::escape;
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use super::{Given, Part};
-use crate::dataset::layout::{Field, FieldKind, Table, layout};
+use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
 use crate::domain::questionnaire::{Choice, ItemKind, Take};
-use crate::sink::NewFile;
+use crate::adapters::transports::NewFile;
 
 pub struct TripleS {
     out: csv::Writer<NewFile>,

@@ -7,9 +7,9 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook as Book, Xl
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use super::{Given, Part};
-use crate::dataset::layout::{Field, FieldKind, Table, layout};
+use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
 use crate::domain::questionnaire::{Choice, ItemKind, Take};
-use crate::sink::NewFile;
+use crate::adapters::transports::NewFile;
 
 const SHEETS: [&str; 4] = ["codebook", "responses", "labels", "cases"];
 /// Their places.

@@ -1,0 +1,25 @@
+//! What fieldworkd can do, one capability a folder. Every function takes the [`context::AppContext`]; SQL, HTML and HTTP stand elsewhere.
+//!
+//! Services have an order (`tests/architecture.rs`): a service calls only those before it.
+
+pub mod accounts;
+pub mod alerts;
+pub mod call_center;
+pub mod campaigns;
+pub mod context;
+pub mod datasets;
+pub mod deadlines;
+pub mod drafts;
+pub mod erasure;
+pub mod forecasting;
+pub mod interviews;
+pub mod list_import;
+pub mod monitoring;
+pub mod programmes;
+pub mod questionnaires;
+pub mod quotas;
+pub mod sealing;
+pub mod sms_inbound;
+pub mod sms_sending;
+pub mod suppressions;
+pub mod webhooks;

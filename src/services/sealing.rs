@@ -1,0 +1,36 @@
+//! Sealed values of a person: where each stands, and how it is opened.
+
+use std::collections::BTreeMap;
+
+use crate::adapters::crypto::{SealError, Sealer};
+use crate::domain::person::Person;
+use crate::domain::phone::Phone;
+
+/// Where a sealed value stands; it opens only there.
+pub mod place {
+    pub const PHONE: &str = "respondent.phone";
+    pub const PERSON: &str = "respondent.person";
+    pub const LIST_FIELDS: &str = "case.fields";
+    pub const OPEN_ANSWER: &str = "answer.value";
+    pub const REPLY: &str = "reply.text";
+    pub const CALL_NOTE: &str = "phone_call.note";
+    pub const SMS_QUESTION: &str = "sms_interview.text";
+    pub const FROZEN: &str = "frozen.cells";
+    pub const ONE_TIME: &str = "account.totp";
+}
+
+/// Opens what an application keeps of its list about a case.
+pub fn open_fields(sealer: &Sealer, sealed: Option<&[u8]>) -> Result<BTreeMap<String, String>, SealError> {
+    let Some(sealed) = sealed else { return Ok(BTreeMap::new()) };
+    serde_json::from_str(&sealer.open_text(place::LIST_FIELDS, sealed)?).map_err(|_| SealError::Broken)
+}
+
+/// Opens a respondent's sealed number.
+pub fn open_phone(sealer: &Sealer, sealed: &[u8]) -> Result<Phone, SealError> {
+    Phone::from_e164(&sealer.open_text(place::PHONE, sealed)?).map_err(|_| SealError::Broken)
+}
+
+/// Opens a respondent's sealed person.
+pub fn open_person(sealer: &Sealer, sealed: &[u8]) -> Result<Person, SealError> {
+    Person::from_sealable(&sealer.open_text(place::PERSON, sealed)?).ok_or(SealError::Broken)
+}

@@ -1,0 +1,55 @@
+//! Suppressions: numbers that must not be contacted, one by one, from a file, or because somebody opted out. A suppression for good ends what was planned.
+
+mod import;
+
+pub use import::{SuppressionDefaults, SuppressionError, import_suppressions};
+
+use crate::adapters::database::cases::Source;
+use crate::adapters::database::suppressions::{self, NewSuppression};
+use crate::adapters::database::{WriteTx, cases, invitations, programmes};
+use crate::domain::ids::ProgrammeId;
+use crate::domain::suppression::SuppressionReason;
+use crate::domain::time::Timestamp;
+use crate::services::sms_sending::DispatchError;
+
+/// Why a number is not contacted, and until when.
+#[derive(Debug, Clone)]
+pub struct Suppression<'a> {
+    pub reason: SuppressionReason,
+    /// `None`: everywhere.
+    pub programme: Option<ProgrammeId>,
+    /// `None`: for good.
+    pub expires_at: Option<Timestamp>,
+    pub phone_hash: &'a str,
+}
+
+/// Suppresses a number in a programme, or everywhere, and ends all that was planned for it; a suppression for a time only holds it up.
+pub async fn suppress(tx: &mut WriteTx, suppression: &Suppression<'_>, source: Source, now: Timestamp) -> Result<(), DispatchError> {
+    let &Suppression { reason, programme, expires_at, phone_hash } = suppression;
+    let scope = match programme {
+        Some(programme) => programmes::get(tx, programme).await?.code,
+        None => suppressions::ALL.to_owned(),
+    };
+    let new = NewSuppression { phone_hash, scope: &scope, reason: reason.as_str(), expires_at };
+    suppressions::add(tx, &new, now).await?;
+    if expires_at.is_some() {
+        return Ok(());
+    }
+    let theirs = invitations::to_number(tx, phone_hash, programme).await?;
+    let open = cases::open_of_invitations(tx, &theirs).await?;
+    cases::dispose(tx, &open, reason.disposition(), &[], source, now).await?;
+    invitations::stop(tx, &theirs).await?;
+    Ok(())
+}
+
+/// A person does not want to be contacted any more.
+pub async fn opt_out(
+    tx: &mut WriteTx,
+    phone_hash: &str,
+    programme: Option<ProgrammeId>,
+    source: Source,
+    now: Timestamp,
+) -> Result<(), DispatchError> {
+    let suppression = Suppression { reason: SuppressionReason::OptOut, programme, expires_at: None, phone_hash };
+    suppress(tx, &suppression, source, now).await
+}
