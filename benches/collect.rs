@@ -7,6 +7,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use fieldworkd::services::programmes::apply_programme;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +16,6 @@ use axum::response::Html;
 use axum::routing::get;
 use common::{AGREED, PLAN, TestApp, answers, list};
 use fieldworkd::simulation::Script;
-use fieldworkd::services::list_import;
 
 const AT_ONCE: usize = 64;
 const PEOPLE: usize = 2_000;
@@ -36,7 +36,7 @@ async fn measure() {
         if std::env::var("ONLY").is_ok_and(|only| only != app.engine) {
             continue;
         }
-        list_import::apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.expect("it applies");
+        apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.expect("it applies");
         app.brand("A1", "a", "").await;
         app.import(&["A1"], list(PEOPLE).as_bytes()).await.expect("it imports");
         app.launch("C1", &["A1"], PLAN).await.expect("it launches");

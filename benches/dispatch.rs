@@ -7,6 +7,8 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use fieldworkd::services::programmes::add_applications;
+use fieldworkd::services::programmes::apply_programme;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -135,9 +137,9 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
     let clock = Arc::new(SystemClock);
     let installation = Arc::new(Installation::open(config, clock.clone()).await.expect("the installation opens"));
     let programme = format!("{}caps = {{ brand = {MESSAGES} }}\n", common::PROGRAMME);
-    list_import::apply_programme(&installation, &programme).await.expect("the programme applies");
+    apply_programme(&installation, &programme).await.expect("the programme applies");
     let application = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"a公司\" }\ncategory = \"brand\"\nsubject = { brand = \"A1牌\" }\n";
-    list_import::add_applications(&installation, application).await.expect("the application registers");
+    add_applications(&installation, application).await.expect("the application registers");
     let list = common::list(MESSAGES);
     let request = ImportRequest { applications: &["A1".to_owned()], file: "list", content: list.as_bytes().into(), dry_run: false };
     list_import::import_list(&installation, &request, &mut |_, _| {}).await.expect("the list imports");

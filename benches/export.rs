@@ -3,6 +3,8 @@
 //! The last line is `ratio export VALUE`: the time from memory over the time from the database, medians of alternating rounds (goal: 0.35 at least), the
 //! memory that it took beside it (goal: under 250 MB). `ROWS` in the environment: the size; `ONLY=sqlite|postgres`: one engine, whose memory is told.
 
+use fieldworkd::services::programmes::add_applications;
+use fieldworkd::services::programmes::apply_programme;
 use std::io;
 use std::time::Instant;
 
@@ -22,7 +24,6 @@ use fieldworkd::adapters::transports::NewFolder;
 use fieldworkd::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use fieldworkd::adapters::database::{applications, campaigns};
 use fieldworkd::adapters::crypto;
-use fieldworkd::services::list_import;
 
 const ROUNDS: usize = 3;
 /// Rows in a frozen block, as the freezing makes them.
@@ -77,8 +78,8 @@ fn peak() -> f64 {
 
 /// Freezes made-up rows as a closed field would.
 async fn freeze(installation: &Installation, rows: u64) -> datasets::Dataset {
-    list_import::apply_programme(installation, PROGRAMME).await.unwrap();
-    list_import::add_applications(installation, APPLICATION).await.unwrap();
+    apply_programme(installation, PROGRAMME).await.unwrap();
+    add_applications(installation, APPLICATION).await.unwrap();
     let mut tx = installation.store.write().await.unwrap();
     let questionnaire =
         campaigns::freeze_questionnaire(&mut tx, "bench", 1, &crypto::sha256_hex(QUESTIONNAIRE.as_bytes()), QUESTIONNAIRE).await.unwrap();

@@ -1,11 +1,10 @@
 //! The API: tokens and their scopes, requests that come twice, tags, cursors, the audit log; and schemathesis, which reads its description and tries to break it.
 
-mod common;
 
 use std::process::Command;
 use std::time::Duration;
 
-use common::{PLAN, TestApp, list_of, local, number};
+use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::services::accounts::tokens;
 use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::{Action, Actor, Via};

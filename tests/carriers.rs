@@ -1,14 +1,13 @@
 //! The daemon as a process against carriers that we did not write: an SMSC (the npm package «smpp») over SMPP 3.4, and Kannel from Debian over HTTP,
 //! which hands on to the same SMSC. `tests/run` installs both and names them in the environment; without them, the test says so and passes.
 
-mod common;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::site::{Site, count, free_port, wait_until};
+use crate::common::site::{Site, count, free_port, wait_until};
 use fieldworkd::simulation::Script;
 use serde_json::Value;
 
@@ -31,7 +30,7 @@ impl Smsc {
             return None;
         };
         let mut child = Command::new("node")
-            .args(["tests/smsc.js", &port.to_string()])
+            .args(["tests/external/smsc.js", &port.to_string()])
             .args(tls)
             .env("NODE_PATH", modules)
             .stdout(Stdio::piped())

@@ -1,11 +1,11 @@
 //! The command line through the real binary: every refusal is one clear line, exit status 1 or 2, and nothing is half-written.
 
-mod common;
 
+use crate::common;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::list;
+use crate::common::list;
 
 struct Desk {
     folder: tempfile::TempDir,

@@ -1,9 +1,8 @@
 //! The console on both engines and in a real Chromium: what operators see and do, and that whoever looks at people is written down (invariant I7).
 
-mod common;
 
-use common::browser::{Browser, add, play};
-use common::{PLAN, TestApp, list_of, local, number};
+use crate::common::browser::{Browser, add, play};
+use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::role::Role;
@@ -251,6 +250,6 @@ async fn the_home_page_goes_on_telling_until_the_session_ends() {
 async fn every_page_of_the_console_is_good_to_look_at_and_to_use() {
     let app = TestApp::on_sqlite(people(), &[SOONER[0], ("DATASET__OPEN_ANSWERS", "reviewed")]).await;
     ten_days(&app).await;
-    let Some(done) = play("tests/console.js", json!({ "base": app.base, "number": number(3) })).await else { return };
+    let Some(done) = play("tests/external/console.js", json!({ "base": app.base, "number": number(3) })).await else { return };
     assert!(done["looked"].as_u64() >= Some(48), "{done}");
 }

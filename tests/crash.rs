@@ -2,11 +2,10 @@
 //!
 //! The short form runs with all tests. The long one, thirty kills in a campaign of 5,000 messages on each engine: `FIELDWORKD_TEST_LONG=1 tests/run --test crash`.
 
-mod common;
 
 use std::time::Duration;
 
-use common::site::{Site, count, wait_until};
+use crate::common::site::{Site, count, wait_until};
 use fieldworkd::domain::chance::fraction;
 use fieldworkd::simulation::Script;
 

@@ -1,6 +1,5 @@
 //! The hand-over: by folder, by bucket, by signed webhook and by the pull API, to the consumer of examples/, exactly once per version however often either side dies.
 
-mod common;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::receivers::{Receivers, SECRET};
-use common::site::{Site, free_port, wait_until};
-use common::storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
-use common::{TestApp, local};
+use crate::common::receivers::{Receivers, SECRET};
+use crate::common::site::{Site, free_port, wait_until};
+use crate::common::storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
+use crate::common::{TestApp, local};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::config::{Channel, S3Config};
 use fieldworkd::services;

@@ -1,7 +1,7 @@
 //! The demo through the real binary: it does what it says, the same seed gives the same figures, nothing personal leaks, and its datasets are valid.
 
-mod common;
 
+use crate::common;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,14 +1,13 @@
 //! The daemon as a process while the world around it fails: a gateway that cuts off, talks garbage, is late or storms; a database that is gone; a disk
 //! that is full. The short form runs with all tests; `FIELDWORKD_TEST_LONG=1 tests/run --test faults` takes a minute for each outage.
 
-mod common;
 
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use common::site::{Site, count, wait_until};
+use crate::common::site::{Site, count, wait_until};
 use fieldworkd::simulation::Script;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

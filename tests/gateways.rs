@@ -1,7 +1,7 @@
 //! What our gateways put on the wire, beside what the providers' own SDKs do for the same inputs and clock.
 
-mod common;
 
+use crate::common;
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -113,7 +113,7 @@ fn sdks() -> Option<(Vec<Recorded>, Value)> {
         eprintln!("FIELDWORKD_TEST_PYTHON is not set: nothing is compared with the SDKs (use tests/run)");
         return None;
     };
-    let output = Command::new(python).arg("tests/sdk_requests.py").output().unwrap();
+    let output = Command::new(python).arg("tests/external/sdk_requests.py").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();

@@ -2,20 +2,20 @@
 //! and what people were thanked for is what is stored, counted from outside (invariant I5). Who has finished makes room for somebody else. The usual form takes
 //! two minutes of virtual time; the ten come with `FIELDWORKD_TEST_LONG=1 tests/run --test load`.
 
-mod common;
 
+use fieldworkd::services::programmes::apply_programme;
+use crate::common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{AGREED, PLAN, TestApp, list};
+use crate::common::{AGREED, PLAN, TestApp, list};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services::deadlines;
 use fieldworkd::domain::questionnaire::Questionnaire;
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::simulation::Script;
-use fieldworkd::services::list_import;
 use fieldworkd::adapters::database::responses::StoredValue;
 use fieldworkd::adapters::database::{applications, cases, responses};
 use tokio::sync::watch;
@@ -43,7 +43,7 @@ struct Person {
 async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
     let (people_in_all, seconds) = if std::env::var("FIELDWORKD_TEST_LONG").is_ok() { (6_000, 600) } else { (1_500, 120) };
     for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        list_import::apply_programme(&app.installation, &format!("{}caps = {{ brand = {people_in_all} }}\n", common::PROGRAMME)).await.unwrap();
+        apply_programme(&app.installation, &format!("{}caps = {{ brand = {people_in_all} }}\n", common::PROGRAMME)).await.unwrap();
         app.brand("A1", "a", "").await;
         app.import(&["A1"], list(people_in_all).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();

@@ -1,11 +1,10 @@
 //! The figures, and what is shipped to watch them: read, checked and asked for by a real Prometheus.
 
-mod common;
 
 use std::process::{Child, Command, Stdio};
 
-use common::site::{free_port, wait_until};
-use common::{PLAN, TestApp, list_of, local, number};
+use crate::common::site::{free_port, wait_until};
+use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::services::accounts::tokens;
 use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::Actor;

@@ -1,6 +1,5 @@
 //! Several gateways, budgets, confirmations, suppressions and the staff's inbox: what stands around the message, through the real server.
 
-mod common;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::Form;
 use axum::http::StatusCode;
-use common::{PLAN, TestApp, list, local, monday, number};
+use crate::common::{PLAN, TestApp, list, local, monday, number};
 use fieldworkd::services;
 use fieldworkd::services::campaigns::LaunchRequest;
 use fieldworkd::adapters::clock::Clock;

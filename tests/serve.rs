@@ -1,12 +1,12 @@
 //! The daemon as a process: killed in the middle, told to stop in the middle, watched by systemd; on each engine, against a live simulator.
 
-mod common;
 
+use crate::common;
 use std::time::Duration;
 
-use common::number;
-use common::receivers::Receivers;
-use common::site::{Site, count, free_port, wait_until};
+use crate::common::number;
+use crate::common::receivers::Receivers;
+use crate::common::site::{Site, count, free_port, wait_until};
 use fieldworkd::simulation::{PeopleScript, Script};
 use fieldworkd::adapters::database::Store;
 

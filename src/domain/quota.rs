@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn cells_interlock_list_fields_and_answers() {
-        let questionnaire = Questionnaire::parse(include_str!("../../tests/questionnaires/every_kind.toml")).unwrap();
+        let questionnaire = Questionnaire::parse(include_str!("../../tests/fixtures/every_kind.toml")).unwrap();
         let plan = plan(
             "cells = { \"大\\\"业主\" = 3 }\ncell = [\n{ name = \"north, daily\", if = \"region == 'north' && use == 'daily'\", target = 5 },\n\
              { name = \"low\", if = \"sat1 <= 0\", target = 4, kind = \"soft\" },\n{ name = \"paid\", if = \"paid > 10\", target = 4 } ]",

@@ -7,6 +7,8 @@ pub mod receivers;
 pub mod site;
 pub mod storage;
 
+use fieldworkd::services::programmes::add_applications;
+use fieldworkd::services::programmes::apply_programme;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -158,7 +160,7 @@ impl TestApp {
         let dispatcher = Dispatcher::new(installation.clone());
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(60)).expect("a client");
         let app = TestApp { installation, clock, simulator, dispatcher, base, engine: engine_of(url), folder, http };
-        list_import::apply_programme(&app.installation, PROGRAMME).await.expect("the programme applies");
+        apply_programme(&app.installation, PROGRAMME).await.expect("the programme applies");
         app
     }
 
@@ -168,7 +170,7 @@ impl TestApp {
             "programme = \"p26\"\n[[application]]\ncode = \"{code}\"\napplicant = {{ code = \"{applicant}\", name = \"{applicant}公司\" }}\n\
              category = \"brand\"\nsubject = {{ brand = \"{code}牌\" }}\n{more}\n"
         );
-        list_import::add_applications(&self.installation, &file).await.expect("the application registers");
+        add_applications(&self.installation, &file).await.expect("the application registers");
     }
 
     pub async fn import(&self, codes: &[&str], content: &[u8]) -> Result<ImportOutcome, IntakeError> {
@@ -328,13 +330,13 @@ pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str
     [("case", numbers[case]), ("page", numbers[page])].into_iter().chain(items.iter().map(|item| (*item, point))).collect()
 }
 
-/// Tools that we did not write find each dataset valid (tests/validate_dataset.py).
+/// Tools that we did not write find each dataset valid (tests/external/validate_dataset.py).
 pub fn validate_dataset(dataset: &Path) {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
         eprintln!("FIELDWORKD_TEST_PYTHON is not set: no dataset is checked by others' tools (use tests/run)");
         return;
     };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/validate_dataset.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/validate_dataset.py");
     let output = std::process::Command::new(python).arg(script).arg(dataset).output().unwrap();
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }

@@ -1,4 +1,4 @@
-//! A real mail server and a Standard Webhooks receiver, as a process (tests/receivers.py).
+//! A real mail server and a Standard Webhooks receiver, as a process (tests/external/receivers.py).
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +25,7 @@ impl Receivers {
             return None;
         };
         let mut child = Command::new(python)
-            .args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/receivers.py"), SECRET])
+            .args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/receivers.py"), SECRET])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::domain::questionnaire::AnswerProblem;
 
-    const FILE: &str = include_str!("../../../tests/questionnaires/every_kind.toml");
+    const FILE: &str = include_str!("../../../tests/fixtures/every_kind.toml");
 
     fn questionnaire() -> Questionnaire {
         Questionnaire::parse(FILE).unwrap_or_else(|e| panic!("{e}"))

@@ -192,7 +192,7 @@ fn literals(source: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const FILE: &str = include_str!("../../../tests/questionnaires/every_kind.toml");
+    const FILE: &str = include_str!("../../../tests/fixtures/every_kind.toml");
 
     fn mistakes(from: &str, to: &str) -> Vec<String> {
         assert!(FILE.contains(from), "{from}");

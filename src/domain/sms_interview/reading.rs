@@ -177,7 +177,7 @@ mod tests {
     use crate::domain::questionnaire::Questionnaire;
 
     fn questionnaire() -> Questionnaire {
-        Questionnaire::parse(include_str!("../../../tests/questionnaires/every_kind.toml")).unwrap()
+        Questionnaire::parse(include_str!("../../../tests/fixtures/every_kind.toml")).unwrap()
     }
 
     /// Of the shipped questionnaire on brands.

@@ -1,8 +1,10 @@
 //! Lists as applicants hand them in, on both engines.
 
-mod common;
 
-use common::{TestApp, list, number};
+use fieldworkd::services::programmes::add_applications;
+use fieldworkd::services::programmes::apply_programme;
+use crate::common;
+use crate::common::{TestApp, list, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::simulation::Script;
 use fieldworkd::services::list_import::{self, Decision, ImportRequest, IntakeError};
@@ -175,7 +177,7 @@ async fn every_file_form_is_read() {
 #[tokio::test]
 async fn lists_after_the_cut_off_belong_to_the_next_programme() {
     let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
-    list_import::apply_programme(&app.installation, &format!("{}cut_off = 2026-03-01\n", common::PROGRAMME)).await.unwrap();
+    apply_programme(&app.installation, &format!("{}cut_off = 2026-03-01\n", common::PROGRAMME)).await.unwrap();
     app.brand("A1", "a", "").await;
     assert!(matches!(app.import(&["A1"], list(1).as_bytes()).await, Err(IntakeError::AfterCutOff { .. })));
     app.brand("A1", "a", "list_received = 2026-02-27").await;
@@ -194,10 +196,10 @@ async fn applications_that_break_a_rule_are_refused_with_its_name() {
         ("category = \"brand\"\nsubject = { brand = \"甲\" }\nquota = { target = 101 }", "at most 100"),
         ("category = \"brand\"\nsubject = { brand = \"甲\" }\ncolour = 1", "colour"),
     ] {
-        let error = list_import::add_applications(&app.installation, &format!("{head}{rest}\n")).await.unwrap_err().to_string();
+        let error = add_applications(&app.installation, &format!("{head}{rest}\n")).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let error = list_import::add_applications(
+    let error = add_applications(
         &app.installation,
         "programme = \"p99\"\n[[application]]\ncode=\"X\"\napplicant={code=\"x\",name=\"X\"}\ncategory=\"brand\"\nsubject={brand=\"甲\"}",
     );

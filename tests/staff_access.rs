@@ -1,11 +1,10 @@
 //! Who comes through which door: every route for every role, sessions and second factors, tokens, and the audit log (invariant I7).
 
-mod common;
 
 use std::time::Duration;
 
-use common::TestApp;
-use common::browser::{Browser, PASSWORD, add};
+use crate::common::TestApp;
+use crate::common::browser::{Browser, PASSWORD, add};
 use fieldworkd::services::accounts::{self, tokens};
 use fieldworkd::adapters::crypto::one_time::OneTime;
 use fieldworkd::domain::audit::{Action, Actor};

@@ -1,10 +1,10 @@
 //! From the closed field to the verified folder, on both engines.
 
-mod common;
 
+use crate::common;
 use std::path::{Path, PathBuf};
 
-use common::{TestApp, answers, local};
+use crate::common::{TestApp, answers, local};
 use fieldworkd::services::campaigns::{self, By};
 use fieldworkd::services::datasets::frozen::Frozen;
 use fieldworkd::services;

@@ -1,8 +1,7 @@
 //! The store's promises, on every engine: one suite, two drivers.
 
-mod common;
 
-use common::databases;
+use crate::common::databases;
 use fieldworkd::domain::category::Category;
 use fieldworkd::domain::disposition::Disposition;
 use fieldworkd::domain::ids::{CampaignId, InvitationId, MessageKey, ProgrammeId};

@@ -1,13 +1,12 @@
 //! The dispatcher's invariants, on both engines, against the simulator over HTTP: never twice, never against the rules, never too fast.
 
-mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::{PLAN, TestApp, list, local, monday, number};
+use crate::common::{PLAN, TestApp, list, local, monday, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::services::suppressions::opt_out;

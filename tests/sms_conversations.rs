@@ -1,10 +1,9 @@
 //! Interviews by SMS over the gateway simulator on both engines: no answer is lost, doubled or mixed with another's (invariants I1, I2, I5).
 
-mod common;
 
 use std::time::Duration;
 
-use common::{PLAN, TestApp, list_of, local, number};
+use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::simulation::{PeopleScript, Script};

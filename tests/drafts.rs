@@ -1,12 +1,12 @@
 //! From nothing to launched on the console, on both engines and in a real Chromium: programmes, applications, dirty lists that are corrected row by row, plans,
 //! tests, rehearsals, and two who have to agree. And what people upload who mean no good.
 
-mod common;
 
+use crate::common;
 use std::io::Write;
 
-use common::browser::{Browser, add, play};
-use common::{TestApp, list_of};
+use crate::common::browser::{Browser, add, play};
+use crate::common::{TestApp, list_of};
 use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::role::Role;
 use fieldworkd::simulation::{PeopleScript, Script};
@@ -261,7 +261,7 @@ async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_br
     let app = TestApp::on_sqlite(silent(), &[]).await;
     add(&app, "qian", Role::Operator).await;
     let list = std::fs::canonicalize("config/demo/lists/qinghe-users.csv").unwrap();
-    let Some(done) = play("tests/setup.js", json!({ "base": app.base, "list": list })).await else { return };
+    let Some(done) = play("tests/external/drafts.js", json!({ "base": app.base, "list": list })).await else { return };
     assert!(done["looked"].as_u64() >= Some(24), "{done}");
     assert!(campaigns::find(&mut app.installation.store.read().await.unwrap(), "QH-2026").await.unwrap().is_some(), "{done}");
 }

@@ -1,25 +1,26 @@
 //! Invariant I4 under a rush: completes never exceed a hard target, however many people finish at the same moment.
 
-mod common;
 
+use fieldworkd::services::programmes::add_applications;
+use fieldworkd::services::programmes::apply_programme;
+use crate::common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{PLAN, TestApp, answers, list, local, number};
+use crate::common::{PLAN, TestApp, answers, list, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services::deadlines;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::simulation::Script;
-use fieldworkd::services::list_import;
 use fieldworkd::adapters::database::{applications, quotas};
 
 /// Five hundred people send their last page at once, for fifty places.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn five_hundred_at_once_for_fifty_places() {
     for app in TestApp::on_each_engine(Script::faultless(1, 100), &[]).await {
-        list_import::apply_programme(&app.installation, &format!("{}caps = {{ brand = 500 }}\n", common::PROGRAMME)).await.unwrap();
+        apply_programme(&app.installation, &format!("{}caps = {{ brand = 500 }}\n", common::PROGRAMME)).await.unwrap();
         app.brand("A1", "a", "quota = { target = 50, replicate_size = 500 }").await;
         app.import(&["A1"], list(500).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -119,7 +120,7 @@ async fn the_same_page_many_times_at_once_counts_once() {
     }
 }
 
-const CELLS: &str = include_str!("questionnaires/cells.toml");
+const CELLS: &str = include_str!("fixtures/cells.toml");
 
 /// An installation with the short questionnaire, and the folder that it stands in.
 async fn with_short_questionnaire(more: &[(&str, &str)]) -> (Vec<TestApp>, tempfile::TempDir) {
@@ -163,7 +164,7 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
         { name = \"south\", if = \"region == '南'\", target = 140 },\n] }";
     let (apps, _folder) = with_short_questionnaire(&[]).await;
     for app in apps {
-        list_import::apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.unwrap();
+        apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.unwrap();
         app.brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
         app.import(&["A1"], list_with_regions(PEOPLE).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -355,7 +356,7 @@ async fn a_launch_refuses_cells_that_look_at_what_there_is_not() {
         ("list_fields = { Region = [\"x\"] }", "Region"),
         ("list_fields = { mode = [\"x\"] }", "mode"),
     ] {
-        let error = list_import::add_applications(&app.installation, &file(more)).await.unwrap_err().to_string();
+        let error = add_applications(&app.installation, &file(more)).await.unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
 }

@@ -1,11 +1,10 @@
 //! The staff's pages: the guard before them, and two interviewers side by side in a real Chromium while respondents open their links.
 
-mod common;
 
 use std::collections::BTreeMap;
 
-use common::browser::{Browser, PASSWORD, add, play};
-use common::{PLAN, TestApp, list_of, local, number};
+use crate::common::browser::{Browser, PASSWORD, add, play};
+use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::domain::role::Role;
 use fieldworkd::simulation::{PeopleScript, Script};
 use serde_json::{Value, json};
@@ -69,7 +68,7 @@ async fn two_interviewers_work_side_by_side_while_respondents_open_their_links()
     for n in 0..4 {
         links.insert(format!("+86{}", number(n)), app.link(n).await);
     }
-    let Some(done) = play("tests/interviewers.js", json!({ "base": app.base, "links": links })).await else { return };
+    let Some(done) = play("tests/external/interviewer_pages.js", json!({ "base": app.base, "links": links })).await else { return };
     assert_eq!((done["looked"].as_u64(), done["interviews"].as_u64()), (Some(32), Some(1)), "{done}");
     let dispositions: BTreeMap<String, u64> = app.dispositions("A1").await.into_iter().collect();
     assert_eq!((dispositions.get("1.1"), dispositions.get("2.12"), dispositions.get("2.21")), (Some(&1), Some(&1), Some(&1)), "{dispositions:?}");

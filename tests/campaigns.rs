@@ -1,8 +1,7 @@
 //! What a launch refuses, and what it tells.
 
-mod common;
 
-use common::{PLAN, TestApp, list, local};
+use crate::common::{PLAN, TestApp, list, local};
 use fieldworkd::simulation::Script;
 
 async fn app() -> TestApp {

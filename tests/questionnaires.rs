@@ -1,15 +1,15 @@
 //! The questionnaire engine through the web: every kind of item, the way that follows the answers, and what becomes of it in the dataset.
 
-mod common;
 
+use crate::common;
 use std::process::Command;
 
-use common::{TestApp, local};
+use crate::common::{TestApp, local};
 use fieldworkd::services::datasets;
 use fieldworkd::domain::questionnaire::{ItemKind, Questionnaire};
 use fieldworkd::simulation::Script;
 
-const EVERY_KIND: &str = include_str!("questionnaires/every_kind.toml");
+const EVERY_KIND: &str = include_str!("fixtures/every_kind.toml");
 
 /// A field in which the questionnaire with every kind of item is asked.
 async fn apps(people: usize) -> Vec<(TestApp, tempfile::TempDir)> {
@@ -116,7 +116,7 @@ fn a_file_is_checked_drawn_and_printed_before_anybody_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (picture, form) = (path("way.svg"), path("form.html"));
-    let (status, said, _) = check("tests/questionnaires/every_kind.toml", &["--picture", &picture, "--form", &form, "--language", "en"]);
+    let (status, said, _) = check("tests/fixtures/every_kind.toml", &["--picture", &picture, "--form", &form, "--language", "en"]);
     assert!(status == Some(0) && said.contains("every_kind version 1: 4 pages, 9 items, about 1.5 minutes; 0 mistakes"), "{said}");
     let picture = std::fs::read_to_string(picture).unwrap();
     assert!(
@@ -250,6 +250,6 @@ fn the_published_schema_is_that_of_the_program() {
                   sys.exit(0 if not jsonschema.Draft202012Validator(schema).is_valid(bad) else 1)";
     let files: Vec<_> = std::fs::read_dir("config/questionnaires").unwrap().map(|file| file.unwrap().path()).collect();
     let mut python = Command::new(python);
-    let output = python.args(["-c", script, "docs/questionnaire.schema.json", "tests/questionnaires/every_kind.toml"]).args(files).output().unwrap();
+    let output = python.args(["-c", script, "docs/questionnaire.schema.json", "tests/fixtures/every_kind.toml"]).args(files).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

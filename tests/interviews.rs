@@ -1,8 +1,8 @@
 //! The respondent's side, over HTTP as a browser without script does it, on both engines.
 
-mod common;
 
-use common::{PLAN, TestApp, answers, list, local, number};
+use crate::common;
+use crate::common::{PLAN, TestApp, answers, list, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::simulation::Script;
 

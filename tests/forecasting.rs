@@ -1,12 +1,11 @@
 //! The forecast against what happens: in five hundred simulated campaigns the band holds the truth eight times of ten; and through an installation, that it
 //! sees danger, says what would help, and stands in the listings.
 
-mod common;
 
 use std::time::Duration;
 
-use common::interviewing::{interview, interviewer, mixed_plan, next, told};
-use common::{PLAN, TestApp, list_of, local};
+use crate::common::interviewing::{interview, interviewer, mixed_plan, next, told};
+use crate::common::{PLAN, TestApp, list_of, local};
 use fieldworkd::services::campaigns;
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services::deadlines;
@@ -14,7 +13,7 @@ use fieldworkd::services::forecasting::{self, Measure};
 use fieldworkd::simulation::Script;
 
 use fieldworkd::services::interviews::Collector;
-use fieldworkd::domain::forecast::{BINS, Behaviour, CellState, Exposure, HeldBack, Outcome, Outlook, Paces, Person, Prior, StepSeen, Turn, bin_of, simulate};
+use fieldworkd::domain::forecast::{BINS, Behaviour, CellState, Exposure, HeldBack, Outcome, Outlook, Paces, Person, Prior, StepSeen, Turn, bin_of, play};
 use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::quota::CellKind;
 use fieldworkd::domain::telephone::CallOutcome;

@@ -1,12 +1,11 @@
 //! Telephone interviewing on both engines: who is called when and by whom, what follows from each call, and what stops it (invariants I1, I2, I7).
 
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use common::interviewing::{PASSWORD, interview, interviewer, mixed_plan, next, send, sitting, told};
-use common::{AGREED, TestApp, answers, list_of, local, number};
+use crate::common::interviewing::{PASSWORD, interview, interviewer, mixed_plan, next, send, sitting, told};
+use crate::common::{AGREED, TestApp, answers, list_of, local, number};
 use fieldworkd::services::accounts;
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services::interviews::{Collector, Saved};

@@ -1,11 +1,11 @@
 //! The respondent's pages in a real Chromium: accessible (axe-core, WCAG 2.2 AA), light, alone, and usable by keyboard without JavaScript.
 
-mod common;
 
+use crate::common;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use common::TestApp;
+use crate::common::TestApp;
 use fieldworkd::simulation::Script;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -15,7 +15,7 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("brand.toml"), include_str!("questionnaires/every_kind.toml")).unwrap();
+    std::fs::write(folder.path().join("brand.toml"), include_str!("fixtures/every_kind.toml")).unwrap();
     let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
     let app = TestApp::on_sqlite(Script::faultless(1, 50), &settings).await;
     // The quota is 4: whoever comes after that finds the cell full.
@@ -68,7 +68,7 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     let task = serde_json::json!({ "chromium": chromium, "pages": pages, "interview": interview });
     let said = tokio::task::spawn_blocking(move || {
         let mut node =
-            Command::new("node").arg("tests/pages.js").env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            Command::new("node").arg("tests/external/respondent_pages.js").env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         node.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
         let output = node.wait_with_output().unwrap();
         assert!(output.status.success());

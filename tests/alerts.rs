@@ -1,13 +1,13 @@
 //! Whoever is responsible hears of danger in time, once, by every way, and not in a storm (invariant I6); the ways are a real mail server, a real receiver of
 //! Standard Webhooks, and the gateway.
 
-mod common;
 
+use crate::common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::receivers::{Receivers, SECRET};
-use common::{PLAN, TestApp, list_of, local};
+use crate::common::receivers::{Receivers, SECRET};
+use crate::common::{PLAN, TestApp, list_of, local};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::config::Channel;
 use fieldworkd::services::deadlines::changes::{self, By};

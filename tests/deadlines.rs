@@ -1,17 +1,17 @@
 //! What moves deadlines: the fee, holds, extensions; what is held is not contacted and not closed; who is in danger stands first.
 
-mod common;
 
+use fieldworkd::services::programmes::apply_programme;
+use crate::common;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{AGREED, PLAN, PROGRAMME, TestApp, answers, list, local};
+use crate::common::{AGREED, PLAN, PROGRAMME, TestApp, answers, list, local};
 use fieldworkd::services::campaigns;
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services::deadlines::changes::{self, By};
 use fieldworkd::services::deadlines;
 use fieldworkd::simulation::Script;
-use fieldworkd::services::list_import;
 use fieldworkd::adapters::database::{application_events, applications};
 
 const BY: By<'_> = By { who: "王", reason: "名单有争议" };
@@ -77,7 +77,7 @@ async fn a_hold_stops_contacts_keeps_the_field_open_and_adds_its_days() {
 #[tokio::test]
 async fn where_the_fee_comes_first_nothing_is_launched_before_it() {
     for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        list_import::apply_programme(&app.installation, &format!("{PROGRAMME}fee_first = true\n")).await.unwrap();
+        apply_programme(&app.installation, &format!("{PROGRAMME}fee_first = true\n")).await.unwrap();
         app.brand("A1", "a", "").await;
         app.import(&["A1"], list(2).as_bytes()).await.unwrap();
         let error = app.launch("C1", &["A1"], PLAN).await.unwrap_err().to_string();

@@ -1,21 +1,21 @@
 //! Forgetting: the purge with its certificate, what backups tell after it, legal holds, a person's rights, and backup and restore.
 
-mod common;
 
+use fieldworkd::services::programmes::add_applications;
+use fieldworkd::services::programmes::apply_programme;
+use crate::common;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use common::site::{Site, wait_until};
-use common::{TestApp, list, local, number};
+use crate::common::site::{Site, wait_until};
+use crate::common::{TestApp, list, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services;
 use fieldworkd::services::deadlines;
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::simulation::Script;
 use fieldworkd::services::sealing::open_phone;
-use fieldworkd::services::list_import;
-use fieldworkd::services;
 use fieldworkd::services::erasure::{Order, RetentionError, person, purge};
 use fieldworkd::adapters::database;
 use fieldworkd::adapters::database::erasure::Applicant;
@@ -28,7 +28,7 @@ const ORDER: Order<'static> = Order { who: "tester", reason: "the contract ended
 /// A closed application of three people, the first of whom has answered, with its dataset written; the programme forgets after a month.
 async fn closed(app: &TestApp) {
     let programme = format!("{}retention_months = 1\n", common::PROGRAMME);
-    list_import::apply_programme(&app.installation, &programme).await.unwrap();
+    apply_programme(&app.installation, &programme).await.unwrap();
     app.brand("A1", "a", "list_fields = { region = [\"地区\"] }").await;
     let rows: String = (0..3).map(|n| format!("受访者{n},{},华东\n", number(n))).collect();
     app.import(&["A1"], format!("姓名,手机,地区\n{rows}").as_bytes()).await.unwrap();
@@ -120,7 +120,7 @@ async fn people_are_forgotten_when_the_time_is_over_and_no_backup_tells_them() {
         // Nobody is added to it.
         let again = "programme = \"p26\"\n[[application]]\ncode = \"A2\"\napplicant = { code = \"a\", name = \"a\" }\ncategory = \"brand\"\n\
                      subject = { brand = \"x\" }\n";
-        assert!(list_import::add_applications(ours, again).await.unwrap_err().to_string().contains("were forgotten on 2026-04-04"));
+        assert!(add_applications(ours, again).await.unwrap_err().to_string().contains("were forgotten on 2026-04-04"));
 
         // The backup of before is restored: its people are sealed for good, and are forgotten again.
         let scout = tempfile::tempdir().unwrap();

@@ -1,14 +1,13 @@
 //! Events: told at least once, in the order in which they happened, under one id, signed, with nothing of a person; by a real receiver of Standard Webhooks
-//! (tests/receivers.py).
+//! (tests/external/receivers.py).
 
-mod common;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::receivers::{Receivers, SECRET};
-use common::site::Site;
-use common::{PLAN, TestApp, list_of, local, number};
+use crate::common::receivers::{Receivers, SECRET};
+use crate::common::site::Site;
+use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::services::campaigns;
 use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::services::deadlines::close_campaign;

@@ -1,4 +1,4 @@
-"""A real mail server (aiosmtpd), a Standard Webhooks receiver and a receiver of OTLP traces on loopback, for tests/alarms.rs, tests/delivery.rs, tests/events.rs and
+"""A real mail server (aiosmtpd), a Standard Webhooks receiver and a receiver of OTLP traces on loopback, for tests/alerts.rs, tests/delivery.rs, tests/webhooks.rs and
 tests/serve.rs.
 
 Prints «ready SMTP_PORT HTTP_PORT», then one JSON line for each mail and each post. A line on standard input is another secret to check with; it ends when

@@ -1,0 +1,36 @@
+//! All integration tests in one binary, a module for each capability; `invariants` holds what the README promises.
+
+mod common;
+mod alerts;
+mod api;
+mod architecture;
+mod call_center;
+mod campaigns;
+mod carriers;
+mod cli;
+mod console;
+mod crash;
+mod database;
+mod datasets;
+mod deadlines;
+mod delivery;
+mod demo;
+mod drafts;
+mod erasure;
+mod faults;
+mod forecasting;
+mod gateways;
+mod interviewer_pages;
+mod interviews;
+mod list_import;
+mod load;
+mod metrics;
+mod questionnaires;
+mod quotas;
+mod respondent_pages;
+mod routes;
+mod serve;
+mod sms_conversations;
+mod sms_sending;
+mod staff_access;
+mod webhooks;
