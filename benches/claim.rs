@@ -12,12 +12,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::site::Site;
+use common::deployment::Deployment;
 use fieldworkd::adapters::clock::SystemClock;
 use fieldworkd::adapters::config::Config;
 use fieldworkd::services::sms_sending::Dispatcher;
-use fieldworkd::simulation::Script;
-use fieldworkd::services::context::Installation;
+use fieldworkd::simulation::Scenario;
+use fieldworkd::services::context::AppContext;
 
 const FEW: usize = 10_000;
 const MANY: usize = 1_000_000;
@@ -28,11 +28,11 @@ fn main() {
     runtime.block_on(async {
         let mut medians: HashMap<(&str, usize), f64> = HashMap::new();
         for people in [FEW, MANY] {
-            let script = Script { no_receipt: 1.0, ..Script::faultless(1, 1_000_000) };
-            for site in Site::with(people, &script, 100_000, &faster).await {
-                let engine = if site.url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
-                let tick = ticks(&site).await;
-                let memory = memory_of_the_daemon(&site).await;
+            let scenario = Scenario { no_receipt: 1.0, ..Scenario::faultless(1, 1_000_000) };
+            for deployment in Deployment::with_config(people, &scenario, 100_000, &raise_rates).await {
+                let engine = if deployment.url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
+                let tick = measure_ticks(&deployment).await;
+                let memory = memory_of_the_daemon(&deployment).await;
                 println!("{people:>9} waiting on {engine:<9} {tick:>6.1} ms a tick, daemon {memory} MB at most");
                 medians.insert((engine, people), tick);
             }
@@ -45,34 +45,34 @@ fn main() {
     });
 }
 
-fn faster(config: &mut String, _: &mut String) {
+fn raise_rates(config: &mut String, _: &mut String) {
     *config = config.replace("in_flight = 8", "in_flight = 32");
 }
 
 /// The median of some ticks, in milliseconds.
-async fn ticks(site: &Site) -> f64 {
+async fn measure_ticks(deployment: &Deployment) -> f64 {
     // The site's files name each other by their own folder.
-    std::env::set_current_dir(site.path()).expect("the site's folder");
-    let environment = std::iter::once(("FIELDWORKD_DATABASE__URL".to_owned(), site.url.clone()));
+    std::env::set_current_dir(deployment.path()).expect("the site's folder");
+    let environment = std::iter::once(("FIELDWORKD_DATABASE__URL".to_owned(), deployment.url.clone()));
     let config = Config::load(Some("fieldworkd.toml".as_ref()), environment).expect("the configuration is good");
-    let installation = Arc::new(Installation::open(config, Arc::new(SystemClock)).await.expect("the installation opens"));
-    let dispatcher = Dispatcher::new(installation.clone());
+    let context = Arc::new(AppContext::open(config, Arc::new(SystemClock)).await.expect("the installation opens"));
+    let dispatcher = Dispatcher::new(context.clone());
     let mut took = Vec::new();
     while took.len() < TICKS {
         let begun = Instant::now();
-        let tick = dispatcher.tick_lane("simulator").await.expect("a tick");
+        let tick = dispatcher.tick_route("simulator").await.expect("a tick");
         if tick.submitted >= 400 {
             took.push(begun.elapsed().as_secs_f64() * 1000.0);
         }
     }
-    installation.store.close().await;
+    context.database.close().await;
     took.sort_by(f64::total_cmp);
     took[TICKS / 2]
 }
 
 /// The daemon's greatest resident memory while it sends, in megabytes.
-async fn memory_of_the_daemon(site: &Site) -> u64 {
-    let daemon = site.daemon(&[]).await;
+async fn memory_of_the_daemon(deployment: &Deployment) -> u64 {
+    let daemon = deployment.start_daemon(&[]).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).expect("the daemon runs");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");

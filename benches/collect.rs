@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use axum::response::Html;
 use axum::routing::get;
-use common::{AGREED, PLAN, TestApp, answers, list};
-use fieldworkd::simulation::Script;
+use common::{CONSENT_FORM, PLAN, TestApp, answers, list};
+use fieldworkd::simulation::Scenario;
 
 const AT_ONCE: usize = 64;
 const PEOPLE: usize = 2_000;
@@ -32,12 +32,12 @@ fn main() {
 
 async fn measure() {
     let mut ratios = Vec::new();
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
         if std::env::var("ONLY").is_ok_and(|only| only != app.engine) {
             continue;
         }
-        apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.expect("it applies");
-        app.brand("A1", "a", "").await;
+        apply_programme(&app.context, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.expect("it applies");
+        app.register_brand("A1", "a", "").await;
         app.import(&["A1"], list(PEOPLE).as_bytes()).await.expect("it imports");
         app.launch("C1", &["A1"], PLAN).await.expect("it launches");
         let app = Arc::new(app);
@@ -47,7 +47,7 @@ async fn measure() {
         }
         let links = Arc::new(links);
 
-        let interviews = interviews(&app, &links).await;
+        let interviews = measure_interviews(&app, &links).await;
         println!(
             "interviews on {:<9} {interviews:>7.0}/s, {COMMITS} durable commits each ({:.0} commits/s), {AT_ONCE} at a time",
             app.engine,
@@ -55,13 +55,13 @@ async fn measure() {
         );
 
         // Half of the people stand on the page with four scales.
-        let standing = Arc::new(begun(&app, &links).await);
+        let standing = Arc::new(begin_all(&app, &links).await);
         let page = app.get(&standing[0]).await.1;
         let bare = bare_server(page.clone()).await;
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
-            let theirs = pages(&app.http, Arc::new(vec![bare.clone()])).await;
-            let ours = pages(&app.http, standing.clone()).await;
+            let theirs = measure_pages(&app.http, Arc::new(vec![bare.clone()])).await;
+            let ours = measure_pages(&app.http, standing.clone()).await;
             println!(
                 "pages on {:<9} {:>7.0}/s, p99 {:.1} ms; a bare server with the same {} bytes {:.0}/s, p99 {:.1} ms",
                 app.engine,
@@ -106,7 +106,7 @@ struct Measured {
 }
 
 /// Gets so many pages, 64 at a time.
-async fn pages(http: &reqwest::Client, urls: Arc<Vec<String>>) -> Measured {
+async fn measure_pages(http: &reqwest::Client, urls: Arc<Vec<String>>) -> Measured {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -137,10 +137,10 @@ async fn pages(http: &reqwest::Client, urls: Arc<Vec<String>>) -> Measured {
 }
 
 /// The second half of the people begin and answer the first page.
-async fn begun(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> Vec<String> {
+async fn begin_all(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> Vec<String> {
     let mut standing = Vec::new();
     for link in &links[PEOPLE / 2..] {
-        app.post(&format!("{link}/begin"), AGREED).await;
+        app.post(&format!("{link}/begin"), CONSENT_FORM).await;
         app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
         standing.push(format!("{link}?lang=zh&page=1"));
     }
@@ -148,7 +148,7 @@ async fn begun(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> Vec<String> {
 }
 
 /// The first half of the people come 64 at a time, look at every page and finish.
-async fn interviews(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> f64 {
+async fn measure_interviews(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> f64 {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -162,7 +162,7 @@ async fn interviews(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> f64 {
                 }
                 let link = &links[n];
                 app.get(link).await;
-                let (_, mut to, _) = app.post(&format!("{link}/begin"), AGREED).await;
+                let (_, mut to, _) = app.post(&format!("{link}/begin"), CONSENT_FORM).await;
                 for page in 0..4 {
                     app.get(&format!("{}{to}", app.base)).await;
                     let (status, next, _) = app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use axum::routing::post;
 use fieldworkd::adapters::clock::{Clock, SystemClock};
-use fieldworkd::services::sms_sending::{Dispatcher, WORKERS};
-use fieldworkd::services::context::Installation;
+use fieldworkd::services::sms_sending::{Dispatcher, WORKERS_PER_ROUTE};
+use fieldworkd::services::context::AppContext;
 use fieldworkd::services::list_import::{self, ImportRequest};
 use fieldworkd::adapters::database::messages;
 
@@ -81,7 +81,7 @@ async fn measure() {
             let folder = tempfile::tempdir().expect("a folder");
             let Some(url) = common::fresh_urls(folder.path()).await.into_iter().find(|url| url.starts_with(engine)) else { continue };
             let before = bare_loop(sink.1).await;
-            let ours = ours(&url, sink.1).await;
+            let ours = measure_fieldworkd(&url, sink.1).await;
             let after = bare_loop(sink.1).await;
             println!("dispatcher on {engine:<9} {ours:>8.0} messages/s, bare loop before it {before:.0}, after it {after:.0}");
             rounds.push(ours / ((before + after) / 2.0));
@@ -125,7 +125,7 @@ async fn bare_loop(sink: SocketAddr) -> f64 {
 }
 
 /// From stored due invitations to settled messages.
-async fn ours(url: &str, sink: SocketAddr) -> f64 {
+async fn measure_fieldworkd(url: &str, sink: SocketAddr) -> f64 {
     let folder = tempfile::tempdir().expect("a folder");
     let in_flight = IN_FLIGHT.to_string();
     let settings = [
@@ -135,14 +135,14 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
     ];
     let config = common::config_for(folder.path(), url, "http://127.0.0.1:8080", sink, &settings);
     let clock = Arc::new(SystemClock);
-    let installation = Arc::new(Installation::open(config, clock.clone()).await.expect("the installation opens"));
+    let context = Arc::new(AppContext::open(config, clock.clone()).await.expect("the installation opens"));
     let programme = format!("{}caps = {{ brand = {MESSAGES} }}\n", common::PROGRAMME);
-    apply_programme(&installation, &programme).await.expect("the programme applies");
+    apply_programme(&context, &programme).await.expect("the programme applies");
     let application = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"a公司\" }\ncategory = \"brand\"\nsubject = { brand = \"A1牌\" }\n";
-    add_applications(&installation, application).await.expect("the application registers");
+    add_applications(&context, application).await.expect("the application registers");
     let list = common::list(MESSAGES);
     let request = ImportRequest { applications: &["A1".to_owned()], file: "list", content: list.as_bytes().into(), dry_run: false };
-    list_import::import_list(&installation, &request, &mut |_, _| {}).await.expect("the list imports");
+    list_import::import_list(&context, &request, &mut |_, _| {}).await.expect("the list imports");
     let plan = fieldworkd::domain::contact_plan::PlanFile::parse(&common::PLAN.replace("09:00-21:00", "00:00-24:00")).expect("a plan");
     let launch = fieldworkd::services::campaigns::LaunchRequest {
         code: "C1",
@@ -153,25 +153,25 @@ async fn ours(url: &str, sink: SocketAddr) -> f64 {
         seed: None,
         dry_run: false,
     };
-    fieldworkd::services::campaigns::launch(&installation, &launch).await.expect("the campaign launches");
-    let dispatcher = Arc::new(Dispatcher::new(installation.clone()));
+    fieldworkd::services::campaigns::launch(&context, &launch).await.expect("the campaign launches");
+    let dispatcher = Arc::new(Dispatcher::new(context.clone()));
     clock.sleep_until(clock.now() + Duration::from_millis(200)).await;
     let begun = Instant::now();
     // As in the daemon: several workers drive the gateway.
     let sent = Arc::new(AtomicUsize::new(0));
     let mut workers = tokio::task::JoinSet::new();
-    for _ in 0..WORKERS {
+    for _ in 0..WORKERS_PER_ROUTE {
         let (dispatcher, sent) = (dispatcher.clone(), sent.clone());
         workers.spawn(async move {
             while sent.load(Ordering::Relaxed) < MESSAGES {
-                let tick = dispatcher.tick_lane("simulator").await.expect("a tick");
+                let tick = dispatcher.tick_route("simulator").await.expect("a tick");
                 sent.fetch_add(usize::try_from(tick.submitted).unwrap_or(0), Ordering::Relaxed);
             }
         });
     }
     workers.join_all().await;
     let took = begun.elapsed().as_secs_f64();
-    let states = messages::count_by_state(&mut installation.store.read().await.expect("a connection")).await.expect("states");
+    let states = messages::count_by_state(&mut context.database.read().await.expect("a connection")).await.expect("states");
     assert_eq!(states, [("accepted".to_owned(), MESSAGES as i64)]);
     MESSAGES as f64 / took
 }

@@ -11,15 +11,15 @@ use std::time::Instant;
 use csv::StringRecord;
 use fieldworkd::adapters::clock::SystemClock;
 use fieldworkd::adapters::config::Config;
-use fieldworkd::services::datasets::metadata::About;
+use fieldworkd::services::datasets::metadata::DatasetMetadata;
 use fieldworkd::services::datasets::frozen::Frozen;
 use fieldworkd::services::datasets::layout::{Table, layout};
 use fieldworkd::services::datasets::package::csv_files::CsvFile;
 use fieldworkd::services::datasets::package::parquet_files::ParquetFile;
-use fieldworkd::services::datasets::package::{Part, write_rows};
+use fieldworkd::services::datasets::package::{TableFormat, write_rows};
 use fieldworkd::domain::questionnaire::Questionnaire;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::services::context::Installation;
+use fieldworkd::services::context::AppContext;
 use fieldworkd::adapters::transports::NewFolder;
 use fieldworkd::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use fieldworkd::adapters::database::{applications, campaigns};
@@ -57,7 +57,7 @@ fn row(number: u64, rng: &mut fastrand::Rng) -> StringRecord {
     StringRecord::from(cells)
 }
 
-fn parts(folder: &NewFolder, questionnaire: &Questionnaire) -> io::Result<Vec<Box<dyn Part>>> {
+fn formats(folder: &NewFolder, questionnaire: &Questionnaire) -> io::Result<Vec<Box<dyn TableFormat>>> {
     let fields = layout(Table::Responses, questionnaire, &[]);
     let csv = CsvFile::begin(folder.file("responses.csv")?, Table::Responses, fields.iter().map(|field| field.name.as_str()))?;
     let parquet = ParquetFile::begin(folder.file("responses.parquet")?, Table::Responses, &fields, "{}")?;
@@ -77,10 +77,10 @@ fn peak() -> f64 {
 }
 
 /// Freezes made-up rows as a closed field would.
-async fn freeze(installation: &Installation, rows: u64) -> datasets::Dataset {
-    apply_programme(installation, PROGRAMME).await.unwrap();
-    add_applications(installation, APPLICATION).await.unwrap();
-    let mut tx = installation.store.write().await.unwrap();
+async fn freeze(context: &AppContext, rows: u64) -> datasets::Dataset {
+    apply_programme(context, PROGRAMME).await.unwrap();
+    add_applications(context, APPLICATION).await.unwrap();
+    let mut tx = context.database.write().await.unwrap();
     let questionnaire =
         campaigns::freeze_questionnaire(&mut tx, "bench", 1, &crypto::sha256_hex(QUESTIONNAIRE.as_bytes()), QUESTIONNAIRE).await.unwrap();
     let application = applications::find(&mut tx, "A1").await.unwrap().unwrap();
@@ -93,15 +93,15 @@ async fn freeze(installation: &Installation, rows: u64) -> datasets::Dataset {
         }
         datasets::add_block(&mut tx, id, "responses", number, block.into_inner().unwrap(), None).await.unwrap();
     }
-    let about = About { questionnaire_id: questionnaire.unwrap(), ..About::default() };
-    datasets::finish(&mut tx, id, &serde_json::to_string(&about).unwrap(), Some(Timestamp(0))).await.unwrap();
+    let metadata = DatasetMetadata { questionnaire_id: questionnaire.unwrap(), ..DatasetMetadata::default() };
+    datasets::finalise(&mut tx, id, &serde_json::to_string(&metadata).unwrap(), Some(Timestamp(0))).await.unwrap();
     tx.commit().await.unwrap();
-    datasets::all(&mut installation.store.read().await.unwrap()).await.unwrap().remove(0)
+    datasets::all(&mut context.database.read().await.unwrap()).await.unwrap().remove(0)
 }
 
 /// A frozen dataset in a database of its own.
 struct Bench {
-    installation: Installation,
+    context: AppContext,
     dataset: datasets::Dataset,
     folder: tempfile::TempDir,
 }
@@ -112,16 +112,16 @@ async fn bench(url: &str, rows: u64) -> Bench {
     let url = if url == "sqlite" { format!("sqlite:{}", path("bench.db")) } else { url.to_owned() };
     let settings = [("FIELDWORKD_DATABASE__URL".to_owned(), url), ("FIELDWORKD_KEYS__RING".to_owned(), path("keyring"))];
     let config = Config::load(None, settings.into_iter()).unwrap();
-    let installation = Installation::open(config, std::sync::Arc::new(SystemClock)).await.unwrap();
-    let dataset = freeze(&installation, rows).await;
-    Bench { installation, dataset, folder }
+    let context = AppContext::open(config, std::sync::Arc::new(SystemClock)).await.unwrap();
+    let dataset = freeze(&context, rows).await;
+    Bench { context, dataset, folder }
 }
 
-async fn ours(bench: &Bench, round: usize) -> f64 {
-    let frozen = Frozen::open(&bench.installation, &bench.dataset).await.unwrap();
+async fn measure_fieldworkd(bench: &Bench, round: usize) -> f64 {
+    let frozen = Frozen::open(&bench.context, &bench.dataset).await.unwrap();
     let began = Instant::now();
     let target = NewFolder::begin(&bench.folder.path().join(format!("round-{round}"))).unwrap();
-    write_rows(&bench.installation, &frozen, parts(&target, &frozen.questionnaire).unwrap()).await.unwrap().unwrap();
+    write_rows(&bench.context, &frozen, formats(&target, &frozen.questionnaire).unwrap()).await.unwrap().unwrap();
     target.commit().unwrap();
     began.elapsed().as_secs_f64()
 }
@@ -131,20 +131,20 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-fn bound(rows: u64) -> f64 {
+fn measure_bound(rows: u64) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let questionnaire = Questionnaire::parse(QUESTIONNAIRE).unwrap();
     let mut rng = fastrand::Rng::with_seed(1);
     let all: Vec<StringRecord> = (0..rows).map(|number| row(number, &mut rng)).collect();
     let began = Instant::now();
     let target = NewFolder::begin(&folder.path().join("bound")).unwrap();
-    let mut parts = parts(&target, &questionnaire).unwrap();
+    let mut formats = formats(&target, &questionnaire).unwrap();
     for row in &all {
-        for part in &mut parts {
-            part.row(Table::Responses, row).unwrap();
+        for format in &mut formats {
+            format.row(Table::Responses, row).unwrap();
         }
     }
-    parts.into_iter().try_for_each(|part| part.finish()).unwrap();
+    formats.into_iter().try_for_each(|format| format.finish()).unwrap();
     target.commit().unwrap();
     began.elapsed().as_secs_f64()
 }
@@ -164,13 +164,13 @@ async fn main() {
         for round in 0..ROUNDS {
             // Of each engine the first round tells the memory: before it, nothing was kept in memory here.
             let before = resident();
-            times.push(ours(&bench, round).await);
+            times.push(measure_fieldworkd(&bench, round).await);
             if lines.is_empty() && round == 0 {
                 println!("{engine}: {:.0} MB at the most, {before:.0} MB before", peak());
             }
-            bounds.push(bound(rows));
+            bounds.push(measure_bound(rows));
         }
-        bench.installation.store.close().await;
+        bench.context.database.close().await;
         let (ours, bound) = (median(times), median(bounds));
         println!("{engine}: {rows} rows in {ours:.2} s, from memory {bound:.2} s (medians of {ROUNDS})");
         lines.push(format!("ratio export{} {:.2}", if *engine == "sqlite" { "" } else { "_postgres" }, bound / ours));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::{PLAN, TestApp, list_of, local};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services::forecasting;
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 use fieldworkd::adapters::database::forecasts;
 
 const PEOPLE: usize = 100;
@@ -26,30 +26,30 @@ fn main() {
 
 async fn run() {
     // Nobody answers but those who have no link to open: their numbers are dead, and leave.
-    let mut script = Script::faultless(1, 1_000_000);
-    script.dead_numbers = 0.05;
+    let mut scenario = Scenario::faultless(1, 1_000_000);
+    scenario.invalid_numbers = 0.05;
     let settings = [("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000"), ("GATEWAY__SIMULATOR__IN_FLIGHT", "64")];
     let mut lines = Vec::new();
     let campaigns: usize = std::env::var("CAMPAIGNS").ok().and_then(|number| number.parse().ok()).unwrap_or(1_000);
     let bound = BOUND_SECONDS * campaigns as f64 / 1_000.0;
     let only = std::env::var("ONLY").unwrap_or_default();
-    for app in TestApp::on_each_engine(script, &settings).await.into_iter().filter(|app| only.is_empty() || only == app.engine) {
+    for app in TestApp::on_each_engine(scenario, &settings).await.into_iter().filter(|app| only.is_empty() || only == app.engine) {
         for campaign in 0..campaigns {
             let (code, first) = (format!("A{campaign}"), campaign * PEOPLE);
-            app.brand(&code, &code, "").await;
+            app.register_brand(&code, &code, "").await;
             app.import(&[&code], list_of(first..first + PEOPLE).as_bytes()).await.expect("the list imports");
             app.launch(&format!("C{campaign}"), &[&code], PLAN).await.expect("the campaign launches");
         }
         println!("{:<9} {campaigns} campaigns are launched", app.engine);
-        app.play_in_steps(Duration::from_secs(1), local("2026-03-08T12:00:00")).await;
+        app.advance_in_steps(Duration::from_secs(1), local("2026-03-08T12:00:00")).await;
         println!("{:<9} the field is laid out", app.engine);
         let sent = app.simulator.record().submits.len();
         let begun = Instant::now();
-        let made = forecasting::tick(&app.installation).await.expect("forecasts");
+        let made = forecasting::tick(&app.context).await.expect("forecasts");
         let seconds = begun.elapsed().as_secs_f64();
         assert_eq!(made as usize, campaigns);
-        let told = forecasts::chances(&mut app.installation.store.read().await.expect("a connection")).await.expect("the forecasts are kept").len();
-        assert_eq!(told, campaigns, "at {:?}", app.clock.now());
+        let forecast_count = forecasts::chances(&mut app.context.database.read().await.expect("a connection")).await.expect("the forecasts are kept").len();
+        assert_eq!(forecast_count, campaigns, "at {:?}", app.clock.now());
         println!(
             "{:<9} {campaigns} campaigns of {PEOPLE} people ({sent} messages sent): {seconds:.1} s, {:.1} ms each",
             app.engine,

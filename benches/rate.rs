@@ -10,9 +10,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::site::{Site, free_port};
-use fieldworkd::simulation::Script;
-use fieldworkd::adapters::database::Store;
+use common::deployment::{Deployment, free_port};
+use fieldworkd::simulation::Scenario;
+use fieldworkd::adapters::database::Database;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -24,17 +24,17 @@ fn main() {
         for &(rate, seconds) in parts {
             for daemons in [1, 3] {
                 let people = rate as usize * (seconds + 4);
-                let script = Script { no_receipt: 1.0, ..Script::faultless(1, 100_000) };
-                for site in Site::on_each_engine(people, &script, rate).await {
-                    if daemons == 1 || site.url.starts_with("postgres") {
-                        worst = worst.min(run(&site, rate, seconds as u64, daemons, false).await);
+                let scenario = Scenario { no_receipt: 1.0, ..Scenario::faultless(1, 100_000) };
+                for deployment in Deployment::on_each_engine(people, &scenario, rate).await {
+                    if daemons == 1 || deployment.url.starts_with("postgres") {
+                        worst = worst.min(run(&deployment, rate, seconds as u64, daemons, false).await);
                     }
                 }
             }
         }
-        let script = Script { no_receipt: 1.0, ..Script::faultless(1, 100_000) };
-        if let Some(site) = Site::on_each_engine(2_000, &script, 100).await.into_iter().find(|site| site.url.starts_with("postgres")) {
-            run(&site, 100, 12, 3, true).await;
+        let scenario = Scenario { no_receipt: 1.0, ..Scenario::faultless(1, 100_000) };
+        if let Some(deployment) = Deployment::on_each_engine(2_000, &scenario, 100).await.into_iter().find(|deployment| deployment.url.starts_with("postgres")) {
+            run(&deployment, 100, 12, 3, true).await;
         }
         if !parts.is_empty() {
             println!("ratio rate_used {worst:.3}");
@@ -43,33 +43,33 @@ fn main() {
 }
 
 /// Lets daemons send for so many seconds; returns what was used of the rate.
-async fn run(site: &Site, rate: u32, seconds: u64, daemons: u32, kill: bool) -> f64 {
+async fn run(deployment: &Deployment, rate: u32, seconds: u64, daemons: u32, kill: bool) -> f64 {
     let mut running = Vec::new();
     for n in 0..daemons {
-        let listen = format!("127.0.0.1:{}", if n == 0 { site.port } else { free_port() });
-        running.push(site.daemon(&[("FIELDWORKD_WEB__LISTEN", &listen)]).await);
+        let listen = format!("127.0.0.1:{}", if n == 0 { deployment.port } else { free_port() });
+        running.push(deployment.start_daemon(&[("FIELDWORKD_WEB__LISTEN", &listen)]).await);
     }
     if kill {
         tokio::time::sleep(Duration::from_secs(seconds / 2)).await;
         let killed = running.remove(0);
         killed.signal("KILL");
-        killed.end();
+        killed.wait_for_exit();
         tokio::time::sleep(Duration::from_secs(seconds / 2)).await;
     } else {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
     drop(running);
-    let store = Store::open(&site.url).await.expect("the database opens");
-    let mut submitted = fieldworkd::adapters::database::messages::submit_times(&mut store.read().await.expect("a connection")).await.expect("times");
-    store.close().await;
-    let mut arrived: Vec<i64> = site.simulator.record().submits.iter().map(|(at, _)| at.0).collect();
+    let database = Database::open(&deployment.url).await.expect("the database opens");
+    let mut submitted = fieldworkd::adapters::database::messages::submit_times(&mut database.read().await.expect("a connection")).await.expect("times");
+    database.close().await;
+    let mut arrived: Vec<i64> = deployment.simulator.record().submits.iter().map(|(at, _)| at.0).collect();
     submitted.sort_unstable();
     arrived.sort_unstable();
     // While work waited and all daemons stood: from the second second on, to the last but one.
     let (from, to) = (arrived[0] + 1_500, arrived[arrived.len() - 1] - 500);
     let within = arrived.iter().filter(|at| (from..to).contains(at)).count();
     let used = within as f64 / ((to - from) as f64 / 1000.0 * f64::from(rate));
-    let engine = if site.url.starts_with("sqlite") { "sqlite" } else { "postgres" };
+    let engine = if deployment.url.starts_with("sqlite") { "sqlite" } else { "postgres" };
     let (by_submit, by_arrival) = (most_in_a_second(&submitted), most_in_a_second(&arrived));
     println!(
         "{rate:>5}/s, {daemons} daemon(s) on {engine:<8}{} used {:.1} %, most in a sliding second: {by_submit} submitted, {by_arrival} arrived",
@@ -78,7 +78,7 @@ async fn run(site: &Site, rate: u32, seconds: u64, daemons: u32, kill: bool) -> 
     );
     assert!(by_submit <= rate as usize, "more than the rate was submitted");
     assert!(by_arrival <= rate as usize + rate as usize / 100 + 1, "more than the rate arrived");
-    assert_eq!(site.simulator.record().duplicates(), 0);
+    assert_eq!(deployment.simulator.record().duplicates(), 0);
     used
 }
 

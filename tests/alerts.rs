@@ -9,41 +9,41 @@ use std::time::Duration;
 use crate::common::receivers::{Receivers, SECRET};
 use crate::common::{PLAN, TestApp, list_of, local};
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::adapters::config::Channel;
-use fieldworkd::services::deadlines::changes::{self, By};
+use fieldworkd::adapters::config::NoticeChannel;
+use fieldworkd::services::deadlines::changes::{self, ChangedBy};
 use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::simulation::{PeopleScenario, Scenario};
 use fieldworkd::adapters::database::{alarms as stored, applications, notices};
 use serde_json::Value;
 
 const APPLICATIONS: usize = 45;
 const DUTY_OFFICER: &str = "+8613912345678";
 
-fn silent() -> Script {
-    let mut script = Script::faultless(5, 500);
-    script.people = PeopleScript::silent();
-    script
+fn silent() -> Scenario {
+    let mut scenario = Scenario::faultless(5, 500);
+    scenario.people = PeopleScenario::silent();
+    scenario
 }
 
 /// Applications launched on 2 March and due on 13 May, each with four people who never answer.
-async fn in_danger(app: &TestApp, applications: usize) {
+async fn launch_in_danger(app: &TestApp, applications: usize) {
     let codes: Vec<String> = (0..applications).map(|n| format!("A{n:03}")).collect();
     for (n, code) in codes.iter().enumerate() {
-        app.brand(code, code, "[application.quota]\ntarget = 4").await;
+        app.register_brand(code, code, "[application.quota]\ntarget = 4").await;
         app.import(&[code], list_of(n * 4..n * 4 + 4).as_bytes()).await.unwrap();
     }
     app.launch("C1", &codes.iter().map(String::as_str).collect::<Vec<_>>(), PLAN).await.unwrap();
 }
 
 /// Lets time pass, with the daemon's two loops a few times a day.
-async fn pass(app: &TestApp, end: &str) {
+async fn advance_to(app: &TestApp, end: &str) {
     let end = local(end);
     while app.clock.now() < end {
         let next: Timestamp = (app.clock.now() + Duration::from_secs(4 * 3_600)).min(end);
-        app.play_until(next).await;
-        forecasting::tick(&app.installation).await.unwrap();
-        alerts::tick(&app.installation).await.unwrap();
+        app.advance_until(next).await;
+        forecasting::tick(&app.context).await.unwrap();
+        alerts::tick(&app.context).await.unwrap();
     }
 }
 
@@ -51,17 +51,17 @@ fn of_kind<'a>(posts: &'a [Value], kind: &str) -> Vec<&'a Value> {
     posts.iter().filter(|post| post["body"]["type"] == kind).collect()
 }
 
-fn named(post: &Value) -> BTreeSet<String> {
+fn applications_in(post: &Value) -> BTreeSet<String> {
     post["body"]["data"]["alarms"].as_array().unwrap().iter().map(|alarm| alarm["application"].as_str().unwrap().to_owned()).collect()
 }
 
 /// How many messages the duty officer's telephone has had.
-fn rung(app: &TestApp) -> usize {
+fn notices_by_sms(app: &TestApp) -> usize {
     app.simulator.record().submits.iter().filter(|(_, reference)| reference.starts_with("notice")).count()
 }
 
 async fn acknowledge(app: &TestApp, code: &str) {
-    let mut tx = app.installation.store.write().await.unwrap();
+    let mut tx = app.context.database.write().await.unwrap();
     let id = applications::find(&mut tx, code).await.unwrap().unwrap().id;
     assert!(stored::acknowledge(&mut tx, id, "li", "a second list is on its way", app.clock.now()).await.unwrap());
     assert!(!stored::acknowledge(&mut tx, id, "wu", "", app.clock.now()).await.unwrap(), "the first word stands");
@@ -69,7 +69,7 @@ async fn acknowledge(app: &TestApp, code: &str) {
 }
 
 #[tokio::test]
-async fn many_in_danger_are_told_together_again_and_worse_until_acknowledged() {
+async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged() {
     let Some(receivers) = Receivers::start() else { return };
     let hook = format!("{}/hook", receivers.http);
     let settings = [
@@ -86,9 +86,9 @@ async fn many_in_danger_are_told_together_again_and_worse_until_acknowledged() {
     ];
     let (mut mails, mut posts) = (0, 0);
     for app in TestApp::on_each_engine(silent(), &settings).await {
-        in_danger(&app, APPLICATIONS).await;
+        launch_in_danger(&app, APPLICATIONS).await;
         // More than 45 days are left: hopeless, and nobody is woken. Mondays at eight the digest says how things stand.
-        pass(&app, "2026-03-28T00:00:00").await;
+        advance_to(&app, "2026-03-28T00:00:00").await;
         let got = receivers.came("webhook", posts + 3).await.split_off(posts);
         assert_eq!((of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()), (3, 0), "{}: {got:#?}", app.engine);
         assert_eq!(got[0]["body"]["data"]["states"]["in_field"], APPLICATIONS);
@@ -97,11 +97,11 @@ async fn many_in_danger_are_told_together_again_and_worse_until_acknowledged() {
         (mails, posts) = (mails + 3, posts + 3);
 
         // 45 days: one notice by each way of the level, for all of them; three days later, again.
-        pass(&app, "2026-03-30T23:00:00").await;
+        advance_to(&app, "2026-03-30T23:00:00").await;
         let got = receivers.came("webhook", posts + 2).await.split_off(posts);
         assert_eq!((of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()), (1, 1), "{}: {got:#?}", app.engine);
         let alarm = of_kind(&got, "alarm")[0];
-        assert_eq!(named(alarm).len(), APPLICATIONS);
+        assert_eq!(applications_in(alarm).len(), APPLICATIONS);
         let first = &alarm["body"]["data"]["alarms"][0];
         assert_eq!(
             (first["level"].as_str(), first["chance"].as_f64(), first["forecast"]["target"].as_u64()),
@@ -114,30 +114,30 @@ async fn many_in_danger_are_told_together_again_and_worse_until_acknowledged() {
         let mail = got.iter().find(|mail| mail["subject"].as_str().unwrap().contains("in danger")).unwrap();
         assert!(mail["body"].as_str().unwrap().contains(&format!("and {} more", APPLICATIONS - 40)), "{mail}");
         assert_eq!(mail["to"][0], "head@example.com");
-        assert_eq!(rung(&app), 0, "the telephone rings at the next level only");
+        assert_eq!(notices_by_sms(&app), 0, "the telephone rings at the next level only");
         (mails, posts) = (mails + 2, posts + 2);
         acknowledge(&app, "A007").await;
-        pass(&app, "2026-04-02T23:00:00").await;
+        advance_to(&app, "2026-04-02T23:00:00").await;
         let got = receivers.came("webhook", posts + 1).await.split_off(posts);
         assert_eq!(got.len(), 1, "{}: {got:#?}", app.engine);
-        assert!(named(&got[0]).len() == APPLICATIONS - 1 && !named(&got[0]).contains("A007"), "what is acknowledged is not told again");
+        assert!(applications_in(&got[0]).len() == APPLICATIONS - 1 && !applications_in(&got[0]).contains("A007"), "what is acknowledged is not told again");
         (mails, posts) = (mails + 1, posts + 1);
         for n in (0..APPLICATIONS).filter(|n| *n != 7) {
             acknowledge(&app, &format!("A{n:03}")).await;
         }
 
         // All are acknowledged: silence but for the digest. At 21 days it is worse, which nobody has acknowledged.
-        pass(&app, "2026-04-21T00:00:00").await;
+        advance_to(&app, "2026-04-21T00:00:00").await;
         let got = receivers.came("webhook", posts + 3).await.split_off(posts);
         assert_eq!((of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()), (3, 0), "{}: {got:#?}", app.engine);
         (mails, posts) = (mails + 3, posts + 3);
-        pass(&app, "2026-04-23T22:00:00").await;
+        advance_to(&app, "2026-04-23T22:00:00").await;
         let got = receivers.came("webhook", posts + 1).await.split_off(posts);
-        assert_eq!(named(&got[0]).len(), APPLICATIONS, "{}: {got:#?}", app.engine);
+        assert_eq!(applications_in(&got[0]).len(), APPLICATIONS, "{}: {got:#?}", app.engine);
         assert_eq!(got[0]["body"]["data"]["alarms"][0]["level"], "danger");
-        assert_eq!(rung(&app), got.len(), "the duty officer's telephone, once for all of them each time");
-        let latest = notices::latest(&mut app.installation.store.read().await.unwrap(), 3).await.unwrap();
-        let text = latest.into_iter().find(|notice| notice.channel == Channel::Sms).unwrap().body;
+        assert_eq!(notices_by_sms(&app), got.len(), "the duty officer's telephone, once for all of them each time");
+        let latest = notices::latest(&mut app.context.database.read().await.unwrap(), 3).await.unwrap();
+        let text = latest.into_iter().find(|notice| notice.channel == NoticeChannel::Sms).unwrap().body;
         assert!(text.starts_with("【质协】") && text.contains(&format!("等{APPLICATIONS}项")), "{text}");
         (mails, posts) = (mails + got.len(), posts + got.len());
 
@@ -145,13 +145,13 @@ async fn many_in_danger_are_told_together_again_and_worse_until_acknowledged() {
         for n in (0..APPLICATIONS).filter(|n| *n != 7) {
             acknowledge(&app, &format!("A{n:03}")).await;
         }
-        changes::extend(&app.installation, "A007", 60, By { who: "li", reason: "the applicant sends another list" }).await.unwrap();
-        pass(&app, "2026-04-25T23:00:00").await;
+        changes::extend(&app.context, "A007", 60, ChangedBy { actor: "li", reason: "the applicant sends another list" }).await.unwrap();
+        advance_to(&app, "2026-04-25T23:00:00").await;
         let got = receivers.came("webhook", posts + 1).await.split_off(posts);
         assert_eq!(got.len(), 1, "{}: {got:#?}", app.engine);
         assert_eq!(got[0]["body"]["data"]["over"], serde_json::json!(["A007"]));
         (mails, posts) = (mails + 1, posts + 1);
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let open = stored::list(&mut connection, false).await.unwrap();
         assert_eq!((open.len(), stored::list(&mut connection, true).await.unwrap().len()), (APPLICATIONS - 1, APPLICATIONS));
         assert_eq!(receivers.came("email", mails).await.len(), mails, "as many mails as posts");
@@ -177,15 +177,15 @@ async fn what_does_not_arrive_is_tried_again_and_given_up_after_days() {
     ];
     let (mut mails, mut posts) = (0, 0);
     for app in TestApp::on_each_engine(silent(), &settings).await {
-        assert_eq!(alerts::test(&app.installation).await.unwrap(), ["email", "webhook"]);
+        assert_eq!(alerts::write_test_notice(&app.context).await.unwrap(), ["email", "webhook"]);
         let began = app.clock.now();
-        alerts::tick(&app.installation).await.unwrap();
+        alerts::tick(&app.context).await.unwrap();
         mails += 1;
         assert_eq!(receivers.came("email", mails).await.len(), mails);
         let mut tries = 1;
-        while let Some(next) = alerts::next_due(&app.installation).await.unwrap() {
+        while let Some(next) = alerts::next_due(&app.context).await.unwrap() {
             app.clock.advance_to(next);
-            alerts::tick(&app.installation).await.unwrap();
+            alerts::tick(&app.context).await.unwrap();
             tries += 1;
             assert!(tries < 100, "it ends");
         }
@@ -194,21 +194,21 @@ async fn what_does_not_arrive_is_tried_again_and_given_up_after_days() {
         assert_eq!(ids.len(), 1, "the same id on every try: {ids:?}");
         let days = app.clock.now().since(began).as_secs_f64() / 86_400.0;
         assert!(tries == 12 && (2.0..4.0).contains(&days), "{tries} tries in {days} days");
-        let latest = notices::latest(&mut app.installation.store.read().await.unwrap(), 2).await.unwrap();
-        let webhook = latest.iter().find(|notice| notice.channel == Channel::Webhook).unwrap();
-        assert_eq!((webhook.sent_at, webhook.next_at, webhook.tries), (None, None, 12));
-        assert_eq!(webhook.problem.as_deref(), Some("the endpoint answered 503"));
+        let latest = notices::latest(&mut app.context.database.read().await.unwrap(), 2).await.unwrap();
+        let webhook = latest.iter().find(|notice| notice.channel == NoticeChannel::Webhook).unwrap();
+        assert_eq!((webhook.sent_at, webhook.next_at, webhook.attempt_count), (None, None, 12));
+        assert_eq!(webhook.last_error.as_deref(), Some("the endpoint answered 503"));
     }
 }
 
 /// The whole way through the real binary: signatures that the receiver's own library takes, with their time.
 #[tokio::test]
-async fn the_command_tests_every_way() {
+async fn the_command_tests_every_channel() {
     let Some(receivers) = Receivers::start() else { return };
     let (mut came, mut telephones) = (0, 0);
-    for site in common::site::Site::on_each_engine(3, &silent(), 50).await {
+    for deployment in common::deployment::Deployment::on_each_engine(3, &silent(), 50).await {
         let command = |arguments: &[&str], hook: &str| {
-            let mut command = site.binary(arguments);
+            let mut command = deployment.command_line(arguments);
             command
                 .env("FIELDWORKD_NOTIFY__EMAIL__SERVER", &receivers.smtp)
                 .env("FIELDWORKD_NOTIFY__EMAIL__FROM", "fieldworkd@example.com")
@@ -237,7 +237,7 @@ async fn the_command_tests_every_way() {
         let mail = receivers.came("email", came).await.pop().unwrap();
         assert_eq!(mail["to"], serde_json::json!(["head@example.com", "duty@example.com"]), "{mail}");
         telephones += 1;
-        assert_eq!(site.simulator.record().submits.len(), 1, "site {telephones}");
+        assert_eq!(deployment.simulator.record().submits.len(), 1, "site {telephones}");
         // Gone for good: said, and not tried again.
         let output = run(&["alarm", "test"], "gone").await;
         assert_eq!(output.status.code(), Some(1));
@@ -254,10 +254,10 @@ async fn the_command_tests_every_way() {
         let output = run(&["alarm", "ack", "A1"], "hook").await;
         assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("A1 has no alarm"), "{output:?}");
         // A secret in the file, or none at all, is refused with the place and the remedy.
-        let config = std::fs::read_to_string(site.path().join("fieldworkd.toml")).unwrap();
-        std::fs::write(site.path().join("fieldworkd.toml"), config.replace("[notify.webhook]\n", "[notify.webhook]\nsecret = \"whsec_AAAA\"\n"))
+        let config = std::fs::read_to_string(deployment.path().join("fieldworkd.toml")).unwrap();
+        std::fs::write(deployment.path().join("fieldworkd.toml"), config.replace("[notify.webhook]\n", "[notify.webhook]\nsecret = \"whsec_AAAA\"\n"))
             .unwrap();
-        let output = site.binary(&["check-config"]).output().unwrap();
+        let output = deployment.command_line(&["check-config"]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("notify.webhook.secret") && said.contains("secret_file"), "{said}");
     }

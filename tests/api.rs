@@ -10,36 +10,36 @@ use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::{Action, Actor, Via};
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::role::Permission;
-use fieldworkd::simulation::Script;
-use fieldworkd::adapters::database::audit::{self, Asked};
+use fieldworkd::simulation::Scenario;
+use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 async fn token(app: &TestApp, name: &str, scopes: &[Permission]) -> String {
-    tokens::make(&app.installation, &Actor::command("test"), name, scopes, 30).await.unwrap().reveal().to_owned()
+    tokens::create(&app.context, &Actor::command("test"), name, scopes, 30).await.unwrap().reveal().to_owned()
 }
 
 /// A program with a token.
-struct Program<'a> {
+struct ApiClient<'a> {
     app: &'a TestApp,
     token: String,
 }
 
-impl Program<'_> {
+impl ApiClient<'_> {
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.app.http.request(method, format!("{}/api/v1{path}", self.app.base)).bearer_auth(&self.token)
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
-        answered(self.request(Method::GET, path)).await
+        send_for_json(self.request(Method::GET, path)).await
     }
 
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        answered(self.request(Method::POST, path).header("content-type", "application/json").body(body.to_string())).await
+        send_for_json(self.request(Method::POST, path).header("content-type", "application/json").body(body.to_string())).await
     }
 }
 
-async fn answered(request: reqwest::RequestBuilder) -> (u16, Value) {
+async fn send_for_json(request: reqwest::RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();
     let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
@@ -52,37 +52,37 @@ async fn answered(request: reqwest::RequestBuilder) -> (u16, Value) {
     (status, body)
 }
 
-fn people() -> Script {
-    let mut script = Script::faultless(5, 500);
-    script.people.completes = [0.2, 0.05, 0.0];
-    script.people.replies_something = 0.3;
-    script
+fn people() -> Scenario {
+    let mut scenario = Scenario::faultless(5, 500);
+    scenario.people.completes = [0.2, 0.05, 0.0];
+    scenario.people.replies_other = 0.3;
+    scenario
 }
 
 fn plan() -> Value {
     serde_json::to_value(PlanFile::parse(PLAN).unwrap()).unwrap()
 }
 
-async fn in_the_field(app: &TestApp) {
-    app.brand("A1", "a", "[application.quota]\ntarget = 35").await;
+async fn launch_campaign(app: &TestApp) {
+    app.register_brand("A1", "a", "[application.quota]\ntarget = 35").await;
     app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
-    app.brand("B1", "b", "").await;
+    app.register_brand("B1", "b", "").await;
     app.import(&["B1"], list_of(50..60).as_bytes()).await.unwrap();
     app.launch("C1", &["A1"], PLAN).await.unwrap();
-    app.play_until(local("2026-03-12T12:00:00")).await;
-    forecasting::of_campaign(&app.installation, "C1").await.unwrap();
-    alerts::tick(&app.installation).await.unwrap();
+    app.advance_until(local("2026-03-12T12:00:00")).await;
+    forecasting::forecast_campaign(&app.context, "C1").await.unwrap();
+    alerts::tick(&app.context).await.unwrap();
 }
 
-const SOONER: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
+const EARLY_ALARMS: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
 
 #[tokio::test]
 async fn programs_do_what_the_console_does_within_their_scopes() {
-    for app in TestApp::on_each_engine(people(), &SOONER).await {
-        in_the_field(&app).await;
-        let watcher = Program { app: &app, token: token(&app, "watcher", &[Permission::Watch]).await };
-        let all = Program { app: &app, token: token(&app, "all", &Permission::ALL).await };
-        let nobody = Program { app: &app, token: "fwd_guess".into() };
+    for app in TestApp::on_each_engine(people(), &EARLY_ALARMS).await {
+        launch_campaign(&app).await;
+        let watcher = ApiClient { app: &app, token: token(&app, "watcher", &[Permission::Watch]).await };
+        let all = ApiClient { app: &app, token: token(&app, "all", &Permission::ALL).await };
+        let nobody = ApiClient { app: &app, token: "fwd_guess".into() };
         assert_eq!(nobody.get("/campaigns").await.0, 401, "{}", app.engine);
         assert_eq!(app.http.get(format!("{}/api/v1/campaigns", app.base)).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
         assert_eq!(watcher.get("/campaigns/C9").await.0, 404);
@@ -134,7 +134,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
         assert_eq!(all.post("/applications", new).await.0, 201, "{}", app.engine);
         let list = async |query: &str| {
             let request = all.request(Method::POST, &format!("/applications/E1/list{query}")).header("content-type", "application/octet-stream");
-            answered(request.body(list_of(100..110))).await
+            send_for_json(request.body(list_of(100..110))).await
         };
         assert_eq!(list("?dry_run=true").await.1["accepted"], 10);
         assert_eq!(list("").await.1["accepted"], 10, "{}", app.engine);
@@ -145,10 +145,10 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
         assert_eq!(all.post("/campaigns/C2/state", json!({ "to": "closed" })).await.1["state"], "closed", "{}", app.engine);
         assert_eq!(all.post("/campaigns/C2/state", json!({ "to": "closed" })).await.0, 409);
         // Who did it is in the log, under the token's name.
-        let asked = Asked { who: "all".into(), ..Asked::default() };
-        let log = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 100).await.unwrap();
-        let did = |action| log.iter().filter(|entry| entry.action == action && entry.who.via == Via::Api).count();
-        assert_eq!((did(Action::ShownCase), did(Action::Launched), did(Action::ListImported)), (1, 3, 2), "{}: {log:?}", app.engine);
+        let asked = AuditFilter { actor: "all".into(), ..AuditFilter::default() };
+        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 100).await.unwrap();
+        let did = |action| log.iter().filter(|entry| entry.action == action && entry.actor.via == Via::Api).count();
+        assert_eq!((did(Action::CasePersonViewed), did(Action::CampaignLaunched), did(Action::ListImported)), (1, 3, 2), "{}: {log:?}", app.engine);
         assert!(!format!("{log:?}").contains(&number(3)), "{log:?}");
         let (_, told) = all.get("/audit?who=all&action=case_revealed").await;
         assert_eq!(told["items"][0]["object"], format!("case:{case}"), "{told}");
@@ -156,13 +156,13 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
 }
 
 #[tokio::test]
-async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
-    for app in TestApp::on_each_engine(people(), &SOONER).await {
-        in_the_field(&app).await;
-        let all = Program { app: &app, token: token(&app, "all", &Permission::ALL).await };
-        let operator = Program { app: &app, token: token(&app, "operator", &[Permission::Watch, Permission::Operate]).await };
-        let send = async |program: &Program<'_>, method: Method, path: &str, body: Value| {
-            answered(program.request(method, path).header("content-type", "application/json").body(body.to_string())).await
+async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
+    for app in TestApp::on_each_engine(people(), &EARLY_ALARMS).await {
+        launch_campaign(&app).await;
+        let all = ApiClient { app: &app, token: token(&app, "all", &Permission::ALL).await };
+        let operator = ApiClient { app: &app, token: token(&app, "operator", &[Permission::Watch, Permission::Operate]).await };
+        let send = async |program: &ApiClient<'_>, method: Method, path: &str, body: Value| {
+            send_for_json(program.request(method, path).header("content-type", "application/json").body(body.to_string())).await
         };
         // A programme's rules: read, changed, read again.
         let (_, mut rules) = operator.get("/programmes/p26").await;
@@ -216,7 +216,7 @@ async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
         // What was shown of a person is not kept for whoever asks again under the same key: it would lie in the database in the clear.
         let again = async || {
             let request = all.request(Method::POST, &format!("/cases/{case}/export")).header("idempotency-key", "once");
-            answered(request).await
+            send_for_json(request).await
         };
         assert_eq!(again().await.0, 200, "{}", app.engine);
         let (status, said) = again().await;
@@ -250,7 +250,7 @@ async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
         }
         let keyed = async |path: &str, body: Value| {
             let request = all.request(Method::POST, path).header("content-type", "application/json").header("idempotency-key", path);
-            answered(request.body(body.to_string())).await
+            send_for_json(request.body(body.to_string())).await
         };
         let new = json!({ "name": "wu", "role": "interviewer", "languages": ["zh", "en"] });
         let (status, made) = keyed("/accounts", new.clone()).await;
@@ -267,7 +267,7 @@ async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
         assert_eq!(all.post("/accounts/wu/disable", json!({})).await.0, 200);
         assert_eq!(all.post("/accounts/wu/disable", json!({})).await.0, 404);
         let (status, made) = keyed("/tokens", json!({ "name": "short", "scopes": ["watch"], "days": 1 })).await;
-        let short = Program { app: &app, token: made["token"].as_str().unwrap().to_owned() };
+        let short = ApiClient { app: &app, token: made["token"].as_str().unwrap().to_owned() };
         assert!(status == 201 && short.get("/campaigns").await.0 == 200, "{}", app.engine);
         assert_eq!(send(&all, Method::DELETE, "/tokens/short", json!({})).await.0, 200);
         assert_eq!(short.get("/campaigns").await.0, 401, "{}", app.engine);
@@ -295,10 +295,10 @@ async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
         }
         let (_, verified) = all.post("/audit/verify", json!({})).await;
         assert!(verified["is_whole"] == true && verified["entries"].as_i64() > Some(15), "{}: {verified}", app.engine);
-        let asked = Asked { who: "all".into(), ..Asked::default() };
-        let log = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 100).await.unwrap();
-        let did = |action| log.iter().filter(|entry| entry.action == action && entry.who.via == Via::Api).count();
-        let done = [Action::AccountAdded, Action::AccountPassword, Action::AccountDisabled, Action::TokenMade, Action::WebhookAdded].map(did);
+        let asked = AuditFilter { actor: "all".into(), ..AuditFilter::default() };
+        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 100).await.unwrap();
+        let did = |action| log.iter().filter(|entry| entry.action == action && entry.actor.via == Via::Api).count();
+        let done = [Action::AccountAdded, Action::AccountPasswordReset, Action::AccountDisabled, Action::TokenCreated, Action::WebhookAdded].map(did);
         assert_eq!(done, [1; 5], "{}: {log:?}", app.engine);
     }
 }
@@ -306,8 +306,8 @@ async fn programs_prepare_campaigns_and_run_the_house_as_the_console_does() {
 #[tokio::test]
 async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_sent_again() {
     for app in TestApp::on_each_engine(people(), &[]).await {
-        in_the_field(&app).await;
-        let all = Program { app: &app, token: token(&app, "all", &Permission::ALL).await };
+        launch_campaign(&app).await;
+        let all = ApiClient { app: &app, token: token(&app, "all", &Permission::ALL).await };
         let extend = |key: &str, days: u32| {
             let body = json!({ "what": "extend", "days": days, "reason": "asked" }).to_string();
             all.request(Method::POST, "/applications/A1/deadline")
@@ -315,26 +315,26 @@ async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_se
                 .header("idempotency-key", key)
                 .body(body)
         };
-        let first = answered(extend("k1", 2)).await;
+        let first = send_for_json(extend("k1", 2)).await;
         assert_eq!(first.1["extended_days"], 2);
         let again = extend("k1", 2).send().await.unwrap();
         assert_eq!((again.status(), again.headers()["idempotency-replayed"].to_str().unwrap()), (StatusCode::OK, "true"), "{}", app.engine);
         assert_eq!(serde_json::from_str::<Value>(&again.text().await.unwrap()).unwrap(), first.1, "{}: done once", app.engine);
-        assert_eq!(answered(extend("k1", 3)).await.0, 422, "{}: another request under the same key", app.engine);
-        assert_eq!(answered(extend("k2", 2)).await.1["extended_days"], 4);
+        assert_eq!(send_for_json(extend("k1", 3)).await.0, 422, "{}: another request under the same key", app.engine);
+        assert_eq!(send_for_json(extend("k2", 2)).await.1["extended_days"], 4);
         // Twenty at once under one key: one of them does it, the others hear of it or are told to ask again.
-        let many = (0..20).map(|_| answered(extend("k3", 1)));
+        let many = (0..20).map(|_| send_for_json(extend("k3", 1)));
         let all_at_once = futures_util::future::join_all(many).await;
         assert!(all_at_once.iter().all(|(status, _)| [200, 409].contains(status)), "{}: {all_at_once:?}", app.engine);
-        assert_eq!(answered(extend("k4", 1)).await.1["extended_days"], 6, "{}", app.engine);
+        assert_eq!(send_for_json(extend("k4", 1)).await.1["extended_days"], 6, "{}", app.engine);
         // One that the daemon's end has cut off may have been done: it is not done again.
-        app.execute("UPDATE idempotency SET status = 0 WHERE key = 'k2'").await.unwrap();
+        app.execute_sql("UPDATE idempotency SET status = 0 WHERE key = 'k2'").await.unwrap();
         app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
-        let (status, said) = answered(extend("k2", 2)).await;
+        let (status, said) = send_for_json(extend("k2", 2)).await;
         assert!(status == 409 && said["detail"].as_str().unwrap().contains("may have been done"), "{}: {said}", app.engine);
         // After a day, the key is free.
         app.clock.advance_to(app.clock_now() + Duration::from_secs(25 * 3_600));
-        assert_eq!(answered(extend("k1", 3)).await.1["extended_days"], 9, "{}", app.engine);
+        assert_eq!(send_for_json(extend("k1", 3)).await.1["extended_days"], 9, "{}", app.engine);
         let shown = all.request(Method::GET, "/campaigns").send().await.unwrap();
         let tag = shown.headers()["etag"].to_str().unwrap().to_owned();
         let ask = async || all.request(Method::GET, "/campaigns").header("if-none-match", &tag).send().await.unwrap().status();
@@ -351,8 +351,8 @@ async fn schemathesis_finds_no_error_and_no_undocumented_answer() {
         eprintln!("FIELDWORKD_TEST_PYTHON is not set: schemathesis is not run (use tests/run)");
         return;
     };
-    let app = TestApp::on_sqlite(people(), &SOONER).await;
-    in_the_field(&app).await;
+    let app = TestApp::on_sqlite(people(), &EARLY_ALARMS).await;
+    launch_campaign(&app).await;
     let token = token(&app, "schemathesis", &Permission::ALL).await;
     let described: Value = serde_json::from_str(&app.get(&format!("{}/api/v1/openapi.json", app.base)).await.1).unwrap();
     assert!(described["openapi"].as_str().unwrap().starts_with("3.1"), "{}", described["openapi"]);

@@ -2,16 +2,16 @@
 
 
 use crate::common::{PLAN, TestApp, list, local};
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 
 async fn app() -> TestApp {
-    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
-    app.brand("A1", "a", "").await;
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    app.register_brand("A1", "a", "").await;
     app
 }
 
 #[tokio::test]
-async fn each_refusal_names_the_place_and_the_remedy() {
+async fn each_launch_error_names_the_place_and_the_remedy() {
     let app = app().await;
     let refused = async |codes: &[&str], plan: &str| app.launch("C1", codes, plan).await.expect_err("must be refused").to_string();
     assert!(refused(&["A1"], PLAN).await.contains("list import"));
@@ -56,7 +56,7 @@ async fn a_launch_tells_parts_cost_and_days() {
 #[tokio::test]
 async fn applications_that_share_people_are_launched_together() {
     let app = app().await;
-    app.brand("A2", "a", "").await;
+    app.register_brand("A2", "a", "").await;
     app.import(&["A1", "A2"], list(3).as_bytes()).await.unwrap();
     let error = app.launch("C1", &["A1"], PLAN).await.unwrap_err().to_string();
     assert!(error.contains("A2") && error.contains("together"), "{error}");

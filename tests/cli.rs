@@ -7,21 +7,21 @@ use std::process::{Command, Output};
 
 use crate::common::list;
 
-struct Desk {
+struct WorkFolder {
     folder: tempfile::TempDir,
 }
 
-impl Desk {
-    fn new() -> Desk {
-        let desk = Desk { folder: tempfile::tempdir().unwrap() };
-        desk.write("programme.toml", common::PROGRAMME);
-        desk.write(
+impl WorkFolder {
+    fn new() -> WorkFolder {
+        let work_folder = WorkFolder { folder: tempfile::tempdir().unwrap() };
+        work_folder.write("programme.toml", common::PROGRAMME);
+        work_folder.write(
             "applications.toml",
             "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
         );
-        desk.write("plan.toml", common::PLAN);
-        desk.write("list.csv", &list(5));
-        desk
+        work_folder.write("plan.toml", common::PLAN);
+        work_folder.write("list.csv", &list(5));
+        work_folder
     }
 
     fn path(&self) -> &Path {
@@ -36,14 +36,14 @@ impl Desk {
         Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(arguments).current_dir(self.path()).envs(environment.iter().copied()).output().unwrap()
     }
 
-    fn done(&self, arguments: &[&str]) -> String {
+    fn run_ok(&self, arguments: &[&str]) -> String {
         let output = self.run_with(arguments, &[]);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The one line of a refusal, without the program's name.
-    fn refused(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    fn run_refused(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
         let output = self.run_with(arguments, environment);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
@@ -54,48 +54,48 @@ impl Desk {
 
 #[test]
 fn from_nothing_to_launched_on_the_command_line() {
-    let desk = Desk::new();
-    desk.done(&["programme", "apply", "programme.toml"]);
-    assert!(desk.done(&["application", "add", "applications.toml"]).contains("A1"));
-    desk.write("list.csv", &format!("{}坏,1381\n", list(5)));
-    let dry = desk.done(&["list", "import", "--application", "A1", "list.csv", "--dry-run"]);
-    assert!(dry.contains("dry run, nothing written") && dry.contains("row 7, 手机: rejected") && !desk.path().join("list.csv.report.csv").exists());
-    let done = desk.done(&["list", "import", "--application", "A1", "list.csv"]);
+    let work_folder = WorkFolder::new();
+    work_folder.run_ok(&["programme", "apply", "programme.toml"]);
+    assert!(work_folder.run_ok(&["application", "add", "applications.toml"]).contains("A1"));
+    work_folder.write("list.csv", &format!("{}坏,1381\n", list(5)));
+    let dry = work_folder.run_ok(&["list", "import", "--application", "A1", "list.csv", "--dry-run"]);
+    assert!(dry.contains("dry run, nothing written") && dry.contains("row 7, 手机: rejected") && !work_folder.path().join("list.csv.report.csv").exists());
+    let done = work_folder.run_ok(&["list", "import", "--application", "A1", "list.csv"]);
     assert!(done.contains("5 taken, 0 merged, 1 rejected") && done.contains("list.csv.report.csv"), "{done}");
-    let report = std::fs::read_to_string(desk.path().join("list.csv.report.csv")).unwrap();
+    let report = std::fs::read_to_string(work_folder.path().join("list.csv.report.csv")).unwrap();
     assert!(report.contains("list.csv,7,手机,****,rejected,"), "{report}");
-    assert!(desk.done(&["list", "import", "--application", "A1", "list.csv"]).contains("nothing was changed"));
+    assert!(work_folder.run_ok(&["list", "import", "--application", "A1", "list.csv"]).contains("nothing was changed"));
     let launch = ["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"];
-    assert!(desk.done(&[&launch[..], &["--dry-run"]].concat()).contains("could be launched"));
-    assert!(desk.done(&launch).contains("if everybody gets every step: "));
-    let status: serde_json::Value = serde_json::from_str(&desk.done(&["campaign", "status", "C1", "--json"])).unwrap();
+    assert!(work_folder.run_ok(&[&launch[..], &["--dry-run"]].concat()).contains("could be launched"));
+    assert!(work_folder.run_ok(&launch).contains("if everybody gets every step: "));
+    let status: serde_json::Value = serde_json::from_str(&work_folder.run_ok(&["campaign", "status", "C1", "--json"])).unwrap();
     assert_eq!((&status["state"], &status["applications"][0]["names"]), (&"running".into(), &5.into()));
-    assert!(desk.done(&["application", "list"]).contains("in_field"));
-    let campaigns: serde_json::Value = serde_json::from_str(&desk.done(&["campaign", "list", "--json"])).unwrap();
+    assert!(work_folder.run_ok(&["application", "list"]).contains("in_field"));
+    let campaigns: serde_json::Value = serde_json::from_str(&work_folder.run_ok(&["campaign", "list", "--json"])).unwrap();
     assert_eq!((&campaigns[0]["code"], &campaigns[0]["applications"][0]), (&"C1".into(), &"A1".into()));
-    assert!(desk.done(&["campaign", "pause", "C1"]).contains("paused"));
-    assert!(desk.done(&["campaign", "resume", "C1"]).contains("running"));
-    assert!(desk.done(&["suppress", "add", "13810000000"]).contains("1 numbers are suppressed everywhere"));
-    assert!(desk.done(&["suppress", "list"]).contains("opt_out"));
-    assert!(desk.done(&["campaign", "close", "C1"]).contains("A1"));
-    assert!(desk.done(&["dataset", "verify", "var/datasets/A1/v1"]).contains("is whole"));
-    let datasets: serde_json::Value = serde_json::from_str(&desk.done(&["dataset", "list", "--json"])).unwrap();
+    assert!(work_folder.run_ok(&["campaign", "pause", "C1"]).contains("paused"));
+    assert!(work_folder.run_ok(&["campaign", "resume", "C1"]).contains("running"));
+    assert!(work_folder.run_ok(&["suppress", "add", "13810000000"]).contains("1 numbers are suppressed everywhere"));
+    assert!(work_folder.run_ok(&["suppress", "list"]).contains("opt_out"));
+    assert!(work_folder.run_ok(&["campaign", "close", "C1"]).contains("A1"));
+    assert!(work_folder.run_ok(&["dataset", "verify", "var/datasets/A1/v1"]).contains("is whole"));
+    let datasets: serde_json::Value = serde_json::from_str(&work_folder.run_ok(&["dataset", "list", "--json"])).unwrap();
     assert_eq!(datasets[0]["application"], "A1");
-    let doctor = desk.done(&["doctor"]);
+    let doctor = work_folder.run_ok(&["doctor"]);
     assert!(doctor.contains("ok      the key ring belongs to the database") && !doctor.contains("PROBLEM"), "{doctor}");
-    assert!(desk.done(&["gateways"]).contains("receipts come to http://127.0.0.1:8080/hooks/simulator/"));
-    desk.done(&["migrate"]);
-    desk.done(&["check-config"]);
+    assert!(work_folder.run_ok(&["gateways"]).contains("receipts come to http://127.0.0.1:8080/hooks/simulator/"));
+    work_folder.run_ok(&["migrate"]);
+    work_folder.run_ok(&["check-config"]);
 }
 
 #[test]
 fn every_wrong_input_gets_one_line_that_names_it() {
-    let desk = Desk::new();
-    assert!(desk.refused(&["application", "add", "applications.toml"], &[]).contains("no programme has the code p26"));
-    desk.done(&["programme", "apply", "programme.toml"]);
-    desk.done(&["application", "add", "applications.toml"]);
-    desk.write("empty.csv", "");
-    desk.write("long.csv", &list(101));
+    let work_folder = WorkFolder::new();
+    assert!(work_folder.run_refused(&["application", "add", "applications.toml"], &[]).contains("no programme has the code p26"));
+    work_folder.run_ok(&["programme", "apply", "programme.toml"]);
+    work_folder.run_ok(&["application", "add", "applications.toml"]);
+    work_folder.write("empty.csv", "");
+    work_folder.write("long.csv", &list(101));
     let import = |file| ["list", "import", "--application", "A1", file];
     for (arguments, expected) in [
         (&["programme", "apply", "nowhere.toml"][..], "nowhere.toml cannot be read"),
@@ -117,34 +117,34 @@ fn every_wrong_input_gets_one_line_that_names_it() {
         (&["--config", "nowhere.toml", "doctor"], "nowhere.toml: cannot be read"),
         (&["demo", "--dir", "."], ". holds something else than a demo"),
     ] {
-        let error = desk.refused(arguments, &[]);
+        let error = work_folder.run_refused(arguments, &[]);
         assert!(error.contains(expected), "{arguments:?}: {error}");
     }
     // A plan's own mistakes name the plan's file.
-    desk.done(&import("list.csv"));
+    work_folder.run_ok(&import("list.csv"));
     let launch = ["campaign", "launch", "C1", "--application", "A1", "--plan", "bad.toml", "--gateway", "simulator"];
-    desk.write("bad.toml", &common::PLAN.replace("{link}", "{lnik}"));
-    let told = desk.refused(&launch, &[]);
+    work_folder.write("bad.toml", &common::PLAN.replace("{link}", "{lnik}"));
+    let told = work_folder.run_refused(&launch, &[]);
     assert!(told.contains("bad.toml: contact plan: step 1 (invitation), text") && told.matches("step 1").count() == 1, "{told}");
-    desk.write("bad.toml", &format!("time_zone = \"Mars/Olympus\"\n{}", common::PLAN));
-    assert!(desk.refused(&launch, &[]).contains("«Mars/Olympus» is no time zone"));
-    desk.write("bad.toml", &format!("holidays = \"none.toml\"\n{}", common::PLAN));
-    assert!(desk.refused(&launch, &[]).contains("none.toml cannot be read"));
+    work_folder.write("bad.toml", &format!("time_zone = \"Mars/Olympus\"\n{}", common::PLAN));
+    assert!(work_folder.run_refused(&launch, &[]).contains("«Mars/Olympus» is no time zone"));
+    work_folder.write("bad.toml", &format!("holidays = \"none.toml\"\n{}", common::PLAN));
+    assert!(work_folder.run_refused(&launch, &[]).contains("none.toml cannot be read"));
 }
 
 #[test]
 fn wrong_usage_is_status_2() {
-    let desk = Desk::new();
+    let work_folder = WorkFolder::new();
     for arguments in [&["lunch"][..], &["list", "import", "list.csv"], &["demo", "--seed", "x"], &[]] {
-        assert_eq!(desk.run_with(arguments, &[]).status.code(), Some(2), "{arguments:?}");
+        assert_eq!(work_folder.run_with(arguments, &[]).status.code(), Some(2), "{arguments:?}");
     }
 }
 
 #[test]
 fn configuration_mistakes_are_all_listed_with_file_and_key() {
-    let desk = Desk::new();
-    desk.write("bad.toml", "[web]\nlisten = \"here\"\n[dispatch]\nbatch = 0\ntick = 1\n[gateway.g]\nfile = \"none.toml\"\n");
-    let output = desk.run_with(&["--config", "bad.toml", "check-config"], &[]);
+    let work_folder = WorkFolder::new();
+    work_folder.write("bad.toml", "[web]\nlisten = \"here\"\n[dispatch]\nbatch = 0\ntick = 1\n[gateway.g]\nfile = \"none.toml\"\n");
+    let output = work_folder.run_with(&["--config", "bad.toml", "check-config"], &[]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     for expected in ["bad.toml: web.listen:", "bad.toml: dispatch.batch:", "bad.toml: dispatch.tick: no such key", "bad.toml: gateway.g.file:"] {
@@ -154,38 +154,38 @@ fn configuration_mistakes_are_all_listed_with_file_and_key() {
 
 #[test]
 fn a_database_that_cannot_be_used_says_why() {
-    let desk = Desk::new();
-    desk.done(&["migrate"]);
+    let work_folder = WorkFolder::new();
+    work_folder.run_ok(&["migrate"]);
     let list = ["application", "list"];
     // Another program holds it.
-    let holder = lock_of_another_program(&desk.path().join("var/fieldworkd.db"));
-    let locked = desk.refused(&["programme", "apply", "programme.toml"], &[]);
+    let holder = lock_of_another_program(&work_folder.path().join("var/fieldworkd.db"));
+    let locked = work_folder.run_refused(&["programme", "apply", "programme.toml"], &[]);
     assert!(locked.contains("locked by another program"), "{locked}");
     drop(holder);
     // Nothing was half-written while it was locked.
-    assert!(!desk.done(&list).contains("p26"));
-    let nobody = desk.refused(&list, &[("FIELDWORKD_DATABASE__URL", "postgres://u:hush@127.0.0.1:1/x")]);
+    assert!(!work_folder.run_ok(&list).contains("p26"));
+    let nobody = work_folder.run_refused(&list, &[("FIELDWORKD_DATABASE__URL", "postgres://u:hush@127.0.0.1:1/x")]);
     assert!(nobody.contains("check database.url") && !nobody.contains("hush"), "{nobody}");
     for end in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(desk.path().join(format!("var/fieldworkd.db{end}")));
+        let _ = std::fs::remove_file(work_folder.path().join(format!("var/fieldworkd.db{end}")));
     }
-    std::fs::write(desk.path().join("var/fieldworkd.db"), "not a database at all, whatever its name says").unwrap();
-    assert!(desk.refused(&list, &[]).contains("database"));
+    std::fs::write(work_folder.path().join("var/fieldworkd.db"), "not a database at all, whatever its name says").unwrap();
+    assert!(work_folder.run_refused(&list, &[]).contains("database"));
 }
 
 /// Holds the write lock of an SQLite file until the child is killed.
-fn lock_of_another_program(path: &Path) -> Held {
+fn lock_of_another_program(path: &Path) -> LockHolder {
     let script = "import sqlite3,sys,time\nc=sqlite3.connect(sys.argv[1])\nc.execute('BEGIN EXCLUSIVE')\nprint('held',flush=True)\ntime.sleep(120)";
     let mut child = Command::new("python3").args(["-c", script]).arg(path).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
     assert_eq!(line, "held\n");
-    Held(child)
+    LockHolder(child)
 }
 
-struct Held(std::process::Child);
+struct LockHolder(std::process::Child);
 
-impl Drop for Held {
+impl Drop for LockHolder {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -210,9 +210,9 @@ fn completions_a_manual_and_the_apis_description_come_from_the_commands_themselv
 
 /// `… | head` and its like: who reads no further stops no work, and sees no panic.
 #[test]
-fn whoever_reads_no_further_stops_nothing() {
-    let desk = Desk::new();
-    desk.done(&["programme", "apply", "programme.toml"]);
+fn a_closed_output_pipe_stops_no_command() {
+    let work_folder = WorkFolder::new();
+    work_folder.run_ok(&["programme", "apply", "programme.toml"]);
     for (arguments, what) in [
         (["openapi"].as_slice(), "much to read"),
         (&["completions", "bash"], "much to read"),
@@ -221,7 +221,7 @@ fn whoever_reads_no_further_stops_nothing() {
     ] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_fieldworkd"))
             .args(arguments)
-            .current_dir(desk.path())
+            .current_dir(work_folder.path())
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
@@ -231,6 +231,6 @@ fn whoever_reads_no_further_stops_nothing() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?} ({what}): {}", String::from_utf8_lossy(&output.stderr));
     }
-    assert!(desk.done(&["application", "list"]).contains("A1"));
-    assert!(desk.done(&["programme", "status", "p26"]).contains('5'), "the list is in");
+    assert!(work_folder.run_ok(&["application", "list"]).contains("A1"));
+    assert!(work_folder.run_ok(&["programme", "status", "p26"]).contains('5'), "the list is in");
 }

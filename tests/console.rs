@@ -1,49 +1,49 @@
 //! The console on both engines and in a real Chromium: what operators see and do, and that whoever looks at people is written down (invariant I7).
 
 
-use crate::common::browser::{Browser, add, play};
+use crate::common::browser::{Browser, add_account, run_in_chromium};
 use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::role::Role;
-use fieldworkd::simulation::Script;
-use fieldworkd::adapters::database::audit::{self, Asked};
+use fieldworkd::simulation::Scenario;
+use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use serde_json::json;
 
 /// Alarms are raised however many days are left.
-const SOONER: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
+const EARLY_ALARMS: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
 
 /// Two applications, ten days in the field, one of them far behind; a third with a list that is full of dirt.
-async fn ten_days(app: &TestApp) {
+async fn advance_ten_days(app: &TestApp) {
     for (code, people, target) in [("A1", 0..40, 35), ("B1", 40..70, 5)] {
-        app.brand(code, code, &format!("[application.quota]\ntarget = {target}")).await;
+        app.register_brand(code, code, &format!("[application.quota]\ntarget = {target}")).await;
         app.import(&[code], list_of(people).as_bytes()).await.unwrap();
     }
-    app.brand("D1", "D1", "").await;
+    app.register_brand("D1", "D1", "").await;
     app.import(&["D1"], format!("{}赵六,138\n,13800000000\n", list_of(80..85)).as_bytes()).await.unwrap();
     app.launch("C1", &["A1", "B1"], PLAN).await.unwrap();
-    app.play_until(local("2026-03-12T12:00:00")).await;
-    forecasting::of_campaign(&app.installation, "C1").await.unwrap();
-    alerts::tick(&app.installation).await.unwrap();
+    app.advance_until(local("2026-03-12T12:00:00")).await;
+    forecasting::forecast_campaign(&app.context, "C1").await.unwrap();
+    alerts::tick(&app.context).await.unwrap();
     for (name, role) in [("qian", Role::Operator), ("li", Role::Auditor), ("zhao", Role::Administrator), ("wu", Role::Interviewer)] {
-        add(app, name, role).await;
+        add_account(app, name, role).await;
     }
 }
 
-fn people() -> Script {
-    let mut script = Script::faultless(5, 500);
-    script.people.completes = [0.2, 0.05, 0.0];
-    script.people.replies_something = 0.3;
-    script.people.replies_opt_out = 0.05;
-    script.people.wants_call = 0.05;
-    script
+fn people() -> Scenario {
+    let mut scenario = Scenario::faultless(5, 500);
+    scenario.people.completes = [0.2, 0.05, 0.0];
+    scenario.people.replies_other = 0.3;
+    scenario.people.replies_opt_out = 0.05;
+    scenario.people.requests_call = 0.05;
+    scenario
 }
 
 #[tokio::test]
 async fn operators_see_who_is_in_danger_and_do_something_about_it() {
-    for app in TestApp::on_each_engine(people(), &SOONER).await {
-        ten_days(&app).await;
-        let qian = Browser::of(&app, "qian").await;
+    for app in TestApp::on_each_engine(people(), &EARLY_ALARMS).await {
+        advance_ten_days(&app).await;
+        let qian = Browser::signed_in(&app, "qian").await;
         let home = qian.get("/home").await.2;
         let at = |what: &str| home.find(what).unwrap_or_else(|| panic!("{}: {what} is not on the page: {home}", app.engine));
         assert!(at(">A1<") < at(">B1<"), "{}: who is in danger comes first", app.engine);
@@ -75,23 +75,23 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
         // All of it is in the log, what was refused as well.
         let did = entries(&app, "qian").await;
         let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
-        assert_eq!((count(Action::AlarmTaken), count(Action::CampaignState), count(Action::Deadline)), (3, 8, 2), "{}: {did:?}", app.engine);
+        assert_eq!((count(Action::AlarmAcknowledged), count(Action::CampaignStateChanged), count(Action::DeadlineChanged)), (3, 8, 2), "{}: {did:?}", app.engine);
         assert_eq!(count(Action::Refused), 6, "{}: {did:?}", app.engine);
-        assert!(did.contains(&(Action::CampaignState, "campaign:C1".into(), "paused".into())), "{did:?}");
+        assert!(did.contains(&(Action::CampaignStateChanged, "campaign:C1".into(), "paused".into())), "{did:?}");
     }
 }
 
-async fn entries(app: &TestApp, who: &str) -> Vec<(Action, String, String)> {
-    let asked = Asked { who: who.into(), ..Asked::default() };
-    let entries = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 1_000).await.unwrap();
+async fn entries(app: &TestApp, actor: &str) -> Vec<(Action, String, String)> {
+    let asked = AuditFilter { actor: actor.into(), ..AuditFilter::default() };
+    let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 1_000).await.unwrap();
     entries.into_iter().map(|entry| (entry.action, entry.object, entry.detail)).collect()
 }
 
 #[tokio::test]
 async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks() {
-    for app in TestApp::on_each_engine(people(), &SOONER).await {
-        ten_days(&app).await;
-        let qian = Browser::of(&app, "qian").await;
+    for app in TestApp::on_each_engine(people(), &EARLY_ALARMS).await {
+        advance_ten_days(&app).await;
+        let qian = Browser::signed_in(&app, "qian").await;
         let (name, phone) = ("受访者3", number(3));
         let listed = list_of(3..4);
         let name = listed.lines().nth(1).and_then(|line| line.split(',').next()).unwrap_or(name).to_owned();
@@ -110,9 +110,9 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         let shown = qian.submit(&format!("/cases/{case}/reveal"), &[]).await.2;
         assert!(shown.contains(&phone) && shown.contains(&name), "{}: {shown}", app.engine);
         // Who looked is found by who may look for that; what was looked for stands nowhere.
-        let zhao = Browser::of(&app, "zhao").await;
+        let zhao = Browser::signed_in(&app, "zhao").await;
         assert!(zhao.get(&format!("/cases/{case}")).await.2.contains("qian: 查看受访者"));
-        let li = Browser::of(&app, "li").await;
+        let li = Browser::signed_in(&app, "li").await;
         let log = li.get(&format!("/audit?object=case%3A{case}&action=case_revealed")).await.2;
         assert!(log.contains("<td>qian</td>"), "{log}");
         let everything = li.get("/audit?format=csv").await.2;
@@ -122,7 +122,7 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         let all = qian.get("/cases?application=A1").await.2;
         assert!(all.matches("href=\"/cases/").count() >= 40 && !all.contains(&phone), "{all}");
         // Before names could be found, they were not reckoned; they are when somebody looks.
-        app.execute("UPDATE respondent SET name_hash = ''").await.unwrap();
+        app.execute_sql("UPDATE respondent SET name_hash = ''").await.unwrap();
         assert_eq!(case_of(&qian.submit("/cases/search", &[("who", &name)]).await.2), case, "{}: after an upgrade", app.engine);
         // Replies: what they say is shown to whoever asks, and that is written down.
         let inbox = qian.get("/inbox").await.2;
@@ -132,7 +132,7 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         assert!(read.contains("<blockquote>"), "{}: {read}", app.engine);
         assert_eq!(qian.submit(&format!("/inbox/{reply}/done"), &[]).await.1, "/inbox?noted=done");
         assert_eq!(qian.submit(&format!("/inbox/{reply}/done"), &[]).await.1, "/inbox?noted=gone");
-        assert!(entries(&app, "qian").await.contains(&(Action::ShownReply, format!("reply:{reply}"), String::new())));
+        assert!(entries(&app, "qian").await.contains(&(Action::ReplyViewed, format!("reply:{reply}"), String::new())));
         // Numbers that are not contacted: taken one a line, shown as counts.
         let numbers = format!("{}\n13811112222", number(5));
         assert_eq!(qian.submit("/suppressions", &[("numbers", &numbers), ("reason", "complaint"), ("scope", ""), ("until", "")]).await.0, 303);
@@ -145,8 +145,8 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
 #[tokio::test]
 async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_command_line_for_it() {
     for app in TestApp::on_each_engine(people(), &[("DATASET__OPEN_ANSWERS", "reviewed")]).await {
-        ten_days(&app).await;
-        let (qian, wu) = (Browser::of(&app, "qian").await, Browser::of(&app, "wu").await);
+        advance_ten_days(&app).await;
+        let (qian, wu) = (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "wu").await);
         assert!(qian.get("/deliveries").await.2.contains("A1 · 期中版本"), "{}", app.engine);
         assert_eq!(qian.submit("/datasets/A1/freeze", &[]).await.1, "/deliveries?noted=frozen", "{}: on the way", app.engine);
         assert_eq!(qian.submit("/datasets/D1/freeze", &[]).await.1, "/deliveries?noted=nothing-new", "{}: it is not in the field", app.engine);
@@ -164,13 +164,13 @@ async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_co
         assert_eq!(qian.submit("/datasets/A1/v7/release", &[]).await.1, "/deliveries?noted=no-review", "{}: there is none such", app.engine);
         assert_eq!(qian.submit("/datasets/A1/v1/release", &[("strike-1", "on")]).await.1, "/deliveries?noted=released");
         assert_eq!(qian.submit("/datasets/X9/v1/review", &[]).await.1, "/deliveries?noted=no-review");
-        fieldworkd::services::datasets::write_pending(&app.installation).await.unwrap();
+        fieldworkd::services::datasets::write_pending(&app.context).await.unwrap();
         let written = std::fs::read_to_string(app.folder.path().join("datasets/A1/v1/responses.csv")).unwrap();
         assert!(!words.is_empty() && written.matches(words).count() == with_them - 1, "{}: {words} {with_them} times", app.engine);
         let did = entries(&app, "qian").await;
         let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
         // Each release reads as well.
-        assert_eq!((count(Action::ShownDataset), count(Action::Released), count(Action::Frozen)), (2, 2, 4), "{}: {did:?}", app.engine);
+        assert_eq!((count(Action::OpenAnswersViewed), count(Action::DatasetReleased), count(Action::DatasetFrozen)), (2, 2, 4), "{}: {did:?}", app.engine);
         // What it was on the way still waits, by itself.
         assert_eq!(qian.submit("/datasets/A1/interim-1/review", &[]).await.0, 200, "{}", app.engine);
     }
@@ -179,8 +179,8 @@ async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_co
 #[tokio::test]
 async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held_or_forgotten() {
     for app in TestApp::on_each_engine(people(), &[]).await {
-        ten_days(&app).await;
-        let (qian, zhao) = (Browser::of(&app, "qian").await, Browser::of(&app, "zhao").await);
+        advance_ten_days(&app).await;
+        let (qian, zhao) = (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "zhao").await);
         let case = {
             let page = qian.submit("/cases/search", &[("who", &number(3))]).await.2;
             page.split("href=\"/cases/").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
@@ -219,16 +219,16 @@ async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held
         assert!(zhao.get(&format!("/privacy/certificates/{id}/signature")).await.2.len() > 60);
         assert_eq!(zhao.get("/privacy/certificates/99/text").await.0, 404);
         let did = entries(&app, "qian").await;
-        assert!(did.iter().any(|(action, object, _)| *action == Action::Erased && *object == format!("case:{case}")), "{did:?}");
-        assert!(did.iter().any(|(action, ..)| *action == Action::ShownPerson), "{did:?}");
+        assert!(did.iter().any(|(action, object, _)| *action == Action::PersonErased && *object == format!("case:{case}")), "{did:?}");
+        assert!(did.iter().any(|(action, ..)| *action == Action::PersonExported), "{did:?}");
     }
 }
 
 #[tokio::test]
 async fn the_home_page_goes_on_telling_until_the_session_ends() {
-    let app = TestApp::on_sqlite(people(), &SOONER).await;
-    ten_days(&app).await;
-    let qian = Browser::of(&app, "qian").await;
+    let app = TestApp::on_sqlite(people(), &EARLY_ALARMS).await;
+    advance_ten_days(&app).await;
+    let qian = Browser::signed_in(&app, "qian").await;
     let request = app.http.get(format!("{}/home/live", app.base)).header("cookie", qian.cookie.clone().unwrap());
     let mut told = request.send().await.unwrap();
     assert_eq!(told.headers()["content-type"], "text/event-stream");
@@ -247,9 +247,9 @@ async fn the_home_page_goes_on_telling_until_the_session_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_of_the_console_is_good_to_look_at_and_to_use() {
-    let app = TestApp::on_sqlite(people(), &[SOONER[0], ("DATASET__OPEN_ANSWERS", "reviewed")]).await;
-    ten_days(&app).await;
-    let Some(done) = play("tests/external/console.js", json!({ "base": app.base, "number": number(3) })).await else { return };
+async fn every_page_of_the_console_is_accessible_and_usable() {
+    let app = TestApp::on_sqlite(people(), &[EARLY_ALARMS[0], ("DATASET__OPEN_ANSWERS", "reviewed")]).await;
+    advance_ten_days(&app).await;
+    let Some(done) = run_in_chromium("tests/external/console.js", json!({ "base": app.base, "number": number(3) })).await else { return };
     assert!(done["looked"].as_u64() >= Some(48), "{done}");
 }

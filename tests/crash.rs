@@ -5,49 +5,49 @@
 
 use std::time::Duration;
 
-use crate::common::site::{Site, count, wait_until};
-use fieldworkd::domain::chance::fraction;
-use fieldworkd::simulation::Script;
+use crate::common::deployment::{Deployment, count, wait_until};
+use fieldworkd::domain::seeded_random::seeded_fraction;
+use fieldworkd::simulation::Scenario;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_moments_it_sends_nothing_twice_and_loses_nothing() {
     let is_long = std::env::var("FIELDWORKD_TEST_LONG").is_ok();
     let (people, kills, rate) = if is_long { (5_000, 30, 100) } else { (300, 6, 50) };
-    let script = Script {
+    let scenario = Scenario {
         latency_millis: 30,
-        answer_lost: 0.02,
+        response_lost: 0.02,
         request_lost: 0.01,
-        doubled_receipts: 0.2,
+        duplicate_receipts: 0.2,
         early_receipts: 0.2,
         undelivered: 0.03,
         no_receipt: 0.02,
-        ..Script::faultless(11, 10_000)
+        ..Scenario::faultless(11, 10_000)
     };
-    for site in Site::on_each_engine(people, &script, rate).await {
-        let mut daemon = site.daemon(&[]).await;
+    for deployment in Deployment::on_each_engine(people, &scenario, rate).await {
+        let mut daemon = deployment.start_daemon(&[]).await;
         let mut killed = 0;
         while killed < kills {
             // Somewhere in the life of a batch: while it is claimed, sent, settled, or while receipts come in.
-            tokio::time::sleep(Duration::from_millis(150).mul_f64(1.0 + 9.0 * fraction("kill", killed))).await;
+            tokio::time::sleep(Duration::from_millis(150).mul_f64(1.0 + 9.0 * seeded_fraction("kill", killed))).await;
             daemon.signal("KILL");
-            daemon.end();
+            daemon.wait_for_exit();
             killed += 1;
-            daemon = site.daemon(&[]).await;
+            daemon = deployment.start_daemon(&[]).await;
         }
         wait_until("everybody is settled", async || {
-            let states = site.states().await;
+            let states = deployment.states().await;
             states.iter().map(|(_, n)| n).sum::<i64>() == people as i64
                 && ["submitting", "in_doubt", "deferred"].iter().all(|state| count(&states, state) == 0)
         })
         .await;
-        let (record, states) = (site.simulator.record(), site.states().await);
-        println!("{} kills, {} submits, {} taken, {states:?}", killed, record.submits.len(), record.taken.len());
-        assert_eq!(record.duplicates(), 0, "{}: no person got a step twice", site.url);
+        let (record, states) = (deployment.simulator.record(), deployment.states().await);
+        println!("{} kills, {} submits, {} taken, {states:?}", killed, record.submits.len(), record.accepted.len());
+        assert_eq!(record.duplicates(), 0, "{}: no person got a step twice", deployment.url);
         // What the gateway took, and what we say it took: the same. Receipts have moved most of it on.
         let ours = count(&states, "accepted") + count(&states, "delivered") + count(&states, "undelivered");
-        assert_eq!(ours, record.taken.len() as i64, "{}: {states:?}", site.url);
-        assert!(count(&states, "delivered") > people as i64 / 20, "{}: receipts came in between: {states:?}", site.url);
+        assert_eq!(ours, record.accepted.len() as i64, "{}: {states:?}", deployment.url);
+        assert!(count(&states, "delivered") > people as i64 / 20, "{}: receipts came in between: {states:?}", deployment.url);
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0));
+        assert_eq!(daemon.wait_for_exit(), Some(0));
     }
 }

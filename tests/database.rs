@@ -1,7 +1,7 @@
-//! The store's promises, on every engine: one suite, two drivers.
+//! The database's promises, on every engine: one suite, two drivers.
 
 
-use crate::common::databases;
+use crate::common::fresh_databases;
 use fieldworkd::domain::category::Category;
 use fieldworkd::domain::disposition::Disposition;
 use fieldworkd::domain::ids::{CampaignId, InvitationId, MessageKey, ProgrammeId};
@@ -14,14 +14,14 @@ use fieldworkd::domain::time::Timestamp;
 use fieldworkd::adapters::database::applications::{Application, Declaration};
 use fieldworkd::adapters::database::lists::NewRespondent;
 use fieldworkd::adapters::database::messages::{NewMessage, Settlement};
-use fieldworkd::adapters::database::receipts::{Applied, Receipt};
-use fieldworkd::adapters::database::{Store, StoreError, applications, campaigns, cases, invitations, lists, messages, programmes, quotas, rates, receipts};
+use fieldworkd::adapters::database::receipts::{ReceiptEffect, Receipt};
+use fieldworkd::adapters::database::{Database, DatabaseError, applications, campaigns, cases, invitations, lists, messages, programmes, quotas, rates, receipts};
 
 const NOW: Timestamp = Timestamp(1_772_000_000_000);
 
 /// A programme with one application of `people` cases in a running campaign.
-async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<InvitationId>) {
-    let mut tx = store.write().await.unwrap();
+async fn seed(database: &Database, people: usize) -> (Application, CampaignId, Vec<InvitationId>) {
+    let mut tx = database.write().await.unwrap();
     let programme = Programme::parse("code = \"p\"\nname = { zh = \"评\", en = \"P\" }").unwrap();
     let programme = programmes::put(&mut tx, &programme, NOW).await.unwrap();
     let applicant = programmes::add_applicant(&mut tx, programme, "a", "某厂", "key1").await.unwrap();
@@ -68,7 +68,7 @@ async fn seeded(store: &Store, people: usize) -> (Application, CampaignId, Vec<I
         .collect();
     invitations::add(&mut tx, campaign, &new_invitations, &[application.id]).await.unwrap();
     applications::launch(&mut tx, application.id, campaign, questionnaire, Timestamp(NOW.0 + 1)).await.unwrap();
-    let due = invitations::due(&mut tx, campaign, NOW, 100_000).await.unwrap();
+    let due = invitations::list_due(&mut tx, campaign, NOW, 100_000).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(due.len(), people);
     (application, campaign, due.into_iter().map(|d| d.id).collect())
@@ -95,16 +95,16 @@ fn settlement(key: MessageKey, state: &'static str, id: Option<&str>) -> Settlem
 
 #[tokio::test]
 async fn a_step_of_an_invitation_is_one_message_for_ever() {
-    for db in databases().await {
-        let (_, _, ids) = seeded(&db.store, 3).await;
+    for db in fresh_databases().await {
+        let (_, _, ids) = seed(&db.database, 3).await;
         let both = [message(ids[0], 0), message(ids[1], 0)];
-        let mut tx = db.store.write().await.unwrap();
-        let begun = messages::begin_submit(&mut tx, &both, NOW).await.unwrap();
+        let mut tx = db.database.write().await.unwrap();
+        let begun = messages::mark_submitting(&mut tx, &both, NOW).await.unwrap();
         assert_eq!(begun.len(), 2);
-        assert!(messages::begin_submit(&mut tx, &both, NOW).await.unwrap().is_empty(), "{}: submitting already", db.engine());
+        assert!(messages::mark_submitting(&mut tx, &both, NOW).await.unwrap().is_empty(), "{}: submitting already", db.engine());
         let settled = [settlement(both[0].key, "deferred", None), settlement(both[1].key, "in_doubt", None)];
         messages::settle(&mut tx, &settled, NOW).await.unwrap();
-        let again = messages::begin_submit(&mut tx, &both, NOW).await.unwrap();
+        let again = messages::mark_submitting(&mut tx, &both, NOW).await.unwrap();
         assert_eq!(again, [both[0].key].into(), "only what the gateway did not take goes again");
         tx.commit().await.unwrap();
     }
@@ -112,12 +112,12 @@ async fn a_step_of_an_invitation_is_one_message_for_ever() {
 
 #[tokio::test]
 async fn receipts_move_a_message_forward_and_never_back() {
-    for db in databases().await {
-        let (_, _, ids) = seeded(&db.store, 1).await;
-        let mut tx = db.store.write().await.unwrap();
+    for db in fresh_databases().await {
+        let (_, _, ids) = seed(&db.database, 1).await;
+        let mut tx = db.database.write().await.unwrap();
         let reference = message(ids[0], 0).reference;
         let key = message(ids[0], 0).key;
-        assert!(messages::begin_submit(&mut tx, &[message(ids[0], 0)], NOW).await.unwrap().contains(&key));
+        assert!(messages::mark_submitting(&mut tx, &[message(ids[0], 0)], NOW).await.unwrap().contains(&key));
         let receipt = |reference: Option<&str>, id: &str, delivered| Receipt {
             gateway: "g".into(),
             reference: reference.map(str::to_owned),
@@ -127,12 +127,12 @@ async fn receipts_move_a_message_forward_and_never_back() {
             code: None,
         };
         // Before the submit's answer, by the gateway's id alone: it waits.
-        assert_eq!(receipts::apply(&mut tx, &receipt(None, "G1", true), NOW).await.unwrap(), Applied::Waiting);
+        assert_eq!(receipts::apply(&mut tx, &receipt(None, "G1", true), NOW).await.unwrap(), ReceiptEffect::Unmatched);
         messages::settle(&mut tx, &[settlement(key, "accepted", Some("G1"))], NOW).await.unwrap();
-        let waiting = receipts::take_waiting(&mut tx, "g", "G1").await.unwrap();
+        let waiting = receipts::take_unmatched(&mut tx, "g", "G1").await.unwrap();
         assert_eq!(waiting.len(), 1);
-        assert_eq!(receipts::apply(&mut tx, &waiting[0], NOW).await.unwrap(), Applied::Moved(ids[0]));
-        assert_eq!(receipts::apply(&mut tx, &receipt(Some(&reference), "G1", false), NOW).await.unwrap(), Applied::Known);
+        assert_eq!(receipts::apply(&mut tx, &waiting[0], NOW).await.unwrap(), ReceiptEffect::MessageUpdated(ids[0]));
+        assert_eq!(receipts::apply(&mut tx, &receipt(Some(&reference), "G1", false), NOW).await.unwrap(), ReceiptEffect::AlreadyKnown);
         messages::settle(&mut tx, &[settlement(key, "accepted", Some("G1"))], NOW).await.unwrap();
         assert_eq!(messages::count_by_state(&mut tx).await.unwrap(), vec![("delivered".to_owned(), 1)], "{}", db.engine());
     }
@@ -140,12 +140,12 @@ async fn receipts_move_a_message_forward_and_never_back() {
 
 #[tokio::test]
 async fn dispositions_close_cases_and_keep_their_history() {
-    for db in databases().await {
-        let (application, _, ids) = seeded(&db.store, 2).await;
-        let mut tx = db.store.write().await.unwrap();
+    for db in fresh_databases().await {
+        let (application, _, ids) = seed(&db.database, 2).await;
+        let mut tx = db.database.write().await.unwrap();
         let open = cases::open_of_invitations(&mut tx, &ids).await.unwrap();
         let dispose = async |tx: &mut fieldworkd::adapters::database::WriteTx, to, from: &[Disposition]| {
-            cases::dispose(tx, &open, to, from, cases::Source::Gateway, NOW).await.unwrap()
+            cases::set_disposition(tx, &open, to, from, cases::DispositionSource::Gateway, NOW).await.unwrap()
         };
         assert_eq!(dispose(&mut tx, Disposition::NonContact, &[Disposition::NotAttempted]).await, 2);
         assert_eq!(dispose(&mut tx, Disposition::NothingHeard, &[Disposition::NotAttempted]).await, 0, "a receipt is not undone by a late answer");
@@ -154,81 +154,81 @@ async fn dispositions_close_cases_and_keep_their_history() {
         assert_eq!(cases::by_disposition(&mut tx, application.id).await.unwrap(), vec![(Disposition::Refusal, 2)]);
         let funnel = invitations::funnel(&mut tx, application.id).await.unwrap();
         assert_eq!((funnel.names, funnel.invited), (2, 0));
-        assert_eq!(cases::in_order(&mut tx, application.id).await.unwrap().len(), 2);
+        assert_eq!(cases::sampled_by_pseudonym(&mut tx, application.id).await.unwrap().len(), 2);
     }
 }
 
 #[tokio::test]
 async fn a_hard_quota_takes_exactly_its_target() {
-    for db in databases().await {
-        let (application, _, _) = seeded(&db.store, 1).await;
-        let mut tx = db.store.write().await.unwrap();
+    for db in fresh_databases().await {
+        let (application, _, _) = seed(&db.database, 1).await;
+        let mut tx = db.database.write().await.unwrap();
         let file = QuotaFile { target: Some(3), cells: [("large_owner".to_owned(), 1)].into(), ..QuotaFile::default() };
         let plan = QuotaPlan::new(Category::Brand, 10, &Default::default(), &file).unwrap();
-        quotas::set(&mut tx, application.id, &plan).await.unwrap();
+        quotas::insert_cells(&mut tx, application.id, &plan).await.unwrap();
         for mask in [0b11, 0b1, 0b1] {
-            quotas::count(&mut tx, application.id, mask).await.unwrap();
+            quotas::add_complete(&mut tx, application.id, mask).await.unwrap();
         }
         let completes: Vec<(String, u32)> =
             quotas::cells(&mut tx, application.id).await.unwrap().into_iter().map(|c| (c.name, c.completes)).collect();
         assert_eq!(completes, [("*".to_owned(), 3), ("large_owner".to_owned(), 1)]);
         quotas::mark_full(&mut tx, application.id, 0b1, 0b1).await.unwrap();
         assert_eq!(quotas::full_applications(&mut tx).await.unwrap(), [application.id]);
-        assert_eq!(quotas::plan(&mut tx, application.id).await.unwrap().cells[0].condition.source(), "segment == \"large_owner\"");
+        assert_eq!(quotas::launched_plan(&mut tx, application.id).await.unwrap().cells[0].condition.source(), "segment == \"large_owner\"");
         // Whatever asked for it: the database counts no fourth one.
-        assert!(quotas::count(&mut tx, application.id, 0b1).await.is_err(), "{}", db.engine());
+        assert!(quotas::add_complete(&mut tx, application.id, 0b1).await.is_err(), "{}", db.engine());
     }
 }
 
 #[tokio::test]
 async fn slots_are_shared_and_a_pause_holds_everybody() {
-    for db in databases().await {
-        let mut tx = db.store.write().await.unwrap();
+    for db in fresh_databases().await {
+        let mut tx = db.database.write().await.unwrap();
         let engine = tx.engine();
-        let pace = rates::pace_of(10, 1);
-        let first = rates::take_slots(&mut tx, engine, "g", NOW, pace, 1_000_000, 5).await.unwrap();
-        let second = rates::take_slots(&mut tx, engine, "g", NOW, pace, 1_000_000, 50).await.unwrap();
+        let rate = rates::send_rate(10, 1);
+        let first = rates::take_slots(&mut tx, engine, "g", NOW, rate, 1_000_000, 5).await.unwrap();
+        let second = rates::take_slots(&mut tx, engine, "g", NOW, rate, 1_000_000, 50).await.unwrap();
         assert_eq!((first.len(), second.len()), (5, 5));
         assert_eq!(second[0] - first[4], 100_500, "{}", db.engine());
         rates::pause(&mut tx, "g", Timestamp(NOW.0 + 60_000), "account", NOW).await.unwrap();
-        assert!(rates::take_slots(&mut tx, engine, "g", Timestamp(NOW.0 + 30_000), pace, 1_000_000, 5).await.unwrap().is_empty());
+        assert!(rates::take_slots(&mut tx, engine, "g", Timestamp(NOW.0 + 30_000), rate, 1_000_000, 5).await.unwrap().is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_stale_submit_is_put_into_doubt() {
-    for db in databases().await {
-        let (_, _, ids) = seeded(&db.store, 1).await;
-        let mut tx = db.store.write().await.unwrap();
-        messages::begin_submit(&mut tx, &[message(ids[0], 0)], NOW).await.unwrap();
-        assert_eq!(messages::doubt_stale(&mut tx, Timestamp(NOW.0 - 1), NOW).await.unwrap(), 0);
-        assert_eq!(messages::doubt_stale(&mut tx, NOW, NOW).await.unwrap(), 1);
+    for db in fresh_databases().await {
+        let (_, _, ids) = seed(&db.database, 1).await;
+        let mut tx = db.database.write().await.unwrap();
+        messages::mark_submitting(&mut tx, &[message(ids[0], 0)], NOW).await.unwrap();
+        assert_eq!(messages::mark_stale_in_doubt(&mut tx, Timestamp(NOW.0 - 1), NOW).await.unwrap(), 0);
+        assert_eq!(messages::mark_stale_in_doubt(&mut tx, NOW, NOW).await.unwrap(), 1);
         assert_eq!(messages::in_doubt(&mut tx, "g", NOW, 10).await.unwrap().len(), 1, "{}", db.engine());
     }
 }
 
 #[tokio::test]
 async fn a_database_newer_than_the_program_is_refused() {
-    for db in databases().await {
-        let mut tx = db.store.write().await.unwrap();
+    for db in fresh_databases().await {
+        let mut tx = db.database.write().await.unwrap();
         let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', $1, $2, 0)";
         let sql = if db.engine() == "sqlite" { sql } else { &sql.replace("$1", "CAST($1 AS BIGINT) = 1") };
         sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(1i64).bind(vec![0u8]).execute(&mut *tx).await.unwrap();
         tx.commit().await.unwrap();
-        let error = Store::open(&db.url).await.err().expect("must be refused");
-        assert!(matches!(error, StoreError::Newer(9999)), "{}: {error}", db.engine());
+        let error = Database::open(&db.url).await.err().expect("must be refused");
+        assert!(matches!(error, DatabaseError::NewerSchema(9999)), "{}: {error}", db.engine());
         assert!(error.to_string().contains("newer fieldworkd"));
     }
 }
 
 #[tokio::test]
 async fn a_transaction_that_is_dropped_leaves_nothing() {
-    for db in databases().await {
-        let mut tx = db.store.write().await.unwrap();
+    for db in fresh_databases().await {
+        let mut tx = db.database.write().await.unwrap();
         let programme = Programme::parse("code = \"p\"\nname = { zh = \"评\", en = \"P\" }").unwrap();
         programmes::put(&mut tx, &programme, NOW).await.unwrap();
         drop(tx);
-        let mut connection = db.store.read().await.unwrap();
+        let mut connection = db.database.read().await.unwrap();
         assert!(programmes::find(&mut connection, "p").await.unwrap().is_none());
     }
 }

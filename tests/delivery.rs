@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::common::receivers::{Receivers, SECRET};
-use crate::common::site::{Site, free_port, wait_until};
-use crate::common::storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
+use crate::common::deployment::{Deployment, free_port, wait_until};
+use crate::common::object_storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
 use crate::common::{TestApp, local};
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::adapters::config::{Channel, S3Config};
+use fieldworkd::adapters::config::{NoticeChannel, S3Config};
 use fieldworkd::services;
 use fieldworkd::services::datasets::delivery;
 use fieldworkd::services::{alerts, deadlines};
 use fieldworkd::domain::personal::Personal;
-use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::simulation::{PeopleScenario, Scenario};
 use fieldworkd::adapters::transports::Bucket;
 use fieldworkd::adapters::database::deliveries::{self, Verdict};
 use fieldworkd::adapters::database::{datasets, notices};
@@ -26,16 +26,16 @@ use serde_json::Value;
 const TOKEN: &str = "made-up-token-of-the-tests-0123456789";
 
 /// A closed application with one complete, and its dataset written.
-async fn closed(app: &TestApp) {
-    app.in_field(3, "").await;
-    app.play_until(local("2026-03-03T12:00:00")).await;
+async fn close_field(app: &TestApp) {
+    app.launch_with_people(3, "").await;
+    app.advance_until(local("2026-03-03T12:00:00")).await;
     app.answer_all(&app.link(0).await, 0, "8").await;
-    deadlines::freeze(&app.installation, "A1").await.unwrap();
-    services::datasets::write_pending(&app.installation).await.unwrap();
+    deadlines::freeze(&app.context, "A1").await.unwrap();
+    services::datasets::write_pending(&app.context).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_version_arrives_by_every_way_and_what_fails_is_tried_for_days() {
+async fn a_version_arrives_by_every_channel_and_failures_are_retried_for_days() {
     let Some(receivers) = Receivers::start() else { return };
     let mut posts = 0;
     for (hook, arrives) in [("hook", true), ("broken", false)] {
@@ -43,38 +43,38 @@ async fn a_version_arrives_by_every_way_and_what_fails_is_tried_for_days() {
         let shared = tempfile::tempdir().unwrap();
         let folder = shared.path().display().to_string();
         let settings = [("DELIVERY__FOLDER__PATH", folder.as_str()), ("DELIVERY__WEBHOOK__URL", url.as_str()), ("DELIVERY__WEBHOOK__SECRET", SECRET)];
-        for app in TestApp::on_each_engine(Script::faultless(1, 50), &settings).await {
+        for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &settings).await {
             let _ = std::fs::remove_dir_all(shared.path().join("A1"));
-            closed(&app).await;
+            close_field(&app).await;
             let began = app.clock.now();
             let mut tries = 0;
             loop {
-                delivery::deliver_due(&app.installation).await.unwrap();
+                delivery::deliver_due(&app.context).await.unwrap();
                 tries += 1;
-                let next = deliveries::next_due(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+                let next = deliveries::next_due(&mut app.context.database.read().await.unwrap()).await.unwrap();
                 let Some(next) = next else { break };
                 app.clock.advance_to(next.max(app.clock.now() + Duration::from_millis(1)));
                 assert!(tries < 100);
             }
             services::datasets::verify(&shared.path().join("A1/v1"), None).unwrap();
-            let all = deliveries::all(&mut app.installation.store.read().await.unwrap()).await.unwrap();
-            let of = |way: deliveries::Way| all.iter().find(|delivery| delivery.way == way).unwrap();
-            assert!(all.len() == 2 && of(deliveries::Way::Folder).arrived_at.is_some(), "{}: {all:?}", app.engine);
-            let webhook = of(deliveries::Way::Webhook);
-            posts += webhook.tries as usize;
+            let all = deliveries::all(&mut app.context.database.read().await.unwrap()).await.unwrap();
+            let of = |way: deliveries::DeliveryChannel| all.iter().find(|delivery| delivery.channel == way).unwrap();
+            assert!(all.len() == 2 && of(deliveries::DeliveryChannel::Folder).arrived_at.is_some(), "{}: {all:?}", app.engine);
+            let webhook = of(deliveries::DeliveryChannel::Webhook);
+            posts += webhook.attempt_count as usize;
             let came = receivers.came("webhook", posts).await;
             let post = came.last().unwrap();
             assert_eq!((post["signed"].as_bool(), post["id"].as_str()), (Some(true), Some("dataset-A1-v1")), "{post}");
             assert_eq!(post["body"]["type"], "dataset.ready");
             if arrives {
-                assert_eq!((webhook.tries, webhook.arrived_at.is_some()), (1, true));
+                assert_eq!((webhook.attempt_count, webhook.arrived_at.is_some()), (1, true));
             } else {
                 // Given up after days, and listed; by hand it is tried once more.
-                assert!(webhook.arrived_at.is_none() && webhook.tries == 12 && app.clock.now().since(began).as_secs() > 2 * 86_400, "{webhook:?}");
-                assert_eq!(webhook.problem.as_deref(), Some("the endpoint answered 503"));
-                let dataset = fieldworkd::adapters::database::datasets::get(&mut app.installation.store.read().await.unwrap(), webhook.dataset).await.unwrap();
-                delivery::deliver_again(&app.installation, &dataset).await.unwrap();
-                delivery::deliver_due(&app.installation).await.unwrap();
+                assert!(webhook.arrived_at.is_none() && webhook.attempt_count == 12 && app.clock.now().since(began).as_secs() > 2 * 86_400, "{webhook:?}");
+                assert_eq!(webhook.last_error.as_deref(), Some("the endpoint answered 503"));
+                let dataset = fieldworkd::adapters::database::datasets::get(&mut app.context.database.read().await.unwrap(), webhook.dataset).await.unwrap();
+                delivery::deliver_again(&app.context, &dataset).await.unwrap();
+                delivery::deliver_due(&app.context).await.unwrap();
                 posts += 1;
                 receivers.came("webhook", posts).await;
             }
@@ -94,20 +94,20 @@ async fn a_version_arrives_in_a_bucket_once_the_storage_is_there() {
             ("DELIVERY__S3__ACCESS_KEY_ID", ACCESS_KEY_ID),
             ("DELIVERY__S3__SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         ];
-        let Some(app) = TestApp::on_each_engine(Script::faultless(1, 50), &settings).await.into_iter().nth(engine) else { return };
-        closed(&app).await;
-        assert_eq!(delivery::deliver_due(&app.installation).await.unwrap(), 0);
-        let state = async || deliveries::all(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
+        let Some(app) = TestApp::on_each_engine(Scenario::faultless(1, 50), &settings).await.into_iter().nth(engine) else { return };
+        close_field(&app).await;
+        assert_eq!(delivery::deliver_due(&app.context).await.unwrap(), 0);
+        let state = async || deliveries::all(&mut app.context.database.read().await.unwrap()).await.unwrap().remove(0);
         let failed = state().await;
-        assert!(failed.problem.as_deref().unwrap().starts_with("scoring/surveys/2026/A1/v1: ") && failed.next_at.is_some(), "{failed:?}");
+        assert!(failed.last_error.as_deref().unwrap().starts_with("scoring/surveys/2026/A1/v1: ") && failed.next_at.is_some(), "{failed:?}");
         storage.start();
         app.clock.advance_to(failed.next_at.unwrap());
-        assert_eq!(delivery::deliver_due(&app.installation).await.unwrap(), 1, "{:?}", state().await);
+        assert_eq!(delivery::deliver_due(&app.context).await.unwrap(), 1, "{:?}", state().await);
         services::datasets::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
         // Handed over once more, the same objects stand there.
-        let dataset = fieldworkd::adapters::database::datasets::get(&mut app.installation.store.read().await.unwrap(), state().await.dataset).await.unwrap();
-        delivery::deliver_again(&app.installation, &dataset).await.unwrap();
-        assert_eq!(delivery::deliver_due(&app.installation).await.unwrap(), 1, "{}", app.engine);
+        let dataset = fieldworkd::adapters::database::datasets::get(&mut app.context.database.read().await.unwrap(), state().await.dataset).await.unwrap();
+        delivery::deliver_again(&app.context, &dataset).await.unwrap();
+        assert_eq!(delivery::deliver_due(&app.context).await.unwrap(), 1, "{}", app.engine);
         services::datasets::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
     }
 }
@@ -137,7 +137,7 @@ async fn a_large_file_goes_up_in_parts_and_a_wrong_key_is_refused() {
 
 /// A rejection and a delivery that was given up are told once, together with whatever else there is, and stand in the digest until they are mended.
 #[tokio::test]
-async fn whoever_is_responsible_hears_of_what_is_not_handed_over() {
+async fn undelivered_datasets_are_notified() {
     let Some(receivers) = Receivers::start() else { return };
     let (broken, mut mails) = (format!("{}/broken", receivers.http), 0);
     let settings = [
@@ -150,18 +150,18 @@ async fn whoever_is_responsible_hears_of_what_is_not_handed_over() {
         ("NOTIFY__SMS__SIGNATURE", "质协"),
         ("NOTIFY__SMS__TO", "+8613912345678"),
     ];
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &settings).await {
-        closed(&app).await;
-        let problems = async || deliveries::problems(&mut app.installation.store.read().await.unwrap()).await.unwrap();
-        while let Some(next) = deliveries::next_due(&mut app.installation.store.read().await.unwrap()).await.unwrap() {
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &settings).await {
+        close_field(&app).await;
+        let problems = async || deliveries::open_problems(&mut app.context.database.read().await.unwrap()).await.unwrap();
+        while let Some(next) = deliveries::next_due(&mut app.context.database.read().await.unwrap()).await.unwrap() {
             app.clock.advance_to(next.max(app.clock.now()));
-            delivery::deliver_due(&app.installation).await.unwrap();
+            delivery::deliver_due(&app.context).await.unwrap();
         }
         assert_eq!(problems().await.len(), 1, "{}", app.engine);
-        let dataset = datasets::all(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
-        let no = Verdict { is_accepted: false, reason: "responses.csv: no rows".into(), who: "scoring".into(), at: app.clock.now() };
-        delivery::judge(&app.installation, &dataset, dataset.sha256.as_deref().unwrap(), &no).await.unwrap();
-        alerts::tick(&app.installation).await.unwrap();
+        let dataset = datasets::all(&mut app.context.database.read().await.unwrap()).await.unwrap().remove(0);
+        let no = Verdict { is_accepted: false, reason: "responses.csv: no rows".into(), actor: "scoring".into(), at: app.clock.now() };
+        delivery::record_verdict(&app.context, &dataset, dataset.sha256.as_deref().unwrap(), &no).await.unwrap();
+        alerts::tick(&app.context).await.unwrap();
         // A digest is due as well.
         let came = receivers.came("email", mails + 2).await.split_off(mails);
         mails += came.len();
@@ -171,30 +171,30 @@ async fn whoever_is_responsible_hears_of_what_is_not_handed_over() {
             body.contains("A1 final 1") && body.contains("rejected: responses.csv: no rows") && body.contains("(webhook): the endpoint"),
             "{mail}"
         );
-        let told = async || {
-            let latest = notices::latest(&mut app.installation.store.read().await.unwrap(), 9).await.unwrap();
+        let notices = async || {
+            let latest = notices::latest(&mut app.context.database.read().await.unwrap(), 9).await.unwrap();
             latest.into_iter().filter(|notice| notice.kind == "delivery").collect::<Vec<_>>()
         };
-        let sms = told().await.into_iter().find(|notice| notice.channel == Channel::Sms).unwrap();
+        let sms = notices().await.into_iter().find(|notice| notice.channel == NoticeChannel::Sms).unwrap();
         assert!(sms.body.contains("A1 1等2个") && !sms.body.contains("no rows"), "{}", sms.body);
         // Not again; but every digest says so, until a later version is frozen and the announcement has arrived or is under way.
         app.clock.advance_to(app.clock.now() + Duration::from_secs(40 * 86_400));
-        alerts::tick(&app.installation).await.unwrap();
-        assert_eq!(told().await.len(), 2, "{}", app.engine);
+        alerts::tick(&app.context).await.unwrap();
+        assert_eq!(notices().await.len(), 2, "{}", app.engine);
         mails = receivers.came("email", mails + 1).await.len();
-        let (digest, text) = alerts::digest(&app.installation).await.unwrap();
+        let (digest, text) = alerts::digest(&app.context).await.unwrap();
         assert!(digest["not_handed_over"].as_array().unwrap().len() == 2 && text.contains("datasets not handed over: 2"), "{text}");
-        delivery::deliver_again(&app.installation, &dataset).await.unwrap();
-        deadlines::freeze(&app.installation, "A1").await.unwrap();
-        assert_eq!(alerts::digest(&app.installation).await.unwrap().0["not_handed_over"], serde_json::json!([]), "{}", app.engine);
+        delivery::deliver_again(&app.context, &dataset).await.unwrap();
+        deadlines::freeze(&app.context, "A1").await.unwrap();
+        assert_eq!(alerts::digest(&app.context).await.unwrap().0["not_handed_over"], serde_json::json!([]), "{}", app.engine);
     }
 }
 
 /// The API by its rules: the token, what is not there, a verdict that is given once.
 #[tokio::test]
 async fn the_pull_api_hands_out_and_takes_one_verdict() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[("DELIVERY__PULL__TOKEN", TOKEN)]).await {
-        closed(&app).await;
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[("DELIVERY__PULL__TOKEN", TOKEN)]).await {
+        close_field(&app).await;
         let get = async |path: &str, token: &str| {
             let answer = app.http.get(format!("{}/api/v1/{path}", app.base)).header("authorization", format!("Bearer {token}")).send().await.unwrap();
             let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
@@ -207,7 +207,7 @@ async fn the_pull_api_hands_out_and_takes_one_verdict() {
         assert_eq!((version["application"].as_str(), version["version"].as_u64(), &version["verdict"]), (Some("A1"), Some(1), &Value::Null));
         let shown: Value = serde_json::from_slice(&get("datasets/A1/v1", TOKEN).await.2).unwrap();
         assert_eq!(shown["files"].as_array().unwrap().len(), 19);
-        let folder = app.installation.config.datasets.join("A1/v1");
+        let folder = app.context.config.datasets.join("A1/v1");
         for name in shown["files"].as_array().unwrap().iter().filter_map(Value::as_str) {
             let (status, _, content) = get(&format!("datasets/A1/v1/files/{name}"), TOKEN).await;
             assert!(status == 200 && content == std::fs::read(folder.join(name)).unwrap(), "{name}");
@@ -234,17 +234,17 @@ async fn the_pull_api_hands_out_and_takes_one_verdict() {
 
 #[tokio::test]
 async fn without_a_token_nothing_is_handed_out() {
-    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
     assert_eq!(app.get(&format!("{}/api/v1/datasets", app.base)).await.0, 401);
 }
 
 #[tokio::test]
 async fn interim_versions_are_frozen_by_the_calendar() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[("DELIVERY__INTERIM__AT", "0 0 6 * * Mon")]).await {
-        app.in_field(3, "").await;
-        app.play_until(local("2026-03-20T12:00:00")).await;
-        services::datasets::write_pending(&app.installation).await.unwrap();
-        let folder = |name: &str| app.installation.config.datasets.join("A1").join(name);
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[("DELIVERY__INTERIM__AT", "0 0 6 * * Mon")]).await {
+        app.launch_with_people(3, "").await;
+        app.advance_until(local("2026-03-20T12:00:00")).await;
+        services::datasets::write_pending(&app.context).await.unwrap();
+        let folder = |name: &str| app.context.config.datasets.join("A1").join(name);
         let manifest = |name: &str| serde_json::from_slice::<Value>(&std::fs::read(folder(name).join("manifest.json")).unwrap()).unwrap();
         assert_eq!(manifest("interim-1")["frozen_at"], "2026-03-09T06:00:00+08:00", "{}", app.engine);
         assert_eq!(manifest("interim-2")["frozen_at"], "2026-03-16T06:00:00+08:00", "{}", app.engine);
@@ -259,23 +259,23 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn start(python: &str, site: &Site, port: u16) -> Consumer {
+    fn start(python: &str, deployment: &Deployment, port: u16) -> Consumer {
         let mut child = Command::new(python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scoring_consumer.py"))
-            .args(["--api", &format!("http://127.0.0.1:{}", site.port), "--key", "key.pem", "--into", "scored", "--listen", &port.to_string()])
-            .current_dir(site.path())
+            .args(["--api", &format!("http://127.0.0.1:{}", deployment.port), "--key", "key.pem", "--into", "scored", "--listen", &port.to_string()])
+            .current_dir(deployment.path())
             .env("FIELDWORKD_TOKEN", TOKEN)
             .env("FIELDWORKD_WEBHOOK_SECRET", SECRET)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (out, told) = (BufReader::new(child.stdout.take().unwrap()), lines.clone());
-        std::thread::spawn(move || out.lines().map_while(Result::ok).for_each(|line| told.lock().unwrap().push(line)));
+        let (out, lines_seen) = (BufReader::new(child.stdout.take().unwrap()), lines.clone());
+        std::thread::spawn(move || out.lines().map_while(Result::ok).for_each(|line| lines_seen.lock().unwrap().push(line)));
         Consumer { child, lines }
     }
 
-    fn said(&self, what: &str) -> usize {
+    fn count_lines(&self, what: &str) -> usize {
         self.lines.lock().unwrap().iter().filter(|line| line.starts_with(what)).count()
     }
 }
@@ -287,12 +287,12 @@ impl Drop for Consumer {
     }
 }
 
-fn run(site: &Site, environment: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
-    let output = site.binary(arguments).envs(environment.iter().copied()).output().unwrap();
+fn run(deployment: &Deployment, environment: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
+    let output = deployment.command_line(arguments).envs(environment.iter().copied()).output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
 }
 
-fn scored(path: &Path) -> usize {
+fn count_scored_versions(path: &Path) -> usize {
     std::fs::read_dir(path.join("scored/A1")).map_or(0, |entries| entries.count())
 }
 
@@ -303,9 +303,9 @@ async fn each_version_is_taken_exactly_once_whoever_dies() {
         eprintln!("FIELDWORKD_TEST_PYTHON is not set: nobody takes the datasets (use tests/run)");
         return;
     };
-    let mut script = Script::faultless(3, 50);
-    script.people = PeopleScript::silent();
-    for site in Site::on_each_engine(4, &script, 50).await {
+    let mut scenario = Scenario::faultless(3, 50);
+    scenario.people = PeopleScenario::silent();
+    for deployment in Deployment::on_each_engine(4, &scenario, 50).await {
         let port = free_port();
         let hook = format!("http://127.0.0.1:{port}/");
         let environment = [
@@ -313,53 +313,53 @@ async fn each_version_is_taken_exactly_once_whoever_dies() {
             ("FIELDWORKD_DELIVERY__WEBHOOK__URL", hook.as_str()),
             ("FIELDWORKD_DELIVERY__WEBHOOK__SECRET", SECRET),
         ];
-        let (_, key) = run(&site, &environment, &["signing-key", "show"]);
-        std::fs::write(site.path().join("key.pem"), &key[..key.find("key ").unwrap()]).unwrap();
+        let (_, key) = run(&deployment, &environment, &["signing-key", "show"]);
+        std::fs::write(deployment.path().join("key.pem"), &key[..key.find("key ").unwrap()]).unwrap();
         let mut taken = 0;
-        let mut daemon = site.daemon(&environment).await;
+        let mut daemon = deployment.start_daemon(&environment).await;
         for round in 0..6 {
-            let (done, said) = run(&site, &environment, &["dataset", "freeze", "A1", "--interim"]);
-            assert!(done, "{said}");
+            let (done, count_lines) = run(&deployment, &environment, &["dataset", "freeze", "A1", "--interim"]);
+            assert!(done, "{count_lines}");
             // The announcement is lost with whoever is killed.
             if round % 2 == 0 {
                 daemon.signal("KILL");
-                daemon.end();
-                daemon = site.daemon(&environment).await;
+                daemon.wait_for_exit();
+                daemon = deployment.start_daemon(&environment).await;
             }
-            let consumer = Consumer::start(&python, &site, port);
+            let consumer = Consumer::start(&python, &deployment, port);
             if round % 3 == 1 {
                 // Dies somewhere between fetching and acknowledging.
                 tokio::time::sleep(Duration::from_millis(900 + 150 * round)).await;
                 drop(consumer);
-                let consumer = Consumer::start(&python, &site, port);
-                wait_until("what was begun is finished", async || scored(site.path()) == round as usize + 1 && consumer.said("listening") == 1).await;
-                taken += consumer.said("acknowledged").min(1);
+                let consumer = Consumer::start(&python, &deployment, port);
+                wait_until("what was begun is finished", async || count_scored_versions(deployment.path()) == round as usize + 1 && consumer.count_lines("listening") == 1).await;
+                taken += consumer.count_lines("acknowledged").min(1);
             } else {
-                wait_until("the version is taken", async || consumer.said("acknowledged") == 1).await;
-                assert_eq!(consumer.said("scored"), 1, "round {round}");
+                wait_until("the version is taken", async || consumer.count_lines("acknowledged") == 1).await;
+                assert_eq!(consumer.count_lines("scored"), 1, "round {round}");
                 taken += 1;
             }
         }
-        assert!(taken >= 4 && scored(site.path()) == 6, "{}", site.url);
-        let (_, listed) = run(&site, &environment, &["dataset", "list", "--json"]);
+        assert!(taken >= 4 && count_scored_versions(deployment.path()) == 6, "{}", deployment.url);
+        let (_, listed) = run(&deployment, &environment, &["dataset", "list", "--json"]);
         let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
         assert!(listed.len() == 6 && listed.iter().all(|version| version["verdict"]["accepted"] == true), "{listed:#?}");
         // Who listens hears of the next one by the signed webhook.
-        let consumer = Consumer::start(&python, &site, port);
-        wait_until("it listens", async || consumer.said("listening") == 1).await;
-        assert!(run(&site, &environment, &["dataset", "freeze", "A1", "--interim"]).0);
-        wait_until("it has heard", async || consumer.said("acknowledged A1 interim-7") == 1).await;
+        let consumer = Consumer::start(&python, &deployment, port);
+        wait_until("it listens", async || consumer.count_lines("listening") == 1).await;
+        assert!(run(&deployment, &environment, &["dataset", "freeze", "A1", "--interim"]).0);
+        wait_until("it has heard", async || consumer.count_lines("acknowledged A1 interim-7") == 1).await;
         drop(consumer);
         // What arrives damaged is rejected with the reason, and the staff sees it.
-        let (done, _) = run(&site, &environment, &["dataset", "freeze", "A1"]);
+        let (done, _) = run(&deployment, &environment, &["dataset", "freeze", "A1"]);
         assert!(done);
-        wait_until("the last version is written", async || site.path().join("var/datasets/A1/v1").exists()).await;
-        std::fs::write(site.path().join("var/datasets/A1/v1/cases.csv"), "case\n").unwrap();
-        let consumer = Consumer::start(&python, &site, port);
-        wait_until("it is rejected", async || consumer.said("rejected A1 v1: cases.csv") == 1).await;
-        let (_, listed) = run(&site, &environment, &["dataset", "list"]);
+        wait_until("the last version is written", async || deployment.path().join("var/datasets/A1/v1").exists()).await;
+        std::fs::write(deployment.path().join("var/datasets/A1/v1/cases.csv"), "case\n").unwrap();
+        let consumer = Consumer::start(&python, &deployment, port);
+        wait_until("it is rejected", async || consumer.count_lines("rejected A1 v1: cases.csv") == 1).await;
+        let (_, listed) = run(&deployment, &environment, &["dataset", "list"]);
         assert!(listed.contains("rejected: cases.csv"), "{listed}");
         daemon.signal("TERM");
-        daemon.end();
+        daemon.wait_for_exit();
     }
 }

@@ -5,24 +5,24 @@
 use crate::common;
 use std::io::Write;
 
-use crate::common::browser::{Browser, add, play};
+use crate::common::browser::{Browser, add_account, run_in_chromium};
 use crate::common::{TestApp, list_of};
 use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::role::Role;
-use fieldworkd::simulation::{PeopleScript, Script};
-use fieldworkd::adapters::database::audit::{self, Asked};
+use fieldworkd::simulation::{PeopleScenario, Scenario};
+use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::adapters::database::{campaigns, drafts};
 use serde_json::json;
 
-fn silent() -> Script {
-    let mut script = Script::faultless(1, 100);
-    script.people = PeopleScript::silent();
-    script
+fn silent() -> Scenario {
+    let mut scenario = Scenario::faultless(1, 100);
+    scenario.people = PeopleScenario::silent();
+    scenario
 }
 
 async fn with_application(app: &TestApp) {
-    add(app, "qian", Role::Operator).await;
-    let qian = Browser::of(app, "qian").await;
+    add_account(app, "qian", Role::Operator).await;
+    let qian = Browser::signed_in(app, "qian").await;
     let programme = [("code", "p26"), ("name_zh", "评价"), ("name_en", ""), ("certificate_months", "3"), ("dataset_lead_days", "20")];
     assert_eq!(qian.submit("/programmes", &programme).await.1, "/setup?noted=programme");
     let brand =
@@ -33,13 +33,13 @@ async fn with_application(app: &TestApp) {
 #[tokio::test]
 async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
     for app in TestApp::on_each_engine(silent(), &[]).await {
-        add(&app, "qian", Role::Operator).await;
-        let qian = Browser::of(&app, "qian").await;
+        add_account(&app, "qian", Role::Operator).await;
+        let qian = Browser::signed_in(&app, "qian").await;
         // What is wrong is said, and what was typed stays.
         let wrong = [("code", "p 26"), ("name_zh", "评价"), ("certificate_months", "3"), ("dataset_lead_days", "20")];
         let (status, _, page) = qian.submit("/programmes", &wrong).await;
         assert!(status == 422 && page.contains("最多 40 个") && page.contains("value=\"p 26\""), "{}: {page}", app.engine);
-        with_one(&app, &qian).await;
+        register_brand_on_page(&app, &qian).await;
         // The same programme with another rule: what the form does not have stays.
         let changed = [("code", "p26"), ("name_zh", "评价"), ("certificate_months", "4"), ("dataset_lead_days", "20"), ("fee_first", "on")];
         assert_eq!(qian.submit("/programmes", &changed).await.0, 303);
@@ -121,18 +121,18 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         // Launched: what was looked at, and nothing else.
         let seen = page.split("name=\"seen\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
         assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", seen)]).await.1, "/campaigns/C1?noted=launched", "{}", app.engine);
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         assert!(campaigns::find(&mut connection, "C1").await.unwrap().is_some());
         assert!(drafts::campaigns(&mut connection).await.unwrap().is_empty() && drafts::lists(&mut connection).await.unwrap().is_empty());
         drop(connection);
         assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", seen)]).await.0, 404, "{}: once", app.engine);
-        app.play_until(common::local("2026-03-03T12:00:00")).await;
+        app.advance_until(common::local("2026-03-03T12:00:00")).await;
         assert_eq!(app.dispositions("A1").await.iter().map(|(_, cases)| cases).sum::<u64>(), 21, "{}", app.engine);
         assert!(app.simulator.record().submits.len() > 15, "{}: messages go out", app.engine);
     }
 }
 
-async fn with_one(app: &TestApp, qian: &Browser<'_>) {
+async fn register_brand_on_page(app: &TestApp, qian: &Browser<'_>) {
     let programme = [("code", "p26"), ("name_zh", "评价"), ("name_en", ""), ("certificate_months", "3"), ("dataset_lead_days", "20")];
     assert_eq!(qian.submit("/programmes", &programme).await.1, "/setup?noted=programme", "{}", app.engine);
     let brand =
@@ -167,15 +167,15 @@ fn form_of(page: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_launch_takes_two_where_it_is_asked_of_two() {
+async fn a_launch_needs_two_people_where_configured() {
     for app in TestApp::on_each_engine(silent(), &[("CONSOLE__LAUNCH", "four_eyes")]).await {
         with_application(&app).await;
         app.import(&["A1"], list_of(0..20).as_bytes()).await.unwrap();
-        add(&app, "sun", Role::Operator).await;
-        let (qian, sun) = (Browser::of(&app, "qian").await, Browser::of(&app, "sun").await);
+        add_account(&app, "sun", Role::Operator).await;
+        let (qian, sun) = (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "sun").await);
         qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")]).await;
         let seen = async || {
-            let draft = drafts::campaign(&mut app.installation.store.read().await.unwrap(), "C1").await.unwrap().unwrap();
+            let draft = drafts::campaign(&mut app.context.database.read().await.unwrap(), "C1").await.unwrap().unwrap();
             draft.changed_at.0.to_string()
         };
         assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0, 409, "{}: nobody has asked", app.engine);
@@ -190,18 +190,18 @@ async fn a_launch_takes_two_where_it_is_asked_of_two() {
         assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0, 409, "{}: it was changed", app.engine);
         qian.submit("/drafts/C1/ask", &[]).await;
         assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.1, "/campaigns/C1?noted=launched", "{}", app.engine);
-        let asked = Asked { action: Some(Action::Launched), ..Asked::default() };
-        let entries = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 10).await.unwrap();
-        assert_eq!(entries.iter().map(|entry| entry.who.name.as_str()).collect::<Vec<_>>(), ["sun", "sun", "qian", "sun"], "{}", app.engine);
+        let asked = AuditFilter { action: Some(Action::CampaignLaunched), ..AuditFilter::default() };
+        let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 10).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.actor.name.as_str()).collect::<Vec<_>>(), ["sun", "sun", "qian", "sun"], "{}", app.engine);
     }
 }
 
 /// What is uploaded to do harm is refused with a word, and takes neither memory nor time.
 #[tokio::test]
-async fn bombs_and_giants_are_refused() {
+async fn zip_bombs_and_oversized_files_are_refused() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
     with_application(&app).await;
-    let qian = Browser::of(&app, "qian").await;
+    let qian = Browser::signed_in(&app, "qian").await;
     let refused = async |name: &str, content: &[u8], word: &str| {
         let (status, _, page) = qian.upload("/applications/A1/list", &[], name, content).await;
         assert!(
@@ -232,7 +232,7 @@ async fn bombs_and_giants_are_refused() {
     assert_eq!(sent.await.0, 413);
     // A form of another session, or of none, brings nothing in.
     assert_eq!(qian.upload_with("/applications/A1/list", "no token", &[], "a.csv", list_of(0..3).as_bytes()).await.0, 403);
-    assert!(drafts::lists(&mut app.installation.store.read().await.unwrap()).await.unwrap().is_empty());
+    assert!(drafts::lists(&mut app.context.database.read().await.unwrap()).await.unwrap().is_empty());
 }
 
 /// A list that waits is sealed, goes with its person's erasure, and is thrown away after a week.
@@ -241,17 +241,17 @@ async fn a_list_that_waits_is_sealed_and_forgotten() {
     for app in TestApp::on_each_engine(silent(), &[]).await {
         with_application(&app).await;
         app.import(&["A1"], list_of(0..3).as_bytes()).await.unwrap();
-        let qian = Browser::of(&app, "qian").await;
-        let waiting = async || drafts::lists(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+        let qian = Browser::signed_in(&app, "qian").await;
+        let waiting = async || drafts::lists(&mut app.context.database.read().await.unwrap()).await.unwrap();
         qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
         let kept = waiting().await.remove(0);
         assert!(!String::from_utf8_lossy(&kept.rows_sealed).contains("138"), "{}", app.engine);
-        let order = fieldworkd::services::erasure::Order { who: "li", reason: "asked for" };
-        fieldworkd::services::erasure::person::erase(&app.installation, &common::number(0), order).await.unwrap();
+        let order = fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
+        fieldworkd::services::erasure::person::erase(&app.context, &common::number(0), order).await.unwrap();
         assert!(waiting().await.is_empty(), "{}: with the person's erasure", app.engine);
         qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
         app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(8 * 86_400));
-        fieldworkd::services::erasure::tidy(&app.installation).await.unwrap();
+        fieldworkd::services::erasure::remove_expired(&app.context).await.unwrap();
         assert!(waiting().await.is_empty(), "{}: after a week", app.engine);
     }
 }
@@ -259,9 +259,9 @@ async fn a_list_that_waits_is_sealed_and_forgotten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_browser() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
-    add(&app, "qian", Role::Operator).await;
+    add_account(&app, "qian", Role::Operator).await;
     let list = std::fs::canonicalize("config/demo/lists/qinghe-users.csv").unwrap();
-    let Some(done) = play("tests/external/drafts.js", json!({ "base": app.base, "list": list })).await else { return };
+    let Some(done) = run_in_chromium("tests/external/drafts.js", json!({ "base": app.base, "list": list })).await else { return };
     assert!(done["looked"].as_u64() >= Some(24), "{done}");
-    assert!(campaigns::find(&mut app.installation.store.read().await.unwrap(), "QH-2026").await.unwrap().is_some(), "{done}");
+    assert!(campaigns::find(&mut app.context.database.read().await.unwrap(), "QH-2026").await.unwrap().is_some(), "{done}");
 }

@@ -8,50 +8,50 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::common::site::{Site, wait_until};
+use crate::common::deployment::{Deployment, wait_until};
 use crate::common::{TestApp, list, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services;
 use fieldworkd::services::deadlines;
 use fieldworkd::domain::audit::Actor;
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 use fieldworkd::services::sealing::open_phone;
-use fieldworkd::services::erasure::{Order, RetentionError, person, purge};
+use fieldworkd::services::erasure::{ErasureOrder, ErasureError, person, purge};
 use fieldworkd::adapters::database;
 use fieldworkd::adapters::database::erasure::Applicant;
-use fieldworkd::adapters::database::{Store, applications, backup, datasets, lists};
+use fieldworkd::adapters::database::{Database, applications, backup, datasets, lists};
 use serde_json::Value;
 use sqlx::Connection;
 
-const ORDER: Order<'static> = Order { who: "tester", reason: "the contract ended" };
+const ORDER: ErasureOrder<'static> = ErasureOrder { actor: "tester", reason: "the contract ended" };
 
 /// A closed application of three people, the first of whom has answered, with its dataset written; the programme forgets after a month.
-async fn closed(app: &TestApp) {
+async fn close_field(app: &TestApp) {
     let programme = format!("{}retention_months = 1\n", common::PROGRAMME);
-    apply_programme(&app.installation, &programme).await.unwrap();
-    app.brand("A1", "a", "list_fields = { region = [\"地区\"] }").await;
+    apply_programme(&app.context, &programme).await.unwrap();
+    app.register_brand("A1", "a", "list_fields = { region = [\"地区\"] }").await;
     let rows: String = (0..3).map(|n| format!("受访者{n},{},华东\n", number(n))).collect();
     app.import(&["A1"], format!("姓名,手机,地区\n{rows}").as_bytes()).await.unwrap();
     app.launch("C1", &["A1"], common::PLAN).await.unwrap();
-    app.play_until(local("2026-03-03T12:00:00")).await;
+    app.advance_until(local("2026-03-03T12:00:00")).await;
     let link = app.link(0).await;
-    app.post(&format!("{link}/begin"), common::AGREED).await;
+    app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
     for page in 0..4 {
         let mut answers = common::answers(0, page, "8");
         answers.extend((page == 3).then_some(("open1", "请问我的朋友受访者2")));
         app.post(&format!("{link}/answers"), &answers).await;
     }
     app.post(&format!("{}/call-me", app.link(1).await), &[("when", "evening")]).await;
-    deadlines::freeze(&app.installation, "A1").await.unwrap();
-    services::datasets::write_pending(&app.installation).await.unwrap();
+    deadlines::freeze(&app.context, "A1").await.unwrap();
+    services::datasets::write_pending(&app.context).await.unwrap();
 }
 
 async fn applicant(app: &TestApp) -> Applicant {
-    database::erasure::find(&mut app.installation.store.read().await.unwrap(), "p26", "a").await.unwrap().unwrap()
+    database::erasure::find(&mut app.context.database.read().await.unwrap(), "p26", "a").await.unwrap().unwrap()
 }
 
-async fn sealed_people(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut connection = store.read().await.unwrap();
+async fn sealed_people(database: &Database) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut connection = database.read().await.unwrap();
     let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
     lists::sealed_persons(&mut connection, id).await.unwrap()
 }
@@ -77,41 +77,41 @@ async fn personal_cells(url: &str) -> [i64; 5] {
 }
 
 #[tokio::test]
-async fn people_are_forgotten_when_the_time_is_over_and_no_backup_tells_them() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        closed(&app).await;
-        let ours = &app.installation;
+async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        close_field(&app).await;
+        let ours = &app.context;
         let file = app.folder.path().join("before.backup");
-        backup::backup(&ours.store, &ours.config.database_url, &file).await.unwrap();
-        let before = sealed_people(&ours.store).await;
+        backup::backup(&ours.database, &ours.config.database_url, &file).await.unwrap();
+        let before = sealed_people(&ours.database).await;
         assert_eq!(before.len(), 3);
         assert_eq!(personal_cells(&ours.config.database_url).await, [3, 3, 1, 1, 3], "{}", app.engine);
         let key = applicant(&app).await.key_id;
 
         let responses = std::fs::read_to_string(ours.config.datasets.join("A1/v1/responses.csv")).unwrap();
         let had_told = responses.contains("请问我的朋友[…]");
-        assert_eq!(services::erasure::tidy(ours).await.unwrap().applicants, 0, "{}: not yet", app.engine);
+        assert_eq!(services::erasure::remove_expired(ours).await.unwrap().applicants, 0, "{}: not yet", app.engine);
         app.clock.advance_to(local("2026-04-04T12:00:00"));
         purge::set_hold(ours, applicant(&app).await.id, Some(ORDER)).await.unwrap();
-        assert_eq!(services::erasure::tidy(ours).await.unwrap().applicants, 0, "{}: under a hold", app.engine);
+        assert_eq!(services::erasure::remove_expired(ours).await.unwrap().applicants, 0, "{}: under a hold", app.engine);
         let refused = purge::purge(ours, applicant(&app).await.id, ORDER).await.unwrap_err();
-        assert!(matches!(refused, RetentionError::LegalHold { .. }), "{refused}");
+        assert!(matches!(refused, ErasureError::LegalHold { .. }), "{refused}");
         purge::set_hold(ours, applicant(&app).await.id, None).await.unwrap();
-        assert_eq!(services::erasure::tidy(ours).await.unwrap().applicants, 1, "{}", app.engine);
-        assert_eq!(services::erasure::tidy(ours).await.unwrap().applicants, 0, "{}: once", app.engine);
+        assert_eq!(services::erasure::remove_expired(ours).await.unwrap().applicants, 1, "{}", app.engine);
+        assert_eq!(services::erasure::remove_expired(ours).await.unwrap().applicants, 0, "{}: once", app.engine);
 
         // Nothing opens any more, wherever it is kept.
-        assert!(sealed_people(&ours.store).await.is_empty());
+        assert!(sealed_people(&ours.database).await.is_empty());
         assert_eq!(personal_cells(&ours.config.database_url).await, [0; 5], "{}", app.engine);
-        assert!(ours.keys.sealer(&key).is_err() && ours.keys.destroyed(&key).unwrap().is_some());
+        assert!(ours.keys.sealer(&key).is_err() && ours.keys.destruction_reason(&key).unwrap().is_some());
         assert_eq!(app.get(&app.link(0).await).await.0, 404, "{}", app.engine);
-        let certificates = database::erasure::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        let certificates = database::erasure::certificates(&mut ours.database.read().await.unwrap()).await.unwrap();
         assert!(certificates.len() == 1 && services::erasure::is_genuine(&certificates[0]));
         let body: Value = serde_json::from_str(&certificates[0].body).unwrap();
         assert_eq!((body["deleted"]["people"].as_u64(), body["deleted"]["key"].as_str()), (Some(3), Some(key.as_str())), "{body}");
         assert!(!certificates[0].body.contains("受访者"));
         // Frozen data stays, under pseudonyms.
-        let version = datasets::all(&mut ours.store.read().await.unwrap()).await.unwrap().remove(0);
+        let version = datasets::all(&mut ours.database.read().await.unwrap()).await.unwrap().remove(0);
         let out = app.folder.path().join("exported");
         services::datasets::export(ours, &version, &out).await.unwrap();
         assert_eq!(services::datasets::verify(&out, None).unwrap().responses, 1);
@@ -129,21 +129,21 @@ async fn people_are_forgotten_when_the_time_is_over_and_no_backup_tells_them() {
         backup::restore(&url, &file).await.unwrap();
         assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NotEmpty(_))), "{}", app.engine);
         let config = fieldworkd::adapters::config::Config { database_url: url, ..ours.config.clone() };
-        let restored = fieldworkd::services::context::Installation::open(config, app.clock.clone()).await.unwrap();
-        assert_eq!(sealed_people(&restored.store).await.len(), 3);
+        let restored = fieldworkd::services::context::AppContext::open(config, app.clock.clone()).await.unwrap();
+        assert_eq!(sealed_people(&restored.database).await.len(), 3);
         for (_, phone) in before {
             assert!(restored.keys.sealer(&key).and_then(|sealer| open_phone(&sealer, &phone).map_err(Into::into)).is_err());
         }
-        assert_eq!(services::erasure::forget_again(&restored).await.unwrap(), (1, 0), "{}", app.engine);
-        assert!(sealed_people(&restored.store).await.is_empty());
+        assert_eq!(services::erasure::reapply_erasures(&restored).await.unwrap(), (1, 0), "{}", app.engine);
+        assert!(sealed_people(&restored.database).await.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_purge_that_was_cut_off_is_done_to_the_end() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        closed(&app).await;
-        let ours = &app.installation;
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        close_field(&app).await;
+        let ours = &app.context;
         let key = applicant(&app).await.key_id;
         // The key cannot be destroyed: a folder stands where its note belongs.
         let obstacle = ours.config.key_ring.join(format!("{key}.destroyed"));
@@ -153,24 +153,24 @@ async fn a_purge_that_was_cut_off_is_done_to_the_end() {
         std::fs::rename(&file, &hidden).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert!(purge::purge(ours, applicant(&app).await.id, ORDER).await.is_err());
-        let owed = database::erasure::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        let owed = database::erasure::certificates(&mut ours.database.read().await.unwrap()).await.unwrap();
         assert!(owed.len() == 1 && owed[0].signature.is_none() && applicant(&app).await.purged_at.is_some(), "{}", app.engine);
         std::fs::remove_dir(&obstacle).unwrap();
         std::fs::remove_dir(&file).unwrap();
         std::fs::rename(&hidden, &file).unwrap();
-        services::erasure::tidy(ours).await.unwrap();
-        let done = database::erasure::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        services::erasure::remove_expired(ours).await.unwrap();
+        let done = database::erasure::certificates(&mut ours.database.read().await.unwrap()).await.unwrap();
         assert!(done.len() == 1 && services::erasure::is_genuine(&done[0]) && !file.exists(), "{}", app.engine);
     }
 }
 
 #[tokio::test]
 async fn a_person_sees_everything_and_is_erased_from_every_list() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        closed(&app).await;
-        app.brand("B1", "b", "").await;
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        close_field(&app).await;
+        app.register_brand("B1", "b", "").await;
         app.import(&["B1"], list(2).as_bytes()).await.unwrap();
-        let ours = &app.installation;
+        let ours = &app.context;
         let shown = person::export(ours, &number(0), &Actor::command("tester")).await.unwrap();
         let held = shown["held"].as_array().unwrap();
         assert_eq!((held.len(), held[0]["name"].as_str(), held[1]["applicant"].as_str()), (2, Some("受访者0"), Some("b公司")), "{shown}");
@@ -179,18 +179,18 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
             (Some("1.1"), Some("8")),
             "{shown}"
         );
-        assert!(matches!(person::export(ours, "13900000000", &Actor::command("tester")).await, Err(RetentionError::Nobody)));
+        assert!(matches!(person::export(ours, "13900000000", &Actor::command("tester")).await, Err(ErasureError::UnknownNumber)));
 
         let erased = person::erase(ours, &number(0), ORDER).await.unwrap();
         assert_eq!((erased.people, erased.corrected.as_slice()), (2, [("A1".to_owned(), 2)].as_slice()), "{}", app.engine);
-        assert!(matches!(person::export(ours, &number(0), &Actor::command("tester")).await, Err(RetentionError::Nobody)));
+        assert!(matches!(person::export(ours, &number(0), &Actor::command("tester")).await, Err(ErasureError::UnknownNumber)));
         services::datasets::write_pending(ours).await.unwrap();
         assert_eq!(services::datasets::verify(&ours.config.datasets.join("A1/v2"), None).unwrap().responses, 0);
         assert_eq!(app.get(&app.link(0).await).await.0, 404);
-        assert_eq!((app.get(&app.link(1).await).await.0, sealed_people(&ours.store).await.len()), (200, 2), "{}: the others stay", app.engine);
+        assert_eq!((app.get(&app.link(1).await).await.0, sealed_people(&ours.database).await.len()), (200, 2), "{}: the others stay", app.engine);
         let launched = app.launch("C2", &["B1"], common::PLAN).await;
         assert!(launched.is_ok_and(|report| report.invitations == 1), "{}: nobody invites the erased", app.engine);
-        let certificates = database::erasure::certificates(&mut ours.store.read().await.unwrap()).await.unwrap();
+        let certificates = database::erasure::certificates(&mut ours.database.read().await.unwrap()).await.unwrap();
         assert!(certificates.len() == 2 && certificates.iter().all(services::erasure::is_genuine));
         assert!(app.clock.now() > local("2026-03-03T00:00:00"));
     }
@@ -198,15 +198,15 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
 
 #[tokio::test]
 async fn a_certificate_is_checked_by_openssl() {
-    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
-    closed(&app).await;
-    purge::purge(&app.installation, applicant(&app).await.id, ORDER).await.unwrap();
-    let certificate = database::erasure::certificates(&mut app.installation.store.read().await.unwrap()).await.unwrap().remove(0);
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    close_field(&app).await;
+    purge::purge(&app.context, applicant(&app).await.id, ORDER).await.unwrap();
+    let certificate = database::erasure::certificates(&mut app.context.database.read().await.unwrap()).await.unwrap().remove(0);
     let at = |name: &str| app.folder.path().join(name);
-    let [(body, content), (_, signature)] = services::erasure::exported(&certificate);
+    let [(body, content), (_, signature)] = services::erasure::certificate_files(&certificate);
     std::fs::write(at(&body), &content).unwrap();
     std::fs::write(at("sig"), data_encoding::BASE64.decode(signature.trim().as_bytes()).unwrap()).unwrap();
-    std::fs::write(at("key.pem"), app.installation.keys.signer().unwrap().public().to_pem()).unwrap();
+    std::fs::write(at("key.pem"), app.context.keys.signer().unwrap().public().to_pem()).unwrap();
     let check = || {
         let arguments = ["pkeyutl", "-verify", "-pubin", "-inkey", "key.pem", "-rawin", "-in", &body, "-sigfile", "sig"];
         Command::new("openssl").args(arguments).current_dir(app.folder.path()).output().unwrap().status.success()
@@ -217,7 +217,7 @@ async fn a_certificate_is_checked_by_openssl() {
 }
 
 #[tokio::test]
-async fn what_is_no_backup_is_refused_and_nothing_stands_there() {
+async fn an_invalid_backup_is_refused_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("new.db").display());
     let file = folder.path().join("file");
@@ -233,27 +233,27 @@ async fn what_is_no_backup_is_refused_and_nothing_stands_there() {
 /// Through the real binary, with the daemon at work: what staff type, and what they are told.
 #[tokio::test(flavor = "multi_thread")]
 async fn staff_export_erase_back_up_and_purge_by_command() {
-    for site in Site::on_each_engine(4, &Script::faultless(1, 50), 50).await {
+    for deployment in Deployment::on_each_engine(4, &Scenario::faultless(1, 50), 50).await {
         let run_on = |url: &str, arguments: &[&str], input: &str| {
-            let mut child = site.binary(arguments);
+            let mut child = deployment.command_line(arguments);
             child.env("FIELDWORKD_DATABASE__URL", url).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut child = child.spawn().unwrap();
             child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
             let output = child.wait_with_output().unwrap();
             (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
         };
-        let run = |arguments: &[&str], input: &str| run_on(&site.url, arguments, input);
+        let run = |arguments: &[&str], input: &str| run_on(&deployment.url, arguments, input);
         let done = |arguments: &[&str]| {
             let (status, said) = run(arguments, "");
             assert_eq!(status, 0, "{arguments:?}: {said}");
         };
-        let daemon = site.daemon(&[]).await;
-        wait_until("all are invited", async || site.states().await.iter().map(|(_, n)| n).sum::<i64>() == 4).await;
+        let daemon = deployment.start_daemon(&[]).await;
+        wait_until("all are invited", async || deployment.states().await.iter().map(|(_, n)| n).sum::<i64>() == 4).await;
 
         done(&["backup", "before.backup"]);
         let (status, said) = run(&["backup", "before.backup"], "");
         assert!(status == 1 && said.contains("before.backup exists"), "{said}");
-        let mode = std::fs::metadata(site.path().join("before.backup")).unwrap().permissions().mode();
+        let mode = std::fs::metadata(deployment.path().join("before.backup")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
 
         let (status, said) = run(&["person", "export", "-"], &format!("{}\n", number(1)));
@@ -269,7 +269,7 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         let (status, said) = run(&purge, "");
         assert!(status == 1 && said.contains("in the field"), "{said}");
         done(&["campaign", "close", "C1"]);
-        wait_until("the dataset is written", async || site.path().join("var/datasets/A1/v1").exists()).await;
+        wait_until("the dataset is written", async || deployment.path().join("var/datasets/A1/v1").exists()).await;
         assert!(run(&["purge", "--dry-run"], "").1.contains("by hand only"));
         done(&["legal-hold", "set", "--programme", "p26", "--applicant", "a", "--reason", "a lawsuit"]);
         let (status, said) = run(&purge, "");
@@ -284,22 +284,22 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         let kinds: Vec<_> = certificates.as_array().unwrap().iter().map(|c| (c["kind"].as_str().unwrap(), c["signature_is_good"] == true)).collect();
         assert_eq!(kinds, [("erasure", true), ("purge", true)]);
         done(&["certificate", "export", "2", "certificates"]);
-        assert!(site.path().join("certificates/certificate-2.json.sig").exists());
+        assert!(deployment.path().join("certificates/certificate-2.json.sig").exists());
         done(&["dataset", "export", "A1", "exported"]);
         done(&["dataset", "verify", "exported"]);
         // The daemon has gone on through all of it.
-        assert!(!site.log().contains("panicked"), "{}", site.log());
+        assert!(!deployment.log().contains("panicked"), "{}", deployment.log());
 
         // The backup of the beginning comes back, and forgets both.
         let scout = tempfile::tempdir().unwrap();
         let url =
-            common::fresh_urls(scout.path()).await.into_iter().find(|url| url.starts_with("sqlite:") == site.url.starts_with("sqlite:")).unwrap();
+            common::fresh_urls(scout.path()).await.into_iter().find(|url| url.starts_with("sqlite:") == deployment.url.starts_with("sqlite:")).unwrap();
         let (status, said) = run_on(&url, &["restore", "before.backup"], "");
         assert!(status == 0 && said.contains("forgotten again") && said.contains("the people of 1 applicants"), "{said}");
         let (status, said) = run_on(&url, &["restore", "before.backup"], "");
         assert!(status == 1 && said.contains("there is a database already"), "{said}");
         assert!(run_on(&url, &["purge", "--dry-run"], "").1.contains("forgotten on"));
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0));
+        assert_eq!(daemon.wait_for_exit(), Some(0));
     }
 }

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use crate::common::site::{Site, count, wait_until};
-use fieldworkd::simulation::Script;
+use crate::common::deployment::{Deployment, count, wait_until};
+use fieldworkd::simulation::Scenario;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What the line between two programs does.
 const PASS: u8 = 0;
 /// The request goes through, and half of the answer comes back.
-const CUT: u8 = 1;
+const CUT_RESPONSE: u8 = 1;
 /// The request goes through, and nonsense comes back.
-const GARBAGE: u8 = 2;
+const GARBAGE_RESPONSE: u8 = 2;
 /// The answer comes when nobody waits for it any more.
-const LATE: u8 = 3;
+const LATE_RESPONSE: u8 = 3;
 /// Nothing goes through.
 const STORM_500: u8 = 4;
 const STORM_429: u8 = 5;
@@ -27,22 +27,22 @@ const STORM_429: u8 = 5;
 const GONE: u8 = 6;
 
 /// A line on loopback that can be told to misbehave.
-struct Line {
+struct FaultyProxy {
     port: u16,
     mode: Arc<AtomicU8>,
 }
 
-impl Line {
-    async fn to(target: String) -> Line {
+impl FaultyProxy {
+    async fn to(target: String) -> FaultyProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, mode) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU8::new(PASS)));
         let shared = mode.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, target.clone(), shared.clone()));
+                tokio::spawn(proxy_connection(client, target.clone(), shared.clone()));
             }
         });
-        Line { port, mode }
+        FaultyProxy { port, mode }
     }
 
     fn set(&self, mode: u8) {
@@ -50,13 +50,13 @@ impl Line {
     }
 }
 
-async fn carry(mut client: TcpStream, target: String, mode: Arc<AtomicU8>) {
+async fn proxy_connection(mut client: TcpStream, target: String, mode: Arc<AtomicU8>) {
     let Ok(mut server) = TcpStream::connect(target).await else { return };
-    let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    let (mut request, mut response) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
     let mut watch = tokio::time::interval(Duration::from_millis(50));
     loop {
         tokio::select! {
-            read = client.read(&mut asked) => {
+            read = client.read(&mut request) => {
                 let Ok(n @ 1..) = read else { return };
                 let storm = match mode.load(Ordering::SeqCst) {
                     STORM_500 => Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"),
@@ -65,16 +65,16 @@ async fn carry(mut client: TcpStream, target: String, mode: Arc<AtomicU8>) {
                 };
                 match storm {
                     Some(answer) => { let _ = client.write_all(answer.as_bytes()).await; }
-                    None => if server.write_all(&asked[..n]).await.is_err() { return },
+                    None => if server.write_all(&request[..n]).await.is_err() { return },
                 }
             }
-            read = server.read(&mut answered) => {
+            read = server.read(&mut response) => {
                 let Ok(n @ 1..) = read else { return };
                 match mode.load(Ordering::SeqCst) {
-                    CUT => { let _ = client.write_all(&answered[..n / 2]).await; return }
-                    GARBAGE => { let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n\xff\x00{[<?!").await; }
-                    LATE => { tokio::time::sleep(Duration::from_secs(4)).await; let _ = client.write_all(&answered[..n]).await; }
-                    _ => if client.write_all(&answered[..n]).await.is_err() { return },
+                    CUT_RESPONSE => { let _ = client.write_all(&response[..n / 2]).await; return }
+                    GARBAGE_RESPONSE => { let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n\xff\x00{[<?!").await; }
+                    LATE_RESPONSE => { tokio::time::sleep(Duration::from_secs(4)).await; let _ = client.write_all(&response[..n]).await; }
+                    _ => if client.write_all(&response[..n]).await.is_err() { return },
                 }
             }
             // An outage takes the connections that stand with it.
@@ -88,17 +88,17 @@ fn is_long() -> bool {
 }
 
 /// At the end everybody is settled, nobody has got a step twice, and what the gateway took is what we say it took.
-async fn ends_well(site: &Site, people: i64) {
+async fn assert_ends_well(deployment: &Deployment, people: i64) {
     wait_until("everybody is settled", async || {
-        let states = site.states().await;
+        let states = deployment.states().await;
         states.iter().map(|(_, n)| n).sum::<i64>() == people && ["submitting", "in_doubt", "deferred"].iter().all(|state| count(&states, state) == 0)
     })
     .await;
-    let (record, states) = (site.simulator.record(), site.states().await);
-    assert_eq!(record.duplicates(), 0, "{}", site.url);
+    let (record, states) = (deployment.simulator.record(), deployment.states().await);
+    assert_eq!(record.duplicates(), 0, "{}", deployment.url);
     let ours = count(&states, "accepted") + count(&states, "delivered") + count(&states, "undelivered");
-    assert_eq!(ours, record.taken.len() as i64, "{}: {states:?}", site.url);
-    assert_eq!(ours + count(&states, "failed"), people, "{}: {states:?}", site.url);
+    assert_eq!(ours, record.accepted.len() as i64, "{}: {states:?}", deployment.url);
+    assert_eq!(ours + count(&states, "failed"), people, "{}: {states:?}", deployment.url);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,44 +108,44 @@ async fn a_gateway_with_every_fault() {
         *gateway = gateway.replace("timeout = \"20s\"", "timeout = \"2s\"");
         *config = config.replace("in_doubt_after = \"3s\"", "in_doubt_after = \"6s\"");
     };
-    let script = Script { latency_millis: 5, ..Script::faultless(1, 1_000) };
-    for site in Site::with(80, &script, 20, &change).await {
-        let line = Line::to(site.simulator.address().to_string()).await;
-        let file = site.folder.path().join("gateway.toml");
+    let scenario = Scenario { latency_millis: 5, ..Scenario::faultless(1, 1_000) };
+    for deployment in Deployment::with_config(80, &scenario, 20, &change).await {
+        let proxy = FaultyProxy::to(deployment.simulator.address().to_string()).await;
+        let file = deployment.folder.path().join("gateway.toml");
         let through_line =
-            std::fs::read_to_string(&file).unwrap().replace(&site.simulator.address().to_string(), &format!("127.0.0.1:{}", line.port));
+            std::fs::read_to_string(&file).unwrap().replace(&deployment.simulator.address().to_string(), &format!("127.0.0.1:{}", proxy.port));
         std::fs::write(&file, through_line).unwrap();
-        let daemon = site.daemon(&[]).await;
-        for mode in [PASS, CUT, GARBAGE, PASS, LATE, STORM_500, PASS, STORM_429, CUT] {
-            line.set(mode);
+        let daemon = deployment.start_daemon(&[]).await;
+        for mode in [PASS, CUT_RESPONSE, GARBAGE_RESPONSE, PASS, LATE_RESPONSE, STORM_500, PASS, STORM_429, CUT_RESPONSE] {
+            proxy.set(mode);
             tokio::time::sleep(Duration::from_millis(if is_long() { 5_000 } else { 500 })).await;
         }
-        line.set(PASS);
+        proxy.set(PASS);
         // Failures put off by half a minute and more are not waited for: whoever is not through by then is asked again at once.
-        wait_until("the gateway is used again", async || site.simulator.record().taken.len() > 40).await;
-        ends_well(&site, 80).await;
+        wait_until("the gateway is used again", async || deployment.simulator.record().accepted.len() > 40).await;
+        assert_ends_well(&deployment, 80).await;
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0));
+        assert_eq!(daemon.wait_for_exit(), Some(0));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_gone_for_a_while() {
-    let script = Script { latency_millis: 20, ..Script::faultless(1, 1_000) };
-    for site in Site::on_each_engine(120, &script, 20).await {
-        let Some((before, database)) = site.url.split_once('@').and_then(|(before, rest)| Some((before, rest.split_once('/')?))) else { continue };
-        let line = Line::to(database.0.to_owned()).await;
-        let through_line = format!("{before}@127.0.0.1:{}/{}", line.port, database.1);
-        let daemon = site.daemon(&[("FIELDWORKD_DATABASE__URL", &through_line)]).await;
-        wait_until("messages go out", async || site.simulator.record().taken.len() > 20).await;
-        line.set(GONE);
+    let scenario = Scenario { latency_millis: 20, ..Scenario::faultless(1, 1_000) };
+    for deployment in Deployment::on_each_engine(120, &scenario, 20).await {
+        let Some((before, database)) = deployment.url.split_once('@').and_then(|(before, rest)| Some((before, rest.split_once('/')?))) else { continue };
+        let proxy = FaultyProxy::to(database.0.to_owned()).await;
+        let through_line = format!("{before}@127.0.0.1:{}/{}", proxy.port, database.1);
+        let daemon = deployment.start_daemon(&[("FIELDWORKD_DATABASE__URL", &through_line)]).await;
+        wait_until("messages go out", async || deployment.simulator.record().accepted.len() > 20).await;
+        proxy.set(GONE);
         tokio::time::sleep(Duration::from_secs(if is_long() { 60 } else { 3 })).await;
-        let while_gone = site.simulator.record().taken.len();
-        line.set(PASS);
+        let while_gone = deployment.simulator.record().accepted.len();
+        proxy.set(PASS);
         assert!(while_gone < 120, "nothing is sent that cannot be written down");
-        ends_well(&site, 120).await;
+        assert_ends_well(&deployment, 120).await;
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0));
+        assert_eq!(daemon.wait_for_exit(), Some(0));
     }
 }
 
@@ -168,27 +168,27 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_full() {
-    let script = Script { latency_millis: 20, ..Script::faultless(1, 1_000) };
-    let mut sites = Site::on_each_engine(120, &script, 20).await;
-    let site = sites.remove(0);
-    let Some(disk) = SmallDisk::mount(site.folder.path().join("disk")) else {
+    let scenario = Scenario { latency_millis: 20, ..Scenario::faultless(1, 1_000) };
+    let mut deployments = Deployment::on_each_engine(120, &scenario, 20).await;
+    let deployment = deployments.remove(0);
+    let Some(disk) = SmallDisk::mount(deployment.folder.path().join("disk")) else {
         return eprintln!("no disk can be mounted here: a full one is not tested (run as root)");
     };
     let database = disk.0.join("test.db");
     for end in ["", "-wal"] {
         let name = format!("test.db{end}");
-        let _ = std::fs::copy(site.folder.path().join(&name), disk.0.join(&name));
+        let _ = std::fs::copy(deployment.folder.path().join(&name), disk.0.join(&name));
     }
-    let site = Site { url: format!("sqlite:{}", database.display()), ..site };
-    let daemon = site.daemon(&[]).await;
-    wait_until("messages go out", async || site.simulator.record().taken.len() > 20).await;
+    let deployment = Deployment { url: format!("sqlite:{}", database.display()), ..deployment };
+    let daemon = deployment.start_daemon(&[]).await;
+    wait_until("messages go out", async || deployment.simulator.record().accepted.len() > 20).await;
     // Whatever is left is filled up.
     let _ = std::fs::write(disk.0.join("ballast"), vec![0u8; 16 << 20]);
-    wait_until("the failure is told", async || site.log().contains("failed")).await;
+    wait_until("the failure is told", async || deployment.log().contains("failed")).await;
     tokio::time::sleep(Duration::from_secs(if is_long() { 60 } else { 2 })).await;
-    assert!(site.simulator.record().taken.len() < 120, "nothing is sent that cannot be written down");
+    assert!(deployment.simulator.record().accepted.len() < 120, "nothing is sent that cannot be written down");
     std::fs::remove_file(disk.0.join("ballast")).unwrap();
-    ends_well(&site, 120).await;
+    assert_ends_well(&deployment, 120).await;
     daemon.signal("TERM");
-    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(daemon.wait_for_exit(), Some(0));
 }

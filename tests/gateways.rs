@@ -13,29 +13,29 @@ use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::sms_text::Placeholder;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::adapters::sms::{self, Doubtful, Gateway, Outcome, OutgoingMessage, Push, PushError, alibaba, tencent, twilio};
+use fieldworkd::adapters::sms::{self, QueriedMessage, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, alibaba, tencent, twilio};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 /// One request, as a recorder on loopback saw it.
 #[derive(Debug, Clone)]
-struct Recorded {
+struct RecordedRequest {
     path: String,
     query: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
     body: String,
 }
 
-type Requests = Arc<Mutex<Vec<Recorded>>>;
+type Requests = Arc<Mutex<Vec<RecordedRequest>>>;
 
 /// A server that records every request and answers with `answer`.
-async fn recorder(status: u16, answer: &'static str) -> (String, Requests) {
+async fn start_recorder(status: u16, answer: &'static str) -> (String, Requests) {
     let requests: Requests = Arc::default();
     let seen = requests.clone();
     let app = axum::Router::new().fallback(async move |request: Request| {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-        seen.lock().unwrap().push(Recorded {
+        seen.lock().unwrap().push(RecordedRequest {
             path: parts.uri.path().to_owned(),
             query: decoded(parts.uri.query().unwrap_or_default()),
             headers: parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
@@ -63,7 +63,7 @@ fn open(definition: String, clock: Timestamp) -> Arc<dyn Gateway> {
         currency: "CNY".into(),
         user: "the-id".into(),
         secret: Personal::new("the-secret"),
-        allow: Vec::new(),
+        allowed_networks: Vec::new(),
     };
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(clock));
     sms::open(&config, &clock, "https://x.cn/hooks/g/s").unwrap_or_else(|problem| panic!("{problem}"))
@@ -77,7 +77,7 @@ fn message() -> OutgoingMessage {
         text: Personal::new("【质量协会】王 小*明~您好，请评价山海：https://x.cn/i/abc123 拒收请回复R"),
         parts: 1,
         step: "invitation".into(),
-        alone: false,
+        must_be_alone: false,
         fields: [field(Placeholder::Name, "王 小*明~"), field(Placeholder::Link, "https://x.cn/i/abc123")].into(),
     }
 }
@@ -87,8 +87,8 @@ fn message_to(number: &str) -> OutgoingMessage {
     OutgoingMessage { reference: format!("ref-{number}"), to: Phone::parse(number, phonenumber::country::CN).unwrap(), ..message() }
 }
 
-fn doubtful() -> Doubtful {
-    Doubtful { reference: "ref1".into(), id: None, to: message().to, submitted_at: common::monday() }
+fn doubtful() -> QueriedMessage {
+    QueriedMessage { reference: "ref1".into(), id: None, to: message().to, submitted_at: common::monday() }
 }
 
 fn alibaba_file(endpoint: &str) -> String {
@@ -108,7 +108,7 @@ fn twilio_file(endpoint: &str) -> String {
 }
 
 /// What the SDKs sent, by a key of ours; `None` (and a word about it) where they are not installed.
-fn sdks() -> Option<(Vec<Recorded>, Value)> {
+fn sdk_requests() -> Option<(Vec<RecordedRequest>, Value)> {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
         eprintln!("FIELDWORKD_TEST_PYTHON is not set: nothing is compared with the SDKs (use tests/run)");
         return None;
@@ -121,17 +121,17 @@ fn sdks() -> Option<(Vec<Recorded>, Value)> {
         let whole = text(&request["path"]);
         let (path, query) = whole.split_once('?').unwrap_or((&whole, ""));
         let headers = request["headers"].as_object().unwrap().iter().map(|(name, value)| (name.clone(), text(value))).collect();
-        Recorded { path: path.to_owned(), query: decoded(query), headers, body: text(&request["body"]) }
+        RecordedRequest { path: path.to_owned(), query: decoded(query), headers, body: text(&request["body"]) }
     });
     Some((requests.collect(), printed["twilio"].clone()))
 }
 
-fn of_action<'a>(requests: &'a [Recorded], header: &str, action: &str) -> &'a Recorded {
+fn request_of_action<'a>(requests: &'a [RecordedRequest], header: &str, action: &str) -> &'a RecordedRequest {
     requests.iter().find(|r| r.headers.get(header).is_some_and(|a| a == action)).unwrap_or_else(|| panic!("no {action} was recorded"))
 }
 
 /// The authorization that our code computes over what a request says it signed.
-fn alibaba_authorization_of(request: &Recorded) -> String {
+fn alibaba_authorization_of(request: &RecordedRequest) -> String {
     let given = &request.headers["authorization"];
     let signed = given.split("SignedHeaders=").nth(1).unwrap().split(',').next().unwrap();
     let headers: Vec<(&str, String)> = signed.split(';').map(|name| (name, request.headers[name].clone())).collect();
@@ -149,13 +149,13 @@ fn alibaba_authorization_of(request: &Recorded) -> String {
 
 #[tokio::test]
 async fn alibaba_is_asked_as_its_sdk_asks() {
-    let (url, ours) = recorder(200, r#"{"Code":"OK","BizId":"9^0"}"#).await;
+    let (url, ours) = start_recorder(200, r#"{"Code":"OK","BizId":"9^0"}"#).await;
     let gateway = open(alibaba_file(&url), common::monday());
-    assert_eq!(gateway.submit(&[message()]).await.outcomes, [Outcome::Accepted { id: Some("9^0".into()) }]);
+    assert_eq!(gateway.submit(&[message()]).await.outcomes, [SubmitOutcome::Accepted { id: Some("9^0".into()) }]);
     gateway.query(&doubtful()).await;
     let two = [message(), message_to("13800138001")];
-    assert!(gateway.goes_with(&two[0], &two[1]) && gateway.capabilities().batch == 100);
-    assert_eq!(gateway.submit(&two).await.outcomes, vec![Outcome::Accepted { id: Some("9^0".into()) }; 2]);
+    assert!(gateway.can_share_request(&two[0], &two[1]) && gateway.capabilities().batch == 100);
+    assert_eq!(gateway.submit(&two).await.outcomes, vec![SubmitOutcome::Accepted { id: Some("9^0".into()) }; 2]);
     let ours = ours.lock().unwrap().clone();
     for request in &ours {
         assert_eq!(request.headers["authorization"], alibaba_authorization_of(request));
@@ -163,9 +163,9 @@ async fn alibaba_is_asked_as_its_sdk_asks() {
         assert_eq!(request.headers["x-acs-signature-nonce"].len(), 32);
         assert_eq!(request.body.is_empty(), request.headers["x-acs-action"] != "SendBatchSms");
     }
-    let Some((theirs, _)) = sdks() else { return };
+    let Some((theirs, _)) = sdk_requests() else { return };
     for (request, action) in ours.iter().zip(["SendSms", "QuerySendDetails", "SendBatchSms"]) {
-        let sdk = of_action(&theirs, "x-acs-action", action);
+        let sdk = request_of_action(&theirs, "x-acs-action", action);
         assert_eq!(sdk.headers["authorization"], alibaba_authorization_of(sdk), "our signature of what the SDK sent is the SDK's");
         assert_eq!((&request.path, &request.query), (&sdk.path, &sdk.query), "{action}");
         assert_eq!(decoded(&request.body), decoded(&sdk.body), "{action}");
@@ -177,19 +177,19 @@ async fn alibaba_is_asked_as_its_sdk_asks() {
 
 #[tokio::test]
 async fn tencent_is_asked_as_its_sdk_asks() {
-    let (url, ours) = recorder(200, r#"{"Response":{"SendStatusSet":[{"SerialNo":"5:1","Code":"Ok"}],"RequestId":"R"}}"#).await;
+    let (url, ours) = start_recorder(200, r#"{"Response":{"SendStatusSet":[{"SerialNo":"5:1","Code":"Ok"}],"RequestId":"R"}}"#).await;
     let gateway = open(tencent_file(&url), common::monday());
-    assert_eq!(gateway.submit(&[message()]).await.outcomes, [Outcome::Accepted { id: Some("5:1".into()) }]);
+    assert_eq!(gateway.submit(&[message()]).await.outcomes, [SubmitOutcome::Accepted { id: Some("5:1".into()) }]);
     gateway.query(&doubtful()).await;
     let two = [message(), message_to("13800138001")];
-    assert!(gateway.goes_with(&two[0], &two[1]) && gateway.capabilities().batch == 200);
+    assert!(gateway.can_share_request(&two[0], &two[1]) && gateway.capabilities().batch == 200);
     let abroad = message_to("+4915112345678");
-    assert!(!gateway.goes_with(&two[0], &abroad), "a request holds mainland or foreign numbers");
+    assert!(!gateway.can_share_request(&two[0], &abroad), "a request holds mainland or foreign numbers");
     let other_text = OutgoingMessage { fields: [(Placeholder::Name, Personal::new("李"))].into(), ..message_to("13800138002") };
-    assert!(!gateway.goes_with(&two[0], &other_text), "a request has one text");
+    assert!(!gateway.can_share_request(&two[0], &other_text), "a request has one text");
     gateway.submit(&two).await;
     let ours = ours.lock().unwrap().clone();
-    let authorization_of = |request: &Recorded| {
+    let authorization_of = |request: &RecordedRequest| {
         let seconds = request.headers["x-tc-timestamp"].parse().unwrap();
         tencent::authorization(&request.headers["host"], &request.body, seconds, "the-id", "the-secret")
     };
@@ -197,12 +197,12 @@ async fn tencent_is_asked_as_its_sdk_asks() {
         assert_eq!(request.headers["authorization"], authorization_of(request));
         assert_eq!(request.headers["x-tc-timestamp"], "1772415000");
     }
-    let Some((theirs, _)) = sdks() else { return };
-    let of_two = |r: &&Recorded| r.body.contains("13800138001") && r.headers.contains_key("x-tc-action");
+    let Some((theirs, _)) = sdk_requests() else { return };
+    let of_two = |r: &&RecordedRequest| r.body.contains("13800138001") && r.headers.contains_key("x-tc-action");
     for (request, action) in ours.iter().zip(["SendSms", "PullSmsSendStatusByPhoneNumber", "two"]) {
-        let sdk = if action == "two" { theirs.iter().find(of_two).unwrap() } else { of_action(&theirs, "x-tc-action", action) };
+        let sdk = if action == "two" { theirs.iter().find(of_two).unwrap() } else { request_of_action(&theirs, "x-tc-action", action) };
         assert_eq!(sdk.headers["authorization"], authorization_of(sdk), "our signature of what the SDK sent is the SDK's");
-        let json = |request: &Recorded| serde_json::from_str::<Value>(&request.body).unwrap();
+        let json = |request: &RecordedRequest| serde_json::from_str::<Value>(&request.body).unwrap();
         assert_eq!(json(request), json(sdk), "{action}");
         for header in ["x-tc-action", "x-tc-version", "x-tc-region", "content-type"] {
             assert_eq!(request.headers[header], sdk.headers[header], "{action}");
@@ -212,12 +212,12 @@ async fn tencent_is_asked_as_its_sdk_asks() {
 
 #[tokio::test]
 async fn twilio_is_asked_as_its_sdk_asks_and_its_pushes_are_checked_as_its_sdk_checks() {
-    let (url, ours) = recorder(201, r#"{"sid":"SM1","status":"queued"}"#).await;
+    let (url, ours) = start_recorder(201, r#"{"sid":"SM1","status":"queued"}"#).await;
     let gateway = open(twilio_file(&url), common::monday());
-    assert_eq!(gateway.submit(&[message()]).await.outcomes, [Outcome::Accepted { id: Some("SM1".into()) }]);
+    assert_eq!(gateway.submit(&[message()]).await.outcomes, [SubmitOutcome::Accepted { id: Some("SM1".into()) }]);
     let request = ours.lock().unwrap()[0].clone();
     assert_eq!(request.path, "/2010-04-01/Accounts/the-id/Messages.json");
-    let Some((theirs, twilio_says)) = sdks() else { return };
+    let Some((theirs, twilio_says)) = sdk_requests() else { return };
     let sdk = theirs.iter().find(|r| r.path.ends_with("/Messages.json")).unwrap();
     assert_eq!((&request.path, decoded(&request.body)), (&sdk.path, decoded(&sdk.body)));
     assert_eq!(request.headers["authorization"], sdk.headers["authorization"]);
@@ -255,7 +255,7 @@ fn a_gateways_file_that_does_not_hold_together_says_where() {
             currency: String::new(),
             user: "u".into(),
             secret: Personal::default(),
-            allow: Vec::new(),
+            allowed_networks: Vec::new(),
         };
         sms::open(&config, &clock, "").err().expect(definition)
     };

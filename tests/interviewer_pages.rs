@@ -3,31 +3,31 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::browser::{Browser, PASSWORD, add, play};
+use crate::common::browser::{Browser, PASSWORD, add_account, run_in_chromium};
 use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::domain::role::Role;
-use fieldworkd::simulation::{PeopleScript, Script};
+use fieldworkd::simulation::{PeopleScenario, Scenario};
 use serde_json::{Value, json};
 
 /// Four people wait to be called on a Wednesday afternoon.
-async fn waiting(app: &TestApp) {
-    app.brand("A1", "a", "").await;
+async fn launch_with_queue(app: &TestApp) {
+    app.register_brand("A1", "a", "").await;
     app.import(&["A1"], list_of(0..4).as_bytes()).await.unwrap();
     let head = PLAN.split("[[step]]\nname = \"reminder\"").next().unwrap();
     let plan = format!("{head}[[step]]\nname = \"calls\"\nmode = \"telephone\"\nafter = \"2d\"\n");
     app.launch("C1", &["A1"], &plan).await.unwrap();
-    app.play_until(local("2026-03-04T15:00:00")).await;
+    app.advance_until(local("2026-03-04T15:00:00")).await;
 }
 
-fn silent() -> Script {
-    let mut script = Script::faultless(1, 100);
-    script.people = PeopleScript::silent();
-    script
+fn silent() -> Scenario {
+    let mut scenario = Scenario::faultless(1, 100);
+    scenario.people = PeopleScenario::silent();
+    scenario
 }
 
 /// The telephone system is asked as the operator's file says, and only for whoever is on the desk.
 #[tokio::test]
-async fn a_press_of_a_button_connects_the_call() {
+async fn click_to_dial_connects_the_call() {
     let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::<(String, String)>::new()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -39,8 +39,8 @@ async fn a_press_of_a_button_connects_the_call() {
     std::fs::write(&file, include_str!("../config/telephone/dial.toml").replace("127.0.0.1:8088", &address.to_string())).unwrap();
     let settings = [("TELEPHONE__DIAL", file.to_str().unwrap()), ("TELEPHONE__USER", "ari"), ("TELEPHONE__SECRET", "made up")];
     let app = TestApp::on_sqlite(silent(), &settings).await;
-    waiting(&app).await;
-    add(&app, "wu", Role::Interviewer).await;
+    launch_with_queue(&app).await;
+    add_account(&app, "wu", Role::Interviewer).await;
     let mut wu = Browser::new(&app);
     wu.sign_in("wu", PASSWORD).await;
     let token = wu.token("/interview").await;
@@ -60,15 +60,15 @@ async fn a_press_of_a_button_connects_the_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_interviewers_work_side_by_side_while_respondents_open_their_links() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
-    waiting(&app).await;
-    add(&app, "wu", Role::Interviewer).await;
-    add(&app, "zheng", Role::Interviewer).await;
-    add(&app, "qian", Role::Operator).await;
+    launch_with_queue(&app).await;
+    add_account(&app, "wu", Role::Interviewer).await;
+    add_account(&app, "zheng", Role::Interviewer).await;
+    add_account(&app, "qian", Role::Operator).await;
     let mut links = BTreeMap::new();
     for n in 0..4 {
         links.insert(format!("+86{}", number(n)), app.link(n).await);
     }
-    let Some(done) = play("tests/external/interviewer_pages.js", json!({ "base": app.base, "links": links })).await else { return };
+    let Some(done) = run_in_chromium("tests/external/interviewer_pages.js", json!({ "base": app.base, "links": links })).await else { return };
     assert_eq!((done["looked"].as_u64(), done["interviews"].as_u64()), (Some(32), Some(1)), "{done}");
     let dispositions: BTreeMap<String, u64> = app.dispositions("A1").await.into_iter().collect();
     assert_eq!((dispositions.get("1.1"), dispositions.get("2.12"), dispositions.get("2.21")), (Some(&1), Some(&1), Some(&1)), "{dispositions:?}");

@@ -4,19 +4,19 @@
 use crate::common;
 use crate::common::{PLAN, TestApp, answers, list, local, number};
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 
 async fn apps(people: usize) -> Vec<TestApp> {
-    let apps = TestApp::on_each_engine(Script::faultless(1, 50), &[]).await;
+    let apps = TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await;
     for app in &apps {
-        app.in_field(people, "").await;
+        app.launch_with_people(people, "").await;
         app.dispatcher.tick().await.unwrap();
     }
     apps
 }
 
 #[tokio::test]
-async fn looking_changes_nothing_and_beginning_does() {
+async fn opening_a_link_changes_nothing_and_beginning_does() {
     for app in apps(1).await {
         let link = app.link(0).await;
         let before = app.dispositions("A1").await;
@@ -25,7 +25,7 @@ async fn looking_changes_nothing_and_beginning_does() {
             assert!(status == 200 && page.contains("/begin"), "{}", app.engine);
         }
         assert_eq!(app.dispositions("A1").await, before);
-        let (status, to, _) = app.post(&format!("{link}/begin"), common::AGREED).await;
+        let (status, to, _) = app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         assert_eq!((status, to.contains("lang=zh")), (303, true));
         assert_eq!(app.dispositions("A1").await, [("2.12".to_owned(), 1)]);
         assert!(app.get(&link).await.1.contains("name=\"img1\""));
@@ -36,7 +36,7 @@ async fn looking_changes_nothing_and_beginning_does() {
 async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
     for app in apps(1).await {
         let link = app.link(0).await;
-        app.post(&format!("{link}/begin?lang=en"), common::AGREED).await;
+        app.post(&format!("{link}/begin?lang=en"), common::CONSENT_FORM).await;
         let to = format!("{link}/answers?lang=en");
         // One item is missing and one is no point of the scale: the page comes back and says so; nothing is lost that was good.
         let (status, _, page) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7")]).await;
@@ -63,21 +63,21 @@ async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
         // Sent again, by a double tap or the back button: nothing changes.
         assert_eq!(app.post(&to, &answers(0, 3, "1")).await.0, 303);
         assert_eq!(app.dispositions("A1").await, [("1.1".to_owned(), 1)]);
-        let before = app.simulator.record().taken.len();
-        app.play_until(local("2026-03-20T12:00:00")).await;
-        assert_eq!(app.simulator.record().taken.len(), before, "{}: who has answered is not reminded", app.engine);
+        let before = app.simulator.record().accepted.len();
+        app.advance_until(local("2026-03-20T12:00:00")).await;
+        assert_eq!(app.simulator.record().accepted.len(), before, "{}: who has answered is not reminded", app.engine);
     }
 }
 
 #[tokio::test]
 async fn a_shared_list_is_one_link_with_the_questionnaires_one_after_another() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        app.brand("A1", "a", "").await;
-        app.brand("A2", "a", "").await;
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        app.register_brand("A1", "a", "").await;
+        app.register_brand("A2", "a", "").await;
         app.import(&["A1", "A2"], list(1).as_bytes()).await.unwrap();
         app.launch("C1", &["A1", "A2"], PLAN).await.unwrap();
         app.dispatcher.tick().await.unwrap();
-        assert_eq!(app.simulator.record().taken.len(), 1, "{}: one message", app.engine);
+        assert_eq!(app.simulator.record().accepted.len(), 1, "{}: one message", app.engine);
         let link = app.link(0).await;
         let welcome = app.get(&link).await.1;
         assert!(welcome.contains("A1牌") && welcome.contains("A2牌"));
@@ -95,14 +95,14 @@ async fn refusing_and_not_being_a_user_end_what_they_should() {
         let (refuses, no_user) = (app.link(0).await, app.link(1).await);
         assert_eq!(app.post(&format!("{refuses}/refuse"), &[]).await.0, 303);
         assert!(app.get(&refuses).await.1.contains("我们不会再就此联系您"));
-        app.post(&format!("{no_user}/begin"), common::AGREED).await;
+        app.post(&format!("{no_user}/begin"), common::CONSENT_FORM).await;
         app.post(&format!("{no_user}/not-a-user"), &[("case", "0")]).await;
         assert!(app.get(&no_user).await.1.contains("您不是其用户"));
         let now = app.dispositions("A1").await;
         assert!(now.contains(&("2.112".to_owned(), 1)) && now.contains(&("4.1".to_owned(), 1)), "{}: {now:?}", app.engine);
-        let before = app.simulator.record().taken.len();
-        app.play_until(local("2026-03-20T12:00:00")).await;
-        assert_eq!(app.simulator.record().taken.len(), before + 2, "{}: only the third one is reminded, twice", app.engine);
+        let before = app.simulator.record().accepted.len();
+        app.advance_until(local("2026-03-20T12:00:00")).await;
+        assert_eq!(app.simulator.record().accepted.len(), before + 2, "{}: only the third one is reminded, twice", app.engine);
     }
 }
 
@@ -120,12 +120,12 @@ async fn wrong_links_and_forms_get_a_polite_page_and_closed_fields_too() {
     }
     assert!(slowed >= 5, "{slowed}");
     let link = app.link(0).await;
-    app.post(&format!("{link}/begin"), common::AGREED).await;
+    app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
     assert_eq!(app.post(&format!("{link}/answers"), &[("case", "7"), ("page", "0")]).await.0, 400);
     assert_eq!(app.post(&format!("{link}/answers"), &[("case", "0"), ("page", "77")]).await.0, 400);
     assert_eq!(app.post(&format!("{link}/answers"), &[]).await.0, 400);
     assert_eq!(app.post(&format!("{link}/answers"), &[("open1", &"字".repeat(40_000))]).await.0, 413);
-    app.play_until(local("2026-06-01T12:00:00")).await;
+    app.advance_until(local("2026-06-01T12:00:00")).await;
     assert!(app.get(&link).await.1.contains("调查已结束"));
     assert_eq!(app.post(&format!("{link}/answers"), &answers(0, 0, "5")).await.0, 303);
     assert_eq!(app.dispositions("A1").await, [("2.12".to_owned(), 1)]);
@@ -151,7 +151,7 @@ async fn pages_are_small_load_nothing_and_are_kept_from_search_engines() {
         }
     };
     check(&link).await;
-    app.post(&format!("{link}/begin"), common::AGREED).await;
+    app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
     for page in 0..4 {
         check(&format!("{link}?page={page}&lang=en")).await;
         app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
@@ -170,17 +170,17 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
         app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
         assert!(app.get(&link).await.1.contains("/begin"));
         assert_eq!(app.dispositions("A1").await, [("3.19".to_owned(), 2)], "{}", app.engine);
-        app.post(&format!("{link}/begin"), common::AGREED).await;
+        app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
-        let consents = async || fieldworkd::adapters::database::consents::count(&mut app.installation.store.read().await.unwrap()).await.unwrap();
+        let consents = async || fieldworkd::adapters::database::consents::count(&mut app.context.database.read().await.unwrap()).await.unwrap();
         assert_eq!(consents().await, [("standard-1".to_owned(), 1, 0)]);
 
         // The programme gets a notice of its own: it is asked for anew, and what was answered stays.
         let own = |version: &str, text: &str| {
             format!("{}[privacy]\nversion = \"{version}\"\ntext = {{ zh = \"{text}\", en = \"Ours, {{applicant}}\" }}\n", common::PROGRAMME)
         };
-        fieldworkd::services::programmes::apply_programme(&app.installation, &own("2026-1", "本会告知")).await.unwrap();
-        let changed = fieldworkd::services::programmes::apply_programme(&app.installation, &own("2026-1", "另一告知")).await;
+        fieldworkd::services::programmes::apply_programme(&app.context, &own("2026-1", "本会告知")).await.unwrap();
+        let changed = fieldworkd::services::programmes::apply_programme(&app.context, &own("2026-1", "另一告知")).await;
         assert!(changed.unwrap_err().to_string().contains("raise the version"));
         assert!(app.get(&format!("{link}?page=1")).await.1.contains("本会告知"));
         app.post(&format!("{link}/answers"), &answers(0, 1, "8")).await;
@@ -197,7 +197,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
 }
 
 #[tokio::test]
-async fn later_moves_the_reminder_and_a_wish_for_a_call_is_in_the_inbox() {
+async fn postponing_moves_the_reminder_and_a_call_request_is_in_the_inbox() {
     for app in apps(2).await {
         let (later, call) = (app.link(0).await, app.link(1).await);
         assert_eq!(app.post(&format!("{later}/later"), &[("when", "never")]).await.0, 400);
@@ -208,7 +208,7 @@ async fn later_moves_the_reminder_and_a_wish_for_a_call_is_in_the_inbox() {
         assert!(page.contains("All right, later") && page.contains("Reminder on 2026-03-03"), "{page}");
         let sent = async || app.simulator.record().submits.len();
         assert_eq!(sent().await, 2);
-        app.play_until(local("2026-03-04T12:00:00")).await;
+        app.advance_until(local("2026-03-04T12:00:00")).await;
         assert_eq!(sent().await, 3, "{}: one reminder, brought forward", app.engine);
         assert_eq!(app.dispositions("A1").await, [("2.20".to_owned(), 2)], "a wish is no beginning");
 
@@ -216,12 +216,12 @@ async fn later_moves_the_reminder_and_a_wish_for_a_call_is_in_the_inbox() {
             let (_, to, _) = app.post(&format!("{call}/call-me"), &[("when", "evening")]).await;
             assert!(app.get(&format!("{}{to}", app.base)).await.1.contains("我们会给您打电话"));
         }
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let waiting = fieldworkd::adapters::database::replies::inbox(&mut connection, Some("call_me"), false).await.unwrap();
         assert_eq!(waiting.len(), 1, "{}: asked twice on a day is one request", app.engine);
         assert!(waiting[0].cases.starts_with("A1/"));
         let (sealed, key) = fieldworkd::adapters::database::replies::sealed_text(&mut connection, waiting[0].id).await.unwrap().flatten().unwrap();
-        let told = app.installation.keys.sealer(&key).unwrap().open_text(fieldworkd::services::sealing::place::REPLY, &sealed).unwrap();
+        let told = app.context.keys.sealer(&key).unwrap().open_text(fieldworkd::services::sealing::seal_context::REPLY, &sealed).unwrap();
         assert!(told.contains("晚上"), "{told}");
     }
 }
@@ -231,8 +231,8 @@ async fn what_is_asked_for_in_the_evening_keeps_hours_and_the_due_day() {
     let app = apps(1).await.remove(0);
     let link = app.link(0).await;
     let next = async || {
-        let mut connection = app.installation.store.read().await.unwrap();
-        let id = fieldworkd::adapters::database::links::behind(&mut connection, &[hash(&app, &link).as_str()]).await.unwrap().into_values().next().unwrap().id;
+        let mut connection = app.context.database.read().await.unwrap();
+        let id = fieldworkd::adapters::database::links::find_by_hashes(&mut connection, &[hash(&app, &link).as_str()]).await.unwrap().into_values().next().unwrap().id;
         fieldworkd::adapters::database::invitations::next_contact(&mut connection, id).await.unwrap().unwrap().1
     };
     app.post(&format!("{link}/later"), &[("when", "evening")]).await;
@@ -249,19 +249,19 @@ async fn what_is_asked_for_in_the_evening_keeps_hours_and_the_due_day() {
 }
 
 fn hash(app: &TestApp, link: &str) -> String {
-    app.installation.keys.hasher().link_hash(link.rsplit('/').next().unwrap())
+    app.context.keys.hasher().link_hash(link.rsplit('/').next().unwrap())
 }
 
 /// Times, device and flags come into the dataset; a suspicious response stays in it.
 #[tokio::test]
-async fn how_pages_were_answered_is_told_and_drops_nobody() {
+async fn paradata_are_recorded_and_exclude_nobody() {
     const PHONE: &str = "Mozilla/5.0 (Linux; Android 14) Mobile Safari/537.36";
     for app in apps(6).await {
         let app = &app;
         let send = async |n: usize, page: usize, point: &str, seconds: u64| {
             let link = app.link(n).await;
             if page == 0 {
-                app.post(&format!("{link}/begin"), common::AGREED).await;
+                app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
             }
             let shown = app.get(&link).await.1.split("name=\"shown\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
             app.clock.advance_to(app.clock.now() + std::time::Duration::from_secs(seconds));
@@ -280,8 +280,8 @@ async fn how_pages_were_answered_is_told_and_drops_nobody() {
                 send(n, page, "8", if n == 5 { 3 } else { 20 }).await;
             }
         }
-        app.play_until(local("2026-06-01T12:00:00")).await;
-        fieldworkd::services::datasets::write_pending(&app.installation).await.unwrap();
+        app.advance_until(local("2026-06-01T12:00:00")).await;
+        fieldworkd::services::datasets::write_pending(&app.context).await.unwrap();
         let folder = app.folder.path().join("datasets/A1/v1");
         common::validate_dataset(&folder);
         let responses = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
@@ -299,7 +299,7 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
     for app in apps(1).await {
         let link = app.link(0).await;
         let to = format!("{link}/answers");
-        app.post(&format!("{link}/begin"), common::AGREED).await;
+        app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         app.post(&to, &answers(0, 0, "8")).await;
         // A second tab goes on while the first still shows page one, which is then sent late.
         app.post(&to, &answers(0, 1, "8")).await;
@@ -324,7 +324,7 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
         assert!(app.get(&format!("{link}?page=1")).await.1.contains("感谢您的评价"));
         assert_eq!(app.post(&to, &answers(0, 1, "1")).await.0, 303);
         assert_eq!(app.dispositions("A1").await, [("1.1".to_owned(), 1)], "{}", app.engine);
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let id = fieldworkd::adapters::database::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
         let responses = fieldworkd::adapters::database::responses::of_application(&mut connection, id).await.unwrap();
         assert_eq!(responses.len(), 1);

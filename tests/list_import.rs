@@ -6,8 +6,8 @@ use fieldworkd::services::programmes::apply_programme;
 use crate::common;
 use crate::common::{TestApp, list, number};
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::simulation::Script;
-use fieldworkd::services::list_import::{self, Decision, ImportRequest, IntakeError};
+use fieldworkd::simulation::Scenario;
+use fieldworkd::services::list_import::{self, RowDecision, ImportRequest, ListImportError};
 use fieldworkd::adapters::database::{applications, lists};
 
 const DIRTY: &str = "序号,姓名,手机号码,备注\n\
@@ -20,24 +20,24 @@ const DIRTY: &str = "序号,姓名,手机号码,备注\n\
     7,周九,021-61234567转8,座机\n";
 
 async fn apps() -> Vec<TestApp> {
-    TestApp::on_each_engine(Script::faultless(1, 50), &[]).await
+    TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await
 }
 
 #[tokio::test]
 async fn a_dirty_list_gives_people_and_findings_that_name_the_place_and_hide_the_value() {
     for app in apps().await {
-        app.brand("A1", "a", "").await;
+        app.register_brand("A1", "a", "").await;
         let outcome = app.import(&["A1"], DIRTY.as_bytes()).await.unwrap();
         assert_eq!((outcome.rows, outcome.accepted, outcome.merged, outcome.rejected, outcome.fixed_lines), (7, 3, 1, 3, 1), "{}", app.engine);
         let rejected: Vec<(u32, &str, &str)> =
-            outcome.findings.iter().filter(|f| f.decision == Decision::Rejected).map(|f| (f.row, f.column.as_str(), f.value.as_str())).collect();
+            outcome.findings.iter().filter(|f| f.decision == RowDecision::Rejected).map(|f| (f.row, f.column.as_str(), f.value.as_str())).collect();
         assert_eq!(rejected, [(5, "手机号码", "138**00"), (6, "手机号码", ""), (7, "手机号码", "*.**E+**")]);
-        let merged = outcome.findings.iter().find(|f| f.decision == Decision::Merged).unwrap();
-        assert_eq!((merged.row, merged.what.contains("row 2")), (4, true));
+        let merged = outcome.findings.iter().find(|f| f.decision == RowDecision::Merged).unwrap();
+        assert_eq!((merged.row, merged.message.contains("row 2")), (4, true));
         for finding in &outcome.findings {
             let text = format!("{finding:?}");
             assert!(!text.contains("王小明") && !text.contains("13810000000"), "{text}");
-            assert!(!finding.what.is_empty());
+            assert!(!finding.message.is_empty());
         }
         assert_eq!(outcome.names, [("A1".to_owned(), 3)]);
     }
@@ -46,39 +46,39 @@ async fn a_dirty_list_gives_people_and_findings_that_name_the_place_and_hide_the
 #[tokio::test]
 async fn the_same_file_again_changes_nothing_and_a_dry_run_writes_nothing() {
     for app in apps().await {
-        app.brand("A1", "a", "").await;
+        app.register_brand("A1", "a", "").await;
         let applications = ["A1".to_owned()];
         let dry = ImportRequest { applications: &applications, file: "x", content: DIRTY.as_bytes().into(), dry_run: true };
-        let shown = list_import::import_list(&app.installation, &dry, &mut |_, _| {}).await.unwrap();
+        let shown = list_import::import_list(&app.context, &dry, &mut |_, _| {}).await.unwrap();
         assert_eq!((shown.accepted, shown.findings.len()), (3, 5));
-        let find = async || applications::find(&mut app.installation.store.read().await.unwrap(), "A1").await.unwrap().unwrap();
+        let find = async || applications::find(&mut app.context.database.read().await.unwrap(), "A1").await.unwrap().unwrap();
         assert_eq!(find().await.list_received_at, None, "{}: a dry run is no receipt", app.engine);
 
-        assert!(!app.import(&["A1"], DIRTY.as_bytes()).await.unwrap().already);
+        assert!(!app.import(&["A1"], DIRTY.as_bytes()).await.unwrap().already_imported);
         let received = find().await.list_received_at;
         assert_eq!(received, Some(app.clock.now()));
         app.clock.advance_to(common::local("2026-03-05T10:00:00"));
         let again = app.import(&["A1"], DIRTY.as_bytes()).await.unwrap();
-        assert!(again.already && again.names == [("A1".to_owned(), 3)]);
+        assert!(again.already_imported && again.names == [("A1".to_owned(), 3)]);
         assert_eq!(find().await.list_received_at, received);
         // Other bytes, the same people: all are merged, none is new.
         let other = app.import(&["A1"], format!("{DIRTY}\n").as_bytes()).await.unwrap();
-        assert_eq!((other.already, other.accepted, other.merged), (false, 0, 4));
+        assert_eq!((other.already_imported, other.accepted, other.merged), (false, 0, 4));
     }
 }
 
 #[tokio::test]
 async fn one_person_on_two_lists_of_an_applicant_is_one_respondent_and_on_another_applicants_list_another() {
     for app in apps().await {
-        app.brand("A1", "a", "").await;
-        app.brand("A2", "a", "").await;
-        app.brand("B1", "b", "").await;
+        app.register_brand("A1", "a", "").await;
+        app.register_brand("A2", "a", "").await;
+        app.register_brand("B1", "b", "").await;
         app.import(&["A1"], list(3).as_bytes()).await.unwrap();
         let second = app.import(&["A2"], list(2).as_bytes()).await.unwrap();
         assert_eq!((second.accepted, second.merged), (2, 0));
-        assert!(second.findings.iter().all(|f| f.decision == Decision::Noted && f.what.contains("one invitation")));
+        assert!(second.findings.iter().all(|f| f.decision == RowDecision::AcceptedWithNotice && f.message.contains("one invitation")));
         app.import(&["B1"], list(1).as_bytes()).await.unwrap();
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let mut ids = Vec::new();
         for code in ["A1", "A2", "B1"] {
             ids.push(applications::find(&mut connection, code).await.unwrap().unwrap().id);
@@ -92,13 +92,13 @@ async fn one_person_on_two_lists_of_an_applicant_is_one_respondent_and_on_anothe
 #[tokio::test]
 async fn a_shared_list_gives_each_person_one_case_in_each_application() {
     for app in apps().await {
-        app.brand("A1", "a", "").await;
-        app.brand("A2", "a", "").await;
-        app.brand("B1", "b", "").await;
+        app.register_brand("A1", "a", "").await;
+        app.register_brand("A2", "a", "").await;
+        app.register_brand("B1", "b", "").await;
         let outcome = app.import(&["A1", "A2"], list(5).as_bytes()).await.unwrap();
         assert_eq!(outcome.names, [("A1".to_owned(), 5), ("A2".to_owned(), 5)]);
         let error = app.import(&["A1", "B1"], list(6).as_bytes()).await.unwrap_err();
-        assert!(matches!(error, IntakeError::DifferentApplicants(..)), "{error}");
+        assert!(matches!(error, ListImportError::DifferentApplicants(..)), "{error}");
         let unknown = app.import(&["A9"], list(1).as_bytes()).await.unwrap_err().to_string();
         assert!(unknown.contains("A9") && unknown.contains("application add"));
     }
@@ -107,24 +107,24 @@ async fn a_shared_list_gives_each_person_one_case_in_each_application() {
 #[tokio::test]
 async fn a_list_over_the_cap_is_refused_whole_with_the_count() {
     for app in apps().await {
-        app.brand("A1", "a", "").await;
+        app.register_brand("A1", "a", "").await;
         let error = app.import(&["A1"], list(101).as_bytes()).await.unwrap_err().to_string();
         assert!(error.contains("101 names") && error.contains("at most 100") && error.contains("by 1"), "{error}");
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
         assert!(lists::names_by_segment(&mut connection, id).await.unwrap().is_empty(), "{}: nothing was imported", app.engine);
         drop(connection);
         assert_eq!(app.import(&["A1"], list(100).as_bytes()).await.unwrap().accepted, 100);
         // One more on a second list is one too many as well.
         let one_more = format!("姓名,手机\n新,{}\n", number(500));
-        assert!(matches!(app.import(&["A1"], one_more.as_bytes()).await, Err(IntakeError::OverCap { names: 101, .. })));
+        assert!(matches!(app.import(&["A1"], one_more.as_bytes()).await, Err(ListImportError::OverCap { names: 101, .. })));
     }
 }
 
 #[tokio::test]
 async fn what_cannot_be_a_list_is_refused_in_one_line() {
-    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
-    app.brand("A1", "a", "").await;
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    app.register_brand("A1", "a", "").await;
     for (content, expected) in [
         (&b""[..], "empty"),
         (b"\xe5\xa7\x93", "no column holds telephone numbers"),
@@ -141,7 +141,7 @@ async fn what_cannot_be_a_list_is_refused_in_one_line() {
 /// The demo's lists, in six forms, and XLSX written here with numbers as numbers.
 #[tokio::test]
 async fn every_file_form_is_read() {
-    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
     let mut forms = Vec::new();
     for entry in std::fs::read_dir("config/demo/lists").unwrap() {
         let path = entry.unwrap().path();
@@ -158,7 +158,7 @@ async fn every_file_form_is_read() {
     assert_eq!(forms.len(), 8);
     for (n, (name, content)) in forms.into_iter().enumerate() {
         let code = format!("F{n}");
-        app.brand(&code, &format!("applicant{n}"), "").await;
+        app.register_brand(&code, &format!("applicant{n}"), "").await;
         let outcome = app.import(&[&code], &content).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(
             outcome.accepted
@@ -176,17 +176,17 @@ async fn every_file_form_is_read() {
 
 #[tokio::test]
 async fn lists_after_the_cut_off_belong_to_the_next_programme() {
-    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
-    apply_programme(&app.installation, &format!("{}cut_off = 2026-03-01\n", common::PROGRAMME)).await.unwrap();
-    app.brand("A1", "a", "").await;
-    assert!(matches!(app.import(&["A1"], list(1).as_bytes()).await, Err(IntakeError::AfterCutOff { .. })));
-    app.brand("A1", "a", "list_received = 2026-02-27").await;
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    apply_programme(&app.context, &format!("{}cut_off = 2026-03-01\n", common::PROGRAMME)).await.unwrap();
+    app.register_brand("A1", "a", "").await;
+    assert!(matches!(app.import(&["A1"], list(1).as_bytes()).await, Err(ListImportError::AfterCutOff { .. })));
+    app.register_brand("A1", "a", "list_received = 2026-02-27").await;
     app.import(&["A1"], list(1).as_bytes()).await.unwrap();
 }
 
 #[tokio::test]
 async fn applications_that_break_a_rule_are_refused_with_its_name() {
-    let app = TestApp::on_sqlite(Script::faultless(1, 50), &[]).await;
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
     let head = "programme = \"p26\"\n[[application]]\ncode = \"X\"\napplicant = { code = \"x\", name = \"X\" }\n";
     for (rest, expected) in [
         ("category = \"product\"\nsubject = { brand = \"山海\", product = \"热水器\" }", "product with model and specification"),
@@ -196,11 +196,11 @@ async fn applications_that_break_a_rule_are_refused_with_its_name() {
         ("category = \"brand\"\nsubject = { brand = \"甲\" }\nquota = { target = 101 }", "at most 100"),
         ("category = \"brand\"\nsubject = { brand = \"甲\" }\ncolour = 1", "colour"),
     ] {
-        let error = add_applications(&app.installation, &format!("{head}{rest}\n")).await.unwrap_err().to_string();
+        let error = add_applications(&app.context, &format!("{head}{rest}\n")).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     let error = add_applications(
-        &app.installation,
+        &app.context,
         "programme = \"p99\"\n[[application]]\ncode=\"X\"\napplicant={code=\"x\",name=\"X\"}\ncategory=\"brand\"\nsubject={brand=\"甲\"}",
     );
     assert!(error.await.unwrap_err().to_string().contains("p99"));

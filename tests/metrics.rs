@@ -3,38 +3,38 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::common::site::{free_port, wait_until};
+use crate::common::deployment::{free_port, wait_until};
 use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::services::accounts::tokens;
 use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::role::Permission;
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 use serde_json::Value;
 
-fn people() -> Script {
-    let mut script = Script::faultless(5, 500);
-    script.people.completes = [0.2, 0.05, 0.0];
-    script
+fn people() -> Scenario {
+    let mut scenario = Scenario::faultless(5, 500);
+    scenario.people.completes = [0.2, 0.05, 0.0];
+    scenario
 }
 
 async fn token(app: &TestApp, name: &str, scopes: &[Permission]) -> String {
-    tokens::make(&app.installation, &Actor::command("test"), name, scopes, 30).await.unwrap().reveal().to_owned()
+    tokens::create(&app.context, &Actor::command("test"), name, scopes, 30).await.unwrap().reveal().to_owned()
 }
 
-async fn in_the_field(app: &TestApp) {
-    app.brand("A1", "a", "[application.quota]\ntarget = 35").await;
+async fn launch_campaign(app: &TestApp) {
+    app.register_brand("A1", "a", "[application.quota]\ntarget = 35").await;
     app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
     app.launch("C1", &["A1"], PLAN).await.unwrap();
-    app.play_until(local("2026-03-12T12:00:00")).await;
-    forecasting::of_campaign(&app.installation, "C1").await.unwrap();
-    alerts::tick(&app.installation).await.unwrap();
+    app.advance_until(local("2026-03-12T12:00:00")).await;
+    forecasting::forecast_campaign(&app.context, "C1").await.unwrap();
+    alerts::tick(&app.context).await.unwrap();
 }
 
 #[tokio::test]
-async fn figures_are_told_to_whoever_may_watch_and_readiness_is_true() {
+async fn metrics_need_the_watch_scope_and_readiness_is_accurate() {
     for app in TestApp::on_each_engine(people(), &[]).await {
-        in_the_field(&app).await;
+        launch_campaign(&app).await;
         let ask = async |token: &str| {
             let answer = app.http.get(format!("{}/metrics", app.base)).bearer_auth(token).send().await.unwrap();
             (answer.status().as_u16(), answer.text().await.unwrap())
@@ -63,7 +63,7 @@ async fn figures_are_told_to_whoever_may_watch_and_readiness_is_true() {
         let is_off = app.engine == "postgres";
         assert_eq!((status, said["database"].as_str()), (if is_off { 503 } else { 200 }, Some("ok")), "{}: {said}", app.engine);
         assert_eq!(said["clock"] == "ok", !is_off, "{}: the tests live in another year than PostgreSQL: {said}", app.engine);
-        app.execute(&format!("INSERT INTO audit_entry VALUES (999, {}, 'x', 'command', 'sign_in', '', '', '')", app.clock_now().0 + 3_600_000))
+        app.execute_sql(&format!("INSERT INTO audit_entry VALUES (999, {}, 'x', 'command', 'sign_in', '', '', '')", app.clock_now().0 + 3_600_000))
             .await
             .unwrap();
         let (status, said) = ready().await;
@@ -100,7 +100,7 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
     let checked = Command::new(format!("{folder}/promtool")).args(["check", "rules"]).arg(&rules).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     let app = TestApp::on_sqlite(people(), &[]).await;
-    in_the_field(&app).await;
+    launch_campaign(&app).await;
     let (ours, port) = (app.folder.path().join("prometheus.yml"), free_port());
     let config = format!(
         "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{}]\nscrape_configs:\n  - job_name: fieldworkd\n    \

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::common::{TestApp, local};
 use fieldworkd::services::datasets;
 use fieldworkd::domain::questionnaire::{ItemKind, Questionnaire};
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 
 const EVERY_KIND: &str = include_str!("fixtures/every_kind.toml");
 
@@ -18,8 +18,8 @@ async fn apps(people: usize) -> Vec<(TestApp, tempfile::TempDir)> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("brand.toml"), EVERY_KIND).unwrap();
         let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
-        let Some(app) = TestApp::on_each_engine(Script::faultless(1, 50), &settings).await.into_iter().nth(engine) else { break };
-        app.in_field(people, "").await;
+        let Some(app) = TestApp::on_each_engine(Scenario::faultless(1, 50), &settings).await.into_iter().nth(engine) else { break };
+        app.launch_with_people(people, "").await;
         app.dispatcher.tick().await.unwrap();
         apps.push((app, folder));
     }
@@ -31,13 +31,13 @@ fn page<'a>(number: &'a str, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a
 }
 
 #[tokio::test]
-async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
+async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
     for (app, _folder) in apps(3).await {
         let engine = app.engine;
         let link = app.link(0).await;
         let answers = format!("{link}/answers?lang=en");
         let site = link.split("/i/").next().unwrap().to_owned();
-        app.post(&format!("{link}/begin?lang=en"), common::AGREED).await;
+        app.post(&format!("{link}/begin?lang=en"), common::CONSENT_FORM).await;
         let (_, first) = app.get(&format!("{link}?lang=en")).await;
         assert!(first.contains("a公司 would like your view of A1牌.") && first.contains("Progress 1/3"), "{engine}: texts are filled in\n{first}");
         assert_eq!(app.post(&answers, &page("0", &[("use", "daily")])).await.0, 303);
@@ -67,13 +67,13 @@ async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
 
         // Another one is no user, and says so by an answer.
         let link = app.link(1).await;
-        app.post(&format!("{link}/begin"), common::AGREED).await;
+        app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         app.post(&format!("{link}/answers"), &page("0", &[("use", "never")])).await;
         assert!(app.get(&link).await.1.contains("谢谢您的说明"), "{engine}");
         // A third one is dissatisfied to the end.
         let link = app.link(2).await;
         let answers = format!("{link}/answers");
-        app.post(&format!("{link}/begin"), common::AGREED).await;
+        app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         for (number, fields) in [
             ("0", vec![("use", "rarely")]),
             ("1", vec![("sat1", "dk"), ("g1", "1"), ("g2", "2")]),
@@ -85,14 +85,14 @@ async fn the_way_follows_the_answers_and_what_was_left_is_no_answer() {
         }
         assert_eq!(app.dispositions("A1").await, [("1.1", 2), ("4.1", 1)].map(|(code, n)| (code.to_owned(), n)), "{engine}");
 
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let shown: Vec<String> =
-            sqlx::query_scalar("SELECT shown FROM answer WHERE item = 'why' AND shown IS NOT NULL").fetch_all(&mut *connection).await.unwrap();
+            sqlx::query_scalar("SELECT option_order FROM answer WHERE item = 'why' AND option_order IS NOT NULL").fetch_all(&mut *connection).await.unwrap();
         assert!(shown.len() == 1 && shown[0].split(' ').count() == 4 && shown[0].ends_with(" none"), "{engine}: the drawn order is kept, {shown:?}");
         drop(connection);
-        app.play_until(local("2026-05-14T00:00:00")).await;
-        assert_eq!(datasets::write_pending(&app.installation).await.unwrap(), 1);
-        let folder = app.installation.config.datasets.join("A1/v1");
+        app.advance_until(local("2026-05-14T00:00:00")).await;
+        assert_eq!(datasets::write_pending(&app.context).await.unwrap(), 1);
+        let folder = app.context.config.datasets.join("A1/v1");
         let csv = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
         let mut lines = csv.lines();
         let columns = "USE,SAT1,G1,G2,WHY_price,WHY_quality,WHY_other,WHY_none,PAID,SINCE,RANK_a,RANK_b,RANK_c,OPEN1";

@@ -13,15 +13,15 @@ use fieldworkd::adapters::clock::Clock;
 use fieldworkd::services::deadlines;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 use fieldworkd::adapters::database::{applications, quotas};
 
 /// Five hundred people send their last page at once, for fifty places.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn five_hundred_at_once_for_fifty_places() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 100), &[]).await {
-        apply_programme(&app.installation, &format!("{}caps = {{ brand = 500 }}\n", common::PROGRAMME)).await.unwrap();
-        app.brand("A1", "a", "quota = { target = 50, replicate_size = 500 }").await;
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 100), &[]).await {
+        apply_programme(&app.context, &format!("{}caps = {{ brand = 500 }}\n", common::PROGRAMME)).await.unwrap();
+        app.register_brand("A1", "a", "quota = { target = 50, replicate_size = 500 }").await;
         app.import(&["A1"], list(500).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
         let mut links = Vec::new();
@@ -33,7 +33,7 @@ async fn five_hundred_at_once_for_fifty_places() {
         for link in links.clone() {
             let app = app.clone();
             under_way.spawn(async move {
-                app.post(&format!("{link}/begin"), common::AGREED).await;
+                app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
                 for page in 0..3 {
                     assert_eq!(app.post(&format!("{link}/answers"), &answers(0, page, "8")).await.0, 303);
                 }
@@ -56,7 +56,7 @@ async fn five_hundred_at_once_for_fifty_places() {
         }
         let completes = app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1");
         assert_eq!(completes, Some(("1.1".to_owned(), 50)), "{}", app.engine);
-        assert_eq!(deadlines::tick(&app.installation).await.unwrap(), ["A1"], "the field closes on quota");
+        assert_eq!(deadlines::tick(&app.context).await.unwrap(), ["A1"], "the field closes on quota");
         let at_the_end = app.dispositions("A1").await;
         let others: u64 = at_the_end.iter().filter(|(code, _)| code == "1.2" || code == "4.8").map(|(_, cases)| cases).sum();
         assert_eq!((at_the_end.iter().find(|(code, _)| code == "1.1").unwrap().1, others), (50, 450), "{}: {at_the_end:?}", app.engine);
@@ -72,8 +72,8 @@ async fn five_hundred_at_once_for_fifty_places() {
 
 #[tokio::test]
 async fn a_full_cell_takes_its_other_cases_out_of_the_field() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 50), &[]).await {
-        app.brand("A1", "a", "quota = { target = 10, cells = { \"大业主\" = 1 } }").await;
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        app.register_brand("A1", "a", "quota = { target = 10, cells = { \"大业主\" = 1 } }").await;
         let rows = "姓名,手机,业主类型\n甲,13810000000,大业主\n乙,13810000001,开发商\n丙,13810000002,小业主\n";
         app.import(&["A1"], rows.as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -81,10 +81,10 @@ async fn a_full_cell_takes_its_other_cases_out_of_the_field() {
         let (first, second) = (app.link(0).await, app.link(1).await);
         assert!(app.answer_all(&first, 0, "9").await.contains("感谢您的评价"));
         assert!(app.get(&second).await.1.contains("已经收齐"), "{}: seen at once, before the case is released", app.engine);
-        deadlines::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.context).await.unwrap();
         let now = app.dispositions("A1").await;
         assert!(now.contains(&("1.1".to_owned(), 1)) && now.contains(&("4.8".to_owned(), 1)), "{now:?}");
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
         let cells: Vec<(String, u32, u32)> =
             quotas::cells(&mut connection, id).await.unwrap().into_iter().map(|c| (c.name, c.completes, c.target)).collect();
@@ -95,13 +95,13 @@ async fn a_full_cell_takes_its_other_cases_out_of_the_field() {
 /// One person's last page, sent eight times at once (a dying connection, an impatient thumb): one complete, counted once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_page_many_times_at_once_counts_once() {
-    for app in TestApp::on_each_engine(Script::faultless(1, 100), &[]).await {
-        app.in_field(10, "").await;
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 100), &[]).await {
+        app.launch_with_people(10, "").await;
         let app = std::sync::Arc::new(app);
         let mut under_way = tokio::task::JoinSet::new();
         for n in 0..5 {
             let link = app.link(n).await;
-            app.post(&format!("{link}/begin"), common::AGREED).await;
+            app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
             for page in 0..3 {
                 app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
             }
@@ -113,7 +113,7 @@ async fn the_same_page_many_times_at_once_counts_once() {
         while let Some(status) = under_way.join_next().await {
             assert_eq!(status.unwrap(), 303);
         }
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
         assert_eq!(quotas::cells(&mut connection, id).await.unwrap()[0].completes, 5, "{}", app.engine);
         assert!(app.dispositions("A1").await.contains(&("1.1".to_owned(), 5)));
@@ -128,7 +128,7 @@ async fn with_short_questionnaire(more: &[(&str, &str)]) -> (Vec<TestApp>, tempf
     std::fs::write(folder.path().join("brand.toml"), CELLS).unwrap();
     let questionnaires = ("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap());
     let settings: Vec<(&str, &str)> = [questionnaires].into_iter().chain(more.iter().copied()).collect();
-    (TestApp::on_each_engine(Script::faultless(1, 1_000), &settings).await, folder)
+    (TestApp::on_each_engine(Scenario::faultless(1, 1_000), &settings).await, folder)
 }
 
 /// A list with a region for everybody, alternately.
@@ -145,7 +145,7 @@ async fn send(app: &TestApp, link: &str, page: &str, field: (&str, &str)) -> (u1
 }
 
 async fn cells_of(app: &TestApp) -> Vec<(String, u32, u32)> {
-    let mut connection = app.installation.store.read().await.unwrap();
+    let mut connection = app.context.database.read().await.unwrap();
     let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
     quotas::cells(&mut connection, id).await.unwrap().into_iter().map(|c| (c.name, c.completes, c.target)).collect()
 }
@@ -164,8 +164,8 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
         { name = \"south\", if = \"region == '南'\", target = 140 },\n] }";
     let (apps, _folder) = with_short_questionnaire(&[]).await;
     for app in apps {
-        apply_programme(&app.installation, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.unwrap();
-        app.brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
+        apply_programme(&app.context, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.unwrap();
+        app.register_brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
         app.import(&["A1"], list_with_regions(PEOPLE).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
         let mut links = Vec::new();
@@ -187,7 +187,7 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
                     }
                     let mut rng = fastrand::Rng::with_seed(n as u64);
                     let (usage, age) = (["daily", "weekly", "rarely"][rng.usize(..3)], rng.u32(18..60).to_string());
-                    app.post(&format!("{link}/begin"), common::AGREED).await;
+                    app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
                     for (page, field) in [("0", ("use", usage)), ("1", ("age", age.as_str())), ("2", ("sat1", "7"))] {
                         // Some stop half-way, some tap twice.
                         if page == "2" && rng.u8(..10) == 0 {
@@ -239,25 +239,25 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
     let (apps, _folder) = with_short_questionnaire(&[]).await;
     for app in apps {
         let quota = "quota = { target = 9, cell = [{ name = \"north\", if = \"region == '北'\", target = 1 }, { name = \"old\", if = \"age > 80\", target = 5 }] }";
-        app.brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
+        app.register_brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
         app.import(&["A1"], list_with_regions(10).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
-        app.play_until(local("2026-03-02T09:40:00")).await;
+        app.advance_until(local("2026-03-02T09:40:00")).await;
         let (fills, begun, late) = (app.link(0).await, app.link(2).await, app.link(4).await);
         for link in [&fills, &begun] {
-            app.post(&format!("{link}/begin"), common::AGREED).await;
+            app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         }
         for (page, field) in [("0", ("use", "daily")), ("1", ("age", "40"))] {
             send(&app, &fills, page, field).await;
         }
         assert!(app.get(&fills).await.1.contains("name=\"heating\""), "{}: the north is asked, by a field of the list", app.engine);
         send(&app, &fills, "2", ("sat1", "7")).await;
-        deadlines::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.context).await.unwrap();
         assert!(app.get(&late).await.1.contains("已经收齐"), "{}: who has not begun is not asked at all", app.engine);
         // Who has begun is asked on, as far as the cells need it, and then thanked and let go.
         send(&app, &begun, "0", ("use", "weekly")).await;
         assert!(app.get(&begun).await.1.contains("name=\"age\""), "{}", app.engine);
-        deadlines::tick(&app.installation).await.unwrap();
+        deadlines::tick(&app.context).await.unwrap();
         send(&app, &begun, "1", ("age", "30")).await;
         assert!(app.get(&begun).await.1.contains("已经收齐"), "{}", app.engine);
         assert!(app.get(&fills).await.1.contains("感谢您的评价"));
@@ -265,9 +265,9 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
         let now = app.dispositions("A1").await;
         assert_eq!(now, [("1.1".to_owned(), 1), ("2.20".to_owned(), 5), ("4.8".to_owned(), 4)], "{}", app.engine);
         let before = app.simulator.record().submits.len();
-        app.play_until(local("2026-03-10T12:00:00")).await;
+        app.advance_until(local("2026-03-10T12:00:00")).await;
         assert_eq!(app.simulator.record().submits.len(), before + 5, "{}", app.engine);
-        let mut connection = app.installation.store.read().await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
         let answers = fieldworkd::adapters::database::responses::of_application(&mut connection, id).await.unwrap();
         assert!(answers.iter().all(|response| response.answers.contains_key("age")), "{}: for weighting", app.engine);
@@ -280,14 +280,14 @@ async fn a_reserved_place_is_kept_for_a_time_and_a_soft_cell_only_stops_contacts
     for app in apps {
         let quota = "quota = { target = 9, cell = [{ name = \"north\", if = \"region == '北'\", target = 1, kind = \"reserved\" },\n\
             { name = \"south\", if = \"region == '南'\", target = 1, kind = \"soft\" }] }";
-        app.brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
+        app.register_brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
         app.import(&["A1"], list_with_regions(6).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
         app.dispatcher.tick().await.unwrap();
         let minutes = |n: u64| app.clock.advance_to(app.clock.now() + Duration::from_secs(n * 60));
         let rest = [("1", ("age", "40")), ("2", ("sat1", "7"))];
         let (first, second, third) = (app.link(0).await, app.link(2).await, app.link(4).await);
-        let begin = async |link: &str| app.post(&format!("{link}/begin"), common::AGREED).await.1;
+        let begin = async |link: &str| app.post(&format!("{link}/begin"), common::CONSENT_FORM).await.1;
         assert!(!begin(&first).await.contains("held"));
         assert!(begin(&second).await.ends_with("noted=held"), "{}", app.engine);
         assert!(app.get(&format!("{second}?noted=held")).await.1.contains("请稍后再来"));
@@ -323,13 +323,13 @@ async fn a_reserved_place_is_kept_for_a_time_and_a_soft_cell_only_stops_contacts
         let counted = |name: &str, n, target| (name.to_owned(), n, target);
         assert_eq!(cells_of(&app).await, [counted("*", 3, 9), counted("north", 1, 1), counted("south", 2, 1)]);
         let before = app.simulator.record().submits.len();
-        app.play_until(local("2026-03-20T12:00:00")).await;
+        app.advance_until(local("2026-03-20T12:00:00")).await;
         assert_eq!(app.simulator.record().submits.len(), before, "{}: nobody is contacted any more", app.engine);
     }
 }
 
 #[tokio::test]
-async fn a_launch_refuses_cells_that_look_at_what_there_is_not() {
+async fn a_launch_refuses_cells_with_unknown_variables() {
     let (mut apps, _folder) = with_short_questionnaire(&[]).await;
     let app = apps.remove(0);
     let cell = |condition: &str| format!("quota = {{ target = 5, cell = [{{ name = \"x\", if = \"{condition}\", target = 1 }}] }}");
@@ -338,12 +338,12 @@ async fn a_launch_refuses_cells_that_look_at_what_there_is_not() {
         ("A2", cell("use == 'daily'"), "looks at the list field region, which the application does not keep"),
         ("A3", format!("{}\n{LIST_FIELDS}", cell("now() > 3")), "calls now"),
     ] {
-        app.brand(code, code, &declared).await;
+        app.register_brand(code, code, &declared).await;
         app.import(&[code], list_with_regions(3).as_bytes()).await.unwrap();
         let error = app.launch("C1", &[code], PLAN).await.unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
-    app.brand("A4", "a4", LIST_FIELDS).await;
+    app.register_brand("A4", "a4", LIST_FIELDS).await;
     let error = app.import(&["A4"], list(3).as_bytes()).await.unwrap_err().to_string();
     assert!(error.contains("no column is headed 地区, 所在地区"), "{error}");
     let file = |more: &str| {
@@ -356,7 +356,7 @@ async fn a_launch_refuses_cells_that_look_at_what_there_is_not() {
         ("list_fields = { Region = [\"x\"] }", "Region"),
         ("list_fields = { mode = [\"x\"] }", "mode"),
     ] {
-        let error = add_applications(&app.installation, &file(more)).await.unwrap_err().to_string();
+        let error = add_applications(&app.context, &file(more)).await.unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
 }
@@ -365,19 +365,19 @@ async fn a_launch_refuses_cells_that_look_at_what_there_is_not() {
 #[tokio::test]
 async fn a_large_list_goes_into_the_field_by_replicates() {
     for (answers_of_ten, most_contacted) in [(6, 40), (0, 100)] {
-        for app in TestApp::on_each_engine(Script::faultless(1, 1_000), &[]).await {
-            app.brand("A1", "a", "quota = { target = 10 }").await;
+        for app in TestApp::on_each_engine(Scenario::faultless(1, 1_000), &[]).await {
+            app.register_brand("A1", "a", "quota = { target = 10 }").await;
             app.import(&["A1"], list(100).as_bytes()).await.unwrap();
             let report = app.launch("C1", &["A1"], PLAN).await.unwrap();
             assert_eq!(report.held_back, 80, "{}", app.engine);
             assert_eq!(report.draw_seed.as_ref().map(String::len), Some(16));
-            app.play_until(local("2026-03-02T10:00:00")).await;
+            app.advance_until(local("2026-03-02T10:00:00")).await;
             assert_eq!(app.simulator.record().submits.len(), 20, "{}", app.engine);
             let mut released = vec![20];
             let mut day = chrono::NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
             for _ in 0..71 {
                 // Who is in the field answers on the evening of the first message, or never.
-                let contacted = contacted(&app).await;
+                let contacted = contacted_people(&app).await;
                 for n in contacted.into_iter().filter(|n| n % 10 < answers_of_ten) {
                     let link = app.link(n).await;
                     if app.get(&link).await.1.contains("/begin") {
@@ -385,8 +385,8 @@ async fn a_large_list_goes_into_the_field_by_replicates() {
                     }
                 }
                 day = day.succ_opt().unwrap();
-                app.play_until(Timestamp::start_of_day(day, chrono_tz::Asia::Shanghai)).await;
-                released.push(self::contacted(&app).await.len());
+                app.advance_until(Timestamp::start_of_day(day, chrono_tz::Asia::Shanghai)).await;
+                released.push(self::contacted_people(&app).await.len());
             }
             let (last, engine) = (*released.last().unwrap(), app.engine);
             assert!(last <= most_contacted, "{engine}: {released:?}");
@@ -405,10 +405,10 @@ async fn a_large_list_goes_into_the_field_by_replicates() {
 }
 
 /// The people who were sent something, by their place on the list.
-async fn contacted(app: &TestApp) -> Vec<usize> {
-    let hash = |n| app.installation.keys.hasher().number(&Phone::parse(&number(n), phonenumber::country::CN).unwrap());
+async fn contacted_people(app: &TestApp) -> Vec<usize> {
+    let hash = |n| app.context.keys.hasher().phone_hash(&Phone::parse(&number(n), phonenumber::country::CN).unwrap());
     let hashes: Vec<String> = (0..100).map(hash).collect();
-    let mut connection = app.installation.store.read().await.unwrap();
+    let mut connection = app.context.database.read().await.unwrap();
     let contacts = fieldworkd::adapters::database::messages::recent_contacts(&mut connection, &hashes, Timestamp(0)).await.unwrap();
     (0..100).filter(|n| contacts.iter().any(|(hash, _)| *hash == hashes[*n])).collect()
 }

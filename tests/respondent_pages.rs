@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::common::TestApp;
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() {
@@ -17,13 +17,13 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("brand.toml"), include_str!("fixtures/every_kind.toml")).unwrap();
     let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
-    let app = TestApp::on_sqlite(Script::faultless(1, 50), &settings).await;
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &settings).await;
     // The quota is 4: whoever comes after that finds the cell full.
-    app.in_field(9, "quota = { target = 4 }").await;
+    app.launch_with_people(9, "quota = { target = 4 }").await;
 
     let send = async |n: usize, steps: &[(&str, &[(&str, &str)])]| {
         let link = app.link(n).await;
-        app.post(&format!("{link}/begin"), common::AGREED).await;
+        app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         for (page, fields) in steps {
             let fields: Vec<(&str, &str)> = [("case", "0"), ("page", *page)].into_iter().chain(fields.iter().copied()).collect();
             assert_eq!(app.post(&format!("{link}/answers"), &fields).await.0, 303);

@@ -6,59 +6,59 @@ use std::time::Duration;
 
 use crate::common::number;
 use crate::common::receivers::Receivers;
-use crate::common::site::{Site, count, free_port, wait_until};
-use fieldworkd::simulation::{PeopleScript, Script};
-use fieldworkd::adapters::database::Store;
+use crate::common::deployment::{Deployment, count, free_port, wait_until};
+use fieldworkd::simulation::{PeopleScenario, Scenario};
+use fieldworkd::adapters::database::Database;
 
 /// Invariant I1 through the real program: killed twice without warning, nothing is sent twice, nothing is lost, nothing is stuck.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_it_sends_nothing_twice_and_forgets_nobody() {
-    let script = Script { latency_millis: 60, ..Script::faultless(1, 100) };
-    for site in Site::on_each_engine(100, &script, 40).await {
+    let scenario = Scenario { latency_millis: 60, ..Scenario::faultless(1, 100) };
+    for deployment in Deployment::on_each_engine(100, &scenario, 40).await {
         for killed_at in [20, 50] {
-            let daemon = site.daemon(&[]).await;
-            wait_until("messages go out", async || site.simulator.record().taken.len() >= killed_at).await;
+            let daemon = deployment.start_daemon(&[]).await;
+            wait_until("messages go out", async || deployment.simulator.record().accepted.len() >= killed_at).await;
             daemon.signal("KILL");
-            daemon.end();
+            daemon.wait_for_exit();
         }
-        assert!(count(&site.states().await, "submitting") > 0, "{}: it was killed with submits under way", site.url);
-        let daemon = site.daemon(&[]).await;
+        assert!(count(&deployment.states().await, "submitting") > 0, "{}: it was killed with submits under way", deployment.url);
+        let daemon = deployment.start_daemon(&[]).await;
         wait_until("everybody is settled", async || {
-            let states = site.states().await;
+            let states = deployment.states().await;
             states.iter().map(|(_, n)| n).sum::<i64>() == 100 && ["submitting", "in_doubt", "deferred"].iter().all(|s| count(&states, s) == 0)
         })
         .await;
-        let record = site.simulator.record();
-        let states = site.states().await;
-        assert_eq!(record.duplicates(), 0, "{}", site.url);
-        assert_eq!(record.taken.len() as i64 + count(&states, "failed"), 100, "{}: {states:?}", site.url);
+        let record = deployment.simulator.record();
+        let states = deployment.states().await;
+        assert_eq!(record.duplicates(), 0, "{}", deployment.url);
+        assert_eq!(record.accepted.len() as i64 + count(&states, "failed"), 100, "{}: {states:?}", deployment.url);
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0));
+        assert_eq!(daemon.wait_for_exit(), Some(0));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_it_settles_what_is_under_way() {
-    let script = Script { latency_millis: 400, ..Script::faultless(1, 100) };
-    for site in Site::on_each_engine(60, &script, 40).await {
-        let daemon = site.daemon(&[]).await;
-        wait_until("messages go out", async || !site.simulator.record().submits.is_empty()).await;
+    let scenario = Scenario { latency_millis: 400, ..Scenario::faultless(1, 100) };
+    for deployment in Deployment::on_each_engine(60, &scenario, 40).await {
+        let daemon = deployment.start_daemon(&[]).await;
+        wait_until("messages go out", async || !deployment.simulator.record().submits.is_empty()).await;
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0), "{}", site.log());
-        let states = site.states().await;
-        assert_eq!(count(&states, "submitting") + count(&states, "in_doubt"), 0, "{}: {states:?}", site.url);
-        assert!(site.log().contains("\"stopped\""));
+        assert_eq!(daemon.wait_for_exit(), Some(0), "{}", deployment.log());
+        let states = deployment.states().await;
+        assert_eq!(count(&states, "submitting") + count(&states, "in_doubt"), 0, "{}: {states:?}", deployment.url);
+        assert!(deployment.log().contains("\"stopped\""));
     }
 }
 
 /// Whoever watches the home page holds nothing up.
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
-    for site in Site::on_each_engine(5, &Script::faultless(1, 100), 50).await {
-        std::fs::write(site.path().join("password"), "many words make a good password").unwrap();
-        site.command(&["user", "add", "qian", "--role", "operator", "--password-file", "password"]);
-        let daemon = site.daemon(&[]).await;
-        let base = format!("http://127.0.0.1:{}", site.port);
+    for deployment in Deployment::on_each_engine(5, &Scenario::faultless(1, 100), 50).await {
+        std::fs::write(deployment.path().join("password"), "many words make a good password").unwrap();
+        deployment.run_command(&["user", "add", "qian", "--role", "operator", "--password-file", "password"]);
+        let daemon = deployment.start_daemon(&[]).await;
+        let base = format!("http://127.0.0.1:{}", deployment.port);
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
         let form = "name=qian&password=many+words+make+a+good+password";
         let signed_in =
@@ -68,7 +68,7 @@ async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
         assert!(watching.chunk().await.unwrap().is_some(), "it is told something first");
         let told = std::time::Instant::now();
         daemon.signal("TERM");
-        let ended = tokio::task::spawn_blocking(move || daemon.end()).await.unwrap();
+        let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
         assert!(ended == Some(0) && told.elapsed() < Duration::from_secs(10), "{ended:?} after {:?}", told.elapsed());
         assert!(watching.chunk().await.unwrap_or(None).is_none());
     }
@@ -77,11 +77,11 @@ async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
 /// People answer while the daemon is killed: whoever was thanked is complete in the database (invariant I5).
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_were_thanked_for_survives_a_kill() {
-    for site in Site::on_each_engine(30, &Script::faultless(1, 100), 100).await {
-        let mut daemon = Some(site.daemon(&[]).await);
-        wait_until("the invitations are out", async || site.simulator.record().taken.len() == 30).await;
+    for deployment in Deployment::on_each_engine(30, &Scenario::faultless(1, 100), 100).await {
+        let mut daemon = Some(deployment.start_daemon(&[]).await);
+        wait_until("the invitations are out", async || deployment.simulator.record().accepted.len() == 30).await;
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
-        let links = links(&site).await;
+        let links = links(&deployment).await;
         let mut thanked = 0;
         for (n, link) in links.iter().enumerate() {
             let post = async |path: &str, body: String| {
@@ -94,7 +94,7 @@ async fn what_people_were_thanked_for_survives_a_kill() {
                     // The last page of this one is on its way when the daemon dies.
                     let daemon = daemon.take().unwrap();
                     let (_, ()) = tokio::join!(post("answers", body), async { daemon.signal("KILL") });
-                    daemon.end();
+                    daemon.wait_for_exit();
                     break;
                 }
                 post("answers", body).await;
@@ -106,26 +106,26 @@ async fn what_people_were_thanked_for_survives_a_kill() {
             thanked += i64::from(page.contains("感谢您的评价"));
         }
         assert_eq!(thanked, 15);
-        let store = Store::open(&site.url).await.unwrap();
-        let mut connection = store.read().await.unwrap();
+        let database = Database::open(&deployment.url).await.unwrap();
+        let mut connection = database.read().await.unwrap();
         let complete: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM survey_case WHERE disposition = '1.1'").fetch_one(&mut *connection).await.unwrap();
         let counted: i64 = sqlx::query_scalar("SELECT completes FROM quota_cell WHERE number = 0").fetch_one(&mut *connection).await.unwrap();
-        assert!(complete == thanked || complete == thanked + 1, "{}: {complete} complete, {thanked} thanked", site.url);
-        assert_eq!(complete, counted, "{}", site.url);
+        assert!(complete == thanked || complete == thanked + 1, "{}: {complete} complete, {thanked} thanked", deployment.url);
+        assert_eq!(complete, counted, "{}", deployment.url);
         drop(connection);
-        store.close().await;
+        database.close().await;
     }
 }
 
-async fn links(site: &Site) -> Vec<String> {
-    let keys = fieldworkd::adapters::crypto::KeyRing::open(&site.path().join("var/keyring"), None).unwrap();
-    let store = Store::open(&site.url).await.unwrap();
-    let mut connection = store.read().await.unwrap();
+async fn links(deployment: &Deployment) -> Vec<String> {
+    let keys = fieldworkd::adapters::crypto::KeyRing::open(&deployment.path().join("var/keyring"), None).unwrap();
+    let database = Database::open(&deployment.url).await.unwrap();
+    let mut connection = database.read().await.unwrap();
     let key = fieldworkd::adapters::database::applications::find(&mut connection, "A1").await.unwrap().unwrap().key_id;
     let link = |n| {
         let phone = fieldworkd::domain::phone::Phone::parse(&number(n), phonenumber::country::CN).unwrap();
-        format!("http://127.0.0.1:{}/i/{}", site.port, keys.hasher().link_code("C1", &key, &keys.hasher().number(&phone)))
+        format!("http://127.0.0.1:{}/i/{}", deployment.port, keys.hasher().link_code("C1", &key, &keys.hasher().phone_hash(&phone)))
     };
     (0..30).map(link).collect()
 }
@@ -133,27 +133,27 @@ async fn links(site: &Site) -> Vec<String> {
 /// Several daemons share one PostgreSQL: the work, the rate, and never a double.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_daemons_on_one_postgresql_keep_one_rate() {
-    let script = Script { people: PeopleScript::silent(), ..Script::faultless(1, 1000) };
-    for site in Site::on_each_engine(100, &script, 20).await.into_iter().filter(|site| site.url.starts_with("postgres")) {
-        let one = site.daemon(&[]).await;
+    let scenario = Scenario { people: PeopleScenario::silent(), ..Scenario::faultless(1, 1000) };
+    for deployment in Deployment::on_each_engine(100, &scenario, 20).await.into_iter().filter(|deployment| deployment.url.starts_with("postgres")) {
+        let one = deployment.start_daemon(&[]).await;
         let listen = format!("127.0.0.1:{}", free_port());
-        let two = site.daemon(&[("FIELDWORKD_WEB__LISTEN", listen.as_str())]).await;
-        wait_until("all are out", async || site.simulator.record().taken.len() == 100).await;
-        let record = site.simulator.record();
+        let two = deployment.start_daemon(&[("FIELDWORKD_WEB__LISTEN", listen.as_str())]).await;
+        wait_until("all are out", async || deployment.simulator.record().accepted.len() == 100).await;
+        let record = deployment.simulator.record();
         assert_eq!(record.duplicates(), 0);
         // What the simulator sees is blurred by a loaded machine's scheduler: two in twenty are its uncertainty, not the rate's.
         assert_eq!(record.over_rate(22), 0);
         for daemon in [one, two] {
             daemon.signal("TERM");
-            assert_eq!(daemon.end(), Some(0));
+            assert_eq!(daemon.wait_for_exit(), Some(0));
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
-    let site = Site::on_each_engine(1, &Script::faultless(1, 50), 50).await.remove(0);
-    let socket = site.path().join("notify");
+    let deployment = Deployment::on_each_engine(1, &Scenario::faultless(1, 50), 50).await.remove(0);
+    let socket = deployment.path().join("notify");
     let heard = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
     heard.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let next = || {
@@ -162,55 +162,55 @@ async fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
         String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
     };
     let socket = socket.display().to_string();
-    let daemon = site.daemon(&[("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "900000")]).await;
+    let daemon = deployment.start_daemon(&[("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "900000")]).await;
     assert_eq!(next(), "READY=1");
     assert_eq!(next(), "WATCHDOG=1");
     daemon.signal("TERM");
     while next() != "STOPPING=1" {}
-    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(daemon.wait_for_exit(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_taken_is_named_and_nothing_starts() {
-    let site = Site::on_each_engine(1, &Script::faultless(1, 50), 50).await.remove(0);
-    let _held = std::net::TcpListener::bind(("127.0.0.1", site.port)).unwrap();
-    let output = site.binary(&["serve"]).output().unwrap();
+    let deployment = Deployment::on_each_engine(1, &Scenario::faultless(1, 50), 50).await.remove(0);
+    let _held = std::net::TcpListener::bind(("127.0.0.1", deployment.port)).unwrap();
+    let output = deployment.command_line(&["serve"]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
-    assert!(error.contains("web.listen") && error.contains(&site.port.to_string()), "{error}");
-    let simulator = site.binary(&["simulator", "--listen", &format!("127.0.0.1:{}", site.port)]).output().unwrap();
+    assert!(error.contains("web.listen") && error.contains(&deployment.port.to_string()), "{error}");
+    let simulator = deployment.command_line(&["simulator", "--listen", &format!("127.0.0.1:{}", deployment.port)]).output().unwrap();
     assert!(String::from_utf8(simulator.stderr).unwrap().contains("--listen"));
-    let outside = site.binary(&["simulator", "--listen", "0.0.0.0:0"]).output().unwrap();
+    let outside = deployment.command_line(&["simulator", "--listen", "0.0.0.0:0"]).output().unwrap();
     assert!(String::from_utf8(outside.stderr).unwrap().contains("loopback only"));
 }
 
 /// Traces by OTLP, read by OpenTelemetry's own definitions: what was done, under what, and nothing of whom (invariant I7).
 #[tokio::test(flavor = "multi_thread")]
-async fn traces_tell_a_collector_what_is_done_and_nothing_of_whom() {
+async fn traces_reach_a_collector_without_personal_data() {
     let Some(receivers) = Receivers::start() else { return };
     let mut before = 0;
-    for site in Site::on_each_engine(20, &Script::faultless(1, 100), 40).await {
-        let daemon = site.daemon(&[("FIELDWORKD_TRACES__OTLP", &receivers.http)]).await;
-        wait_until("everybody has a message", async || site.simulator.record().taken.len() == 20).await;
+    for deployment in Deployment::on_each_engine(20, &Scenario::faultless(1, 100), 40).await {
+        let daemon = deployment.start_daemon(&[("FIELDWORKD_TRACES__OTLP", &receivers.http)]).await;
+        wait_until("everybody has a message", async || deployment.simulator.record().accepted.len() == 20).await;
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
-        http.get(format!("http://127.0.0.1:{}/i/NOBODYS-LINK", site.port)).send().await.unwrap();
+        http.get(format!("http://127.0.0.1:{}/i/NOBODYS-LINK", deployment.port)).send().await.unwrap();
         daemon.signal("TERM");
-        let ended = tokio::task::spawn_blocking(move || daemon.end()).await.unwrap();
-        assert_eq!(ended, Some(0), "{}", site.log());
+        let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
+        assert_eq!(ended, Some(0), "{}", deployment.log());
         let all = receivers.came("trace", before + 1).await.split_off(before);
         before += all.len();
         let named = |name: &str| all.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
         assert!(all.iter().all(|span| span["service"] == "fieldworkd"));
         let opened = named("GET /i/{code}");
-        assert!(opened.len() == 1 && opened[0]["attributes"]["http.response.status_code"] == 404, "{}: {opened:?}", site.url);
+        assert!(opened.len() == 1 && opened[0]["attributes"]["http.response.status_code"] == 404, "{}: {opened:?}", deployment.url);
         let (batches, submits) = (named("batch"), named("submit"));
-        assert!(!batches.is_empty() && submits.len() >= 20, "{}: {} batches, {} submits", site.url, batches.len(), submits.len());
+        assert!(!batches.is_empty() && submits.len() >= 20, "{}: {} batches, {} submits", deployment.url, batches.len(), submits.len());
         let sent: i64 = batches.iter().map(|batch| batch["attributes"]["submitted"].as_i64().unwrap_or(0)).sum();
-        assert!(sent >= 20 && batches[0]["attributes"]["campaign"] == "C1", "{}: {:?}", site.url, batches[0]);
+        assert!(sent >= 20 && batches[0]["attributes"]["campaign"] == "C1", "{}: {:?}", deployment.url, batches[0]);
         assert!(
             submits.iter().all(|submit| batches.iter().any(|batch| batch["id"] == submit["parent"])),
             "{}: a submit stands below its batch",
-            site.url
+            deployment.url
         );
         let said = serde_json::to_string(&all).unwrap();
         assert!((0..20).all(|n| !said.contains(&number(n))) && !said.contains("NOBODYS-LINK"), "{said}");
@@ -220,11 +220,11 @@ async fn traces_tell_a_collector_what_is_done_and_nothing_of_whom() {
 /// A collector that is not there holds nothing up, and nothing fails by it.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_collector_the_daemon_does_its_work_and_stops() {
-    let site = Site::on_each_engine(5, &Script::faultless(1, 100), 50).await.remove(0);
-    let daemon = site.daemon(&[("FIELDWORKD_TRACES__OTLP", "http://127.0.0.1:9")]).await;
-    wait_until("everybody has a message", async || site.simulator.record().taken.len() == 5).await;
+    let deployment = Deployment::on_each_engine(5, &Scenario::faultless(1, 100), 50).await.remove(0);
+    let daemon = deployment.start_daemon(&[("FIELDWORKD_TRACES__OTLP", "http://127.0.0.1:9")]).await;
+    wait_until("everybody has a message", async || deployment.simulator.record().accepted.len() == 5).await;
     let told = std::time::Instant::now();
     daemon.signal("TERM");
-    let ended = tokio::task::spawn_blocking(move || daemon.end()).await.unwrap();
+    let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
     assert!(ended == Some(0) && told.elapsed() < Duration::from_secs(25), "{ended:?} after {:?}", told.elapsed());
 }

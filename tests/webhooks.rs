@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::common::receivers::{Receivers, SECRET};
-use crate::common::site::Site;
+use crate::common::deployment::Deployment;
 use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::services::campaigns;
 use fieldworkd::services::{alerts, forecasting};
@@ -15,71 +15,71 @@ use fieldworkd::domain::audit::{Action, Actor};
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::event::EventKind;
 use fieldworkd::services::webhooks::{self, EndpointError};
-use fieldworkd::simulation::Script;
+use fieldworkd::simulation::Scenario;
 use fieldworkd::services::erasure;
-use fieldworkd::adapters::database::audit::{self, Asked};
+use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::adapters::database::campaigns::CampaignState;
 use fieldworkd::adapters::database::events as stored;
 use serde_json::{Value, json};
 
-fn people() -> Script {
-    let mut script = Script::faultless(5, 500);
-    script.people.completes = [0.2, 0.05, 0.0];
-    script.people.replies_something = 0.3;
-    script
+fn people() -> Scenario {
+    let mut scenario = Scenario::faultless(5, 500);
+    scenario.people.completes = [0.2, 0.05, 0.0];
+    scenario.people.replies_other = 0.3;
+    scenario
 }
 
-fn zhao() -> Actor {
+fn administrator() -> Actor {
     Actor::console("zhao")
 }
 
-const SOONER: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
+const EARLY_ALARMS: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
 
 /// Adds a webhook at a path of the receiver, and has that check with its secret.
 async fn add(app: &TestApp, receivers: &mut Receivers, name: &str, path: &str, kinds: &[EventKind]) {
-    let secret = webhooks::add(&app.installation, &zhao(), name, &format!("{}{path}", receivers.http), kinds).await.unwrap();
+    let secret = webhooks::add(&app.context, &administrator(), name, &format!("{}{path}", receivers.http), kinds).await.unwrap();
     receivers.use_secret(secret.reveal());
     // It reads the line before the next post comes.
     tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
 /// A campaign's life, as far as it is told.
-async fn live(app: &TestApp) {
-    app.brand("A1", "a", "[application.quota]\ntarget = 35").await;
+async fn run_campaign(app: &TestApp) {
+    app.register_brand("A1", "a", "[application.quota]\ntarget = 35").await;
     app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
     app.launch("C1", &["A1"], PLAN).await.unwrap();
-    campaigns::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
-    campaigns::change_state(&app.installation, "C1", CampaignState::Running).await.unwrap();
-    app.play_until(local("2026-03-12T12:00:00")).await;
+    campaigns::change_state(&app.context, "C1", CampaignState::Paused).await.unwrap();
+    campaigns::change_state(&app.context, "C1", CampaignState::Running).await.unwrap();
+    app.advance_until(local("2026-03-12T12:00:00")).await;
     app.answer_all(&app.link(3).await, 0, "8").await;
-    forecasting::of_campaign(&app.installation, "C1").await.unwrap();
-    alerts::tick(&app.installation).await.unwrap();
-    close_campaign(&app.installation, "C1").await.unwrap();
-    alerts::tick(&app.installation).await.unwrap();
-    fieldworkd::services::datasets::write_pending(&app.installation).await.unwrap();
+    forecasting::forecast_campaign(&app.context, "C1").await.unwrap();
+    alerts::tick(&app.context).await.unwrap();
+    close_campaign(&app.context, "C1").await.unwrap();
+    alerts::tick(&app.context).await.unwrap();
+    fieldworkd::services::datasets::write_pending(&app.context).await.unwrap();
 }
 
-fn types(posts: &[Value]) -> Vec<&str> {
+fn event_types(posts: &[Value]) -> Vec<&str> {
     posts.iter().map(|post| post["body"]["type"].as_str().unwrap()).collect()
 }
 
-async fn waiting(app: &TestApp, name: &str) -> u64 {
-    let mut connection = app.installation.store.read().await.unwrap();
+async fn undelivered(app: &TestApp, name: &str) -> u64 {
+    let mut connection = app.context.database.read().await.unwrap();
     let endpoint = stored::endpoint(&mut connection, name).await.unwrap().unwrap();
-    stored::waiting(&mut connection, endpoint.id).await.unwrap()
+    stored::count_pending(&mut connection, endpoint.id).await.unwrap()
 }
 
 #[tokio::test]
-async fn what_happens_is_told_once_in_its_order_signed_and_of_nobody() {
+async fn events_are_delivered_once_in_order_signed_and_without_personal_data() {
     let Some(mut receivers) = Receivers::start() else { return };
     let mut before = 0;
-    for app in TestApp::on_each_engine(people(), &SOONER).await {
+    for app in TestApp::on_each_engine(people(), &EARLY_ALARMS).await {
         add(&app, &mut receivers, "scoring", "/hook", &[]).await;
-        live(&app).await;
-        webhooks::deliver(&app.installation).await.unwrap();
-        webhooks::deliver(&app.installation).await.unwrap();
+        run_campaign(&app).await;
+        webhooks::deliver_due_events(&app.context).await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
         let sent = {
-            let mut connection = app.installation.store.read().await.unwrap();
+            let mut connection = app.context.database.read().await.unwrap();
             let id = stored::endpoint(&mut connection, "scoring").await.unwrap().unwrap().id;
             stored::deliveries(&mut connection, id, None, 500).await.unwrap()
         };
@@ -89,7 +89,7 @@ async fn what_happens_is_told_once_in_its_order_signed_and_of_nobody() {
         let ids: BTreeSet<&str> = came.iter().map(|post| post["id"].as_str().unwrap()).collect();
         assert_eq!(ids.len(), came.len(), "{}", app.engine);
         assert!(came.iter().all(|post| post["signed"] == true), "{}: {came:#?}", app.engine);
-        let told = types(&came);
+        let told = event_types(&came);
         let in_order: Vec<&str> = sent.iter().rev().map(|delivery| delivery.kind.as_str()).collect();
         assert_eq!(told, in_order, "{}", app.engine);
         for kind in [
@@ -124,15 +124,15 @@ async fn what_happens_is_told_once_in_its_order_signed_and_of_nobody() {
 }
 
 #[tokio::test]
-async fn what_was_not_done_is_not_told_and_what_is_not_wanted_neither() {
+async fn rolled_back_and_unsubscribed_events_are_not_delivered() {
     for app in TestApp::on_each_engine(people(), &[]).await {
         let some = [EventKind::CampaignLaunched];
         for (name, kinds) in [("all", [].as_slice()), ("some", &some)] {
-            webhooks::add(&app.installation, &zhao(), name, "http://127.0.0.1:9/", kinds).await.unwrap();
+            webhooks::add(&app.context, &administrator(), name, "http://127.0.0.1:9/", kinds).await.unwrap();
         }
-        app.brand("A1", "a", "").await;
+        app.register_brand("A1", "a", "").await;
         app.import(&["A1"], list_of(0..10).as_bytes()).await.unwrap();
-        assert_eq!((waiting(&app, "all").await, waiting(&app, "some").await), (1, 0), "{}", app.engine);
+        assert_eq!((undelivered(&app, "all").await, undelivered(&app, "some").await), (1, 0), "{}", app.engine);
         // A rehearsed launch is done and taken back: nobody hears of it.
         let plan = PlanFile::parse(PLAN).unwrap();
         let applications = ["A1".to_owned()];
@@ -145,64 +145,64 @@ async fn what_was_not_done_is_not_told_and_what_is_not_wanted_neither() {
             seed: None,
             dry_run: true,
         };
-        campaigns::launch(&app.installation, &request).await.unwrap();
-        drop(campaigns::prepare(&app.installation, &request).await.unwrap());
-        assert_eq!((waiting(&app, "all").await, waiting(&app, "some").await), (1, 0), "{}: nothing was launched", app.engine);
+        campaigns::launch(&app.context, &request).await.unwrap();
+        drop(campaigns::prepare_launch(&app.context, &request).await.unwrap());
+        assert_eq!((undelivered(&app, "all").await, undelivered(&app, "some").await), (1, 0), "{}: nothing was launched", app.engine);
         app.launch("C1", &["A1"], PLAN).await.unwrap();
-        assert_eq!((waiting(&app, "all").await, waiting(&app, "some").await), (3, 1), "{}", app.engine);
+        assert_eq!((undelivered(&app, "all").await, undelivered(&app, "some").await), (3, 1), "{}", app.engine);
     }
 }
 
 #[tokio::test]
-async fn an_endpoint_that_fails_is_asked_ever_more_seldom_and_gets_everything_in_the_end() {
+async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
     let Some(mut receivers) = Receivers::start() else { return };
     let mut before = 0;
     for app in TestApp::on_each_engine(people(), &[]).await {
         add(&app, &mut receivers, "down", "/broken", &[]).await;
         receivers.use_secret(SECRET);
-        webhooks::add(&app.installation, &zhao(), "gone", &format!("{}/gone", receivers.http), &[]).await.unwrap();
-        webhooks::add(&app.installation, &zhao(), "picky", &format!("{}/refuses", receivers.http), &[]).await.unwrap();
-        app.in_field(10, "").await;
+        webhooks::add(&app.context, &administrator(), "gone", &format!("{}/gone", receivers.http), &[]).await.unwrap();
+        webhooks::add(&app.context, &administrator(), "picky", &format!("{}/refuses", receivers.http), &[]).await.unwrap();
+        app.launch_with_people(10, "").await;
         let at = async |path: &str, least: usize| {
             let all = receivers.came("webhook", before + least).await;
             all[before..].iter().filter(|post| post["path"] == path).count()
         };
         // Three events each: one that fails is enough to leave «down» alone, «gone» is left alone for good, «picky» refuses each by itself.
-        webhooks::deliver(&app.installation).await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!((at("/broken", 5).await, at("/gone", 5).await, at("/refuses", 5).await), (1, 1, 3), "{}", app.engine);
-        assert_eq!((waiting(&app, "down").await, waiting(&app, "gone").await, waiting(&app, "picky").await), (3, 2, 3), "{}", app.engine);
-        webhooks::deliver(&app.installation).await.unwrap();
+        assert_eq!((undelivered(&app, "down").await, undelivered(&app, "gone").await, undelivered(&app, "picky").await), (3, 2, 3), "{}", app.engine);
+        webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(at("/broken", 5).await, 1, "{}: not before its time", app.engine);
-        let board = fieldworkd::services::monitoring::overview::waiting(&app.installation).await.unwrap();
+        let board = fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
         assert!(board.webhooks.is_empty(), "a moment is nothing");
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
-        webhooks::deliver(&app.installation).await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!((at("/broken", 9).await, at("/gone", 9).await, at("/refuses", 9).await), (2, 1, 6), "{}", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
-        webhooks::deliver(&app.installation).await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(at("/broken", 9).await, 2, "{}: the second wait is longer", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(900));
-        let board = fieldworkd::services::monitoring::overview::waiting(&app.installation).await.unwrap();
+        let board = fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
         assert_eq!(board.webhooks, ["down", "gone", "picky"][..2], "{}: somebody is to look", app.engine);
         // It comes back: all that it missed, in order, and it is well again. (The address is changed in the database: nobody can do that otherwise.)
-        app.execute(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'down'", receivers.http)).await.unwrap();
+        app.execute_sql(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'down'", receivers.http)).await.unwrap();
         app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
-        webhooks::deliver(&app.installation).await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
         let now = receivers.came("webhook", before + 12).await;
         let back: Vec<Value> = now[before..].iter().filter(|post| post["path"] == "/hook").cloned().collect();
-        assert_eq!(types(&back), ["list.imported", "campaign.launched", "application.launched"], "{}", app.engine);
+        assert_eq!(event_types(&back), ["list.imported", "campaign.launched", "application.launched"], "{}", app.engine);
         let first = now[before..].iter().find(|post| post["path"] == "/broken").unwrap();
         assert_eq!(first["id"], back[0]["id"], "{}: one event, one id, however often it is tried", app.engine);
-        assert_eq!(waiting(&app, "down").await, 0);
+        assert_eq!(undelivered(&app, "down").await, 0);
         // Whoever has said that it is gone for good is told nothing more.
-        let gone = waiting(&app, "gone").await;
-        campaigns::change_state(&app.installation, "C1", CampaignState::Paused).await.unwrap();
-        assert_eq!((waiting(&app, "gone").await, waiting(&app, "down").await), (gone, 1), "{}", app.engine);
+        let gone = undelivered(&app, "gone").await;
+        campaigns::change_state(&app.context, "C1", CampaignState::Paused).await.unwrap();
+        assert_eq!((undelivered(&app, "gone").await, undelivered(&app, "down").await), (gone, 1), "{}", app.engine);
         // Somebody has mended it, and tries: it is asked at once, and gets what waited.
-        app.execute(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'gone'", receivers.http)).await.unwrap();
-        webhooks::test(&app.installation, &zhao(), "gone").await.unwrap();
-        webhooks::deliver(&app.installation).await.unwrap();
-        assert_eq!(waiting(&app, "gone").await, 0, "{}", app.engine);
+        app.execute_sql(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'gone'", receivers.http)).await.unwrap();
+        webhooks::send_test_event(&app.context, &administrator(), "gone").await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
+        assert_eq!(undelivered(&app, "gone").await, 0, "{}", app.engine);
         before = receivers.came("webhook", 0).await.len();
     }
 }
@@ -213,39 +213,39 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
     let mut before = 0;
     for app in TestApp::on_each_engine(people(), &[]).await {
         add(&app, &mut receivers, "scoring", "/hook", &[]).await;
-        app.in_field(10, "").await;
-        let id = stored::endpoint(&mut app.installation.store.read().await.unwrap(), "scoring").await.unwrap().unwrap().id;
+        app.launch_with_people(10, "").await;
+        let id = stored::endpoint(&mut app.context.database.read().await.unwrap(), "scoring").await.unwrap().unwrap().id;
         // A daemon has taken the endpoint, and died: nobody else tells it meanwhile (they would tell it out of order), and then somebody does.
-        let mut tx = app.installation.store.write().await.unwrap();
+        let mut tx = app.context.database.write().await.unwrap();
         let now = app.clock_now();
         assert!(stored::lease(&mut tx, id, now, now + Duration::from_secs(60)).await.unwrap());
         assert!(!stored::lease(&mut tx, id, now, now + Duration::from_secs(60)).await.unwrap(), "{}: one at a time", app.engine);
         tx.commit().await.unwrap();
-        webhooks::deliver(&app.installation).await.unwrap();
-        assert_eq!(waiting(&app, "scoring").await, 3, "{}", app.engine);
+        webhooks::deliver_due_events(&app.context).await.unwrap();
+        assert_eq!(undelivered(&app, "scoring").await, 3, "{}", app.engine);
         app.clock.advance_to(now + Duration::from_secs(61));
-        webhooks::deliver(&app.installation).await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(receivers.came("webhook", before + 3).await.len(), before + 3, "{}", app.engine);
         // Two daemons at once tell each event once.
         for n in 0..30 {
             let to = if n % 2 == 0 { CampaignState::Paused } else { CampaignState::Running };
-            campaigns::change_state(&app.installation, "C1", to).await.unwrap();
+            campaigns::change_state(&app.context, "C1", to).await.unwrap();
         }
-        let (one, other) = tokio::join!(webhooks::deliver(&app.installation), webhooks::deliver(&app.installation));
+        let (one, other) = tokio::join!(webhooks::deliver_due_events(&app.context), webhooks::deliver_due_events(&app.context));
         one.unwrap();
         other.unwrap();
         let both = receivers.came("webhook", before + 33).await.split_off(before + 3);
         let in_turn = ["campaign.paused", "campaign.resumed"];
-        assert!(both.len() == 30 && types(&both).iter().enumerate().all(|(n, kind)| *kind == in_turn[n % 2]), "{}: {:?}", app.engine, types(&both));
+        assert!(both.len() == 30 && event_types(&both).iter().enumerate().all(|(n, kind)| *kind == in_turn[n % 2]), "{}: {:?}", app.engine, event_types(&both));
         before += 30;
         // A test, whatever it wants to be told.
-        webhooks::test(&app.installation, &zhao(), "scoring").await.unwrap();
-        webhooks::deliver(&app.installation).await.unwrap();
+        webhooks::send_test_event(&app.context, &administrator(), "scoring").await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(receivers.came("webhook", before + 4).await[before + 3]["body"]["type"], "webhook.test");
         before += 4;
         app.clock.advance_to(now + Duration::from_secs(31 * 86_400));
-        erasure::tidy(&app.installation).await.unwrap();
-        let left = stored::deliveries(&mut app.installation.store.read().await.unwrap(), id, None, 100).await.unwrap();
+        erasure::remove_expired(&app.context).await.unwrap();
+        let left = stored::deliveries(&mut app.context.database.read().await.unwrap(), id, None, 100).await.unwrap();
         assert!(left.is_empty(), "{}: {left:?}", app.engine);
     }
 }
@@ -253,19 +253,19 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
 #[tokio::test]
 async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
     for app in TestApp::on_each_engine(people(), &[]).await {
-        let make = async |name: &str, url: &str| webhooks::add(&app.installation, &zhao(), name, url, &[]).await;
+        let make = async |name: &str, url: &str| webhooks::add(&app.context, &administrator(), name, url, &[]).await;
         let first = make("a", "https://scoring.example/hook").await.unwrap();
         assert!(first.reveal().starts_with("whsec_") && !format!("{first:?}").contains("whsec_"));
         assert!(matches!(make("a", "https://other.example/").await, Err(EndpointError::Taken(_))), "{}", app.engine);
         assert!(matches!(make("a b", "https://other.example/").await, Err(EndpointError::Name(_))));
         assert!(matches!(make("b", "http://other.example/").await, Err(EndpointError::Address)));
-        webhooks::remove(&app.installation, &zhao(), "a").await.unwrap();
-        assert!(matches!(webhooks::remove(&app.installation, &zhao(), "a").await, Err(EndpointError::Unknown(_))));
+        webhooks::remove(&app.context, &administrator(), "a").await.unwrap();
+        assert!(matches!(webhooks::remove(&app.context, &administrator(), "a").await, Err(EndpointError::Unknown(_))));
         app.clock.advance_to(app.clock_now() + Duration::from_millis(1));
         let second = make("a", "https://scoring.example/hook").await.unwrap();
         assert_ne!(first.reveal(), second.reveal(), "{}: another one has another secret", app.engine);
-        let asked = Asked { who: "zhao".into(), action: None, object: "webhook:a".into(), before: None };
-        let log = audit::entries(&mut app.installation.store.read().await.unwrap(), &asked, 10).await.unwrap();
+        let asked = AuditFilter { actor: "zhao".into(), action: None, object: "webhook:a".into(), before: None };
+        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 10).await.unwrap();
         assert_eq!(log[0].detail, "https://scoring.example", "{}: where events go, without what may be a token", app.engine);
         let actions: Vec<Action> = log.into_iter().map(|entry| entry.action).collect();
         assert_eq!(actions, [Action::WebhookAdded, Action::WebhookRemoved, Action::WebhookAdded], "{}", app.engine);
@@ -277,34 +277,34 @@ async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
 async fn the_daemon_tells_by_itself_and_after_a_kill() {
     let Some(mut receivers) = Receivers::start() else { return };
     let mut before = 0;
-    for site in Site::on_each_engine(10, &Script::faultless(1, 100), 40).await {
+    for deployment in Deployment::on_each_engine(10, &Scenario::faultless(1, 100), 40).await {
         let output =
-            site.binary(&["token", "make", "all", "--scope", "operate", "--scope", "watch", "--scope", "accounts", "--days", "1"]).output().unwrap();
+            deployment.command_line(&["token", "make", "all", "--scope", "operate", "--scope", "watch", "--scope", "accounts", "--days", "1"]).output().unwrap();
         let token = String::from_utf8(output.stdout).unwrap().split_whitespace().find(|word| word.starts_with("fwd_")).unwrap().to_owned();
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
         let ask = async |path: &str, body: Value| {
-            let request = http.post(format!("http://127.0.0.1:{}/api/v1{path}", site.port)).bearer_auth(&token).body(body.to_string());
+            let request = http.post(format!("http://127.0.0.1:{}/api/v1{path}", deployment.port)).bearer_auth(&token).body(body.to_string());
             let answer = request.send().await.unwrap();
             assert!(answer.status().is_success(), "{path}: {}", answer.status());
             serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap()
         };
-        let daemon = site.daemon(&[]).await;
+        let daemon = deployment.start_daemon(&[]).await;
         let hook = json!({ "name": "scoring", "url": format!("{}/hook", receivers.http), "events": ["campaign.paused", "campaign.resumed"] });
         let made = ask("/webhooks", hook).await;
         receivers.use_secret(made["secret"].as_str().unwrap());
         ask("/campaigns/C1/state", json!({ "to": "paused" })).await;
         let came = receivers.came("webhook", before + 1).await.split_off(before);
-        assert_eq!((came.len(), &came[0]["body"]["type"]), (1, &json!("campaign.paused")), "{}", site.url);
-        assert!(came[0]["signed"] == true && came[0]["fresh"] == true, "{}: {came:?}", site.url);
+        assert_eq!((came.len(), &came[0]["body"]["type"]), (1, &json!("campaign.paused")), "{}", deployment.url);
+        assert!(came[0]["signed"] == true && came[0]["fresh"] == true, "{}: {came:?}", deployment.url);
         // Killed before its next look: the event is on disk, and told when it is up again.
         ask("/campaigns/C1/state", json!({ "to": "running" })).await;
         daemon.signal("KILL");
-        daemon.end();
-        let daemon = site.daemon(&[]).await;
+        daemon.wait_for_exit();
+        let daemon = deployment.start_daemon(&[]).await;
         let came = receivers.came("webhook", before + 2).await.split_off(before);
-        assert!(came.iter().any(|post| post["body"]["type"] == "campaign.resumed"), "{}: {came:?}", site.url);
+        assert!(came.iter().any(|post| post["body"]["type"] == "campaign.resumed"), "{}: {came:?}", deployment.url);
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0));
+        assert_eq!(daemon.wait_for_exit(), Some(0));
         before = receivers.came("webhook", 0).await.len();
     }
 }

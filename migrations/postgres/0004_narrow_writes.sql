@@ -8,7 +8,7 @@ CREATE TABLE message_2 (
     gateway_message_id  TEXT,
     state               TEXT NOT NULL CHECK (state IN ('submitting', 'deferred', 'in_doubt', 'accepted', 'delivered', 'undelivered', 'refused', 'failed')),
     parts               BIGINT NOT NULL,
-    tries               BIGINT NOT NULL,
+    attempt_count               BIGINT NOT NULL,
     claimed_at          BIGINT NOT NULL,
     submitted_at        BIGINT,
     settled_at          BIGINT,
@@ -17,9 +17,9 @@ CREATE TABLE message_2 (
     cost_micros         BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (invitation_id, step)
 );
-INSERT INTO message_2 (invitation_id, step, gateway, reference, gateway_message_id, state, parts, tries, claimed_at, submitted_at, settled_at, received_at,
+INSERT INTO message_2 (invitation_id, step, gateway, reference, gateway_message_id, state, parts, attempt_count, claimed_at, submitted_at, settled_at, received_at,
                        code, cost_micros)
-    SELECT invitation_id, step, gateway, reference, gateway_message_id, state, parts, tries, claimed_at, submitted_at, settled_at, received_at,
+    SELECT invitation_id, step, gateway, reference, gateway_message_id, state, parts, attempt_count, claimed_at, submitted_at, settled_at, received_at,
            code, cost_micros FROM message;
 DROP TABLE message;
 ALTER TABLE message_2 RENAME TO message;

@@ -1,2 +1,2 @@
 -- The order in which the options were shown, where it was drawn.
-ALTER TABLE answer ADD COLUMN shown TEXT;
+ALTER TABLE answer ADD COLUMN option_order TEXT;

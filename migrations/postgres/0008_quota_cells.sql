@@ -23,29 +23,29 @@ DROP TABLE quota_cell;
 ALTER TABLE quota_cell_2 RENAME TO quota_cell;
 
 -- Cells whose target is reached, so that nobody in them is contacted; and those of them in which no answers are taken any more.
-ALTER TABLE application ADD COLUMN full_cells BIGINT NOT NULL DEFAULT 0;
-ALTER TABLE application ADD COLUMN closed_cells BIGINT NOT NULL DEFAULT 0;
-UPDATE application SET full_cells = COALESCE((
+ALTER TABLE application ADD COLUMN full_cell_mask BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE application ADD COLUMN closed_cell_mask BIGINT NOT NULL DEFAULT 0;
+UPDATE application SET full_cell_mask = COALESCE((
     SELECT CAST(SUM(CAST(1 AS BIGINT) << CAST(q.number AS INTEGER)) AS BIGINT) FROM quota_cell q
     WHERE q.application_id = application.id AND q.completes >= q.target), 0);
-UPDATE application SET closed_cells = full_cells;
+UPDATE application SET closed_cell_mask = full_cell_mask;
 
 -- The fields of lists that an application keeps, by the name that conditions call them, with the words that head their columns.
 ALTER TABLE application ADD COLUMN list_fields TEXT NOT NULL DEFAULT '{}';
 
 ALTER TABLE survey_case ADD COLUMN fields_sealed BYTEA;
-ALTER TABLE survey_case ADD COLUMN cells BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE survey_case ADD COLUMN cell_mask BIGINT NOT NULL DEFAULT 1;
 -- Has everything been asked that cells depend on?
-ALTER TABLE survey_case ADD COLUMN quota_asked BIGINT NOT NULL DEFAULT 1;
-UPDATE survey_case SET cells = 1 + COALESCE((
+ALTER TABLE survey_case ADD COLUMN is_quota_decided BIGINT NOT NULL DEFAULT 1;
+UPDATE survey_case SET cell_mask = 1 + COALESCE((
     SELECT CAST(1 AS BIGINT) << CAST(q.number AS INTEGER) FROM quota_cell q
     WHERE q.application_id = survey_case.application_id AND q.number > 0 AND q.name = survey_case.segment), 0);
 
 -- Places kept for people who have begun, until they finish or the time is over.
-CREATE TABLE quota_hold (
+CREATE TABLE cell_reservation (
     case_id         BIGINT PRIMARY KEY,
     application_id  BIGINT NOT NULL,
-    cells           BIGINT NOT NULL,
+    cell_mask           BIGINT NOT NULL,
     expires_at      BIGINT NOT NULL
 );
-CREATE INDEX quota_hold_by_application ON quota_hold (application_id);
+CREATE INDEX cell_reservation_by_application ON cell_reservation (application_id);

@@ -9,7 +9,7 @@ CREATE TABLE replicate (
     application_id  BIGINT NOT NULL REFERENCES application (id),
     people          BIGINT NOT NULL,
     released_at     BIGINT,
-    look_at         BIGINT NOT NULL,
+    review_at         BIGINT NOT NULL,
     PRIMARY KEY (campaign_id, number)
 );
-CREATE INDEX replicate_held_back ON replicate (look_at) WHERE released_at IS NULL;
+CREATE INDEX replicate_held_back ON replicate (review_at) WHERE released_at IS NULL;

@@ -6,7 +6,7 @@ CREATE TABLE response_history (
     step            BIGINT NOT NULL,
     exposed         DOUBLE PRECISION NOT NULL,
     completes       DOUBLE PRECISION NOT NULL,
-    leaves          DOUBLE PRECISION NOT NULL,
+    dropouts          DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (application_id, mode, step)
 );
 CREATE TABLE response_delay (

@@ -6,13 +6,13 @@ CREATE TABLE alarm (
     chance           DOUBLE PRECISION NOT NULL,
     raised_at        BIGINT NOT NULL,
     -- When it was told last, at this level.
-    told_at          BIGINT,
-    times_told       BIGINT NOT NULL DEFAULT 0,
+    notified_at          BIGINT,
+    notification_count       BIGINT NOT NULL DEFAULT 0,
     acknowledged_at  BIGINT,
     acknowledged_by  TEXT,
     note             TEXT,
     ended_at         BIGINT,
-    end_is_told      BIGINT NOT NULL DEFAULT 0
+    end_notified      BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX alarm_open ON alarm (application_id) WHERE ended_at IS NULL;
 
@@ -25,8 +25,8 @@ CREATE TABLE notice (
     body        TEXT NOT NULL,
     created_at  BIGINT NOT NULL,
     next_at     BIGINT,
-    tries       BIGINT NOT NULL DEFAULT 0,
+    attempt_count       BIGINT NOT NULL DEFAULT 0,
     sent_at     BIGINT,
-    problem     TEXT
+    last_error     TEXT
 );
 CREATE INDEX notice_due ON notice (next_at) WHERE next_at IS NOT NULL;

@@ -7,7 +7,7 @@ CREATE TABLE account (
     password_hash  TEXT NOT NULL,
     created_at     BIGINT NOT NULL,
     disabled_at    BIGINT,
-    failed         BIGINT NOT NULL DEFAULT 0,
+    failed_sign_ins         BIGINT NOT NULL DEFAULT 0,
     locked_until   BIGINT
 );
 CREATE TABLE session (
@@ -28,10 +28,10 @@ CREATE TABLE call_queue (
     next_at        BIGINT,
     promised_at    BIGINT,
     calls          BIGINT NOT NULL DEFAULT 0,
-    most_calls     BIGINT NOT NULL,
+    max_calls     BIGINT NOT NULL,
     soft_refusals  BIGINT NOT NULL DEFAULT 0,
     refused_to     BIGINT,
-    tried_parts    BIGINT NOT NULL DEFAULT 0,
+    tried_day_parts    BIGINT NOT NULL DEFAULT 0,
     language       TEXT NOT NULL,
     assigned_to    BIGINT,
     leased_by      BIGINT,

@@ -2,7 +2,7 @@
 CREATE TABLE audit_entry (
     number  BIGINT PRIMARY KEY,
     at      BIGINT NOT NULL,
-    who     TEXT NOT NULL,
+    actor     TEXT NOT NULL,
     via     TEXT NOT NULL,
     action  TEXT NOT NULL,
     object  TEXT NOT NULL,
@@ -19,8 +19,8 @@ INSERT INTO audit_head (id, number, hash) VALUES (1, 0, '');
 
 -- A second factor: the sealed secret of the one-time codes, the one that is not confirmed yet, and the last code's time step, which is not taken again.
 ALTER TABLE account ADD COLUMN totp_sealed BYTEA;
-ALTER TABLE account ADD COLUMN totp_new_sealed BYTEA;
-ALTER TABLE account ADD COLUMN totp_last BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN totp_pending_sealed BYTEA;
+ALTER TABLE account ADD COLUMN totp_last_step BIGINT NOT NULL DEFAULT 0;
 CREATE TABLE recovery_code (
     code_hash   TEXT PRIMARY KEY,
     account_id  BIGINT NOT NULL REFERENCES account (id)
@@ -34,7 +34,7 @@ CREATE TABLE api_token (
     name          TEXT NOT NULL UNIQUE,
     token_hash    TEXT NOT NULL UNIQUE,
     scopes        TEXT NOT NULL,
-    made_by       TEXT NOT NULL,
+    created_by       TEXT NOT NULL,
     created_at    BIGINT NOT NULL,
     expires_at    BIGINT NOT NULL,
     revoked_at    BIGINT,

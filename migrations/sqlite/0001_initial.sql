@@ -138,7 +138,7 @@ CREATE TABLE message (
     phone_hash          TEXT NOT NULL,
     state               TEXT NOT NULL CHECK (state IN ('submitting', 'deferred', 'in_doubt', 'accepted', 'delivered', 'undelivered', 'refused', 'failed')),
     parts               BIGINT NOT NULL,
-    tries               BIGINT NOT NULL,
+    attempt_count               BIGINT NOT NULL,
     claimed_at          BIGINT NOT NULL,
     submitted_at        BIGINT,
     settled_at          BIGINT,
@@ -151,7 +151,7 @@ CREATE INDEX message_by_phone ON message (phone_hash, claimed_at);
 CREATE INDEX message_unsettled ON message (state, claimed_at) WHERE state IN ('submitting', 'in_doubt');
 
 -- Receipts that came before the gateway's answer, or that name no message of ours, wait here.
-CREATE TABLE waiting_receipt (
+CREATE TABLE unmatched_receipt (
     id                  INTEGER PRIMARY KEY,
     gateway             TEXT NOT NULL,
     gateway_message_id  TEXT NOT NULL,

@@ -5,25 +5,25 @@ ALTER TABLE campaign ADD COLUMN paused_because TEXT;
 ALTER TABLE message ADD COLUMN cost_micros BIGINT NOT NULL DEFAULT 0;
 
 -- How fast a gateway may be asked just now (thousandths of its rate, since when), and how often its circuit has opened in a row.
-ALTER TABLE gateway_rate ADD COLUMN pace_permille BIGINT NOT NULL DEFAULT 1000;
-ALTER TABLE gateway_rate ADD COLUMN pace_set_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE gateway_rate ADD COLUMN rate_permille BIGINT NOT NULL DEFAULT 1000;
+ALTER TABLE gateway_rate ADD COLUMN rate_set_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE gateway_rate ADD COLUMN paused_because TEXT;
-ALTER TABLE gateway_rate ADD COLUMN openings BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE gateway_rate ADD COLUMN circuit_open_count BIGINT NOT NULL DEFAULT 0;
 
 -- What was asked of a gateway and what it answered, without anything of the person; kept a set time.
-CREATE TABLE exchange (
+CREATE TABLE gateway_log (
     id             INTEGER PRIMARY KEY,
     invitation_id  BIGINT NOT NULL,
     step           BIGINT NOT NULL,
     gateway        TEXT NOT NULL,
-    asked          TEXT NOT NULL,
-    answered       TEXT NOT NULL,
+    request          TEXT NOT NULL,
+    response       TEXT NOT NULL,
     at             BIGINT NOT NULL
 );
-CREATE INDEX exchange_by_message ON exchange (invitation_id, step);
+CREATE INDEX gateway_log_by_message ON gateway_log (invitation_id, step);
 
 -- Of several messages in one request, a receipt names one by the request's id and the number.
-CREATE TABLE waiting_receipt_2 (
+CREATE TABLE unmatched_receipt_2 (
     id                  INTEGER PRIMARY KEY,
     gateway             TEXT NOT NULL,
     gateway_message_id  TEXT NOT NULL,
@@ -33,10 +33,10 @@ CREATE TABLE waiting_receipt_2 (
     received_at         BIGINT NOT NULL,
     UNIQUE (gateway, gateway_message_id, phone_hash, delivered)
 );
-INSERT INTO waiting_receipt_2 (gateway, gateway_message_id, delivered, code, received_at)
-    SELECT gateway, gateway_message_id, delivered, code, received_at FROM waiting_receipt;
-DROP TABLE waiting_receipt;
-ALTER TABLE waiting_receipt_2 RENAME TO waiting_receipt;
+INSERT INTO unmatched_receipt_2 (gateway, gateway_message_id, delivered, code, received_at)
+    SELECT gateway, gateway_message_id, delivered, code, received_at FROM unmatched_receipt;
+DROP TABLE unmatched_receipt;
+ALTER TABLE unmatched_receipt_2 RENAME TO unmatched_receipt;
 
 ALTER TABLE reply ADD COLUMN handled_at BIGINT;
 
@@ -44,8 +44,8 @@ ALTER TABLE reply ADD COLUMN handled_at BIGINT;
 CREATE TABLE disclosure (
     id      INTEGER PRIMARY KEY,
     at      BIGINT NOT NULL,
-    who     TEXT NOT NULL,
-    what    TEXT NOT NULL,
+    actor     TEXT NOT NULL,
+    kind    TEXT NOT NULL,
     row_id  BIGINT NOT NULL
 );
 

@@ -6,9 +6,9 @@ CREATE TABLE application_event (
     id              INTEGER PRIMARY KEY,
     application_id  BIGINT NOT NULL REFERENCES application (id),
     at              BIGINT NOT NULL,
-    what            TEXT NOT NULL,
+    kind            TEXT NOT NULL,
     days            BIGINT,
     reason          TEXT NOT NULL,
-    who             TEXT NOT NULL
+    actor             TEXT NOT NULL
 );
 CREATE INDEX application_event_by_application ON application_event (application_id);

@@ -1,6 +1,6 @@
 -- What a version of a dataset holds is copied out of the running field when it is frozen, and never changes after that: triggers (0016)
 -- refuse it.
--- `about` (JSON: counts, rates, deviations) is set last; from then on the version is whole.
+-- `metadata` (JSON: counts, rates, deviations) is set last; from then on the version is whole.
 CREATE TABLE frozen_dataset (
     id              INTEGER PRIMARY KEY,
     application_id  BIGINT NOT NULL REFERENCES application (id),
@@ -10,29 +10,29 @@ CREATE TABLE frozen_dataset (
     reason          TEXT NOT NULL,
     -- Cases that had taken back their consent by then.
     withdrawn       BIGINT NOT NULL DEFAULT 0,
-    about           TEXT,
+    metadata           TEXT,
     -- Since when it may go out; empty while its open answers wait for a reader.
     released_at     BIGINT,
     released_by     TEXT,
     -- What the reader struck out: JSON, pseudonyms with columns.
-    struck          TEXT,
+    redacted_cells          TEXT,
     folder          TEXT,
     sha256          TEXT,
     UNIQUE (application_id, kind, version)
 );
-INSERT INTO frozen_dataset (id, application_id, kind, version, frozen_at, reason, about, released_at, folder, sha256)
+INSERT INTO frozen_dataset (id, application_id, kind, version, frozen_at, reason, metadata, released_at, folder, sha256)
     SELECT id, application_id, 'final', version, frozen_at, 'closed', '{}', frozen_at, folder, sha256 FROM dataset;
 DROP TABLE dataset;
 ALTER TABLE frozen_dataset RENAME TO dataset;
 
--- The rows of its tables, so many at a time: records of CSV without a header. Cells that may say something personal stand in `sealed` instead.
+-- The rows of its tables, so many at a time: records of CSV without a header. Cells that may say something personal stand in `sealed_cells` instead.
 CREATE TABLE frozen_block (
     dataset_id  BIGINT NOT NULL REFERENCES dataset (id),
-    part        TEXT NOT NULL CHECK (part IN ('responses', 'cases', 'paradata')),
+    table_name        TEXT NOT NULL CHECK (table_name IN ('responses', 'cases', 'paradata')),
     number      BIGINT NOT NULL,
-    cells       BLOB NOT NULL,
-    sealed      BLOB,
-    PRIMARY KEY (dataset_id, part, number)
+    plain_cells       BLOB NOT NULL,
+    sealed_cells      BLOB,
+    PRIMARY KEY (dataset_id, table_name, number)
 );
 
 -- When a person took back the consent to answers that were counted; they are gone.

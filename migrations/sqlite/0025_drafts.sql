@@ -6,7 +6,7 @@ CREATE TABLE list_draft (
     key_id        TEXT NOT NULL,
     file          TEXT NOT NULL,
     rows_sealed   BLOB NOT NULL,
-    made_by       TEXT NOT NULL,
+    created_by       TEXT NOT NULL,
     changed_at    BIGINT NOT NULL
 );
 CREATE TABLE campaign_draft (
@@ -15,7 +15,7 @@ CREATE TABLE campaign_draft (
     plan           TEXT NOT NULL,
     gateway        TEXT NOT NULL,
     budget_micros  BIGINT,
-    made_by        TEXT NOT NULL,
+    created_by        TEXT NOT NULL,
     changed_at     BIGINT NOT NULL,
-    asked_by       TEXT
+    launch_requested_by       TEXT
 );

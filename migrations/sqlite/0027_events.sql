@@ -4,13 +4,13 @@ CREATE TABLE event_endpoint (
     name         TEXT NOT NULL UNIQUE,
     url          TEXT NOT NULL,
     kinds        TEXT NOT NULL,
-    made_by      TEXT NOT NULL,
+    created_by      TEXT NOT NULL,
     created_at   BIGINT NOT NULL,
     failures     BIGINT NOT NULL DEFAULT 0,
     failing_since BIGINT,
-    waits_until  BIGINT NOT NULL DEFAULT 0,
+    retry_at  BIGINT NOT NULL DEFAULT 0,
     leased_until BIGINT NOT NULL DEFAULT 0,
-    problem      TEXT
+    last_error      TEXT
 );
 CREATE TABLE event_delivery (
     id           INTEGER PRIMARY KEY,
@@ -19,9 +19,9 @@ CREATE TABLE event_delivery (
     body         TEXT NOT NULL,
     created_at   BIGINT NOT NULL,
     next_at      BIGINT,
-    tries        BIGINT NOT NULL DEFAULT 0,
+    attempt_count        BIGINT NOT NULL DEFAULT 0,
     arrived_at   BIGINT,
-    problem      TEXT
+    last_error      TEXT
 );
 CREATE INDEX event_delivery_due ON event_delivery (endpoint_id, id) WHERE next_at IS NOT NULL;
 CREATE INDEX event_delivery_by_age ON event_delivery (created_at);

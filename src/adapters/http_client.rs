@@ -5,7 +5,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 /// Makes `ring` the provider of TLS in this process.
-pub fn use_ring() {
+pub fn install_ring_provider() {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // An error says that another provider is installed already, which serves as well.
@@ -30,7 +30,7 @@ fn innermost(error: &dyn Error) -> String {
 /// A client without redirects (an answer is judged as it is), without retries of what may have been read, without a proxy from the environment,
 /// and with the `ring` provider for TLS.
 pub fn new(timeout: Duration) -> Result<reqwest::Client, ClientError> {
-    use_ring();
+    install_ring_provider();
     reqwest::Client::builder()
         .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(10)))

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::adapters::clock::SystemClock;
-use crate::services::interviews::Collector;
+use crate::services::interviews::InterviewService;
 use crate::adapters::config::Config;
-use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS};
+use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS_PER_ROUTE};
 use crate::services::sms_inbound;
-use crate::adapters::sms::Delivery;
-use crate::services::context::Installation;
+use crate::adapters::sms::InboundBatch;
+use crate::services::context::AppContext;
 use crate::services::interviews::sms_conversation::{self, SmsInterviewError};
 use crate::services::call_center::queue;
 use crate::services::{alerts, datasets, deadlines, erasure, forecasting, webhooks};
@@ -24,29 +24,29 @@ use crate::adapters::telemetry;
 use crate::interfaces::http;
 
 /// After a failed step (a database that went away, say) the next one waits so long.
-const AFTER_FAILURE: Duration = Duration::from_secs(5);
-const WATCH_EVERY: Duration = Duration::from_secs(1);
-const FORECAST_LOOK: Duration = Duration::from_secs(5);
-const TIDY_LOOK: Duration = Duration::from_secs(60);
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const FORECAST_INTERVAL: Duration = Duration::from_secs(5);
+const HOUSEKEEPING_POLL: Duration = Duration::from_secs(60);
 
 pub async fn run(config: Config) -> Result<()> {
     let telemetry = telemetry::start(&config, None)?;
     let address = config.listen;
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("web.listen: {address} cannot be used; stop what holds it, or choose another"))?;
-    let installation = Arc::new(Installation::open(config, Arc::new(SystemClock)).await?);
+    let context = Arc::new(AppContext::open(config, Arc::new(SystemClock)).await?);
     let (stop, stopped) = watch::channel(false);
 
-    let dispatching = dispatch(&installation, &stopped);
-    let tidying = tokio::spawn(tidy(installation.clone(), stopped.clone()));
-    let watching = tokio::spawn(watch_deadlines(installation.clone(), stopped.clone()));
-    let forecasting = tokio::spawn(forecast(installation.clone(), stopped.clone()));
-    let handing_over = tokio::spawn(hand_over(installation.clone(), stopped.clone()));
-    let serving = tokio::spawn(http::serve(installation.clone(), listener, until(stopped.clone())));
-    let calling = tokio::spawn(watch_calls(installation.clone(), stopped.clone()));
-    let telling = tokio::spawn(tell_events(installation.clone(), stopped.clone()));
-    let beating = tokio::spawn(feed_watchdog(installation.clone(), stopped));
-    tracing::info!(%address, database = ?installation.store.engine(), "ready");
+    let dispatch_loops = spawn_dispatch_loops(&context, &stopped);
+    let housekeeping = tokio::spawn(housekeeping_loop(context.clone(), stopped.clone()));
+    let deadlines = tokio::spawn(deadline_loop(context.clone(), stopped.clone()));
+    let forecasts = tokio::spawn(forecast_loop(context.clone(), stopped.clone()));
+    let dataset_deliveries = tokio::spawn(dataset_delivery_loop(context.clone(), stopped.clone()));
+    let web_server = tokio::spawn(http::serve(context.clone(), listener, wait_for_stop(stopped.clone())));
+    let call_leases = tokio::spawn(call_lease_loop(context.clone(), stopped.clone()));
+    let webhooks = tokio::spawn(webhook_loop(context.clone(), stopped.clone()));
+    let watchdog = tokio::spawn(watchdog_loop(context.clone(), stopped));
+    tracing::info!(%address, database = ?context.database.engine(), "ready");
     // Without systemd there is nobody to notify.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 
@@ -54,17 +54,17 @@ pub async fn run(config: Config) -> Result<()> {
     tracing::info!("stopping: submits under way are settled first");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
-    let (_, watching, handing_over, forecasting, tidying, calling, telling, serving, beating) =
-        tokio::join!(dispatching.join_all(), watching, handing_over, forecasting, tidying, calling, telling, serving, beating);
-    watching?;
-    handing_over?;
-    forecasting?;
-    tidying?;
-    calling?;
-    telling?;
-    beating?;
-    serving??;
-    installation.store.close().await;
+    let (_, deadlines, dataset_deliveries, forecasts, housekeeping, call_leases, webhooks, web_server, watchdog) =
+        tokio::join!(dispatch_loops.join_all(), deadlines, dataset_deliveries, forecasts, housekeeping, call_leases, webhooks, web_server, watchdog);
+    deadlines?;
+    dataset_deliveries?;
+    forecasts?;
+    housekeeping?;
+    call_leases?;
+    webhooks?;
+    watchdog?;
+    web_server??;
+    context.database.close().await;
     tracing::info!("stopped");
     telemetry.end().await;
     Ok(())
@@ -78,13 +78,13 @@ async fn wait_for_signal() -> Result<()> {
     }
 }
 
-async fn until(mut stopped: watch::Receiver<bool>) {
+async fn wait_for_stop(mut stopped: watch::Receiver<bool>) {
     // An error says that the sender is gone, which means stop as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// Waits, but not past the order to stop; false when it came.
-async fn rest(stopped: &mut watch::Receiver<bool>, time: Duration) -> bool {
+async fn sleep_unless_stopped(stopped: &mut watch::Receiver<bool>, time: Duration) -> bool {
     tokio::select! {
         _ = stopped.wait_for(|stopped| *stopped) => false,
         () = tokio::time::sleep(time) => true,
@@ -93,32 +93,32 @@ async fn rest(stopped: &mut watch::Receiver<bool>, time: Duration) -> bool {
 
 /// The loops of the dispatcher: several for each lane, so that one claims while another sends and a third writes; one for messages in doubt; one for
 /// each gateway that has receipts and replies on a connection of its own.
-fn dispatch(installation: &Arc<Installation>, stopped: &watch::Receiver<bool>) -> JoinSet<()> {
-    let dispatcher = Arc::new(Dispatcher::new(installation.clone()));
+fn spawn_dispatch_loops(context: &Arc<AppContext>, stopped: &watch::Receiver<bool>) -> JoinSet<()> {
+    let dispatcher = Arc::new(Dispatcher::new(context.clone()));
     let mut loops = JoinSet::new();
-    for lane in dispatcher.lanes() {
-        for _ in 0..WORKERS {
+    for lane in dispatcher.route_names() {
+        for _ in 0..WORKERS_PER_ROUTE {
             let (dispatcher, lane) = (dispatcher.clone(), lane.clone());
             let tick = move || {
                 let (dispatcher, lane) = (dispatcher.clone(), lane.clone());
-                async move { dispatcher.tick_lane(&lane).await }
+                async move { dispatcher.tick_route(&lane).await }
             };
-            loops.spawn(repeat(tick, installation.config.dispatch.tick_every, stopped.clone()));
+            loops.spawn(tick_loop(tick, context.config.dispatch.tick_every, stopped.clone()));
         }
     }
     let doubts = move || {
         let dispatcher = dispatcher.clone();
-        async move { dispatcher.tick_doubts().await }
+        async move { dispatcher.tick_in_doubt().await }
     };
-    loops.spawn(repeat(doubts, installation.config.dispatch.tick_every, stopped.clone()));
-    for name in installation.gateways.keys() {
-        loops.spawn(receive(installation.clone(), name.clone(), stopped.clone()));
+    loops.spawn(tick_loop(doubts, context.config.dispatch.tick_every, stopped.clone()));
+    for name in context.gateways.keys() {
+        loops.spawn(receive_loop(context.clone(), name.clone(), stopped.clone()));
     }
     loops
 }
 
 /// A tick is never cut off: it ends when every submit of it is settled.
-async fn repeat<F>(tick: impl Fn() -> F, every: Duration, mut stopped: watch::Receiver<bool>)
+async fn tick_loop<F>(tick: impl Fn() -> F, every: Duration, mut stopped: watch::Receiver<bool>)
 where
     F: Future<Output = Result<Tick, DispatchError>>,
 {
@@ -128,132 +128,132 @@ where
             Ok(_) => continue,
             Err(error) => {
                 tracing::error!(%error, "a tick of the dispatcher failed");
-                AFTER_FAILURE
+                RETRY_DELAY
             }
         };
-        if !rest(&mut stopped, pause).await {
+        if !sleep_unless_stopped(&mut stopped, pause).await {
             break;
         }
     }
 }
 
 /// Takes what a gateway delivers on its own connection; it hears that it is taken when it is on disk.
-async fn receive(installation: Arc<Installation>, name: String, mut stopped: watch::Receiver<bool>) {
-    let Some(gateway) = installation.gateways.get(&name).cloned() else { return };
-    let collector = Collector::new(installation.clone());
+async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch::Receiver<bool>) {
+    let Some(gateway) = context.gateways.get(&name).cloned() else { return };
+    let interview_service = InterviewService::new(context.clone());
     loop {
         let delivery = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => break,
             delivery = gateway.receive() => delivery,
         };
-        let taken = take_delivery(&installation, &collector, &name, &delivery).await;
+        let taken = store_delivery(&context, &interview_service, &name, &delivery).await;
         if let Err(error) = &taken {
             tracing::error!(gateway = name, %error, "a delivery could not be stored; the gateway is told to try again");
         }
-        delivery.answer(taken.is_ok());
+        delivery.acknowledge(taken.is_ok());
     }
     gateway.close().await;
 }
 
 /// Receipts and replies, on disk when it returns.
-async fn take_delivery(installation: &Installation, collector: &Collector, gateway: &str, delivery: &Delivery) -> Result<(), SmsInterviewError> {
-    sms_inbound::take_receipts(installation, gateway, delivery.receipts.clone()).await?;
+async fn store_delivery(context: &AppContext, interview_service: &InterviewService, gateway: &str, delivery: &InboundBatch) -> Result<(), SmsInterviewError> {
+    sms_inbound::process_receipts(context, gateway, delivery.receipts.clone()).await?;
     for reply in &delivery.replies {
-        if let Some(taken) = sms_inbound::take_reply(installation, gateway, reply).await? {
-            sms_conversation::hear(installation, collector, &taken).await?;
+        if let Some(taken) = sms_inbound::process_reply(context, gateway, reply).await? {
+            sms_conversation::handle_reply(context, interview_service, &taken).await?;
         }
     }
     Ok(())
 }
 
-async fn tidy(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
-    let clock = installation.clock.clone();
+async fn housekeeping_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
+    let clock = context.clock.clone();
     let mut last = clock.now();
-    while let Some(next) = erasure::next_round(&installation, last) {
+    while let Some(next) = erasure::next_housekeeping(&context, last) {
         // In short stretches: the clock may be set.
         while clock.now() < next {
-            if !rest(&mut stopped, next.since(clock.now()).min(TIDY_LOOK)).await {
+            if !sleep_unless_stopped(&mut stopped, next.since(clock.now()).min(HOUSEKEEPING_POLL)).await {
                 return;
             }
         }
         last = next;
-        match erasure::tidy(&installation).await {
+        match erasure::remove_expired(&context).await {
             Ok(tidied) => tracing::info!(?tidied, "housekeeping"),
             Err(error) => tracing::error!(%error, "housekeeping failed; the next round makes it good"),
         }
     }
 }
 
-async fn watch_deadlines(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+async fn deadline_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = deadlines::tick(&installation).await {
+        if let Err(error) = deadlines::tick(&context).await {
             tracing::error!(%error, "a look at the deadlines failed");
         }
-        if let Err(error) = datasets::write_pending(&installation).await {
+        if let Err(error) = datasets::write_pending(&context).await {
             tracing::error!(%error, "a dataset could not be written; it is tried again");
         }
-        if !rest(&mut stopped, WATCH_EVERY).await {
+        if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
             break;
         }
     }
 }
 
 /// Gives back the people of interviewers whose pages have died.
-async fn watch_calls(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+async fn call_lease_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = queue::release_lost(&installation).await {
+        if let Err(error) = queue::release_expired_leases(&context).await {
             tracing::error!(%error, "a look at the calls failed");
         }
-        if !rest(&mut stopped, WATCH_EVERY).await {
+        if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
             break;
         }
     }
 }
 
 /// Beside the watch over deadlines, so that no closing waits for somebody else's server.
-async fn hand_over(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+async fn dataset_delivery_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = datasets::delivery::deliver_due(&installation).await {
+        if let Err(error) = datasets::delivery::deliver_due(&context).await {
             tracing::error!(%error, "datasets could not be handed over; they are tried again");
         }
-        if !rest(&mut stopped, WATCH_EVERY).await {
+        if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
             break;
         }
     }
 }
 
 /// Tells other systems what happens.
-async fn tell_events(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+async fn webhook_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = webhooks::deliver(&installation).await {
+        if let Err(error) = webhooks::deliver_due_events(&context).await {
             tracing::error!(%error, "events could not be told; they are tried again");
         }
-        if !rest(&mut stopped, WATCH_EVERY).await {
+        if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
             break;
         }
     }
 }
 
 /// Beside the watch over deadlines, so that no closing waits for a forecast.
-async fn forecast(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+async fn forecast_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = forecasting::tick(&installation).await {
+        if let Err(error) = forecasting::tick(&context).await {
             tracing::error!(%error, "a forecast failed; the next one makes it good");
         }
-        if let Err(error) = alerts::tick(&installation).await {
+        if let Err(error) = alerts::tick(&context).await {
             tracing::error!(%error, "alarms could not be looked after; they are tried again");
         }
-        if !rest(&mut stopped, FORECAST_LOOK).await {
+        if !sleep_unless_stopped(&mut stopped, FORECAST_INTERVAL).await {
             break;
         }
     }
 }
 
 /// Tells systemd that the daemon lives, as long as its database answers.
-async fn feed_watchdog(installation: Arc<Installation>, mut stopped: watch::Receiver<bool>) {
+async fn watchdog_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
-    while rest(&mut stopped, limit / 3).await {
-        if installation.store.ping().await.is_ok() {
+    while sleep_unless_stopped(&mut stopped, limit / 3).await {
+        if context.database.ping().await.is_ok() {
             let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         }
     }

@@ -15,18 +15,18 @@ pub enum Via {
     /// On the command line; the name is that of the operating system's user.
     Command,
     /// Written down before the log was chained.
-    Before,
+    Legacy,
 }
 
 impl Via {
-    const ALL: [Via; 4] = [Via::Console, Via::Api, Via::Command, Via::Before];
+    const ALL: [Via; 4] = [Via::Console, Via::Api, Via::Command, Via::Legacy];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Via::Console => "console",
             Via::Api => "api",
             Via::Command => "command",
-            Via::Before => "before",
+            Via::Legacy => "before",
         }
     }
 
@@ -66,7 +66,7 @@ macro_rules! actions {
             }
 
             /// In Chinese and in English.
-            pub fn words(self) -> (&'static str, &'static str) {
+            pub fn labels(self) -> (&'static str, &'static str) {
                 match self { $(Action::$name => ($zh, $en)),* }
             }
         }
@@ -77,58 +77,58 @@ actions! {
     SignIn "sign_in" "登录" "signed in";
     SignInFailed "sign_in_failed" "登录失败" "failed to sign in";
     SignOut "sign_out" "退出" "signed out";
-    OwnPassword "own_password" "修改密码" "changed the own password";
-    SecondFactor "second_factor" "启用动态口令" "set up one-time codes";
-    NoSecondFactor "no_second_factor" "停用动态口令" "removed one-time codes";
+    OwnPasswordChanged "own_password" "修改密码" "changed the own password";
+    SecondFactorEnabled "second_factor" "启用动态口令" "set up one-time codes";
+    SecondFactorRemoved "no_second_factor" "停用动态口令" "removed one-time codes";
     AccountAdded "account_added" "新增账户" "added an account";
     AccountDisabled "account_disabled" "停用账户" "disabled an account";
-    AccountPassword "account_password" "重置密码" "reset a password";
-    TokenMade "token_made" "新建接口令牌" "made a token";
+    AccountPasswordReset "account_password" "重置密码" "reset a password";
+    TokenCreated "token_made" "新建接口令牌" "made a token";
     TokenRevoked "token_revoked" "吊销接口令牌" "revoked a token";
     WebhookAdded "webhook_added" "新增事件推送" "added a webhook";
     WebhookRemoved "webhook_removed" "停用事件推送" "removed a webhook";
-    ShownCall "call" "通话中查看受访者" "saw the person of a call";
-    ShownVerification "verification" "复核时查看受访者" "saw the person of a verification";
-    ShownReply "reply" "查看回复" "read a reply";
-    ShownCase "case_revealed" "查看受访者" "saw the person of a case";
-    ShownPerson "person" "导出个人信息" "exported what is held of a person";
-    ShownDataset "dataset" "查看开放题" "read open answers";
-    Searched "searched" "查找受访者" "looked for a person";
-    Assigned "assign" "转交个案" "handed a case over";
-    Called "called" "记录通话" "told of a call";
-    Verified "verified" "记录复核" "told of a verification";
-    NotAUser "not_a_user" "记录非用户" "told of somebody who is no user";
+    CallPersonViewed "call" "通话中查看受访者" "saw the person of a call";
+    VerificationPersonViewed "verification" "复核时查看受访者" "saw the person of a verification";
+    ReplyViewed "reply" "查看回复" "read a reply";
+    CasePersonViewed "case_revealed" "查看受访者" "saw the person of a case";
+    PersonExported "person" "导出个人信息" "exported what is held of a person";
+    OpenAnswersViewed "dataset" "查看开放题" "read open answers";
+    PersonSearched "searched" "查找受访者" "looked for a person";
+    CaseAssigned "assign" "转交个案" "handed a case over";
+    CallReported "called" "记录通话" "told of a call";
+    VerificationReported "verified" "记录复核" "told of a verification";
+    NonUserReported "not_a_user" "记录非用户" "told of somebody who is no user";
     VerificationsDrawn "verifications_drawn" "抽取复核" "drew interviews to verify";
-    Programme "programme" "设置项目" "set up a programme";
-    Applicant "applicant" "登记申报" "registered an application";
+    ProgrammeSaved "programme" "设置项目" "set up a programme";
+    ApplicationRegistered "applicant" "登记申报" "registered an application";
     ListUploaded "list_uploaded" "上传名单" "uploaded a list";
-    ShownList "list_shown" "查看名单" "saw a list";
-    ListDropped "list_dropped" "放弃名单" "threw a list away";
+    ListViewed "list_shown" "查看名单" "saw a list";
+    ListDiscarded "list_dropped" "放弃名单" "threw a list away";
     ListImported "list_imported" "导入名单" "imported a list";
     ListCorrected "list_corrected" "更正名单" "corrected a list";
     PlanSaved "plan_saved" "保存联系计划" "saved a contact plan";
-    PlanDropped "plan_dropped" "放弃草稿" "threw a draft away";
-    TextTested "text_tested" "发送测试短信" "sent a test message";
-    LaunchAsked "launch_asked" "申请启动" "asked for a launch";
-    Launched "launched" "启动活动" "launched a campaign";
-    CampaignState "campaign_state" "暂停、恢复或结束活动" "paused, resumed or closed a campaign";
-    Deadline "deadline" "调整期限" "changed a deadline";
-    Suppressed "suppressed" "加入免打扰" "suppressed a number";
+    DraftDiscarded "plan_dropped" "放弃草稿" "threw a draft away";
+    TestMessageSent "text_tested" "发送测试短信" "sent a test message";
+    LaunchRequested "launch_asked" "申请启动" "asked for a launch";
+    CampaignLaunched "launched" "启动活动" "launched a campaign";
+    CampaignStateChanged "campaign_state" "暂停、恢复或结束活动" "paused, resumed or closed a campaign";
+    DeadlineChanged "deadline" "调整期限" "changed a deadline";
+    NumberSuppressed "suppressed" "加入免打扰" "suppressed a number";
     ReplyHandled "reply_handled" "处理回复" "dealt with a reply";
     MessageSettled "message_settled" "处理存疑短信" "settled a message in doubt";
-    AlarmTaken "alarm_taken" "确认警报" "took over an alarm";
-    Frozen "frozen" "冻结数据" "froze data";
-    Released "released" "放行数据" "released data";
-    Judged "judged" "评分端反馈" "judged a dataset";
-    Redelivered "redelivered" "重新交付" "delivered again";
-    ShownData "data_fetched" "下载数据" "fetched data";
-    SigningKey "signing_key" "更换签名密钥" "changed the signing key";
-    Purged "purged" "清除个人信息" "purged people";
-    LegalHold "legal_hold" "法律保全" "changed a legal hold";
-    Erased "erased" "删除个人信息" "erased a person";
-    Restored "restored" "从备份恢复" "restored a backup";
-    BackedUp "backed_up" "备份" "made a backup";
-    LogVerified "log_verified" "核验审计日志" "verified the audit log";
+    AlarmAcknowledged "alarm_taken" "确认警报" "took over an alarm";
+    DatasetFrozen "frozen" "冻结数据" "froze data";
+    DatasetReleased "released" "放行数据" "released data";
+    VerdictRecorded "judged" "评分端反馈" "judged a dataset";
+    DatasetRedelivered "redelivered" "重新交付" "delivered again";
+    DatasetDownloaded "data_fetched" "下载数据" "fetched data";
+    SigningKeyRotated "signing_key" "更换签名密钥" "changed the signing key";
+    PeoplePurged "purged" "清除个人信息" "purged people";
+    LegalHoldChanged "legal_hold" "法律保全" "changed a legal hold";
+    PersonErased "erased" "删除个人信息" "erased a person";
+    BackupRestored "restored" "从备份恢复" "restored a backup";
+    DatabaseBackedUp "backed_up" "备份" "made a backup";
+    AuditLogVerified "log_verified" "核验审计日志" "verified the audit log";
     Refused "refused" "未获执行" "was refused";
 }
 
@@ -140,21 +140,21 @@ impl Action {
 
 /// One entry. It names rows and codes, never a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     /// 1, 2, 3, … without a gap.
     pub number: i64,
     pub at: Timestamp,
-    pub who: Actor,
+    pub actor: Actor,
     pub action: Action,
     /// What it was done to: `campaign:C1`, `case:17`.
     pub object: String,
     pub detail: String,
 }
 
-impl Entry {
-    /// What the hash of this entry is taken of. `before`: the hash of the entry before, empty for the first.
-    pub fn hashed(&self, before: &str) -> String {
-        json!([self.number, self.at.0, self.who.name, self.who.via.as_str(), self.action.code(), self.object, self.detail, before]).to_string()
+impl AuditEntry {
+    /// What the hash of this entry is taken of. `previous_hash`: the hash of the entry before, empty for the first.
+    pub fn hash_input(&self, previous_hash: &str) -> String {
+        json!([self.number, self.at.0, self.actor.name, self.actor.via.as_str(), self.action.code(), self.object, self.detail, previous_hash]).to_string()
     }
 }
 
@@ -164,25 +164,25 @@ mod tests {
 
     #[test]
     fn whatever_is_changed_changes_what_is_hashed() {
-        let entry = Entry {
+        let entry = AuditEntry {
             number: 7,
             at: Timestamp(1),
-            who: Actor::console("wu"),
-            action: Action::ShownCase,
+            actor: Actor::console("wu"),
+            action: Action::CasePersonViewed,
             object: "case:1".into(),
             detail: String::new(),
         };
         let others = [
-            Entry { number: 8, ..entry.clone() },
-            Entry { at: Timestamp(2), ..entry.clone() },
-            Entry { who: Actor::command("wu"), ..entry.clone() },
-            Entry { who: Actor::console("wu\",\"console"), ..entry.clone() },
-            Entry { action: Action::ShownCall, ..entry.clone() },
-            Entry { object: "case:12".into(), ..entry.clone() },
-            Entry { detail: "x".into(), ..entry.clone() },
+            AuditEntry { number: 8, ..entry.clone() },
+            AuditEntry { at: Timestamp(2), ..entry.clone() },
+            AuditEntry { actor: Actor::command("wu"), ..entry.clone() },
+            AuditEntry { actor: Actor::console("wu\",\"console"), ..entry.clone() },
+            AuditEntry { action: Action::CallPersonViewed, ..entry.clone() },
+            AuditEntry { object: "case:12".into(), ..entry.clone() },
+            AuditEntry { detail: "x".into(), ..entry.clone() },
         ];
-        assert!(others.iter().all(|other| other.hashed("a") != entry.hashed("a")));
-        assert_ne!(entry.hashed("a"), entry.hashed("b"));
+        assert!(others.iter().all(|other| other.hash_input("a") != entry.hash_input("a")));
+        assert_ne!(entry.hash_input("a"), entry.hash_input("b"));
     }
 
     #[test]

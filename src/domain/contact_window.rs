@@ -43,7 +43,7 @@ impl Interval {
         if from < to { Ok(Interval { from, to }) } else { Err(bad()) }
     }
 
-    fn holds(self, minute: u32) -> bool {
+    fn contains(self, minute: u32) -> bool {
         self.from <= minute && minute < self.to
     }
 }
@@ -64,14 +64,14 @@ pub struct Spread(pub Option<Duration>);
 pub struct ContactHours {
     /// Monday first.
     week: [Vec<Interval>; 7],
-    on_holidays: Vec<Interval>,
+    holiday_hours: Vec<Interval>,
     calendar: Calendar,
 }
 
 impl ContactHours {
-    pub fn new(mut week: [Vec<Interval>; 7], mut on_holidays: Vec<Interval>, calendar: Calendar) -> Result<ContactHours, ContactHoursError> {
+    pub fn new(mut week: [Vec<Interval>; 7], mut holiday_hours: Vec<Interval>, calendar: Calendar) -> Result<ContactHours, ContactHoursError> {
         const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-        for (day, intervals) in DAYS.iter().zip(week.iter_mut()).chain([(&"holidays", &mut on_holidays)]) {
+        for (day, intervals) in DAYS.iter().zip(week.iter_mut()).chain([(&"holidays", &mut holiday_hours)]) {
             intervals.sort();
             if intervals.windows(2).any(|pair| pair[1].from < pair[0].to) {
                 return Err(ContactHoursError::Overlap((*day).to_owned()));
@@ -80,13 +80,13 @@ impl ContactHours {
         if week.iter().all(Vec::is_empty) {
             return Err(ContactHoursError::NeverOpen);
         }
-        Ok(ContactHours { week, on_holidays, calendar })
+        Ok(ContactHours { week, holiday_hours, calendar })
     }
 
     /// The stretches of one calendar day: a holiday's own, a make-up workday's like Monday's, else the weekday's.
-    fn on(&self, date: NaiveDate) -> &[Interval] {
+    fn intervals_on(&self, date: NaiveDate) -> &[Interval] {
         if self.calendar.holidays.contains(&date) {
-            return &self.on_holidays;
+            return &self.holiday_hours;
         }
         let weekday = if self.calendar.workdays.contains(&date) { Weekday::Mon } else { date.weekday() };
         &self.week[weekday.num_days_from_monday() as usize]
@@ -112,17 +112,17 @@ impl ContactHours {
     }
 
     /// When a contact takes place that is wanted from `at` on: then, if it is open; otherwise somewhere in the stretch that opens next, as far into it as
-    /// `place` says (0 the beginning, 1 the end), so that not everybody who waited is contacted in its first second.
-    pub fn place(&self, at: Timestamp, zones: &Zones, spread: Spread, place: f64) -> Option<Timestamp> {
-        if self.is_open(at, zones) { Some(at) } else { self.place_in_wave(at, zones, spread, place) }
+    /// `fraction` says (0 the beginning, 1 the end), so that not everybody who waited is contacted in its first second.
+    pub fn schedule(&self, at: Timestamp, zones: &Zones, spread: Spread, fraction: f64) -> Option<Timestamp> {
+        if self.is_open(at, zones) { Some(at) } else { self.schedule_in_wave(at, zones, spread, fraction) }
     }
 
-    /// Like [`ContactHours::place`], for one of many who are wanted at the same instant: spread even if it is open.
-    pub fn place_in_wave(&self, at: Timestamp, zones: &Zones, spread: Spread, place: f64) -> Option<Timestamp> {
+    /// Like [`ContactHours::schedule`], for one of many who are wanted at the same instant: spread even if it is open.
+    pub fn schedule_in_wave(&self, at: Timestamp, zones: &Zones, spread: Spread, fraction: f64) -> Option<Timestamp> {
         let opens = self.next_open(at, zones)?;
         let length = self.open_until(opens, zones).since(opens);
         let length = spread.0.map_or(length, |spread| spread.min(length));
-        Some(opens + length.mul_f64(place.clamp(0.0, 0.999)))
+        Some(opens + length.mul_f64(fraction.clamp(0.0, 0.999)))
     }
 
     /// The end of the open stretch that `at` lies in.
@@ -149,7 +149,7 @@ impl ContactHours {
     fn is_open_in(&self, at: Timestamp, zone: Tz) -> bool {
         let local = at.in_zone(zone);
         let minute = local.hour() * 60 + local.minute();
-        self.on(local.date_naive()).iter().any(|interval| interval.holds(minute))
+        self.intervals_on(local.date_naive()).iter().any(|interval| interval.contains(minute))
     }
 
     fn next_open_in(&self, at: Timestamp, zone: Tz) -> Option<Timestamp> {
@@ -159,7 +159,7 @@ impl ContactHours {
         let first = at.date(zone);
         (0..HORIZON_DAYS).find_map(|day| {
             let date = first.checked_add_signed(TimeDelta::days(day))?;
-            self.on(date).iter().find_map(|interval| {
+            self.intervals_on(date).iter().find_map(|interval| {
                 let opens = Timestamp::from_local(date.and_time(time_of(interval.from)), zone);
                 // A change to summer time may swallow an opening or move it out of its stretch.
                 (opens > at && self.is_open_in(opens, zone)).then_some(opens)
@@ -171,7 +171,7 @@ impl ContactHours {
         let local = at.in_zone(zone);
         let minute = local.hour() * 60 + local.minute();
         let date = local.date_naive();
-        let to = self.on(date).iter().find(|i| i.holds(minute)).map_or(minute + 1, |i| i.to);
+        let to = self.intervals_on(date).iter().find(|i| i.contains(minute)).map_or(minute + 1, |i| i.to);
         let next_day = date.succ_opt().unwrap_or(date);
         let closes = if to == 24 * 60 { Timestamp::start_of_day(next_day, zone) } else { Timestamp::from_local(date.and_time(time_of(to)), zone) };
         if closes > at { closes } else { at + Duration::from_secs(60) }
@@ -244,7 +244,7 @@ mod tests {
                 "Europe/Madrid Atlantic/Canary", "America/New_York America/Los_Angeles", "Australia/Perth Australia/Sydney"]),
             bounds in prop::collection::vec((0u32..1439, 1u32..600), 7),
             holiday in 0i64..30,
-            (spread_minutes, place) in (0u64..700, 0.0f64..1.0),
+            (spread_minutes, fraction) in (0u64..700, 0.0f64..1.0),
         ) {
             let zones = Zones::parse(zones).unwrap();
             let zone = zones.iter().next().unwrap();
@@ -261,7 +261,7 @@ mod tests {
                 prop_assert!(between >= opens || !hours.is_open(between, &zones), "{between:?} was skipped");
             }
             for spread in [Spread(None), Spread(Some(Duration::from_secs(spread_minutes * 60)))] {
-                for placed in [hours.place(from, &zones, spread, place), hours.place_in_wave(from, &zones, spread, place)] {
+                for placed in [hours.schedule(from, &zones, spread, fraction), hours.schedule_in_wave(from, &zones, spread, fraction)] {
                     let placed = placed.unwrap();
                     prop_assert!(placed >= opens && hours.is_open(placed, &zones), "{placed:?} is outside");
                 }

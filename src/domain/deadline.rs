@@ -19,7 +19,7 @@ pub struct Deadline {
 
 /// What an application's days are counted from.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Counted {
+pub struct DeadlineInputs {
     pub list_received: Option<NaiveDate>,
     pub fee_settled: Option<NaiveDate>,
     /// Days added with a reason: holds that are over, and extensions.
@@ -28,7 +28,7 @@ pub struct Counted {
 
 /// Why an application's days do not run yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotBegun {
+pub enum NotStarted {
     NoList,
     FeeNotSettled,
 }
@@ -36,12 +36,12 @@ pub enum NotBegun {
 impl Deadline {
     /// Calendar months after the survey began, as a contract counts them: the same day of the month, or the last day of a shorter one (31 January + 3 months =
     /// 30 April); then the days that were added. Scoring and review need the last days of that time.
-    pub fn of(counted: &Counted, programme: &Programme) -> Result<Deadline, NotBegun> {
-        let received = counted.list_received.ok_or(NotBegun::NoList)?;
+    pub fn of(counted: &DeadlineInputs, programme: &Programme) -> Result<Deadline, NotStarted> {
+        let received = counted.list_received.ok_or(NotStarted::NoList)?;
         let begins = match (programme.fee_first, counted.fee_settled) {
             (false, _) => received,
             (true, Some(settled)) => received.max(settled),
-            (true, None) => return Err(NotBegun::FeeNotSettled),
+            (true, None) => return Err(NotStarted::FeeNotSettled),
         };
         let by_contract = begins.checked_add_months(Months::new(programme.certificate_months)).unwrap_or(NaiveDate::MAX);
         let certificate_due = by_contract.checked_add_days(Days::new(counted.extended_days.into())).unwrap_or(NaiveDate::MAX);
@@ -57,7 +57,7 @@ impl Deadline {
 
 /// How far completes lie behind the time: the share of the field's time that has gone, less the share of the target that is reached. 0 is even with the
 /// time, 1 is all of it gone and nothing reached; below 0 is ahead.
-pub fn behind(begun: Timestamp, closes: Timestamp, now: Timestamp, completes: u32, target: u32) -> f64 {
+pub fn schedule_lag(begun: Timestamp, closes: Timestamp, now: Timestamp, completes: u32, target: u32) -> f64 {
     let whole = closes.since(begun).as_secs_f64();
     let gone = if whole > 0.0 { (now.since(begun).as_secs_f64() / whole).min(1.0) } else { 1.0 };
     let reached = if target > 0 { f64::from(completes.min(target)) / f64::from(target) } else { 1.0 };
@@ -66,7 +66,7 @@ pub fn behind(begun: Timestamp, closes: Timestamp, now: Timestamp, completes: u3
 
 /// The order of danger, the greatest first: by the chance of reaching the target, where it is known; among equals by how far completes lie behind; what is
 /// not in the field comes last.
-pub fn danger(chance: Option<f64>, behind: Option<f64>) -> (bool, i64, i64) {
+pub fn risk_order(chance: Option<f64>, behind: Option<f64>) -> (bool, i64, i64) {
     let millionths = |value: f64| (value * 1e6) as i64;
     (behind.is_none(), chance.map_or(0, |chance| millionths(chance.max(0.0))), behind.map_or(0, |behind| millionths(-behind)))
 }
@@ -83,8 +83,8 @@ mod tests {
         Programme::parse(&format!("code = \"p\"\nname = {{ zh = \"评价\", en = \"Rating\" }}\n{more}")).unwrap()
     }
 
-    fn received(day: NaiveDate) -> Counted {
-        Counted { list_received: Some(day), ..Counted::default() }
+    fn received(day: NaiveDate) -> DeadlineInputs {
+        DeadlineInputs { list_received: Some(day), ..DeadlineInputs::default() }
     }
 
     #[test]
@@ -101,8 +101,8 @@ mod tests {
     fn the_days_run_from_the_later_of_list_and_fee_and_are_added_to() {
         let with_fee = programme("fee_first = true\n");
         let mut counted = received(day(2026, 3, 15));
-        assert_eq!(Deadline::of(&counted, &with_fee), Err(NotBegun::FeeNotSettled));
-        assert_eq!(Deadline::of(&Counted::default(), &with_fee), Err(NotBegun::NoList));
+        assert_eq!(Deadline::of(&counted, &with_fee), Err(NotStarted::FeeNotSettled));
+        assert_eq!(Deadline::of(&DeadlineInputs::default(), &with_fee), Err(NotStarted::NoList));
         counted.fee_settled = Some(day(2026, 3, 1));
         assert_eq!(Deadline::of(&counted, &with_fee).unwrap().begins, day(2026, 3, 15));
         counted.fee_settled = Some(day(2026, 4, 2));
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn danger_is_time_gone_without_completes() {
         let at = |hours: i64| Timestamp(hours * 3_600_000);
-        assert_eq!(behind(at(0), at(100), at(50), 50, 100), 0.0);
-        assert_eq!(behind(at(0), at(100), at(100), 0, 100), 1.0);
-        assert!(behind(at(0), at(100), at(10), 90, 100) < -0.7);
-        assert_eq!(behind(at(0), at(100), at(200), 100, 100), 0.0);
+        assert_eq!(schedule_lag(at(0), at(100), at(50), 50, 100), 0.0);
+        assert_eq!(schedule_lag(at(0), at(100), at(100), 0, 100), 1.0);
+        assert!(schedule_lag(at(0), at(100), at(10), 90, 100) < -0.7);
+        assert_eq!(schedule_lag(at(0), at(100), at(200), 100, 100), 0.0);
     }
 }

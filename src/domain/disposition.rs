@@ -88,7 +88,7 @@ impl Disposition {
     ];
 
     /// As reports name it, in Chinese and English.
-    pub fn words(self) -> (&'static str, &'static str) {
+    pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             Disposition::Complete => ("完成", "complete"),
             Disposition::Partial => ("部分完成", "partial"),
@@ -200,7 +200,7 @@ impl Disposition {
     }
 
     /// Final, by the person or its number, without an interview.
-    pub fn leaves(self) -> bool {
+    pub fn is_dropout(self) -> bool {
         self.is_final() && !matches!(self, Disposition::Complete | Disposition::Partial | Disposition::QuotaFilled)
     }
 

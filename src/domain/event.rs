@@ -19,7 +19,7 @@ macro_rules! kinds {
             }
 
             /// In Chinese and in English.
-            pub fn words(self) -> (&'static str, &'static str) {
+            pub fn labels(self) -> (&'static str, &'static str) {
                 match self { $(EventKind::$name => ($zh, $en)),* }
             }
         }
@@ -41,7 +41,7 @@ kinds! {
     InterviewCompleted "interview.completed" "完成问卷" "an interview was completed";
     ReplyReceived "reply.received" "收到回复" "a reply came in";
     AlarmRaised "alarm.raised" "警报发出" "an alarm was raised, or got worse";
-    AlarmTaken "alarm.acknowledged" "警报已确认" "an alarm was taken over";
+    AlarmAcknowledged "alarm.acknowledged" "警报已确认" "an alarm was taken over";
     AlarmEnded "alarm.ended" "警报解除" "an alarm is over";
     GatewayPaused "gateway.paused" "通道停用" "a gateway is held still";
     DatasetReady "dataset.ready" "数据集就绪" "a dataset is written";
@@ -56,10 +56,10 @@ impl EventKind {
 }
 
 /// What `type` is in the body of a test.
-pub const TEST: &str = "webhook.test";
+pub const TEST_EVENT: &str = "webhook.test";
 
 /// The body of an event (Standard Webhooks, «Payload structure»): `type`, `timestamp`, `data`.
-pub fn body(code: &str, data: &Value, at: Timestamp) -> String {
+pub fn event_body(code: &str, data: &Value, at: Timestamp) -> String {
     json!({ "type": code, "timestamp": at.rfc3339(chrono_tz::UTC), "data": data }).to_string()
 }
 
@@ -72,12 +72,12 @@ mod tests {
         let codes: std::collections::HashSet<_> = EventKind::ALL.iter().map(|kind| kind.code()).collect();
         assert_eq!(codes.len(), EventKind::ALL.len());
         assert!(EventKind::ALL.iter().all(|kind| EventKind::parse(kind.code()) == Some(*kind) && !kind.code().contains(' ')));
-        assert_eq!(EventKind::parse(TEST), None);
+        assert_eq!(EventKind::parse(TEST_EVENT), None);
     }
 
     #[test]
     fn a_body_says_what_when_and_of_what() {
-        let told: Value = serde_json::from_str(&body("campaign.paused", &json!({ "campaign": "C1" }), Timestamp(0))).unwrap();
+        let told: Value = serde_json::from_str(&event_body("campaign.paused", &json!({ "campaign": "C1" }), Timestamp(0))).unwrap();
         assert_eq!(told, json!({ "type": "campaign.paused", "timestamp": "1970-01-01T00:00:00+00:00", "data": { "campaign": "C1" } }));
     }
 }

@@ -54,12 +54,12 @@ impl fmt::Display for Language {
 /// A text that exists in every language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Text {
+pub struct LocalizedText {
     pub zh: String,
     pub en: String,
 }
 
-impl Text {
+impl LocalizedText {
     pub fn in_language(&self, language: Language) -> &str {
         match language {
             Language::Zh => &self.zh,

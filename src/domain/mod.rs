@@ -5,7 +5,7 @@
 
 pub mod audit;
 pub mod category;
-pub mod chance;
+pub mod seeded_random;
 pub mod condition;
 pub mod contact_plan;
 pub mod contact_window;
@@ -29,7 +29,7 @@ pub mod quota;
 pub mod recurrence;
 pub mod replicates;
 pub mod reply;
-pub mod retries;
+pub mod retry_delay;
 pub mod role;
 pub mod segment;
 pub mod sms_interview;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::language::{Language, Text};
+use super::language::{Language, LocalizedText};
 
 /// A notice of one version. What somebody agreed to is found again by it, so a changed text needs another version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ use super::language::{Language, Text};
 pub struct PrivacyNotice {
     pub version: String,
     /// Paragraphs parted by line breaks; `{applicant}` and `{programme}` are filled in.
-    pub text: Text,
+    pub text: LocalizedText,
 }
 
 impl PrivacyNotice {
@@ -25,7 +25,7 @@ impl PrivacyNotice {
     }
 
     /// The paragraphs as a respondent reads them.
-    pub fn paragraphs(&self, language: Language, applicant: &str, programme: &Text) -> Vec<String> {
+    pub fn paragraphs(&self, language: Language, applicant: &str, programme: &LocalizedText) -> Vec<String> {
         let filled = self.text.in_language(language).replace("{applicant}", applicant).replace("{programme}", programme.in_language(language));
         filled.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
@@ -36,7 +36,7 @@ impl Default for PrivacyNotice {
     fn default() -> PrivacyNotice {
         PrivacyNotice {
             version: "standard-1".to_owned(),
-            text: Text {
+            text: LocalizedText {
                 zh: "您的姓名和电话由{applicant}提供，只用于邀请您参加「{programme}」。\n\
                      我们记录您的回答、作答时间和所用设备的种类（手机或电脑）；交付评分的数据不含姓名和电话，只用于统计。\n\
                      个人信息加密保存，查看均有记录，评价结束后删除。\n\
@@ -60,7 +60,7 @@ mod tests {
     fn a_notice_names_who_gave_the_number_and_has_a_version() {
         let notice = PrivacyNotice::default();
         assert_eq!(notice.problem(), None);
-        let programme = Text { zh: "评价".into(), en: "Rating".into() };
+        let programme = LocalizedText { zh: "评价".into(), en: "Rating".into() };
         let told = notice.paragraphs(Language::Zh, "甲公司", &programme);
         assert!(told.len() == 4 && told[0].contains("甲公司") && told[0].contains("「评价」"), "{told:?}");
         assert!(!notice.paragraphs(Language::En, "A", &programme).join("").contains('{'));

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::category::Category;
-use super::language::Text;
+use super::language::LocalizedText;
 use super::privacy::PrivacyNotice;
 use super::time::days;
 
@@ -16,7 +16,7 @@ use super::time::days;
 #[serde(deny_unknown_fields)]
 pub struct Programme {
     pub code: String,
-    pub name: Text,
+    pub name: LocalizedText,
     #[serde(default = "shanghai")]
     pub time_zone: Tz,
     /// Calendar months from the list's receipt to the certificate.
@@ -64,7 +64,7 @@ fn twenty() -> u32 {
 
 impl Programme {
     /// A programme with the usual rules.
-    pub fn new(code: &str, name: Text) -> Programme {
+    pub fn new(code: &str, name: LocalizedText) -> Programme {
         Programme {
             code: code.to_owned(),
             name,

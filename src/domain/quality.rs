@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::questionnaire::{Answer, Item, ItemKind, Path};
+use super::questionnaire::{Answer, Item, ItemKind, QuestionPath};
 
 /// Fewer complete responses than this have no median worth the name.
-pub const FEWEST_FOR_A_MEDIAN: usize = 5;
+pub const MIN_RESPONSES_FOR_MEDIAN: usize = 5;
 /// So many ratings on one page are a battery in which a straight line says something.
-const BATTERY: usize = 3;
+const MIN_BATTERY_ITEMS: usize = 3;
 
 /// How a response was answered. `None`: it cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -25,7 +25,7 @@ pub struct Quality {
 
 /// The middle time of the complete responses; `None`: there are too few.
 pub fn median(mut times: Vec<Duration>) -> Option<Duration> {
-    if times.len() < FEWEST_FOR_A_MEDIAN {
+    if times.len() < MIN_RESPONSES_FOR_MEDIAN {
         return None;
     }
     times.sort_unstable();
@@ -33,7 +33,7 @@ pub fn median(mut times: Vec<Duration>) -> Option<Duration> {
 }
 
 /// Assesses one response. `time`: on its pages; `median`: of its application; `share`: below how much of the median it is speeding.
-pub fn assess(path: &Path<'_>, answers: &BTreeMap<String, Answer>, time: Option<Duration>, median: Option<Duration>, share: f64) -> Quality {
+pub fn assess(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>, time: Option<Duration>, median: Option<Duration>, share: f64) -> Quality {
     Quality {
         seconds: time.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
         speeding: time.zip(median).map(|(time, median)| time < median.mul_f64(share)),
@@ -42,7 +42,7 @@ pub fn assess(path: &Path<'_>, answers: &BTreeMap<String, Answer>, time: Option<
     }
 }
 
-fn straight_lining(path: &Path<'_>, answers: &BTreeMap<String, Answer>) -> Option<bool> {
+fn straight_lining(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>) -> Option<bool> {
     let mut batteries: BTreeMap<(usize, i64, i64), Vec<i64>> = BTreeMap::new();
     for (page, items) in &path.pages {
         for item in items {
@@ -52,12 +52,12 @@ fn straight_lining(path: &Path<'_>, answers: &BTreeMap<String, Answer>) -> Optio
         }
     }
     let mut lines =
-        batteries.values().filter(|points| points.len() >= BATTERY).map(|points| points.iter().all(|point| *point == points[0])).peekable();
+        batteries.values().filter(|points| points.len() >= MIN_BATTERY_ITEMS).map(|points| points.iter().all(|point| *point == points[0])).peekable();
     lines.peek().is_some().then(|| lines.all(|is_line| is_line))
 }
 
-fn item_nonresponse(path: &Path<'_>, answers: &BTreeMap<String, Answer>) -> Option<f64> {
-    let coded = |item: &&&Item| item.asks() && !matches!(item.kind, ItemKind::Open { .. });
+fn item_nonresponse(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>) -> Option<f64> {
+    let coded = |item: &&&Item| item.is_question() && !matches!(item.kind, ItemKind::Open { .. });
     let asked: Vec<&Item> = path.pages.iter().flat_map(|(_, items)| items.iter().filter(coded).copied()).collect();
     let missing = asked.iter().filter(|item| matches!(answers.get(&item.id), None | Some(Answer::DontKnow))).count();
     (!asked.is_empty()).then(|| missing as f64 / asked.len() as f64)
@@ -66,13 +66,13 @@ fn item_nonresponse(path: &Path<'_>, answers: &BTreeMap<String, Answer>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{Facts, Questionnaire};
+    use crate::domain::questionnaire::{RoutingFacts, Questionnaire};
 
     fn assessed(points: &[(&str, &str)], seconds: u64, median: Option<u64>) -> Quality {
         let questionnaire = Questionnaire::parse(include_str!("../../config/questionnaires/brand.toml")).unwrap();
         let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::parse(questionnaire.item(id).unwrap(), Some(raw)).unwrap().unwrap());
         let answers: BTreeMap<String, Answer> = points.iter().map(read).collect();
-        let facts = Facts::default();
+        let facts = RoutingFacts::default();
         let path = questionnaire.path(&answers, &facts);
         assess(&path, &answers, Some(Duration::from_secs(seconds)), median.map(Duration::from_secs), 0.4)
     }

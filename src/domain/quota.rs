@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::category::Category;
 use super::condition::Condition;
-use super::questionnaire::{FACTS, Path, Questionnaire};
+use super::questionnaire::{ROUTING_FACTS, QuestionPath, Questionnaire};
 use super::segment::Segment;
 
 /// As many cells as a mask has room for, the total among them.
-pub const MOST_CELLS: usize = 62;
+pub const MAX_CELLS: usize = 62;
 
 /// What becomes of whoever comes when a cell's target is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ pub enum QuotaError {
     SoftTotal,
     #[error("quota.replicate_size must be at least 1")]
     NoReplicate,
-    #[error("quota has {0} cells, and there is room for {most}", most = MOST_CELLS - 1)]
+    #[error("quota has {0} cells, and there is room for {most}", most = MAX_CELLS - 1)]
     TooMany(usize),
     #[error("quota cell {name}: {problem}")]
     Cell { name: String, problem: String },
@@ -109,9 +109,9 @@ pub enum QuotaError {
 
 /// The cells that a case is in, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Membership {
+pub struct CellMembership {
     /// Bit `n` for cell `n`; the total is always in it.
-    pub cells: i64,
+    pub cell_mask: i64,
     /// Everything that cells depend on has been asked.
     pub is_decided: bool,
 }
@@ -153,7 +153,7 @@ impl QuotaPlan {
             return Err(QuotaError::Cell { name: cell.name.clone(), problem: "this name stands twice".into() });
         }
         match cells.len() {
-            n if n >= MOST_CELLS => Err(QuotaError::TooMany(n)),
+            n if n >= MAX_CELLS => Err(QuotaError::TooMany(n)),
             _ => Ok(QuotaPlan { total, total_kind: file.kind, cells }),
         }
     }
@@ -167,7 +167,7 @@ impl QuotaPlan {
             }
             for name in cell.condition.names() {
                 let is_item = questionnaire.item(name).is_some_and(|item| item.is_coded());
-                if !is_item && !FACTS.contains(&name.as_str()) && !list_fields.contains(name.as_str()) {
+                if !is_item && !ROUTING_FACTS.contains(&name.as_str()) && !list_fields.contains(name.as_str()) {
                     let what = "no list field of the application and no item of questionnaire";
                     return wrong(format!("it looks at {name}, which is {what} {}; free text does not count", questionnaire.code));
                 }
@@ -177,20 +177,20 @@ impl QuotaPlan {
     }
 
     /// The cells of somebody who has come this way. One that depends on an answer is not known before that has been asked.
-    pub fn membership(&self, path: &Path<'_>) -> Membership {
-        let mut membership = Membership { cells: QuotaPlan::TOTAL, is_decided: true };
+    pub fn membership(&self, path: &QuestionPath<'_>) -> CellMembership {
+        let mut membership = CellMembership { cell_mask: QuotaPlan::TOTAL, is_decided: true };
         for (number, cell) in self.cells.iter().enumerate() {
-            if !cell.condition.names().iter().all(|name| path.is_past(name)) {
+            if !cell.condition.names().iter().all(|name| path.is_settled(name)) {
                 membership.is_decided = false;
-            } else if path.meets(&cell.condition) {
-                membership.cells |= 1 << (number + 1);
+            } else if path.satisfies(&cell.condition) {
+                membership.cell_mask |= 1 << (number + 1);
             }
         }
         membership
     }
 
     /// Is a place kept for whoever has begun?
-    pub fn reserves(&self) -> bool {
+    pub fn has_reserved_cells(&self) -> bool {
         self.total_kind == CellKind::Reserved || self.cells.iter().any(|cell| cell.kind == CellKind::Reserved)
     }
 }
@@ -213,7 +213,7 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{Answer, Facts};
+    use crate::domain::questionnaire::{Answer, RoutingFacts};
 
     #[test]
     fn the_target_is_the_smaller_of_cap_and_names_unless_set() {
@@ -249,17 +249,17 @@ mod tests {
              { name = \"low\", if = \"sat1 <= 0\", target = 4, kind = \"soft\" },\n{ name = \"paid\", if = \"paid > 10\", target = 4 } ]",
         )
         .unwrap();
-        let facts = |segment: &str, region: &str| Facts {
+        let facts = |segment: &str, region: &str| RoutingFacts {
             segment: segment.to_owned(),
             mode: "web".to_owned(),
             fields: BTreeMap::from([("region".to_owned(), region.to_owned())]),
-            ..Facts::default()
+            ..RoutingFacts::default()
         };
-        let member = |answers: &[(&str, &str)], facts: &Facts| {
-            let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::restore(questionnaire.item(id).unwrap(), raw).unwrap());
+        let member = |answers: &[(&str, &str)], facts: &RoutingFacts| {
+            let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::from_stored(questionnaire.item(id).unwrap(), raw).unwrap());
             let answers = answers.iter().map(read).collect();
             let membership = plan.membership(&questionnaire.path(&answers, facts));
-            (membership.cells, membership.is_decided)
+            (membership.cell_mask, membership.is_decided)
         };
         // Before anything is asked, the list decides what it can.
         assert_eq!(member(&[], &facts("大\"业主", "north")), (0b11, false));

@@ -62,7 +62,7 @@ impl Permission {
     }
 
     /// In Chinese and in English.
-    pub fn words(self) -> (&'static str, &'static str) {
+    pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             Permission::Watch => ("查看进度", "watch"),
             Permission::Operate => ("运营", "operate"),
@@ -109,7 +109,7 @@ impl Role {
     }
 
     /// In Chinese and in English.
-    pub fn words(self) -> (&'static str, &'static str) {
+    pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             Role::Administrator => ("管理员", "administrator"),
             Role::Operator => ("运营人员", "operator"),

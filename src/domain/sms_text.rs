@@ -27,7 +27,7 @@ pub struct Segmentation {
 }
 
 /// Counts the parts of a text.
-pub fn segment(text: &str) -> Segmentation {
+pub fn measure_parts(text: &str) -> Segmentation {
     let septets: Option<Vec<usize>> =
         text.chars().map(|c| if GSM_BASIC.contains(c) { Some(1) } else { GSM_EXTENDED.contains(c).then_some(2) }).collect();
     let (encoding, costs, single, several) = match septets {
@@ -53,9 +53,9 @@ fn fill_parts(costs: &[usize], room: usize) -> u32 {
     parts
 }
 
-/// Cuts a text into the parts that [`segment`] counts.
-pub fn split(text: &str) -> (Encoding, Vec<String>) {
-    let Segmentation { encoding, parts, .. } = segment(text);
+/// Cuts a text into the parts that [`measure_parts`] counts.
+pub fn split_parts(text: &str) -> (Encoding, Vec<String>) {
+    let Segmentation { encoding, parts, .. } = measure_parts(text);
     if parts == 1 {
         return (encoding, vec![text.to_owned()]);
     }
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn parts_follow_the_standard() {
-        let parts = |text: &str| (segment(text).encoding, segment(text).parts);
+        let parts = |text: &str| (measure_parts(text).encoding, measure_parts(text).parts);
         assert_eq!(parts(&"a".repeat(160)), (Encoding::Gsm7, 1));
         assert_eq!(parts(&"a".repeat(161)), (Encoding::Gsm7, 2));
         assert_eq!(parts(&"a".repeat(306)), (Encoding::Gsm7, 2));
@@ -295,8 +295,8 @@ mod tests {
         /// What is cut is what is counted, and nothing is lost.
         #[test]
         fn parts_are_cut_as_they_are_counted(text in "[a-z€{}字😀]{0,400}") {
-            let (encoding, parts) = split(&text);
-            prop_assert_eq!((encoding, parts.len() as u32), (segment(&text).encoding, segment(&text).parts));
+            let (encoding, parts) = split_parts(&text);
+            prop_assert_eq!((encoding, parts.len() as u32), (measure_parts(&text).encoding, measure_parts(&text).parts));
             prop_assert_eq!(parts.concat(), text);
             let units = |part: &String| if encoding == Encoding::Gsm7 { encode_gsm7(part).len() } else { part.encode_utf16().count() };
             let room = match (encoding, parts.len()) { (Encoding::Gsm7, 1) => 160, (Encoding::Gsm7, _) => 153, (_, 1) => 70, _ => 67 };
@@ -308,7 +308,7 @@ mod tests {
         #[test]
         fn parts_never_shrink_when_a_text_grows(text in "\\PC{0,300}", more in "\\PC{1,50}") {
             let longer = format!("{text}{more}");
-            prop_assert!(segment(&longer).parts >= segment(&text).parts);
+            prop_assert!(measure_parts(&longer).parts >= measure_parts(&text).parts);
         }
     }
 }

@@ -7,11 +7,11 @@ use crate::adapters::config::Config;
 use crate::adapters::crypto::{KeyRing, KeyRingError};
 use crate::domain::audit::{Action, Actor};
 use crate::adapters::sms::{self, Dialer, GatewayError, Gateways};
-use crate::adapters::database::{Store, StoreError, WriteTx, audit};
+use crate::adapters::database::{Database, DatabaseError, WriteTx, audit};
 
-pub struct Installation {
+pub struct AppContext {
     pub config: Config,
-    pub store: Store,
+    pub database: Database,
     pub keys: KeyRing,
     pub clock: Arc<dyn Clock>,
     pub gateways: Gateways,
@@ -19,9 +19,9 @@ pub struct Installation {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum InstallationError {
+pub enum ContextError {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
@@ -30,22 +30,22 @@ pub enum InstallationError {
     Dial(String),
 }
 
-impl Installation {
+impl AppContext {
     /// Opens the key ring and the gateways, then the database, which is brought to this version.
-    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Installation, InstallationError> {
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<AppContext, ContextError> {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
-        let hooks = |name: &str| hooks_url(&config, &keys, name);
+        let hooks = |name: &str| webhook_base_url(&config, &keys, name);
         let gateways = sms::open_all(&config.gateways, &clock, hooks)?;
-        let dialer = config.dial.as_ref().map(Dialer::open).transpose().map_err(InstallationError::Dial)?;
-        let store = Store::open(&config.database_url).await?;
-        let installation = Installation { config, store, keys, clock, gateways, dialer };
-        installation.adopt_disclosures().await?;
-        Ok(installation)
+        let dialer = config.dial.as_ref().map(Dialer::open).transpose().map_err(ContextError::Dial)?;
+        let database = Database::open(&config.database_url).await?;
+        let context = AppContext { config, database, keys, clock, gateways, dialer };
+        context.adopt_disclosures().await?;
+        Ok(context)
     }
 
-    async fn adopt_disclosures(&self) -> Result<(), StoreError> {
-        while audit::has_disclosures(&mut *self.store.read().await?).await? {
-            let mut tx = self.store.write().await?;
+    async fn adopt_disclosures(&self) -> Result<(), DatabaseError> {
+        while audit::has_disclosures(&mut *self.database.read().await?).await? {
+            let mut tx = self.database.write().await?;
             audit::adopt_disclosures(&mut tx, self.keys.hasher()).await?;
             tx.commit().await?;
         }
@@ -53,29 +53,34 @@ impl Installation {
     }
 
     /// Writes into the audit log, in a transaction that does what is written down; it comes last in it. Returns the entry's number.
-    pub async fn note(&self, tx: &mut WriteTx, who: &Actor, action: Action, object: &str) -> Result<i64, StoreError> {
-        self.note_more(tx, who, action, (object, "")).await
+    pub async fn audit(&self, tx: &mut WriteTx, actor: &Actor, action: Action, object: &str) -> Result<i64, DatabaseError> {
+        self.audit_with_detail(tx, actor, action, (object, "")).await
     }
 
     /// The same, with what more is to be said of it.
-    pub async fn note_more(&self, tx: &mut WriteTx, who: &Actor, action: Action, what: (&str, &str)) -> Result<i64, StoreError> {
-        audit::append(tx, self.keys.hasher(), who, action, what, self.clock.now()).await
+    pub async fn audit_with_detail(&self, tx: &mut WriteTx, actor: &Actor, action: Action, what: (&str, &str)) -> Result<i64, DatabaseError> {
+        audit::append(tx, self.keys.hasher(), actor, action, what, self.clock.now()).await
     }
 
     /// Writes into the audit log what somebody is about to do or to see: whatever happens then, it stands there.
-    pub async fn note_ahead(&self, who: &Actor, action: Action, object: &str, detail: &str) -> Result<i64, StoreError> {
-        let mut tx = self.store.write().await?;
-        let number = audit::append(&mut tx, self.keys.hasher(), who, action, (object, detail), self.clock.now()).await?;
+    pub async fn audit_before(&self, actor: &Actor, action: Action, object: &str, detail: &str) -> Result<i64, DatabaseError> {
+        let mut tx = self.database.write().await?;
+        let number = audit::append(&mut tx, self.keys.hasher(), actor, action, (object, detail), self.clock.now()).await?;
         tx.commit().await?;
         Ok(number)
     }
 
+    /// The address of a personal link with this code.
+    pub fn personal_link(&self, code: &str) -> String {
+        format!("{}/i/{code}", self.config.public_url)
+    }
+
     /// What the addresses of a gateway's pushes begin with; `…/receipts` and `…/replies` follow.
-    pub fn hooks_url(&self, gateway: &str) -> String {
-        hooks_url(&self.config, &self.keys, gateway)
+    pub fn webhook_base_url(&self, gateway: &str) -> String {
+        webhook_base_url(&self.config, &self.keys, gateway)
     }
 }
 
-fn hooks_url(config: &Config, keys: &KeyRing, gateway: &str) -> String {
+fn webhook_base_url(config: &Config, keys: &KeyRing, gateway: &str) -> String {
     format!("{}/hooks/{gateway}/{}", config.public_url, keys.hasher().webhook_secret(gateway))
 }

@@ -6,8 +6,8 @@ use crate::adapters::crypto::{SealError, Sealer};
 use crate::domain::person::Person;
 use crate::domain::phone::Phone;
 
-/// Where a sealed value stands; it opens only there.
-pub mod place {
+/// What a value was sealed for (authenticated data): it opens only under the same context.
+pub mod seal_context {
     pub const PHONE: &str = "respondent.phone";
     pub const PERSON: &str = "respondent.person";
     pub const LIST_FIELDS: &str = "case.fields";
@@ -22,15 +22,15 @@ pub mod place {
 /// Opens what an application keeps of its list about a case.
 pub fn open_fields(sealer: &Sealer, sealed: Option<&[u8]>) -> Result<BTreeMap<String, String>, SealError> {
     let Some(sealed) = sealed else { return Ok(BTreeMap::new()) };
-    serde_json::from_str(&sealer.open_text(place::LIST_FIELDS, sealed)?).map_err(|_| SealError::Broken)
+    serde_json::from_str(&sealer.open_text(seal_context::LIST_FIELDS, sealed)?).map_err(|_| SealError::Broken)
 }
 
 /// Opens a respondent's sealed number.
 pub fn open_phone(sealer: &Sealer, sealed: &[u8]) -> Result<Phone, SealError> {
-    Phone::from_e164(&sealer.open_text(place::PHONE, sealed)?).map_err(|_| SealError::Broken)
+    Phone::from_e164(&sealer.open_text(seal_context::PHONE, sealed)?).map_err(|_| SealError::Broken)
 }
 
 /// Opens a respondent's sealed person.
 pub fn open_person(sealer: &Sealer, sealed: &[u8]) -> Result<Person, SealError> {
-    Person::from_sealable(&sealer.open_text(place::PERSON, sealed)?).ok_or(SealError::Broken)
+    Person::from_sealable(&sealer.open_text(seal_context::PERSON, sealed)?).ok_or(SealError::Broken)
 }

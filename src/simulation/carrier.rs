@@ -6,26 +6,26 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::people::Person;
-use super::server::Submit;
-use super::{Event, Shared, Taken};
+use super::server::SubmitRequest;
+use super::{Event, Shared, AcceptedMessage};
 
 /// A push is tried so often, a minute apart.
-pub(super) const PUSHES: u8 = 10;
+pub(super) const MAX_PUSH_ATTEMPTS: u8 = 10;
 
-pub(super) enum Verdict {
-    Taken {
+pub(super) enum SubmitResponse {
+    Accepted {
         id: String,
     },
     Throttled,
-    DeadNumber,
-    NumberFrequency,
+    InvalidNumber,
+    NumberFrequencyExceeded,
     Unavailable,
     /// The answer never reaches the caller: the message was taken or it was not.
-    AnswerLost,
+    ResponseLost,
 }
 
 /// A generator of its own for every question, so that no draw depends on the order of requests.
-pub(super) fn draw(seed: u64, what: &str, number: &str, n: u32) -> fastrand::Rng {
+pub(super) fn rng_for(seed: u64, what: &str, number: &str, n: u32) -> fastrand::Rng {
     fastrand::Rng::with_seed(fingerprint(&format!("{seed}\n{what}\n{number}\n{n}")))
 }
 
@@ -36,76 +36,76 @@ fn fingerprint(text: &str) -> u64 {
 
 impl Shared {
     /// Judges one submit; what is taken is recorded before anybody hears of it.
-    pub(super) async fn receive(&self, submit: &Submit) -> Verdict {
+    pub(super) async fn handle_submit(&self, submit: &SubmitRequest) -> SubmitResponse {
         let now = self.clock.now();
-        let script = &self.script;
-        let (verdict, early) = {
+        let scenario = &self.scenario;
+        let (response, is_receipt_early) = {
             let mut state = self.lock();
             state.record.submits.push((now, submit.reference.clone()));
-            let recent = state.record.submits.iter().rev().take_while(|(at, _)| now.0 - at.0 < 1000).count();
-            if recent > script.rate_per_second as usize {
-                return Verdict::Throttled;
+            let recent_submits = state.record.submits.iter().rev().take_while(|(at, _)| now.0 - at.0 < 1000).count();
+            if recent_submits > scenario.rate_per_second as usize {
+                return SubmitResponse::Throttled;
             }
-            let tries = state.tries.entry(submit.to.clone()).or_default();
-            *tries += 1;
-            let mut rng = draw(script.seed, "submit", &submit.to, *tries);
-            let mut happens = |share: f64| rng.f64() < share;
-            let (throttled, unavailable, frequency) = (happens(script.throttled), happens(script.unavailable), happens(script.number_frequency));
-            let (request_lost, answer_lost) = (happens(script.request_lost), happens(script.answer_lost));
-            if draw(script.seed, "dead", &submit.to, 0).f64() < script.dead_numbers {
-                return Verdict::DeadNumber;
+            let attempts = state.attempt_counts.entry(submit.to.clone()).or_default();
+            *attempts += 1;
+            let mut rng = rng_for(scenario.seed, "submit", &submit.to, *attempts);
+            let mut is_drawn = |share: f64| rng.f64() < share;
+            let (throttled, unavailable, frequency) = (is_drawn(scenario.throttled), is_drawn(scenario.unavailable), is_drawn(scenario.number_frequency));
+            let (request_lost, response_lost) = (is_drawn(scenario.request_lost), is_drawn(scenario.response_lost));
+            if rng_for(scenario.seed, "dead", &submit.to, 0).f64() < scenario.invalid_numbers {
+                return SubmitResponse::InvalidNumber;
             }
             if throttled {
-                return Verdict::Throttled;
+                return SubmitResponse::Throttled;
             }
             if unavailable {
-                return Verdict::Unavailable;
+                return SubmitResponse::Unavailable;
             }
             if frequency {
-                return Verdict::NumberFrequency;
+                return SubmitResponse::NumberFrequencyExceeded;
             }
             if request_lost {
-                return Verdict::AnswerLost;
+                return SubmitResponse::ResponseLost;
             }
-            let (undelivered, no_receipt) = (happens(script.undelivered), happens(script.no_receipt));
-            let (doubled, early) = (happens(script.doubled_receipts), happens(script.early_receipts));
+            let (undelivered, no_receipt) = (is_drawn(scenario.undelivered), is_drawn(scenario.no_receipt));
+            let (doubled, is_receipt_early) = (is_drawn(scenario.duplicate_receipts), is_drawn(scenario.early_receipts));
             let delay = Duration::from_millis(2_000 + (rng.f64() * rng.f64() * 60_000.0) as u64);
 
-            *state.record.taken.entry(submit.reference.clone()).or_default() += 1;
-            *state.record.texts.entry(fingerprint(&format!("{}\n{}", submit.to, submit.text))).or_default() += 1;
-            let id = format!("s{}", state.taken.len() + 1);
-            state.taken.insert(submit.reference.clone(), Taken { id: id.clone(), state: "accepted" });
+            *state.record.accepted.entry(submit.reference.clone()).or_default() += 1;
+            *state.record.text_fingerprints.entry(fingerprint(&format!("{}\n{}", submit.to, submit.text))).or_default() += 1;
+            let id = format!("s{}", state.accepted.len() + 1);
+            state.accepted.insert(submit.reference.clone(), AcceptedMessage { id: id.clone(), state: "accepted" });
             let receipt =
-                || Event::Receipt { reference: submit.reference.clone(), delivered: !undelivered, url: submit.callback.clone(), pushes_left: PUSHES };
-            let early = early && !undelivered && !no_receipt;
-            if !no_receipt && !early {
-                state.plan(now + delay, receipt());
+                || Event::Receipt { reference: submit.reference.clone(), delivered: !undelivered, url: submit.callback.clone(), pushes_left: MAX_PUSH_ATTEMPTS };
+            let is_receipt_early = is_receipt_early && !undelivered && !no_receipt;
+            if !no_receipt && !is_receipt_early {
+                state.schedule(now + delay, receipt());
                 if doubled {
-                    state.plan(now + delay * 3, receipt());
+                    state.schedule(now + delay * 3, receipt());
                 }
             }
             if !undelivered {
-                let person = state.people.entry(submit.to.clone()).or_insert_with(|| Person::drawn(script, &submit.to));
-                for (at, event) in person.receives(now + delay, &submit.to, &submit.text, &submit.replies) {
-                    state.plan(at, event);
+                let person = state.people.entry(submit.to.clone()).or_insert_with(|| Person::random(scenario, &submit.to));
+                for (at, event) in person.receive_message(now + delay, &submit.to, &submit.text, &submit.replies) {
+                    state.schedule(at, event);
                 }
             }
-            let verdict = if answer_lost { Verdict::AnswerLost } else { Verdict::Taken { id } };
-            (verdict, early)
+            let response = if response_lost { SubmitResponse::ResponseLost } else { SubmitResponse::Accepted { id } };
+            (response, is_receipt_early)
         };
-        if early {
+        if is_receipt_early {
             self.push_receipt(&submit.reference, true, &submit.callback).await;
         }
-        verdict
+        response
     }
 
     /// False: nobody answered.
     pub(super) async fn push_receipt(&self, reference: &str, delivered: bool, url: &str) -> bool {
         let state = if delivered { "delivered" } else { "undelivered" };
-        let id = match self.lock().taken.get_mut(reference) {
-            Some(taken) => {
-                taken.state = state;
-                taken.id.clone()
+        let id = match self.lock().accepted.get_mut(reference) {
+            Some(accepted) => {
+                accepted.state = state;
+                accepted.id.clone()
             }
             None => return true,
         };

@@ -2,13 +2,13 @@
 //!
 //! In come submits (`POST /v1/messages`) and queries (`GET /v1/messages/REFERENCE`), as `config/gateways/simulator.toml` describes them; out go
 //! receipts and replies to the addresses that a submit names, and HTTP requests of people to the links in their messages. What it does is
-//! scripted ([`Script`]) and drawn from a seed by number and message, so the same seed gives the same run. It keeps a [`Record`] of everything
+//! scripted ([`Scenario`]) and drawn from a seed by number and message, so the same seed gives the same run. It keeps a [`TrafficRecord`] of everything
 //! it was asked, which is what the demo and the tests judge the daemon by. It only ever talks to loopback addresses.
 
 mod carrier;
 pub mod demo;
 mod people;
-mod script;
+mod scenario;
 mod server;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::adapters::clock::Clock;
 use crate::domain::time::Timestamp;
 use people::Person;
-pub use script::{PeopleScript, Script};
+pub use scenario::{PeopleScenario, Scenario};
 
 /// A running simulator.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub struct Simulator {
 }
 
 struct Shared {
-    script: Script,
+    scenario: Scenario,
     clock: Arc<dyn Clock>,
     client: reqwest::Client,
     state: Mutex<State>,
@@ -37,17 +37,17 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    record: Record,
+    record: TrafficRecord,
     /// Messages taken, by reference.
-    taken: HashMap<String, Taken>,
+    accepted: HashMap<String, AcceptedMessage>,
     /// How often each number was tried, so that every try has its own draw.
-    tries: HashMap<String, u32>,
+    attempt_counts: HashMap<String, u32>,
     people: HashMap<String, Person>,
     events: BTreeMap<(Timestamp, u64), Event>,
-    events_made: u64,
+    event_count: u64,
 }
 
-struct Taken {
+struct AcceptedMessage {
     id: String,
     state: &'static str,
 }
@@ -68,12 +68,12 @@ enum Event {
         pushes_left: u8,
     },
     /// Somebody looks at a link, where the browser stands there.
-    Visit {
+    OpenPage {
         number: String,
         link: String,
     },
     /// Somebody has read a page and sends a form of it.
-    Send {
+    SubmitForm {
         number: String,
         link: String,
         /// The address, and the fields.
@@ -83,24 +83,24 @@ enum Event {
 
 /// What the simulator saw, for those who judge the daemon.
 #[derive(Debug, Clone, Default)]
-pub struct Record {
+pub struct TrafficRecord {
     /// Every submit: when it came, and under which reference.
     pub submits: Vec<(Timestamp, String)>,
     /// How often each reference was taken; more than once is a message sent twice.
-    pub taken: BTreeMap<String, u32>,
+    pub accepted: BTreeMap<String, u32>,
     /// How often each text went to each number, by fingerprint; the second way to see a double.
-    pub texts: HashMap<u64, u32>,
+    pub text_fingerprints: HashMap<u64, u32>,
     /// Receipts and replies pushed.
     pub pushes: u64,
     /// Pages that people looked at.
     pub visits: u64,
 }
 
-impl Record {
+impl TrafficRecord {
     /// Messages that went out more often than once.
     pub fn duplicates(&self) -> u64 {
-        let again = |counts: &mut dyn Iterator<Item = u32>| counts.map(|n| u64::from(n.saturating_sub(1))).sum::<u64>();
-        again(&mut self.taken.values().copied()).max(again(&mut self.texts.values().copied()))
+        let repeats = |counts: &mut dyn Iterator<Item = u32>| counts.map(|n| u64::from(n.saturating_sub(1))).sum::<u64>();
+        repeats(&mut self.accepted.values().copied()).max(repeats(&mut self.text_fingerprints.values().copied()))
     }
 
     /// Submits beyond `per_second` in any sliding second (invariant I3).
@@ -113,12 +113,12 @@ impl Record {
 
 impl Simulator {
     /// Starts the server on a loopback address. Nothing happens by itself until [`Simulator::tick`] is called, or [`Simulator::run`] runs.
-    pub async fn start(address: SocketAddr, script: Script, clock: Arc<dyn Clock>) -> std::io::Result<Simulator> {
+    pub async fn start(address: SocketAddr, scenario: Scenario, clock: Arc<dyn Clock>) -> std::io::Result<Simulator> {
         if !address.ip().is_loopback() {
             return Err(std::io::Error::other("the simulator listens on loopback only"));
         }
         let client = crate::adapters::http_client::new(Duration::from_secs(30)).map_err(std::io::Error::other)?;
-        let shared = Arc::new(Shared { script, clock, client, state: Mutex::default() });
+        let shared = Arc::new(Shared { scenario, clock, client, state: Mutex::default() });
         let listener = tokio::net::TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let router = server::router(shared.clone());
@@ -130,13 +130,13 @@ impl Simulator {
         self.address
     }
 
-    pub fn record(&self) -> Record {
+    pub fn record(&self) -> TrafficRecord {
         self.shared.lock().record.clone()
     }
 
     /// The last word of somebody on each question that was asked by SMS, by its place in the interview (`3/14`).
-    pub fn said_by_sms(&self, number: &str) -> std::collections::BTreeMap<String, String> {
-        self.shared.lock().people.get(number).map(|person| person.said.clone()).unwrap_or_default()
+    pub fn sms_answers_of(&self, number: &str) -> std::collections::BTreeMap<String, String> {
+        self.shared.lock().people.get(number).map(|person| person.sms_answers.clone()).unwrap_or_default()
     }
 
     /// When the next receipt, reply or person is due.
@@ -156,7 +156,7 @@ impl Simulator {
                     _ => return done,
                 }
             };
-            self.shared.happen(event).await;
+            self.shared.handle_event(event).await;
             done += 1;
         }
     }
@@ -175,30 +175,30 @@ impl Shared {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    async fn happen(&self, event: Event) {
-        let again = match event {
+    async fn handle_event(&self, event: Event) {
+        let retry = match event {
             Event::Receipt { reference, delivered, url, pushes_left } => {
-                let heard = self.push_receipt(&reference, delivered, &url).await;
-                (!heard && pushes_left > 1).then(|| Event::Receipt { reference, delivered, url, pushes_left: pushes_left - 1 })
+                let is_acknowledged = self.push_receipt(&reference, delivered, &url).await;
+                (!is_acknowledged && pushes_left > 1).then(|| Event::Receipt { reference, delivered, url, pushes_left: pushes_left - 1 })
             }
             Event::Reply { from, text, url, id, sent_at, pushes_left } => {
                 let pushed = serde_json::json!({ "id": id, "from": from, "text": text, "at": sent_at.0 });
-                let heard = self.push(&url, pushed.to_string()).await;
-                (!heard && pushes_left > 1).then(|| Event::Reply { from, text, url, id, sent_at, pushes_left: pushes_left - 1 })
+                let is_acknowledged = self.push(&url, pushed.to_string()).await;
+                (!is_acknowledged && pushes_left > 1).then(|| Event::Reply { from, text, url, id, sent_at, pushes_left: pushes_left - 1 })
             }
-            Event::Visit { number, link } => return self.visit(number, link).await,
-            Event::Send { number, link, form } => return self.send(number, link, form).await,
+            Event::OpenPage { number, link } => return self.open_page(number, link).await,
+            Event::SubmitForm { number, link, form } => return self.submit_form(number, link, form).await,
         };
-        if let Some(event) = again {
+        if let Some(event) = retry {
             let at = self.clock.now() + Duration::from_secs(60);
-            self.lock().plan(at, event);
+            self.lock().schedule(at, event);
         }
     }
 }
 
 impl State {
-    fn plan(&mut self, at: Timestamp, event: Event) {
-        self.events_made += 1;
-        self.events.insert((at, self.events_made), event);
+    fn schedule(&mut self, at: Timestamp, event: Event) {
+        self.event_count += 1;
+        self.events.insert((at, self.event_count), event);
     }
 }

@@ -15,8 +15,8 @@ use super::TestApp;
 
 pub const PASSWORD: &str = "many words make a good password";
 
-pub async fn add(app: &TestApp, name: &str, role: Role) {
-    accounts::add(&app.installation, &Actor::command("test"), name, role, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
+pub async fn add_account(app: &TestApp, name: &str, role: Role) {
+    accounts::add(&app.context, &Actor::command("test"), name, role, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
 }
 
 /// A browser's cookies and the token of its forms, as far as a request needs them.
@@ -31,7 +31,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Somebody who is signed in.
-    pub async fn of(app: &'a TestApp, name: &str) -> Browser<'a> {
+    pub async fn signed_in(app: &'a TestApp, name: &str) -> Browser<'a> {
         let mut browser = Browser::new(app);
         assert_eq!(browser.sign_in(name, PASSWORD).await, 303, "{name} signs in");
         browser
@@ -68,9 +68,9 @@ impl<'a> Browser<'a> {
     }
 
     pub async fn sign_in(&mut self, name: &str, password: &str) -> u16 {
-        let (status, told, _) = self.post("/staff/sign-in", &[("name", name), ("password", password)]).await;
-        if let Some(at) = told.find("fieldworkd_session=") {
-            let cookie = &told[at..];
+        let (status, set_cookie, _) = self.post("/staff/sign-in", &[("name", name), ("password", password)]).await;
+        if let Some(at) = set_cookie.find("fieldworkd_session=") {
+            let cookie = &set_cookie[at..];
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
             self.cookie = cookie.split(';').next().map(str::to_owned);
         }
@@ -113,18 +113,18 @@ impl<'a> Browser<'a> {
 }
 
 /// Plays a script of tests/ in a real Chromium; returns what it did. `None`: there is no browser here. Panics with what it found wrong.
-pub async fn play(script: &'static str, mut task: Value) -> Option<Value> {
+pub async fn run_in_chromium(script: &'static str, mut task: Value) -> Option<Value> {
     let (Ok(modules), Ok(chromium)) = (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM")) else {
         eprintln!("FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use tests/run)");
         return None;
     };
     task["chromium"] = chromium.into();
     task["password"] = PASSWORD.into();
-    let said = tokio::task::spawn_blocking(move || {
+    let output = tokio::task::spawn_blocking(move || {
         let mut node = Command::new("node").arg(script).env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         node.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
         String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap()
     });
-    let said = said.await.unwrap();
-    Some(serde_json::from_str(said.trim()).unwrap_or_else(|_| panic!("{said}")))
+    let output = output.await.unwrap();
+    Some(serde_json::from_str(output.trim()).unwrap_or_else(|_| panic!("{output}")))
 }

@@ -2,10 +2,10 @@
 #![allow(dead_code)] // each test file uses its own part
 
 pub mod browser;
-pub mod interviewing;
+pub mod interviewers;
 pub mod receivers;
-pub mod site;
-pub mod storage;
+pub mod deployment;
+pub mod object_storage;
 
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
@@ -23,22 +23,22 @@ use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::simulation::{Script, Simulator};
-use fieldworkd::services::context::Installation;
-use fieldworkd::services::list_import::{self, ImportOutcome, ImportRequest, IntakeError};
-use fieldworkd::adapters::database::Store;
+use fieldworkd::simulation::{Scenario, Simulator};
+use fieldworkd::services::context::AppContext;
+use fieldworkd::services::list_import::{self, ImportOutcome, ImportRequest, ListImportError};
+use fieldworkd::adapters::database::Database;
 use fieldworkd::adapters::database::applications;
 use fieldworkd::interfaces::http;
 use sqlx::{Connection, Executor};
 
 /// A fresh, empty database; SQLite's folder goes with it.
-pub struct Database {
+pub struct TestDatabase {
     pub url: String,
-    pub store: Store,
+    pub database: Database,
     pub folder: tempfile::TempDir,
 }
 
-impl Database {
+impl TestDatabase {
     pub fn engine(&self) -> &'static str {
         engine_of(&self.url)
     }
@@ -48,7 +48,7 @@ fn engine_of(url: &str) -> &'static str {
     if url.starts_with("sqlite:") { "sqlite" } else { "postgres" }
 }
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
+static DATABASE_COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// The address of a database that does not exist yet (SQLite) or was just made (PostgreSQL), for each engine that is there. `tests/run` starts a
 /// PostgreSQL and names it in the environment; without it, only SQLite is tested, and the test says so.
@@ -57,7 +57,7 @@ pub async fn fresh_urls(folder: &Path) -> Vec<String> {
     match std::env::var("FIELDWORKD_TEST_POSTGRES") {
         Ok(server) => {
             sqlx::any::install_default_drivers();
-            let name = format!("t{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+            let name = format!("t{}_{}", std::process::id(), DATABASE_COUNTER.fetch_add(1, Ordering::SeqCst));
             let mut admin = sqlx::AnyConnection::connect(&format!("{server}/postgres")).await.expect("the test PostgreSQL answers");
             admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database can be made");
             urls.push(format!("{server}/{name}"));
@@ -68,14 +68,14 @@ pub async fn fresh_urls(folder: &Path) -> Vec<String> {
 }
 
 /// A fresh database of each engine.
-pub async fn databases() -> Vec<Database> {
+pub async fn fresh_databases() -> Vec<TestDatabase> {
     let mut databases = Vec::new();
-    let scout = tempfile::tempdir().expect("a temporary folder");
-    for url in fresh_urls(scout.path()).await {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    for url in fresh_urls(scratch.path()).await {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = if url.starts_with("sqlite:") { format!("sqlite:{}", folder.path().join("test.db").display()) } else { url };
-        let store = Store::open(&url).await.expect("a fresh database opens");
-        databases.push(Database { url, store, folder });
+        let database = Database::open(&url).await.expect("a fresh database opens");
+        databases.push(TestDatabase { url, database, folder });
     }
     databases
 }
@@ -122,7 +122,7 @@ text.zh = "【{signature}】{name}您好，最后请评价{subject}：{link} 退
 
 /// A whole installation on one database, with its web server and a simulator, in virtual time.
 pub struct TestApp {
-    pub installation: Arc<Installation>,
+    pub context: Arc<AppContext>,
     pub clock: Arc<VirtualClock>,
     pub simulator: Simulator,
     pub dispatcher: Dispatcher,
@@ -134,49 +134,49 @@ pub struct TestApp {
 
 impl TestApp {
     /// One for each engine. `settings` are FIELDWORKD_… variables without the prefix.
-    pub async fn on_each_engine(script: Script, settings: &[(&str, &str)]) -> Vec<TestApp> {
+    pub async fn on_each_engine(scenario: Scenario, settings: &[(&str, &str)]) -> Vec<TestApp> {
         let mut apps = Vec::new();
-        let scout = tempfile::tempdir().expect("a temporary folder");
-        for url in fresh_urls(scout.path()).await {
-            apps.push(TestApp::start(&url, script.clone(), settings).await);
+        let scratch = tempfile::tempdir().expect("a temporary folder");
+        for url in fresh_urls(scratch.path()).await {
+            apps.push(TestApp::start(&url, scenario.clone(), settings).await);
         }
         apps
     }
 
-    pub async fn on_sqlite(script: Script, settings: &[(&str, &str)]) -> TestApp {
-        TestApp::start("sqlite:", script, settings).await
+    pub async fn on_sqlite(scenario: Scenario, settings: &[(&str, &str)]) -> TestApp {
+        TestApp::start("sqlite:", scenario, settings).await
     }
 
-    async fn start(url: &str, script: Script, settings: &[(&str, &str)]) -> TestApp {
+    async fn start(url: &str, scenario: Scenario, settings: &[(&str, &str)]) -> TestApp {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(VirtualClock::starting_at(monday()));
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let simulator = Simulator::start(any_port, script, clock.clone()).await.expect("the simulator starts");
+        let simulator = Simulator::start(any_port, scenario, clock.clone()).await.expect("the simulator starts");
         let listener = tokio::net::TcpListener::bind(any_port).await.expect("a port is free");
         let base = format!("http://{}", listener.local_addr().expect("it has an address"));
         let config = config_for(folder.path(), url, &base, simulator.address(), settings);
-        let installation = Arc::new(Installation::open(config, clock.clone()).await.expect("the installation opens"));
-        tokio::spawn(http::serve(installation.clone(), listener, std::future::pending()));
-        let dispatcher = Dispatcher::new(installation.clone());
+        let context = Arc::new(AppContext::open(config, clock.clone()).await.expect("the installation opens"));
+        tokio::spawn(http::serve(context.clone(), listener, std::future::pending()));
+        let dispatcher = Dispatcher::new(context.clone());
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(60)).expect("a client");
-        let app = TestApp { installation, clock, simulator, dispatcher, base, engine: engine_of(url), folder, http };
-        apply_programme(&app.installation, PROGRAMME).await.expect("the programme applies");
+        let app = TestApp { context, clock, simulator, dispatcher, base, engine: engine_of(url), folder, http };
+        apply_programme(&app.context, PROGRAMME).await.expect("the programme applies");
         app
     }
 
     /// Registers an application of the brand category.
-    pub async fn brand(&self, code: &str, applicant: &str, more: &str) {
+    pub async fn register_brand(&self, code: &str, applicant: &str, more: &str) {
         let file = format!(
             "programme = \"p26\"\n[[application]]\ncode = \"{code}\"\napplicant = {{ code = \"{applicant}\", name = \"{applicant}公司\" }}\n\
              category = \"brand\"\nsubject = {{ brand = \"{code}牌\" }}\n{more}\n"
         );
-        add_applications(&self.installation, &file).await.expect("the application registers");
+        add_applications(&self.context, &file).await.expect("the application registers");
     }
 
-    pub async fn import(&self, codes: &[&str], content: &[u8]) -> Result<ImportOutcome, IntakeError> {
+    pub async fn import(&self, codes: &[&str], content: &[u8]) -> Result<ImportOutcome, ListImportError> {
         let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
         let request = ImportRequest { applications: &applications, file: "list.csv", content: content.into(), dry_run: false };
-        list_import::import_list(&self.installation, &request, &mut |_, _| {}).await
+        list_import::import_list(&self.context, &request, &mut |_, _| {}).await
     }
 
     pub async fn launch(&self, campaign: &str, codes: &[&str], plan: &str) -> Result<LaunchReport, LaunchError> {
@@ -191,31 +191,31 @@ impl TestApp {
             seed: None,
             dry_run: false,
         };
-        campaigns::launch(&self.installation, &request).await
+        campaigns::launch(&self.context, &request).await
     }
 
     /// An application in the field with `people` on its list.
-    pub async fn in_field(&self, people: usize, more: &str) {
-        self.brand("A1", "a", more).await;
+    pub async fn launch_with_people(&self, people: usize, more: &str) {
+        self.register_brand("A1", "a", more).await;
         self.import(&["A1"], list(people).as_bytes()).await.expect("the list imports");
         self.launch("C1", &["A1"], PLAN).await.expect("the campaign launches");
     }
 
     /// Lets time pass: whatever is due happens when it is due.
-    pub async fn play_until(&self, end: Timestamp) {
-        self.play_in_steps(Duration::from_millis(1), end).await;
+    pub async fn advance_until(&self, end: Timestamp) {
+        self.advance_in_steps(Duration::from_millis(1), end).await;
     }
 
     /// Lets time pass by `step` at least: what is due meanwhile happens together, as it does in a daemon that is busy.
-    pub async fn play_in_steps(&self, step: Duration, end: Timestamp) {
+    pub async fn advance_in_steps(&self, step: Duration, end: Timestamp) {
         loop {
             if self.dispatcher.next_due().await.unwrap().is_some_and(|at| at <= self.clock.now()) {
                 self.dispatcher.tick().await.unwrap();
             }
             self.simulator.tick().await;
-            deadlines::tick(&self.installation).await.unwrap();
+            deadlines::tick(&self.context).await.unwrap();
             let next =
-                [self.dispatcher.next_due().await.unwrap(), self.simulator.next_event_at(), deadlines::next_due(&self.installation).await.unwrap()];
+                [self.dispatcher.next_due().await.unwrap(), self.simulator.next_event_at(), deadlines::next_due(&self.context).await.unwrap()];
             match next.into_iter().flatten().min() {
                 Some(next) if next <= end && self.clock.now() < end => self.clock.advance_to(next.max(self.clock.now() + step).min(end)),
                 _ => break,
@@ -230,16 +230,16 @@ impl TestApp {
     }
 
     pub async fn link_of(&self, campaign: &str, application: &str, number: &str) -> String {
-        let mut connection = self.installation.store.read().await.unwrap();
+        let mut connection = self.context.database.read().await.unwrap();
         let key = applications::find(&mut connection, application).await.unwrap().unwrap().key_id;
-        let hasher = self.installation.keys.hasher();
+        let hasher = self.context.keys.hasher();
         let phone = Phone::parse(number, phonenumber::country::CN).unwrap();
-        format!("{}/i/{}", self.base, hasher.link_code(campaign, &key, &hasher.number(&phone)))
+        format!("{}/i/{}", self.base, hasher.link_code(campaign, &key, &hasher.phone_hash(&phone)))
     }
 
     /// Somebody at the database itself.
-    pub async fn execute(&self, sql: &str) -> Result<(), String> {
-        let mut tx = self.installation.store.write().await.unwrap();
+    pub async fn execute_sql(&self, sql: &str) -> Result<(), String> {
+        let mut tx = self.context.database.write().await.unwrap();
         tx.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.map_err(|error| error.to_string())?;
         tx.commit().await.map_err(|error| error.to_string())
     }
@@ -264,7 +264,7 @@ impl TestApp {
 
     /// Begins and answers everything with the same point; returns the last page.
     pub async fn answer_all(&self, link: &str, case: usize, point: &str) -> String {
-        self.post(&format!("{link}/begin"), AGREED).await;
+        self.post(&format!("{link}/begin"), CONSENT_FORM).await;
         for page in 0..4 {
             self.post(&format!("{link}/answers"), &answers(case, page, point)).await;
         }
@@ -272,7 +272,7 @@ impl TestApp {
     }
 
     pub async fn dispositions(&self, application: &str) -> Vec<(String, u64)> {
-        let mut connection = self.installation.store.read().await.unwrap();
+        let mut connection = self.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, application).await.unwrap().unwrap().id;
         let rows = fieldworkd::adapters::database::cases::by_disposition(&mut connection, id).await.unwrap();
         rows.into_iter().map(|(disposition, cases)| (disposition.code().to_owned(), cases)).collect()
@@ -316,7 +316,7 @@ pub fn list_of(people: std::ops::Range<usize>) -> String {
 }
 
 /// What the form on the welcome page sends: consent to the notice of a programme that sets none.
-pub const AGREED: &[(&str, &str)] = &[("notice", "standard-1")];
+pub const CONSENT_FORM: &[(&str, &str)] = &[("notice", "standard-1")];
 
 /// What a respondent sends for a page of the shipped brand questionnaire.
 pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str)> {

@@ -27,7 +27,7 @@ pub(super) fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>
         price_per_part: r.decimal("price_per_part", 0.0),
         currency: r.text("currency").unwrap_or_else(|| "CNY".into()),
         user: r.text("user").unwrap_or_default(),
-        allow: read_networks(r, "allow"),
+        allowed_networks: read_networks(r, "allow"),
         secret,
     };
     Some(gateway)

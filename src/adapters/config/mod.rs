@@ -22,9 +22,9 @@ use toml::{Table, Value};
 
 pub use delivery::{DeliveryConfig, S3Config};
 use gateways::{read_gateway, read_networks};
-pub use notify::{AlarmLevel, Channel, EmailConfig, NotifyConfig, SmsConfig, WebhookConfig};
+pub use notify::{AlarmLevel, NoticeChannel, EmailConfig, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;
-pub use routes::{Leg, Route, Way};
+pub use routes::{RouteLeg, Route, RouteDecision};
 pub use telemetry::{LogLevel, TracesConfig};
 
 use crate::domain::personal::Personal;
@@ -53,9 +53,9 @@ pub struct Config {
     /// Words of a list that fewer cases have are not told in a dataset.
     pub smallest_cell: u32,
     /// A response is flagged as speeding that took less than this share of its application's median.
-    pub speeding_below: f64,
+    pub speeding_threshold: f64,
     /// In reserved cells, who has begun keeps a place for so long after each page.
-    pub keep_place_for: Duration,
+    pub reservation_time: Duration,
     /// Completes by people invited, before a campaign has shown its own rate.
     pub expected_response_rate: f64,
     /// Between two forecasts of an application.
@@ -67,7 +67,7 @@ pub struct Config {
     /// The telephone system that connects calls; without it, interviewers dial by hand.
     pub dial: Option<DialConfig>,
     pub caps: ContactCaps,
-    pub opt_out_for_all: bool,
+    pub opts_out_of_all: bool,
     pub default_region: String,
     /// Further header words of lists, by column name.
     pub headers: BTreeMap<String, Vec<String>>,
@@ -125,10 +125,10 @@ pub struct DispatchConfig {
     /// A submit without an answer for so long is in doubt.
     pub in_doubt_after: Duration,
     /// A gateway is asked about a message so long after the doubt began, and again after the same time: it may need a while to know.
-    pub ask_after: Duration,
+    pub query_after: Duration,
     pub tick_every: Duration,
     /// A doubt that no gateway has settled for so long is shown to a person.
-    pub show_doubt_after: Duration,
+    pub escalate_doubt_after: Duration,
 }
 
 /// What is tidied up, when, and what is kept how long.
@@ -136,9 +136,9 @@ pub struct DispatchConfig {
 pub struct HousekeepingConfig {
     pub at: Recurrence,
     /// The conversations with gateways.
-    pub keep_conversations: Duration,
+    pub keep_gateway_log: Duration,
     /// Receipts that name no message of ours.
-    pub keep_waiting_receipts: Duration,
+    pub keep_unmatched_receipts: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -153,7 +153,7 @@ pub struct GatewayConfig {
     pub user: String,
     pub secret: Personal,
     /// The networks its pushes come from; empty for any.
-    pub allow: Vec<IpNet>,
+    pub allowed_networks: Vec<IpNet>,
 }
 
 /// How a telephone system is asked to connect a call.
@@ -210,15 +210,15 @@ impl Config {
     /// `folder` is where files named in the configuration are looked for; without one, the shipped files are meant.
     fn parse(text: &str, folder: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, Vec<String>> {
         let mut table: Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string().trim().replace('\n', " ")])?;
-        let mut problems = secrets::in_file(&table);
+        let mut problems = secrets::find_in_file(&table);
         for (key, value) in environment {
             if let Some(path) = key.strip_prefix("FIELDWORKD_").filter(|path| path.contains("__")) {
-                lay_over(&mut table, &path.to_lowercase(), value, &mut problems);
+                overlay(&mut table, &path.to_lowercase(), value, &mut problems);
             }
         }
         let mut reader = Reader::new(&table, "", &mut problems);
         let config = read_config(&mut reader, folder);
-        reader.refuse_unknown();
+        reader.reject_unknown_keys();
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems),
@@ -227,7 +227,7 @@ impl Config {
 }
 
 /// Puts `value` at `section__key`.
-fn lay_over(table: &mut Table, path: &str, value: String, problems: &mut Vec<String>) {
+fn overlay(table: &mut Table, path: &str, value: String, problems: &mut Vec<String>) {
     let keys: Vec<&str> = path.split("__").collect();
     let mut at = table;
     for key in &keys[..keys.len() - 1] {
@@ -272,14 +272,14 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed].map(|policy| (policy.as_str(), policy));
         (folder, r.choice("open_answers", &policies), u32::try_from(r.number("smallest_cell", 3, 1..=100)).unwrap_or(3))
     });
-    let speeding_below = r.section("quality", |r| {
+    let speeding_threshold = r.section("quality", |r| {
         let share = r.decimal("speeding_below", 0.4);
         if !(0.0..1.0).contains(&share) {
             r.problem("speeding_below", "must be at least 0 and below 1, a share of the median".into());
         }
         share
     });
-    let (keep_place_for, expected_response_rate) = r.section("quota", |r| {
+    let (reservation_time, expected_response_rate) = r.section("quota", |r| {
         let rate = r.decimal("expected_response_rate", 0.5);
         if !(0.01..=1.0).contains(&rate) {
             r.problem("expected_response_rate", "must be between 0.01 and 1".into());
@@ -288,7 +288,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     });
     let forecast_every = r.section("forecast", |r| r.duration("every", "1h"));
     let questionnaires = r.section("questionnaires", |r| r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from));
-    let (caps, opt_out_for_all) = r.section("contact", |r| {
+    let (caps, opts_out_of_all) = r.section("contact", |r| {
         let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
         let (per_hour, per_day, per_week) = (cap("messages_per_hour"), cap("messages_per_day"), cap("messages_per_week"));
         let quiet = r.duration("quiet_after_contact", "24h");
@@ -310,16 +310,16 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let dispatch = r.section("dispatch", |r| DispatchConfig {
         batch: u32::try_from(r.number("batch", 500, 1..=5000)).unwrap_or(500),
         in_doubt_after: r.duration("in_doubt_after", "5m"),
-        ask_after: r.duration("ask_after", "2m"),
+        query_after: r.duration("ask_after", "2m"),
         tick_every: r.duration("tick_every", "1s"),
-        show_doubt_after: r.duration("show_doubt_after", "2h"),
+        escalate_doubt_after: r.duration("show_doubt_after", "2h"),
     });
     let housekeeping = r.section("housekeeping", |r| {
         let zone = r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into());
         let at = r.text("at").unwrap_or_else(|| "0 30 3 * * *".into());
         let at = Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok();
         let (conversations, receipts) = (r.duration("keep_conversations", "30d"), r.duration("keep_waiting_receipts", "30d"));
-        Some(HousekeepingConfig { at: at?, keep_conversations: conversations, keep_waiting_receipts: receipts })
+        Some(HousekeepingConfig { at: at?, keep_gateway_log: conversations, keep_unmatched_receipts: receipts })
     });
     let names = r.keys_of("gateway");
     let gateways = r.section("gateway", |r| {
@@ -352,8 +352,8 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         questionnaires,
         open_answers,
         smallest_cell,
-        speeding_below,
-        keep_place_for,
+        speeding_threshold,
+        reservation_time,
         expected_response_rate,
         forecast_every,
         alarms,
@@ -361,7 +361,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         delivery,
         dial,
         caps,
-        opt_out_for_all,
+        opts_out_of_all,
         default_region,
         headers,
         console,

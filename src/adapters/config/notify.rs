@@ -12,26 +12,26 @@ use crate::domain::recurrence::Recurrence;
 
 /// A way to those responsible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Channel {
+pub enum NoticeChannel {
     Email,
     Webhook,
     /// To the duty officer's telephone.
     Sms,
 }
 
-impl Channel {
-    pub const ALL: [Channel; 3] = [Channel::Email, Channel::Webhook, Channel::Sms];
+impl NoticeChannel {
+    pub const ALL: [NoticeChannel; 3] = [NoticeChannel::Email, NoticeChannel::Webhook, NoticeChannel::Sms];
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Channel::Email => "email",
-            Channel::Webhook => "webhook",
-            Channel::Sms => "sms",
+            NoticeChannel::Email => "email",
+            NoticeChannel::Webhook => "webhook",
+            NoticeChannel::Sms => "sms",
         }
     }
 
-    pub fn parse(raw: &str) -> Option<Channel> {
-        Channel::ALL.into_iter().find(|channel| channel.as_str() == raw)
+    pub fn parse(raw: &str) -> Option<NoticeChannel> {
+        NoticeChannel::ALL.into_iter().find(|channel| channel.as_str() == raw)
     }
 }
 
@@ -43,7 +43,7 @@ pub struct AlarmLevel {
     pub chance_below: f64,
     /// and at most so many days of the field are left.
     pub days_left: u32,
-    pub channels: BTreeSet<Channel>,
+    pub channels: BTreeSet<NoticeChannel>,
     /// It is told again so often until somebody acknowledges it.
     pub repeat_every: Duration,
 }
@@ -60,11 +60,11 @@ pub struct NotifyConfig {
 }
 
 impl NotifyConfig {
-    pub fn has(&self, channel: Channel) -> bool {
+    pub fn has(&self, channel: NoticeChannel) -> bool {
         match channel {
-            Channel::Email => self.email.is_some(),
-            Channel::Webhook => self.webhook.is_some(),
-            Channel::Sms => self.sms.is_some(),
+            NoticeChannel::Email => self.email.is_some(),
+            NoticeChannel::Webhook => self.webhook.is_some(),
+            NoticeChannel::Sms => self.sms.is_some(),
         }
     }
 }
@@ -97,7 +97,7 @@ pub(super) fn read_alarms(r: &mut Reader<'_>) -> Vec<AlarmLevel> {
     let read = |r: &mut Reader<'_>, name: &str| {
         r.section(name, |r| {
             let channels = r.texts("to").into_iter().filter_map(|word| {
-                let channel = Channel::parse(&word);
+                let channel = NoticeChannel::parse(&word);
                 if channel.is_none() {
                     r.problem("to", format!("«{word}» is none of email, webhook, sms"));
                 }

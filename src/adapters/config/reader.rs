@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         };
         let mut reader = Reader::new(table, &name, self.problems);
         let value = read(&mut reader);
-        reader.refuse_unknown();
+        reader.reject_unknown_keys();
         value
     }
 
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Every key that nobody asked for is a mistake: a misspelt key must not pass in silence.
-    pub fn refuse_unknown(&mut self) {
+    pub fn reject_unknown_keys(&mut self) {
         let unknown: Vec<&String> = self.table.keys().filter(|key| !self.used.contains(*key)).collect();
         for key in unknown {
             let known = self.used.iter().map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -1,7 +1,7 @@
 //! Which gateways a campaign's messages may take, and which of them a number takes.
 
 use super::Reader;
-use crate::domain::chance::fraction;
+use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::phone::Phone;
 
 /// The salt that keeps a number's share apart from its place in a wave.
@@ -10,11 +10,11 @@ const SHARE: u64 = 0x0073_6861_7265;
 /// Gateways in the order in which they are tried. One that is held still is passed over; those with a share divide the numbers among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    pub legs: Vec<Leg>,
+    pub legs: Vec<RouteLeg>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leg {
+pub struct RouteLeg {
     pub gateway: String,
     /// `+8610`, `US`: the numbers it takes by prefix or region; empty for all.
     pub only: Vec<String>,
@@ -24,18 +24,18 @@ pub struct Leg {
 
 /// The way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way<'a> {
+pub enum RouteDecision<'a> {
     Through(&'a str),
     /// Every gateway that takes this number is held still.
-    NoneNow,
+    AllPaused,
     /// No gateway of the route takes this number.
-    Never,
+    NoMatch,
 }
 
 impl Route {
     /// The route of a campaign that names a gateway.
     pub fn through(gateway: &str) -> Route {
-        Route { legs: vec![Leg { gateway: gateway.to_owned(), only: Vec::new(), share: 0 }] }
+        Route { legs: vec![RouteLeg { gateway: gateway.to_owned(), only: Vec::new(), share: 0 }] }
     }
 
     pub fn gateways(&self) -> impl Iterator<Item = &str> {
@@ -43,22 +43,22 @@ impl Route {
     }
 
     /// The gateways that take a number, working or not.
-    pub fn fitting(&self, phone: &Phone) -> impl Iterator<Item = &str> {
+    pub fn matching(&self, phone: &Phone) -> impl Iterator<Item = &str> {
         self.legs.iter().filter(|leg| leg.takes(phone)).map(|leg| leg.gateway.as_str())
     }
 
     /// The gateway for a number: the first that takes it and is usable; among those with shares, the same one for the same number as long as it is
     /// usable. `avoid` is chosen only when there is no other.
-    pub fn choose(&self, phone: &Phone, phone_hash: &str, avoid: Option<&str>, is_usable: impl Fn(&str) -> bool) -> Way<'_> {
-        let fitting: Vec<&Leg> = self.legs.iter().filter(|leg| leg.takes(phone)).collect();
-        let usable: Vec<&Leg> = fitting.iter().copied().filter(|leg| is_usable(&leg.gateway)).collect();
-        let others: Vec<&Leg> = usable.iter().copied().filter(|leg| Some(leg.gateway.as_str()) != avoid).collect();
+    pub fn choose(&self, phone: &Phone, phone_hash: &str, avoid: Option<&str>, is_usable: impl Fn(&str) -> bool) -> RouteDecision<'_> {
+        let matching: Vec<&RouteLeg> = self.legs.iter().filter(|leg| leg.takes(phone)).collect();
+        let usable: Vec<&RouteLeg> = matching.iter().copied().filter(|leg| is_usable(&leg.gateway)).collect();
+        let others: Vec<&RouteLeg> = usable.iter().copied().filter(|leg| Some(leg.gateway.as_str()) != avoid).collect();
         let among = if others.is_empty() { usable } else { others };
         match among.first() {
-            None if fitting.is_empty() => Way::Never,
-            None => Way::NoneNow,
-            Some(first) if first.share == 0 => Way::Through(&first.gateway),
-            Some(first) => Way::Through(share_of(&among, phone_hash).unwrap_or(&first.gateway)),
+            None if matching.is_empty() => RouteDecision::NoMatch,
+            None => RouteDecision::AllPaused,
+            Some(first) if first.share == 0 => RouteDecision::Through(&first.gateway),
+            Some(first) => RouteDecision::Through(share_of(&among, phone_hash).unwrap_or(&first.gateway)),
         }
     }
 
@@ -73,7 +73,7 @@ impl Route {
         let mut only = r.section("only", |r| gateways.iter().map(|gateway| r.texts(gateway)).collect::<Vec<_>>()).into_iter();
         let shares = r.section("share", |r| gateways.iter().map(|gateway| r.number(gateway, 0, 0..=1000)).collect::<Vec<_>>());
         let legs = gateways.into_iter().zip(shares);
-        let leg = |(gateway, share)| Leg { gateway, only: only.next().unwrap_or_default(), share: u32::try_from(share).unwrap_or(0) };
+        let leg = |(gateway, share)| RouteLeg { gateway, only: only.next().unwrap_or_default(), share: u32::try_from(share).unwrap_or(0) };
         let route = Route { legs: legs.map(leg).collect() };
         for place in route.legs.iter().flat_map(|leg| &leg.only) {
             if !place.starts_with('+') && place.parse::<phonenumber::country::Id>().is_err() {
@@ -84,16 +84,16 @@ impl Route {
     }
 }
 
-impl Leg {
+impl RouteLeg {
     fn takes(&self, phone: &Phone) -> bool {
         let fits = |place: &String| if place.starts_with('+') { phone.e164().starts_with(place.as_str()) } else { phone.region() == Some(place) };
         self.only.is_empty() || self.only.iter().any(fits)
     }
 }
 
-fn share_of<'a>(legs: &[&'a Leg], phone_hash: &str) -> Option<&'a str> {
+fn share_of<'a>(legs: &[&'a RouteLeg], phone_hash: &str) -> Option<&'a str> {
     let total: u32 = legs.iter().map(|leg| leg.share).sum();
-    let mut left = fraction(phone_hash, SHARE) * f64::from(total);
+    let mut left = seeded_fraction(phone_hash, SHARE) * f64::from(total);
     legs.iter().filter(|leg| leg.share > 0).find_map(|leg| {
         left -= f64::from(leg.share);
         (left < 0.0).then_some(leg.gateway.as_str())
@@ -104,8 +104,8 @@ fn share_of<'a>(legs: &[&'a Leg], phone_hash: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn leg(gateway: &str, only: &[&str], share: u32) -> Leg {
-        Leg { gateway: gateway.into(), only: only.iter().map(|p| (*p).to_owned()).collect(), share }
+    fn leg(gateway: &str, only: &[&str], share: u32) -> RouteLeg {
+        RouteLeg { gateway: gateway.into(), only: only.iter().map(|p| (*p).to_owned()).collect(), share }
     }
 
     fn phone(number: &str) -> Phone {
@@ -116,20 +116,20 @@ mod tests {
     fn the_first_that_takes_the_number_and_works() {
         let route = Route { legs: vec![leg("abroad", &["DE", "+852"], 0), leg("main", &["CN"], 0), leg("spare", &["CN"], 0)] };
         let choose = |number, avoid, down: &'static str| route.choose(&phone(number), "h", avoid, |gateway| gateway != down);
-        assert_eq!(choose("13800138000", None, ""), Way::Through("main"));
-        assert_eq!(choose("13800138000", None, "main"), Way::Through("spare"));
-        assert_eq!(choose("13800138000", Some("main"), ""), Way::Through("spare"));
-        assert_eq!(choose("13800138000", Some("main"), "spare"), Way::Through("main"), "rather the same one again than none");
-        assert_eq!(choose("+4915112345678", None, ""), Way::Through("abroad"));
-        assert_eq!(choose("+4915112345678", None, "abroad"), Way::NoneNow);
-        assert_eq!(choose("+33612345678", None, ""), Way::Never);
+        assert_eq!(choose("13800138000", None, ""), RouteDecision::Through("main"));
+        assert_eq!(choose("13800138000", None, "main"), RouteDecision::Through("spare"));
+        assert_eq!(choose("13800138000", Some("main"), ""), RouteDecision::Through("spare"));
+        assert_eq!(choose("13800138000", Some("main"), "spare"), RouteDecision::Through("main"), "rather the same one again than none");
+        assert_eq!(choose("+4915112345678", None, ""), RouteDecision::Through("abroad"));
+        assert_eq!(choose("+4915112345678", None, "abroad"), RouteDecision::AllPaused);
+        assert_eq!(choose("+33612345678", None, ""), RouteDecision::NoMatch);
     }
 
     #[test]
     fn shares_divide_the_numbers_and_the_rest_takes_over() {
         let route = Route { legs: vec![leg("a", &[], 70), leg("b", &[], 30), leg("spare", &[], 0)] };
         let of = |n: u32, down: &'static str| match route.choose(&phone("13800138000"), &format!("hash{n}"), None, |g| g != down) {
-            Way::Through(gateway) => gateway.to_owned(),
+            RouteDecision::Through(gateway) => gateway.to_owned(),
             other => panic!("{other:?}"),
         };
         let to_a = (0..10_000).filter(|&n| of(n, "") == "a").count();

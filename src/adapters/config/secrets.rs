@@ -8,7 +8,7 @@ use super::Reader;
 use crate::domain::personal::Personal;
 
 /// A secret that stands in the file itself would end up in backups and in somebody's repository.
-pub(super) fn in_file(table: &Table) -> Vec<String> {
+pub(super) fn find_in_file(table: &Table) -> Vec<String> {
     let mut problems = Vec::new();
     let secrets = [
         ("notify", "webhook", "secret"),

@@ -21,7 +21,7 @@ pub struct Hasher {
 }
 
 /// A key for one purpose.
-pub(super) fn derived(installation_key: &[u8; 32], purpose: &str) -> [u8; 32] {
+pub(super) fn derive_key(installation_key: &[u8; 32], purpose: &str) -> [u8; 32] {
     let mut key = [0u8; 32];
     // 32 bytes are far below HKDF-SHA-256's limit of 8,160, its only error.
     Hkdf::<Sha256>::new(None, installation_key).expand(purpose.as_bytes(), &mut key).expect("32 bytes fit HKDF");
@@ -30,7 +30,7 @@ pub(super) fn derived(installation_key: &[u8; 32], purpose: &str) -> [u8; 32] {
 
 impl Hasher {
     pub(super) fn new(installation_key: &[u8; 32]) -> Hasher {
-        let derive = |purpose: &str| derived(installation_key, purpose);
+        let derive = |purpose: &str| derive_key(installation_key, purpose);
         Hasher {
             numbers: derive("numbers"),
             links: derive("links"),
@@ -41,12 +41,12 @@ impl Hasher {
     }
 
     /// The hash under which a number is found, in every table and across applicants.
-    pub fn number(&self, phone: &Phone) -> String {
+    pub fn phone_hash(&self, phone: &Phone) -> String {
         HEXLOWER.encode(&mac(&self.numbers, phone.e164())[..16])
     }
 
     /// The hash under which a name is found, however it is spaced or written in full-width letters; `-`: there is none.
-    pub fn name(&self, name: &Personal) -> String {
+    pub fn name_hash(&self, name: &Personal) -> String {
         let letters: String = name.reveal().nfkc().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
         if letters.is_empty() { "-".to_owned() } else { HEXLOWER.encode(&mac(&self.numbers, &format!("name\n{letters}"))[..16]) }
     }
@@ -85,7 +85,7 @@ impl Hasher {
     }
 
     /// The hash by which an entry of the audit log is held. Who has the database alone cannot reckon it.
-    pub fn audit(&self, entry: &str) -> String {
+    pub fn audit_hash(&self, entry: &str) -> String {
         HEXLOWER.encode(&mac(&self.audit, entry))
     }
 

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use data_encoding::HEXLOWER;
 
-use super::hasher::{Hasher, derived, sha256_hex};
+use super::hasher::{Hasher, derive_key, sha256_hex};
 use super::sealer::{SealError, Sealer};
 use super::signer::Signer;
 
@@ -22,10 +22,10 @@ const PUBLISHED_KEYS: [&str; 1] = ["20cf1976a5081845365e9ea49fddc4b9a667ff4101a2
 /// An open key ring. Losing the folder means losing every name and number; keep it apart from the database's backups.
 pub struct KeyRing {
     folder: PathBuf,
-    installation: Sealer,
-    staff: Sealer,
+    installation_sealer: Sealer,
+    staff_sealer: Sealer,
     hasher: Hasher,
-    open: Mutex<HashMap<String, Sealer>>,
+    opened: Mutex<HashMap<String, Sealer>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -74,16 +74,16 @@ impl KeyRing {
         }
         Ok(KeyRing {
             folder: folder.to_owned(),
-            installation: Sealer::new(&key),
-            staff: Sealer::new(&derived(&key, "staff")),
+            installation_sealer: Sealer::new(&key),
+            staff_sealer: Sealer::new(&derive_key(&key, "staff")),
             hasher: Hasher::new(&key),
-            open: Mutex::default(),
+            opened: Mutex::default(),
         })
     }
 
     /// What belongs to the installation's staff and to no applicant is sealed with this.
     pub fn staff_sealer(&self) -> &Sealer {
-        &self.staff
+        &self.staff_sealer
     }
 
     pub fn hasher(&self) -> &Hasher {
@@ -95,15 +95,15 @@ impl KeyRing {
         let mut id = [0u8; 10];
         getrandom::fill(&mut id).map_err(SealError::NoRandom)?;
         let key_id = HEXLOWER.encode(&id);
-        let sealed = self.installation.seal(&key_id, &random_key()?)?;
-        write_secret(&self.file_of(&key_id), &HEXLOWER.encode(&sealed))?;
+        let sealed = self.installation_sealer.seal(&key_id, &random_key()?)?;
+        write_secret(&self.key_path(&key_id), &HEXLOWER.encode(&sealed))?;
         Ok(key_id)
     }
 
     /// The sealer of one applicant's key.
     pub fn sealer(&self, key_id: &str) -> Result<Sealer, KeyRingError> {
-        let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let path = self.file_of(key_id);
+        let mut open = self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let path = self.key_path(key_id);
         // Another process may have destroyed it.
         if let Some(sealer) = open.get(key_id).filter(|_| path.exists()) {
             return Ok(sealer.clone());
@@ -113,13 +113,13 @@ impl KeyRing {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key_id = key_id.to_owned();
-                let is_destroyed = self.destroyed(&key_id)?.is_some();
+                let is_destroyed = self.destruction_reason(&key_id)?.is_some();
                 return Err(if is_destroyed { KeyRingError::Destroyed { key_id } } else { KeyRingError::Missing { key_id } });
             }
             Err(error) => return Err(KeyRingError::Io { path, error }),
         };
         let sealed = HEXLOWER.decode(text.trim().as_bytes()).map_err(|_| KeyRingError::Malformed { path: path.clone() })?;
-        let key = self.installation.open(key_id, &sealed).map_err(|_| KeyRingError::WrongInstallation { path: path.clone() })?;
+        let key = self.installation_sealer.open(key_id, &sealed).map_err(|_| KeyRingError::WrongInstallation { path: path.clone() })?;
         let key: [u8; 32] = key.try_into().map_err(|_| KeyRingError::Malformed { path })?;
         let sealer = Sealer::new(&key);
         open.insert(key_id.to_owned(), sealer.clone());
@@ -129,12 +129,12 @@ impl KeyRing {
     /// Destroys a key for good: its file is overwritten and removed. `why` stays in its place, so that it is known that the key was not lost; a database that
     /// comes back from an older backup is purged again by it. A second time changes nothing.
     pub fn destroy(&self, key_id: &str, why: &str) -> Result<(), KeyRingError> {
-        let (key, note) = (self.file_of(key_id), self.note_of(key_id));
+        let (key, note) = (self.key_path(key_id), self.destroyed_note_path(key_id));
         match write_secret(&note, why) {
             Err(KeyRingError::Io { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {}
             written => written?,
         }
-        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(key_id);
+        self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(key_id);
         let overwrite_and_remove = || -> io::Result<()> {
             let mut file = fs::OpenOptions::new().write(true).open(&key)?;
             let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
@@ -150,8 +150,8 @@ impl KeyRing {
     }
 
     /// Why a key was destroyed; `None`: it was not.
-    pub fn destroyed(&self, key_id: &str) -> Result<Option<String>, KeyRingError> {
-        let path = self.note_of(key_id);
+    pub fn destruction_reason(&self, key_id: &str) -> Result<Option<String>, KeyRingError> {
+        let path = self.destroyed_note_path(key_id);
         match fs::read_to_string(&path) {
             Ok(why) => Ok(Some(why)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -161,7 +161,7 @@ impl KeyRing {
 
     /// Remembers, beside the keys, that a person was erased, by the key and the number's hash: a database that comes back from an older backup must erase
     /// the person again.
-    pub fn remember_erasure(&self, key_id: &str, phone_hash: &str) -> Result<(), KeyRingError> {
+    pub fn record_erasure(&self, key_id: &str, phone_hash: &str) -> Result<(), KeyRingError> {
         use std::os::unix::fs::OpenOptionsExt;
         if self.erasures()?.iter().any(|(key, hash)| key == key_id && hash == phone_hash) {
             return Ok(());
@@ -213,11 +213,11 @@ impl KeyRing {
         self.signer()
     }
 
-    fn file_of(&self, key_id: &str) -> PathBuf {
+    fn key_path(&self, key_id: &str) -> PathBuf {
         self.folder.join(format!("{key_id}.key"))
     }
 
-    fn note_of(&self, key_id: &str) -> PathBuf {
+    fn destroyed_note_path(&self, key_id: &str) -> PathBuf {
         self.folder.join(format!("{key_id}.destroyed"))
     }
 }
@@ -264,9 +264,9 @@ mod tests {
         ring.destroy(&doomed, "why").unwrap();
         ring.destroy(&doomed, "said again").unwrap();
         assert!(matches!(again.sealer(&doomed), Err(KeyRingError::Destroyed { .. })));
-        assert!(ring.destroyed(&doomed).unwrap().as_deref() == Some("why") && ring.destroyed(&id).unwrap().is_none());
-        ring.remember_erasure(&id, "h1").unwrap();
-        again.remember_erasure(&id, "h1").unwrap();
+        assert!(ring.destruction_reason(&doomed).unwrap().as_deref() == Some("why") && ring.destruction_reason(&id).unwrap().is_none());
+        ring.record_erasure(&id, "h1").unwrap();
+        again.record_erasure(&id, "h1").unwrap();
         assert_eq!(again.erasures().unwrap(), [(id.clone(), "h1".to_owned())]);
 
         let key = decode_key(fs::read_to_string(dir.path().join(INSTALLATION_KEY)).unwrap().trim()).unwrap();

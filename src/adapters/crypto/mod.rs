@@ -6,7 +6,7 @@
 
 mod hasher;
 mod keyring;
-pub mod one_time;
+pub mod totp;
 pub mod password;
 mod sealer;
 mod signer;

@@ -23,22 +23,22 @@ impl Sealer {
     }
 
     /// Seals `plain` for one place (`"respondent.phone"`); it opens only there.
-    pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0u8; 24];
         getrandom::fill(&mut nonce).map_err(SealError::NoRandom)?;
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: place.as_bytes() }).map_err(|_| SealError::Broken)?;
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context.as_bytes() }).map_err(|_| SealError::Broken)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
     /// Opens what [`Sealer::seal`] made for the same place.
-    pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (nonce, body) = sealed.split_first_chunk::<24>().ok_or(SealError::Broken)?;
-        self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: place.as_bytes() }).map_err(|_| SealError::Broken)
+        self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: context.as_bytes() }).map_err(|_| SealError::Broken)
     }
 
     /// [`Sealer::open`] for a text.
-    pub fn open_text(&self, place: &str, sealed: &[u8]) -> Result<String, SealError> {
-        String::from_utf8(self.open(place, sealed)?).map_err(|_| SealError::Broken)
+    pub fn open_text(&self, context: &str, sealed: &[u8]) -> Result<String, SealError> {
+        String::from_utf8(self.open(context, sealed)?).map_err(|_| SealError::Broken)
     }
 }
 

@@ -3,7 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::{Result, known};
+use super::{Result, decode_enum};
 use crate::domain::ids::AccountId;
 use crate::domain::language::Language;
 use crate::domain::role::Role;
@@ -23,7 +23,7 @@ pub struct Account {
 }
 
 /// What signing in looks at.
-pub struct Secret {
+pub struct Credentials {
     pub account: Account,
     /// In the PHC string format.
     pub password_hash: String,
@@ -31,20 +31,20 @@ pub struct Secret {
     /// Sealed for the staff.
     pub totp_sealed: Option<Vec<u8>>,
     /// The one that is shown and not confirmed yet.
-    pub totp_new_sealed: Option<Vec<u8>>,
+    pub totp_pending_sealed: Option<Vec<u8>>,
     /// The time step of the last code; it and those before it are used up.
-    pub totp_last: i64,
+    pub totp_last_step: i64,
 }
 
 const COLUMNS: &str = "a.id, a.name, a.role, a.languages, a.created_at, a.disabled_at, CASE WHEN a.totp_sealed IS NULL THEN 0 ELSE 1 END AS has_totp";
 
 fn read(row: &AnyRow) -> Result<Account> {
     let (role, languages): (String, String) = (row.try_get("role")?, row.try_get("languages")?);
-    let languages = languages.split(' ').filter(|tag| !tag.is_empty()).map(|tag| known("a language", tag, Language::parse)).collect::<Result<_>>()?;
+    let languages = languages.split(' ').filter(|tag| !tag.is_empty()).map(|tag| decode_enum("a language", tag, Language::parse)).collect::<Result<_>>()?;
     Ok(Account {
         id: AccountId(row.try_get("id")?),
         name: row.try_get("name")?,
-        role: known("a role", &role, Role::parse)?,
+        role: decode_enum("a role", &role, Role::parse)?,
         languages,
         created_at: Timestamp(row.try_get("created_at")?),
         disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(Timestamp),
@@ -72,19 +72,19 @@ pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Account>> {
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-pub async fn find(connection: &mut AnyConnection, name: &str) -> Result<Option<Secret>> {
+pub async fn find_credentials(connection: &mut AnyConnection, name: &str) -> Result<Option<Credentials>> {
     let sql = super::dialect::statement(format!(
-        "SELECT {COLUMNS}, a.password_hash, a.locked_until, a.totp_sealed, a.totp_new_sealed, a.totp_last FROM account a WHERE a.name = $1"
+        "SELECT {COLUMNS}, a.password_hash, a.locked_until, a.totp_sealed, a.totp_pending_sealed, a.totp_last_step FROM account a WHERE a.name = $1"
     ));
     let row = sqlx::query(sql).bind(name.to_owned()).fetch_optional(connection).await?;
     row.map(|row| {
-        Ok(Secret {
+        Ok(Credentials {
             account: read(&row)?,
             password_hash: row.try_get("password_hash")?,
             locked_until: row.try_get::<Option<i64>, _>("locked_until")?.map(Timestamp),
             totp_sealed: row.try_get("totp_sealed")?,
-            totp_new_sealed: row.try_get("totp_new_sealed")?,
-            totp_last: row.try_get("totp_last")?,
+            totp_pending_sealed: row.try_get("totp_pending_sealed")?,
+            totp_last_step: row.try_get("totp_last_step")?,
         })
     })
     .transpose()
@@ -98,17 +98,17 @@ pub async fn disable(tx: &mut AnyConnection, name: &str, now: Timestamp) -> Resu
     Ok(sqlx::query(sql).bind(name.to_owned()).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Sets another password; whoever is signed in with the old one is not any more, but for the session `but_for` (by its hash; empty: none).
-pub async fn set_password(tx: &mut AnyConnection, id: AccountId, password_hash: &str, but_for: &str) -> Result<()> {
-    sqlx::query("DELETE FROM session WHERE account_id = $1 AND token_hash <> $2").bind(id.0).bind(but_for.to_owned()).execute(&mut *tx).await?;
-    let sql = "UPDATE account SET password_hash = $2, failed = 0, locked_until = NULL WHERE id = $1";
+/// Sets another password; whoever is signed in with the old one is not any more, but for the session `except_session` (by its hash; empty: none).
+pub async fn set_password(tx: &mut AnyConnection, id: AccountId, password_hash: &str, except_session: &str) -> Result<()> {
+    sqlx::query("DELETE FROM session WHERE account_id = $1 AND token_hash <> $2").bind(id.0).bind(except_session.to_owned()).execute(&mut *tx).await?;
+    let sql = "UPDATE account SET password_hash = $2, failed_sign_ins = 0, locked_until = NULL WHERE id = $1";
     sqlx::query(sql).bind(id.0).bind(password_hash.to_owned()).execute(tx).await?;
     Ok(())
 }
 
 /// Counts a wrong password; returns how many there were in a row.
 pub async fn count_failed(tx: &mut AnyConnection, id: AccountId) -> Result<u32> {
-    let sql = "UPDATE account SET failed = failed + 1 WHERE id = $1 RETURNING failed";
+    let sql = "UPDATE account SET failed_sign_ins = failed_sign_ins + 1 WHERE id = $1 RETURNING failed_sign_ins";
     let failed: i64 = sqlx::query_scalar(sql).bind(id.0).fetch_one(tx).await?;
     Ok(u32::try_from(failed).unwrap_or(u32::MAX))
 }
@@ -128,7 +128,7 @@ pub async fn begin_session(
     now: Timestamp,
 ) -> Result<()> {
     if !awaits_code {
-        sqlx::query("UPDATE account SET failed = 0, locked_until = NULL WHERE id = $1").bind(id.0).execute(&mut *tx).await?;
+        sqlx::query("UPDATE account SET failed_sign_ins = 0, locked_until = NULL WHERE id = $1").bind(id.0).execute(&mut *tx).await?;
     }
     sqlx::query("DELETE FROM session WHERE expires_at <= $1").bind(now.0).execute(&mut *tx).await?;
     let sql = "INSERT INTO session (token_hash, account_id, awaits_code, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
@@ -137,7 +137,7 @@ pub async fn begin_session(
 }
 
 /// A session as it stands.
-pub struct Stored {
+pub struct StoredSession {
     pub account: Account,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
@@ -145,14 +145,14 @@ pub struct Stored {
 }
 
 /// Whose session it is, while it lasts.
-pub async fn of_session(connection: &mut AnyConnection, token_hash: &str, now: Timestamp) -> Result<Option<Stored>> {
+pub async fn find_session(connection: &mut AnyConnection, token_hash: &str, now: Timestamp) -> Result<Option<StoredSession>> {
     let sql = super::dialect::statement(format!(
         "SELECT {COLUMNS}, s.created_at AS begun_at, s.expires_at, s.awaits_code FROM session s JOIN account a ON a.id = s.account_id
          WHERE s.token_hash = $1 AND s.expires_at > $2 AND a.disabled_at IS NULL"
     ));
     let row = sqlx::query(sql).bind(token_hash.to_owned()).bind(now.0).fetch_optional(connection).await?;
     row.map(|row| {
-        Ok(Stored {
+        Ok(StoredSession {
             account: read(&row)?,
             created_at: Timestamp(row.try_get("begun_at")?),
             expires_at: Timestamp(row.try_get("expires_at")?),
@@ -163,14 +163,14 @@ pub async fn of_session(connection: &mut AnyConnection, token_hash: &str, now: T
 }
 
 /// Notes the secret of one-time codes that somebody is shown; it counts when a code of it has come.
-pub async fn offer_totp(tx: &mut AnyConnection, id: AccountId, sealed: Vec<u8>) -> Result<()> {
-    sqlx::query("UPDATE account SET totp_new_sealed = $2 WHERE id = $1").bind(id.0).bind(sealed).execute(tx).await?;
+pub async fn set_pending_totp(tx: &mut AnyConnection, id: AccountId, sealed: Vec<u8>) -> Result<()> {
+    sqlx::query("UPDATE account SET totp_pending_sealed = $2 WHERE id = $1").bind(id.0).bind(sealed).execute(tx).await?;
     Ok(())
 }
 
 /// The secret that was shown counts from now on; its recovery codes go with it. `step`: of the code that confirmed it.
 pub async fn confirm_totp(tx: &mut AnyConnection, id: AccountId, step: i64, recovery_hashes: &[String]) -> Result<()> {
-    let sql = "UPDATE account SET totp_sealed = totp_new_sealed, totp_new_sealed = NULL, totp_last = $2 WHERE id = $1";
+    let sql = "UPDATE account SET totp_sealed = totp_pending_sealed, totp_pending_sealed = NULL, totp_last_step = $2 WHERE id = $1";
     sqlx::query(sql).bind(id.0).bind(step).execute(&mut *tx).await?;
     sqlx::query("DELETE FROM recovery_code WHERE account_id = $1").bind(id.0).execute(&mut *tx).await?;
     for hash in recovery_hashes {
@@ -182,14 +182,14 @@ pub async fn confirm_totp(tx: &mut AnyConnection, id: AccountId, step: i64, reco
 
 pub async fn remove_totp(tx: &mut AnyConnection, id: AccountId) -> Result<()> {
     sqlx::query("DELETE FROM recovery_code WHERE account_id = $1").bind(id.0).execute(&mut *tx).await?;
-    let sql = "UPDATE account SET totp_sealed = NULL, totp_new_sealed = NULL WHERE id = $1";
+    let sql = "UPDATE account SET totp_sealed = NULL, totp_pending_sealed = NULL WHERE id = $1";
     sqlx::query(sql).bind(id.0).execute(tx).await?;
     Ok(())
 }
 
 /// Uses up the code of a time step. False: it, or a later one, is used up already.
 pub async fn use_totp(tx: &mut AnyConnection, id: AccountId, step: i64) -> Result<bool> {
-    let sql = "UPDATE account SET totp_last = $2 WHERE id = $1 AND totp_last < $2";
+    let sql = "UPDATE account SET totp_last_step = $2 WHERE id = $1 AND totp_last_step < $2";
     Ok(sqlx::query(sql).bind(id.0).bind(step).execute(tx).await?.rows_affected() == 1)
 }
 
@@ -200,7 +200,7 @@ pub async fn use_recovery_code(tx: &mut AnyConnection, id: AccountId, hash: &str
 }
 
 /// A session goes on while it is used.
-pub async fn prolong_session(tx: &mut AnyConnection, token_hash: &str, expires_at: Timestamp) -> Result<()> {
+pub async fn extend_session(tx: &mut AnyConnection, token_hash: &str, expires_at: Timestamp) -> Result<()> {
     sqlx::query("UPDATE session SET expires_at = $2 WHERE token_hash = $1").bind(token_hash.to_owned()).bind(expires_at.0).execute(tx).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
+use super::bulk_params::{ColumnType, to_param};
 use super::{Result, events};
 use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;
@@ -20,8 +20,8 @@ pub struct Alarm {
     pub level: String,
     pub chance: f64,
     pub raised_at: Timestamp,
-    pub told_at: Option<Timestamp>,
-    pub times_told: u32,
+    pub notified_at: Option<Timestamp>,
+    pub notification_count: u32,
     pub acknowledged_at: Option<Timestamp>,
     pub acknowledged_by: Option<String>,
     pub note: Option<String>,
@@ -29,7 +29,7 @@ pub struct Alarm {
 }
 
 const SELECT: &str =
-    "SELECT l.id, l.application_id, a.code, c.code AS campaign, l.level, l.chance, l.raised_at, l.told_at, l.times_told, l.acknowledged_at,
+    "SELECT l.id, l.application_id, a.code, c.code AS campaign, l.level, l.chance, l.raised_at, l.notified_at, l.notification_count, l.acknowledged_at,
                              l.acknowledged_by, l.note, l.ended_at
                       FROM alarm l JOIN application a ON a.id = l.application_id LEFT JOIN campaign c ON c.id = a.campaign_id";
 
@@ -43,8 +43,8 @@ fn read(row: &AnyRow) -> Result<Alarm> {
         level: row.try_get("level")?,
         chance: row.try_get("chance")?,
         raised_at: Timestamp(row.try_get("raised_at")?),
-        told_at: at("told_at")?,
-        times_told: u32::try_from(row.try_get::<i64, _>("times_told")?).unwrap_or(0),
+        notified_at: at("notified_at")?,
+        notification_count: u32::try_from(row.try_get::<i64, _>("notification_count")?).unwrap_or(0),
         acknowledged_at: at("acknowledged_at")?,
         acknowledged_by: row.try_get("acknowledged_by")?,
         note: row.try_get("note")?,
@@ -54,7 +54,7 @@ fn read(row: &AnyRow) -> Result<Alarm> {
 
 /// An application in the field with its latest forecast.
 #[derive(Debug, Clone)]
-pub struct Watched {
+pub struct AlarmCandidate {
     pub application: ApplicationId,
     pub chance: f64,
     pub field_closes_at: Timestamp,
@@ -63,7 +63,7 @@ pub struct Watched {
 }
 
 /// Everything that may be in danger, and everything that an alarm stands for.
-pub async fn watched(connection: &mut AnyConnection) -> Result<Vec<Watched>> {
+pub async fn candidates(connection: &mut AnyConnection) -> Result<Vec<AlarmCandidate>> {
     let sql = "SELECT a.id, f.chance, a.field_closes_at, l.id, l.level
                FROM application a
                JOIN forecast f ON f.application_id = a.id AND f.day = (SELECT MAX(x.day) FROM forecast x WHERE x.application_id = a.id)
@@ -71,7 +71,7 @@ pub async fn watched(connection: &mut AnyConnection) -> Result<Vec<Watched>> {
                WHERE a.state = 'in_field' AND a.held_since IS NULL ORDER BY a.id";
     type Row = (i64, f64, Option<i64>, Option<i64>, Option<String>);
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
-    let row = |(id, chance, closes, alarm, level): Row| Watched {
+    let row = |(id, chance, closes, alarm, level): Row| AlarmCandidate {
         application: ApplicationId(id),
         chance,
         field_closes_at: Timestamp(closes.unwrap_or(i64::MAX)),
@@ -88,7 +88,7 @@ pub async fn raise(tx: &mut AnyConnection, application: ApplicationId, level: &s
         return Ok(false);
     }
     let code = events::application_code(tx, application).await?;
-    events::tell(tx, EventKind::AlarmRaised, &json!({ "application": code, "level": level, "chance": chance }), now).await?;
+    events::publish(tx, EventKind::AlarmRaised, &json!({ "application": code, "level": level, "chance": chance }), now).await?;
     Ok(true)
 }
 
@@ -98,13 +98,13 @@ async fn application_of(connection: &mut AnyConnection, alarm: i64) -> Result<St
 }
 
 /// Moves an open alarm to another level. A worse one is told again, whoever has acknowledged the one before.
-pub async fn move_to(tx: &mut AnyConnection, alarm: i64, level: &str, chance: f64, is_worse: bool, now: Timestamp) -> Result<()> {
-    let anew = if is_worse { ", told_at = NULL, acknowledged_at = NULL, acknowledged_by = NULL, note = NULL" } else { "" };
+pub async fn change_level(tx: &mut AnyConnection, alarm: i64, level: &str, chance: f64, is_worse: bool, now: Timestamp) -> Result<()> {
+    let anew = if is_worse { ", notified_at = NULL, acknowledged_at = NULL, acknowledged_by = NULL, note = NULL" } else { "" };
     let sql = statement(format!("UPDATE alarm SET level = $2, chance = $3{anew} WHERE id = $1 AND ended_at IS NULL"));
     let done = sqlx::query(sql).bind(alarm).bind(level.to_owned()).bind(chance).execute(&mut *tx).await?;
     if is_worse && done.rows_affected() == 1 {
         let code = application_of(tx, alarm).await?;
-        events::tell(tx, EventKind::AlarmRaised, &json!({ "application": code, "level": level, "chance": chance }), now).await?;
+        events::publish(tx, EventKind::AlarmRaised, &json!({ "application": code, "level": level, "chance": chance }), now).await?;
     }
     Ok(())
 }
@@ -113,13 +113,13 @@ pub async fn end(tx: &mut AnyConnection, alarm: i64, chance: f64, now: Timestamp
     let sql = "UPDATE alarm SET ended_at = $2, chance = $3 WHERE id = $1 AND ended_at IS NULL";
     if sqlx::query(sql).bind(alarm).bind(now.0).bind(chance).execute(&mut *tx).await?.rows_affected() == 1 {
         let code = application_of(tx, alarm).await?;
-        events::tell(tx, EventKind::AlarmEnded, &json!({ "application": code, "chance": chance }), now).await?;
+        events::publish(tx, EventKind::AlarmEnded, &json!({ "application": code, "chance": chance }), now).await?;
     }
     Ok(())
 }
 
 /// Is there an open alarm that [`end_closed`] would end?
-pub async fn any_closed(connection: &mut AnyConnection) -> Result<bool> {
+pub async fn any_out_of_field(connection: &mut AnyConnection) -> Result<bool> {
     let sql = "SELECT COUNT(*) FROM alarm l JOIN application a ON a.id = l.application_id
                WHERE l.ended_at IS NULL AND (a.state <> 'in_field' OR a.held_since IS NOT NULL)";
     let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
@@ -127,22 +127,22 @@ pub async fn any_closed(connection: &mut AnyConnection) -> Result<bool> {
 }
 
 /// Is there anything that might have to be told?
-pub async fn any_to_tell(connection: &mut AnyConnection) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM alarm WHERE (ended_at IS NULL AND acknowledged_at IS NULL) OR (ended_at IS NOT NULL AND end_is_told = 0)";
+pub async fn any_to_notify(connection: &mut AnyConnection) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM alarm WHERE (ended_at IS NULL AND acknowledged_at IS NULL) OR (ended_at IS NOT NULL AND end_notified = 0)";
     let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
     Ok(count > 0)
 }
 
 /// Ends the alarms of applications that are not in the field any more, or on hold; what is over is told by other ways.
-pub async fn end_closed(tx: &mut AnyConnection, now: Timestamp) -> Result<()> {
+pub async fn end_out_of_field(tx: &mut AnyConnection, now: Timestamp) -> Result<()> {
     let sql = "SELECT a.code FROM alarm l JOIN application a ON a.id = l.application_id
                WHERE l.ended_at IS NULL AND (a.state <> 'in_field' OR a.held_since IS NOT NULL) ORDER BY l.id";
     let over: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *tx).await?;
-    let sql = "UPDATE alarm SET ended_at = $1, end_is_told = 1
+    let sql = "UPDATE alarm SET ended_at = $1, end_notified = 1
                WHERE ended_at IS NULL AND application_id IN (SELECT id FROM application WHERE state <> 'in_field' OR held_since IS NOT NULL)";
     sqlx::query(sql).bind(now.0).execute(&mut *tx).await?;
     for code in over {
-        events::tell(tx, EventKind::AlarmEnded, &json!({ "application": code }), now).await?;
+        events::publish(tx, EventKind::AlarmEnded, &json!({ "application": code }), now).await?;
     }
     Ok(())
 }
@@ -161,30 +161,30 @@ pub async fn unacknowledged(connection: &mut AnyConnection) -> Result<Vec<Alarm>
 }
 
 /// Alarms that were told and are over, which has not been told.
-pub async fn over(connection: &mut AnyConnection) -> Result<Vec<Alarm>> {
-    let sql = statement(format!("{SELECT} WHERE l.ended_at IS NOT NULL AND l.end_is_told = 0 ORDER BY a.code"));
+pub async fn ended_unnotified(connection: &mut AnyConnection) -> Result<Vec<Alarm>> {
+    let sql = statement(format!("{SELECT} WHERE l.ended_at IS NOT NULL AND l.end_notified = 0 ORDER BY a.code"));
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
 /// Notes that alarms are told now, and of which that they are over.
-pub async fn set_told(tx: &mut AnyConnection, told: &[i64], over: &[i64], now: Timestamp) -> Result<()> {
-    let engine = Engine::behind(tx);
-    let sql = format!("UPDATE alarm SET told_at = $1, times_told = times_told + 1 WHERE id {}", engine.is_in(2, Kind::Number));
-    sqlx::query(statement(sql)).bind(now.0).bind(set(told)).execute(&mut *tx).await?;
-    let sql = format!("UPDATE alarm SET end_is_told = 1 WHERE id {}", engine.is_in(1, Kind::Number));
-    sqlx::query(statement(sql)).bind(set(over)).execute(tx).await?;
+pub async fn mark_notified(tx: &mut AnyConnection, told: &[i64], over: &[i64], now: Timestamp) -> Result<()> {
+    let engine = Engine::of_connection(tx);
+    let sql = format!("UPDATE alarm SET notified_at = $1, notification_count = notification_count + 1 WHERE id {}", engine.in_list(2, ColumnType::Number));
+    sqlx::query(statement(sql)).bind(now.0).bind(to_param(told)).execute(&mut *tx).await?;
+    let sql = format!("UPDATE alarm SET end_notified = 1 WHERE id {}", engine.in_list(1, ColumnType::Number));
+    sqlx::query(statement(sql)).bind(to_param(over)).execute(tx).await?;
     Ok(())
 }
 
 /// Acknowledges the open alarm of an application. False: there is none, or it is acknowledged already.
-pub async fn acknowledge(tx: &mut AnyConnection, application: ApplicationId, who: &str, note: &str, now: Timestamp) -> Result<bool> {
+pub async fn acknowledge(tx: &mut AnyConnection, application: ApplicationId, actor: &str, note: &str, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE alarm SET acknowledged_at = $2, acknowledged_by = $3, note = $4
                WHERE application_id = $1 AND ended_at IS NULL AND acknowledged_at IS NULL";
-    let done = sqlx::query(sql).bind(application.0).bind(now.0).bind(who.to_owned()).bind(note.to_owned()).execute(&mut *tx).await?;
+    let done = sqlx::query(sql).bind(application.0).bind(now.0).bind(actor.to_owned()).bind(note.to_owned()).execute(&mut *tx).await?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
     let code = events::application_code(tx, application).await?;
-    events::tell(tx, EventKind::AlarmTaken, &json!({ "application": code, "by": who }), now).await?;
+    events::publish(tx, EventKind::AlarmAcknowledged, &json!({ "application": code, "by": actor }), now).await?;
     Ok(true)
 }

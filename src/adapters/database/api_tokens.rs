@@ -3,7 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::{Result, known};
+use super::{Result, decode_enum};
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
 
@@ -12,7 +12,7 @@ pub struct ApiToken {
     pub id: i64,
     pub name: String,
     pub scopes: Vec<Permission>,
-    pub made_by: String,
+    pub created_by: String,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
@@ -25,7 +25,7 @@ impl ApiToken {
     }
 }
 
-const SELECT: &str = "SELECT id, name, scopes, made_by, created_at, expires_at, revoked_at, last_used_at FROM api_token";
+const SELECT: &str = "SELECT id, name, scopes, created_by, created_at, expires_at, revoked_at, last_used_at FROM api_token";
 
 fn read(row: &AnyRow) -> Result<ApiToken> {
     let at = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
@@ -33,8 +33,8 @@ fn read(row: &AnyRow) -> Result<ApiToken> {
     Ok(ApiToken {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
-        scopes: scopes.split(' ').filter(|s| !s.is_empty()).map(|scope| known("a scope", scope, Permission::parse)).collect::<Result<_>>()?,
-        made_by: row.try_get("made_by")?,
+        scopes: scopes.split(' ').filter(|s| !s.is_empty()).map(|scope| decode_enum("a scope", scope, Permission::parse)).collect::<Result<_>>()?,
+        created_by: row.try_get("created_by")?,
         created_at: Timestamp(row.try_get("created_at")?),
         expires_at: Timestamp(row.try_get("expires_at")?),
         revoked_at: at("revoked_at")?,
@@ -44,13 +44,13 @@ fn read(row: &AnyRow) -> Result<ApiToken> {
 
 /// Adds a token. False: the name is taken.
 pub async fn add(tx: &mut AnyConnection, token: &ApiToken, hash: &str) -> Result<bool> {
-    let sql = "INSERT INTO api_token (name, token_hash, scopes, made_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING";
+    let sql = "INSERT INTO api_token (name, token_hash, scopes, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING";
     let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
     let done = sqlx::query(sql)
         .bind(token.name.clone())
         .bind(hash.to_owned())
         .bind(scopes.join(" "))
-        .bind(token.made_by.clone())
+        .bind(token.created_by.clone())
         .bind(token.created_at.0)
         .bind(token.expires_at.0)
         .execute(tx)

@@ -6,10 +6,12 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
-use super::{Result, StoreError, WriteTx, known};
+use super::bulk_params::{ColumnType, to_param};
+use super::{Result, DatabaseError, WriteTx, decode_enum};
 use crate::domain::category::Category;
+use crate::domain::deadline::{Deadline, DeadlineInputs, NotStarted};
 use crate::domain::ids::{ApplicantId, ApplicationId, CampaignId, ProgrammeId};
+use crate::domain::programme::Programme;
 use crate::domain::quota::QuotaFile;
 use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
@@ -39,6 +41,19 @@ pub struct Application {
     pub questionnaire_id: Option<i64>,
     pub state: ApplicationState,
     pub closed_by: Option<ClosedBy>,
+}
+
+impl Application {
+    /// Its deadline by the programme's rules; `Err`: its days do not run yet.
+    pub fn deadline(&self, programme: &Programme) -> std::result::Result<Deadline, NotStarted> {
+        let day = |at: Option<Timestamp>| at.map(|at| at.date(programme.time_zone));
+        let inputs = DeadlineInputs {
+            list_received: day(self.list_received_at),
+            fee_settled: day(self.fee_settled_at),
+            extended_days: self.extended_days,
+        };
+        Deadline::of(&inputs, programme)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,19 +92,19 @@ const SELECT: &str =
 
 fn read(row: &AnyRow) -> Result<Application> {
     let text = |column: &str| row.try_get::<String, _>(column);
-    let category = known("a category", &text("category")?, Category::parse)?;
-    let fields = serde_json::from_str(&text("subject")?).map_err(|e| StoreError::Unreadable { what: "a subject", value: e.to_string() })?;
-    let subject = Subject::parse(category, &fields).map_err(|e| StoreError::Unreadable { what: "a subject", value: e.to_string() })?;
-    let quota = serde_json::from_str(&text("quota")?).map_err(|e| StoreError::Unreadable { what: "a quota", value: e.to_string() })?;
+    let category = decode_enum("a category", &text("category")?, Category::parse)?;
+    let fields = serde_json::from_str(&text("subject")?).map_err(|e| DatabaseError::Unreadable { what: "a subject", value: e.to_string() })?;
+    let subject = Subject::parse(category, &fields).map_err(|e| DatabaseError::Unreadable { what: "a subject", value: e.to_string() })?;
+    let quota = serde_json::from_str(&text("quota")?).map_err(|e| DatabaseError::Unreadable { what: "a quota", value: e.to_string() })?;
     let list_fields =
-        serde_json::from_str(&text("list_fields")?).map_err(|e| StoreError::Unreadable { what: "list fields", value: e.to_string() })?;
-    let state = known("an application's state", &text("state")?, |s| match s {
+        serde_json::from_str(&text("list_fields")?).map_err(|e| DatabaseError::Unreadable { what: "list fields", value: e.to_string() })?;
+    let state = decode_enum("an application's state", &text("state")?, |s| match s {
         "registered" => Some(ApplicationState::Registered),
         "in_field" => Some(ApplicationState::InField),
         "closed" => Some(ApplicationState::Closed),
         _ => None,
     })?;
-    let closed_by = row.try_get::<Option<String>, _>("closed_by")?.map(|s| known("a closing reason", &s, ClosedBy::parse)).transpose()?;
+    let closed_by = row.try_get::<Option<String>, _>("closed_by")?.map(|s| decode_enum("a closing reason", &s, ClosedBy::parse)).transpose()?;
     Ok(Application {
         id: ApplicationId(row.try_get("id")?),
         programme_id: ProgrammeId(row.try_get("programme_id")?),
@@ -124,8 +139,8 @@ pub struct Declaration<'a> {
 }
 
 /// Registers an application, or replaces the declaration of one that is not in the field yet. False: it is, and nothing was changed.
-pub async fn put(tx: &mut AnyConnection, applicant: ApplicantId, declared: &Declaration<'_>) -> Result<bool> {
-    let json = |what, result: serde_json::Result<String>| result.map_err(|e| StoreError::Unreadable { what, value: e.to_string() });
+pub async fn put(tx: &mut AnyConnection, applicant: ApplicantId, declaration: &Declaration<'_>) -> Result<bool> {
+    let json = |what, result: serde_json::Result<String>| result.map_err(|e| DatabaseError::Unreadable { what, value: e.to_string() });
     let sql = "INSERT INTO application (applicant_id, code, category, subject, quota, list_fields, list_received_at, state)
                VALUES ($1, $2, $3, $4, $5, $6, $7, 'registered')
                ON CONFLICT (code) DO UPDATE SET subject = excluded.subject, category = excluded.category, quota = excluded.quota,
@@ -133,12 +148,12 @@ pub async fn put(tx: &mut AnyConnection, applicant: ApplicantId, declared: &Decl
                WHERE application.state = 'registered' AND application.applicant_id = excluded.applicant_id";
     let done = sqlx::query(sql)
         .bind(applicant.0)
-        .bind(declared.code.to_owned())
-        .bind(declared.subject.category().as_str())
-        .bind(json("a subject", serde_json::to_string(declared.subject.fields()))?)
-        .bind(json("a quota", serde_json::to_string(declared.quota))?)
-        .bind(json("list fields", serde_json::to_string(declared.list_fields))?)
-        .bind(declared.list_received_at.map(|t| t.0))
+        .bind(declaration.code.to_owned())
+        .bind(declaration.subject.category().as_str())
+        .bind(json("a subject", serde_json::to_string(declaration.subject.fields()))?)
+        .bind(json("a quota", serde_json::to_string(declaration.quota))?)
+        .bind(json("list fields", serde_json::to_string(declaration.list_fields))?)
+        .bind(declaration.list_received_at.map(|t| t.0))
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)
@@ -233,7 +248,7 @@ pub async fn last_closing(connection: &mut AnyConnection) -> Result<Option<Times
 
 /// The other applications in which somebody on the lists of `ids` has a case too: those that one invitation must cover together.
 pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId]) -> Result<Vec<String>> {
-    let among = Engine::behind(connection).is_in(1, Kind::Number);
+    let among = Engine::of_connection(connection).in_list(1, ColumnType::Number);
     let sql = format!(
         "SELECT DISTINCT a.code
          FROM survey_case mine
@@ -242,10 +257,10 @@ pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId
          WHERE mine.application_id {among} AND NOT theirs.application_id {among}
          ORDER BY a.code"
     );
-    Ok(sqlx::query_scalar(statement(sql)).bind(set(ids.iter().map(|id| id.0))).fetch_all(connection).await?)
+    Ok(sqlx::query_scalar(statement(sql)).bind(to_param(ids.iter().map(|id| id.0))).fetch_all(connection).await?)
 }
 
 /// The cells of an application in which no answers are taken any more, as a mask.
-pub async fn closed_cells(connection: &mut AnyConnection, id: ApplicationId) -> Result<i64> {
-    Ok(sqlx::query_scalar("SELECT closed_cells FROM application WHERE id = $1").bind(id.0).fetch_one(connection).await?)
+pub async fn closed_cell_mask(connection: &mut AnyConnection, id: ApplicationId) -> Result<i64> {
+    Ok(sqlx::query_scalar("SELECT closed_cell_mask FROM application WHERE id = $1").bind(id.0).fetch_one(connection).await?)
 }

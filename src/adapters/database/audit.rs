@@ -3,9 +3,9 @@
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::{Result, known};
+use super::{Result, decode_enum};
 use crate::adapters::crypto::Hasher;
-use crate::domain::audit::{Action, Actor, Entry, Via};
+use crate::domain::audit::{Action, Actor, AuditEntry, Via};
 use crate::domain::time::Timestamp;
 
 /// Read at a time.
@@ -15,21 +15,21 @@ const PAGE: i64 = 1_000;
 pub async fn append(
     tx: &mut AnyConnection,
     hasher: &Hasher,
-    who: &Actor,
+    actor: &Actor,
     action: Action,
     (object, detail): (&str, &str),
     now: Timestamp,
 ) -> Result<i64> {
-    let sql = statement(format!("SELECT number, hash FROM audit_head WHERE id = 1{}", Engine::behind(tx).for_update()));
-    let (number, before): (i64, String) = sqlx::query_as(sql).fetch_one(&mut *tx).await?;
-    let entry = Entry { number: number + 1, at: now, who: who.clone(), action, object: object.to_owned(), detail: detail.to_owned() };
-    let hash = hasher.audit(&entry.hashed(&before));
-    let sql = "INSERT INTO audit_entry (number, at, who, via, action, object, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sql = statement(format!("SELECT number, hash FROM audit_head WHERE id = 1{}", Engine::of_connection(tx).for_update()));
+    let (number, previous_hash): (i64, String) = sqlx::query_as(sql).fetch_one(&mut *tx).await?;
+    let entry = AuditEntry { number: number + 1, at: now, actor: actor.clone(), action, object: object.to_owned(), detail: detail.to_owned() };
+    let hash = hasher.audit_hash(&entry.hash_input(&previous_hash));
+    let sql = "INSERT INTO audit_entry (number, at, actor, via, action, object, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(sql)
         .bind(entry.number)
         .bind(now.0)
-        .bind(entry.who.name)
-        .bind(entry.who.via.as_str())
+        .bind(entry.actor.name)
+        .bind(entry.actor.via.as_str())
         .bind(action.code())
         .bind(entry.object)
         .bind(entry.detail)
@@ -43,12 +43,12 @@ pub async fn append(
 /// Takes what was written down before the log was chained into it.
 pub async fn adopt_disclosures(tx: &mut AnyConnection, hasher: &Hasher) -> Result<u64> {
     let rows: Vec<(i64, i64, String, String, i64)> =
-        sqlx::query_as("SELECT id, at, who, what, row_id FROM disclosure ORDER BY id LIMIT $1").bind(PAGE).fetch_all(&mut *tx).await?;
+        sqlx::query_as("SELECT id, at, actor, kind, row_id FROM disclosure ORDER BY id LIMIT $1").bind(PAGE).fetch_all(&mut *tx).await?;
     let adopted = rows.len() as u64;
-    for (id, at, who, what, row) in rows {
-        let action = known("what was disclosed", &what, Action::parse)?;
-        let who = Actor { name: who, via: Via::Before };
-        append(tx, hasher, &who, action, (&format!("{what}:{row}"), ""), Timestamp(at)).await?;
+    for (id, at, actor, what, row) in rows {
+        let action = decode_enum("what was disclosed", &what, Action::parse)?;
+        let actor = Actor { name: actor, via: Via::Legacy };
+        append(tx, hasher, &actor, action, (&format!("{what}:{row}"), ""), Timestamp(at)).await?;
         sqlx::query("DELETE FROM disclosure WHERE id = $1").bind(id).execute(&mut *tx).await?;
     }
     Ok(adopted)
@@ -60,18 +60,18 @@ pub async fn has_disclosures(connection: &mut AnyConnection) -> Result<bool> {
 }
 
 type Row = (i64, i64, String, String, String, String, String, String);
-const COLUMNS: &str = "number, at, who, via, action, object, detail, hash";
+const COLUMNS: &str = "number, at, actor, via, action, object, detail, hash";
 
-fn read((number, at, who, via, action, object, detail, hash): Row) -> Result<(Entry, String)> {
-    let who = Actor { name: who, via: known("how somebody came", &via, Via::parse)? };
-    let action = known("an action", &action, Action::parse)?;
-    Ok((Entry { number, at: Timestamp(at), who, action, object, detail }, hash))
+fn read((number, at, actor, via, action, object, detail, hash): Row) -> Result<(AuditEntry, String)> {
+    let actor = Actor { name: actor, via: decode_enum("how somebody came", &via, Via::parse)? };
+    let action = decode_enum("an action", &action, Action::parse)?;
+    Ok((AuditEntry { number, at: Timestamp(at), actor, action, object, detail }, hash))
 }
 
 /// What a viewer asks for; empty: everything.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
-    pub who: String,
+pub struct AuditFilter {
+    pub actor: String,
     pub action: Option<Action>,
     /// The beginning of what it was done to.
     pub object: String,
@@ -80,17 +80,17 @@ pub struct Asked {
 }
 
 /// Entries, the latest first.
-pub async fn entries(connection: &mut AnyConnection, asked: &Asked, limit: u32) -> Result<Vec<Entry>> {
+pub async fn entries(connection: &mut AnyConnection, filter: &AuditFilter, limit: u32) -> Result<Vec<AuditEntry>> {
     let sql = statement(format!(
         "SELECT {COLUMNS} FROM audit_entry
-         WHERE ($1 = '' OR who = $1) AND ($2 = '' OR action = $2) AND ($3 = '' OR substr(object, 1, length($3)) = $3) AND number < $4
+         WHERE ($1 = '' OR actor = $1) AND ($2 = '' OR action = $2) AND ($3 = '' OR substr(object, 1, length($3)) = $3) AND number < $4
          ORDER BY number DESC LIMIT $5"
     ));
     let rows: Vec<Row> = sqlx::query_as(sql)
-        .bind(asked.who.clone())
-        .bind(asked.action.map_or("", Action::code))
-        .bind(asked.object.clone())
-        .bind(asked.before.unwrap_or(i64::MAX))
+        .bind(filter.actor.clone())
+        .bind(filter.action.map_or("", Action::code))
+        .bind(filter.object.clone())
+        .bind(filter.before.unwrap_or(i64::MAX))
         .bind(i64::from(limit))
         .fetch_all(connection)
         .await?;
@@ -99,18 +99,18 @@ pub async fn entries(connection: &mut AnyConnection, asked: &Asked, limit: u32) 
 
 /// What a look through the whole log has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verified {
+pub enum LogVerification {
     /// Every entry holds the one before it. The last one's hash, to be kept elsewhere.
-    Whole { entries: i64, head: String },
+    Intact { entries: i64, head: String },
     /// From this entry on it is not what was written.
     Broken { at: i64 },
     /// It is whole in itself, and the head that was noted elsewhere is not in it.
-    NotInLog,
+    HeadNotFound,
 }
 
-/// Reads the log from its beginning and reckons every hash again. `kept`: a head that was noted elsewhere, which must be in it.
-pub async fn verify(connection: &mut AnyConnection, hasher: &Hasher, kept: Option<&str>) -> Result<Verified> {
-    let (mut number, mut before, mut has_kept) = (0i64, String::new(), kept.is_none());
+/// Reads the log from its beginning and reckons every hash again. `expected_head`: a head that was noted elsewhere, which must be in it.
+pub async fn verify(connection: &mut AnyConnection, hasher: &Hasher, expected_head: Option<&str>) -> Result<LogVerification> {
+    let (mut number, mut previous_hash, mut found_head) = (0i64, String::new(), expected_head.is_none());
     loop {
         let sql = statement(format!("SELECT {COLUMNS} FROM audit_entry WHERE number > $1 ORDER BY number LIMIT {PAGE}"));
         let rows: Vec<Row> = sqlx::query_as(sql).bind(number).fetch_all(&mut *connection).await?;
@@ -119,17 +119,17 @@ pub async fn verify(connection: &mut AnyConnection, hasher: &Hasher, kept: Optio
         }
         for row in rows {
             let at = number + 1;
-            let Ok((entry, hash)) = read(row) else { return Ok(Verified::Broken { at }) };
-            if entry.number != at || hash != hasher.audit(&entry.hashed(&before)) {
-                return Ok(Verified::Broken { at });
+            let Ok((entry, hash)) = read(row) else { return Ok(LogVerification::Broken { at }) };
+            if entry.number != at || hash != hasher.audit_hash(&entry.hash_input(&previous_hash)) {
+                return Ok(LogVerification::Broken { at });
             }
-            has_kept |= kept == Some(hash.as_str());
-            (number, before) = (at, hash);
+            found_head |= expected_head == Some(hash.as_str());
+            (number, previous_hash) = (at, hash);
         }
     }
     let head: (i64, String) = sqlx::query_as("SELECT number, hash FROM audit_head WHERE id = 1").fetch_one(connection).await?;
-    if head != (number, before.clone()) {
-        return Ok(Verified::Broken { at: number + 1 });
+    if head != (number, previous_hash.clone()) {
+        return Ok(LogVerification::Broken { at: number + 1 });
     }
-    Ok(if has_kept { Verified::Whole { entries: number, head: before } } else { Verified::NotInLog })
+    Ok(if found_head { LogVerification::Intact { entries: number, head: previous_hash } } else { LogVerification::HeadNotFound })
 }

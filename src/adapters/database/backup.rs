@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use sqlx::{AnyConnection, Connection};
 
-use super::Store;
+use super::Database;
 use super::dialect::{self, Engine};
 use crate::adapters::transports::parent_of;
 
@@ -36,19 +36,19 @@ pub enum BackupError {
 }
 
 /// Writes a whole and consistent copy to `file`, readable by its owner only; returns its size. What is written meanwhile is not in it, and does not wait.
-pub async fn backup(store: &Store, url: &str, file: &Path) -> Result<u64, BackupError> {
+pub async fn backup(database: &Database, url: &str, file: &Path) -> Result<u64, BackupError> {
     if file.exists() {
         return Err(BackupError::Exists(file.to_owned()));
     }
-    let part = beside(file);
+    let part = temporary_path(file);
     let at = |path: &Path| {
         let path = path.to_owned();
         move |error| BackupError::File { path, error }
     };
     // Whoever may read it is settled before anything stands in it.
     std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(at(&part))?;
-    let written = match store.engine() {
-        Engine::Sqlite => copy_sqlite(store, url, &part).await,
+    let written = match database.engine() {
+        Engine::Sqlite => copy_sqlite(database, url, &part).await,
         Engine::Postgres => run_program("pg_dump", url, &["--format=custom", "--no-owner", "--no-privileges", "--file"], &part).await,
     };
     let finish = || -> io::Result<u64> {
@@ -67,9 +67,9 @@ pub async fn backup(store: &Store, url: &str, file: &Path) -> Result<u64, Backup
     }
 }
 
-async fn copy_sqlite(store: &Store, url: &str, part: &Path) -> Result<(), BackupError> {
+async fn copy_sqlite(database: &Database, url: &str, part: &Path) -> Result<(), BackupError> {
     let failed = |error| BackupError::Database { url: url.to_owned(), error };
-    let mut connection = store.pool.acquire().await.map_err(failed)?;
+    let mut connection = database.pool.acquire().await.map_err(failed)?;
     sqlx::query("VACUUM INTO $1").bind(part.display().to_string()).execute(&mut *connection).await.map_err(failed)?;
     drop(connection);
     check_sqlite(part).await
@@ -109,7 +109,7 @@ async fn restore_sqlite(url: &str, file: &Path) -> Result<(), BackupError> {
     if is_there("") || is_there("-wal") {
         return Err(BackupError::NotEmpty(target.display().to_string()));
     }
-    let part = beside(&target);
+    let part = temporary_path(&target);
     let copy = || -> io::Result<()> {
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder)?;
@@ -181,7 +181,7 @@ async fn run_program(program: &'static str, url: &str, arguments: &[&str], file:
     Err(BackupError::Program { program, said: said.join("; ") })
 }
 
-fn beside(file: &Path) -> PathBuf {
+fn temporary_path(file: &Path) -> PathBuf {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     file.with_file_name(format!(".{name}.part"))
 }

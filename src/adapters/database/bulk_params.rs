@@ -7,15 +7,15 @@ use super::dialect::Engine;
 
 /// What a column of a set holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     Number,
     Text,
-    /// Written by [`Bytes`].
-    Bytes,
+    /// Written by [`HexBytes`].
+    HexBytes,
 }
 
-/// The rows of a set (tuples of numbers, texts and [`Bytes`], or options of them), or the members of a list, as the parameter that carries them.
-pub fn set<T: Serialize>(members: impl IntoIterator<Item = T>) -> String {
+/// The rows of a set (tuples of numbers, texts and [`HexBytes`], or options of them), or the members of a list, as the parameter that carries them.
+pub fn to_param<T: Serialize>(members: impl IntoIterator<Item = T>) -> String {
     // Numbers, texts and tuples of them can always be written as JSON.
     let json = serde_json::to_string(&members.into_iter().collect::<Vec<T>>()).unwrap_or_else(|_| "[]".to_owned());
     // PostgreSQL's texts hold no NUL; it can only come from what a gateway answered.
@@ -23,9 +23,9 @@ pub fn set<T: Serialize>(members: impl IntoIterator<Item = T>) -> String {
 }
 
 /// Bytes as a set carries them.
-pub struct Bytes<'a>(pub &'a [u8]);
+pub struct HexBytes<'a>(pub &'a [u8]);
 
-impl Serialize for Bytes<'_> {
+impl Serialize for HexBytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&data_encoding::HEXLOWER.encode(self.0))
     }
@@ -33,10 +33,10 @@ impl Serialize for Bytes<'_> {
 
 impl Engine {
     /// The end of `column …`: is it in the list that parameter `number` carries?
-    pub fn is_in(self, number: usize, kind: Kind) -> String {
+    pub fn in_list(self, number: usize, kind: ColumnType) -> String {
         match (self, kind) {
             (Engine::Sqlite, _) => format!("IN (SELECT value FROM json_each(${number}))"),
-            (Engine::Postgres, Kind::Number) => {
+            (Engine::Postgres, ColumnType::Number) => {
                 format!("= ANY (ARRAY(SELECT CAST(m AS BIGINT) FROM json_array_elements_text(CAST(${number} AS JSON)) AS m))")
             }
             (Engine::Postgres, _) => format!("= ANY (ARRAY(SELECT json_array_elements_text(CAST(${number} AS JSON))))"),
@@ -44,10 +44,10 @@ impl Engine {
     }
 
     /// The rows of a SELECT as one JSON text, each an array of these columns; bytes come as hexadecimal digits.
-    pub fn rows_as_json(self, columns: &[(&str, Kind)]) -> String {
-        let column = |(name, kind): &(&str, Kind)| match (self, kind) {
-            (Engine::Sqlite, Kind::Bytes) => format!("CASE WHEN {name} IS NULL THEN NULL ELSE hex({name}) END"),
-            (Engine::Postgres, Kind::Bytes) => format!("encode({name}, 'hex')"),
+    pub fn json_rows(self, columns: &[(&str, ColumnType)]) -> String {
+        let column = |(name, kind): &(&str, ColumnType)| match (self, kind) {
+            (Engine::Sqlite, ColumnType::HexBytes) => format!("CASE WHEN {name} IS NULL THEN NULL ELSE hex({name}) END"),
+            (Engine::Postgres, ColumnType::HexBytes) => format!("encode({name}, 'hex')"),
             _ => (*name).to_owned(),
         };
         let columns: Vec<String> = columns.iter().map(column).collect();
@@ -58,14 +58,14 @@ impl Engine {
     }
 
     /// A SELECT of the rows that parameter `number` carries.
-    pub fn rows(self, number: usize, columns: &[(&str, Kind)]) -> String {
-        let column = |(at, (name, kind)): (usize, &(&str, Kind))| {
+    pub fn select_rows(self, number: usize, columns: &[(&str, ColumnType)]) -> String {
+        let column = |(at, (name, kind)): (usize, &(&str, ColumnType))| {
             let value = match (self, kind) {
-                (Engine::Sqlite, Kind::Bytes) => format!("unhex(value ->> {at})"),
+                (Engine::Sqlite, ColumnType::HexBytes) => format!("unhex(value ->> {at})"),
                 (Engine::Sqlite, _) => format!("value ->> {at}"),
-                (Engine::Postgres, Kind::Bytes) => format!("decode(value ->> {at}, 'hex')"),
-                (Engine::Postgres, Kind::Number) => format!("CAST(value ->> {at} AS BIGINT)"),
-                (Engine::Postgres, Kind::Text) => format!("value ->> {at}"),
+                (Engine::Postgres, ColumnType::HexBytes) => format!("decode(value ->> {at}, 'hex')"),
+                (Engine::Postgres, ColumnType::Number) => format!("CAST(value ->> {at} AS BIGINT)"),
+                (Engine::Postgres, ColumnType::Text) => format!("value ->> {at}"),
             };
             format!("{value} AS {name}")
         };
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn a_set_is_one_text() {
-        assert_eq!(set([1i64, 2]), "[1,2]");
-        assert_eq!(set([(1i64, Some("甲\"\0"), None::<i64>, Bytes(b"\x01\xff"))]), r#"[[1,"甲\"\ufffd",null,"01ff"]]"#);
-        assert_eq!(set(Vec::<i64>::new()), "[]");
+        assert_eq!(to_param([1i64, 2]), "[1,2]");
+        assert_eq!(to_param([(1i64, Some("甲\"\0"), None::<i64>, HexBytes(b"\x01\xff"))]), r#"[[1,"甲\"\ufffd",null,"01ff"]]"#);
+        assert_eq!(to_param(Vec::<i64>::new()), "[]");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::{Result, events, known};
+use super::{Result, events, decode_enum};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{CampaignId, MessageKey, ProgrammeId};
 use crate::domain::time::Timestamp;
@@ -55,7 +55,7 @@ fn read((id, programme, code, plan, gateway, state, launched_at, budget_micros, 
         code,
         plan,
         gateway,
-        state: known("a campaign's state", &state, CampaignState::parse)?,
+        state: decode_enum("a campaign's state", &state, CampaignState::parse)?,
         launched_at: Timestamp(launched_at),
         budget_micros,
         spent_micros,
@@ -84,7 +84,7 @@ pub async fn add(tx: &mut AnyConnection, new: &NewCampaign<'_>, now: Timestamp) 
         .bind(new.budget_micros)
         .fetch_one(&mut *tx)
         .await?;
-    events::tell(tx, EventKind::CampaignLaunched, &json!({ "campaign": new.code, "gateway": new.gateway }), now).await?;
+    events::publish(tx, EventKind::CampaignLaunched, &json!({ "campaign": new.code, "gateway": new.gateway }), now).await?;
     Ok(CampaignId(id))
 }
 
@@ -99,7 +99,7 @@ pub async fn set_budget(tx: &mut AnyConnection, id: CampaignId, budget_micros: O
 }
 
 /// A message that counted as spent was not taken after all.
-pub async fn give_back(tx: &mut AnyConnection, message: MessageKey) -> Result<()> {
+pub async fn refund(tx: &mut AnyConnection, message: MessageKey) -> Result<()> {
     let sql = "UPDATE campaign
                SET spent_micros = spent_micros - (SELECT m.cost_micros FROM message m WHERE m.invitation_id = $1 AND m.step = $2)
                WHERE budget_micros IS NOT NULL AND id = (SELECT i.campaign_id FROM invitation i WHERE i.id = $1)";
@@ -108,7 +108,7 @@ pub async fn give_back(tx: &mut AnyConnection, message: MessageKey) -> Result<()
 }
 
 /// Adds to what a campaign has spent; less than nothing gives back.
-pub async fn spend(tx: &mut AnyConnection, id: CampaignId, micros: i64) -> Result<()> {
+pub async fn add_spending(tx: &mut AnyConnection, id: CampaignId, micros: i64) -> Result<()> {
     sqlx::query("UPDATE campaign SET spent_micros = spent_micros + $2 WHERE id = $1").bind(id.0).bind(micros).execute(tx).await?;
     Ok(())
 }
@@ -129,7 +129,7 @@ pub async fn pause_because(tx: &mut AnyConnection, id: CampaignId, reason: &str,
     let sql = "UPDATE campaign SET state = 'paused', paused_because = $2 WHERE id = $1 AND state = 'running'";
     if sqlx::query(sql).bind(id.0).bind(reason.to_owned()).execute(&mut *tx).await?.rows_affected() == 1 {
         let campaign = events::campaign_code(tx, id).await?;
-        events::tell(tx, EventKind::CampaignPaused, &json!({ "campaign": campaign, "reason": reason }), now).await?;
+        events::publish(tx, EventKind::CampaignPaused, &json!({ "campaign": campaign, "reason": reason }), now).await?;
     }
     Ok(())
 }
@@ -153,7 +153,7 @@ pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
 }
 
 /// The campaigns that are not closed.
-pub async fn live(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
+pub async fn list_open(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
     let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign WHERE state <> 'closed' ORDER BY id";
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
@@ -183,7 +183,7 @@ pub async fn set_state(tx: &mut AnyConnection, id: CampaignId, from: &[CampaignS
         CampaignState::Closed => EventKind::CampaignClosed,
     };
     let campaign = events::campaign_code(tx, id).await?;
-    events::tell(tx, kind, &json!({ "campaign": campaign }), now).await?;
+    events::publish(tx, kind, &json!({ "campaign": campaign }), now).await?;
     Ok(true)
 }
 

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Bytes, Kind, set};
-use super::{Result, WriteTx, known};
+use super::bulk_params::{HexBytes, ColumnType, to_param};
+use super::{Result, WriteTx, decode_enum};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, RespondentId};
-use crate::domain::quota::Membership;
+use crate::domain::quota::CellMembership;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 
@@ -26,19 +26,19 @@ pub struct NewCase {
 /// Stores new cases, not attempted yet.
 pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> Result<()> {
     let columns = [
-        ("application_id", Kind::Number),
-        ("respondent_id", Kind::Number),
-        ("segment", Kind::Text),
-        ("pseudonym", Kind::Text),
-        ("fields_sealed", Kind::Bytes),
+        ("application_id", ColumnType::Number),
+        ("respondent_id", ColumnType::Number),
+        ("segment", ColumnType::Text),
+        ("pseudonym", ColumnType::Text),
+        ("fields_sealed", ColumnType::HexBytes),
     ];
     let sql = format!(
         "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, fields_sealed, disposition, disposed_at, is_open)
          SELECT v.application_id, v.respondent_id, v.segment, v.pseudonym, v.fields_sealed, $1, $2, 1 FROM ({}) AS v",
-        Engine::behind(tx).rows(3, &columns)
+        Engine::of_connection(tx).select_rows(3, &columns)
     );
-    let new = set(cases.iter().map(|case| {
-        let fields = case.fields_sealed.as_deref().map(Bytes);
+    let new = to_param(cases.iter().map(|case| {
+        let fields = case.fields_sealed.as_deref().map(HexBytes);
         (case.application.0, case.respondent.0, case.segment.as_str(), &case.pseudonym, fields)
     }));
     sqlx::query(statement(sql)).bind(Disposition::NotAttempted.code()).bind(now.0).bind(new).execute(tx).await?;
@@ -47,7 +47,7 @@ pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> R
 
 /// Who moves a case, as its history tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum DispositionSource {
     Gateway,
     Web,
     Reply,
@@ -59,45 +59,45 @@ pub enum Source {
     Late,
 }
 
-impl Source {
+impl DispositionSource {
     fn as_str(self) -> &'static str {
         match self {
-            Source::Gateway => "gateway",
-            Source::Web => "web",
-            Source::Reply => "reply",
-            Source::Telephone => "telephone",
-            Source::Staff => "staff",
-            Source::Close => "close",
-            Source::Late => "late",
+            DispositionSource::Gateway => "gateway",
+            DispositionSource::Web => "web",
+            DispositionSource::Reply => "reply",
+            DispositionSource::Telephone => "telephone",
+            DispositionSource::Staff => "staff",
+            DispositionSource::Close => "close",
+            DispositionSource::Late => "late",
         }
     }
 }
 
 /// Moves open cases to a disposition and writes their history; a final one closes them. Cases that are closed stay as they are,
 /// and, where `only_from` is not empty, those at another disposition. Returns how many moved.
-pub async fn dispose(
+pub async fn set_disposition(
     tx: &mut AnyConnection,
     cases: &[CaseId],
     to: Disposition,
     only_from: &[Disposition],
-    source: Source,
+    source: DispositionSource,
     now: Timestamp,
 ) -> Result<u64> {
     let from = if only_from.is_empty() { &Disposition::ALL[..] } else { only_from };
-    let engine = Engine::behind(tx);
+    let engine = Engine::of_connection(tx);
     let sql = format!(
         "UPDATE survey_case SET disposition = $1, disposed_at = $2, is_open = $3
          WHERE is_open = 1 AND disposition <> $1 AND disposition {} AND id {}
          RETURNING id",
-        engine.is_in(4, Kind::Text),
-        engine.is_in(5, Kind::Number)
+        engine.in_list(4, ColumnType::Text),
+        engine.in_list(5, ColumnType::Number)
     );
     let ids: Vec<i64> = sqlx::query_scalar(statement(sql))
         .bind(to.code())
         .bind(now.0)
         .bind(i64::from(!to.is_final()))
-        .bind(set(from.iter().map(|disposition| disposition.code())))
-        .bind(set(cases.iter().map(|case| case.0)))
+        .bind(to_param(from.iter().map(|disposition| disposition.code())))
+        .bind(to_param(cases.iter().map(|case| case.0)))
         .fetch_all(&mut *tx)
         .await?;
     write_history(tx, &ids, to, source, now).await?;
@@ -105,12 +105,12 @@ pub async fn dispose(
 }
 
 /// Moves the open cases of invitations that stand at one of `only_from`, and writes their history.
-pub async fn dispose_of_invitations(
+pub async fn set_disposition_of_invitations(
     tx: &mut WriteTx,
     invitations: &[InvitationId],
     to: Disposition,
     only_from: &[Disposition],
-    source: Source,
+    source: DispositionSource,
     now: Timestamp,
 ) -> Result<()> {
     if invitations.is_empty() {
@@ -118,110 +118,110 @@ pub async fn dispose_of_invitations(
     }
     let engine = tx.engine();
     let from: Vec<String> = only_from.iter().map(|disposition| format!("'{}'", disposition.code())).collect();
-    let those = format!("disposition IN ({}) AND is_open = 1 AND invitation_id {}", from.join(", "), engine.is_in(2, Kind::Number));
+    let those = format!("disposition IN ({}) AND is_open = 1 AND invitation_id {}", from.join(", "), engine.in_list(2, ColumnType::Number));
     let moved = format!("disposition = '{}', disposed_at = $1{}", to.code(), if to.is_final() { ", is_open = 0" } else { "" });
     let history = format!("'{}', '{}', $1", to.code(), source.as_str());
-    let ids = set(invitations.iter().map(|invitation| invitation.0));
-    for sql in engine.move_with_history(&those, &moved, &history) {
+    let ids = to_param(invitations.iter().map(|invitation| invitation.0));
+    for sql in engine.change_with_history(&those, &moved, &history) {
         sqlx::query(statement(sql)).bind(now.0).bind(ids.clone()).execute(&mut **tx).await?;
     }
     Ok(())
 }
 
 /// Moves closed cases to a disposition that what came later gives them, and writes their history.
-pub async fn correct(tx: &mut AnyConnection, cases: &[CaseId], to: Disposition, source: Source, now: Timestamp) -> Result<()> {
+pub async fn correct_disposition(tx: &mut AnyConnection, cases: &[CaseId], to: Disposition, source: DispositionSource, now: Timestamp) -> Result<()> {
     let sql = format!(
         "UPDATE survey_case SET disposition = $1, disposed_at = $2 WHERE is_open = 0 AND disposition <> $1 AND id {} RETURNING id",
-        Engine::behind(tx).is_in(3, Kind::Number)
+        Engine::of_connection(tx).in_list(3, ColumnType::Number)
     );
-    let those = set(cases.iter().map(|case| case.0));
+    let those = to_param(cases.iter().map(|case| case.0));
     let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(to.code()).bind(now.0).bind(those).fetch_all(&mut *tx).await?;
     write_history(tx, &ids, to, source, now).await
 }
 
 /// The cells that a case is in.
 pub async fn cells_of(connection: &mut AnyConnection, case: CaseId) -> Result<i64> {
-    Ok(sqlx::query_scalar("SELECT cells FROM survey_case WHERE id = $1").bind(case.0).fetch_one(connection).await?)
+    Ok(sqlx::query_scalar("SELECT cell_mask FROM survey_case WHERE id = $1").bind(case.0).fetch_one(connection).await?)
 }
 
 /// The open cases of these invitations, each with its application and the cells that it is in.
 pub async fn cells_of_invitations(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<(InvitationId, ApplicationId, i64)>> {
-    let among = Engine::behind(connection).is_in(1, Kind::Number);
-    let sql = format!("SELECT invitation_id, application_id, cells FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
-    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    let among = Engine::of_connection(connection).in_list(1, ColumnType::Number);
+    let sql = format!("SELECT invitation_id, application_id, cell_mask FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement(sql)).bind(to_param(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(invitation, application, cells)| (InvitationId(invitation), ApplicationId(application), cells)).collect())
 }
 
 /// Notes that a case was finished after its field had closed.
-pub async fn set_late(tx: &mut AnyConnection, case: CaseId, now: Timestamp) -> Result<()> {
+pub async fn mark_late(tx: &mut AnyConnection, case: CaseId, now: Timestamp) -> Result<()> {
     sqlx::query("UPDATE survey_case SET late_at = $2 WHERE id = $1").bind(case.0).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// A case whose answers are taken back with the consent.
 #[derive(Debug, Clone, Copy)]
-pub struct TakenBack {
+pub struct WithdrawnCase {
     pub case: CaseId,
     pub application: ApplicationId,
-    pub cells: i64,
+    pub cell_mask: i64,
     /// It was counted in its cells.
     pub is_complete: bool,
 }
 
 /// The cases of an invitation with answers that stand; they are locked.
-pub async fn answered(tx: &mut WriteTx, invitation: InvitationId) -> Result<Vec<TakenBack>> {
+pub async fn lock_answered(tx: &mut WriteTx, invitation: InvitationId) -> Result<Vec<WithdrawnCase>> {
     let sql = format!(
-        "SELECT id, application_id, cells, disposition FROM survey_case
+        "SELECT id, application_id, cell_mask, disposition FROM survey_case
          WHERE invitation_id = $1 AND withdrawn_at IS NULL AND disposition IN ('1.1', '1.2', '2.12') ORDER BY id{}",
         tx.engine().for_update()
     );
     let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(statement(sql)).bind(invitation.0).fetch_all(&mut **tx).await?;
-    let row = |(id, application, cells, disposition): (i64, i64, i64, String)| TakenBack {
+    let row = |(id, application, cell_mask, disposition): (i64, i64, i64, String)| WithdrawnCase {
         case: CaseId(id),
         application: ApplicationId(application),
-        cells,
+        cell_mask,
         is_complete: disposition == Disposition::Complete.code(),
     };
     Ok(rows.into_iter().map(row).collect())
 }
 
 /// Notes that the consent to these cases' answers was taken back.
-pub async fn set_withdrawn(tx: &mut AnyConnection, cases: &[CaseId], now: Timestamp) -> Result<()> {
-    let sql = format!("UPDATE survey_case SET withdrawn_at = $1, is_open = 0 WHERE id {}", Engine::behind(tx).is_in(2, Kind::Number));
-    sqlx::query(statement(sql)).bind(now.0).bind(set(cases.iter().map(|case| case.0))).execute(tx).await?;
+pub async fn mark_withdrawn(tx: &mut AnyConnection, cases: &[CaseId], now: Timestamp) -> Result<()> {
+    let sql = format!("UPDATE survey_case SET withdrawn_at = $1, is_open = 0 WHERE id {}", Engine::of_connection(tx).in_list(2, ColumnType::Number));
+    sqlx::query(statement(sql)).bind(now.0).bind(to_param(cases.iter().map(|case| case.0))).execute(tx).await?;
     Ok(())
 }
 
-async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, source: Source, now: Timestamp) -> Result<()> {
+async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, source: DispositionSource, now: Timestamp) -> Result<()> {
     if cases.is_empty() {
         return Ok(());
     }
     let sql = format!(
         "INSERT INTO disposition_change (case_id, disposition, source, changed_at)
          SELECT id, $1, $2, $3 FROM survey_case WHERE id {}",
-        Engine::behind(tx).is_in(4, Kind::Number)
+        Engine::of_connection(tx).in_list(4, ColumnType::Number)
     );
-    sqlx::query(statement(sql)).bind(to.code()).bind(source.as_str()).bind(now.0).bind(set(cases)).execute(tx).await?;
+    sqlx::query(statement(sql)).bind(to.code()).bind(source.as_str()).bind(now.0).bind(to_param(cases)).execute(tx).await?;
     Ok(())
 }
 
 /// Closes cases that keep the disposition they have.
-pub async fn close_as_they_stand(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
-    let sql = format!("UPDATE survey_case SET is_open = 0 WHERE id {}", Engine::behind(tx).is_in(1, Kind::Number));
-    sqlx::query(statement(sql)).bind(set(cases.iter().map(|case| case.0))).execute(tx).await?;
+pub async fn close_keeping_disposition(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
+    let sql = format!("UPDATE survey_case SET is_open = 0 WHERE id {}", Engine::of_connection(tx).in_list(1, ColumnType::Number));
+    sqlx::query(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).execute(tx).await?;
     Ok(())
 }
 
 /// Takes a case into the sample.
-pub async fn draw(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
+pub async fn add_to_sample(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
     sqlx::query("UPDATE survey_case SET is_sampled = 1 WHERE id = $1").bind(case.0).execute(tx).await?;
     Ok(())
 }
 
 /// Those of these cases that were drawn into the sample.
 pub async fn sampled_among(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<CaseId>> {
-    let sql = format!("SELECT id FROM survey_case WHERE is_sampled = 1 AND id {} ORDER BY id", Engine::behind(connection).is_in(1, Kind::Number));
-    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(set(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
+    let sql = format!("SELECT id FROM survey_case WHERE is_sampled = 1 AND id {} ORDER BY id", Engine::of_connection(connection).in_list(1, ColumnType::Number));
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
@@ -235,16 +235,16 @@ pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
 /// Takes cases for this transaction alone, in the order of their ids.
 pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
     let engine = tx.engine();
-    let sql = format!("SELECT id FROM survey_case WHERE id {} ORDER BY id{}", engine.is_in(1, Kind::Number), engine.for_update());
-    sqlx::query(statement(sql)).bind(set(cases.iter().map(|case| case.0))).fetch_all(&mut **tx).await?;
+    let sql = format!("SELECT id FROM survey_case WHERE id {} ORDER BY id{}", engine.in_list(1, ColumnType::Number), engine.for_update());
+    sqlx::query(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).fetch_all(&mut **tx).await?;
     Ok(())
 }
 
 /// The open cases under these invitations.
 pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<CaseId>> {
-    let among = Engine::behind(connection).is_in(1, Kind::Number);
+    let among = Engine::of_connection(connection).in_list(1, ColumnType::Number);
     let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
-    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(to_param(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
@@ -290,7 +290,7 @@ pub async fn outcomes(connection: &mut AnyConnection, campaign: CampaignId) -> R
             segment,
             mode,
             wave: wave.and_then(|wave| u32::try_from(wave).ok()),
-            disposition: known("a disposition", &disposition, Disposition::from_code)?,
+            disposition: decode_enum("a disposition", &disposition, Disposition::from_code)?,
             cases: u64::try_from(cases).unwrap_or(0),
         })
     };
@@ -299,29 +299,29 @@ pub async fn outcomes(connection: &mut AnyConnection, campaign: CampaignId) -> R
 
 /// What the list says of a case: the kind of user, and the fields that the application keeps.
 #[derive(Debug, Clone)]
-pub struct ListedFacts {
+pub struct CaseListFacts {
     pub segment: String,
     pub fields_sealed: Option<Vec<u8>>,
 }
 
-pub async fn listed_facts(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<CaseId, ListedFacts>> {
+pub async fn listed_facts(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<CaseId, CaseListFacts>> {
     let rows: Vec<(i64, String, Option<Vec<u8>>)> = sqlx::query_as("SELECT id, segment, fields_sealed FROM survey_case WHERE application_id = $1")
         .bind(application.0)
         .fetch_all(connection)
         .await?;
-    Ok(rows.into_iter().map(|(id, segment, fields_sealed)| (CaseId(id), ListedFacts { segment, fields_sealed })).collect())
+    Ok(rows.into_iter().map(|(id, segment, fields_sealed)| (CaseId(id), CaseListFacts { segment, fields_sealed })).collect())
 }
 
 /// The cells that cases are in, as a mask, and whether everything has been asked that cells depend on.
-pub async fn set_cells(tx: &mut AnyConnection, cells: &[(CaseId, Membership)]) -> Result<()> {
+pub async fn set_cells(tx: &mut AnyConnection, cells: &[(CaseId, CellMembership)]) -> Result<()> {
     if cells.is_empty() {
         return Ok(());
     }
     let sql = format!(
-        "UPDATE survey_case SET cells = v.cells, quota_asked = v.asked FROM ({}) AS v WHERE survey_case.id = v.id",
-        Engine::behind(tx).rows(1, &[("id", Kind::Number), ("cells", Kind::Number), ("asked", Kind::Number)])
+        "UPDATE survey_case SET cell_mask = v.cell_mask, is_quota_decided = v.is_decided FROM ({}) AS v WHERE survey_case.id = v.id",
+        Engine::of_connection(tx).select_rows(1, &[("id", ColumnType::Number), ("cell_mask", ColumnType::Number), ("is_decided", ColumnType::Number)])
     );
-    let given = set(cells.iter().map(|(case, membership)| (case.0, membership.cells, i64::from(membership.is_decided))));
+    let given = to_param(cells.iter().map(|(case, membership)| (case.0, membership.cell_mask, i64::from(membership.is_decided))));
     sqlx::query(statement(sql)).bind(given).execute(tx).await?;
     Ok(())
 }
@@ -345,14 +345,14 @@ pub struct CaseRecord {
 }
 
 /// The sampled cases of an application in the order of their pseudonyms, which says nothing of the list's order.
-pub async fn in_order(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
+pub async fn sampled_by_pseudonym(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
     let sql = "SELECT id FROM survey_case WHERE application_id = $1 AND is_sampled = 1 ORDER BY pseudonym";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
 /// What the lists say of the sampled cases of an application: kinds of users, and sealed fields.
-pub async fn listed_words(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(String, Option<Vec<u8>>)>> {
+pub async fn listed_values(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(String, Option<Vec<u8>>)>> {
     let sql = "SELECT segment, fields_sealed FROM survey_case WHERE application_id = $1 AND is_sampled = 1";
     Ok(sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?)
 }
@@ -395,9 +395,9 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
                WHERE c.id {}
                GROUP BY c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at, c.withdrawn_at, c.invitation_id
                ORDER BY c.pseudonym",
-        Engine::behind(connection).is_in(1, Kind::Number)
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
-    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(set(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
     rows.into_iter()
         .map(
             |(
@@ -422,7 +422,7 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
                     pseudonym,
                     segment,
                     fields_sealed,
-                    disposition: known("a disposition", &disposition, Disposition::from_code)?,
+                    disposition: decode_enum("a disposition", &disposition, Disposition::from_code)?,
                     disposed_at: Timestamp(disposed_at),
                     attempts: messages + calls,
                     first_attempt_at: [first, first_call].into_iter().flatten().min().map(Timestamp),
@@ -440,7 +440,7 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
 pub async fn by_disposition(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(Disposition, u64)>> {
     let sql = "SELECT disposition, COUNT(*) FROM survey_case WHERE application_id = $1 AND is_sampled = 1 GROUP BY disposition ORDER BY disposition";
     let rows: Vec<(String, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
-    rows.into_iter().map(|(code, cases)| Ok((known("a disposition", &code, Disposition::from_code)?, u64::try_from(cases).unwrap_or(0)))).collect()
+    rows.into_iter().map(|(code, cases)| Ok((decode_enum("a disposition", &code, Disposition::from_code)?, u64::try_from(cases).unwrap_or(0)))).collect()
 }
 
 /// The open cases of an application with the id of their response, if they began one.

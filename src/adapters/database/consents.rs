@@ -8,7 +8,7 @@ use crate::domain::language::Language;
 use crate::domain::time::Timestamp;
 
 /// Keeps the text of a notice under its version. False: another text stands there already.
-pub async fn keep_notice(tx: &mut AnyConnection, programme: ProgrammeId, version: &str, text: &str) -> Result<bool> {
+pub async fn store_notice(tx: &mut AnyConnection, programme: ProgrammeId, version: &str, text: &str) -> Result<bool> {
     let insert = "INSERT INTO privacy_notice (programme_id, version, text) VALUES ($1, $2, $3) ON CONFLICT (programme_id, version) DO NOTHING";
     sqlx::query(insert).bind(programme.0).bind(version.to_owned()).bind(text.to_owned()).execute(&mut *tx).await?;
     let select = "SELECT text FROM privacy_notice WHERE programme_id = $1 AND version = $2";
@@ -17,7 +17,7 @@ pub async fn keep_notice(tx: &mut AnyConnection, programme: ProgrammeId, version
 }
 
 /// A respondent agrees to a version of the notice; a second time, or after a withdrawal, it is given anew.
-pub async fn give(
+pub async fn record(
     tx: &mut AnyConnection,
     invitation: InvitationId,
     version: &str,

@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::dialect::statement;
-use super::{Result, events, known};
+use super::{Result, events, decode_enum};
 use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
@@ -92,17 +92,17 @@ impl Dataset {
 
 type Row = (i64, i64, String, String, i64, i64, String, i64, Option<i64>, Option<String>, Option<String>);
 const SELECT: &str = "SELECT d.id, d.application_id, a.code, d.kind, d.version, d.frozen_at, d.reason, d.withdrawn, d.released_at, d.folder, d.sha256
-                      FROM dataset d JOIN application a ON a.id = d.application_id WHERE d.about IS NOT NULL";
+                      FROM dataset d JOIN application a ON a.id = d.application_id WHERE d.metadata IS NOT NULL";
 
 fn read((id, application, application_code, kind, version, frozen_at, reason, withdrawn, released_at, folder, sha256): Row) -> Result<Dataset> {
     Ok(Dataset {
         id,
         application: ApplicationId(application),
         application_code,
-        kind: known("a kind of dataset", &kind, DatasetKind::parse)?,
+        kind: decode_enum("a kind of dataset", &kind, DatasetKind::parse)?,
         version: u32::try_from(version).unwrap_or(0),
         frozen_at: Timestamp(frozen_at),
-        reason: known("a reason", &reason, FreezeReason::parse)?,
+        reason: decode_enum("a reason", &reason, FreezeReason::parse)?,
         withdrawn: u64::try_from(withdrawn).unwrap_or(0),
         released_at: released_at.map(Timestamp),
         folder,
@@ -134,34 +134,34 @@ pub async fn begin(
 }
 
 /// Adds rows to a version that is being frozen: `cells` in the clear, `sealed` the others.
-pub async fn add_block(tx: &mut AnyConnection, dataset: i64, part: &'static str, number: u32, cells: Vec<u8>, sealed: Option<Vec<u8>>) -> Result<()> {
-    let sql = "INSERT INTO frozen_block (dataset_id, part, number, cells, sealed) VALUES ($1, $2, $3, $4, $5)";
-    sqlx::query(sql).bind(dataset).bind(part).bind(i64::from(number)).bind(cells).bind(sealed).execute(tx).await?;
+pub async fn add_block(tx: &mut AnyConnection, dataset: i64, table_name: &'static str, number: u32, cells: Vec<u8>, sealed: Option<Vec<u8>>) -> Result<()> {
+    let sql = "INSERT INTO frozen_block (dataset_id, table_name, number, plain_cells, sealed_cells) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql).bind(dataset).bind(table_name).bind(i64::from(number)).bind(cells).bind(sealed).execute(tx).await?;
     Ok(())
 }
 
 /// The version is whole; from now on the database refuses any change. `released`: it may go out at once.
-pub async fn finish(tx: &mut AnyConnection, dataset: i64, about: &str, released: Option<Timestamp>) -> Result<()> {
-    let sql = "UPDATE dataset SET about = $2, released_at = $3 WHERE id = $1";
-    sqlx::query(sql).bind(dataset).bind(about.to_owned()).bind(released.map(|at| at.0)).execute(tx).await?;
+pub async fn finalise(tx: &mut AnyConnection, dataset: i64, metadata: &str, released: Option<Timestamp>) -> Result<()> {
+    let sql = "UPDATE dataset SET metadata = $2, released_at = $3 WHERE id = $1";
+    sqlx::query(sql).bind(dataset).bind(metadata.to_owned()).bind(released.map(|at| at.0)).execute(tx).await?;
     Ok(())
 }
 
 /// A block of a version's rows, as [`add_block`] took it.
-pub async fn block(connection: &mut AnyConnection, dataset: i64, part: &'static str, number: u32) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
-    let sql = "SELECT cells, sealed FROM frozen_block WHERE dataset_id = $1 AND part = $2 AND number = $3";
-    Ok(sqlx::query_as(sql).bind(dataset).bind(part).bind(i64::from(number)).fetch_optional(connection).await?)
+pub async fn frozen_block(connection: &mut AnyConnection, dataset: i64, table_name: &'static str, number: u32) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
+    let sql = "SELECT plain_cells, sealed_cells FROM frozen_block WHERE dataset_id = $1 AND table_name = $2 AND number = $3";
+    Ok(sqlx::query_as(sql).bind(dataset).bind(table_name).bind(i64::from(number)).fetch_optional(connection).await?)
 }
 
 /// What is told about a version (JSON), and what a reader struck out of it.
-pub async fn about(connection: &mut AnyConnection, dataset: i64) -> Result<(String, Option<String>)> {
-    Ok(sqlx::query_as("SELECT COALESCE(about, '{}'), struck FROM dataset WHERE id = $1").bind(dataset).fetch_one(connection).await?)
+pub async fn metadata(connection: &mut AnyConnection, dataset: i64) -> Result<(String, Option<String>)> {
+    Ok(sqlx::query_as("SELECT COALESCE(metadata, '{}'), redacted_cells FROM dataset WHERE id = $1").bind(dataset).fetch_one(connection).await?)
 }
 
 /// A reader lets a version go out, without the answers that were struck out. False: it is out already.
-pub async fn release(tx: &mut AnyConnection, dataset: i64, struck: &str, who: &str, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE dataset SET released_at = $2, released_by = $3, struck = $4 WHERE id = $1 AND released_at IS NULL";
-    let done = sqlx::query(sql).bind(dataset).bind(now.0).bind(who.to_owned()).bind(struck.to_owned()).execute(tx).await?;
+pub async fn release(tx: &mut AnyConnection, dataset: i64, redacted_cells: &str, actor: &str, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE dataset SET released_at = $2, released_by = $3, redacted_cells = $4 WHERE id = $1 AND released_at IS NULL";
+    let done = sqlx::query(sql).bind(dataset).bind(now.0).bind(actor.to_owned()).bind(redacted_cells.to_owned()).execute(tx).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -169,7 +169,7 @@ pub async fn set_written(tx: &mut AnyConnection, dataset: &Dataset, folder: &str
     let sql = "UPDATE dataset SET folder = $2, sha256 = $3 WHERE id = $1";
     sqlx::query(sql).bind(dataset.id).bind(folder.to_owned()).bind(sha256.to_owned()).execute(&mut *tx).await?;
     let data = json!({ "application": dataset.application_code, "version": dataset.version_name(), "kind": dataset.kind.as_str(), "sha256": sha256 });
-    events::tell(tx, EventKind::DatasetReady, &data, now).await
+    events::publish(tx, EventKind::DatasetReady, &data, now).await
 }
 
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Dataset>> {

@@ -5,13 +5,13 @@ use sqlx::AnyConnection;
 
 use super::datasets::Dataset;
 use super::dialect::{Engine, statement};
-use super::{Result, WriteTx, events, known};
+use super::{Result, WriteTx, events, decode_enum};
 use crate::domain::event::EventKind;
 use crate::domain::time::Timestamp;
 
-/// A way to the scoring step.
+/// A channel to the scoring step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
+pub enum DeliveryChannel {
     /// Copied into a folder.
     Folder,
     /// Put into a bucket.
@@ -20,17 +20,17 @@ pub enum Way {
     Webhook,
 }
 
-impl Way {
+impl DeliveryChannel {
     pub fn as_str(self) -> &'static str {
         match self {
-            Way::Folder => "folder",
-            Way::S3 => "s3",
-            Way::Webhook => "webhook",
+            DeliveryChannel::Folder => "folder",
+            DeliveryChannel::S3 => "s3",
+            DeliveryChannel::Webhook => "webhook",
         }
     }
 
-    fn parse(raw: &str) -> Option<Way> {
-        [Way::Folder, Way::S3, Way::Webhook].into_iter().find(|way| way.as_str() == raw)
+    fn parse(raw: &str) -> Option<DeliveryChannel> {
+        [DeliveryChannel::Folder, DeliveryChannel::S3, DeliveryChannel::Webhook].into_iter().find(|channel| channel.as_str() == raw)
     }
 }
 
@@ -42,45 +42,45 @@ pub struct Delivery {
     pub application_code: String,
     pub kind: String,
     pub version: u32,
-    pub way: Way,
+    pub channel: DeliveryChannel,
     pub created_at: Timestamp,
     /// `None`: it has arrived, or is given up.
     pub next_at: Option<Timestamp>,
-    pub tries: u32,
+    pub attempt_count: u32,
     pub arrived_at: Option<Timestamp>,
-    pub problem: Option<String>,
+    pub last_error: Option<String>,
 }
 
 type Row = (i64, i64, String, String, i64, String, i64, Option<i64>, i64, Option<i64>, Option<String>);
-const SELECT: &str = "SELECT d.id, d.dataset_id, a.code, s.kind, s.version, d.way, d.created_at, d.next_at, d.tries, d.arrived_at, d.problem
+const SELECT: &str = "SELECT d.id, d.dataset_id, a.code, s.kind, s.version, d.channel, d.created_at, d.next_at, d.attempt_count, d.arrived_at, d.last_error
                       FROM delivery d JOIN dataset s ON s.id = d.dataset_id JOIN application a ON a.id = s.application_id";
 
-fn read((id, dataset, application_code, kind, version, way, created_at, next_at, tries, arrived_at, problem): Row) -> Result<Delivery> {
+fn read((id, dataset, application_code, kind, version, channel, created_at, next_at, attempt_count, arrived_at, last_error): Row) -> Result<Delivery> {
     Ok(Delivery {
         id,
         dataset,
         application_code,
         kind,
         version: u32::try_from(version).unwrap_or(0),
-        way: known("a way of delivery", &way, Way::parse)?,
+        channel: decode_enum("a channel of delivery", &channel, DeliveryChannel::parse)?,
         created_at: Timestamp(created_at),
         next_at: next_at.map(Timestamp),
-        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+        attempt_count: u32::try_from(attempt_count).unwrap_or(u32::MAX),
         arrived_at: arrived_at.map(Timestamp),
-        problem,
+        last_error,
     })
 }
 
-/// Plans a dataset's delivery by one way; once.
-pub async fn plan(tx: &mut AnyConnection, dataset: i64, way: Way, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO delivery (dataset_id, way, created_at, next_at) VALUES ($1, $2, $3, $3) ON CONFLICT (dataset_id, way) DO NOTHING";
-    sqlx::query(sql).bind(dataset).bind(way.as_str()).bind(now.0).execute(tx).await?;
+/// Plans a dataset's delivery by one channel; once.
+pub async fn schedule(tx: &mut AnyConnection, dataset: i64, channel: DeliveryChannel, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO delivery (dataset_id, channel, created_at, next_at) VALUES ($1, $2, $3, $3) ON CONFLICT (dataset_id, channel) DO NOTHING";
+    sqlx::query(sql).bind(dataset).bind(channel.as_str()).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// Plans it once more: what was given up, or has arrived and was lost there.
-pub async fn plan_again(tx: &mut AnyConnection, dataset: i64, now: Timestamp) -> Result<u64> {
-    let sql = "UPDATE delivery SET next_at = $2, tries = 0, arrived_at = NULL, problem = NULL, told_at = NULL WHERE dataset_id = $1";
+pub async fn schedule_again(tx: &mut AnyConnection, dataset: i64, now: Timestamp) -> Result<u64> {
+    let sql = "UPDATE delivery SET next_at = $2, attempt_count = 0, arrived_at = NULL, last_error = NULL, notified_at = NULL WHERE dataset_id = $1";
     Ok(sqlx::query(sql).bind(dataset).bind(now.0).execute(tx).await?.rows_affected())
 }
 
@@ -90,14 +90,14 @@ pub async fn take_due(tx: &mut WriteTx, now: Timestamp, again: Timestamp) -> Res
     let engine: Engine = tx.engine();
     let of_delivery = if engine.skip_locked().is_empty() { "" } else { " FOR UPDATE OF d SKIP LOCKED" };
     let sql = format!(
-        "{SELECT} WHERE d.next_at <= $1 AND (d.way <> 'webhook' OR NOT EXISTS (
-             SELECT 1 FROM delivery o WHERE o.dataset_id = d.dataset_id AND o.way <> 'webhook' AND o.next_at IS NOT NULL))
+        "{SELECT} WHERE d.next_at <= $1 AND (d.channel <> 'webhook' OR NOT EXISTS (
+             SELECT 1 FROM delivery o WHERE o.dataset_id = d.dataset_id AND o.channel <> 'webhook' AND o.next_at IS NOT NULL))
          ORDER BY d.next_at, d.id LIMIT 1{of_delivery}"
     );
     let row: Option<Row> = sqlx::query_as(statement(sql)).bind(now.0).fetch_optional(&mut **tx).await?;
     let Some(row) = row else { return Ok(None) };
     let delivery = read(row)?;
-    let sql = "UPDATE delivery SET tries = tries + 1, next_at = $2 WHERE id = $1";
+    let sql = "UPDATE delivery SET attempt_count = attempt_count + 1, next_at = $2 WHERE id = $1";
     sqlx::query(sql).bind(delivery.id).bind(again.0).execute(&mut **tx).await?;
     Ok(Some(delivery))
 }
@@ -108,14 +108,14 @@ pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp
 }
 
 pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE delivery SET arrived_at = $2, next_at = NULL, problem = NULL WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
+    sqlx::query("UPDATE delivery SET arrived_at = $2, next_at = NULL, last_error = NULL WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// `next`: when it is tried again; `None`: it is given up.
-pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, problem: &str) -> Result<()> {
-    let sql = "UPDATE delivery SET next_at = $2, problem = $3 WHERE id = $1";
-    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(problem.to_owned()).execute(tx).await?;
+pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, last_error: &str) -> Result<()> {
+    let sql = "UPDATE delivery SET next_at = $2, last_error = $3 WHERE id = $1";
+    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(last_error.to_owned()).execute(tx).await?;
     Ok(())
 }
 
@@ -130,18 +130,18 @@ pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Delivery>> {
 pub struct Verdict {
     pub is_accepted: bool,
     pub reason: String,
-    pub who: String,
+    pub actor: String,
     pub at: Timestamp,
 }
 
 /// Writes the verdict down, where there is none yet. False: there is one.
-pub async fn judge(tx: &mut AnyConnection, dataset: &Dataset, verdict: &Verdict) -> Result<bool> {
-    let sql = "INSERT INTO verdict (dataset_id, is_accepted, reason, who, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (dataset_id) DO NOTHING";
+pub async fn record_verdict(tx: &mut AnyConnection, dataset: &Dataset, verdict: &Verdict) -> Result<bool> {
+    let sql = "INSERT INTO verdict (dataset_id, is_accepted, reason, actor, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (dataset_id) DO NOTHING";
     let done = sqlx::query(sql)
         .bind(dataset.id)
         .bind(i64::from(verdict.is_accepted))
         .bind(verdict.reason.clone())
-        .bind(verdict.who.clone())
+        .bind(verdict.actor.clone())
         .bind(verdict.at.0)
         .execute(&mut *tx)
         .await?;
@@ -150,65 +150,65 @@ pub async fn judge(tx: &mut AnyConnection, dataset: &Dataset, verdict: &Verdict)
     }
     let kind = if verdict.is_accepted { EventKind::DatasetAccepted } else { EventKind::DatasetRejected };
     let data = json!({ "application": dataset.application_code, "version": dataset.version_name() });
-    events::tell(tx, kind, &data, verdict.at).await?;
+    events::publish(tx, kind, &data, verdict.at).await?;
     Ok(true)
 }
 
 /// The verdict on a version.
 pub async fn verdict(connection: &mut AnyConnection, dataset: i64) -> Result<Option<Verdict>> {
-    let sql = "SELECT is_accepted, reason, who, at FROM verdict WHERE dataset_id = $1";
+    let sql = "SELECT is_accepted, reason, actor, at FROM verdict WHERE dataset_id = $1";
     let row: Option<(i64, String, String, i64)> = sqlx::query_as(sql).bind(dataset).fetch_optional(connection).await?;
-    Ok(row.map(|(is_accepted, reason, who, at)| Verdict { is_accepted: is_accepted == 1, reason, who, at: Timestamp(at) }))
+    Ok(row.map(|(is_accepted, reason, actor, at)| Verdict { is_accepted: is_accepted == 1, reason, actor, at: Timestamp(at) }))
 }
 
-/// A version that the scoring step does not have as it should: rejected, or given up on the way.
+/// A version that the scoring step does not have as it should: rejected, or given up on the channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct DeliveryProblem {
     pub application_code: String,
     pub kind: String,
     pub version: u32,
-    /// `None`: it was rejected; else the way on which it did not arrive.
-    pub way: Option<Way>,
+    /// `None`: it was rejected; else the channel on which it did not arrive.
+    pub channel: Option<DeliveryChannel>,
     /// The scoring step's words, or what went wrong at the last try.
     pub reason: String,
     /// When it was rejected, or its delivery was planned.
     pub since: Timestamp,
-    pub told_at: Option<Timestamp>,
+    pub notified_at: Option<Timestamp>,
 }
 
 /// What stands open: rejected versions without a later one, deliveries that were given up; what has not been told comes first.
-pub async fn problems(connection: &mut AnyConnection) -> Result<Vec<Problem>> {
-    let sql = "SELECT p.code, p.kind, p.version, p.way, p.reason, p.at, p.told_at FROM (
-                   SELECT a.code, s.kind, s.version, NULL AS way, v.reason, v.told_at, v.at
+pub async fn open_problems(connection: &mut AnyConnection) -> Result<Vec<DeliveryProblem>> {
+    let sql = "SELECT p.code, p.kind, p.version, p.channel, p.reason, p.at, p.notified_at FROM (
+                   SELECT a.code, s.kind, s.version, NULL AS channel, v.reason, v.notified_at, v.at
                    FROM verdict v JOIN dataset s ON s.id = v.dataset_id JOIN application a ON a.id = s.application_id
                    WHERE v.is_accepted = 0 AND NOT EXISTS (
                        SELECT 1 FROM dataset o WHERE o.application_id = s.application_id AND o.kind = s.kind AND o.version > s.version)
                    UNION ALL
-                   SELECT a.code, s.kind, s.version, d.way, COALESCE(d.problem, ''), d.told_at, d.created_at
+                   SELECT a.code, s.kind, s.version, d.channel, COALESCE(d.last_error, ''), d.notified_at, d.created_at
                    FROM delivery d JOIN dataset s ON s.id = d.dataset_id JOIN application a ON a.id = s.application_id
                    WHERE d.arrived_at IS NULL AND d.next_at IS NULL) p
-               ORDER BY CASE WHEN p.told_at IS NULL THEN 0 ELSE 1 END, p.at, p.code";
+               ORDER BY CASE WHEN p.notified_at IS NULL THEN 0 ELSE 1 END, p.at, p.code";
     type Row = (String, String, i64, Option<String>, String, i64, Option<i64>);
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
-    let read = |(application_code, kind, version, way, reason, since, told_at): Row| {
-        Ok(Problem {
+    let read = |(application_code, kind, version, channel, reason, since, notified_at): Row| {
+        Ok(DeliveryProblem {
             application_code,
             kind,
             version: u32::try_from(version).unwrap_or(0),
-            way: way.map(|way| known("a way of delivery", &way, Way::parse)).transpose()?,
+            channel: channel.map(|channel| decode_enum("a channel of delivery", &channel, DeliveryChannel::parse)).transpose()?,
             reason,
             since: Timestamp(since),
-            told_at: told_at.map(Timestamp),
+            notified_at: notified_at.map(Timestamp),
         })
     };
     rows.into_iter().map(read).collect()
 }
 
 /// Notes that all that [`problems`] names is told.
-pub async fn set_problems_told(tx: &mut WriteTx, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE verdict SET told_at = $1 WHERE told_at IS NULL AND is_accepted = 0";
+pub async fn mark_problems_notified(tx: &mut WriteTx, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE verdict SET notified_at = $1 WHERE notified_at IS NULL AND is_accepted = 0";
     sqlx::query(sql).bind(now.0).execute(&mut **tx).await?;
-    let sql = "UPDATE delivery SET told_at = $1 WHERE told_at IS NULL AND arrived_at IS NULL AND next_at IS NULL";
+    let sql = "UPDATE delivery SET notified_at = $1 WHERE notified_at IS NULL AND arrived_at IS NULL AND next_at IS NULL";
     sqlx::query(sql).bind(now.0).execute(&mut **tx).await?;
     Ok(())
 }

@@ -18,12 +18,12 @@ impl Engine {
     }
 
     /// The engine behind a connection.
-    pub(super) fn behind(connection: &AnyConnection) -> Engine {
+    pub(super) fn of_connection(connection: &AnyConnection) -> Engine {
         if connection.backend_name() == "SQLite" { Engine::Sqlite } else { Engine::Postgres }
     }
 
     /// The values of a column as one text, in their order, with commas between them.
-    pub(super) fn joined(self, column: &str) -> String {
+    pub(super) fn concatenated(self, column: &str) -> String {
         match self {
             Engine::Sqlite => format!("GROUP_CONCAT({column}, ', ' ORDER BY {column})"),
             Engine::Postgres => format!("STRING_AGG({column}, ', ' ORDER BY {column})"),
@@ -90,7 +90,7 @@ impl Engine {
 
     /// Statements that move cases and write their history without sending a row to and fro. SQLite's writer is alone, so the history may come first;
     /// on PostgreSQL both are one statement.
-    pub fn move_with_history(self, those: &str, moved: &str, history: &str) -> Vec<String> {
+    pub fn change_with_history(self, those: &str, moved: &str, history: &str) -> Vec<String> {
         let insert = "INSERT INTO disposition_change (case_id, disposition, source, changed_at)";
         match self {
             Engine::Sqlite => {

@@ -15,11 +15,11 @@ pub struct ListDraft {
     pub key_id: String,
     pub file: String,
     pub rows_sealed: Vec<u8>,
-    pub made_by: String,
+    pub created_by: String,
     pub changed_at: Timestamp,
 }
 
-const LIST: &str = "SELECT id, applications, key_id, file, rows_sealed, made_by, changed_at FROM list_draft";
+const LIST: &str = "SELECT id, applications, key_id, file, rows_sealed, created_by, changed_at FROM list_draft";
 
 fn read_list(row: &AnyRow) -> Result<ListDraft> {
     Ok(ListDraft {
@@ -28,20 +28,20 @@ fn read_list(row: &AnyRow) -> Result<ListDraft> {
         key_id: row.try_get("key_id")?,
         file: row.try_get("file")?,
         rows_sealed: row.try_get("rows_sealed")?,
-        made_by: row.try_get("made_by")?,
+        created_by: row.try_get("created_by")?,
         changed_at: Timestamp(row.try_get("changed_at")?),
     })
 }
 
 /// Keeps a list; returns its number.
 pub async fn add_list(tx: &mut AnyConnection, draft: &ListDraft) -> Result<i64> {
-    let sql = "INSERT INTO list_draft (applications, key_id, file, rows_sealed, made_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    let sql = "INSERT INTO list_draft (applications, key_id, file, rows_sealed, created_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
     let id = sqlx::query_scalar(sql)
         .bind(draft.applications.clone())
         .bind(draft.key_id.clone())
         .bind(draft.file.clone())
         .bind(draft.rows_sealed.clone())
-        .bind(draft.made_by.clone())
+        .bind(draft.created_by.clone())
         .bind(draft.changed_at.0)
         .fetch_one(tx)
         .await?;
@@ -66,13 +66,13 @@ pub async fn set_rows(tx: &mut AnyConnection, id: i64, before: Timestamp, rows_s
     Ok(done.rows_affected() == 1)
 }
 
-pub async fn drop_list(tx: &mut AnyConnection, id: i64) -> Result<()> {
+pub async fn discard_list(tx: &mut AnyConnection, id: i64) -> Result<()> {
     sqlx::query("DELETE FROM list_draft WHERE id = $1").bind(id).execute(tx).await?;
     Ok(())
 }
 
 /// Throws away lists that nobody has touched since.
-pub async fn forget_lists(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
+pub async fn delete_stale_lists(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM list_draft WHERE changed_at < $1").bind(since.0).execute(tx).await?.rows_affected())
 }
 
@@ -86,13 +86,13 @@ pub struct CampaignDraft {
     pub plan: String,
     pub gateway: String,
     pub budget_micros: Option<i64>,
-    pub made_by: String,
+    pub created_by: String,
     pub changed_at: Timestamp,
     /// Who has asked for the launch, where somebody else has to agree.
-    pub asked_by: Option<String>,
+    pub launch_requested_by: Option<String>,
 }
 
-const CAMPAIGN: &str = "SELECT code, applications, plan, gateway, budget_micros, made_by, changed_at, asked_by FROM campaign_draft";
+const CAMPAIGN: &str = "SELECT code, applications, plan, gateway, budget_micros, created_by, changed_at, launch_requested_by FROM campaign_draft";
 
 fn read_campaign(row: &AnyRow) -> Result<CampaignDraft> {
     Ok(CampaignDraft {
@@ -101,9 +101,9 @@ fn read_campaign(row: &AnyRow) -> Result<CampaignDraft> {
         plan: row.try_get("plan")?,
         gateway: row.try_get("gateway")?,
         budget_micros: row.try_get("budget_micros")?,
-        made_by: row.try_get("made_by")?,
+        created_by: row.try_get("created_by")?,
         changed_at: Timestamp(row.try_get("changed_at")?),
-        asked_by: row.try_get("asked_by")?,
+        launch_requested_by: row.try_get("launch_requested_by")?,
     })
 }
 
@@ -120,16 +120,16 @@ pub async fn campaigns(connection: &mut AnyConnection) -> Result<Vec<CampaignDra
 
 /// Keeps a draft, or puts it in the place of the one of its code. Whoever changes it takes back that somebody asked for its launch.
 pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Result<()> {
-    let sql = "INSERT INTO campaign_draft (code, applications, plan, gateway, budget_micros, made_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    let sql = "INSERT INTO campaign_draft (code, applications, plan, gateway, budget_micros, created_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
                ON CONFLICT (code) DO UPDATE SET applications = excluded.applications, plan = excluded.plan, gateway = excluded.gateway,
-                   budget_micros = excluded.budget_micros, changed_at = excluded.changed_at, asked_by = NULL";
+                   budget_micros = excluded.budget_micros, changed_at = excluded.changed_at, launch_requested_by = NULL";
     sqlx::query(sql)
         .bind(draft.code.clone())
         .bind(draft.applications.clone())
         .bind(draft.plan.clone())
         .bind(draft.gateway.clone())
         .bind(draft.budget_micros)
-        .bind(draft.made_by.clone())
+        .bind(draft.created_by.clone())
         .bind(draft.changed_at.0)
         .execute(tx)
         .await?;
@@ -137,12 +137,12 @@ pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Resu
 }
 
 /// Notes who asks for the launch of a draft as it stands. False: it was changed meanwhile.
-pub async fn ask_for_launch(tx: &mut AnyConnection, draft: &CampaignDraft, who: &str) -> Result<bool> {
-    let sql = "UPDATE campaign_draft SET asked_by = $3 WHERE code = $1 AND changed_at = $2";
-    Ok(sqlx::query(sql).bind(draft.code.clone()).bind(draft.changed_at.0).bind(who.to_owned()).execute(tx).await?.rows_affected() == 1)
+pub async fn request_launch(tx: &mut AnyConnection, draft: &CampaignDraft, actor: &str) -> Result<bool> {
+    let sql = "UPDATE campaign_draft SET launch_requested_by = $3 WHERE code = $1 AND changed_at = $2";
+    Ok(sqlx::query(sql).bind(draft.code.clone()).bind(draft.changed_at.0).bind(actor.to_owned()).execute(tx).await?.rows_affected() == 1)
 }
 
-pub async fn drop_campaign(tx: &mut AnyConnection, code: &str) -> Result<()> {
+pub async fn discard_campaign(tx: &mut AnyConnection, code: &str) -> Result<()> {
     sqlx::query("DELETE FROM campaign_draft WHERE code = $1").bind(code.to_owned()).execute(tx).await?;
     Ok(())
 }

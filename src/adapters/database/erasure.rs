@@ -3,13 +3,13 @@
 use sqlx::AnyConnection;
 
 use super::dialect::statement;
-use super::bulk_params::{Kind, set};
-use super::{Result, WriteTx, known};
+use super::bulk_params::{ColumnType, to_param};
+use super::{Result, WriteTx, decode_enum};
 use crate::domain::ids::{ApplicantId, ApplicationId, CaseId, InvitationId, ProgrammeId, RespondentId};
 use crate::domain::time::Timestamp;
 
 /// Respondents that are blanked by one statement.
-const AT_ONCE: usize = 10_000;
+const BATCH_SIZE: usize = 10_000;
 
 /// An applicant, as far as forgetting it goes.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Applicant {
     pub code: String,
     pub key_id: String,
     pub purged_at: Option<Timestamp>,
-    pub hold: Option<Hold>,
+    pub hold: Option<LegalHold>,
     /// People whose data is there.
     pub people: u64,
     pub applications: u64,
@@ -31,10 +31,10 @@ pub struct Applicant {
 
 /// An order that nothing is deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
+pub struct LegalHold {
     pub reason: String,
     pub since: Timestamp,
-    pub who: String,
+    pub actor: String,
 }
 
 type Row = (i64, i64, String, String, String, Option<i64>, Option<String>, Option<i64>, Option<String>, i64, i64, i64, Option<i64>, Option<i64>);
@@ -57,7 +57,7 @@ fn read(row: Row) -> Applicant {
         code,
         key_id,
         purged_at: purged_at.map(Timestamp),
-        hold: hold_reason.map(|reason| Hold { reason, since: Timestamp(hold_since.unwrap_or(0)), who: hold_by.unwrap_or_default() }),
+        hold: hold_reason.map(|reason| LegalHold { reason, since: Timestamp(hold_since.unwrap_or(0)), actor: hold_by.unwrap_or_default() }),
         people: count(people),
         applications: count(applications),
         in_field: count(in_field),
@@ -84,13 +84,13 @@ pub async fn lock(tx: &mut WriteTx, id: ApplicantId) -> Result<Applicant> {
     Ok(read(row))
 }
 
-pub async fn set_hold(tx: &mut AnyConnection, id: ApplicantId, hold: Option<&Hold>) -> Result<()> {
+pub async fn set_hold(tx: &mut AnyConnection, id: ApplicantId, hold: Option<&LegalHold>) -> Result<()> {
     let sql = "UPDATE applicant SET hold_reason = $2, hold_since = $3, hold_by = $4 WHERE id = $1";
     sqlx::query(sql)
         .bind(id.0)
         .bind(hold.map(|hold| hold.reason.clone()))
         .bind(hold.map(|hold| hold.since.0))
-        .bind(hold.map(|hold| hold.who.clone()))
+        .bind(hold.map(|hold| hold.actor.clone()))
         .execute(tx)
         .await?;
     Ok(())
@@ -110,7 +110,7 @@ pub async fn people_of(connection: &mut AnyConnection, applicant: ApplicantId) -
 
 /// What was deleted, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Blanked {
+pub struct ErasedCounts {
     pub people: u64,
     pub cases_with_list_fields: u64,
     pub open_answers: u64,
@@ -120,12 +120,12 @@ pub struct Blanked {
 
 /// Deletes everything personal of these people: numbers, names, list fields, open answers, words of replies, links, conversations with gateways. Rows that the
 /// numbers of a sample stand on stay, and so do answers that are codes.
-pub async fn blank(tx: &mut WriteTx, people: &[RespondentId], now: Timestamp) -> Result<Blanked> {
-    let mut blanked = Blanked::default();
-    for some in people.chunks(AT_ONCE) {
-        let theirs = set(some.iter().map(|person| person.0));
+pub async fn erase_personal_data(tx: &mut WriteTx, people: &[RespondentId], now: Timestamp) -> Result<ErasedCounts> {
+    let mut blanked = ErasedCounts::default();
+    for some in people.chunks(BATCH_SIZE) {
+        let theirs = to_param(some.iter().map(|person| person.0));
         let engine = tx.engine();
-        let (first, second) = (engine.is_in(1, Kind::Number), engine.is_in(2, Kind::Number));
+        let (first, second) = (engine.in_list(1, ColumnType::Number), engine.in_list(2, ColumnType::Number));
         let invitations = format!("SELECT id FROM invitation WHERE respondent_id {first}");
         let run = async |tx: &mut WriteTx, sql: String| -> Result<u64> {
             Ok(sqlx::query(statement(sql)).bind(theirs.clone()).execute(&mut **tx).await?.rows_affected())
@@ -140,7 +140,7 @@ pub async fn blank(tx: &mut WriteTx, people: &[RespondentId], now: Timestamp) ->
         .await?;
         blanked.cases_with_list_fields +=
             run(tx, format!("UPDATE survey_case SET fields_sealed = NULL WHERE fields_sealed IS NOT NULL AND respondent_id {first}")).await?;
-        blanked.conversations += run(tx, format!("DELETE FROM exchange WHERE invitation_id IN ({invitations})")).await?;
+        blanked.conversations += run(tx, format!("DELETE FROM gateway_log WHERE invitation_id IN ({invitations})")).await?;
         blanked.replies +=
             run(tx, format!("UPDATE reply SET text_sealed = NULL, phone_hash = '' WHERE phone_hash <> '' AND invitation_id IN ({invitations})"))
                 .await?;
@@ -165,7 +165,7 @@ pub async fn blank(tx: &mut WriteTx, people: &[RespondentId], now: Timestamp) ->
 }
 
 /// Everybody with a number, on whichever applicant's list.
-pub async fn with_number(connection: &mut AnyConnection, phone_hash: &str) -> Result<Vec<(RespondentId, ApplicantId)>> {
+pub async fn list_by_phone(connection: &mut AnyConnection, phone_hash: &str) -> Result<Vec<(RespondentId, ApplicantId)>> {
     let sql = "SELECT id, applicant_id FROM respondent WHERE phone_hash = $1 AND erased_at IS NULL ORDER BY id";
     let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(person, applicant)| (RespondentId(person), ApplicantId(applicant))).collect())
@@ -175,31 +175,31 @@ pub async fn with_number(connection: &mut AnyConnection, phone_hash: &str) -> Re
 pub async fn folders_with_sealed_cells(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<String>> {
     let sql = "SELECT d.folder FROM dataset d JOIN application a ON a.id = d.application_id
                WHERE a.applicant_id = $1 AND d.folder IS NOT NULL
-                 AND EXISTS (SELECT 1 FROM frozen_block b WHERE b.dataset_id = d.id AND b.sealed IS NOT NULL) ORDER BY d.id";
+                 AND EXISTS (SELECT 1 FROM frozen_block b WHERE b.dataset_id = d.id AND b.sealed_cells IS NOT NULL) ORDER BY d.id";
     Ok(sqlx::query_scalar(sql).bind(applicant.0).fetch_all(connection).await?)
 }
 
 /// A version that was handed over: whoever has it decides about its own copy.
 #[derive(Debug, Clone)]
-pub struct HandedOver {
+pub struct DeliveredVersion {
     pub application: String,
     pub kind: String,
     pub version: u32,
     pub sha256: String,
-    pub way: String,
+    pub channel: String,
 }
 
-pub async fn handed_over(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<HandedOver>> {
-    let sql = "SELECT a.code, d.kind, d.version, d.sha256, v.way FROM dataset d
+pub async fn delivered_versions(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<DeliveredVersion>> {
+    let sql = "SELECT a.code, d.kind, d.version, d.sha256, v.channel FROM dataset d
                JOIN application a ON a.id = d.application_id JOIN delivery v ON v.dataset_id = d.id
                WHERE a.applicant_id = $1 AND v.arrived_at IS NOT NULL ORDER BY d.id, v.id";
     let rows: Vec<(String, String, i64, Option<String>, String)> = sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
-    let read = |(application, kind, version, sha256, way)| HandedOver {
+    let read = |(application, kind, version, sha256, channel)| DeliveredVersion {
         application,
         kind,
         version: u32::try_from(version).unwrap_or(0),
         sha256: Option::unwrap_or_default(sha256),
-        way,
+        channel,
     };
     Ok(rows.into_iter().map(read).collect())
 }
@@ -211,11 +211,11 @@ pub async fn applications_of(connection: &mut AnyConnection, applicant: Applican
 }
 
 /// The scoring step has said nothing to it yet.
-pub const UNANSWERED: &str = "unanswered";
+pub const AWAITING_VERDICT: &str = "unanswered";
 
 /// What of its final datasets is not with the scoring step yet, in words: `unreleased`, `unwritten`, `on the way`, `rejected`,
-/// [`UNANSWERED`].
-pub async fn not_handed_over(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<(String, &'static str)>> {
+/// [`AWAITING_VERDICT`].
+pub async fn undelivered_versions(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<(String, &'static str)>> {
     let sql = "SELECT a.code, CASE WHEN d.released_at IS NULL THEN 'unreleased' WHEN d.folder IS NULL THEN 'unwritten'
                                    WHEN EXISTS (SELECT 1 FROM delivery v WHERE v.dataset_id = d.id AND v.arrived_at IS NULL) THEN 'on the way'
                                    WHEN EXISTS (SELECT 1 FROM verdict j WHERE j.dataset_id = d.id AND j.is_accepted = 0) THEN 'rejected'
@@ -224,7 +224,7 @@ pub async fn not_handed_over(connection: &mut AnyConnection, applicant: Applican
                WHERE a.applicant_id = $1 AND d.kind = 'final'
                  AND d.version = (SELECT MAX(x.version) FROM dataset x WHERE x.application_id = a.id AND x.kind = 'final') ORDER BY a.code";
     let rows: Vec<(String, String)> = sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
-    const WORDS: [&str; 5] = ["unreleased", "unwritten", "on the way", "rejected", UNANSWERED];
+    const WORDS: [&str; 5] = ["unreleased", "unwritten", "on the way", "rejected", AWAITING_VERDICT];
     let state = |word: &str| WORDS.into_iter().find(|known| *known == word);
     Ok(rows.into_iter().filter_map(|(code, word)| state(&word).map(|state| (code, state))).collect())
 }
@@ -270,7 +270,7 @@ const SELECT_CERTIFICATE: &str = "SELECT c.id, c.applicant_id, p.code, a.code, a
 
 fn read_certificate(row: CertificateRow) -> Result<Certificate> {
     let (id, applicant, programme_code, applicant_code, key_id, kind, body, signature, issued_at) = row;
-    let kind = known("a kind of certificate", &kind, CertificateKind::parse)?;
+    let kind = decode_enum("a kind of certificate", &kind, CertificateKind::parse)?;
     let (applicant, issued_at) = (ApplicantId(applicant), issued_at.map(Timestamp));
     Ok(Certificate { id, applicant, programme_code, applicant_code, key_id, kind, body, signature, issued_at })
 }
@@ -294,7 +294,7 @@ pub async fn certificates(connection: &mut AnyConnection) -> Result<Vec<Certific
 }
 
 /// Is there a respondent of an applicant's key with this hash?
-pub async fn by_key_and_number(connection: &mut AnyConnection, key_id: &str, phone_hash: &str) -> Result<Option<(RespondentId, ApplicantId)>> {
+pub async fn find_by_key_and_phone(connection: &mut AnyConnection, key_id: &str, phone_hash: &str) -> Result<Option<(RespondentId, ApplicantId)>> {
     let sql = "SELECT r.id, a.id FROM respondent r JOIN applicant a ON a.id = r.applicant_id WHERE a.key_id = $1 AND r.phone_hash = $2 AND r.erased_at IS NULL";
     let row: Option<(i64, i64)> = sqlx::query_as(sql).bind(key_id.to_owned()).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
     Ok(row.map(|(person, applicant)| (RespondentId(person), ApplicantId(applicant))))
@@ -314,7 +314,7 @@ pub async fn invitations_of(connection: &mut AnyConnection, person: RespondentId
 }
 
 /// Ends what an old backup still had in the field, when the key that it needs is destroyed; nothing is frozen.
-pub async fn end_fields(tx: &mut AnyConnection, applicant: ApplicantId, now: Timestamp) -> Result<()> {
+pub async fn close_restored_fields(tx: &mut AnyConnection, applicant: ApplicantId, now: Timestamp) -> Result<()> {
     let theirs = "SELECT id FROM respondent WHERE applicant_id = $1";
     for sql in [
         format!("UPDATE survey_case SET is_open = 0 WHERE is_open = 1 AND respondent_id IN ({theirs})"),

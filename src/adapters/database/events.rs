@@ -6,8 +6,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::statement;
-use super::{Result, known};
-use crate::domain::event::{EventKind, body};
+use super::{Result, decode_enum};
+use crate::domain::event::{EventKind, event_body};
 use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::time::Timestamp;
 
@@ -19,14 +19,14 @@ pub struct Endpoint {
     pub url: String,
     /// Empty: everything.
     pub kinds: Vec<EventKind>,
-    pub made_by: String,
+    pub created_by: String,
     pub created_at: Timestamp,
     /// Tries in a row that it did not take anything.
     pub failures: u32,
     pub failing_since: Option<Timestamp>,
     /// It is left alone until then.
-    pub waits_until: Timestamp,
-    pub problem: Option<String>,
+    pub retry_at: Timestamp,
+    pub last_error: Option<String>,
 }
 
 /// An event on its way to one endpoint.
@@ -39,12 +39,12 @@ pub struct EventDelivery {
     pub created_at: Timestamp,
     /// `None`: it has arrived, or is given up.
     pub next_at: Option<Timestamp>,
-    pub tries: u32,
+    pub attempt_count: u32,
     pub arrived_at: Option<Timestamp>,
-    pub problem: Option<String>,
+    pub last_error: Option<String>,
 }
 
-const ENDPOINT: &str = "SELECT id, name, url, kinds, made_by, created_at, failures, failing_since, waits_until, problem FROM event_endpoint";
+const ENDPOINT: &str = "SELECT id, name, url, kinds, created_by, created_at, failures, failing_since, retry_at, last_error FROM event_endpoint";
 
 fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
     let kinds: String = row.try_get("kinds")?;
@@ -53,41 +53,41 @@ fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
         url: row.try_get("url")?,
-        kinds: kinds.split_whitespace().map(|kind| known("an event", kind, EventKind::parse)).collect::<Result<_>>()?,
-        made_by: row.try_get("made_by")?,
+        kinds: kinds.split_whitespace().map(|kind| decode_enum("an event", kind, EventKind::parse)).collect::<Result<_>>()?,
+        created_by: row.try_get("created_by")?,
         created_at: Timestamp(row.try_get("created_at")?),
         failures: u32::try_from(failures).unwrap_or(u32::MAX),
         failing_since: row.try_get::<Option<i64>, _>("failing_since")?.map(Timestamp),
-        waits_until: Timestamp(row.try_get("waits_until")?),
-        problem: row.try_get("problem")?,
+        retry_at: Timestamp(row.try_get("retry_at")?),
+        last_error: row.try_get("last_error")?,
     })
 }
 
-const DELIVERY: &str = "SELECT id, kind, body, created_at, next_at, tries, arrived_at, problem FROM event_delivery";
+const DELIVERY: &str = "SELECT id, kind, body, created_at, next_at, attempt_count, arrived_at, last_error FROM event_delivery";
 
 fn read_delivery(row: &AnyRow) -> Result<EventDelivery> {
-    let tries: i64 = row.try_get("tries")?;
+    let attempt_count: i64 = row.try_get("attempt_count")?;
     Ok(EventDelivery {
         id: row.try_get("id")?,
         kind: row.try_get("kind")?,
         body: row.try_get("body")?,
         created_at: Timestamp(row.try_get("created_at")?),
         next_at: row.try_get::<Option<i64>, _>("next_at")?.map(Timestamp),
-        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+        attempt_count: u32::try_from(attempt_count).unwrap_or(u32::MAX),
         arrived_at: row.try_get::<Option<i64>, _>("arrived_at")?.map(Timestamp),
-        problem: row.try_get("problem")?,
+        last_error: row.try_get("last_error")?,
     })
 }
 
 /// Adds an endpoint. False: the name is taken.
 pub async fn add_endpoint(tx: &mut AnyConnection, new: &Endpoint) -> Result<bool> {
-    let sql = "INSERT INTO event_endpoint (name, url, kinds, made_by, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
+    let sql = "INSERT INTO event_endpoint (name, url, kinds, created_by, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
     let kinds: Vec<&str> = new.kinds.iter().map(|kind| kind.code()).collect();
     let done = sqlx::query(sql)
         .bind(new.name.clone())
         .bind(new.url.clone())
         .bind(kinds.join(" "))
-        .bind(new.made_by.clone())
+        .bind(new.created_by.clone())
         .bind(new.created_at.0)
         .execute(tx)
         .await?;
@@ -111,32 +111,32 @@ pub async fn endpoint(connection: &mut AnyConnection, name: &str) -> Result<Opti
 }
 
 /// An endpoint that has said that it is gone for good waits until then, and is told nothing more.
-pub const FOR_GOOD: Timestamp = Timestamp(i64::MAX);
+pub const NEVER_AGAIN: Timestamp = Timestamp(i64::MAX);
 
 /// Who is told of the kind that parameter 1 names.
-const WANTS_IT: &str = "waits_until < 9223372036854775807 AND (kinds = '' OR ' ' || kinds || ' ' LIKE '% ' || CAST($1 AS TEXT) || ' %')";
+const IS_SUBSCRIBED: &str = "retry_at < 9223372036854775807 AND (kinds = '' OR ' ' || kinds || ' ' LIKE '% ' || CAST($1 AS TEXT) || ' %')";
 
 /// Is anybody told of this?
-pub async fn is_wanted(connection: &mut AnyConnection, kind: EventKind) -> Result<bool> {
-    let sql = statement(format!("SELECT COUNT(*) FROM event_endpoint WHERE {WANTS_IT}"));
+pub async fn has_subscribers(connection: &mut AnyConnection, kind: EventKind) -> Result<bool> {
+    let sql = statement(format!("SELECT COUNT(*) FROM event_endpoint WHERE {IS_SUBSCRIBED}"));
     let count: i64 = sqlx::query_scalar(sql).bind(kind.code()).fetch_one(connection).await?;
     Ok(count > 0)
 }
 
 /// Tells everybody who wants to be told.
-pub async fn tell(tx: &mut AnyConnection, kind: EventKind, data: &Value, now: Timestamp) -> Result<()> {
+pub async fn publish(tx: &mut AnyConnection, kind: EventKind, data: &Value, now: Timestamp) -> Result<()> {
     let sql = statement(format!(
         "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at)
-         SELECT id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM event_endpoint WHERE {WANTS_IT}"
+         SELECT id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM event_endpoint WHERE {IS_SUBSCRIBED}"
     ));
-    sqlx::query(sql).bind(kind.code()).bind(body(kind.code(), data, now)).bind(now.0).execute(tx).await?;
+    sqlx::query(sql).bind(kind.code()).bind(event_body(kind.code(), data, now)).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// Tells one endpoint, whatever it wants to be told.
-pub async fn tell_one(tx: &mut AnyConnection, endpoint: i64, code: &str, data: &Value, now: Timestamp) -> Result<()> {
+pub async fn publish_to(tx: &mut AnyConnection, endpoint: i64, code: &str, data: &Value, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at) VALUES ($1, $2, $3, $4, $4)";
-    sqlx::query(sql).bind(endpoint).bind(code.to_owned()).bind(body(code, data, now)).bind(now.0).execute(tx).await?;
+    sqlx::query(sql).bind(endpoint).bind(code.to_owned()).bind(event_body(code, data, now)).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
@@ -151,19 +151,19 @@ pub(super) async fn campaign_code(connection: &mut AnyConnection, id: CampaignId
 /// The endpoints that something is due to.
 pub async fn due_endpoints(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Endpoint>> {
     let sql = statement(format!(
-        "{ENDPOINT} WHERE waits_until <= $1 AND leased_until <= $1 AND EXISTS (SELECT 1 FROM event_delivery d WHERE d.endpoint_id = event_endpoint.id AND d.next_at <= $1) ORDER BY id"
+        "{ENDPOINT} WHERE retry_at <= $1 AND leased_until <= $1 AND EXISTS (SELECT 1 FROM event_delivery d WHERE d.endpoint_id = event_endpoint.id AND d.next_at <= $1) ORDER BY id"
     ));
     sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read_endpoint).collect()
 }
 
 /// Takes an endpoint for one daemon, which tells it in order; should that die, it is free at `until`. False: another daemon has it.
 pub async fn lease(tx: &mut AnyConnection, endpoint: i64, now: Timestamp, until: Timestamp) -> Result<bool> {
-    let sql = "UPDATE event_endpoint SET leased_until = $3 WHERE id = $1 AND leased_until <= $2 AND waits_until <= $2";
+    let sql = "UPDATE event_endpoint SET leased_until = $3 WHERE id = $1 AND leased_until <= $2 AND retry_at <= $2";
     Ok(sqlx::query(sql).bind(endpoint).bind(now.0).bind(until.0).execute(tx).await?.rows_affected() == 1)
 }
 
 /// Whoever has it goes on, or (`until` in the past) is done.
-pub async fn prolong(tx: &mut AnyConnection, endpoint: i64, until: Timestamp) -> Result<()> {
+pub async fn extend_lease(tx: &mut AnyConnection, endpoint: i64, until: Timestamp) -> Result<()> {
     sqlx::query("UPDATE event_endpoint SET leased_until = $2 WHERE id = $1").bind(endpoint).bind(until.0).execute(tx).await?;
     Ok(())
 }
@@ -175,35 +175,35 @@ pub async fn due(connection: &mut AnyConnection, endpoint: i64, most: u32, now: 
 }
 
 pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE event_delivery SET arrived_at = $2, next_at = NULL, problem = NULL, tries = tries + 1 WHERE id = $1";
+    let sql = "UPDATE event_delivery SET arrived_at = $2, next_at = NULL, last_error = NULL, attempt_count = attempt_count + 1 WHERE id = $1";
     sqlx::query(sql).bind(id).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// `next`: when it is tried again; `None`: it is given up.
-pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, problem: &str) -> Result<()> {
-    let sql = "UPDATE event_delivery SET next_at = $2, problem = $3, tries = tries + 1 WHERE id = $1";
-    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(problem.to_owned()).execute(tx).await?;
+pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, last_error: &str) -> Result<()> {
+    let sql = "UPDATE event_delivery SET next_at = $2, last_error = $3, attempt_count = attempt_count + 1 WHERE id = $1";
+    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(last_error.to_owned()).execute(tx).await?;
     Ok(())
 }
 
 /// The endpoint takes what it is told.
-pub async fn set_well(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
-    let sql = "UPDATE event_endpoint SET failures = 0, failing_since = NULL, waits_until = 0, problem = NULL WHERE id = $1 AND problem IS NOT NULL";
+pub async fn mark_healthy(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
+    let sql = "UPDATE event_endpoint SET failures = 0, failing_since = NULL, retry_at = 0, last_error = NULL WHERE id = $1 AND last_error IS NOT NULL";
     sqlx::query(sql).bind(endpoint).execute(tx).await?;
     Ok(())
 }
 
 /// The endpoint is asked again now, however long it was to be left alone, even for good.
-pub async fn ask_now(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
-    sqlx::query("UPDATE event_endpoint SET waits_until = 0 WHERE id = $1").bind(endpoint).execute(tx).await?;
+pub async fn retry_now(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
+    sqlx::query("UPDATE event_endpoint SET retry_at = 0 WHERE id = $1").bind(endpoint).execute(tx).await?;
     Ok(())
 }
 
 /// The endpoint does not answer: it is left alone until then.
-pub async fn set_failing(tx: &mut AnyConnection, endpoint: i64, until: Timestamp, problem: &str, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE event_endpoint SET failures = failures + 1, failing_since = COALESCE(failing_since, $4), waits_until = $2, problem = $3 WHERE id = $1";
-    sqlx::query(sql).bind(endpoint).bind(until.0).bind(problem.to_owned()).bind(now.0).execute(tx).await?;
+pub async fn mark_failing(tx: &mut AnyConnection, endpoint: i64, until: Timestamp, last_error: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE event_endpoint SET failures = failures + 1, failing_since = COALESCE(failing_since, $4), retry_at = $2, last_error = $3 WHERE id = $1";
+    sqlx::query(sql).bind(endpoint).bind(until.0).bind(last_error.to_owned()).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
@@ -215,13 +215,13 @@ pub async fn deliveries(connection: &mut AnyConnection, endpoint: i64, before: O
 }
 
 /// How many wait to be told an endpoint.
-pub async fn waiting(connection: &mut AnyConnection, endpoint: i64) -> Result<u64> {
+pub async fn count_pending(connection: &mut AnyConnection, endpoint: i64) -> Result<u64> {
     let sql = "SELECT COUNT(*) FROM event_delivery WHERE endpoint_id = $1 AND next_at IS NOT NULL";
     let count: i64 = sqlx::query_scalar(sql).bind(endpoint).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Forgets what happened before a moment, told or not: what has waited for so long is no news.
-pub async fn forget(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
+pub async fn delete_before(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM event_delivery WHERE created_at < $1").bind(since.0).execute(tx).await?.rows_affected())
 }

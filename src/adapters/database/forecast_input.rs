@@ -6,11 +6,11 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
-use super::{Result, known};
+use super::bulk_params::{ColumnType, to_param};
+use super::{Result, decode_enum};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
-use crate::domain::forecast::{BINS, Outcome, Seen, StepSeen, Turn};
+use crate::domain::forecast::{BINS, ContactOutcome, ObservedCount, StepCounts, ContactOrdinal};
 use crate::domain::ids::{ApplicationId, InvitationId, ProgrammeId};
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
@@ -18,14 +18,14 @@ use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 
 /// Among thousands of applications the latest tell enough.
-const MOST_OTHERS: i64 = 200;
+const MAX_OTHER_APPLICATIONS: i64 = 200;
 
 /// Contacts of an application that came to the same after the same time.
 #[derive(Debug, Clone)]
 pub struct ExposureRow {
     pub step: usize,
     pub segment: Segment,
-    pub outcome: Outcome,
+    pub outcome: ContactOutcome,
     pub hours: f64,
     pub cases: f64,
 }
@@ -45,7 +45,7 @@ const CONTACTS: &str = "
 /// What each contact of an application came to until the next one, in whole hours. Who was let go because a cell was full, or only closed with the field,
 /// had that long to answer and did not. A contact by telephone begins when somebody is handed to the interviewers, whenever they call.
 pub async fn exposures(connection: &mut AnyConnection, application: ApplicationId, now: Timestamp) -> Result<Vec<ExposureRow>> {
-    let by_itself = Disposition::ALL.into_iter().filter(|d| d.leaves()).map(|d| format!("'{}'", d.code())).collect::<Vec<_>>().join(", ");
+    let by_itself = Disposition::ALL.into_iter().filter(|d| d.is_dropout()).map(|d| format!("'{}'", d.code())).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT segment, step,
                 CASE WHEN next_at IS NOT NULL OR is_open = 1 THEN 0 WHEN disposition = '{complete}' THEN 1 WHEN disposition IN ({by_itself}) THEN 2 ELSE 0 END AS outcome,
@@ -70,9 +70,9 @@ pub async fn exposures(connection: &mut AnyConnection, application: ApplicationI
         step: usize::try_from(step).unwrap_or(0),
         segment: Segment::parse(&segment),
         outcome: match outcome {
-            1 => Outcome::Completes,
-            2 => Outcome::Leaves,
-            _ => Outcome::Nothing,
+            1 => ContactOutcome::Completes,
+            2 => ContactOutcome::DropsOut,
+            _ => ContactOutcome::Nothing,
         },
         // In the middle of the hour.
         hours: hours.max(0) as f64 + 0.5,
@@ -86,7 +86,7 @@ pub async fn exposures(connection: &mut AnyConnection, application: ApplicationI
 pub struct OpenCase {
     pub invitation: InvitationId,
     pub segment: Segment,
-    pub cells: i64,
+    pub cell_mask: i64,
     pub is_decided: bool,
     /// 0: in no replicate. Who is not in the sample is held back with its replicate.
     pub replicate: u32,
@@ -103,7 +103,7 @@ pub struct OpenCase {
 /// Open cases under an invitation, those of replicates in their order.
 pub async fn open_cases(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<OpenCase>> {
     let sql =
-        "SELECT i.id, c.segment, c.cells, c.quota_asked, i.replicate, c.is_sampled, m.step AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
+        "SELECT i.id, c.segment, c.cell_mask, c.is_quota_decided, i.replicate, c.is_sampled, m.step AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
                 n.next_step, n.next_at, r.phone_hash, r.zone, r.phone_kind, r.language
                FROM survey_case c
                JOIN invitation i ON i.id = c.invitation_id
@@ -127,8 +127,8 @@ fn open_case(row: &AnyRow) -> Result<OpenCase> {
     Ok(OpenCase {
         invitation: InvitationId(row.try_get("id")?),
         segment: Segment::parse(&row.try_get::<String, _>("segment")?),
-        cells: row.try_get("cells")?,
-        is_decided: row.try_get::<i64, _>("quota_asked")? == 1,
+        cell_mask: row.try_get("cell_mask")?,
+        is_decided: row.try_get::<i64, _>("is_quota_decided")? == 1,
         replicate: u32::try_from(row.try_get::<i64, _>("replicate")?).unwrap_or(0),
         is_sampled: row.try_get::<i64, _>("is_sampled")? == 1,
         last: contact("message_step", "submitted_at")?.max(contact("call_step", "entered_at")?),
@@ -136,7 +136,7 @@ fn open_case(row: &AnyRow) -> Result<OpenCase> {
         phone_hash: row.try_get("phone_hash")?,
         zone: row.try_get("zone")?,
         gets_sms: row.try_get::<String, _>("phone_kind")? == "mobile",
-        language: known("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        language: decode_enum("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
     })
 }
 
@@ -144,7 +144,7 @@ fn open_case(row: &AnyRow) -> Result<OpenCase> {
 #[derive(Debug, Clone)]
 pub struct LaunchedCase {
     pub segment: Segment,
-    pub cells: i64,
+    pub cell_mask: i64,
     pub is_decided: bool,
     pub replicate: u32,
     /// Its replicate was not released with the launch.
@@ -159,7 +159,7 @@ pub struct LaunchedCase {
 /// All cases of an application under an invitation, those of replicates in their order.
 pub async fn all_cases(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<LaunchedCase>> {
     type Row = (String, i64, i64, i64, i64, String, String, Option<String>, String);
-    let sql = "SELECT c.segment, c.cells, c.quota_asked, i.replicate,
+    let sql = "SELECT c.segment, c.cell_mask, c.is_quota_decided, i.replicate,
                       CASE WHEN p.number IS NOT NULL AND (p.released_at IS NULL OR p.released_at > g.launched_at) THEN 1 ELSE 0 END,
                       r.phone_kind, r.phone_hash, r.zone, r.language
                FROM survey_case c
@@ -169,17 +169,17 @@ pub async fn all_cases(connection: &mut AnyConnection, application: ApplicationI
                LEFT JOIN replicate p ON p.campaign_id = i.campaign_id AND p.number = i.replicate
                WHERE c.application_id = $1 ORDER BY i.replicate, c.id";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
-    let row = |(segment, cells, is_decided, replicate, was_held_back, kind, phone_hash, zone, language): Row| {
+    let row = |(segment, cell_mask, is_decided, replicate, was_held_back, kind, phone_hash, zone, language): Row| {
         Ok(LaunchedCase {
             segment: Segment::parse(&segment),
-            cells,
+            cell_mask,
             is_decided: is_decided == 1,
             replicate: u32::try_from(replicate).unwrap_or(0),
             was_held_back: was_held_back == 1,
             can_be_sent: kind == "mobile",
             phone_hash,
             zone,
-            language: known("a language", &language, Language::parse)?,
+            language: decode_enum("a language", &language, Language::parse)?,
         })
     };
     rows.into_iter().map(row).collect()
@@ -187,29 +187,29 @@ pub async fn all_cases(connection: &mut AnyConnection, application: ApplicationI
 
 /// The cells of those who are complete.
 pub async fn cells_of_completes(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<i64>> {
-    let sql = "SELECT cells FROM survey_case WHERE application_id = $1 AND disposition = $2 ORDER BY id";
+    let sql = "SELECT cell_mask FROM survey_case WHERE application_id = $1 AND disposition = $2 ORDER BY id";
     Ok(sqlx::query_scalar(sql).bind(application.0).bind(Disposition::Complete.code()).fetch_all(connection).await?)
 }
 
 /// Writes down what an application teaches others, in place of what it taught before.
-pub async fn remember(
+pub async fn save_history(
     tx: &mut AnyConnection,
     application: ApplicationId,
-    seen: &BTreeMap<Turn, StepSeen>,
+    seen: &BTreeMap<ContactOrdinal, StepCounts>,
     delays: &BTreeMap<Mode, [f64; BINS]>,
 ) -> Result<()> {
     for sql in ["DELETE FROM response_history WHERE application_id = $1", "DELETE FROM response_delay WHERE application_id = $1"] {
         sqlx::query(sql).bind(application.0).execute(&mut *tx).await?;
     }
     let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    for (turn, seen) in seen {
-        sqlx::query("INSERT INTO response_history (application_id, mode, step, exposed, completes, leaves) VALUES ($1, $2, $3, $4, $5, $6)")
+    for (ordinal, seen) in seen {
+        sqlx::query("INSERT INTO response_history (application_id, mode, step, exposed, completes, dropouts) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(application.0)
-            .bind(turn.mode.as_str())
-            .bind(number(turn.nth))
+            .bind(ordinal.mode.as_str())
+            .bind(number(ordinal.index))
             .bind(seen.completes.exposed)
-            .bind(seen.completes.happened)
-            .bind(seen.leaves.happened)
+            .bind(seen.completes.occurred)
+            .bind(seen.dropouts.occurred)
             .execute(&mut *tx)
             .await?;
     }
@@ -228,37 +228,37 @@ pub async fn remember(
 }
 
 /// What other applications of the programme teach.
-pub struct Others {
+pub struct LearnedHistory {
     /// Of each application, its contacts.
-    pub seen: Vec<BTreeMap<Turn, StepSeen>>,
+    pub seen: Vec<BTreeMap<ContactOrdinal, StepCounts>>,
     /// Of all their completes, after what time they came, by the mode of the contact before.
     pub delays: BTreeMap<Mode, [f64; BINS]>,
 }
 
-pub async fn others(connection: &mut AnyConnection, programme: ProgrammeId, except: ApplicationId) -> Result<Others> {
+pub async fn history_of_others(connection: &mut AnyConnection, programme: ProgrammeId, except: ApplicationId) -> Result<LearnedHistory> {
     let sql = "SELECT a.id FROM application a JOIN applicant p ON p.id = a.applicant_id
                WHERE p.programme_id = $1 AND a.id <> $2 AND EXISTS (SELECT 1 FROM response_history h WHERE h.application_id = a.id)
                ORDER BY a.id DESC LIMIT $3";
-    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(programme.0).bind(except.0).bind(MOST_OTHERS).fetch_all(&mut *connection).await?;
-    let among = Engine::behind(connection).is_in(1, Kind::Number);
-    let those = set(ids);
-    let sql = format!("SELECT application_id, mode, step, exposed, completes, leaves FROM response_history WHERE application_id {among}");
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(programme.0).bind(except.0).bind(MAX_OTHER_APPLICATIONS).fetch_all(&mut *connection).await?;
+    let among = Engine::of_connection(connection).in_list(1, ColumnType::Number);
+    let those = to_param(ids);
+    let sql = format!("SELECT application_id, mode, step, exposed, completes, dropouts FROM response_history WHERE application_id {among}");
     let rows: Vec<(i64, String, i64, f64, f64, f64)> = sqlx::query_as(statement(sql)).bind(those.clone()).fetch_all(&mut *connection).await?;
-    let mut by_application: BTreeMap<i64, BTreeMap<Turn, StepSeen>> = BTreeMap::new();
-    for (application, mode, nth, exposed, completes, leaves) in rows {
-        let seen = |happened| Seen { exposed, happened };
-        let seen = StepSeen { completes: seen(completes), leaves: seen(leaves) };
-        let turn = Turn { mode: known("a mode", &mode, Mode::parse)?, nth: usize::try_from(nth).unwrap_or(0) };
-        by_application.entry(application).or_default().insert(turn, seen);
+    let mut by_application: BTreeMap<i64, BTreeMap<ContactOrdinal, StepCounts>> = BTreeMap::new();
+    for (application, mode, index, exposed, completes, dropouts) in rows {
+        let seen = |occurred| ObservedCount { exposed, occurred };
+        let seen = StepCounts { completes: seen(completes), dropouts: seen(dropouts) };
+        let ordinal = ContactOrdinal { mode: decode_enum("a mode", &mode, Mode::parse)?, index: usize::try_from(index).unwrap_or(0) };
+        by_application.entry(application).or_default().insert(ordinal, seen);
     }
     let sql = format!("SELECT mode, bin, SUM(completes) FROM response_delay WHERE application_id {among} GROUP BY mode, bin");
     let rows: Vec<(String, i64, f64)> = sqlx::query_as(statement(sql)).bind(those).fetch_all(connection).await?;
     let mut delays: BTreeMap<Mode, [f64; BINS]> = BTreeMap::new();
     for (mode, bin, completes) in rows {
-        let bins = delays.entry(known("a mode", &mode, Mode::parse)?).or_insert([0.0; BINS]);
+        let bins = delays.entry(decode_enum("a mode", &mode, Mode::parse)?).or_insert([0.0; BINS]);
         if let Some(of_bin) = usize::try_from(bin).ok().and_then(|bin| bins.get_mut(bin)) {
             *of_bin = completes;
         }
     }
-    Ok(Others { seen: by_application.into_values().collect(), delays })
+    Ok(LearnedHistory { seen: by_application.into_values().collect(), delays })
 }

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
-use super::{Result, StoreError};
+use super::bulk_params::{ColumnType, to_param};
+use super::{Result, DatabaseError};
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
 
@@ -19,14 +19,14 @@ pub async fn set_due(tx: &mut AnyConnection, application: ApplicationId, at: Tim
 
 /// Takes applications whose forecast is due, so that no other daemon makes them too; they are due again at `next`.
 pub async fn claim_due(tx: &mut AnyConnection, now: Timestamp, next: Timestamp, most: u32) -> Result<Vec<ApplicationId>> {
-    let engine = Engine::behind(tx);
+    let engine = Engine::of_connection(tx);
     let sql = format!(
         "SELECT id FROM application WHERE state = 'in_field' AND forecast_at <= $1 ORDER BY forecast_at, id LIMIT $2{}",
         engine.skip_locked()
     );
     let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(now.0).bind(i64::from(most)).fetch_all(&mut *tx).await?;
-    let sql = format!("UPDATE application SET forecast_at = $1 WHERE id {}", engine.is_in(2, Kind::Number));
-    sqlx::query(statement(sql)).bind(next.0).bind(set(&ids)).execute(tx).await?;
+    let sql = format!("UPDATE application SET forecast_at = $1 WHERE id {}", engine.in_list(2, ColumnType::Number));
+    sqlx::query(statement(sql)).bind(next.0).bind(to_param(&ids)).execute(tx).await?;
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
@@ -65,7 +65,7 @@ pub async fn of_application(connection: &mut AnyConnection, application: Applica
     let sql = "SELECT day, made_at, chance, document FROM forecast WHERE application_id = $1 ORDER BY day";
     let rows: Vec<(String, i64, f64, String)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     let row = |(day, made_at, chance, document): (String, i64, f64, String)| {
-        let day = day.parse().map_err(|_| StoreError::Unreadable { what: "a day", value: day })?;
+        let day = day.parse().map_err(|_| DatabaseError::Unreadable { what: "a day", value: day })?;
         Ok(StoredForecast { day, made_at: Timestamp(made_at), chance, document })
     };
     rows.into_iter().map(row).collect()

@@ -7,7 +7,7 @@ use super::dialect::{Engine, statement};
 use crate::domain::time::Timestamp;
 
 /// Of each running campaign: people who are due, and since when the first of them is.
-pub async fn due(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<(String, u64, Option<Timestamp>)>> {
+pub async fn due_by_campaign(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<(String, u64, Option<Timestamp>)>> {
     let sql = "SELECT c.code, COUNT(n.next_at), MIN(n.next_at) FROM campaign c
                LEFT JOIN next_contact n ON n.campaign_id = c.id AND n.next_at <= $1 WHERE c.state = 'running' GROUP BY c.code ORDER BY c.code";
     let rows: Vec<(String, i64, Option<i64>)> = sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?;
@@ -43,7 +43,7 @@ pub async fn calls_due(connection: &mut AnyConnection, now: Timestamp) -> Result
 
 /// The database's own time, where it has one; and the latest time that anything was written down, which no clock may fall behind.
 pub async fn clocks(connection: &mut AnyConnection) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
-    let own = match Engine::behind(connection) {
+    let own = match Engine::of_connection(connection) {
         Engine::Sqlite => None,
         Engine::Postgres => {
             let sql = statement("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)".to_owned());

@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 
 /// A request that was begun before under the same key.
 #[derive(Debug, Clone)]
-pub struct Before {
+pub struct StoredResponse {
     /// Of the request, so that another one under the same key is known.
     pub fingerprint: String,
     /// 0: it is still being worked on.
@@ -22,7 +22,7 @@ pub async fn begin(
     (token, key, fingerprint): (&str, &str, &str),
     since: Timestamp,
     now: Timestamp,
-) -> Result<Option<Before>> {
+) -> Result<Option<StoredResponse>> {
     sqlx::query("DELETE FROM idempotency WHERE at < $1").bind(since.0).execute(&mut *tx).await?;
     let sql =
         "INSERT INTO idempotency (token, key, fingerprint, status, body, at) VALUES ($1, $2, $3, 0, '', $4) ON CONFLICT (token, key) DO NOTHING";
@@ -32,7 +32,7 @@ pub async fn begin(
     }
     let sql = "SELECT fingerprint, status, body, at FROM idempotency WHERE token = $1 AND key = $2";
     let row: Option<(String, i64, String, i64)> = sqlx::query_as(sql).bind(token.to_owned()).bind(key.to_owned()).fetch_optional(tx).await?;
-    Ok(row.map(|(fingerprint, status, body, at)| Before { fingerprint, status: u16::try_from(status).unwrap_or(0), body, at: Timestamp(at) }))
+    Ok(row.map(|(fingerprint, status, body, at)| StoredResponse { fingerprint, status: u16::try_from(status).unwrap_or(0), body, at: Timestamp(at) }))
 }
 
 /// Keeps the answer.
@@ -43,7 +43,7 @@ pub async fn finish(tx: &mut AnyConnection, token: &str, key: &str, status: u16,
 }
 
 /// It came to nothing: the same key may be tried again.
-pub async fn forget(tx: &mut AnyConnection, token: &str, key: &str) -> Result<()> {
+pub async fn discard(tx: &mut AnyConnection, token: &str, key: &str) -> Result<()> {
     sqlx::query("DELETE FROM idempotency WHERE token = $1 AND key = $2").bind(token.to_owned()).bind(key.to_owned()).execute(tx).await?;
     Ok(())
 }

@@ -6,8 +6,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
-use super::{Result, StoreError, known};
+use super::bulk_params::{ColumnType, to_param};
+use super::{Result, DatabaseError, decode_enum};
 use crate::domain::category::Category;
 use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId, RespondentId};
@@ -30,29 +30,29 @@ pub struct NewInvitation {
 
 /// Creates the invitations of a campaign and hangs the open cases of its applications below them.
 pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[NewInvitation], applications: &[ApplicationId]) -> Result<()> {
-    let engine = Engine::behind(tx);
+    let engine = Engine::of_connection(tx);
     let sql = format!(
         "INSERT INTO invitation (campaign_id, respondent_id, token_hash, replicate, language)
          SELECT $1, v.respondent_id, v.token_hash, v.replicate, v.language FROM ({}) AS v
          RETURNING respondent_id, id",
-        engine.rows(2, &[("respondent_id", Kind::Number), ("token_hash", Kind::Text), ("replicate", Kind::Number), ("language", Kind::Text)])
+        engine.select_rows(2, &[("respondent_id", ColumnType::Number), ("token_hash", ColumnType::Text), ("replicate", ColumnType::Number), ("language", ColumnType::Text)])
     );
-    let new = set(invitations.iter().map(|new| (new.respondent.0, &new.link_hash, new.replicate, new.language.tag())));
+    let new = to_param(invitations.iter().map(|new| (new.respondent.0, &new.link_hash, new.replicate, new.language.tag())));
     let ids: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(campaign.0).bind(new).fetch_all(&mut *tx).await?;
     let ids: HashMap<i64, i64> = ids.into_iter().collect();
     let sql = format!(
         "INSERT INTO next_contact (invitation_id, campaign_id, next_step, next_at) SELECT v.invitation_id, $1, v.next_step, v.next_at FROM ({}) AS v",
-        engine.rows(2, &[("invitation_id", Kind::Number), ("next_step", Kind::Number), ("next_at", Kind::Number)])
+        engine.select_rows(2, &[("invitation_id", ColumnType::Number), ("next_step", ColumnType::Number), ("next_at", ColumnType::Number)])
     );
-    let next = set(invitations.iter().map(|new| (ids.get(&new.respondent.0), new.next_step, new.next_at.map(|t| t.0))));
+    let next = to_param(invitations.iter().map(|new| (ids.get(&new.respondent.0), new.next_step, new.next_at.map(|t| t.0))));
     sqlx::query(statement(sql)).bind(campaign.0).bind(next).execute(&mut *tx).await?;
     let sql = format!(
         "UPDATE survey_case
          SET invitation_id = (SELECT i.id FROM invitation i WHERE i.campaign_id = $1 AND i.respondent_id = survey_case.respondent_id)
          WHERE is_open = 1 AND application_id {}",
-        engine.is_in(2, Kind::Number)
+        engine.in_list(2, ColumnType::Number)
     );
-    sqlx::query(statement(sql)).bind(campaign.0).bind(set(applications.iter().map(|a| a.0))).execute(tx).await?;
+    sqlx::query(statement(sql)).bind(campaign.0).bind(to_param(applications.iter().map(|a| a.0))).execute(tx).await?;
     Ok(())
 }
 
@@ -68,22 +68,22 @@ pub struct DueInvitation {
     pub zone: Option<String>,
     pub key_id: String,
     pub applicant_name: String,
-    pub tried: Option<Tried>,
+    pub last_attempt: Option<LastAttempt>,
 }
 
 /// A try at this step before: the gateway that did not take it, what it said, and how often it has been tried.
 #[derive(Debug, Clone)]
-pub struct Tried {
+pub struct LastAttempt {
     pub gateway: String,
     pub code: String,
-    pub tries: u32,
+    pub attempt_count: u32,
 }
 
 /// Due invitations of a campaign, the longest waiting first.
-pub async fn due(connection: &mut AnyConnection, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<DueInvitation>> {
+pub async fn list_due(connection: &mut AnyConnection, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<DueInvitation>> {
     type DueRow = (i64, i64, String, Vec<u8>, Vec<u8>, String, Option<String>, String, String, Option<String>, Option<String>, Option<i64>);
     let sql =
-        "SELECT i.id, n.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name, m.gateway, m.code, m.tries
+        "SELECT i.id, n.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name, m.gateway, m.code, m.attempt_count
                FROM (SELECT invitation_id, next_step, next_at FROM next_contact
                      WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, invitation_id LIMIT $3) AS n
                JOIN invitation i ON i.id = n.invitation_id
@@ -93,21 +93,21 @@ pub async fn due(connection: &mut AnyConnection, campaign: CampaignId, now: Time
                ORDER BY n.next_at, n.invitation_id";
     let rows: Vec<DueRow> = sqlx::query_as(sql).bind(campaign.0).bind(now.0).bind(i64::from(limit)).fetch_all(connection).await?;
     rows.into_iter()
-        .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name, gateway, code, tries)| {
+        .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name, gateway, code, attempt_count)| {
             Ok(DueInvitation {
                 id: InvitationId(id),
                 step: u32::try_from(step).unwrap_or(u32::MAX),
                 phone_hash,
                 phone_sealed,
                 person_sealed,
-                language: known("a language", &language, Language::parse)?,
+                language: decode_enum("a language", &language, Language::parse)?,
                 zone,
                 key_id,
                 applicant_name,
-                tried: gateway.map(|gateway| Tried {
+                last_attempt: gateway.map(|gateway| LastAttempt {
                     gateway,
                     code: code.unwrap_or_default(),
-                    tries: tries.and_then(|tries| u32::try_from(tries).ok()).unwrap_or(0),
+                    attempt_count: attempt_count.and_then(|attempt_count| u32::try_from(attempt_count).ok()).unwrap_or(0),
                 }),
             })
         })
@@ -115,9 +115,9 @@ pub async fn due(connection: &mut AnyConnection, campaign: CampaignId, now: Time
 }
 
 /// Takes invitations for this transaction alone; those that are still due at the step that they were seen at, and that nobody else has taken.
-pub async fn take(tx: &mut AnyConnection, engine: Engine, seen: &[(InvitationId, u32)], now: Timestamp) -> Result<HashSet<InvitationId>> {
-    let those = format!("FROM next_contact WHERE invitation_id {} AND next_at <= $2", engine.is_in(1, Kind::Number));
-    let ids = set(seen.iter().map(|(id, _)| id.0));
+pub async fn lock_due(tx: &mut AnyConnection, engine: Engine, seen: &[(InvitationId, u32)], now: Timestamp) -> Result<HashSet<InvitationId>> {
+    let those = format!("FROM next_contact WHERE invitation_id {} AND next_at <= $2", engine.in_list(1, ColumnType::Number));
+    let ids = to_param(seen.iter().map(|(id, _)| id.0));
     // Nearly always all of them are at one step, as they were seen: three figures say so.
     let counted = format!("SELECT COUNT(*), MIN(next_step), MAX(next_step) FROM (SELECT next_step {those}{}) AS taken", engine.skip_locked());
     let (count, first, last): (i64, Option<i64>, Option<i64>) =
@@ -134,7 +134,7 @@ pub async fn take(tx: &mut AnyConnection, engine: Engine, seen: &[(InvitationId,
 
 /// Which of these invitations' messages may go out at this moment (invariant I2)? The campaign runs, a case is open in the field with room in its
 /// cells, and the number is not suppressed. Contact hours are the caller's part.
-pub async fn may_send(
+pub async fn filter_sendable(
     connection: &mut AnyConnection,
     invitations: &[InvitationId],
     programme: &str,
@@ -146,10 +146,10 @@ pub async fn may_send(
              WHERE (SELECT COUNT(*) FROM suppression s
                     WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2)) = 0
                AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2 AND a.held_since IS NULL
-                    WHERE c.invitation_id = i.id AND c.is_open = 1 AND (c.cells & a.full_cells) = 0) > 0
+                    WHERE c.invitation_id = i.id AND c.is_open = 1 AND (c.cell_mask & a.full_cell_mask) = 0) > 0
                AND i.id";
-    let among = Engine::behind(connection).is_in(3, Kind::Number);
-    let ids = set(invitations.iter().map(|invitation| invitation.0));
+    let among = Engine::of_connection(connection).in_list(3, ColumnType::Number);
+    let ids = to_param(invitations.iter().map(|invitation| invitation.0));
     // Nearly always all of them may: one figure says so.
     let counted = statement(format!("SELECT COUNT(*) {ALLOWED} {among}"));
     let count: i64 = sqlx::query_scalar(counted).bind(programme.to_owned()).bind(now.0).bind(ids.clone()).fetch_one(&mut *connection).await?;
@@ -173,22 +173,22 @@ pub struct InvitedCase {
     /// Nothing is sent for its application at present.
     pub is_held: bool,
     /// Of the cells that it is in, those that have reached their targets: bit `n` for cell `n`.
-    pub full_cells: i64,
+    pub full_cell_mask: i64,
 }
 
 /// The cases under these invitations, in the order in which they are asked.
 pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<InvitedCase>> {
     let sql = format!(
         "SELECT c.id, c.invitation_id, a.category, a.subject, a.field_closes_at,
-                c.is_open, a.state, a.held_since, c.cells & a.full_cells AS full_cells
+                c.is_open, a.state, a.held_since, c.cell_mask & a.full_cell_mask AS full_cell_mask
          FROM survey_case c JOIN application a ON a.id = c.application_id
          WHERE c.invitation_id {} ORDER BY c.invitation_id, a.code",
-        Engine::behind(connection).is_in(1, Kind::Number)
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
-    let rows = sqlx::query(statement(sql)).bind(set(invitations.iter().map(|invitation| invitation.0))).fetch_all(connection).await?;
+    let rows = sqlx::query(statement(sql)).bind(to_param(invitations.iter().map(|invitation| invitation.0))).fetch_all(connection).await?;
     let case = |row: AnyRow| {
-        let unreadable = |e: String| StoreError::Unreadable { what: "a subject", value: e };
-        let category = known("a category", &row.try_get::<String, _>("category")?, Category::parse)?;
+        let unreadable = |e: String| DatabaseError::Unreadable { what: "a subject", value: e };
+        let category = decode_enum("a category", &row.try_get::<String, _>("category")?, Category::parse)?;
         let fields = serde_json::from_str(&row.try_get::<String, _>("subject")?).map_err(|e| unreadable(e.to_string()))?;
         Ok(InvitedCase {
             id: CaseId(row.try_get("id")?),
@@ -198,7 +198,7 @@ pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationI
             is_open: row.try_get::<i64, _>("is_open")? == 1,
             in_field: row.try_get::<String, _>("state")? == "in_field",
             is_held: row.try_get::<Option<i64>, _>("held_since")?.is_some(),
-            full_cells: row.try_get("full_cells")?,
+            full_cell_mask: row.try_get("full_cell_mask")?,
         })
     };
     rows.into_iter().map(case).collect()
@@ -213,31 +213,31 @@ pub struct NextStep {
     pub at: Option<Timestamp>,
 }
 
-pub async fn set_next(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
+pub async fn set_next_steps(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
     if next.is_empty() {
         return Ok(());
     }
     let sql = format!(
         "UPDATE next_contact SET next_step = v.next_step, next_at = v.next_at FROM ({}) AS v WHERE next_contact.invitation_id = v.invitation_id",
-        Engine::behind(tx).rows(1, &[("invitation_id", Kind::Number), ("next_step", Kind::Number), ("next_at", Kind::Number)])
+        Engine::of_connection(tx).select_rows(1, &[("invitation_id", ColumnType::Number), ("next_step", ColumnType::Number), ("next_at", ColumnType::Number)])
     );
-    sqlx::query(statement(sql)).bind(set(next.iter().map(|n| (n.id.0, n.step, n.at.map(|t| t.0))))).execute(tx).await?;
+    sqlx::query(statement(sql)).bind(to_param(next.iter().map(|n| (n.id.0, n.step, n.at.map(|t| t.0))))).execute(tx).await?;
     Ok(())
 }
 
 /// Plans nothing more for these invitations.
-pub async fn stop(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
+pub async fn cancel_next_steps(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
     if invitations.is_empty() {
         return Ok(());
     }
-    let sql = format!("UPDATE next_contact SET next_at = NULL WHERE invitation_id {}", Engine::behind(tx).is_in(1, Kind::Number));
-    sqlx::query(statement(sql)).bind(set(invitations.iter().map(|invitation| invitation.0))).execute(tx).await?;
+    let sql = format!("UPDATE next_contact SET next_at = NULL WHERE invitation_id {}", Engine::of_connection(tx).in_list(1, ColumnType::Number));
+    sqlx::query(statement(sql)).bind(to_param(invitations.iter().map(|invitation| invitation.0))).execute(tx).await?;
     Ok(())
 }
 
 /// The confirmation of an opt-out goes out next, and nothing after it.
 pub async fn plan_confirmation(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<()> {
-    set_next(tx, &[NextStep { id: invitation, step: CONFIRMATION_STEP, at: Some(now) }]).await
+    set_next_steps(tx, &[NextStep { id: invitation, step: CONFIRMATION_STEP, at: Some(now) }]).await
 }
 
 /// Plans nothing more where no case is open any more.
@@ -250,7 +250,7 @@ pub async fn stop_without_open_case(tx: &mut AnyConnection, campaign: CampaignId
 }
 
 /// The invitations to a number: all of them, or those of one programme.
-pub async fn to_number(connection: &mut AnyConnection, phone_hash: &str, programme: Option<ProgrammeId>) -> Result<Vec<InvitationId>> {
+pub async fn list_by_phone(connection: &mut AnyConnection, phone_hash: &str, programme: Option<ProgrammeId>) -> Result<Vec<InvitationId>> {
     let sql = "SELECT i.id FROM invitation i JOIN respondent r ON r.id = i.respondent_id JOIN campaign c ON c.id = i.campaign_id
                WHERE r.phone_hash = $1 AND (c.programme_id = $2 OR $2 = 0) ORDER BY i.id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(phone_hash.to_owned()).bind(programme.map_or(0, |p| p.0)).fetch_all(connection).await?;
@@ -272,7 +272,7 @@ pub async fn next_step(connection: &mut AnyConnection, invitation: InvitationId)
 }
 
 /// Moves a step that has not gone out yet to another time. False: it has, meanwhile.
-pub async fn move_step(tx: &mut AnyConnection, invitation: InvitationId, step: u32, to: Timestamp) -> Result<bool> {
+pub async fn reschedule_step(tx: &mut AnyConnection, invitation: InvitationId, step: u32, to: Timestamp) -> Result<bool> {
     let sql = "UPDATE next_contact SET next_at = $3 WHERE invitation_id = $1 AND next_step = $2 AND next_at IS NOT NULL";
     let done = sqlx::query(sql).bind(invitation.0).bind(i64::from(step)).bind(to.0).execute(tx).await?;
     Ok(done.rows_affected() == 1)

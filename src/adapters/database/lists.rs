@@ -6,8 +6,8 @@ use serde_json::json;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Bytes, Kind, set};
-use super::{Result, events, known};
+use super::bulk_params::{HexBytes, ColumnType, to_param};
+use super::{Result, events, decode_enum};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{ApplicantId, ApplicationId, RespondentId};
 use crate::domain::language::Language;
@@ -73,11 +73,11 @@ pub async fn add_import(
     let codes: Vec<&str> = applications.split(',').collect();
     let data =
         json!({ "applications": codes, "rows": counts.rows_read, "accepted": counts.accepted, "merged": counts.merged, "rejected": counts.rejected });
-    events::tell(tx, EventKind::ListImported, &data, now).await
+    events::publish(tx, EventKind::ListImported, &data, now).await
 }
 
 /// Which of these numbers the applicant has handed in before, with the applications they are cases of.
-pub async fn known_numbers(
+pub async fn existing_respondents(
     connection: &mut AnyConnection,
     applicant: ApplicantId,
     phone_hashes: &[String],
@@ -87,10 +87,10 @@ pub async fn known_numbers(
         "SELECT r.phone_hash, r.id, c.application_id
          FROM respondent r LEFT JOIN survey_case c ON c.respondent_id = r.id
          WHERE r.applicant_id = $1 AND r.phone_hash {}",
-        Engine::behind(connection).is_in(2, Kind::Text)
+        Engine::of_connection(connection).in_list(2, ColumnType::Text)
     );
     let rows: Vec<(String, i64, Option<i64>)> =
-        sqlx::query_as(statement(sql)).bind(applicant.0).bind(set(phone_hashes)).fetch_all(connection).await?;
+        sqlx::query_as(statement(sql)).bind(applicant.0).bind(to_param(phone_hashes)).fetch_all(connection).await?;
     for (hash, id, application) in rows {
         let entry = known.entry(hash).or_insert((RespondentId(id), Vec::new()));
         entry.1.extend(application.map(ApplicationId));
@@ -112,23 +112,23 @@ pub async fn add_respondents(
     now: Timestamp,
 ) -> Result<HashMap<String, RespondentId>> {
     let columns = [
-        ("phone_hash", Kind::Text),
-        ("name_hash", Kind::Text),
-        ("phone_kind", Kind::Text),
-        ("phone_sealed", Kind::Bytes),
-        ("person_sealed", Kind::Bytes),
-        ("language", Kind::Text),
-        ("zone", Kind::Text),
+        ("phone_hash", ColumnType::Text),
+        ("name_hash", ColumnType::Text),
+        ("phone_kind", ColumnType::Text),
+        ("phone_sealed", ColumnType::HexBytes),
+        ("person_sealed", ColumnType::HexBytes),
+        ("language", ColumnType::Text),
+        ("zone", ColumnType::Text),
     ];
     let sql = format!(
         "INSERT INTO respondent (applicant_id, phone_hash, name_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
          SELECT $1, v.phone_hash, v.name_hash, v.phone_kind, v.phone_sealed, v.person_sealed, v.language, v.zone, $2 FROM ({}) AS v WHERE true
          ON CONFLICT (applicant_id, phone_hash) DO NOTHING RETURNING phone_hash, id",
-        Engine::behind(tx).rows(3, &columns)
+        Engine::of_connection(tx).select_rows(3, &columns)
     );
-    let new = set(respondents
+    let new = to_param(respondents
         .iter()
-        .map(|p| (&p.phone_hash, &p.name_hash, p.phone_kind, Bytes(&p.phone_sealed), Bytes(&p.person_sealed), p.language.tag(), &p.zone)));
+        .map(|p| (&p.phone_hash, &p.name_hash, p.phone_kind, HexBytes(&p.phone_sealed), HexBytes(&p.person_sealed), p.language.tag(), &p.zone)));
     let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(applicant.0).bind(now.0).bind(new).fetch_all(tx).await?;
     Ok(rows.into_iter().map(|(hash, id)| (hash, RespondentId(id))).collect())
 }
@@ -183,10 +183,10 @@ pub async fn people_of(connection: &mut AnyConnection, applications: &[Applicati
          FROM survey_case c JOIN respondent r ON r.id = c.respondent_id
          WHERE c.is_open = 1 AND r.erased_at IS NULL AND c.application_id {}
          ORDER BY r.id, c.application_id",
-        Engine::behind(connection).is_in(1, Kind::Number)
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
     type Row = (i64, i64, String, String, Vec<u8>, Vec<u8>, String, Option<String>);
-    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(set(applications.iter().map(|a| a.0))).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(to_param(applications.iter().map(|a| a.0))).fetch_all(connection).await?;
     let mut people: Vec<ListedPerson> = Vec::new();
     for (id, application, phone_hash, phone_kind, person_sealed, phone_sealed, language, zone) in rows {
         match people.last_mut() {
@@ -198,7 +198,7 @@ pub async fn people_of(connection: &mut AnyConnection, applications: &[Applicati
                 is_mobile: phone_kind == "mobile",
                 person_sealed,
                 phone_sealed,
-                language: known("a language", &language, Language::parse)?,
+                language: decode_enum("a language", &language, Language::parse)?,
                 zone,
             }),
         }

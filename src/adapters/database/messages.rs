@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use sqlx::{AnyConnection, Row as _};
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
-use super::{Result, StoreError};
+use super::bulk_params::{ColumnType, to_param};
+use super::{Result, DatabaseError};
 use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::contact_plan::{CONFIRMATION_STEP, FIRST_EXTRA_STEP, interview_step};
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
@@ -24,42 +24,42 @@ pub struct NewMessage {
 
 /// Marks messages as being submitted and returns those that were free to be: a step that has a message already is left alone, unless the gateway
 /// has said that it did not take it (`deferred`).
-pub async fn begin_submit(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashSet<MessageKey>> {
+pub async fn mark_submitting(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashSet<MessageKey>> {
     if messages.is_empty() {
         return Ok(HashSet::new());
     }
     let columns = [
-        ("invitation_id", Kind::Number),
-        ("step", Kind::Number),
-        ("gateway", Kind::Text),
-        ("reference", Kind::Text),
-        ("parts", Kind::Number),
-        ("cost_micros", Kind::Number),
+        ("invitation_id", ColumnType::Number),
+        ("step", ColumnType::Number),
+        ("gateway", ColumnType::Text),
+        ("reference", ColumnType::Text),
+        ("parts", ColumnType::Number),
+        ("cost_micros", ColumnType::Number),
     ];
     let sql = format!(
-        "INSERT INTO message (invitation_id, step, gateway, reference, parts, cost_micros, tries, state, claimed_at)
+        "INSERT INTO message (invitation_id, step, gateway, reference, parts, cost_micros, attempt_count, state, claimed_at)
          SELECT v.invitation_id, v.step, v.gateway, v.reference, v.parts, v.cost_micros, 1, 'submitting', $1 FROM ({}) AS v WHERE true
          ON CONFLICT (invitation_id, step) DO UPDATE
-             SET state = 'submitting', tries = message.tries + 1, claimed_at = excluded.claimed_at, gateway = excluded.gateway,
+             SET state = 'submitting', attempt_count = message.attempt_count + 1, claimed_at = excluded.claimed_at, gateway = excluded.gateway,
                  parts = excluded.parts, cost_micros = excluded.cost_micros, code = NULL
              WHERE message.state = 'deferred'",
-        Engine::behind(tx).rows(2, &columns)
+        Engine::of_connection(tx).select_rows(2, &columns)
     );
-    let not_free = not_free(tx, messages).await?;
-    let new = set(messages.iter().map(|m| (m.key.invitation.0, m.key.step, &m.gateway, &m.reference, m.parts, m.cost_micros)));
+    let already_sent = already_sent(tx, messages).await?;
+    let new = to_param(messages.iter().map(|m| (m.key.invitation.0, m.key.step, &m.gateway, &m.reference, m.parts, m.cost_micros)));
     let marked = sqlx::query(statement(sql)).bind(now.0).bind(new).execute(tx).await?.rows_affected();
-    if marked != (messages.len() - not_free.len()) as u64 {
-        return Err(StoreError::Unsure("messages were marked by somebody else at the same time"));
+    if marked != (messages.len() - already_sent.len()) as u64 {
+        return Err(DatabaseError::ConcurrentWrite("messages were marked by somebody else at the same time"));
     }
-    Ok(messages.iter().map(|message| message.key).filter(|key| !not_free.contains(key)).collect())
+    Ok(messages.iter().map(|message| message.key).filter(|key| !already_sent.contains(key)).collect())
 }
 
 /// Which of these steps have a message that may not be sent again. (Asked before they are marked: nearly always it is none, while an answer for each
 /// marked row would cost more than the marking.)
-async fn not_free(tx: &mut AnyConnection, messages: &[NewMessage]) -> Result<HashSet<MessageKey>> {
-    let among = Engine::behind(tx).is_in(1, Kind::Number);
+async fn already_sent(tx: &mut AnyConnection, messages: &[NewMessage]) -> Result<HashSet<MessageKey>> {
+    let among = Engine::of_connection(tx).in_list(1, ColumnType::Number);
     let sql = format!("SELECT invitation_id, step FROM message WHERE state <> 'deferred' AND invitation_id {among}");
-    let invitations = set(messages.iter().map(|message| message.key.invitation.0));
+    let invitations = to_param(messages.iter().map(|message| message.key.invitation.0));
     let rows: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(invitations).fetch_all(tx).await?;
     let wanted: HashSet<MessageKey> = messages.iter().map(|message| message.key).collect();
     Ok(rows.into_iter().map(|(invitation, step)| key(invitation, step)).filter(|key| wanted.contains(key)).collect())
@@ -85,12 +85,12 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
         return Ok(());
     }
     let columns = [
-        ("invitation_id", Kind::Number),
-        ("step", Kind::Number),
-        ("state", Kind::Text),
-        ("gateway_message_id", Kind::Text),
-        ("code", Kind::Text),
-        ("submitted_at", Kind::Number),
+        ("invitation_id", ColumnType::Number),
+        ("step", ColumnType::Number),
+        ("state", ColumnType::Text),
+        ("gateway_message_id", ColumnType::Text),
+        ("code", ColumnType::Text),
+        ("submitted_at", ColumnType::Number),
     ];
     let sql = format!(
         "UPDATE message SET
@@ -100,17 +100,17 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
              submitted_at = v.submitted_at,
              settled_at = $1
          FROM ({}) AS v WHERE message.invitation_id = v.invitation_id AND message.step = v.step",
-        Engine::behind(tx).rows(2, &columns)
+        Engine::of_connection(tx).select_rows(2, &columns)
     );
-    let answered = set(settlements.iter().map(|s| (s.key.invitation.0, s.key.step, s.state, &s.gateway_message_id, &s.code, s.submitted_at.0)));
+    let answered = to_param(settlements.iter().map(|s| (s.key.invitation.0, s.key.step, s.state, &s.gateway_message_id, &s.code, s.submitted_at.0)));
     sqlx::query(statement(sql)).bind(now.0).bind(answered).execute(tx).await?;
     Ok(())
 }
 
 /// Takes back messages that were marked and not submitted after all: no gateway heard of them, and no try is counted.
-pub async fn withdraw(tx: &mut AnyConnection, messages: &[MessageKey]) -> Result<()> {
+pub async fn release_unsent(tx: &mut AnyConnection, messages: &[MessageKey]) -> Result<()> {
     for message in messages {
-        let sql = "UPDATE message SET state = 'deferred', tries = tries - 1, code = 'withdrawn'
+        let sql = "UPDATE message SET state = 'deferred', attempt_count = attempt_count - 1, code = 'withdrawn'
                    WHERE state = 'submitting' AND invitation_id = $1 AND step = $2";
         sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).execute(&mut *tx).await?;
     }
@@ -140,14 +140,14 @@ pub async fn oldest_unsettled(connection: &mut AnyConnection, gateways: &[&str])
     if gateways.is_empty() {
         return Ok((claimed.map(Timestamp), None));
     }
-    let among = Engine::behind(connection).is_in(1, Kind::Text);
+    let among = Engine::of_connection(connection).in_list(1, ColumnType::Text);
     let sql = format!("SELECT MIN(settled_at) FROM message WHERE state = 'in_doubt' AND gateway {among}");
-    let doubted: Option<i64> = sqlx::query_scalar(statement(sql)).bind(set(gateways)).fetch_one(connection).await?;
+    let doubted: Option<i64> = sqlx::query_scalar(statement(sql)).bind(to_param(gateways)).fetch_one(connection).await?;
     Ok((claimed.map(Timestamp), doubted.map(Timestamp)))
 }
 
 /// Puts into doubt what was being submitted and has had no answer since `claimed_before`: the daemon that asked is gone.
-pub async fn doubt_stale(tx: &mut AnyConnection, claimed_before: Timestamp, now: Timestamp) -> Result<u64> {
+pub async fn mark_stale_in_doubt(tx: &mut AnyConnection, claimed_before: Timestamp, now: Timestamp) -> Result<u64> {
     let sql = "UPDATE message SET state = 'in_doubt', settled_at = $2, submitted_at = COALESCE(submitted_at, claimed_at), code = 'no_answer'
                WHERE state = 'submitting' AND claimed_at <= $1";
     Ok(sqlx::query(sql).bind(claimed_before.0).bind(now.0).execute(tx).await?.rows_affected())
@@ -187,7 +187,7 @@ pub async fn in_doubt(connection: &mut AnyConnection, gateway: &str, settled_bef
 
 /// A message in doubt, as a person is shown it.
 #[derive(Debug, Clone)]
-pub struct ShownDoubt {
+pub struct DoubtSummary {
     pub reference: String,
     pub campaign: String,
     pub applications: String,
@@ -198,7 +198,7 @@ pub struct ShownDoubt {
 }
 
 /// What has been in doubt since before `since`, the oldest first.
-pub async fn doubts(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<ShownDoubt>> {
+pub async fn list_in_doubt(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<DoubtSummary>> {
     type Row = (String, String, Option<String>, i64, String, Option<String>, i64);
     let sql = format!(
         "SELECT m.reference, k.code,
@@ -206,10 +206,10 @@ pub async fn doubts(connection: &mut AnyConnection, since: Timestamp) -> Result<
                 m.step, m.gateway, m.code, COALESCE(m.submitted_at, m.claimed_at)
          FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN campaign k ON k.id = i.campaign_id
          WHERE m.state = 'in_doubt' AND COALESCE(m.submitted_at, m.claimed_at) <= $1 ORDER BY m.claimed_at, m.invitation_id, m.step",
-        Engine::behind(connection).joined("a.code")
+        Engine::of_connection(connection).concatenated("a.code")
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(since.0).fetch_all(connection).await?;
-    let shown = |(reference, campaign, applications, step, gateway, code, at): Row| ShownDoubt {
+    let shown = |(reference, campaign, applications, step, gateway, code, at): Row| DoubtSummary {
         reference,
         campaign,
         applications: applications.unwrap_or_default(),
@@ -230,7 +230,7 @@ pub struct MessageState {
     pub gateway: String,
     pub code: Option<String>,
     pub parts: u32,
-    pub tries: u32,
+    pub attempt_count: u32,
     pub claimed_at: Timestamp,
     pub submitted_at: Option<Timestamp>,
     pub received_at: Option<Timestamp>,
@@ -239,7 +239,7 @@ pub struct MessageState {
 
 pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Option<MessageState>> {
     let sql =
-        "SELECT m.invitation_id, i.campaign_id, m.step, m.state, m.gateway, m.code, m.parts, m.tries, m.claimed_at, m.submitted_at, m.received_at,
+        "SELECT m.invitation_id, i.campaign_id, m.step, m.state, m.gateway, m.code, m.parts, m.attempt_count, m.claimed_at, m.submitted_at, m.received_at,
                       n.next_step
                FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN next_contact n ON n.invitation_id = i.id
                WHERE m.invitation_id = $1 AND m.reference = $2";
@@ -254,7 +254,7 @@ pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Opt
             gateway: row.try_get(4)?,
             code: row.try_get(5)?,
             parts: small(row.try_get(6)?),
-            tries: small(row.try_get(7)?),
+            attempt_count: small(row.try_get(7)?),
             claimed_at: Timestamp(row.try_get(8)?),
             submitted_at: row.try_get::<Option<i64>, _>(9)?.map(Timestamp),
             received_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp),
@@ -265,7 +265,7 @@ pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Opt
 }
 
 /// Notes that a message in doubt was asked after once more, so that others get their turn.
-pub async fn note_query(tx: &mut AnyConnection, message: MessageKey, now: Timestamp) -> Result<()> {
+pub async fn record_query(tx: &mut AnyConnection, message: MessageKey, now: Timestamp) -> Result<()> {
     let sql = "UPDATE message SET settled_at = $3 WHERE state = 'in_doubt' AND invitation_id = $1 AND step = $2";
     sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).bind(now.0).execute(tx).await?;
     Ok(())
@@ -280,10 +280,10 @@ pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[Str
                WHERE r.phone_hash {} LIMIT 1000000) AS theirs
          JOIN message m ON m.invitation_id = theirs.id
          WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND m.claimed_at >= $2 AND m.step < $3",
-        Engine::behind(connection).is_in(1, Kind::Text)
+        Engine::of_connection(connection).in_list(1, ColumnType::Text)
     );
     let extra = i64::from(FIRST_EXTRA_STEP);
-    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(set(phone_hashes)).bind(since.0).bind(extra).fetch_all(connection).await?;
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(to_param(phone_hashes)).bind(since.0).bind(extra).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect())
 }
 
@@ -314,7 +314,7 @@ pub async fn steps_sent(connection: &mut AnyConnection, invitation: InvitationId
 pub async fn failed_over(connection: &mut AnyConnection) -> Result<u64> {
     let sql = "SELECT COUNT(*) FROM message m
                WHERE m.state IN ('accepted', 'delivered', 'undelivered')
-                 AND EXISTS (SELECT 1 FROM exchange e WHERE e.invitation_id = m.invitation_id AND e.step = m.step AND e.gateway <> m.gateway)";
+                 AND EXISTS (SELECT 1 FROM gateway_log e WHERE e.invitation_id = m.invitation_id AND e.step = m.step AND e.gateway <> m.gateway)";
     let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
@@ -342,7 +342,7 @@ pub async fn count_by_state(connection: &mut AnyConnection) -> Result<Vec<(Strin
 }
 
 /// Parts that gateways have taken for a campaign, and what they cost in millionths; what is in doubt counts as taken.
-pub async fn taken_of_campaign(connection: &mut AnyConnection, campaign: CampaignId) -> Result<(i64, i64)> {
+pub async fn cost_of_campaign(connection: &mut AnyConnection, campaign: CampaignId) -> Result<(i64, i64)> {
     let sql = "SELECT CAST(COALESCE(SUM(m.parts), 0) AS BIGINT), CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT)
                FROM message m JOIN invitation i ON i.id = m.invitation_id
                WHERE i.campaign_id = $1 AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";

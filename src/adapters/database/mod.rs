@@ -63,17 +63,17 @@ pub use dialect::Engine;
 
 /// A database of fieldworkd, open and of the right version.
 #[derive(Clone)]
-pub struct Store {
+pub struct Database {
     pool: AnyPool,
     engine: Engine,
     /// SQLite has one writer; waiting here is fair, waiting in the database is not.
     writer: Option<Arc<Semaphore>>,
     /// SQLite has one daemon: its claims wait for each other here.
-    claiming: Arc<Semaphore>,
+    claim_semaphore: Arc<Semaphore>,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum DatabaseError {
     #[error("database {url}: {error}; check database.url")]
     Connect { url: String, error: sqlx::Error },
     #[error("the database is locked by another program; stop that one, or wait and try again")]
@@ -81,40 +81,40 @@ pub enum StoreError {
     #[error(
         "the database was made by a newer fieldworkd (migration {0} is unknown here); use that version, or restore the backup made before the upgrade"
     )]
-    Newer(i64),
+    NewerSchema(i64),
     #[error("the database cannot be brought to this version: {0}")]
     Migrate(MigrateError),
     #[error("database: {0}")]
     Sql(sqlx::Error),
     #[error("{0}; nothing was written")]
-    Unsure(&'static str),
+    ConcurrentWrite(&'static str),
     #[error("the database holds «{value}» as {what}, which this version does not know")]
     Unreadable { what: &'static str, value: String },
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> StoreError {
+impl From<sqlx::Error> for DatabaseError {
+    fn from(error: sqlx::Error) -> DatabaseError {
         // SQLITE_BUSY is 5, its extended forms have 5 in the low byte.
         let busy = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok()).is_some_and(|code| code & 0xff == 5);
-        if busy { StoreError::Locked } else { StoreError::Sql(error) }
+        if busy { DatabaseError::Locked } else { DatabaseError::Sql(error) }
     }
 }
 
-pub type Result<T> = std::result::Result<T, StoreError>;
+pub type Result<T> = std::result::Result<T, DatabaseError>;
 
-impl Store {
+impl Database {
     /// Connects, and brings an older database to this version.
-    pub async fn open(url: &str) -> Result<Store> {
+    pub async fn open(url: &str) -> Result<Database> {
         sqlx::any::install_default_drivers();
         let engine = Engine::of(url);
         let shown = dialect::url_without_password(url);
-        let connect = |error| StoreError::Connect { url: shown.clone(), error };
+        let connect = |error| DatabaseError::Connect { url: shown.clone(), error };
         if let Some(folder) = dialect::sqlite_folder(url) {
             std::fs::create_dir_all(folder).map_err(|error| connect(sqlx::Error::Io(error)))?;
         }
         // The pool would try for half a minute; a server that is not there, or a file that is no database, is told at once.
-        let locked_or_not_there = |error| match StoreError::from(error) {
-            StoreError::Sql(error) => connect(error),
+        let locked_or_not_there = |error| match DatabaseError::from(error) {
+            DatabaseError::Sql(error) => connect(error),
             other => other,
         };
         let mut probe = AnyConnection::connect(&engine.connect_url(url)).await.map_err(locked_or_not_there)?;
@@ -144,19 +144,19 @@ impl Store {
             .await
             .map_err(locked_or_not_there)?;
         let writer = (engine == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        let store = Store { pool, engine, writer, claiming: Arc::new(Semaphore::new(1)) };
-        store.migrate().await?;
-        Ok(store)
+        let database = Database { pool, engine, writer, claim_semaphore: Arc::new(Semaphore::new(1)) };
+        database.migrate().await?;
+        Ok(database)
     }
 
     async fn migrate(&self) -> Result<()> {
         migrations::of(self.engine).run(&self.pool).await.map_err(|error| match error {
-            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => StoreError::Newer(version),
-            MigrateError::Execute(error) => match StoreError::from(error) {
-                StoreError::Locked => StoreError::Locked,
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => DatabaseError::NewerSchema(version),
+            MigrateError::Execute(error) => match DatabaseError::from(error) {
+                DatabaseError::Locked => DatabaseError::Locked,
                 other => other,
             },
-            other => StoreError::Migrate(other),
+            other => DatabaseError::Migrate(other),
         })
     }
 
@@ -176,19 +176,19 @@ impl Store {
             Some(writer) => writer.clone().acquire_owned().await.ok(),
             None => None,
         };
-        Ok(WriteTx { tx: self.pool.begin_with(self.engine.begin_write()).await?, engine: self.engine, _permit: permit, _turn: None })
+        Ok(WriteTx { tx: self.pool.begin_with(self.engine.begin_write()).await?, engine: self.engine, _permit: permit, _claim_permit: None })
     }
 
     /// Waits for this daemon's turn to claim: daemons claim one after another, so that what one plans, the next one's caps see.
-    pub async fn turn(&self) -> Result<Turn> {
+    pub async fn claim_lock(&self) -> Result<ClaimLock> {
         // The semaphore is never closed.
-        let permit = self.claiming.clone().acquire_owned().await.ok();
+        let permit = self.claim_semaphore.clone().acquire_owned().await.ok();
         match self.engine.lock_claims() {
-            None => Ok(Turn { store: self.clone(), held: Held::Reading(self.read().await?), permit }),
+            None => Ok(ClaimLock { database: self.clone(), connection: ClaimConnection::Reading(self.read().await?), permit }),
             Some(sql) => {
                 let mut tx = self.write().await?;
                 tx.execute(sql).await?;
-                Ok(Turn { store: self.clone(), held: Held::Writing(tx), permit })
+                Ok(ClaimLock { database: self.clone(), connection: ClaimConnection::Writing(tx), permit })
             }
         }
     }
@@ -205,36 +205,36 @@ impl Store {
 }
 
 /// The right to claim, from the first look to the commit. While it is looked and reckoned, SQLite's one writer is left to others.
-pub struct Turn {
-    store: Store,
-    held: Held,
+pub struct ClaimLock {
+    database: Database,
+    connection: ClaimConnection,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-enum Held {
+enum ClaimConnection {
     Reading(PoolConnection<Any>),
     Writing(WriteTx),
 }
 
-impl Turn {
+impl ClaimLock {
     /// A connection for looking.
     pub fn connection(&mut self) -> &mut AnyConnection {
-        match &mut self.held {
-            Held::Reading(connection) => connection,
-            Held::Writing(tx) => tx,
+        match &mut self.connection {
+            ClaimConnection::Reading(connection) => connection,
+            ClaimConnection::Writing(tx) => tx,
         }
     }
 
     /// The transaction that marks what is claimed; the turn ends with it.
     pub async fn write(self) -> Result<WriteTx> {
-        let mut tx = match self.held {
-            Held::Reading(connection) => {
+        let mut tx = match self.connection {
+            ClaimConnection::Reading(connection) => {
                 drop(connection);
-                self.store.write().await?
+                self.database.write().await?
             }
-            Held::Writing(tx) => tx,
+            ClaimConnection::Writing(tx) => tx,
         };
-        tx._turn = self.permit;
+        tx._claim_permit = self.permit;
         Ok(tx)
     }
 }
@@ -244,7 +244,7 @@ pub struct WriteTx {
     tx: Transaction<'static, Any>,
     engine: Engine,
     _permit: Option<OwnedSemaphorePermit>,
-    _turn: Option<OwnedSemaphorePermit>,
+    _claim_permit: Option<OwnedSemaphorePermit>,
 }
 
 impl WriteTx {
@@ -289,6 +289,6 @@ impl DerefMut for WriteTx {
 }
 
 /// Reads a stored word back into its type.
-fn known<T>(what: &'static str, value: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
-    read(value).ok_or_else(|| StoreError::Unreadable { what, value: value.to_owned() })
+fn decode_enum<T>(what: &'static str, value: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+    read(value).ok_or_else(|| DatabaseError::Unreadable { what, value: value.to_owned() })
 }

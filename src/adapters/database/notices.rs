@@ -4,13 +4,13 @@ use sqlx::AnyConnection;
 
 use super::dialect::Engine;
 use super::{Result, WriteTx};
-use crate::adapters::config::Channel;
+use crate::adapters::config::NoticeChannel;
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone)]
 pub struct Notice {
     pub id: i64,
-    pub channel: Channel,
+    pub channel: NoticeChannel,
     /// alarm, digest, test.
     pub kind: String,
     pub subject: String,
@@ -18,37 +18,37 @@ pub struct Notice {
     pub created_at: Timestamp,
     /// `None`: sent, or given up.
     pub next_at: Option<Timestamp>,
-    pub tries: u32,
+    pub attempt_count: u32,
     pub sent_at: Option<Timestamp>,
-    pub problem: Option<String>,
+    pub last_error: Option<String>,
 }
 
 type Row = (i64, String, String, String, String, i64, Option<i64>, i64, Option<i64>, Option<String>);
-const SELECT: &str = "SELECT id, channel, kind, subject, body, created_at, next_at, tries, sent_at, problem FROM notice";
+const SELECT: &str = "SELECT id, channel, kind, subject, body, created_at, next_at, attempt_count, sent_at, last_error FROM notice";
 
-fn read((id, channel, kind, subject, body, created_at, next_at, tries, sent_at, problem): Row) -> Result<Notice> {
+fn read((id, channel, kind, subject, body, created_at, next_at, attempt_count, sent_at, last_error): Row) -> Result<Notice> {
     Ok(Notice {
         id,
-        channel: super::known("a channel", &channel, Channel::parse)?,
+        channel: super::decode_enum("a channel", &channel, NoticeChannel::parse)?,
         kind,
         subject,
         body,
         created_at: Timestamp(created_at),
         next_at: next_at.map(Timestamp),
-        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+        attempt_count: u32::try_from(attempt_count).unwrap_or(u32::MAX),
         sent_at: sent_at.map(Timestamp),
-        problem,
+        last_error,
     })
 }
 
-pub async fn add(tx: &mut AnyConnection, channel: Channel, kind: &str, subject: &str, body: &str, now: Timestamp) -> Result<()> {
+pub async fn add(tx: &mut AnyConnection, channel: NoticeChannel, kind: &str, subject: &str, body: &str, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO notice (channel, kind, subject, body, created_at, next_at) VALUES ($1, $2, $3, $4, $5, $5)";
     sqlx::query(sql).bind(channel.as_str()).bind(kind.to_owned()).bind(subject.to_owned()).bind(body.to_owned()).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// When something of a kind was last told.
-pub async fn last_of(connection: &mut AnyConnection, kind: &str) -> Result<Option<Timestamp>> {
+pub async fn last_created(connection: &mut AnyConnection, kind: &str) -> Result<Option<Timestamp>> {
     let at: Option<i64> =
         sqlx::query_scalar("SELECT MAX(created_at) FROM notice WHERE kind = $1").bind(kind.to_owned()).fetch_one(connection).await?;
     Ok(at.map(Timestamp))
@@ -67,26 +67,26 @@ pub async fn take_due(tx: &mut WriteTx, now: Timestamp, again: Timestamp) -> Res
     let row: Option<Row> = sqlx::query_as(super::dialect::statement(sql)).bind(now.0).fetch_optional(&mut **tx).await?;
     let Some(row) = row else { return Ok(None) };
     let notice = read(row)?;
-    let again = (notice.channel != Channel::Sms).then_some(again.0);
-    let sql = "UPDATE notice SET tries = tries + 1, next_at = $2, problem = $3 WHERE id = $1";
+    let again = (notice.channel != NoticeChannel::Sms).then_some(again.0);
+    let sql = "UPDATE notice SET attempt_count = attempt_count + 1, next_at = $2, last_error = $3 WHERE id = $1";
     sqlx::query(sql)
         .bind(notice.id)
         .bind(again)
-        .bind(notice.problem.clone().unwrap_or_else(|| "its try was not finished".into()))
+        .bind(notice.last_error.clone().unwrap_or_else(|| "its try was not finished".into()))
         .execute(&mut **tx)
         .await?;
     Ok(Some(notice))
 }
 
 pub async fn set_sent(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE notice SET sent_at = $2, next_at = NULL, problem = NULL WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
+    sqlx::query("UPDATE notice SET sent_at = $2, next_at = NULL, last_error = NULL WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// `next`: when it is tried again; `None`: it is given up.
-pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, problem: &str) -> Result<()> {
-    let sql = "UPDATE notice SET next_at = $2, problem = $3 WHERE id = $1";
-    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(problem.to_owned()).execute(tx).await?;
+pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, last_error: &str) -> Result<()> {
+    let sql = "UPDATE notice SET next_at = $2, last_error = $3 WHERE id = $1";
+    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(last_error.to_owned()).execute(tx).await?;
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
-use super::{Result, known};
+use super::bulk_params::{ColumnType, to_param};
+use super::{Result, decode_enum};
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
 use crate::domain::quality::Quality;
@@ -49,8 +49,8 @@ pub async fn of_application(connection: &mut AnyConnection, application: Applica
 
 /// The visits of the responses of these cases, in their order.
 pub async fn of_cases(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
-    let condition = format!("c.id {}", Engine::behind(connection).is_in(1, Kind::Number));
-    select(connection, &condition, set(cases.iter().map(|case| case.0))).await
+    let condition = format!("c.id {}", Engine::of_connection(connection).in_list(1, ColumnType::Number));
+    select(connection, &condition, to_param(cases.iter().map(|case| case.0))).await
 }
 
 /// `given`: what `$1` in the condition stands for.
@@ -67,7 +67,7 @@ async fn select(connection: &mut AnyConnection, condition: &str, given: String) 
         visits.entry(ResponseId(response)).or_default().push(PageVisit {
             page: number(page),
             mode,
-            device: known("a device", &device, DeviceClass::from_name)?,
+            device: decode_enum("a device", &device, DeviceClass::from_name)?,
             shown_at: Timestamp(shown_at),
             sent_at: Timestamp(sent_at),
             problems: number(problems),
@@ -77,7 +77,7 @@ async fn select(connection: &mut AnyConnection, condition: &str, given: String) 
 }
 
 /// The time spent on the pages.
-pub fn time_on(visits: &[PageVisit]) -> Duration {
+pub fn total_time(visits: &[PageVisit]) -> Duration {
     visits.iter().map(|visit| visit.sent_at.since(visit.shown_at)).sum()
 }
 
@@ -86,20 +86,20 @@ pub async fn set_quality(tx: &mut AnyConnection, qualities: &[(ResponseId, Quali
         return Ok(());
     }
     let columns = [
-        ("id", Kind::Number),
-        ("seconds", Kind::Number),
-        ("is_speeding", Kind::Number),
-        ("is_straight_lined", Kind::Number),
-        ("missing", Kind::Number),
+        ("id", ColumnType::Number),
+        ("seconds", ColumnType::Number),
+        ("is_speeding", ColumnType::Number),
+        ("is_straight_lined", ColumnType::Number),
+        ("missing", ColumnType::Number),
     ];
     let sql = format!(
         "UPDATE response SET seconds = v.seconds, is_speeding = v.is_speeding, is_straight_lined = v.is_straight_lined,
                              item_nonresponse = CAST(v.missing AS DOUBLE PRECISION) / 1000000.0
          FROM ({}) AS v WHERE response.id = v.id",
-        Engine::behind(tx).rows(1, &columns)
+        Engine::of_connection(tx).select_rows(1, &columns)
     );
     let millionths = |share: f64| (share * 1e6).round() as i64;
-    let given = set(qualities
+    let given = to_param(qualities
         .iter()
         .map(|(id, q)| (id.0, q.seconds, q.speeding.map(i64::from), q.straight_lining.map(i64::from), q.item_nonresponse.map(millionths))));
     sqlx::query(statement(sql)).bind(given).execute(tx).await?;
@@ -107,7 +107,7 @@ pub async fn set_quality(tx: &mut AnyConnection, qualities: &[(ResponseId, Quali
 }
 
 /// How many responses are flagged: speeding, straight-lining.
-pub async fn flagged(connection: &mut AnyConnection) -> Result<(u64, u64)> {
+pub async fn count_flagged(connection: &mut AnyConnection) -> Result<(u64, u64)> {
     let sql = "SELECT COUNT(CASE WHEN is_speeding = 1 THEN 1 END), COUNT(CASE WHEN is_straight_lined = 1 THEN 1 END) FROM response";
     let (speeding, straight): (i64, i64) = sqlx::query_as(sql).fetch_one(connection).await?;
     let number = |n| u64::try_from(n).unwrap_or(0);

@@ -2,14 +2,14 @@
 
 use sqlx::AnyConnection;
 
-use super::{Result, StoreError};
+use super::{Result, DatabaseError};
 use crate::domain::ids::{ApplicantId, ProgrammeId};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 
 /// Creates a programme or replaces its rules.
 pub async fn put(tx: &mut AnyConnection, programme: &Programme, now: Timestamp) -> Result<ProgrammeId> {
-    let definition = serde_json::to_string(programme).map_err(|e| StoreError::Unreadable { what: "a programme", value: e.to_string() })?;
+    let definition = serde_json::to_string(programme).map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })?;
     let sql = "INSERT INTO programme (code, definition, updated_at) VALUES ($1, $2, $3)
                ON CONFLICT (code) DO UPDATE
                    SET definition = excluded.definition, updated_at = excluded.updated_at, revision = programme.revision + 1
@@ -42,7 +42,7 @@ pub async fn get_revision(connection: &mut AnyConnection, id: ProgrammeId) -> Re
 }
 
 fn read(definition: &str) -> Result<Programme> {
-    serde_json::from_str(definition).map_err(|e| StoreError::Unreadable { what: "a programme", value: e.to_string() })
+    serde_json::from_str(definition).map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })
 }
 
 /// The applicant's id, and when its people were forgotten, if it is registered in the programme.

@@ -2,7 +2,7 @@
 
 use sqlx::AnyConnection;
 
-use super::{Result, StoreError, WriteTx, known};
+use super::{Result, DatabaseError, WriteTx, decode_enum};
 use crate::domain::condition::Condition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::quota::{self, CellKind, QuotaPlan};
@@ -10,7 +10,7 @@ use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
+pub struct QuotaCell {
     /// 0 is the total.
     pub number: u32,
     /// `*` for the total.
@@ -20,7 +20,7 @@ pub struct Cell {
     pub completes: u32,
 }
 
-impl Cell {
+impl QuotaCell {
     /// Its bit in masks.
     pub fn bit(&self) -> i64 {
         1 << self.number
@@ -31,7 +31,7 @@ impl Cell {
     }
 }
 
-pub async fn set(tx: &mut AnyConnection, application: ApplicationId, plan: &QuotaPlan) -> Result<()> {
+pub async fn insert_cells(tx: &mut AnyConnection, application: ApplicationId, plan: &QuotaPlan) -> Result<()> {
     let total = (Segment::TOTAL, "true", plan.total_kind, plan.total);
     let cells = plan.cells.iter().map(|cell| (cell.name.as_str(), cell.condition.source(), cell.kind, cell.target));
     let mut full = (0, 0);
@@ -55,27 +55,27 @@ pub async fn set(tx: &mut AnyConnection, application: ApplicationId, plan: &Quot
 }
 
 /// The plan as it was launched.
-pub async fn plan(connection: &mut AnyConnection, application: ApplicationId) -> Result<QuotaPlan> {
+pub async fn launched_plan(connection: &mut AnyConnection, application: ApplicationId) -> Result<QuotaPlan> {
     let sql = "SELECT name, condition, kind, target FROM quota_cell WHERE application_id = $1 ORDER BY number";
     let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     let mut cells = Vec::with_capacity(rows.len());
     for (name, condition, kind, target) in rows {
-        let condition = Condition::parse(&condition).map_err(|value| StoreError::Unreadable { what: "a cell's condition", value })?;
-        cells.push(quota::Cell { name, condition, kind: known("a cell's kind", &kind, CellKind::parse)?, target: number(target) });
+        let condition = Condition::parse(&condition).map_err(|value| DatabaseError::Unreadable { what: "a cell's condition", value })?;
+        cells.push(quota::Cell { name, condition, kind: decode_enum("a cell's kind", &kind, CellKind::parse)?, target: number(target) });
     }
     let total = if cells.is_empty() { None } else { Some(cells.remove(0)) };
     let (total, total_kind) = total.map_or((0, CellKind::Hard), |total| (total.target, total.kind));
     Ok(QuotaPlan { total, total_kind, cells })
 }
 
-pub async fn cells(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<Cell>> {
+pub async fn cells(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<QuotaCell>> {
     let sql = "SELECT number, name, kind, target, completes FROM quota_cell WHERE application_id = $1 ORDER BY number";
     let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     let cell = |(at, name, kind, target, completes): (i64, String, String, i64, i64)| {
-        Ok(Cell {
+        Ok(QuotaCell {
             number: number(at),
             name,
-            kind: known("a cell's kind", &kind, CellKind::parse)?,
+            kind: decode_enum("a cell's kind", &kind, CellKind::parse)?,
             target: number(target),
             completes: number(completes),
         })
@@ -88,14 +88,14 @@ fn number(n: i64) -> u32 {
 }
 
 /// The cells of an application, for this transaction alone until it ends.
-pub async fn lock(tx: &mut WriteTx, application: ApplicationId) -> Result<Vec<Cell>> {
+pub async fn lock(tx: &mut WriteTx, application: ApplicationId) -> Result<Vec<QuotaCell>> {
     let sql = format!("SELECT number FROM quota_cell WHERE application_id = $1 AND number = 0{}", tx.engine().for_update());
     sqlx::query(super::dialect::statement(sql)).bind(application.0).fetch_all(&mut **tx).await?;
     cells(tx, application).await
 }
 
 /// Counts one complete in each cell of a mask.
-pub async fn count(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> Result<()> {
+pub async fn add_complete(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> Result<()> {
     let sql = "UPDATE quota_cell SET completes = completes + 1
                WHERE application_id = $1 AND ((CAST(1 AS BIGINT) << CAST(number AS INTEGER)) & $2) <> 0";
     sqlx::query(sql).bind(application.0).bind(mask).execute(&mut **tx).await?;
@@ -103,12 +103,12 @@ pub async fn count(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> R
 }
 
 /// Takes one complete out of each cell of a mask; cells of an application in the field that have room again are open again.
-pub async fn uncount(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> Result<()> {
+pub async fn subtract_complete(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> Result<()> {
     let sql = "UPDATE quota_cell SET completes = completes - 1
                WHERE application_id = $1 AND completes > 0 AND ((CAST(1 AS BIGINT) << CAST(number AS INTEGER)) & $2) <> 0";
     sqlx::query(sql).bind(application.0).bind(mask).execute(&mut **tx).await?;
     let with_room = cells(tx, application).await?.iter().filter(|cell| !cell.is_full()).fold(0, |all, cell| all | cell.bit());
-    let sql = "UPDATE application SET full_cells = full_cells & ~$2, closed_cells = closed_cells & ~$2 WHERE id = $1 AND state = 'in_field'";
+    let sql = "UPDATE application SET full_cell_mask = full_cell_mask & ~$2, closed_cell_mask = closed_cell_mask & ~$2 WHERE id = $1 AND state = 'in_field'";
     sqlx::query(sql).bind(application.0).bind(with_room).execute(&mut **tx).await?;
     Ok(())
 }
@@ -118,40 +118,40 @@ pub async fn mark_full(tx: &mut AnyConnection, application: ApplicationId, full:
     if full == 0 {
         return Ok(());
     }
-    let sql = "UPDATE application SET full_cells = full_cells | $2, closed_cells = closed_cells | $3 WHERE id = $1";
+    let sql = "UPDATE application SET full_cell_mask = full_cell_mask | $2, closed_cell_mask = closed_cell_mask | $3 WHERE id = $1";
     sqlx::query(sql).bind(application.0).bind(full).bind(closed).execute(tx).await?;
     Ok(())
 }
 
 /// The places that others than this case hold now: the mask of each.
-pub async fn held_by_others(connection: &mut AnyConnection, application: ApplicationId, case: CaseId, now: Timestamp) -> Result<Vec<i64>> {
-    let sql = "SELECT h.cells FROM quota_hold h JOIN survey_case c ON c.id = h.case_id AND c.is_open = 1
+pub async fn reserved_by_others(connection: &mut AnyConnection, application: ApplicationId, case: CaseId, now: Timestamp) -> Result<Vec<i64>> {
+    let sql = "SELECT h.cell_mask FROM cell_reservation h JOIN survey_case c ON c.id = h.case_id AND c.is_open = 1
                WHERE h.application_id = $1 AND h.case_id <> $2 AND h.expires_at > $3";
     Ok(sqlx::query_scalar(sql).bind(application.0).bind(case.0).bind(now.0).fetch_all(connection).await?)
 }
 
 /// Keeps a place for a case, or keeps it longer.
-pub async fn hold(tx: &mut AnyConnection, application: ApplicationId, case: CaseId, mask: i64, until: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO quota_hold (case_id, application_id, cells, expires_at) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (case_id) DO UPDATE SET cells = excluded.cells, expires_at = excluded.expires_at";
+pub async fn reserve(tx: &mut AnyConnection, application: ApplicationId, case: CaseId, mask: i64, until: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO cell_reservation (case_id, application_id, cell_mask, expires_at) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (case_id) DO UPDATE SET cell_mask = excluded.cell_mask, expires_at = excluded.expires_at";
     sqlx::query(sql).bind(case.0).bind(application.0).bind(mask).bind(until.0).execute(tx).await?;
     Ok(())
 }
 
-pub async fn release(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
-    sqlx::query("DELETE FROM quota_hold WHERE case_id = $1").bind(case.0).execute(tx).await?;
+pub async fn release_reservation(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
+    sqlx::query("DELETE FROM cell_reservation WHERE case_id = $1").bind(case.0).execute(tx).await?;
     Ok(())
 }
 
 /// Forgets the places whose time is over; returns how many there were.
-pub async fn forget_expired(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM quota_hold WHERE expires_at <= $1").bind(now.0).execute(tx).await?.rows_affected())
+pub async fn delete_expired_reservations(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
+    Ok(sqlx::query("DELETE FROM cell_reservation WHERE expires_at <= $1").bind(now.0).execute(tx).await?.rows_affected())
 }
 
 /// Applications in the field whose total is reached.
 pub async fn full_applications(connection: &mut AnyConnection) -> Result<Vec<ApplicationId>> {
     let ids: Vec<i64> =
-        sqlx::query_scalar("SELECT id FROM application WHERE state = 'in_field' AND (full_cells & 1) <> 0 ORDER BY id").fetch_all(connection).await?;
+        sqlx::query_scalar("SELECT id FROM application WHERE state = 'in_field' AND (full_cell_mask & 1) <> 0 ORDER BY id").fetch_all(connection).await?;
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
@@ -160,8 +160,8 @@ pub async fn full_applications(connection: &mut AnyConnection) -> Result<Vec<App
 pub async fn cases_of_full_cells(connection: &mut AnyConnection) -> Result<Vec<CaseId>> {
     let sql = "SELECT c.id FROM application a
                JOIN survey_case c ON c.application_id = a.id AND c.is_open = 1
-               WHERE a.state = 'in_field' AND (a.closed_cells & -2) <> 0 AND (c.cells & a.closed_cells & -2) <> 0
-                 AND (c.quota_asked = 1 OR c.disposition <> '2.12') ORDER BY c.id";
+               WHERE a.state = 'in_field' AND (a.closed_cell_mask & -2) <> 0 AND (c.cell_mask & a.closed_cell_mask & -2) <> 0
+                 AND (c.is_quota_decided = 1 OR c.disposition <> '2.12') ORDER BY c.id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }
@@ -169,7 +169,7 @@ pub async fn cases_of_full_cells(connection: &mut AnyConnection) -> Result<Vec<C
 /// The open cases of an application that are in a full cell.
 pub async fn open_in_full_cells(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
     let sql = "SELECT c.id FROM survey_case c JOIN application a ON a.id = c.application_id
-               WHERE c.application_id = $1 AND c.is_open = 1 AND (c.cells & a.closed_cells) <> 0 ORDER BY c.id";
+               WHERE c.application_id = $1 AND c.is_open = 1 AND (c.cell_mask & a.closed_cell_mask) <> 0 ORDER BY c.id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }

@@ -8,13 +8,13 @@ use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
 use super::{Result, events};
-use crate::domain::chance::jittered;
+use crate::domain::seeded_random::jittered;
 use crate::domain::event::EventKind;
 use crate::domain::time::Timestamp;
 
 /// How fast a gateway may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct SendRate {
     pub per_second: u32,
     /// Messages in one request: they go at the same instant.
     pub group: u32,
@@ -28,9 +28,9 @@ pub struct GatewayState {
     pub paused_until: Timestamp,
     pub paused_because: Option<String>,
     /// How often its circuit has opened in a row; above 0 it is on probation: one message at a time.
-    pub openings: u32,
+    pub circuit_open_count: u32,
     /// Thousandths of its rate at which it is asked just now.
-    pub pace_permille: i64,
+    pub rate_permille: i64,
 }
 
 /// Takes up to `wanted` slots of a gateway's rate that lie before `now + horizon_micros`, evenly spaced: the generic cell rate algorithm with no
@@ -41,42 +41,42 @@ pub async fn take_slots(
     engine: Engine,
     gateway: &str,
     now: Timestamp,
-    pace: Pace,
+    rate: SendRate,
     horizon_micros: i64,
     wanted: u32,
 ) -> Result<Vec<i64>> {
     let sql = "INSERT INTO gateway_rate (gateway, arrival_micros) VALUES ($1, 0) ON CONFLICT (gateway) DO NOTHING";
     sqlx::query(sql).bind(gateway.to_owned()).execute(&mut *tx).await?;
-    let sql = format!("SELECT arrival_micros, paused_until, pace_permille, pace_set_at FROM gateway_rate WHERE gateway = $1{}", engine.for_update());
+    let sql = format!("SELECT arrival_micros, paused_until, rate_permille, rate_set_at FROM gateway_rate WHERE gateway = $1{}", engine.for_update());
     let (arrival, paused_until, permille, set_at): (i64, i64, i64, i64) =
         sqlx::query_as(statement(sql)).bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
     if paused_until > now.0 {
         return Ok(Vec::new());
     }
-    let interval = interval_micros(pace) * 1000 / recovered(permille, set_at, now);
-    let slots = slots_from(arrival, now.0 * 1000, interval, pace, horizon_micros, wanted);
+    let interval = interval_micros(rate) * 1000 / recovered(permille, set_at, now);
+    let slots = slots_from(arrival, now.0 * 1000, interval, rate, horizon_micros, wanted);
     if let Some(last) = slots.last() {
         let next = last + interval;
         sqlx::query("UPDATE gateway_rate SET arrival_micros = $2 WHERE gateway = $1").bind(gateway.to_owned()).bind(next).execute(tx).await?;
     }
-    Ok(slots.into_iter().map(|slot| instant_of(slot, pace)).collect())
+    Ok(slots.into_iter().map(|slot| instant_of(slot, rate)).collect())
 }
 
 /// Frees slots that nobody holds any more: they were taken by a clock that has been set back since.
-pub async fn free_slots(tx: &mut AnyConnection, gateway: &str, from: Timestamp) -> Result<()> {
+pub async fn release_slots(tx: &mut AnyConnection, gateway: &str, from: Timestamp) -> Result<()> {
     let sql = "UPDATE gateway_rate SET arrival_micros = $2 WHERE gateway = $1 AND arrival_micros > $2";
     sqlx::query(sql).bind(gateway.to_owned()).bind(from.0 * 1000).execute(tx).await?;
     Ok(())
 }
 
 /// The gateway has said that it is asked too fast: it is left alone until `until`, and from then on asked more slowly; the pace recovers by itself.
-pub async fn slow_down(tx: &mut AnyConnection, gateway: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+pub async fn throttle(tx: &mut AnyConnection, gateway: &str, until: Timestamp, now: Timestamp) -> Result<()> {
     let (permille, set_at): (i64, i64) =
-        sqlx::query_as("SELECT pace_permille, pace_set_at FROM gateway_rate WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
+        sqlx::query_as("SELECT rate_permille, rate_set_at FROM gateway_rate WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
     // Many answers to one burst say the same: it is slowed down once.
     if now.since(Timestamp(set_at)) >= Duration::from_secs(1) {
-        let slower = (recovered(permille, set_at, now) * 7 / 10).max(SLOWEST_PERMILLE);
-        let sql = "UPDATE gateway_rate SET pace_permille = $2, pace_set_at = $3 WHERE gateway = $1";
+        let slower = (recovered(permille, set_at, now) * 7 / 10).max(MIN_RATE_PERMILLE);
+        let sql = "UPDATE gateway_rate SET rate_permille = $2, rate_set_at = $3 WHERE gateway = $1";
         sqlx::query(sql).bind(gateway.to_owned()).bind(slower).bind(now.0).execute(&mut *tx).await?;
     }
     pause(tx, gateway, until, SLOW_DOWN, now).await
@@ -89,28 +89,28 @@ pub async fn pause(tx: &mut AnyConnection, gateway: &str, until: Timestamp, beca
     // A gateway that is only asked more slowly for a moment is nobody's concern.
     if done.rows_affected() == 1 && because != SLOW_DOWN {
         let data = json!({ "gateway": gateway, "until": until.rfc3339(chrono_tz::UTC), "reason": because });
-        events::tell(tx, EventKind::GatewayPaused, &data, now).await?;
+        events::publish(tx, EventKind::GatewayPaused, &data, now).await?;
     }
     Ok(())
 }
 
 /// Opens a gateway's circuit: it is held still, the longer the more often this happens in a row. Returns until when; `None`: it was held still already.
 pub async fn open_circuit(tx: &mut AnyConnection, gateway: &str, now: Timestamp) -> Result<Option<Timestamp>> {
-    let (openings, paused_until): (i64, i64) =
-        sqlx::query_as("SELECT openings, paused_until FROM gateway_rate WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
+    let (circuit_open_count, paused_until): (i64, i64) =
+        sqlx::query_as("SELECT circuit_open_count, paused_until FROM gateway_rate WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
     if paused_until > now.0 {
         return Ok(None);
     }
-    let still = FIRST_OPENING * 2u32.pow(u32::try_from(openings.clamp(0, 5)).unwrap_or(0));
-    let until = now + jittered(still.min(LONGEST_OPENING), gateway, openings.unsigned_abs());
-    sqlx::query("UPDATE gateway_rate SET openings = openings + 1 WHERE gateway = $1").bind(gateway.to_owned()).execute(&mut *tx).await?;
+    let still = FIRST_OPEN_DURATION * 2u32.pow(u32::try_from(circuit_open_count.clamp(0, 5)).unwrap_or(0));
+    let until = now + jittered(still.min(MAX_OPEN_DURATION), gateway, circuit_open_count.unsigned_abs());
+    sqlx::query("UPDATE gateway_rate SET circuit_open_count = circuit_open_count + 1 WHERE gateway = $1").bind(gateway.to_owned()).execute(&mut *tx).await?;
     pause(tx, gateway, until, "circuit_open", now).await?;
     Ok(Some(until))
 }
 
 /// The gateway answers again.
 pub async fn close_circuit(tx: &mut AnyConnection, gateway: &str) -> Result<()> {
-    let sql = "UPDATE gateway_rate SET openings = 0 WHERE gateway = $1 AND openings > 0";
+    let sql = "UPDATE gateway_rate SET circuit_open_count = 0 WHERE gateway = $1 AND circuit_open_count > 0";
     sqlx::query(sql).bind(gateway.to_owned()).execute(tx).await?;
     Ok(())
 }
@@ -118,15 +118,15 @@ pub async fn close_circuit(tx: &mut AnyConnection, gateway: &str) -> Result<()> 
 /// How the gateways do that have ever been asked, by name.
 pub async fn states(connection: &mut AnyConnection, now: Timestamp) -> Result<BTreeMap<String, GatewayState>> {
     type Row = (String, i64, i64, Option<String>, i64, i64, i64);
-    let sql = "SELECT gateway, arrival_micros, paused_until, paused_because, openings, pace_permille, pace_set_at FROM gateway_rate";
+    let sql = "SELECT gateway, arrival_micros, paused_until, paused_because, circuit_open_count, rate_permille, rate_set_at FROM gateway_rate";
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
-    let read = |(gateway, arrival, paused_until, because, openings, permille, set_at): Row| {
+    let read = |(gateway, arrival, paused_until, because, circuit_open_count, permille, set_at): Row| {
         let state = GatewayState {
             free_from: Timestamp(arrival.div_euclid(1000)),
             paused_until: Timestamp(paused_until),
             paused_because: because.filter(|_| paused_until > now.0),
-            openings: u32::try_from(openings).unwrap_or(0),
-            pace_permille: recovered(permille, set_at, now),
+            circuit_open_count: u32::try_from(circuit_open_count).unwrap_or(0),
+            rate_permille: recovered(permille, set_at, now),
         };
         (gateway, state)
     };
@@ -145,36 +145,36 @@ pub async fn paused(connection: &mut AnyConnection, now: Timestamp) -> Result<Ve
 
 /// A slowed pace gains a tenth of the full rate every ten seconds.
 fn recovered(permille: i64, set_at: i64, now: Timestamp) -> i64 {
-    (permille + 100 * (now.since(Timestamp(set_at)).as_secs() / 10).min(10) as i64).clamp(SLOWEST_PERMILLE, 1000)
+    (permille + 100 * (now.since(Timestamp(set_at)).as_secs() / 10).min(10) as i64).clamp(MIN_RATE_PERMILLE, 1000)
 }
 
 const SLOW_DOWN: &str = "slow_down";
-const SLOWEST_PERMILLE: i64 = 50;
-const FIRST_OPENING: Duration = Duration::from_secs(10);
-const LONGEST_OPENING: Duration = Duration::from_secs(300);
+const MIN_RATE_PERMILLE: i64 = 50;
+const FIRST_OPEN_DURATION: Duration = Duration::from_secs(10);
+const MAX_OPEN_DURATION: Duration = Duration::from_secs(300);
 
 /// A slot may be used so much later than its time, and no later.
 pub const SLOT_TOLERANCE: Duration = Duration::from_millis(5);
 
 /// The pace of a gateway that takes up to `batch` messages in a request: groups as large as they can be while whole groups still make (at least 98 %
 /// of) a second's rate.
-pub fn pace_of(per_second: u32, batch: usize) -> Pace {
+pub fn send_rate(per_second: u32, batch: usize) -> SendRate {
     let most = u32::try_from(batch).unwrap_or(u32::MAX).clamp(1, per_second.max(1));
     let group = (1..=most).rev().find(|group| u64::from(per_second / group * group) * 100 >= u64::from(per_second) * 98).unwrap_or(1);
-    Pace { per_second, group }
+    SendRate { per_second, group }
 }
 
 /// So many microseconds lie between two slots. A second's groups span a second and the tolerance: then however late each is used within its
 /// tolerance, no sliding second holds more than the rate (the first of them late, the last one on time). The price is half a per cent of the rate.
-fn interval_micros(pace: Pace) -> i64 {
+fn interval_micros(rate: SendRate) -> i64 {
     let window = 1_000_000 + i64::try_from(SLOT_TOLERANCE.as_micros()).unwrap_or(0);
-    let slots = i64::from((pace.per_second / pace.group.max(1) * pace.group).max(1));
+    let slots = i64::from((rate.per_second / rate.group.max(1) * rate.group).max(1));
     (window + slots - 1) / slots
 }
 
 /// Slots are `interval` apart; where requests hold several messages, they lie in cells that have not begun yet.
-fn slots_from(arrival: i64, now: i64, interval: i64, pace: Pace, horizon: i64, wanted: u32) -> Vec<i64> {
-    let first = match cell_micros(pace) {
+fn slots_from(arrival: i64, now: i64, interval: i64, rate: SendRate, horizon: i64, wanted: u32) -> Vec<i64> {
+    let first = match cell_micros(rate) {
         None => arrival.max(now),
         Some(cell) if arrival.div_euclid(cell) * cell >= now => arrival,
         Some(cell) => (now + cell - 1).div_euclid(cell) * cell,
@@ -184,12 +184,12 @@ fn slots_from(arrival: i64, now: i64, interval: i64, pace: Pace, horizon: i64, w
 
 /// When a slot is used. Where requests hold several messages, time is cut into cells of a group's length, and all slots of a cell, whoever has them,
 /// are used at its beginning: a second holds no more beginnings of cells than whole groups make its rate.
-fn instant_of(slot: i64, pace: Pace) -> i64 {
-    cell_micros(pace).map_or(slot, |cell| slot.div_euclid(cell) * cell)
+fn instant_of(slot: i64, rate: SendRate) -> i64 {
+    cell_micros(rate).map_or(slot, |cell| slot.div_euclid(cell) * cell)
 }
 
-fn cell_micros(pace: Pace) -> Option<i64> {
-    (pace.group > 1).then(|| interval_micros(pace) * i64::from(pace.group))
+fn cell_micros(rate: SendRate) -> Option<i64> {
+    (rate.group > 1).then(|| interval_micros(rate) * i64::from(rate.group))
 }
 
 #[cfg(test)]
@@ -207,17 +207,17 @@ mod tests {
             ticks in prop::collection::vec((0i64..3_000_000, 1u32..300, 5i64..=100), 1..40),
             lateness in prop::collection::vec(0i64..=5_000, 1..50),
         ) {
-            let pace = pace_of(per_second, batch);
+            let rate = send_rate(per_second, batch);
             let (mut now, mut arrival, mut used) = (1_000_000_000i64, 0i64, Vec::new());
             for (wait, wanted, slowed) in ticks {
                 now += wait;
-                let interval = interval_micros(pace) * 100 / slowed;
-                let slots = slots_from(arrival, now, interval, pace, 2_000_000, wanted);
+                let interval = interval_micros(rate) * 100 / slowed;
+                let slots = slots_from(arrival, now, interval, rate, 2_000_000, wanted);
                 if let Some(last) = slots.last() {
                     arrival = last + interval;
                 }
                 for slot in slots {
-                    let at = instant_of(slot, pace);
+                    let at = instant_of(slot, rate);
                     prop_assert!(at >= now);
                     used.push(at + lateness[used.len() % lateness.len()]);
                 }
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn groups_are_as_large_as_the_rate_allows() {
-        let group = |per_second, batch| pace_of(per_second, batch).group;
+        let group = |per_second, batch| send_rate(per_second, batch).group;
         assert_eq!([group(7, 100), group(100, 100), group(1_000, 100), group(1_000, 200), group(50, 1)], [7, 100, 100, 200, 1]);
         assert_eq!([group(150, 100), group(97, 50)], [75, 48], "half a second's worth; and 96 of 97 a second");
     }

@@ -21,23 +21,23 @@ pub struct Receipt {
 
 /// What became of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
+pub enum ReceiptEffect {
     /// The message moved on; it belongs to this invitation.
-    Moved(InvitationId),
+    MessageUpdated(InvitationId),
     /// The message is known and stands there already.
-    Known,
+    AlreadyKnown,
     /// No message of this name; kept, because the gateway's answer may be on its way.
-    Waiting,
+    Unmatched,
 }
 
 /// Applies one receipt.
-pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) -> Result<Applied> {
+pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) -> Result<ReceiptEffect> {
     let found: Option<(i64, i64, String)> = find(tx, receipt).await?;
     let Some((invitation, step, state)) = found else {
         if let Some(id) = &receipt.gateway_message_id {
-            keep(tx, receipt, id, now).await?;
+            store_unmatched(tx, receipt, id, now).await?;
         }
-        return Ok(Applied::Waiting);
+        return Ok(ReceiptEffect::Unmatched);
     };
     // Delivered is the end; undelivered may still become delivered, as gateways try again.
     let moves = match state.as_str() {
@@ -46,7 +46,7 @@ pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) ->
         _ => false,
     };
     if !moves {
-        return Ok(Applied::Known);
+        return Ok(ReceiptEffect::AlreadyKnown);
     }
     let sql = "UPDATE message SET state = $2, received_at = $3, code = $4, gateway_message_id = COALESCE(gateway_message_id, $5)
                WHERE invitation_id = $1 AND step = $6";
@@ -59,7 +59,7 @@ pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) ->
         .bind(step)
         .execute(tx)
         .await?;
-    Ok(Applied::Moved(InvitationId(invitation)))
+    Ok(ReceiptEffect::MessageUpdated(InvitationId(invitation)))
 }
 
 async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, i64, String)>> {
@@ -87,8 +87,8 @@ async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, 
     Ok(sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(phone_hash).fetch_optional(tx).await?)
 }
 
-async fn keep(tx: &mut AnyConnection, receipt: &Receipt, id: &str, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO waiting_receipt (gateway, gateway_message_id, phone_hash, delivered, code, received_at) VALUES ($1, $2, $3, $4, $5, $6)
+async fn store_unmatched(tx: &mut AnyConnection, receipt: &Receipt, id: &str, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO unmatched_receipt (gateway, gateway_message_id, phone_hash, delivered, code, received_at) VALUES ($1, $2, $3, $4, $5, $6)
                ON CONFLICT (gateway, gateway_message_id, phone_hash, delivered) DO NOTHING";
     sqlx::query(sql)
         .bind(receipt.gateway.clone())
@@ -103,8 +103,8 @@ async fn keep(tx: &mut AnyConnection, receipt: &Receipt, id: &str, now: Timestam
 }
 
 /// Takes the receipts that have been waiting for this gateway id.
-pub async fn take_waiting(tx: &mut AnyConnection, gateway: &str, gateway_message_id: &str) -> Result<Vec<Receipt>> {
-    let sql = "DELETE FROM waiting_receipt WHERE gateway = $1 AND gateway_message_id = $2 RETURNING phone_hash, delivered, code";
+pub async fn take_unmatched(tx: &mut AnyConnection, gateway: &str, gateway_message_id: &str) -> Result<Vec<Receipt>> {
+    let sql = "DELETE FROM unmatched_receipt WHERE gateway = $1 AND gateway_message_id = $2 RETURNING phone_hash, delivered, code";
     let rows: Vec<(String, i64, Option<String>)> =
         sqlx::query_as(sql).bind(gateway.to_owned()).bind(gateway_message_id.to_owned()).fetch_all(tx).await?;
     let receipt = |(phone_hash, delivered, code): (String, i64, Option<String>)| Receipt {
@@ -119,12 +119,12 @@ pub async fn take_waiting(tx: &mut AnyConnection, gateway: &str, gateway_message
 }
 
 /// Forgets receipts that have waited since before `since`.
-pub async fn forget_waiting(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM waiting_receipt WHERE received_at < $1").bind(since.0).execute(tx).await?.rows_affected())
+pub async fn delete_unmatched_before(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
+    Ok(sqlx::query("DELETE FROM unmatched_receipt WHERE received_at < $1").bind(since.0).execute(tx).await?.rows_affected())
 }
 
 /// Are any receipts waiting for a gateway?
-pub async fn any_waiting(connection: &mut AnyConnection, gateway: &str) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM waiting_receipt WHERE gateway = $1 LIMIT 1) AS w";
+pub async fn any_unmatched(connection: &mut AnyConnection, gateway: &str) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM unmatched_receipt WHERE gateway = $1 LIMIT 1) AS w";
     Ok(sqlx::query_scalar::<_, i64>(sql).bind(gateway.to_owned()).fetch_one(connection).await? > 0)
 }

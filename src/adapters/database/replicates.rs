@@ -4,9 +4,9 @@ use sqlx::AnyConnection;
 
 use super::Result;
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
+use super::bulk_params::{ColumnType, to_param};
 use crate::domain::ids::{ApplicationId, CampaignId, InvitationId};
-use crate::domain::replicates::Standing;
+use crate::domain::replicates::ReplicateStatus;
 use crate::domain::time::Timestamp;
 
 /// A part of the people of applications that share a list, in a campaign.
@@ -20,15 +20,15 @@ pub struct Replicate {
     pub released_at: Option<Timestamp>,
 }
 
-pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, replicates: &[Replicate], look_at: Timestamp) -> Result<()> {
-    let columns = [("number", Kind::Number), ("application_id", Kind::Number), ("people", Kind::Number), ("released_at", Kind::Number)];
+pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, replicates: &[Replicate], review_at: Timestamp) -> Result<()> {
+    let columns = [("number", ColumnType::Number), ("application_id", ColumnType::Number), ("people", ColumnType::Number), ("released_at", ColumnType::Number)];
     let sql = format!(
-        "INSERT INTO replicate (campaign_id, number, application_id, people, released_at, look_at)
+        "INSERT INTO replicate (campaign_id, number, application_id, people, released_at, review_at)
          SELECT $1, v.number, v.application_id, v.people, v.released_at, $2 FROM ({}) AS v",
-        Engine::behind(tx).rows(3, &columns)
+        Engine::of_connection(tx).select_rows(3, &columns)
     );
-    let new = set(replicates.iter().map(|r| (r.number, r.application.0, r.people, r.released_at.map(|at| at.0))));
-    sqlx::query(statement(sql)).bind(campaign.0).bind(look_at.0).bind(new).execute(tx).await?;
+    let new = to_param(replicates.iter().map(|r| (r.number, r.application.0, r.people, r.released_at.map(|at| at.0))));
+    sqlx::query(statement(sql)).bind(campaign.0).bind(review_at.0).bind(new).execute(tx).await?;
     Ok(())
 }
 
@@ -43,23 +43,23 @@ pub async fn hold_back(tx: &mut AnyConnection, campaign: CampaignId) -> Result<(
 }
 
 /// The lists in running campaigns whose held-back replicates are to be looked at now, by the first of their applications.
-pub async fn due(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<(CampaignId, ApplicationId)>> {
+pub async fn due_for_review(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<(CampaignId, ApplicationId)>> {
     let sql = "SELECT DISTINCT p.campaign_id, p.application_id FROM replicate p JOIN campaign c ON c.id = p.campaign_id AND c.state = 'running'
-               WHERE p.released_at IS NULL AND p.look_at <= $1 ORDER BY p.campaign_id, p.application_id";
+               WHERE p.released_at IS NULL AND p.review_at <= $1 ORDER BY p.campaign_id, p.application_id";
     let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(campaign, application)| (CampaignId(campaign), ApplicationId(application))).collect())
 }
 
 /// When the next look is due in a running campaign.
-pub async fn next_look(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let sql = "SELECT MIN(p.look_at) FROM replicate p JOIN campaign c ON c.id = p.campaign_id AND c.state = 'running' WHERE p.released_at IS NULL";
+pub async fn next_review(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(p.review_at) FROM replicate p JOIN campaign c ON c.id = p.campaign_id AND c.state = 'running' WHERE p.released_at IS NULL";
     let at: Option<i64> = sqlx::query_scalar(sql).fetch_one(connection).await?;
     Ok(at.map(Timestamp))
 }
 
 /// When the held-back replicates of the list that an application draws on are looked at next.
-pub async fn next_look_for(connection: &mut AnyConnection, application: ApplicationId) -> Result<Option<Timestamp>> {
-    let sql = "SELECT MIN(p.look_at) FROM replicate p
+pub async fn next_review_of(connection: &mut AnyConnection, application: ApplicationId) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(p.review_at) FROM replicate p
                JOIN invitation i ON i.campaign_id = p.campaign_id AND i.replicate = p.number
                JOIN survey_case c ON c.invitation_id = i.id AND c.application_id = $1
                WHERE p.released_at IS NULL";
@@ -67,8 +67,8 @@ pub async fn next_look_for(connection: &mut AnyConnection, application: Applicat
     Ok(at.map(Timestamp))
 }
 
-pub async fn look_again(tx: &mut AnyConnection, campaign: CampaignId, first: ApplicationId, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE replicate SET look_at = $3 WHERE campaign_id = $1 AND application_id = $2 AND released_at IS NULL";
+pub async fn set_next_review(tx: &mut AnyConnection, campaign: CampaignId, first: ApplicationId, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE replicate SET review_at = $3 WHERE campaign_id = $1 AND application_id = $2 AND released_at IS NULL";
     sqlx::query(sql).bind(campaign.0).bind(first.0).bind(at.0).execute(tx).await?;
     Ok(())
 }
@@ -101,48 +101,48 @@ fn number(n: i64) -> u32 {
 }
 
 /// How one application stands; its target, its maturity and the replicates are the caller's.
-pub async fn standing(connection: &mut AnyConnection, application: ApplicationId) -> Result<Standing> {
+pub async fn status(connection: &mut AnyConnection, application: ApplicationId) -> Result<ReplicateStatus> {
     let sql = "SELECT COUNT(CASE WHEN c.is_sampled = 1 THEN 1 END),
                       COUNT(CASE WHEN c.is_sampled = 1 AND c.is_open = 1 AND n.next_at IS NOT NULL THEN 1 END),
-                      COUNT(CASE WHEN c.is_sampled = 0 AND (c.cells & a.full_cells) = 0 THEN 1 END),
+                      COUNT(CASE WHEN c.is_sampled = 0 AND (c.cell_mask & a.full_cell_mask) = 0 THEN 1 END),
                       COUNT(CASE WHEN c.disposition = '1.1' THEN 1 END)
                FROM survey_case c
                JOIN application a ON a.id = c.application_id
                LEFT JOIN next_contact n ON n.invitation_id = c.invitation_id
                WHERE c.application_id = $1";
     let (released, open, held_back, completes): (i64, i64, i64, i64) = sqlx::query_as(sql).bind(application.0).fetch_one(connection).await?;
-    Ok(Standing { released: number(released), open: number(open), held_back: number(held_back), completes: number(completes), ..Standing::default() })
+    Ok(ReplicateStatus { released: number(released), open: number(open), held_back: number(held_back), completes: number(completes), ..ReplicateStatus::default() })
 }
 
 /// Somebody of a replicate that is about to go into the field.
 #[derive(Debug, Clone)]
-pub struct HeldBack {
+pub struct HeldBackPerson {
     pub invitation: InvitationId,
     pub phone_hash: String,
     pub zone: Option<String>,
     pub is_mobile: bool,
 }
 
-pub async fn people_of(connection: &mut AnyConnection, campaign: CampaignId, replicate: &Replicate) -> Result<Vec<HeldBack>> {
+pub async fn people_of(connection: &mut AnyConnection, campaign: CampaignId, replicate: &Replicate) -> Result<Vec<HeldBackPerson>> {
     let sql = "SELECT i.id, r.phone_hash, r.zone, CASE WHEN r.phone_kind = 'mobile' THEN 1 ELSE 0 END FROM invitation i JOIN respondent r ON r.id = i.respondent_id
                WHERE i.campaign_id = $1 AND i.replicate = $2 ORDER BY i.id";
     let rows: Vec<(i64, String, Option<String>, i64)> =
         sqlx::query_as(sql).bind(campaign.0).bind(i64::from(replicate.number)).fetch_all(connection).await?;
     Ok(rows
         .into_iter()
-        .map(|(id, phone_hash, zone, is_mobile)| HeldBack { invitation: InvitationId(id), phone_hash, zone, is_mobile: is_mobile == 1 })
+        .map(|(id, phone_hash, zone, is_mobile)| HeldBackPerson { invitation: InvitationId(id), phone_hash, zone, is_mobile: is_mobile == 1 })
         .collect())
 }
 
 /// Puts a replicate into the sample. False: it is there already.
-pub async fn release(tx: &mut AnyConnection, campaign: CampaignId, replicate: &Replicate, people: &[HeldBack], now: Timestamp) -> Result<bool> {
+pub async fn release(tx: &mut AnyConnection, campaign: CampaignId, replicate: &Replicate, people: &[HeldBackPerson], now: Timestamp) -> Result<bool> {
     let sql = "UPDATE replicate SET released_at = $3 WHERE campaign_id = $1 AND number = $2 AND released_at IS NULL";
     let done = sqlx::query(sql).bind(campaign.0).bind(i64::from(replicate.number)).bind(now.0).execute(&mut *tx).await?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    let sql = format!("UPDATE survey_case SET is_sampled = 1 WHERE invitation_id {}", Engine::behind(tx).is_in(1, Kind::Number));
-    sqlx::query(statement(sql)).bind(set(people.iter().map(|p| p.invitation.0))).execute(tx).await?;
+    let sql = format!("UPDATE survey_case SET is_sampled = 1 WHERE invitation_id {}", Engine::of_connection(tx).in_list(1, ColumnType::Number));
+    sqlx::query(statement(sql)).bind(to_param(people.iter().map(|p| p.invitation.0))).execute(tx).await?;
     Ok(true)
 }
 

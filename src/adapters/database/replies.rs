@@ -11,14 +11,14 @@ use crate::domain::time::Timestamp;
 
 /// The latest invitation that a number was sent, with its programme and the key that seals for it.
 #[derive(Debug, Clone)]
-pub struct Contacted {
+pub struct LatestContact {
     pub invitation: InvitationId,
     pub campaign: CampaignId,
     pub programme: ProgrammeId,
     pub key_id: String,
 }
 
-pub async fn latest_contact(connection: &mut AnyConnection, phone_hash: &str) -> Result<Option<Contacted>> {
+pub async fn latest_contact(connection: &mut AnyConnection, phone_hash: &str) -> Result<Option<LatestContact>> {
     let sql = "SELECT i.id, c.id, c.programme_id, a.key_id
                FROM respondent r
                JOIN invitation i ON i.respondent_id = r.id
@@ -27,7 +27,7 @@ pub async fn latest_contact(connection: &mut AnyConnection, phone_hash: &str) ->
                JOIN applicant a ON a.id = r.applicant_id
                WHERE r.phone_hash = $1 ORDER BY m.claimed_at DESC, i.id DESC, m.step DESC LIMIT 1";
     let row: Option<(i64, i64, i64, String)> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
-    Ok(row.map(|(invitation, campaign, programme, key_id)| Contacted {
+    Ok(row.map(|(invitation, campaign, programme, key_id)| LatestContact {
         invitation: InvitationId(invitation),
         campaign: CampaignId(campaign),
         programme: ProgrammeId(programme),
@@ -62,26 +62,26 @@ pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Re
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    if events::is_wanted(tx, EventKind::ReplyReceived).await? {
+    if events::has_subscribers(tx, EventKind::ReplyReceived).await? {
         let sql = "SELECT r.id, c.code FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign c ON c.id = i.campaign_id
                    WHERE r.dedup_hash = $1";
         let (id, campaign): (i64, Option<String>) = sqlx::query_as(sql).bind(reply.dedup_hash.clone()).fetch_one(&mut *tx).await?;
         let data = json!({ "reply": id, "meaning": reply.meaning, "campaign": campaign });
-        events::tell(tx, EventKind::ReplyReceived, &data, now).await?;
+        events::publish(tx, EventKind::ReplyReceived, &data, now).await?;
     }
     Ok(true)
 }
 
 /// Has an interview taken this reply already? `None`: there is no such reply.
-pub async fn is_taken(connection: &mut AnyConnection, dedup_hash: &str) -> Result<Option<bool>> {
-    let sql = "SELECT CASE WHEN taken_at IS NULL THEN 0 ELSE 1 END FROM reply WHERE dedup_hash = $1";
+pub async fn is_consumed(connection: &mut AnyConnection, dedup_hash: &str) -> Result<Option<bool>> {
+    let sql = "SELECT CASE WHEN consumed_at IS NULL THEN 0 ELSE 1 END FROM reply WHERE dedup_hash = $1";
     let taken: Option<i64> = sqlx::query_scalar(sql).bind(dedup_hash.to_owned()).fetch_optional(connection).await?;
     Ok(taken.map(|taken| taken == 1))
 }
 
 /// Notes that an interview has taken a reply; it wants nobody of the staff any more.
-pub async fn set_taken(tx: &mut AnyConnection, dedup_hash: &str, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE reply SET taken_at = $2, handled_at = $2 WHERE dedup_hash = $1";
+pub async fn mark_consumed(tx: &mut AnyConnection, dedup_hash: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE reply SET consumed_at = $2, handled_at = $2 WHERE dedup_hash = $1";
     sqlx::query(sql).bind(dedup_hash.to_owned()).bind(now.0).execute(tx).await?;
     Ok(())
 }
@@ -107,7 +107,7 @@ pub async fn inbox(connection: &mut AnyConnection, meaning: Option<&str>, with_h
          FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign k ON k.id = i.campaign_id
          WHERE (r.meaning = $1 OR ($1 = '' AND r.meaning <> 'opt_out')) AND (r.handled_at IS NULL OR $2 = 1)
          ORDER BY r.received_at, r.id",
-        Engine::behind(connection).joined("a.code || '/' || c.pseudonym")
+        Engine::of_connection(connection).concatenated("a.code || '/' || c.pseudonym")
     );
     let rows: Vec<Row> =
         sqlx::query_as(statement(sql)).bind(meaning.unwrap_or_default().to_owned()).bind(i64::from(with_handled)).fetch_all(connection).await?;

@@ -6,8 +6,8 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Bytes, Kind, set};
-use super::{Result, events, known};
+use super::bulk_params::{HexBytes, ColumnType, to_param};
+use super::{Result, events, decode_enum};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{AccountId, ApplicationId, CaseId, ResponseId};
 use crate::domain::language::Language;
@@ -27,7 +27,7 @@ pub struct NewAnswer {
     pub item: String,
     pub value: StoredValue,
     /// The codes of the options in the order in which they were shown, where it was drawn.
-    pub shown: Option<String>,
+    pub option_order: Option<String>,
 }
 
 /// Begins the response of a case, or finds it and notes the language.
@@ -40,26 +40,26 @@ pub async fn begin(tx: &mut AnyConnection, case: CaseId, language: Language, mod
 
 /// Who entered answers, and how; of respondents themselves no account is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct By {
+pub struct AnswerSource {
     pub mode: Mode,
     pub account: Option<AccountId>,
 }
 
 /// Stores the answers of a page, over earlier ones of the same items.
-pub async fn save_answers(tx: &mut AnyConnection, response: ResponseId, answers: &[NewAnswer], by: By, now: Timestamp) -> Result<()> {
+pub async fn save_answers(tx: &mut AnyConnection, response: ResponseId, answers: &[NewAnswer], by: AnswerSource, now: Timestamp) -> Result<()> {
     if !answers.is_empty() {
-        let columns = [("item", Kind::Text), ("value", Kind::Text), ("value_sealed", Kind::Bytes), ("shown", Kind::Text)];
+        let columns = [("item", ColumnType::Text), ("value", ColumnType::Text), ("value_sealed", ColumnType::HexBytes), ("option_order", ColumnType::Text)];
         let sql = format!(
-            "INSERT INTO answer (response_id, item, value, value_sealed, shown, mode, account_id, answered_at)
-             SELECT $1, v.item, v.value, v.value_sealed, v.shown, $2, $3, $4 FROM ({}) AS v WHERE true
+            "INSERT INTO answer (response_id, item, value, value_sealed, option_order, mode, account_id, answered_at)
+             SELECT $1, v.item, v.value, v.value_sealed, v.option_order, $2, $3, $4 FROM ({}) AS v WHERE true
              ON CONFLICT (response_id, item) DO UPDATE
-                 SET value = excluded.value, value_sealed = excluded.value_sealed, shown = excluded.shown, mode = excluded.mode,
+                 SET value = excluded.value, value_sealed = excluded.value_sealed, option_order = excluded.option_order, mode = excluded.mode,
                      account_id = excluded.account_id, answered_at = excluded.answered_at",
-            Engine::behind(tx).rows(5, &columns)
+            Engine::of_connection(tx).select_rows(5, &columns)
         );
-        let given = set(answers.iter().map(|answer| match &answer.value {
-            StoredValue::Plain(text) => (&answer.item, Some(text), None, &answer.shown),
-            StoredValue::Sealed(bytes) => (&answer.item, None, Some(Bytes(bytes)), &answer.shown),
+        let given = to_param(answers.iter().map(|answer| match &answer.value {
+            StoredValue::Plain(text) => (&answer.item, Some(text), None, &answer.option_order),
+            StoredValue::Sealed(bytes) => (&answer.item, None, Some(HexBytes(bytes)), &answer.option_order),
         }));
         sqlx::query(statement(sql))
             .bind(response.0)
@@ -83,11 +83,11 @@ pub async fn clear_answers(tx: &mut AnyConnection, response: ResponseId, items: 
 }
 
 /// How each answer of a response came, by item.
-pub async fn entered_by(connection: &mut AnyConnection, response: ResponseId) -> Result<Vec<(String, By)>> {
+pub async fn answer_sources(connection: &mut AnyConnection, response: ResponseId) -> Result<Vec<(String, AnswerSource)>> {
     let sql = "SELECT item, mode, account_id FROM answer WHERE response_id = $1 ORDER BY item";
     let rows: Vec<(String, String, Option<i64>)> = sqlx::query_as(sql).bind(response.0).fetch_all(connection).await?;
     let by = |(item, mode, account): (String, String, Option<i64>)| {
-        Ok((item, By { mode: known("a mode", &mode, Mode::parse)?, account: account.map(AccountId) }))
+        Ok((item, AnswerSource { mode: decode_enum("a mode", &mode, Mode::parse)?, account: account.map(AccountId) }))
     };
     rows.into_iter().map(by).collect()
 }
@@ -101,24 +101,24 @@ pub async fn has_answers_since(connection: &mut AnyConnection, case: CaseId, mod
 
 pub async fn complete(tx: &mut AnyConnection, response: ResponseId, now: Timestamp) -> Result<()> {
     sqlx::query("UPDATE response SET completed_at = $2 WHERE id = $1").bind(response.0).bind(now.0).execute(&mut *tx).await?;
-    if events::is_wanted(tx, EventKind::InterviewCompleted).await? {
+    if events::has_subscribers(tx, EventKind::InterviewCompleted).await? {
         let sql =
             "SELECT k.id, a.code, c.code, r.mode FROM response r JOIN survey_case k ON k.id = r.case_id JOIN application a ON a.id = k.application_id
                    LEFT JOIN campaign c ON c.id = a.campaign_id WHERE r.id = $1";
         let (case, application, campaign, mode): (i64, String, Option<String>, String) =
             sqlx::query_as(sql).bind(response.0).fetch_one(&mut *tx).await?;
         let data = json!({ "application": application, "campaign": campaign, "case": case, "mode": mode });
-        events::tell(tx, EventKind::InterviewCompleted, &data, now).await?;
+        events::publish(tx, EventKind::InterviewCompleted, &data, now).await?;
     }
     Ok(())
 }
 
 /// Takes back everything that these cases have answered, and how.
-pub async fn erase(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
-    let theirs = format!("SELECT id FROM response WHERE case_id {}", Engine::behind(tx).is_in(1, Kind::Number));
+pub async fn delete_answers(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
+    let theirs = format!("SELECT id FROM response WHERE case_id {}", Engine::of_connection(tx).in_list(1, ColumnType::Number));
     for table in ["answer", "page_visit"] {
         let sql = format!("DELETE FROM {table} WHERE response_id IN ({theirs})");
-        sqlx::query(statement(sql)).bind(set(cases.iter().map(|case| case.0))).execute(&mut *tx).await?;
+        sqlx::query(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).execute(&mut *tx).await?;
     }
     Ok(())
 }
@@ -175,8 +175,8 @@ pub async fn of_application(connection: &mut AnyConnection, application: Applica
 }
 
 pub async fn of_cases(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<Response>> {
-    let condition = format!("c.id {}", Engine::behind(connection).is_in(1, Kind::Number));
-    select(connection, &condition, set(cases.iter().map(|case| case.0))).await
+    let condition = format!("c.id {}", Engine::of_connection(connection).in_list(1, ColumnType::Number));
+    select(connection, &condition, to_param(cases.iter().map(|case| case.0))).await
 }
 
 /// `given`: what `$1` in the condition stands for.
@@ -193,7 +193,7 @@ async fn select(connection: &mut AnyConnection, condition: &str, given: String) 
         responses.push(Response {
             id: ResponseId(id),
             case: CaseId(case),
-            language: known("a language", &language, Language::parse)?,
+            language: decode_enum("a language", &language, Language::parse)?,
             mode,
             started_at: Timestamp(started_at),
             completed_at: completed_at.map(Timestamp),

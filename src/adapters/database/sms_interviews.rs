@@ -7,13 +7,13 @@ use sqlx::{AnyConnection, Row};
 
 use super::Result;
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
+use super::bulk_params::{ColumnType, to_param};
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 
 /// An item of one of the invitation's cases: the case's place in the bundle, and the item's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct AskedQuestion {
     pub place: usize,
     pub item: String,
 }
@@ -23,39 +23,39 @@ pub struct SmsInterview {
     pub invitation: InvitationId,
     pub is_asking: bool,
     /// Questions asked so far, corrections among them; counted from 0.
-    pub nth: u32,
+    pub question_seq: u32,
     /// The message that asks.
     pub step: u32,
-    pub current: Asked,
+    pub current: AskedQuestion,
     pub text_sealed: Vec<u8>,
     /// Replies to the current item that were not understood.
-    pub corrections: u32,
+    pub unclear_count: u32,
     /// The item before it, and when the reply was sent that answered it.
-    pub before: Option<(Asked, Timestamp)>,
+    pub previous: Option<(AskedQuestion, Timestamp)>,
 }
 
 fn read(row: &AnyRow) -> Result<SmsInterview> {
     let number = |column: &str| Ok::<_, sqlx::Error>(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0));
-    let before_item: Option<String> = row.try_get("before_item")?;
-    let (before_place, before_at): (Option<i64>, Option<i64>) = (row.try_get("before_place")?, row.try_get("before_at")?);
+    let previous_item: Option<String> = row.try_get("previous_item")?;
+    let (previous_case_position, previous_at): (Option<i64>, Option<i64>) = (row.try_get("previous_case_position")?, row.try_get("previous_at")?);
     let place = |place: i64| usize::try_from(place).unwrap_or(0);
     Ok(SmsInterview {
         invitation: InvitationId(row.try_get("invitation_id")?),
         is_asking: row.try_get::<String, _>("state")? == "asking",
-        nth: number("nth")?,
+        question_seq: number("question_seq")?,
         step: number("step")?,
-        current: Asked { place: place(row.try_get("case_place")?), item: row.try_get("item")? },
+        current: AskedQuestion { place: place(row.try_get("case_position")?), item: row.try_get("item")? },
         text_sealed: row.try_get("text_sealed")?,
-        corrections: number("corrections")?,
-        before: before_item.map(|item| (Asked { place: place(before_place.unwrap_or(0)), item }, Timestamp(before_at.unwrap_or(0)))),
+        unclear_count: number("unclear_count")?,
+        previous: previous_item.map(|item| (AskedQuestion { place: place(previous_case_position.unwrap_or(0)), item }, Timestamp(previous_at.unwrap_or(0)))),
     })
 }
 
 const SELECT: &str =
-    "SELECT invitation_id, state, nth, step, case_place, item, text_sealed, corrections, before_place, before_item, before_at FROM sms_interview";
+    "SELECT invitation_id, state, question_seq, step, case_position, item, text_sealed, unclear_count, previous_case_position, previous_item, previous_at FROM sms_interview";
 
 /// The interview that is under way with a number: there is one at most, whosever lists the number is on.
-pub async fn with_number(connection: &mut AnyConnection, phone_hash: &str) -> Result<Option<SmsInterview>> {
+pub async fn find_by_phone(connection: &mut AnyConnection, phone_hash: &str) -> Result<Option<SmsInterview>> {
     let sql = statement(format!("{SELECT} WHERE phone_hash = $1 AND state = 'asking' ORDER BY changed_at DESC LIMIT 1"));
     sqlx::query(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?.as_ref().map(read).transpose()
 }
@@ -66,27 +66,27 @@ pub async fn find(connection: &mut AnyConnection, invitation: InvitationId) -> R
 }
 
 pub async fn put(tx: &mut AnyConnection, interview: &SmsInterview, phone_hash: &str, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO sms_interview (invitation_id, phone_hash, state, nth, step, case_place, item, text_sealed, corrections, before_place, before_item,
-                                          before_at, changed_at)
+    let sql = "INSERT INTO sms_interview (invitation_id, phone_hash, state, question_seq, step, case_position, item, text_sealed, unclear_count, previous_case_position, previous_item,
+                                          previous_at, changed_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-               ON CONFLICT (invitation_id) DO UPDATE SET state = excluded.state, nth = excluded.nth, step = excluded.step, case_place = excluded.case_place,
-                   item = excluded.item, text_sealed = excluded.text_sealed, corrections = excluded.corrections, before_place = excluded.before_place,
-                   before_item = excluded.before_item, before_at = excluded.before_at, changed_at = excluded.changed_at";
-    let place = |asked: &Asked| i64::try_from(asked.place).unwrap_or(0);
-    let before = interview.before.as_ref();
+               ON CONFLICT (invitation_id) DO UPDATE SET state = excluded.state, question_seq = excluded.question_seq, step = excluded.step, case_position = excluded.case_position,
+                   item = excluded.item, text_sealed = excluded.text_sealed, unclear_count = excluded.unclear_count, previous_case_position = excluded.previous_case_position,
+                   previous_item = excluded.previous_item, previous_at = excluded.previous_at, changed_at = excluded.changed_at";
+    let place = |asked: &AskedQuestion| i64::try_from(asked.place).unwrap_or(0);
+    let previous = interview.previous.as_ref();
     sqlx::query(sql)
         .bind(interview.invitation.0)
         .bind(phone_hash.to_owned())
         .bind(if interview.is_asking { "asking" } else { "ended" })
-        .bind(i64::from(interview.nth))
+        .bind(i64::from(interview.question_seq))
         .bind(i64::from(interview.step))
         .bind(place(&interview.current))
         .bind(interview.current.item.clone())
         .bind(interview.text_sealed.clone())
-        .bind(i64::from(interview.corrections))
-        .bind(before.map(|(asked, _)| place(asked)))
-        .bind(before.map(|(asked, _)| asked.item.clone()))
-        .bind(before.map(|(_, at)| at.0))
+        .bind(i64::from(interview.unclear_count))
+        .bind(previous.map(|(asked, _)| place(asked)))
+        .bind(previous.map(|(asked, _)| asked.item.clone()))
+        .bind(previous.map(|(_, at)| at.0))
         .bind(now.0)
         .execute(tx)
         .await?;
@@ -94,7 +94,7 @@ pub async fn put(tx: &mut AnyConnection, interview: &SmsInterview, phone_hash: &
 }
 
 /// Nothing more is asked of a number.
-pub async fn end_with_number(tx: &mut AnyConnection, phone_hash: &str) -> Result<()> {
+pub async fn end_by_phone(tx: &mut AnyConnection, phone_hash: &str) -> Result<()> {
     let sql = "UPDATE sms_interview SET state = 'ended' WHERE phone_hash = $1";
     sqlx::query(sql).bind(phone_hash.to_owned()).execute(tx).await?;
     Ok(())
@@ -104,9 +104,9 @@ pub async fn end_with_number(tx: &mut AnyConnection, phone_hash: &str) -> Result
 pub async fn texts(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<HashMap<(InvitationId, u32), Vec<u8>>> {
     let sql = format!(
         "SELECT invitation_id, step, text_sealed FROM sms_interview WHERE invitation_id {}",
-        Engine::behind(connection).is_in(1, Kind::Number)
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
-    let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(statement(sql)).bind(set(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(statement(sql)).bind(to_param(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(id, step, text)| ((InvitationId(id), u32::try_from(step).unwrap_or(0)), text)).collect())
 }
 
@@ -114,8 +114,8 @@ pub async fn texts(connection: &mut AnyConnection, invitations: &[InvitationId])
 pub async fn under_way(connection: &mut AnyConnection, phone_hashes: &[String], since: Timestamp) -> Result<HashMap<String, InvitationId>> {
     let sql = format!(
         "SELECT phone_hash, invitation_id FROM sms_interview WHERE state = 'asking' AND changed_at >= $2 AND phone_hash {}",
-        Engine::behind(connection).is_in(1, Kind::Text)
+        Engine::of_connection(connection).in_list(1, ColumnType::Text)
     );
-    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(set(phone_hashes)).bind(since.0).fetch_all(connection).await?;
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(to_param(phone_hashes)).bind(since.0).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(hash, id)| (hash, InvitationId(id))).collect())
 }

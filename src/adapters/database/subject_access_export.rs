@@ -7,7 +7,7 @@ use super::responses::StoredValue;
 use crate::domain::ids::RespondentId;
 use crate::domain::time::Timestamp;
 
-pub struct Dossier {
+pub struct SubjectAccessExport {
     pub programme: String,
     pub applicant: String,
     pub key_id: String,
@@ -15,25 +15,25 @@ pub struct Dossier {
     pub person_sealed: Vec<u8>,
     pub language: String,
     pub created_at: Timestamp,
-    pub cases: Vec<DossierCase>,
+    pub cases: Vec<ExportedCase>,
     /// Versions of the notice: when agreed to, when taken back.
     pub consents: Vec<(String, Timestamp, Option<Timestamp>)>,
     /// When, in which campaign, which step, by which gateway, and what became of it.
     pub messages: Vec<(Timestamp, String, i64, String, String)>,
     /// Calls, with the notes that were taken.
-    pub calls: Vec<DossierCall>,
+    pub calls: Vec<ExportedCall>,
     /// When, what it was taken for, and its words.
     pub replies: Vec<(Timestamp, String, Option<Vec<u8>>)>,
 }
 
-pub struct DossierCall {
+pub struct ExportedCall {
     pub at: Timestamp,
-    pub by: String,
+    pub interviewer: String,
     pub outcome: Option<String>,
     pub note_sealed: Option<Vec<u8>>,
 }
 
-pub struct DossierCase {
+pub struct ExportedCase {
     pub application: String,
     pub category: String,
     pub disposition: String,
@@ -43,7 +43,7 @@ pub struct DossierCase {
     pub answers: Vec<(String, StoredValue)>,
 }
 
-pub async fn of(connection: &mut AnyConnection, person: RespondentId) -> Result<Dossier> {
+pub async fn collect(connection: &mut AnyConnection, person: RespondentId) -> Result<SubjectAccessExport> {
     let sql = "SELECT p.code, a.name, a.key_id, r.phone_sealed, r.person_sealed, r.language, r.created_at
                FROM respondent r JOIN applicant a ON a.id = r.applicant_id JOIN programme p ON p.id = a.programme_id WHERE r.id = $1";
     type Row = (String, String, String, Vec<u8>, Vec<u8>, String, i64);
@@ -62,7 +62,7 @@ pub async fn of(connection: &mut AnyConnection, person: RespondentId) -> Result<
     let sql = "SELECT received_at, meaning, text_sealed FROM reply WHERE invitation_id IN (SELECT id FROM invitation WHERE respondent_id = $1)
                ORDER BY received_at, id";
     let replies: Vec<(i64, String, Option<Vec<u8>>)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
-    Ok(Dossier {
+    Ok(SubjectAccessExport {
         programme,
         applicant,
         key_id,
@@ -73,12 +73,12 @@ pub async fn of(connection: &mut AnyConnection, person: RespondentId) -> Result<
         cases: cases_of(connection, person).await?,
         consents: consents.into_iter().map(|(version, given, withdrawn)| (version, Timestamp(given), withdrawn.map(Timestamp))).collect(),
         messages: messages.into_iter().map(|(at, campaign, step, gateway, state)| (Timestamp(at), campaign, step, gateway, state)).collect(),
-        calls: calls.into_iter().map(|(at, by, outcome, note_sealed)| DossierCall { at: Timestamp(at), by, outcome, note_sealed }).collect(),
+        calls: calls.into_iter().map(|(at, interviewer, outcome, note_sealed)| ExportedCall { at: Timestamp(at), interviewer, outcome, note_sealed }).collect(),
         replies: replies.into_iter().map(|(at, meaning, text)| (Timestamp(at), meaning, text)).collect(),
     })
 }
 
-async fn cases_of(connection: &mut AnyConnection, person: RespondentId) -> Result<Vec<DossierCase>> {
+async fn cases_of(connection: &mut AnyConnection, person: RespondentId) -> Result<Vec<ExportedCase>> {
     let sql = "SELECT c.id, a.code, a.category, c.disposition, c.disposed_at, c.segment, c.fields_sealed
                FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.respondent_id = $1 ORDER BY a.code";
     type Row = (i64, String, String, String, i64, String, Option<Vec<u8>>);
@@ -92,7 +92,7 @@ async fn cases_of(connection: &mut AnyConnection, person: RespondentId) -> Resul
             None => (item, StoredValue::Plain(plain.unwrap_or_default())),
         };
         let answers = answers.into_iter().map(value).collect();
-        cases.push(DossierCase { application, category, disposition, disposed_at: Timestamp(disposed_at), segment, fields_sealed, answers });
+        cases.push(ExportedCase { application, category, disposition, disposed_at: Timestamp(disposed_at), segment, fields_sealed, answers });
     }
     Ok(cases)
 }

@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 
 use super::Result;
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
+use super::bulk_params::{ColumnType, to_param};
 use crate::domain::time::Timestamp;
 
 /// The scope that holds for every programme.
@@ -53,15 +53,15 @@ pub async fn among(
         "SELECT phone_hash, CASE WHEN COUNT(expires_at) = COUNT(*) THEN MAX(expires_at) END FROM suppression
          WHERE scope IN ('{ALL}', $1) AND (expires_at IS NULL OR expires_at > $2) AND phone_hash {}
          GROUP BY phone_hash",
-        Engine::behind(connection).is_in(3, Kind::Text)
+        Engine::of_connection(connection).in_list(3, ColumnType::Text)
     );
     let rows: Vec<(String, Option<i64>)> =
-        sqlx::query_as(statement(sql)).bind(programme.to_owned()).bind(now.0).bind(set(phone_hashes)).fetch_all(connection).await?;
+        sqlx::query_as(statement(sql)).bind(programme.to_owned()).bind(now.0).bind(to_param(phone_hashes)).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(hash, until)| (hash, until.map(Timestamp))).collect())
 }
 
 /// Is any number suppressed at all?
-pub async fn is_anybody(connection: &mut AnyConnection, now: Timestamp) -> Result<bool> {
+pub async fn any_active(connection: &mut AnyConnection, now: Timestamp) -> Result<bool> {
     let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM suppression WHERE expires_at IS NULL OR expires_at > $1 LIMIT 1) AS one";
     let count: i64 = sqlx::query_scalar(sql).bind(now.0).fetch_one(connection).await?;
     Ok(count > 0)
@@ -83,7 +83,7 @@ fn read((scope, reason, at, until): Row) -> Suppression {
 }
 
 /// A page of them with their numbers, from after one of these on.
-pub async fn after(connection: &mut AnyConnection, after: i64, limit: u32) -> Result<Vec<(i64, Suppression)>> {
+pub async fn page_after(connection: &mut AnyConnection, after: i64, limit: u32) -> Result<Vec<(i64, Suppression)>> {
     type Numbered = (i64, String, String, i64, Option<i64>);
     let sql = "SELECT id, scope, reason, created_at, expires_at FROM suppression WHERE id > $1 ORDER BY id LIMIT $2";
     let rows: Vec<Numbered> = sqlx::query_as(sql).bind(after).bind(i64::from(limit)).fetch_all(connection).await?;
@@ -104,6 +104,6 @@ pub async fn of_number(connection: &mut AnyConnection, phone_hash: &str) -> Resu
 }
 
 /// Forgets suppressions whose time is over.
-pub async fn forget_expired(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
+pub async fn delete_expired(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM suppression WHERE expires_at <= $1").bind(now.0).execute(tx).await?.rows_affected())
 }

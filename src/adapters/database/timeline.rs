@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::statement;
-use super::{Result, known};
+use super::{Result, decode_enum};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{CaseId, InvitationId, RespondentId};
 use crate::domain::language::Language;
@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 
 /// A case with its person, sealed.
 #[derive(Debug, Clone)]
-pub struct CaseOf {
+pub struct CaseDetails {
     pub id: CaseId,
     pub person: RespondentId,
     pub invitation: Option<InvitationId>,
@@ -42,19 +42,19 @@ const SELECT: &str =
                       JOIN applicant p ON p.id = r.applicant_id
                       LEFT JOIN campaign g ON g.id = a.campaign_id";
 
-fn read(row: &AnyRow) -> Result<CaseOf> {
-    Ok(CaseOf {
+fn read(row: &AnyRow) -> Result<CaseDetails> {
+    Ok(CaseDetails {
         id: CaseId(row.try_get("id")?),
         person: RespondentId(row.try_get("respondent_id")?),
         invitation: row.try_get::<Option<i64>, _>("invitation_id")?.map(InvitationId),
         application: row.try_get("application")?,
         campaign: row.try_get("campaign")?,
         pseudonym: row.try_get("pseudonym")?,
-        disposition: known("a disposition", &row.try_get::<String, _>("disposition")?, Disposition::from_code)?,
+        disposition: decode_enum("a disposition", &row.try_get::<String, _>("disposition")?, Disposition::from_code)?,
         disposed_at: Timestamp(row.try_get("disposed_at")?),
         is_open: row.try_get::<i64, _>("is_open")? == 1,
         segment: row.try_get("segment")?,
-        language: known("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        language: decode_enum("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
         key_id: row.try_get("key_id")?,
         phone_hash: row.try_get("phone_hash")?,
         phone_sealed: row.try_get("phone_sealed")?,
@@ -63,15 +63,15 @@ fn read(row: &AnyRow) -> Result<CaseOf> {
     })
 }
 
-pub async fn case(connection: &mut AnyConnection, case: CaseId) -> Result<Option<CaseOf>> {
+pub async fn case(connection: &mut AnyConnection, case: CaseId) -> Result<Option<CaseDetails>> {
     let sql = statement(format!("{SELECT} WHERE c.id = $1"));
     sqlx::query(sql).bind(case.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
 }
 
 /// By what cases are looked for.
 #[derive(Debug, Clone)]
-pub enum By<'a> {
-    NumberHash(&'a str),
+pub enum CaseFilter<'a> {
+    PhoneHash(&'a str),
     NameHash(&'a str),
     Pseudonym(&'a str),
     /// All cases of an application, or those at one disposition.
@@ -79,12 +79,12 @@ pub enum By<'a> {
 }
 
 /// Cases, the latest first, from below `before` on.
-pub async fn cases(connection: &mut AnyConnection, by: &By<'_>, before: Option<CaseId>, limit: u32) -> Result<Vec<CaseOf>> {
+pub async fn cases(connection: &mut AnyConnection, by: &CaseFilter<'_>, before: Option<CaseId>, limit: u32) -> Result<Vec<CaseDetails>> {
     let (condition, value, disposition) = match by {
-        By::NumberHash(hash) => ("r.phone_hash = $1 AND $2 = ''", *hash, ""),
-        By::NameHash(hash) => ("r.name_hash = $1 AND $2 = ''", *hash, ""),
-        By::Pseudonym(pseudonym) => ("c.pseudonym = $1 AND $2 = ''", *pseudonym, ""),
-        By::Application(code, disposition) => ("a.code = $1 AND ($2 = '' OR c.disposition = $2)", *code, disposition.map_or("", Disposition::code)),
+        CaseFilter::PhoneHash(hash) => ("r.phone_hash = $1 AND $2 = ''", *hash, ""),
+        CaseFilter::NameHash(hash) => ("r.name_hash = $1 AND $2 = ''", *hash, ""),
+        CaseFilter::Pseudonym(pseudonym) => ("c.pseudonym = $1 AND $2 = ''", *pseudonym, ""),
+        CaseFilter::Application(code, disposition) => ("a.code = $1 AND ($2 = '' OR c.disposition = $2)", *code, disposition.map_or("", Disposition::code)),
     };
     let sql = statement(format!("{SELECT} WHERE {condition} AND c.id < $3 ORDER BY c.id DESC LIMIT $4"));
     let rows = sqlx::query(sql)
@@ -99,32 +99,32 @@ pub async fn cases(connection: &mut AnyConnection, by: &By<'_>, before: Option<C
 
 /// A message of an invitation, as it stands.
 #[derive(Debug, Clone)]
-pub struct MessageOf {
+pub struct MessageDetails {
     pub step: u32,
     pub gateway: String,
     pub reference: String,
     pub state: String,
     pub code: Option<String>,
     pub parts: i64,
-    pub tries: i64,
+    pub attempt_count: i64,
     pub claimed_at: Timestamp,
     pub submitted_at: Option<Timestamp>,
     pub received_at: Option<Timestamp>,
 }
 
-pub async fn messages(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<MessageOf>> {
+pub async fn messages(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<MessageDetails>> {
     type Row = (i64, String, String, String, Option<String>, i64, i64, i64, Option<i64>, Option<i64>);
-    let sql = "SELECT step, gateway, reference, state, code, parts, tries, claimed_at, submitted_at, received_at FROM message
+    let sql = "SELECT step, gateway, reference, state, code, parts, attempt_count, claimed_at, submitted_at, received_at FROM message
                WHERE invitation_id = $1 ORDER BY claimed_at, step";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
-    let message = |(step, gateway, reference, state, code, parts, tries, claimed, submitted, received): Row| MessageOf {
+    let message = |(step, gateway, reference, state, code, parts, attempt_count, claimed, submitted, received): Row| MessageDetails {
         step: u32::try_from(step).unwrap_or(0),
         gateway,
         reference,
         state,
         code,
         parts,
-        tries,
+        attempt_count,
         claimed_at: Timestamp(claimed),
         submitted_at: submitted.map(Timestamp),
         received_at: received.map(Timestamp),
@@ -133,8 +133,8 @@ pub async fn messages(connection: &mut AnyConnection, invitation: InvitationId) 
 }
 
 /// What gateways were asked about an invitation's messages, and what they answered: the step, the gateway, both sides, and when.
-pub async fn exchanges(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<(u32, String, String, String, Timestamp)>> {
-    let sql = "SELECT step, gateway, asked, answered, at FROM exchange WHERE invitation_id = $1 ORDER BY at, id";
+pub async fn gateway_log(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<(u32, String, String, String, Timestamp)>> {
+    let sql = "SELECT step, gateway, request, response, at FROM gateway_log WHERE invitation_id = $1 ORDER BY at, id";
     let rows: Vec<(i64, String, String, String, i64)> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
     let step = |step: i64| u32::try_from(step).unwrap_or(0);
     Ok(rows.into_iter().map(|(number, gateway, asked, answered, at)| (step(number), gateway, asked, answered, Timestamp(at))).collect())
@@ -155,7 +155,7 @@ pub async fn consents(connection: &mut AnyConnection, invitation: InvitationId) 
 
 /// A page of answers that was sent.
 #[derive(Debug, Clone)]
-pub struct Visit {
+pub struct PageVisitSummary {
     pub page: i64,
     pub mode: String,
     pub device: String,
@@ -164,11 +164,11 @@ pub struct Visit {
     pub problems: i64,
 }
 
-pub async fn visits(connection: &mut AnyConnection, case: CaseId) -> Result<Vec<Visit>> {
+pub async fn visits(connection: &mut AnyConnection, case: CaseId) -> Result<Vec<PageVisitSummary>> {
     let sql = "SELECT v.page, v.mode, v.device, (v.sent_at - v.shown_at) / 1000, v.sent_at, v.problems FROM page_visit v
                JOIN response s ON s.id = v.response_id WHERE s.case_id = $1 ORDER BY v.sent_at, v.id";
     let rows: Vec<(i64, String, String, i64, i64, i64)> = sqlx::query_as(sql).bind(case.0).fetch_all(connection).await?;
-    let visit = |(page, mode, device, seconds, at, problems)| Visit { page, mode, device, seconds, at: Timestamp(at), problems };
+    let visit = |(page, mode, device, seconds, at, problems)| PageVisitSummary { page, mode, device, seconds, at: Timestamp(at), problems };
     Ok(rows.into_iter().map(visit).collect())
 }
 
@@ -183,7 +183,7 @@ pub async fn answers(connection: &mut AnyConnection, case: CaseId) -> Result<Opt
 pub async fn dispositions(connection: &mut AnyConnection, case: CaseId) -> Result<Vec<(Disposition, String, Timestamp)>> {
     let sql = "SELECT disposition, source, changed_at FROM disposition_change WHERE case_id = $1 ORDER BY changed_at, id";
     let rows: Vec<(String, String, i64)> = sqlx::query_as(sql).bind(case.0).fetch_all(connection).await?;
-    rows.into_iter().map(|(code, source, at)| Ok((known("a disposition", &code, Disposition::from_code)?, source, Timestamp(at)))).collect()
+    rows.into_iter().map(|(code, source, at)| Ok((decode_enum("a disposition", &code, Disposition::from_code)?, source, Timestamp(at)))).collect()
 }
 
 /// Replies to an invitation: their numbers, what they were taken for, and when.

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::Result;
 use super::dialect::{Engine, statement};
-use super::bulk_params::{Kind, set};
+use super::bulk_params::{ColumnType, to_param};
 use crate::domain::ids::{AccountId, CallId, InvitationId};
 use crate::domain::time::Timestamp;
 
@@ -51,13 +51,13 @@ pub async fn candidates(connection: &mut AnyConnection) -> Result<Vec<(CallId, I
     Ok(rows.into_iter().map(|(call, invitation, account)| (CallId(call), InvitationId(invitation), AccountId(account))).collect())
 }
 
-pub async fn draw(tx: &mut AnyConnection, drawn: &[(CallId, InvitationId)], now: Timestamp) -> Result<()> {
+pub async fn insert_drawn(tx: &mut AnyConnection, drawn: &[(CallId, InvitationId)], now: Timestamp) -> Result<()> {
     let sql = format!(
         "INSERT INTO verification (call_id, invitation_id, drawn_at) SELECT v.call_id, v.invitation_id, $1 FROM ({}) AS v WHERE true
          ON CONFLICT (call_id) DO NOTHING",
-        Engine::behind(tx).rows(2, &[("call_id", Kind::Number), ("invitation_id", Kind::Number)])
+        Engine::of_connection(tx).select_rows(2, &[("call_id", ColumnType::Number), ("invitation_id", ColumnType::Number)])
     );
-    sqlx::query(statement(sql)).bind(now.0).bind(set(drawn.iter().map(|(call, id)| (call.0, id.0)))).execute(tx).await?;
+    sqlx::query(statement(sql)).bind(now.0).bind(to_param(drawn.iter().map(|(call, id)| (call.0, id.0)))).execute(tx).await?;
     Ok(())
 }
 
@@ -73,13 +73,13 @@ pub async fn find(connection: &mut AnyConnection, id: i64) -> Result<Option<Veri
 }
 
 /// Takes one for somebody. False: somebody else has it, or it is done.
-pub async fn take(tx: &mut AnyConnection, id: i64, by: AccountId, now: Timestamp) -> Result<bool> {
+pub async fn claim(tx: &mut AnyConnection, id: i64, by: AccountId, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE verification SET taken_by = $2, taken_at = $3 WHERE id = $1 AND verified_at IS NULL AND (taken_by IS NULL OR taken_by = $2)";
     Ok(sqlx::query(sql).bind(id).bind(by.0).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
 /// Gives one back that could not be made now.
-pub async fn give_back(tx: &mut AnyConnection, id: i64) -> Result<()> {
+pub async fn return_to_pool(tx: &mut AnyConnection, id: i64) -> Result<()> {
     sqlx::query("UPDATE verification SET taken_by = NULL, taken_at = NULL WHERE id = $1 AND verified_at IS NULL").bind(id).execute(tx).await?;
     Ok(())
 }

@@ -10,38 +10,38 @@ use serde_json::Value;
 use super::OutgoingMessage;
 
 /// As much of an answer is kept.
-const KEPT: usize = 600;
-const STRUCK: &str = "…";
+const MAX_LOGGED_CHARS: usize = 600;
+const REDACTED: &str = "…";
 
 /// One request and its answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Exchange {
-    pub asked: String,
-    pub answered: String,
+pub struct GatewayExchange {
+    pub request: String,
+    pub response: String,
 }
 
-impl Exchange {
-    /// `asked` is made of what is not personal; `answered` is cleaned here.
-    pub fn new(asked: String, answered: &str, messages: &[OutgoingMessage]) -> Exchange {
-        let secrets = secrets_of(messages);
+impl GatewayExchange {
+    /// `request` is made of what is not personal; `response` is cleaned here.
+    pub fn new(request: String, response: &str, messages: &[OutgoingMessage]) -> GatewayExchange {
+        let secrets = personal_words(messages);
         // A status stands before the body.
-        let (status, body) = answered.split_at(answered.find(' ').map_or(0, |space| space + 1));
+        let (status, body) = response.split_at(response.find(' ').map_or(0, |space| space + 1));
         // Only where something is escaped does a text differ from what it says.
         let json = if body.contains('\\') { serde_json::from_str::<Value>(body) } else { Ok(Value::Null) };
         let body = match json {
             Ok(mut json) if !json.is_null() => {
-                strike_json(&mut json, &secrets);
+                redact_json(&mut json, &secrets);
                 json.to_string()
             }
-            _ => strike(body, &secrets).into_owned(),
+            _ => redact(body, &secrets).into_owned(),
         };
-        let answered = format!("{status}{body}");
-        Exchange { asked, answered: shortened(answered) }
+        let response = format!("{status}{body}");
+        GatewayExchange { request, response: shortened(response) }
     }
 }
 
 /// The words that may not be kept: digits of the numbers, texts, and what stands in the placeholders.
-fn secrets_of(messages: &[OutgoingMessage]) -> Vec<String> {
+fn personal_words(messages: &[OutgoingMessage]) -> Vec<String> {
     let mut secrets = Vec::new();
     for message in messages {
         secrets.push(message.to.e164().trim_start_matches('+').to_owned());
@@ -59,48 +59,48 @@ fn secrets_of(messages: &[OutgoingMessage]) -> Vec<String> {
     secrets
 }
 
-fn strike<'a>(text: &'a str, secrets: &[String]) -> Cow<'a, str> {
-    let mut struck = Cow::Borrowed(text);
+fn redact<'a>(text: &'a str, secrets: &[String]) -> Cow<'a, str> {
+    let mut redacted = Cow::Borrowed(text);
     for secret in secrets {
-        if struck.contains(secret.as_str()) {
-            struck = Cow::Owned(struck.replace(secret.as_str(), STRUCK));
+        if redacted.contains(secret.as_str()) {
+            redacted = Cow::Owned(redacted.replace(secret.as_str(), REDACTED));
         }
     }
-    struck
+    redacted
 }
 
-fn strike_json(value: &mut Value, secrets: &[String]) {
+fn redact_json(value: &mut Value, secrets: &[String]) {
     match value {
         Value::String(text) => {
-            if let Cow::Owned(struck) = strike(text, secrets) {
-                *text = struck;
+            if let Cow::Owned(redacted) = redact(text, secrets) {
+                *text = redacted;
             }
         }
-        Value::Number(number) if secrets.contains(&number.to_string()) => *value = STRUCK.into(),
-        Value::Array(values) => values.iter_mut().for_each(|value| strike_json(value, secrets)),
-        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| strike_json(value, secrets)),
+        Value::Number(number) if secrets.contains(&number.to_string()) => *value = REDACTED.into(),
+        Value::Array(values) => values.iter_mut().for_each(|value| redact_json(value, secrets)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| redact_json(value, secrets)),
         _ => {}
     }
 }
 
 fn shortened(text: String) -> String {
-    match text.char_indices().nth(KEPT) {
-        Some((end, _)) => format!("{}{STRUCK}", &text[..end]),
+    match text.char_indices().nth(MAX_LOGGED_CHARS) {
+        Some((end, _)) => format!("{}{REDACTED}", &text[..end]),
         None => text,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::approved::tests::message;
+    use super::super::approved_templates::tests::message;
     use super::*;
 
     #[test]
     fn nothing_of_the_person_is_kept_of_an_answer() {
         let sent = [message("13800138000")];
         let check = |answer: &str, kept: &str| {
-            let exchange = Exchange::new(String::new(), answer, &sent);
-            assert_eq!(exchange.answered, kept);
+            let exchange = GatewayExchange::new(String::new(), answer, &sent);
+            assert_eq!(exchange.response, kept);
         };
         check(
             r#"201 {"to":"+8613800138000","sid":"SM1","body":"\u738b 小*明~您好","n":13800138000}"#,

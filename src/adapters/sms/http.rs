@@ -1,49 +1,49 @@
 //! What all HTTP gateways share: what a failed request means, and how a value stands in an address.
 
-use super::{Exchange, Outcome, OutgoingMessage, Submitted};
+use super::{GatewayExchange, SubmitOutcome, OutgoingMessage, BatchResult};
 
 /// No connection: nothing has left. Anything later: the gateway may have read the request.
-pub(super) fn outcome_of_error(error: &reqwest::Error) -> Outcome {
+pub(super) fn outcome_of_error(error: &reqwest::Error) -> SubmitOutcome {
     if error.is_builder() {
-        Outcome::AccountFailure { code: "request_malformed".into() }
+        SubmitOutcome::AccountFailure { code: "request_malformed".into() }
     } else if error.is_connect() {
-        Outcome::PassingFailure { code: "no_connection".into() }
+        SubmitOutcome::TemporaryFailure { code: "no_connection".into() }
     } else if error.is_timeout() {
-        Outcome::InDoubt { code: "timeout".into() }
+        SubmitOutcome::InDoubt { code: "timeout".into() }
     } else {
-        Outcome::InDoubt { code: "connection_lost".into() }
+        SubmitOutcome::InDoubt { code: "connection_lost".into() }
     }
 }
 
 /// Reads a provider's answer whole and judges it; an answer that does not come or cannot be read means the same for every message of the request.
-/// `asked` tells the operator what was asked, without anything of the person.
-pub(super) async fn judged(
+/// `request_log` tells the operator what was asked, without anything of the person.
+pub(super) async fn classify_response(
     answer: Result<reqwest::Response, reqwest::Error>,
     batch: &[OutgoingMessage],
-    asked: String,
-    judge: impl FnOnce(u16, &str) -> Vec<Outcome>,
-) -> Submitted {
+    request_log: String,
+    classify: impl FnOnce(u16, &str) -> Vec<SubmitOutcome>,
+) -> BatchResult {
     match read_answer(answer).await {
         Ok((status, body)) => {
-            let exchange = Exchange::new(asked, &format!("{status} {body}"), batch);
-            Submitted { outcomes: judge(status, &body), exchange }
+            let exchange = GatewayExchange::new(request_log, &format!("{status} {body}"), batch);
+            BatchResult { outcomes: classify(status, &body), exchange }
         }
         Err(outcome) => {
-            let exchange = Exchange::new(asked, &format!("no answer: {outcome:?}"), batch);
-            Submitted::all(outcome, batch.len(), exchange)
+            let exchange = GatewayExchange::new(request_log, &format!("no answer: {outcome:?}"), batch);
+            BatchResult::all(outcome, batch.len(), exchange)
         }
     }
 }
 
 /// A provider's answer, whole: status and body; or what it means that there is none.
-pub(super) async fn read_answer(answer: Result<reqwest::Response, reqwest::Error>) -> Result<(u16, String), Outcome> {
+pub(super) async fn read_answer(answer: Result<reqwest::Response, reqwest::Error>) -> Result<(u16, String), SubmitOutcome> {
     let mut response = answer.map_err(|error| outcome_of_error(&error))?;
-    let lost = || Outcome::InDoubt { code: "answer_lost".into() };
+    let lost = || SubmitOutcome::InDoubt { code: "answer_lost".into() };
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| lost())? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ANSWER {
-            return Err(Outcome::InDoubt { code: "answer_too_long".into() });
+            return Err(SubmitOutcome::InDoubt { code: "answer_too_long".into() });
         }
     }
     Ok((response.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
@@ -53,15 +53,15 @@ pub(super) async fn read_answer(answer: Result<reqwest::Response, reqwest::Error
 const MAX_ANSWER: usize = 256 * 1024;
 
 /// An answer that holds nothing we can read, judged by its status alone.
-pub(super) fn outcome_of_status(status: u16) -> Outcome {
+pub(super) fn outcome_of_status(status: u16) -> SubmitOutcome {
     let code = format!("http_{status}");
     match status {
-        429 => Outcome::SlowDown { code, retry_after: None },
-        401..=403 | 407 => Outcome::AccountFailure { code },
+        429 => SubmitOutcome::Throttled { code, retry_after: None },
+        401..=403 | 407 => SubmitOutcome::AccountFailure { code },
         // RFC 9110: 503 says that the request was not handled; the other 5xx do not say so. An accepting status says that it was read.
-        503 => Outcome::PassingFailure { code },
-        200..=299 | 500..=599 => Outcome::InDoubt { code },
-        _ => Outcome::PassingFailure { code },
+        503 => SubmitOutcome::TemporaryFailure { code },
+        200..=299 | 500..=599 => SubmitOutcome::InDoubt { code },
+        _ => SubmitOutcome::TemporaryFailure { code },
     }
 }
 

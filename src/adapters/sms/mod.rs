@@ -1,12 +1,12 @@
 //! Gateways: how a message leaves the house, and how receipts and replies come in.
 //!
-//! In goes a batch of messages that may be sent now (the dispatcher has checked that), out comes one [`Outcome`] for each; in goes what a
+//! In goes a batch of messages that may be sent now (the dispatcher has checked that), out comes one [`SubmitOutcome`] for each; in goes what a
 //! gateway pushed, out come [`Receipt`]s and [`Reply`]s. A gateway never decides whether somebody may be contacted, never sends anything twice
 //! on its own, and never touches the database. One file or folder for each kind of gateway; [`simulator`] is a real HTTP server that the
 //! daemon cannot tell from a carrier.
 
 pub mod alibaba;
-mod approved;
+mod approved_templates;
 mod gateway_log;
 mod http;
 pub mod smpp;
@@ -31,7 +31,7 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::sms_text::Placeholder;
 use crate::domain::time::Timestamp;
-pub use gateway_log::Exchange;
+pub use gateway_log::GatewayExchange;
 
 /// A message on its way out.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub struct OutgoingMessage {
     /// What stands in the text's placeholders, for templates that are filled in by the gateway.
     pub fields: BTreeMap<Placeholder, Personal>,
     /// It goes in a request of its own: in company it has been refused.
-    pub alone: bool,
+    pub must_be_alone: bool,
 }
 
 /// The step name of the answer to an opt-out; gateways with approved templates need one of this name.
@@ -56,11 +56,11 @@ pub const CONFIRMATION: &str = "confirmation";
 pub const QUESTION: &str = "question";
 
 /// The code of a message that was refused in company.
-pub const REFUSED_TOGETHER: &str = "refused_together";
+pub const BATCH_REFUSED: &str = "refused_together";
 
 /// A message in doubt that a gateway is asked about.
 #[derive(Debug, Clone)]
-pub struct Doubtful {
+pub struct QueriedMessage {
     pub reference: String,
     /// The gateway's own id, where it is known.
     pub id: Option<String>,
@@ -68,9 +68,9 @@ pub struct Doubtful {
     pub submitted_at: Timestamp,
 }
 
-/// What a gateway said to a submit. Everything but [`Outcome::Accepted`] and [`Outcome::InDoubt`] means: it certainly did not take the message.
+/// What a gateway said to a submit. Everything but [`SubmitOutcome::Accepted`] and [`SubmitOutcome::InDoubt`] means: it certainly did not take the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SubmitOutcome {
     Accepted {
         id: Option<String>,
     },
@@ -87,14 +87,14 @@ pub enum Outcome {
         code: String,
     },
     /// The gateway refused the whole request and did not say for which of its messages: each is tried alone.
-    RefusedTogether,
+    BatchRefused,
     /// Too fast: everybody waits.
-    SlowDown {
+    Throttled {
         code: String,
         retry_after: Option<Duration>,
     },
     /// A passing failure: later.
-    PassingFailure {
+    TemporaryFailure {
         code: String,
     },
     /// The account does not work: the gateway pauses, and somebody must look.
@@ -109,21 +109,21 @@ pub enum Outcome {
 
 /// What came of one request: an outcome for each message in their order, and the conversation for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Submitted {
-    pub outcomes: Vec<Outcome>,
-    pub exchange: Exchange,
+pub struct BatchResult {
+    pub outcomes: Vec<SubmitOutcome>,
+    pub exchange: GatewayExchange,
 }
 
-impl Submitted {
+impl BatchResult {
     /// The same outcome for every message of the request.
-    pub fn all(outcome: Outcome, messages: usize, exchange: Exchange) -> Submitted {
-        Submitted { outcomes: vec![outcome; messages], exchange }
+    pub fn all(outcome: SubmitOutcome, messages: usize, exchange: GatewayExchange) -> BatchResult {
+        BatchResult { outcomes: vec![outcome; messages], exchange }
     }
 }
 
 /// What a gateway knows of a message that is in doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueryAnswer {
+pub enum QueryResult {
     Accepted {
         id: Option<String>,
     },
@@ -188,23 +188,23 @@ pub enum PushError {
 
 /// Receipts and replies that a gateway handed over on its own connection. It waits for the answer.
 #[derive(Debug)]
-pub struct Delivery {
+pub struct InboundBatch {
     pub receipts: Vec<Receipt>,
     pub replies: Vec<Reply>,
-    taken: oneshot::Sender<bool>,
+    stored: oneshot::Sender<bool>,
 }
 
-impl Delivery {
+impl InboundBatch {
     /// A delivery, and where its answer comes out.
-    pub fn new(receipts: Vec<Receipt>, replies: Vec<Reply>) -> (Delivery, oneshot::Receiver<bool>) {
-        let (taken, answer) = oneshot::channel();
-        (Delivery { receipts, replies, taken }, answer)
+    pub fn new(receipts: Vec<Receipt>, replies: Vec<Reply>) -> (InboundBatch, oneshot::Receiver<bool>) {
+        let (stored, answer) = oneshot::channel();
+        (InboundBatch { receipts, replies, stored }, answer)
     }
 
     /// On disk, or not: then the gateway tries again.
-    pub fn answer(self, is_taken: bool) {
+    pub fn acknowledge(self, is_stored: bool) {
         // Whoever does not wait any more will hand it over once again.
-        let _ = self.taken.send(is_taken);
+        let _ = self.stored.send(is_stored);
     }
 }
 
@@ -224,7 +224,7 @@ pub trait Gateway: Send + Sync {
     fn capabilities(&self) -> Capabilities;
 
     /// May these two stand in one request?
-    fn goes_with(&self, _first: &OutgoingMessage, _next: &OutgoingMessage) -> bool {
+    fn can_share_request(&self, _first: &OutgoingMessage, _next: &OutgoingMessage) -> bool {
         false
     }
 
@@ -234,13 +234,13 @@ pub trait Gateway: Send + Sync {
     }
 
     /// Submits one request of at most [`Capabilities::batch`] messages that go with each other.
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted;
+    async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult;
 
     /// Asks what became of a message.
-    async fn query(&self, message: &Doubtful) -> QueryAnswer;
+    async fn query(&self, message: &QueriedMessage) -> QueryResult;
 
     /// The next delivery on the gateway's own connection; gateways that push to our webhooks have none.
-    async fn receive(&self) -> Delivery {
+    async fn receive(&self) -> InboundBatch {
         std::future::pending().await
     }
 
@@ -252,7 +252,7 @@ pub trait Gateway: Send + Sync {
     fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError>;
 
     /// What a push wants to hear when it is on disk: content type and body. Anything else, and it is pushed again.
-    fn push_answer(&self) -> (&'static str, &'static str) {
+    fn push_response(&self) -> (&'static str, &'static str) {
         ("text/plain", "ok\n")
     }
 }
@@ -270,19 +270,19 @@ pub struct GatewayError {
 
 /// The first line of every gateway's file; each kind reads the rest.
 #[derive(Deserialize)]
-struct KindOnly {
+struct FileHeader {
     kind: String,
 }
 
-/// Opens every configured gateway; `hooks_url` makes the address that its pushes come to.
+/// Opens every configured gateway; `webhook_base_url` makes the address that its pushes come to.
 pub fn open_all(
     configured: &BTreeMap<String, GatewayConfig>,
     clock: &Arc<dyn Clock>,
-    hooks_url: impl Fn(&str) -> String,
+    webhook_base_url: impl Fn(&str) -> String,
 ) -> Result<Gateways, GatewayError> {
     configured
         .iter()
-        .map(|(name, config)| match open(config, clock, &hooks_url(name)) {
+        .map(|(name, config)| match open(config, clock, &webhook_base_url(name)) {
             Ok(gateway) => Ok((name.clone(), gateway)),
             Err(problem) => Err(GatewayError { name: name.clone(), problem }),
         })
@@ -290,13 +290,13 @@ pub fn open_all(
 }
 
 /// Opens one gateway by the kind that its file names; the error names the key and the remedy.
-pub fn open(config: &GatewayConfig, clock: &Arc<dyn Clock>, hooks_url: &str) -> Result<Arc<dyn Gateway>, String> {
-    let kind: KindOnly = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+pub fn open(config: &GatewayConfig, clock: &Arc<dyn Clock>, webhook_base_url: &str) -> Result<Arc<dyn Gateway>, String> {
+    let kind: FileHeader = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
     Ok(match kind.kind.as_str() {
-        "template" => Arc::new(template::TemplateGateway::open(config, hooks_url)?),
+        "template" => Arc::new(template::TemplateGateway::open(config, webhook_base_url)?),
         "alibaba" => Arc::new(alibaba::Alibaba::open(config, clock.clone())?),
         "tencent" => Arc::new(tencent::Tencent::open(config, clock.clone())?),
-        "twilio" => Arc::new(twilio::Twilio::open(config, hooks_url)?),
+        "twilio" => Arc::new(twilio::Twilio::open(config, webhook_base_url)?),
         "smpp" => Arc::new(smpp::Smpp::open(config, clock.clone())?),
         other => return Err(format!("kind «{other}» is unknown; use template, alibaba, tencent, twilio or smpp")),
     })

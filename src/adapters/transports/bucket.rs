@@ -43,7 +43,7 @@ impl Bucket {
             .with_checksum_algorithm(Checksum::SHA256)
             // Whoever hands over tries again, for days.
             .with_retry(RetryConfig { max_retries: 1, ..RetryConfig::default() })
-            .with_http_connector(OurClient)
+            .with_http_connector(SharedHttpClient)
             .build()?;
         Ok(Bucket(Arc::new(store)))
     }
@@ -63,9 +63,9 @@ impl Bucket {
 
 /// The client that everything uses which leaves the house.
 #[derive(Debug)]
-struct OurClient;
+struct SharedHttpClient;
 
-impl HttpConnector for OurClient {
+impl HttpConnector for SharedHttpClient {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = http_client::new(TIMEOUT).map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
         Ok(HttpClient::new(client))

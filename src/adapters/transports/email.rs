@@ -31,7 +31,7 @@ pub async fn send(config: &EmailConfig, id: &str, subject: &str, body: &str) -> 
         message = message.to(to.parse().map_err(|e| written(&e))?);
     }
     let message = message.body(body.to_owned()).map_err(|e| written(&e))?;
-    crate::adapters::http_client::use_ring();
+    crate::adapters::http_client::install_ring_provider();
     let server = |error: lettre::transport::smtp::Error| EmailError::Server(error.to_string());
     let mut transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&config.server).map_err(server)?.timeout(Some(TIME_OUT));
     if let Some(user) = user_of(&config.server).filter(|_| !config.password.is_empty()) {

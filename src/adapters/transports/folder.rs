@@ -11,7 +11,7 @@ use crate::adapters::crypto::Sha256Stream;
 
 /// A file's size and hash, counted while it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileFacts {
+pub struct FileDigest {
     pub bytes: u64,
     /// In hexadecimal.
     pub sha256: String,
@@ -20,7 +20,7 @@ pub struct FileFacts {
 /// No folder is written for so long.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
-type Written = Arc<Mutex<BTreeMap<String, FileFacts>>>;
+type Written = Arc<Mutex<BTreeMap<String, FileDigest>>>;
 
 /// A bare name stands in the folder that one is in.
 pub fn parent_of(path: &Path) -> &Path {
@@ -61,14 +61,14 @@ impl NewFolder {
         })
     }
 
-    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<FileFacts> {
+    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<FileDigest> {
         let mut file = self.file(name)?;
         file.write_all(content)?;
         file.finish()
     }
 
     /// The files that are finished, by name.
-    pub fn written(&self) -> BTreeMap<String, FileFacts> {
+    pub fn written(&self) -> BTreeMap<String, FileDigest> {
         lock(&self.written).clone()
     }
 
@@ -137,10 +137,10 @@ pub struct NewFile {
 
 impl NewFile {
     /// Syncs it and counts it in.
-    pub fn finish(mut self) -> io::Result<FileFacts> {
+    pub fn finish(mut self) -> io::Result<FileDigest> {
         self.out.flush()?;
         self.out.get_ref().sync_all()?;
-        let facts = FileFacts { bytes: self.bytes, sha256: self.hash.end() };
+        let facts = FileDigest { bytes: self.bytes, sha256: self.hash.end() };
         lock(&self.written).insert(self.name, facts.clone());
         Ok(facts)
     }
@@ -174,7 +174,7 @@ impl Write for HashOnly {
 }
 
 /// The map is whole at every moment.
-fn lock(written: &Written) -> MutexGuard<'_, BTreeMap<String, FileFacts>> {
+fn lock(written: &Written) -> MutexGuard<'_, BTreeMap<String, FileDigest>> {
     written.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -189,7 +189,7 @@ mod tests {
         let write = |text: &str| {
             let new = NewFolder::begin(&folder)?;
             let facts = new.write("a.csv", text.as_bytes())?;
-            assert_eq!(facts, FileFacts { bytes: 1, sha256: crate::adapters::crypto::sha256_hex(text.as_bytes()) });
+            assert_eq!(facts, FileDigest { bytes: 1, sha256: crate::adapters::crypto::sha256_hex(text.as_bytes()) });
             new.commit()
         };
         // Somebody else writes the same.

@@ -7,9 +7,9 @@ mod folder;
 pub mod webhook;
 
 pub use bucket::{Bucket, BucketError};
-pub use folder::{FileFacts, NewFile, NewFolder, parent_of};
+pub use folder::{FileDigest, NewFile, NewFolder, parent_of};
 
 /// A cell of a CSV file that a spreadsheet will not take for a formula (OWASP: CSV injection).
-pub fn harmless_cell(cell: &str) -> String {
+pub fn csv_safe_cell(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::{Contact, ContactPlan, HAPPENED, Step};
+use super::{Contact, ContactPlan, HISTORY_VARIABLES, Step};
 use crate::domain::condition::Condition;
 use crate::domain::contact_window::{Calendar, ContactHours, ContactHoursError, Interval, Spread};
 use crate::domain::language::Language;
@@ -15,7 +15,7 @@ use crate::domain::sms_text::{Template, TemplateError};
 use crate::domain::time::{days, parse_duration};
 
 /// So many steps a plan may have: the rest of the numbers is for messages beside it.
-const MOST_STEPS: usize = 100;
+const MAX_STEPS: usize = 100;
 
 /// What is wrong with a plan, with the key where it stands.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum ContactPlanError {
     Confirmation { language: Language, error: TemplateError },
     #[error("link.text.{language}: {error}")]
     Link { language: Language, error: TemplateError },
-    #[error("a plan may have {MOST_STEPS} steps at most")]
+    #[error("a plan may have {MAX_STEPS} steps at most")]
     TooManySteps,
     #[error("step {step} ({name}): {problem}")]
     Step { step: usize, name: String, problem: String },
@@ -136,7 +136,7 @@ enum ModeFile {
 }
 
 /// Attempts by telephone where a step does not say.
-const CALLS: u32 = 6;
+const DEFAULT_CALLS: u32 = 6;
 
 fn shanghai() -> String {
     "Asia/Shanghai".into()
@@ -173,7 +173,7 @@ impl PlanFile {
         if self.steps.is_empty() {
             return Err(ContactPlanError::NoSteps);
         }
-        if self.steps.len() > MOST_STEPS {
+        if self.steps.len() > MAX_STEPS {
             return Err(ContactPlanError::TooManySteps);
         }
         let steps = self.steps.iter().enumerate().map(|(index, step)| step.check(index + 1)).collect::<Result<_, _>>()?;
@@ -257,7 +257,7 @@ impl StepFile {
                 Err(error) => Err(ContactPlanError::Text { step: number, name: name.clone(), language, error }),
             })
             .collect::<Result<_, _>>()?;
-        let contact = if self.mode == ModeFile::Interview { Contact::Interview(texts) } else { Contact::Sms(texts) };
+        let contact = if self.mode == ModeFile::Interview { Contact::SmsInterviewOffer(texts) } else { Contact::Sms(texts) };
         Ok(Step { name, after, contact, only_if })
     }
 
@@ -269,7 +269,7 @@ impl StepFile {
         if !self.text.is_empty() {
             return self.wrong(number, "a step by telephone has no text; the interviewer reads the questionnaire");
         }
-        match self.calls.unwrap_or(CALLS) {
+        match self.calls.unwrap_or(DEFAULT_CALLS) {
             calls @ 1..=30 => Ok(calls),
             calls => self.wrong(number, format!("calls = {calls} must be between 1 and 30")),
         }
@@ -281,9 +281,9 @@ impl StepFile {
             Ok(condition) => condition,
             Err(problem) => return self.wrong(number, format!("if = «{source}» cannot be read: {problem}")),
         };
-        let unknown = condition.names().iter().find(|name| !HAPPENED.contains(&name.as_str())).cloned();
+        let unknown = condition.names().iter().find(|name| !HISTORY_VARIABLES.contains(&name.as_str())).cloned();
         match unknown.or_else(|| condition.unknown_functions().pop()) {
-            Some(name) => self.wrong(number, format!("if = «{source}» looks at {name}; there is {}", HAPPENED.join(", "))),
+            Some(name) => self.wrong(number, format!("if = «{source}» looks at {name}; there is {}", HISTORY_VARIABLES.join(", "))),
             None => Ok(Some(Arc::new(condition))),
         }
     }
@@ -328,11 +328,11 @@ text.zh = "【{signature}】{link} 退订回T"
         assert_eq!(plan.step_from(2, false), None);
         let monday = Timestamp::from_local("2026-03-02T10:00:00".parse().unwrap(), plan.time_zone);
         assert_eq!(plan.first_contact(monday, &plan.time_zone.into(), "x", false), (1, Some(monday)));
-        let happened = |begun, calls| Happened { begun, calls, ..Happened::default() };
+        let history = |begun, calls| ContactHistory { begun, calls, ..ContactHistory::default() };
         assert!(
-            plan.steps[1].is_taken(&happened(false, 2))
-                && !plan.steps[1].is_taken(&happened(true, 2))
-                && !plan.steps[1].is_taken(&happened(false, 3))
+            plan.steps[1].applies_to(&history(false, 2))
+                && !plan.steps[1].applies_to(&history(true, 2))
+                && !plan.steps[1].applies_to(&history(false, 3))
         );
         assert_eq!(goes_on_after(link_step(3, 2)), Some(2));
         assert_eq!((goes_on_after(2), goes_on_after(CONFIRMATION_STEP)), (None, None));

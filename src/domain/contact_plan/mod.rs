@@ -1,8 +1,8 @@
 //! The contact plan: who has not answered yet is contacted when, and in which mode.
 //!
-//! [`file`] reads a plan, [`extra_steps`] numbers the messages beside it.
+//! [`file`] reads a plan, [`message_kind`] numbers the messages beside it.
 
-mod extra_steps;
+mod message_kind;
 mod file;
 
 use std::collections::BTreeMap;
@@ -12,13 +12,13 @@ use std::time::Duration;
 use cel::Value;
 use chrono_tz::Tz;
 
-pub use extra_steps::{
-    CONFIRMATION_STEP, FIRST_EXTRA_STEP, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step, is_answer, is_interview_step, is_reminder,
+pub use message_kind::{
+    CONFIRMATION_STEP, FIRST_EXTRA_STEP, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step, is_acknowledgement, is_interview_step, is_reminder,
     link_step, question_of, reminder_of,
 };
 pub use file::{ContactPlanError, HolidaysFile, PlanFile};
 
-use super::chance::fraction;
+use super::seeded_random::seeded_fraction;
 use super::condition::Condition;
 use super::contact_window::{ContactHours, Spread};
 use super::language::Language;
@@ -46,9 +46,20 @@ pub struct ContactPlan {
 }
 
 impl ContactPlan {
+    /// Reads the plan that a campaign was launched with.
+    pub fn from_stored(stored: &str) -> Result<ContactPlan, ContactPlanError> {
+        let file: PlanFile = serde_json::from_str(stored).map_err(|error| ContactPlanError::Toml(error.to_string()))?;
+        file.check()
+    }
+
+    /// The time zones that a respondent may be in: their own where they are known, else the plan's.
+    pub fn zones_of(&self, stored: Option<&str>) -> Zones {
+        stored.and_then(Zones::parse).unwrap_or_else(|| self.time_zone.into())
+    }
+
     /// When this person is contacted who is due from `at` on.
     pub fn next_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, step: u32) -> Option<Timestamp> {
-        self.hours.place(at, zones, self.spread, fraction(phone_hash, u64::from(step)))
+        self.hours.schedule(at, zones, self.spread, seeded_fraction(phone_hash, u64::from(step)))
     }
 
     /// The message to somebody who wants the link, and the step whose name it goes by at gateways with approved texts; `None` where the plan has no message.
@@ -83,7 +94,7 @@ impl ContactPlan {
     /// open. Who gets no messages is called from the beginning.
     pub fn first_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, gets_sms: bool) -> (u32, Option<Timestamp>) {
         match self.step_from(0, gets_sms) {
-            Some((step, after)) if gets_sms => (step, self.hours.place_in_wave(at + after, zones, self.spread, fraction(phone_hash, 0))),
+            Some((step, after)) if gets_sms => (step, self.hours.schedule_in_wave(at + after, zones, self.spread, seeded_fraction(phone_hash, 0))),
             Some((step, _)) => (step, self.hours.next_open(at, zones)),
             None => (0, None),
         }
@@ -107,14 +118,14 @@ pub enum Contact {
     /// A message with the link.
     Sms(BTreeMap<Language, Template>),
     /// A message that offers an interview by SMS, beside the link: who agrees is asked one item a message.
-    Interview(BTreeMap<Language, Template>),
+    SmsInterviewOffer(BTreeMap<Language, Template>),
     /// The person goes to the interviewers, to be called so often at most.
     Telephone { calls: u32 },
 }
 
 /// What a step's condition may look at.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Happened {
+pub struct ContactHistory {
     /// A message was delivered, by its receipt.
     pub delivered: bool,
     /// The respondent has begun to answer.
@@ -127,13 +138,13 @@ pub struct Happened {
     pub language: Language,
 }
 
-const HAPPENED: [&str; 6] = ["delivered", "begun", "calls", "reached", "fixed_line", "language"];
+const HISTORY_VARIABLES: [&str; 6] = ["delivered", "begun", "calls", "reached", "fixed_line", "language"];
 
 impl Step {
     /// The texts of a message; none for another mode.
     pub fn texts(&self) -> Option<&BTreeMap<Language, Template>> {
         match &self.contact {
-            Contact::Sms(texts) | Contact::Interview(texts) => Some(texts),
+            Contact::Sms(texts) | Contact::SmsInterviewOffer(texts) => Some(texts),
             Contact::Telephone { .. } => None,
         }
     }
@@ -143,8 +154,8 @@ impl Step {
         if self.is_telephone() { Mode::Telephone } else { Mode::Sms }
     }
 
-    pub fn is_interview(&self) -> bool {
-        matches!(self.contact, Contact::Interview(_))
+    pub fn offers_sms_interview(&self) -> bool {
+        matches!(self.contact, Contact::SmsInterviewOffer(_))
     }
 
     pub fn is_telephone(&self) -> bool {
@@ -156,15 +167,15 @@ impl Step {
     }
 
     /// Is it taken, by what has happened?
-    pub fn is_taken(&self, happened: &Happened) -> bool {
+    pub fn applies_to(&self, history: &ContactHistory) -> bool {
         let known = |name: &str| {
             Some(match name {
-                "delivered" => Value::Bool(happened.delivered),
-                "begun" => Value::Bool(happened.begun),
-                "calls" => Value::Int(i64::from(happened.calls)),
-                "reached" => Value::Bool(happened.reached),
-                "fixed_line" => Value::Bool(happened.fixed_line),
-                _ => Value::from(happened.language.tag()),
+                "delivered" => Value::Bool(history.delivered),
+                "begun" => Value::Bool(history.begun),
+                "calls" => Value::Int(i64::from(history.calls)),
+                "reached" => Value::Bool(history.reached),
+                "fixed_line" => Value::Bool(history.fixed_line),
+                _ => Value::from(history.language.tag()),
             })
         };
         self.only_if.as_ref().is_none_or(|condition| condition.holds_by(known))

@@ -6,21 +6,21 @@ use crate::domain::mode::Mode;
 
 /// The first, second, … contact in its mode (counted from 0): a call after two messages is the first call, whatever plan it stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Turn {
+pub struct ContactOrdinal {
     pub mode: Mode,
-    pub nth: usize,
+    pub index: usize,
 }
 
-impl Turn {
+impl ContactOrdinal {
     /// Those of a plan's steps, of which the modes are given.
-    pub fn of_plan(modes: impl IntoIterator<Item = Mode>) -> Vec<Turn> {
+    pub fn of_plan(modes: impl IntoIterator<Item = Mode>) -> Vec<ContactOrdinal> {
         let mut so_far: HashMap<Mode, usize> = HashMap::new();
-        let turn = |mode| {
+        let ordinal = |mode| {
             let count = so_far.entry(mode).or_default();
             *count += 1;
-            Turn { mode, nth: *count - 1 }
+            ContactOrdinal { mode, index: *count - 1 }
         };
-        modes.into_iter().map(turn).collect()
+        modes.into_iter().map(ordinal).collect()
     }
 }
 
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn each_mode_counts_its_own() {
-        let turns = Turn::of_plan([Mode::Sms, Mode::Sms, Mode::Telephone, Mode::Sms]);
-        assert_eq!(turns.iter().map(|turn| turn.nth).collect::<Vec<_>>(), [0, 1, 0, 2]);
+        let ordinals = ContactOrdinal::of_plan([Mode::Sms, Mode::Sms, Mode::Telephone, Mode::Sms]);
+        assert_eq!(ordinals.iter().map(|ordinal| ordinal.index).collect::<Vec<_>>(), [0, 1, 0, 2]);
     }
 }

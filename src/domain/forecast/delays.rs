@@ -23,70 +23,70 @@ pub fn bin_of(hours: f64) -> usize {
 
 /// The delay between a contact and its answer: a histogram, even within each bin.
 #[derive(Debug, Clone)]
-pub struct Delays {
+pub struct DelayDistribution {
     /// The share of answers up to the end of each bin; the last is 1.
-    up_to: [f64; BINS],
+    cumulative: [f64; BINS],
 }
 
-impl Delays {
+impl DelayDistribution {
     /// Of messages, from the answers seen in each bin.
-    pub fn from_seen(seen: &[f64; BINS]) -> Delays {
-        Delays::learn(seen, &ASSUMED)
+    pub fn from_observed(observed: &[f64; BINS]) -> DelayDistribution {
+        DelayDistribution::learn(observed, &ASSUMED)
     }
 
-    fn learn(seen: &[f64; BINS], assumed: &[f64; BINS]) -> Delays {
-        let all: f64 = seen.iter().sum::<f64>() + ASSUMED_WEIGHT;
-        let mut up_to = [0.0; BINS];
+    fn learn(observed: &[f64; BINS], assumed: &[f64; BINS]) -> DelayDistribution {
+        let all: f64 = observed.iter().sum::<f64>() + ASSUMED_WEIGHT;
+        let mut cumulative = [0.0; BINS];
         let mut sum = 0.0;
-        for (bin, end) in up_to.iter_mut().enumerate() {
-            sum += (seen[bin] + assumed[bin] * ASSUMED_WEIGHT) / all;
+        for (bin, end) in cumulative.iter_mut().enumerate() {
+            sum += (observed[bin] + assumed[bin] * ASSUMED_WEIGHT) / all;
             *end = sum;
         }
-        up_to[BINS - 1] = 1.0;
-        Delays { up_to }
+        cumulative[BINS - 1] = 1.0;
+        DelayDistribution { cumulative }
     }
 
     /// The share of answers that have come after so many hours.
-    pub fn share_after(&self, hours: f64) -> f64 {
+    pub fn share_answered_within(&self, hours: f64) -> f64 {
         if hours <= 0.0 {
             return 0.0;
         }
         let Some(bin) = ENDS.iter().position(|end| hours < *end) else { return 1.0 };
-        let (from, below) = self.before(bin);
-        below + (self.up_to[bin] - below) * (hours - from) / (ENDS[bin] - from)
+        let (from, below) = self.lower_edge(bin);
+        below + (self.cumulative[bin] - below) * (hours - from) / (ENDS[bin] - from)
     }
 
     /// The hours after which one comes of whom it is known that it took longer than `already`.
-    pub fn draw_after(&self, already: f64, rng: &mut impl Rng) -> f64 {
-        let gone = self.share_after(already);
+    pub fn sample_after(&self, already: f64, rng: &mut impl Rng) -> f64 {
+        let gone = self.share_answered_within(already);
         let share = gone + (1.0 - gone) * rng.random::<f64>();
-        let bin = self.up_to.iter().position(|end| share < *end).unwrap_or(BINS - 1);
-        let (from, below) = self.before(bin);
-        let width = self.up_to[bin] - below;
+        let bin = self.cumulative.iter().position(|end| share < *end).unwrap_or(BINS - 1);
+        let (from, below) = self.lower_edge(bin);
+        let width = self.cumulative[bin] - below;
         let within = if width > 0.0 { (share - below) / width } else { 0.0 };
         (from + within * (ENDS[bin] - from)).max(already)
     }
 
-    fn before(&self, bin: usize) -> (f64, f64) {
-        if bin == 0 { (0.0, 0.0) } else { (ENDS[bin - 1], self.up_to[bin - 1]) }
+    fn lower_edge(&self, bin: usize) -> (f64, f64) {
+        if bin == 0 { (0.0, 0.0) } else { (ENDS[bin - 1], self.cumulative[bin - 1]) }
     }
 }
 
 /// The delays of each mode of contact; of calls from when somebody was handed to the interviewers.
 #[derive(Debug, Clone)]
-pub struct Paces {
-    messages: Delays,
-    telephone: Delays,
+pub struct DelaysByMode {
+    messages: DelayDistribution,
+    telephone: DelayDistribution,
 }
 
-impl Paces {
+impl DelaysByMode {
     /// From the answers seen in each bin.
-    pub fn from_seen(seen: &BTreeMap<Mode, [f64; BINS]>) -> Paces {
-        let of = |mode: Mode| seen.get(&mode).unwrap_or(&[0.0; BINS]);
-        Paces { messages: Delays::learn(of(Mode::Sms), &ASSUMED), telephone: Delays::learn(of(Mode::Telephone), &ASSUMED_BY_TELEPHONE) }
+    pub fn from_observed(observed: &BTreeMap<Mode, [f64; BINS]>) -> DelaysByMode {
+        let of = |mode: Mode| observed.get(&mode).unwrap_or(&[0.0; BINS]);
+        DelaysByMode { messages: DelayDistribution::learn(of(Mode::Sms), &ASSUMED), telephone: DelayDistribution::learn(of(Mode::Telephone), &ASSUMED_BY_TELEPHONE) }
     }
 
-    pub fn of(&self, mode: Mode) -> &Delays {
+    pub fn of(&self, mode: Mode) -> &DelayDistribution {
         if mode == Mode::Telephone { &self.telephone } else { &self.messages }
     }
 }
@@ -99,14 +99,14 @@ mod tests {
 
     #[test]
     fn draws_follow_the_shares() {
-        let delays = Delays::from_seen(&[0.0; BINS]);
+        let delays = DelayDistribution::from_observed(&[0.0; BINS]);
         let mut rng = SmallRng::seed_from_u64(1);
-        let drawn: Vec<f64> = (0..20_000).map(|_| delays.draw_after(0.0, &mut rng)).collect();
+        let drawn: Vec<f64> = (0..20_000).map(|_| delays.sample_after(0.0, &mut rng)).collect();
         for hours in [0.5, 2.0, 12.0, 30.0, 200.0] {
             let share = drawn.iter().filter(|delay| **delay < hours).count() as f64 / 20_000.0;
-            assert!((share - delays.share_after(hours)).abs() < 0.015, "{hours} h: {share} against {}", delays.share_after(hours));
+            assert!((share - delays.share_answered_within(hours)).abs() < 0.015, "{hours} h: {share} against {}", delays.share_answered_within(hours));
         }
-        assert!((0..1_000).all(|_| delays.draw_after(30.0, &mut rng) >= 30.0));
-        assert_eq!((delays.share_after(0.0), delays.share_after(10_000.0)), (0.0, 1.0));
+        assert!((0..1_000).all(|_| delays.sample_after(30.0, &mut rng) >= 30.0));
+        assert_eq!((delays.share_answered_within(0.0), delays.share_answered_within(10_000.0)), (0.0, 1.0));
     }
 }

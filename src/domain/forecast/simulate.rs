@@ -5,11 +5,11 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::response_model::{Behaviour, Drawn};
-use super::field_state::{Outlook, Person};
+use super::response_model::{ResponseModel, SampledRates};
+use super::field_state::{FieldState, ForecastPerson};
 use crate::domain::mode::Mode;
 use crate::domain::quota::CellKind;
-use crate::domain::replicates::{Standing, is_urgent, look_again_after, needed};
+use crate::domain::replicates::{ReplicateStatus, is_urgent, next_review_after, replicates_needed};
 use crate::domain::time::Timestamp;
 
 const HOUR: f64 = 3_600_000.0;
@@ -27,7 +27,7 @@ pub struct Forecast {
     /// Messages that go out from now on.
     pub messages: Band,
     /// People who are handed to the interviewers from now on.
-    pub handed_over: Band,
+    pub handed_to_interviewers: Band,
 }
 
 /// The median, and the band that holds eight runs of ten.
@@ -60,23 +60,23 @@ impl Band {
 }
 
 /// Plays `runs` times. The same seed gives the same forecast.
-pub fn play(outlook: &Outlook, behaviour: &Behaviour, seed: u64, runs: u32) -> Forecast {
+pub fn simulate(state: &FieldState, model: &ResponseModel, seed: u64, runs: u32) -> Forecast {
     let mut rng = SmallRng::seed_from_u64(seed);
     let runs = runs.max(10);
-    let mut by_day = vec![Vec::with_capacity(runs as usize); outlook.day_ends.len()];
-    let [mut last, mut messages, mut handed_over] = std::array::from_fn(|_| Vec::with_capacity(runs as usize));
-    let mut reached = vec![0u32; outlook.cells.len()];
+    let mut by_day = vec![Vec::with_capacity(runs as usize); state.day_ends.len()];
+    let [mut last, mut messages, mut handed_to_interviewers] = std::array::from_fn(|_| Vec::with_capacity(runs as usize));
+    let mut reached = vec![0u32; state.cells.len()];
     for _ in 0..runs {
-        let run = Run::play(outlook, behaviour, &mut rng);
+        let run = Run::simulate(state, model, &mut rng);
         for (day, completes) in by_day.iter_mut().zip(&run.by_day) {
             day.push(*completes);
         }
-        for ((reached, cell), completes) in reached.iter_mut().zip(&outlook.cells).zip(&run.cells) {
+        for ((reached, cell), completes) in reached.iter_mut().zip(&state.cells).zip(&run.cells) {
             *reached += u32::from(*completes >= cell.target);
         }
         last.push(run.cells.first().copied().unwrap_or(0));
         messages.push(run.messages);
-        handed_over.push(run.handed_over);
+        handed_to_interviewers.push(run.handed_to_interviewers);
     }
     Forecast {
         runs,
@@ -84,99 +84,99 @@ pub fn play(outlook: &Outlook, behaviour: &Behaviour, seed: u64, runs: u32) -> F
         completes: Band::of(last),
         chances: reached.into_iter().map(|reached| f64::from(reached) / f64::from(runs)).collect(),
         messages: Band::of(messages),
-        handed_over: Band::of(handed_over),
+        handed_to_interviewers: Band::of(handed_to_interviewers),
     }
 }
 
 /// One run.
 struct Run<'a> {
-    outlook: &'a Outlook,
-    drawn: Drawn,
-    behaviour: &'a Behaviour,
+    state: &'a FieldState,
+    rates: SampledRates,
+    model: &'a ResponseModel,
     by_day: Vec<u32>,
     cells: Vec<u32>,
     messages: u32,
-    handed_over: u32,
+    handed_to_interviewers: u32,
 }
 
 /// How a case ends, if it does before the field closes.
-struct End {
+struct SimulatedEnd {
     at: Timestamp,
     is_complete: bool,
-    cells: i64,
+    cell_mask: i64,
 }
 
 impl<'a> Run<'a> {
-    fn play(outlook: &'a Outlook, behaviour: &'a Behaviour, rng: &mut SmallRng) -> Run<'a> {
+    fn simulate(state: &'a FieldState, model: &'a ResponseModel, rng: &mut SmallRng) -> Run<'a> {
         let mut run = Run {
-            outlook,
-            drawn: behaviour.draw(rng),
-            behaviour,
-            by_day: Vec::with_capacity(outlook.day_ends.len()),
-            cells: outlook.cells.iter().map(|cell| cell.completes).collect(),
+            state,
+            rates: model.sample(rng),
+            model,
+            by_day: Vec::with_capacity(state.day_ends.len()),
+            cells: state.cells.iter().map(|cell| cell.completes).collect(),
             messages: 0,
-            handed_over: 0,
+            handed_to_interviewers: 0,
         };
-        let mut ends: Vec<End> = Vec::with_capacity(outlook.people.len());
-        for person in &outlook.people {
-            ends.extend(run.end_of(person, &person.to_come, rng));
+        let mut ends: Vec<SimulatedEnd> = Vec::with_capacity(state.people.len());
+        for person in &state.people {
+            ends.extend(run.simulate_person(person, &person.upcoming_contacts, rng));
         }
-        run.release(&mut ends, rng);
+        run.release_replicates(&mut ends, rng);
         ends.sort_by_key(|end| end.at);
-        run.count(&ends);
+        run.count_completes(&ends);
         run
     }
 
     /// Follows one person through the contacts.
-    fn end_of(&mut self, person: &Person, to_come: &[(usize, Timestamp)], rng: &mut SmallRng) -> Option<End> {
-        let mut since = person.since;
-        let mut next = to_come.iter();
+    fn simulate_person(&mut self, person: &ForecastPerson, upcoming_contacts: &[(usize, Timestamp)], rng: &mut SmallRng) -> Option<SimulatedEnd> {
+        let mut last_contact = person.last_contact;
+        let mut next = upcoming_contacts.iter();
         loop {
-            let following = next.next().copied().filter(|(_, at)| *at < self.outlook.closes_at);
-            if let Some((step, at)) = since {
-                let until = following.map_or(self.outlook.closes_at, |(_, at)| at);
-                if let Some(end) = self.answer(person, step, at, until, rng) {
+            let following = next.next().copied().filter(|(_, at)| *at < self.state.closes_at);
+            if let Some((step, at)) = last_contact {
+                let until = following.map_or(self.state.closes_at, |(_, at)| at);
+                if let Some(end) = self.outcome_of_contact(person, step, at, until, rng) {
                     return Some(end);
                 }
             }
             let (step, at) = following?;
-            since = Some((step, at));
-            let count = if self.behaviour.mode(step) == Mode::Telephone { &mut self.handed_over } else { &mut self.messages };
+            last_contact = Some((step, at));
+            let count = if self.model.mode(step) == Mode::Telephone { &mut self.handed_to_interviewers } else { &mut self.messages };
             *count += 1;
         }
     }
 
     /// Does a contact bring an end before the next one?
-    fn answer(&self, person: &Person, step: usize, at: Timestamp, until: Timestamp, rng: &mut SmallRng) -> Option<End> {
-        let completes = self.drawn.completes.get(step).and_then(|groups| groups.get(person.group)).copied().unwrap_or(0.0);
+    fn outcome_of_contact(&self, person: &ForecastPerson, step: usize, at: Timestamp, until: Timestamp, rng: &mut SmallRng) -> Option<SimulatedEnd> {
+        let completes = self.rates.completes.get(step).and_then(|groups| groups.get(person.group)).copied().unwrap_or(0.0);
         // Both together are no more than everybody.
-        let leaves = self.drawn.leaves.get(step).copied().unwrap_or(0.0).min(1.0 - completes);
-        let delays = self.behaviour.delays(step);
-        let age = self.outlook.now.since(at).as_millis() as f64 / HOUR;
+        let dropouts = self.rates.dropouts.get(step).copied().unwrap_or(0.0).min(1.0 - completes);
+        let delays = self.model.delays(step);
+        let age = self.state.now.since(at).as_millis() as f64 / HOUR;
         // Of those who have been silent for so long, fewer will still answer.
-        let (silent, left) = (1.0 - (completes + leaves) * delays.share_after(age), 1.0 - delays.share_after(age));
+        let (silent, left) = (1.0 - (completes + dropouts) * delays.share_answered_within(age), 1.0 - delays.share_answered_within(age));
         let chance = rng.random::<f64>() * silent;
-        if chance >= (completes + leaves) * left {
+        if chance >= (completes + dropouts) * left {
             return None;
         }
-        let hours = delays.draw_after(age, rng);
+        let hours = delays.sample_after(age, rng);
         let end = at + Duration::from_millis((hours * HOUR) as u64);
         let is_complete = chance < completes * left;
-        (end < until).then(|| End { at: end, is_complete, cells: if is_complete { self.cells_of(person, rng) } else { 0 } })
+        (end < until).then(|| SimulatedEnd { at: end, is_complete, cell_mask: if is_complete { self.sample_cell_mask(person, rng) } else { 0 } })
     }
 
     /// Where answers decide, those of somebody who is complete are taken; before there is anybody, cells are as likely as their targets are large.
-    fn cells_of(&self, person: &Person, rng: &mut SmallRng) -> i64 {
+    fn sample_cell_mask(&self, person: &ForecastPerson, rng: &mut SmallRng) -> i64 {
         if person.is_decided {
-            return person.cells;
+            return person.cell_mask;
         }
-        let known = &self.outlook.known_cells;
+        let known = &self.state.completed_cell_masks;
         if !known.is_empty() {
-            return person.cells | known[rng.random_range(0..known.len())];
+            return person.cell_mask | known[rng.random_range(0..known.len())];
         }
-        let total = self.outlook.cells.first().map_or(1, |total| total.target.max(1));
-        let mut mask = person.cells;
-        for (number, cell) in self.outlook.cells.iter().enumerate().skip(1) {
+        let total = self.state.cells.first().map_or(1, |total| total.target.max(1));
+        let mut mask = person.cell_mask;
+        for (number, cell) in self.state.cells.iter().enumerate().skip(1) {
             if rng.random::<f64>() < f64::from(cell.target) / f64::from(total) {
                 mask |= 1 << number;
             }
@@ -184,25 +184,25 @@ impl<'a> Run<'a> {
         mask
     }
 
-    /// Releases replicates as the daemon will: at each look, as many as the response rate asks for.
-    fn release(&mut self, ends: &mut Vec<End>, rng: &mut SmallRng) {
-        let held = &self.outlook.held_back;
-        let Some(mut look) = held.next_look.map(|look| look.max(self.outlook.now)) else { return };
-        let (total, closes_at) = (self.outlook.cells.first().map_or(0, |total| total.target), self.outlook.closes_at);
-        let completes_by_now = self.outlook.cells.first().map_or(0, |total| total.completes);
-        let (mut released, mut open_since) = (0, vec![(self.outlook.now - held.plan_length / 2, self.outlook.people.len())]);
+    /// Releases replicates as the daemon will: at each review_at, as many as the response rate asks for.
+    fn release_replicates(&mut self, ends: &mut Vec<SimulatedEnd>, rng: &mut SmallRng) {
+        let held = &self.state.held_back;
+        let Some(mut review_at) = held.next_review.map(|at| at.max(self.state.now)) else { return };
+        let (total, closes_at) = (self.state.cells.first().map_or(0, |total| total.target), self.state.closes_at);
+        let completes_by_now = self.state.cells.first().map_or(0, |total| total.completes);
+        let (mut released, mut open_since) = (0, vec![(self.state.now - held.plan_length / 2, self.state.people.len())]);
         let mut in_field = held.released;
-        while released < held.replicates.len() && look < closes_at {
+        while released < held.replicates.len() && review_at < closes_at {
             let (mut completes, mut gone) = (completes_by_now, 0);
-            for end in ends.iter().filter(|end| end.at <= look) {
+            for end in ends.iter().filter(|end| end.at <= review_at) {
                 completes += u32::from(end.is_complete);
                 gone += 1;
             }
             let people: usize = open_since.iter().map(|(_, people)| people).sum();
-            let through = |at: Timestamp| (look.since(at).as_secs_f64() / held.plan_length.as_secs_f64().max(1.0)).min(1.0);
+            let through = |at: Timestamp| (review_at.since(at).as_secs_f64() / held.plan_length.as_secs_f64().max(1.0)).min(1.0);
             let maturity = open_since.iter().map(|(at, people)| through(*at) * *people as f64).sum::<f64>() / (people as f64).max(1.0);
             let waiting = &held.replicates[released..];
-            let standing = Standing {
+            let standing = ReplicateStatus {
                 target: total,
                 completes,
                 released: in_field,
@@ -211,31 +211,31 @@ impl<'a> Run<'a> {
                 held_back: number(waiting.iter().map(Vec::len).sum()),
                 replicates: number(waiting.len()),
             };
-            let left = closes_at.since(look);
-            let wanted = needed(&standing, held.expected_rate, is_urgent(left, held.plan_length)) as usize;
-            let day = (look.since(self.outlook.now).as_secs() / 86_400) as usize;
+            let left = closes_at.since(review_at);
+            let wanted = replicates_needed(&standing, held.expected_rate, is_urgent(left, held.plan_length)) as usize;
+            let day = (review_at.since(self.state.now).as_secs() / 86_400) as usize;
             for replicate in &waiting[..wanted.min(waiting.len())] {
                 let schedule = held.schedules.get(day).map_or(&[][..], Vec::as_slice);
                 for person in replicate {
-                    ends.extend(self.end_of(person, schedule, rng));
+                    ends.extend(self.simulate_person(person, schedule, rng));
                 }
-                open_since.push((look, replicate.len()));
+                open_since.push((review_at, replicate.len()));
                 in_field += number(replicate.len());
                 released += 1;
             }
-            look = look + look_again_after(left, held.plan_length, number(held.replicates.len() - released));
+            review_at = review_at + next_review_after(left, held.plan_length, number(held.replicates.len() - released));
         }
     }
 
     /// Counts completes in their order, as far as the cells have room (invariant I4), and how many there are at the end of each day.
-    fn count(&mut self, ends: &[End]) {
-        let mut days = self.outlook.day_ends.iter().peekable();
-        for end in ends.iter().filter(|end| end.is_complete && end.at < self.outlook.closes_at) {
+    fn count_completes(&mut self, ends: &[SimulatedEnd]) {
+        let mut days = self.state.day_ends.iter().peekable();
+        for end in ends.iter().filter(|end| end.is_complete && end.at < self.state.closes_at) {
             while days.next_if(|day| **day <= end.at).is_some() {
                 self.by_day.push(self.cells.first().copied().unwrap_or(0));
             }
-            let theirs = |number: usize| end.cells & (1 << number) != 0;
-            let cells = &self.outlook.cells;
+            let theirs = |number: usize| end.cell_mask & (1 << number) != 0;
+            let cells = &self.state.cells;
             let is_full = |number: usize| cells[number].kind != CellKind::Soft && self.cells[number] >= cells[number].target;
             if (0..cells.len()).any(|number| theirs(number) && is_full(number)) {
                 continue;

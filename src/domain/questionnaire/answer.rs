@@ -6,7 +6,7 @@ use std::fmt;
 use cel::Value;
 use chrono::NaiveDate;
 
-use super::{Choice, Item, ItemKind, Range, Take};
+use super::{Choice, Item, ItemKind, Range, Selection};
 use crate::domain::condition;
 use crate::domain::personal::Personal;
 
@@ -53,8 +53,8 @@ impl Answer {
     /// them. `Ok(None)`: nothing, and nothing was required.
     pub fn parse(item: &Item, raw: Option<&str>) -> Result<Option<Answer>, AnswerProblem> {
         let raw = raw.map(str::trim).unwrap_or_default();
-        if raw.is_empty() || !item.asks() {
-            return if item.required && item.asks() { Err(AnswerProblem::Missing) } else { Ok(None) };
+        if raw.is_empty() || !item.is_question() {
+            return if item.required && item.is_question() { Err(AnswerProblem::Missing) } else { Ok(None) };
         }
         match raw {
             Answer::NOT_APPLICABLE if item.not_applicable => return Ok(Some(Answer::NotApplicable)),
@@ -83,7 +83,7 @@ impl Answer {
     }
 
     /// Reads the stored form back; `None`: it is no answer to this item.
-    pub fn restore(item: &Item, stored: &str) -> Option<Answer> {
+    pub fn from_stored(item: &Item, stored: &str) -> Option<Answer> {
         match (stored, &item.kind) {
             (Answer::NOT_APPLICABLE, _) => Some(Answer::NotApplicable),
             (Answer::DONT_KNOW, _) => Some(Answer::DontKnow),
@@ -96,7 +96,7 @@ impl Answer {
     }
 
     /// The stored form; `None`: free text, which is sealed instead.
-    pub fn stored(&self) -> Option<String> {
+    pub fn to_stored(&self) -> Option<String> {
         Some(match self {
             Answer::Point(point) => point.to_string(),
             Answer::Number(number) => number.to_string(),
@@ -113,7 +113,7 @@ impl Answer {
         Some(match (self, &item.kind) {
             (Answer::Point(point), _) => Value::Int(*point),
             (Answer::Number(number), _) => condition::number(*number),
-            (Answer::Codes(codes), ItemKind::Choice(Choice { take: Take::One, .. })) => Value::from(codes.first()?.as_str()),
+            (Answer::Codes(codes), ItemKind::Choice(Choice { selection: Selection::One, .. })) => Value::from(codes.first()?.as_str()),
             (Answer::Codes(codes), _) => condition::list(codes),
             (Answer::Date(day), _) => Value::from(day.to_string()),
             (Answer::NotApplicable, _) => Value::from(Answer::NOT_APPLICABLE),
@@ -125,7 +125,7 @@ impl Answer {
 
 fn codes(item: &Item, choice: &Choice, raw: &str) -> Result<Option<Answer>, AnswerProblem> {
     let given: Vec<&str> = raw.split_whitespace().collect();
-    if choice.take == Take::AllInOrder {
+    if choice.selection == Selection::Ranked {
         return ranked(item, choice, &given).map(|ranked| ranked.map(Answer::Codes));
     }
     if given.iter().any(|code| !choice.has(code)) {
@@ -133,10 +133,10 @@ fn codes(item: &Item, choice: &Choice, raw: &str) -> Result<Option<Answer>, Answ
     }
     // In the questionnaire's order, each once.
     let taken: Vec<_> = choice.options.iter().filter(|option| given.contains(&option.code.as_str())).collect();
-    let (min, max) = match choice.take {
-        Take::One => (1, 1),
-        Take::Several { min, max } => (min, max),
-        Take::AllInOrder => (0, usize::MAX),
+    let (min, max) = match choice.selection {
+        Selection::One => (1, 1),
+        Selection::Several { min, max } => (min, max),
+        Selection::Ranked => (0, usize::MAX),
     };
     let is_exclusive = taken.iter().any(|option| option.is_exclusive);
     match taken.len() {

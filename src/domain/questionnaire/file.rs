@@ -6,10 +6,10 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::item::{Choice, Choosable, Item, ItemKind, Latent, Range, Scale, Take};
+use super::item::{Choice, ChoiceOption, Item, ItemKind, Latent, Range, Scale, Selection};
 use super::{Page, Questionnaire};
 use crate::domain::condition::Condition;
-use crate::domain::language::Text;
+use crate::domain::language::LocalizedText;
 use crate::domain::programme::is_code;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +32,8 @@ struct QuestionnaireFile {
     code: String,
     /// Raised with every change: what is launched is frozen.
     version: u32,
-    title: Text,
-    introduction: Text,
+    title: LocalizedText,
+    introduction: LocalizedText,
     /// Fields of lists that conditions look at, beside `category`, `segment` and `mode`; the application keeps them under these names.
     #[serde(default)]
     list_fields: Vec<String>,
@@ -48,14 +48,14 @@ struct QuestionnaireFile {
 struct ScaleFile {
     from: i64,
     to: i64,
-    low: Text,
-    high: Text,
+    low: LocalizedText,
+    high: LocalizedText,
 }
 
 #[derive(JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PageFile {
-    title: Text,
+    title: LocalizedText,
     /// A condition in CEL over items of earlier pages and `category`, `segment`, `mode`: `sat1 <= 4 && 'price' in why`.
     #[serde(default)]
     show_if: Option<String>,
@@ -76,13 +76,13 @@ struct ItemFile {
     latent: Option<Latent>,
     #[serde(rename = "type")]
     kind: KindFile,
-    text: Text,
+    text: LocalizedText,
     /// For the interviewer.
     #[serde(default)]
-    hint: Option<Text>,
+    hint: Option<LocalizedText>,
     /// A short wording for SMS.
     #[serde(default)]
-    sms: Option<Text>,
+    sms: Option<LocalizedText>,
     #[serde(default = "yes")]
     required: bool,
     /// A response with all core items answered is partial (AAPOR 1.2).
@@ -112,7 +112,7 @@ struct ItemFile {
     #[serde(default)]
     decimals: u32,
     #[serde(default)]
-    unit: Option<Text>,
+    unit: Option<LocalizedText>,
     #[serde(default)]
     first: Option<String>,
     #[serde(default)]
@@ -127,7 +127,7 @@ struct ItemFile {
 #[serde(deny_unknown_fields)]
 struct OptionFile {
     code: String,
-    text: Text,
+    text: LocalizedText,
     #[serde(default)]
     exclusive: bool,
 }
@@ -138,7 +138,7 @@ struct OptionFile {
 struct RowFile {
     id: String,
     variable: String,
-    text: Text,
+    text: LocalizedText,
     #[serde(default)]
     latent: Option<Latent>,
 }
@@ -207,7 +207,7 @@ impl Questionnaire {
             list_fields: file.list_fields,
             pages,
         };
-        if !questionnaire.items().any(Item::asks) {
+        if !questionnaire.items().any(Item::is_question) {
             return wrong("page", "the questionnaire asks nothing; add an item");
         }
         if !questionnaire.items().any(|item| item.core) {
@@ -218,7 +218,7 @@ impl Questionnaire {
     }
 }
 
-fn check_text(place: &str, text: &Text) -> Result<(), QuestionnaireError> {
+fn check_text(place: &str, text: &LocalizedText) -> Result<(), QuestionnaireError> {
     let missing = [("zh", &text.zh), ("en", &text.en)].into_iter().find(|(_, text)| text.trim().is_empty());
     missing.map_or(Ok(()), |(language, _)| wrong(place, format!("the text in language {language} is missing")))
 }
@@ -258,7 +258,7 @@ impl ItemFile {
 }
 
 struct ItemInFile {
-    heading: Option<Text>,
+    heading: Option<LocalizedText>,
     item: ItemFile,
 }
 
@@ -314,8 +314,8 @@ impl ItemFile {
         }
         match self.kind {
             KindFile::Scale => self.scale(place, common).map(ItemKind::Scale),
-            KindFile::Single => self.choice(place, Take::One).map(ItemKind::Choice),
-            KindFile::Rank => self.choice(place, Take::AllInOrder).map(ItemKind::Choice),
+            KindFile::Single => self.choice(place, Selection::One).map(ItemKind::Choice),
+            KindFile::Rank => self.choice(place, Selection::Ranked).map(ItemKind::Choice),
             KindFile::Multiple => {
                 let whole = |number: f64| (number.fract() == 0.0 && (0.0..=1000.0).contains(&number)).then_some(number as usize);
                 let (Some(min), Some(max)) = (whole(self.min.unwrap_or(1.0)), whole(self.max.unwrap_or(self.options.len() as f64))) else {
@@ -324,7 +324,7 @@ impl ItemFile {
                 if min > max || max > self.options.len() {
                     return wrong(place, format!("min {min} and max {max} do not fit {} options", self.options.len()));
                 }
-                self.choice(place, Take::Several { min, max }).map(ItemKind::Choice)
+                self.choice(place, Selection::Several { min, max }).map(ItemKind::Choice)
             }
             KindFile::Number if self.min.zip(self.max).is_some_and(|(min, max)| min > max) => wrong(place, "min is larger than max"),
             KindFile::Number => Ok(ItemKind::Number(Range { min: self.min, max: self.max, decimals: self.decimals.min(6), unit: self.unit.clone() })),
@@ -355,7 +355,7 @@ impl ItemFile {
         Ok(Scale { from: scale.from, to: scale.to, low: scale.low.clone(), high: scale.high.clone() })
     }
 
-    fn choice(&self, place: &str, take: Take) -> Result<Choice, QuestionnaireError> {
+    fn choice(&self, place: &str, selection: Selection) -> Result<Choice, QuestionnaireError> {
         let mut codes = BTreeSet::new();
         for option in &self.options {
             if !is_code(&option.code) || ["na", "dk"].contains(&option.code.as_str()) {
@@ -364,19 +364,19 @@ impl ItemFile {
             if !codes.insert(&option.code) {
                 return wrong(place, format!("option {} stands twice", option.code));
             }
-            if option.exclusive && take == Take::AllInOrder {
+            if option.exclusive && selection == Selection::Ranked {
                 return wrong(place, format!("option {}: in a ranking no option is exclusive", option.code));
             }
         }
-        let option = |o: &OptionFile| Choosable { code: o.code.clone(), text: o.text.clone(), is_exclusive: o.exclusive };
-        Ok(Choice { options: self.options.iter().map(option).collect(), take, is_shuffled: self.order == Order::Random })
+        let option = |o: &OptionFile| ChoiceOption { code: o.code.clone(), text: o.text.clone(), is_exclusive: o.exclusive };
+        Ok(Choice { options: self.options.iter().map(option).collect(), selection, is_shuffled: self.order == Order::Random })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Facts};
+    use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, RoutingFacts};
     use std::collections::BTreeMap;
 
     const FILE: &str = r#"
@@ -412,8 +412,8 @@ item = [
         let q = Questionnaire::parse(FILE).unwrap();
         let mut answers = BTreeMap::new();
         let stands =
-            |answers: &BTreeMap<String, Answer>| (q.path(answers, &Facts::default()).completion(), q.path(answers, &Facts::default()).reached());
-        assert_eq!(stands(&answers), (Completion::TooLittle, 0));
+            |answers: &BTreeMap<String, Answer>| (q.path(answers, &RoutingFacts::default()).completion(), q.path(answers, &RoutingFacts::default()).furthest_page());
+        assert_eq!(stands(&answers), (Completion::Insufficient, 0));
         answers.insert("a".into(), Answer::Point(3));
         assert_eq!(stands(&answers).0, Completion::Partial);
         answers.insert("b".into(), Answer::NotApplicable);

@@ -3,9 +3,9 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::chance::fraction;
+use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::condition::Condition;
-use crate::domain::language::Text;
+use crate::domain::language::LocalizedText;
 
 /// The latent variables of the customer-satisfaction models of GB/T 19038-2009 (model and methods).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -44,12 +44,12 @@ pub struct Item {
     /// What it measures; an open question measures none.
     pub latent: Option<Latent>,
     /// Stands above the first row of a grid.
-    pub heading: Option<Text>,
-    pub text: Text,
+    pub heading: Option<LocalizedText>,
+    pub text: LocalizedText,
     /// For the interviewer, on the telephone.
-    pub hint: Option<Text>,
+    pub hint: Option<LocalizedText>,
     /// A short wording for SMS.
-    pub sms: Option<Text>,
+    pub sms: Option<LocalizedText>,
     pub required: bool,
     /// A response with all core items answered counts as partial (AAPOR 1.2).
     pub core: bool,
@@ -86,8 +86,8 @@ pub enum ItemKind {
 pub struct Scale {
     pub from: i64,
     pub to: i64,
-    pub low: Text,
-    pub high: Text,
+    pub low: LocalizedText,
+    pub high: LocalizedText,
 }
 
 impl Scale {
@@ -98,27 +98,27 @@ impl Scale {
 
 #[derive(Debug, Clone)]
 pub struct Choice {
-    pub options: Vec<Choosable>,
-    pub take: Take,
+    pub options: Vec<ChoiceOption>,
+    pub selection: Selection,
     /// Shown in another order to each respondent.
     pub is_shuffled: bool,
 }
 
 /// One option.
 #[derive(Debug, Clone)]
-pub struct Choosable {
+pub struct ChoiceOption {
     pub code: String,
-    pub text: Text,
+    pub text: LocalizedText,
     /// Excludes all others («none of these»); never shuffled.
     pub is_exclusive: bool,
 }
 
 /// How many options are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Take {
+pub enum Selection {
     One,
     Several { min: usize, max: usize },
-    AllInOrder,
+    Ranked,
 }
 
 impl Choice {
@@ -127,10 +127,10 @@ impl Choice {
     }
 
     /// The options in the order in which a case is shown them: the same whenever it looks.
-    pub fn order_for(&self, case: i64, item: &str) -> Vec<&Choosable> {
+    pub fn order_for(&self, case: i64, item: &str) -> Vec<&ChoiceOption> {
         let (mut shown, last): (Vec<_>, Vec<_>) = self.options.iter().partition(|option| !option.is_exclusive);
         if self.is_shuffled {
-            shown.sort_by_key(|option| (fraction(&format!("{case}\n{item}\n{}", option.code), 0) * 1e12) as u64);
+            shown.sort_by_key(|option| (seeded_fraction(&format!("{case}\n{item}\n{}", option.code), 0) * 1e12) as u64);
         }
         shown.extend(last);
         shown
@@ -143,7 +143,7 @@ pub struct Range {
     pub min: Option<f64>,
     pub max: Option<f64>,
     pub decimals: u32,
-    pub unit: Option<Text>,
+    pub unit: Option<LocalizedText>,
 }
 
 impl Item {
@@ -153,7 +153,7 @@ impl Item {
     }
 
     /// Is there anything to answer?
-    pub fn asks(&self) -> bool {
+    pub fn is_question(&self) -> bool {
         !matches!(self.kind, ItemKind::Info)
     }
 }

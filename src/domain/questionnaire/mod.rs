@@ -1,35 +1,35 @@
 //! A questionnaire: pages of items, in two languages, each item tagged with its latent variable.
 //!
-//! In goes a reviewed TOML file, out comes a [`Questionnaire`] whose [`Path`] tells which items a respondent is asked, whose answers can be checked, and
+//! In goes a reviewed TOML file, out comes a [`Questionnaire`] whose [`QuestionPath`] tells which items a respondent is asked, whose answers can be checked, and
 //! whose codebook can be written. It knows no respondent and keeps no state. What reads well and would still go wrong in the field (an item that nobody
 //! reaches, a text too long for SMS) is found by [`review`].
 
 mod answer;
 mod file;
 mod item;
-mod names;
+mod check_names;
 mod path;
 mod piping;
 mod review;
 
 pub use answer::{Answer, AnswerProblem};
 pub use file::QuestionnaireError;
-pub use item::{Choice, Choosable, Item, ItemKind, Latent, Range, Scale, Take};
-pub use names::{FACTS, is_field_name};
-pub use path::{Completion, Facts, Path};
-pub use piping::Piped;
-pub use review::{Finding, Weight, review};
+pub use item::{Choice, ChoiceOption, Item, ItemKind, Latent, Range, Scale, Selection};
+pub use check_names::{ROUTING_FACTS, is_field_name};
+pub use path::{Completion, RoutingFacts, QuestionPath};
+pub use piping::TextPiping;
+pub use review::{Finding, Severity, review};
 
 use super::condition::Condition;
-use super::language::Text;
+use super::language::LocalizedText;
 
 /// A checked questionnaire of one version.
 #[derive(Debug)]
 pub struct Questionnaire {
     pub code: String,
     pub version: u32,
-    pub title: Text,
-    pub introduction: Text,
+    pub title: LocalizedText,
+    pub introduction: LocalizedText,
     /// Fields of lists that conditions look at; the application must keep them.
     pub list_fields: Vec<String>,
     pub pages: Vec<Page>,
@@ -38,7 +38,7 @@ pub struct Questionnaire {
 /// What stands on one page.
 #[derive(Debug)]
 pub struct Page {
-    pub title: Text,
+    pub title: LocalizedText,
     /// Shown only if this holds.
     pub show_if: Option<Condition>,
     pub items: Vec<Item>,

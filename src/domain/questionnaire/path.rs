@@ -8,7 +8,7 @@ use super::{Answer, Condition, Item, Questionnaire};
 
 /// What is known of a respondent beside the answers.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub struct RoutingFacts {
     pub category: String,
     /// The list's word for the kind of user; empty: none.
     pub segment: String,
@@ -18,24 +18,24 @@ pub struct Facts {
 }
 
 /// The pages and items that are asked, in their order.
-pub struct Path<'q> {
+pub struct QuestionPath<'q> {
     /// The number of the page in the questionnaire, counted from 0, and what is shown on it.
     pub pages: Vec<(usize, Vec<&'q Item>)>,
     /// An answer says that this is no user of the subject (AAPOR 4.1).
     pub is_screened_out: bool,
     answered: Vec<&'q str>,
-    known: Known<'q>,
+    input: RoutingInput<'q>,
 }
 
 /// What is known of a respondent.
 #[derive(Clone, Copy)]
-struct Known<'q> {
+struct RoutingInput<'q> {
     questionnaire: &'q Questionnaire,
     answers: &'q BTreeMap<String, Answer>,
-    facts: &'q Facts,
+    facts: &'q RoutingFacts,
 }
 
-impl Known<'_> {
+impl RoutingInput<'_> {
     /// What a condition sees of a name, if only these items count as answered.
     fn value(&self, name: &str, answered: &[&str]) -> Option<Value> {
         let fact = match name {
@@ -59,32 +59,32 @@ pub enum Completion {
     /// Every core item that is asked is answered.
     Partial,
     /// Less than that.
-    TooLittle,
+    Insufficient,
 }
 
 impl Questionnaire {
     /// The way through, as far as these answers tell. What is not asked counts as not answered, for every condition behind it.
-    pub fn path<'q>(&'q self, answers: &'q BTreeMap<String, Answer>, facts: &'q Facts) -> Path<'q> {
-        let known = Known { questionnaire: self, answers, facts };
+    pub fn path<'q>(&'q self, answers: &'q BTreeMap<String, Answer>, facts: &'q RoutingFacts) -> QuestionPath<'q> {
+        let input = RoutingInput { questionnaire: self, answers, facts };
         let (mut pages, mut is_screened_out, mut answered) = (Vec::new(), false, Vec::new());
         for (number, page) in self.pages.iter().enumerate() {
             // Conditions look at earlier pages only: a page is decided about as a whole.
-            let holds = |condition: &Condition| condition.holds_by(|name| known.value(name, &answered));
+            let holds = |condition: &Condition| condition.holds_by(|name| input.value(name, &answered));
             let is_shown = page.show_if.as_ref().is_none_or(holds);
             let shown = |item: &&Item| is_shown && item.show_if.as_ref().is_none_or(holds);
             let items: Vec<&Item> = page.items.iter().filter(shown).collect();
             answered.extend(items.iter().map(|item| item.id.as_str()).filter(|id| answers.contains_key(*id)));
-            let holds = |condition: &Condition| condition.holds_by(|name| known.value(name, &answered));
+            let holds = |condition: &Condition| condition.holds_by(|name| input.value(name, &answered));
             is_screened_out |= items.iter().filter_map(|item| item.screen_out_if.as_ref()).any(holds);
             if !items.is_empty() {
                 pages.push((number, items));
             }
         }
-        Path { pages, is_screened_out, answered, known }
+        QuestionPath { pages, is_screened_out, answered, input }
     }
 }
 
-impl<'q> Path<'q> {
+impl<'q> QuestionPath<'q> {
     /// The items that are asked, in their order.
     pub fn items(&self) -> impl Iterator<Item = &'q Item> {
         self.pages.iter().flat_map(|(_, items)| items.iter().copied())
@@ -95,24 +95,24 @@ impl<'q> Path<'q> {
     }
 
     /// Does a condition hold by what is known so far?
-    pub fn meets(&self, condition: &Condition) -> bool {
-        condition.holds_by(|name| self.known.value(name, &self.answered))
+    pub fn satisfies(&self, condition: &Condition) -> bool {
+        condition.holds_by(|name| self.input.value(name, &self.answered))
     }
 
     /// Is all known that there will be to know of a name? An item has been answered, or its page has gone by; whatever is no item is known from the start.
-    pub fn is_past(&self, name: &str) -> bool {
-        let page = self.known.questionnaire.pages.iter().position(|page| page.items.iter().any(|item| item.id == name));
+    pub fn is_settled(&self, name: &str) -> bool {
+        let page = self.input.questionnaire.pages.iter().position(|page| page.items.iter().any(|item| item.id == name));
         // What stands on a page is settled by the pages before it.
-        let has_gone_by = |page: usize| page < self.reached() || (page == self.reached() && !self.asks(name));
+        let has_gone_by = |page: usize| page < self.furthest_page() || (page == self.furthest_page() && !self.includes(name));
         page.is_none_or(|page| self.answered.contains(&name) || has_gone_by(page) || self.completion() == Completion::Complete)
     }
 
-    pub fn asks(&self, id: &str) -> bool {
+    pub fn includes(&self, id: &str) -> bool {
         self.items().any(|item| item.id == id)
     }
 
     /// What is shown on a page of the questionnaire; nothing, if the page is not on the way.
-    pub fn on_page(&self, page: usize) -> &[&'q Item] {
+    pub fn items_on_page(&self, page: usize) -> &[&'q Item] {
         self.pages.iter().find(|(number, _)| *number == page).map_or(&[], |(_, items)| items.as_slice())
     }
 
@@ -123,19 +123,19 @@ impl<'q> Path<'q> {
         } else if self.items().filter(|item| item.core).all(|item| self.is_answered(item)) {
             Completion::Partial
         } else {
-            Completion::TooLittle
+            Completion::Insufficient
         }
     }
 
     /// The first page on which a required item lacks its answer, else the last one: nobody gets further than this.
-    pub fn reached(&self) -> usize {
+    pub fn furthest_page(&self) -> usize {
         let is_open = |(_, items): &&(usize, Vec<&Item>)| items.iter().any(|item| item.required && !self.is_answered(item));
         self.pages.iter().find(is_open).or(self.pages.last()).map_or(0, |(number, _)| *number)
     }
 
     /// The page to show to somebody who asks for page `wanted`: that one or the next on the way, and none beyond what is reached.
     pub fn page_for(&self, wanted: usize) -> usize {
-        let reached = self.reached();
+        let reached = self.furthest_page();
         self.pages.iter().map(|(number, _)| *number).find(|number| *number >= wanted).map_or(reached, |page| page.min(reached))
     }
 
@@ -166,9 +166,9 @@ mod tests {
 
     fn path_ids(answers: &[(&str, &str)], segment: &str) -> (Vec<String>, bool) {
         let q = questionnaire();
-        let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::restore(q.item(id).unwrap(), raw).unwrap());
+        let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::from_stored(q.item(id).unwrap(), raw).unwrap());
         let answers: BTreeMap<String, Answer> = answers.iter().map(read).collect();
-        let facts = Facts { segment: segment.to_owned(), mode: "web".to_owned(), ..Facts::default() };
+        let facts = RoutingFacts { segment: segment.to_owned(), mode: "web".to_owned(), ..RoutingFacts::default() };
         let path = q.path(&answers, &facts);
         (path.items().map(|item| item.id.clone()).collect(), path.is_screened_out)
     }
@@ -204,8 +204,8 @@ mod tests {
             ("g1", "5", "5"),
         ] {
             let answer = parse(id, raw).unwrap_or_else(|p| panic!("{id} {raw}: {p:?}")).unwrap();
-            assert_eq!(answer.stored().as_deref(), Some(stored), "{id} {raw}");
-            assert!(Answer::restore(q.item(id).unwrap(), stored) == Some(answer), "{id} {stored} comes back");
+            assert_eq!(answer.to_stored().as_deref(), Some(stored), "{id} {raw}");
+            assert!(Answer::from_stored(q.item(id).unwrap(), stored) == Some(answer), "{id} {stored} comes back");
         }
         for (id, raw, problem) in [
             ("use", "often", AnswerProblem::OutOfRange),

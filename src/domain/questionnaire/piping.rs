@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Answer, Questionnaire};
-use crate::domain::language::{Language, Text};
+use crate::domain::language::{Language, LocalizedText};
 
 /// The names between braces in a text.
 pub(super) fn placeholders(text: &str) -> Vec<&str> {
@@ -12,7 +12,7 @@ pub(super) fn placeholders(text: &str) -> Vec<&str> {
 }
 
 /// What texts are filled with, for one respondent.
-pub struct Piped<'a> {
+pub struct TextPiping<'a> {
     pub questionnaire: &'a Questionnaire,
     pub subject: &'a str,
     pub applicant: &'a str,
@@ -20,9 +20,9 @@ pub struct Piped<'a> {
     pub language: Language,
 }
 
-impl Piped<'_> {
+impl TextPiping<'_> {
     /// The text with its names filled in; an answer that was not given is «…».
-    pub fn fill<'t>(&self, text: &'t Text) -> Cow<'t, str> {
+    pub fn fill<'t>(&self, text: &'t LocalizedText) -> Cow<'t, str> {
         let text = text.in_language(self.language);
         if !text.contains('{') {
             return Cow::Borrowed(text);
@@ -66,7 +66,7 @@ impl Piped<'_> {
             }
             Answer::NotApplicable | Answer::DontKnow => None,
             Answer::Open(text) => Some(text.reveal().to_owned()),
-            other => other.stored(),
+            other => other.to_stored(),
         }
     }
 }

@@ -2,28 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Choice, Item, ItemKind, Questionnaire, Take};
+use super::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
 use crate::domain::category::Category;
 use crate::domain::condition::{Condition, Values};
-use crate::domain::sms_text::segment;
+use crate::domain::sms_text::measure_parts;
 
 /// More answers than these are not tried out for one condition.
-const MOST_TRIALS: usize = 50_000;
+const MAX_TRIALS: usize = 50_000;
 /// A minute holds about so many items of a web questionnaire.
-const ITEMS_A_MINUTE: f64 = 6.0;
+const ITEMS_PER_MINUTE: f64 = 6.0;
 const LONGEST_MINUTES: f64 = 3.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
+pub enum Severity {
     /// It cannot be meant so.
-    Mistake,
+    Error,
     /// It may be meant so.
-    Remark,
+    Warning,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    pub weight: Weight,
+    pub severity: Severity,
     /// `item sat1`, `page 2`, …
     pub place: String,
     pub what: String,
@@ -32,42 +32,42 @@ pub struct Finding {
 /// Looks a questionnaire over.
 pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut note = |weight, place: &str, what: String| findings.push(Finding { weight, place: place.to_owned(), what });
+    let mut add_finding = |severity, place: &str, what: String| findings.push(Finding { severity, place: place.to_owned(), what });
     let mut unreachable: BTreeSet<&str> = BTreeSet::new();
     for (number, page) in questionnaire.pages.iter().enumerate() {
         for item in &page.items {
             let place = format!("item {}", item.id);
             let conditions: Vec<&Condition> = page.show_if.iter().chain(&item.show_if).collect();
-            match tried(questionnaire, &conditions, &unreachable) {
+            match count_satisfied(questionnaire, &conditions, &unreachable) {
                 Some((_, 0)) => {
                     unreachable.insert(&item.id);
                     let together: Vec<&str> = conditions.iter().map(|c| c.source()).collect();
-                    note(Weight::Mistake, &place, format!("nobody is ever asked: no answers make «{}» hold", together.join("» and «")));
+                    add_finding(Severity::Error, &place, format!("nobody is ever asked: no answers make «{}» hold", together.join("» and «")));
                 }
                 Some((trials, held)) if trials == held && item.show_if.is_some() => {
-                    note(Weight::Remark, &place, "everybody is asked; its show_if can go".to_owned());
+                    add_finding(Severity::Warning, &place, "everybody is asked; its show_if can go".to_owned());
                 }
                 _ => {}
             }
             if let Some(condition) = &item.screen_out_if
-                && let Some((_, 0)) = tried(questionnaire, &[condition], &unreachable)
+                && let Some((_, 0)) = count_satisfied(questionnaire, &[condition], &unreachable)
             {
-                note(Weight::Mistake, &place, format!("nobody is ever screened out: no answers make «{}» hold", condition.source()));
+                add_finding(Severity::Error, &place, format!("nobody is ever screened out: no answers make «{}» hold", condition.source()));
             }
             for (language, text) in [("zh", sms_text(item, |t| &t.zh)), ("en", sms_text(item, |t| &t.en))] {
-                let parts = segment(&text).parts;
-                if item.asks() && parts > 1 {
-                    note(Weight::Remark, &place, format!("asked by SMS ({language}) it takes {parts} parts; give it a short sms wording"));
+                let parts = measure_parts(&text).parts;
+                if item.is_question() && parts > 1 {
+                    add_finding(Severity::Warning, &place, format!("asked by SMS ({language}) it takes {parts} parts; give it a short sms wording"));
                 }
             }
         }
         if page.items.is_empty() {
-            note(Weight::Mistake, &format!("page {}", number + 1), "it holds nothing".to_owned());
+            add_finding(Severity::Error, &format!("page {}", number + 1), "it holds nothing".to_owned());
         }
     }
     let minutes = questionnaire.minutes();
     if minutes > LONGEST_MINUTES {
-        note(Weight::Remark, "page", format!("about {minutes:.1} minutes for somebody who is asked everything; {LONGEST_MINUTES} are promised"));
+        add_finding(Severity::Warning, "page", format!("about {minutes:.1} minutes for somebody who is asked everything; {LONGEST_MINUTES} are promised"));
     }
     findings
 }
@@ -75,12 +75,12 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
 impl Questionnaire {
     /// About how long somebody takes who is asked everything.
     pub fn minutes(&self) -> f64 {
-        self.items().filter(|item| item.asks()).count() as f64 / ITEMS_A_MINUTE
+        self.items().filter(|item| item.is_question()).count() as f64 / ITEMS_PER_MINUTE
     }
 }
 
 /// The item as an SMS would ask it.
-fn sms_text(item: &Item, language: impl Fn(&crate::domain::language::Text) -> &String) -> String {
+fn sms_text(item: &Item, language: impl Fn(&crate::domain::language::LocalizedText) -> &String) -> String {
     let text = item.sms.as_ref().map_or_else(|| language(&item.text), &language);
     match &item.kind {
         ItemKind::Scale(scale) => format!("{text} ({}-{})", scale.from, scale.to),
@@ -93,11 +93,11 @@ fn sms_text(item: &Item, language: impl Fn(&crate::domain::language::Text) -> &S
 }
 
 /// Tries out what answers there can be to the items that conditions look at: how many were tried, and for how many all conditions held. `None`: too many.
-fn tried(questionnaire: &Questionnaire, conditions: &[&Condition], unreachable: &BTreeSet<&str>) -> Option<(usize, usize)> {
+fn count_satisfied(questionnaire: &Questionnaire, conditions: &[&Condition], unreachable: &BTreeSet<&str>) -> Option<(usize, usize)> {
     let names: BTreeSet<String> = conditions.iter().flat_map(|condition| condition.names().iter().cloned()).collect();
     let literals: Vec<String> = conditions.iter().flat_map(|condition| literals(condition.source())).collect();
-    let domains: Vec<Vec<Trial>> = names.iter().map(|name| domain(questionnaire, name, &literals, unreachable)).collect();
-    let trials = domains.iter().try_fold(1usize, |product, domain| product.checked_mul(domain.len()).filter(|p| *p <= MOST_TRIALS))?;
+    let domains: Vec<Vec<Candidate>> = names.iter().map(|name| candidate_values(questionnaire, name, &literals, unreachable)).collect();
+    let trials = domains.iter().try_fold(1usize, |product, domain| product.checked_mul(domain.len()).filter(|p| *p <= MAX_TRIALS))?;
     let mut held = 0;
     for mut number in 0..trials {
         let mut values = Values::default();
@@ -110,10 +110,10 @@ fn tried(questionnaire: &Questionnaire, conditions: &[&Condition], unreachable: 
     Some((trials, held))
 }
 
-type Trial<'q> = Box<dyn Fn(&mut Values) + 'q>;
+type Candidate<'q> = Box<dyn Fn(&mut Values) + 'q>;
 
 /// What may be known of a name: each answer that can be told apart, and none.
-fn domain<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String], unreachable: &BTreeSet<&str>) -> Vec<Trial<'q>> {
+fn candidate_values<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String], unreachable: &BTreeSet<&str>) -> Vec<Candidate<'q>> {
     let Some(item) = questionnaire.item(name) else {
         let words: Vec<String> = match name {
             "category" => Category::ALL.map(|category| category.as_str().to_owned()).to_vec(),
@@ -124,23 +124,23 @@ fn domain<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String],
         return words
             .into_iter()
             .map(|word| {
-                trial({
+                candidate({
                     let name = name.clone();
                     move |values| values.set(&name, cel::Value::from(word.as_str()))
                 })
             })
             .collect();
     };
-    let mut trials: Vec<Trial> = vec![Box::new(|_| {})];
+    let mut trials: Vec<Candidate> = vec![Box::new(|_| {})];
     if unreachable.contains(name) {
         return trials;
     }
     let mut answers: Vec<Answer> = match &item.kind {
         ItemKind::Scale(scale) => scale.points().map(Answer::Point).collect(),
-        ItemKind::Choice(Choice { options, take: Take::One, .. }) => options.iter().map(|o| Answer::Codes(vec![o.code.clone()])).collect(),
-        ItemKind::Choice(Choice { options, take, .. }) => {
+        ItemKind::Choice(Choice { options, selection: Selection::One, .. }) => options.iter().map(|o| Answer::Codes(vec![o.code.clone()])).collect(),
+        ItemKind::Choice(Choice { options, selection, .. }) => {
             let together: Vec<String> = options.iter().filter(|option| !option.is_exclusive).map(|option| option.code.clone()).collect();
-            let most = if let Take::Several { max, .. } = take { *max } else { options.len() };
+            let most = if let Selection::Several { max, .. } = selection { *max } else { options.len() };
             let pairs = together.iter().enumerate().flat_map(|(n, a)| together[n + 1..].iter().map(move |b| vec![a.clone(), b.clone()]));
             let alone = options.iter().map(|option| vec![option.code.clone()]);
             alone.chain(pairs).chain([together.clone()]).filter(|codes| codes.len() <= most).map(Answer::Codes).collect()
@@ -162,7 +162,7 @@ fn domain<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String],
     answers.extend(item.not_applicable.then_some(Answer::NotApplicable));
     answers.extend(item.dont_know.then_some(Answer::DontKnow));
     trials.extend(answers.into_iter().map(|answer| {
-        trial(move |values| {
+        candidate(move |values| {
             if let Some(value) = answer.value(item) {
                 values.set(&item.id, value);
             }
@@ -171,7 +171,7 @@ fn domain<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String],
     trials
 }
 
-fn trial<'q>(tell: impl Fn(&mut Values) + 'q) -> Trial<'q> {
+fn candidate<'q>(tell: impl Fn(&mut Values) + 'q) -> Candidate<'q> {
     Box::new(tell)
 }
 
@@ -197,7 +197,7 @@ mod tests {
     fn mistakes(from: &str, to: &str) -> Vec<String> {
         assert!(FILE.contains(from), "{from}");
         let questionnaire = Questionnaire::parse(&FILE.replace(from, to)).unwrap_or_else(|e| panic!("{e}"));
-        review(&questionnaire).into_iter().filter(|f| f.weight == Weight::Mistake).map(|f| format!("{}: {}", f.place, f.what)).collect()
+        review(&questionnaire).into_iter().filter(|f| f.severity == Severity::Error).map(|f| format!("{}: {}", f.place, f.what)).collect()
     }
 
     #[test]

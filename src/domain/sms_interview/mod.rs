@@ -1,9 +1,9 @@
 //! The interview by SMS: one item a message; replies are read as people write them.
 //!
-//! Pure: [`question`] says what a message asks, [`read`] what a reply means for the item that was asked.
+//! Pure: [`compose_question`] says what a message asks, [`parse_reply`] what a reply means for the item that was asked.
 
-mod question;
-mod reading;
+mod messages;
+mod parse_reply;
 
-pub use question::{Asking, Prefix, goodbye, once_more, question};
-pub use reading::{Heard, is_agreement, read, wants_link};
+pub use messages::{QuestionMessage, Prefix, compose_goodbye, compose_reminder, compose_question};
+pub use parse_reply::{ParsedReply, is_agreement, parse_reply, requests_link};

@@ -3,44 +3,44 @@
 use std::time::Duration;
 
 use super::{CallOutcome, DayPart};
-use crate::domain::chance::fraction;
+use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::contact_window::ContactHours;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 
 /// Calls a day to one person, unless it was busy.
-pub const PER_DAY: u32 = 2;
+pub const MAX_CALLS_PER_DAY: u32 = 2;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// A line that is busy is free again in a while.
-const BUSY: (Duration, Duration) = (Duration::from_secs(20 * 60), Duration::from_secs(40 * 60));
+const BUSY_DELAY: (Duration, Duration) = (Duration::from_secs(20 * 60), Duration::from_secs(40 * 60));
 /// Between two calls to somebody who does not answer, at least.
-const APART: Duration = Duration::from_secs(2 * 3_600);
+const NO_ANSWER_GAP: Duration = Duration::from_secs(2 * 3_600);
 /// Time to use a link that was sent instead.
-const FOR_THE_LINK: Duration = Duration::from_secs(2 * 86_400);
+const LINK_WAIT: Duration = Duration::from_secs(2 * 86_400);
 /// Before somebody else asks whoever would rather not.
 const COOL_OFF: Duration = Duration::from_secs(4 * 86_400);
 /// A number that is out of service may be paid for again.
-const SERVICE: Duration = Duration::from_secs(3 * 86_400);
+const OUT_OF_SERVICE_WAIT: Duration = Duration::from_secs(3 * 86_400);
 /// So often somebody may be asked again who would rather not: once.
-const SOFT_REFUSALS: u32 = 2;
+const MAX_SOFT_REFUSALS: u32 = 2;
 /// A part of the day that has not been tried comes within a week.
 const HORIZON: Duration = Duration::from_secs(8 * 86_400);
 
 /// A person after a call.
-pub struct Called<'a> {
+pub struct CalledPerson<'a> {
     pub outcome: CallOutcome,
     /// Attempts at this step, this one among them, and how many there may be.
     pub calls: u32,
-    pub most: u32,
+    pub max_calls: u32,
     /// Attempts today, this one among them, those that were busy not.
-    pub today: u32,
+    pub calls_today: u32,
     /// Refusals of the soft kind, this one among them.
     pub soft_refusals: u32,
     /// The parts of the day that have been tried, this one among them.
-    pub tried_parts: i64,
+    pub tried_day_parts: i64,
     /// What was agreed.
     pub call_back_at: Option<Timestamp>,
     pub hours: &'a ContactHours,
@@ -57,18 +57,18 @@ pub enum FollowUp {
     /// At that time, as promised.
     CallBack(Timestamp),
     /// No further call: all that were to be made are, or the contact hours never open again. The cases stay open for other steps.
-    NoMore,
+    NoFurtherCall,
     /// The cases are ended.
-    Ended,
+    CasesEnded,
 }
 
-impl Called<'_> {
+impl CalledPerson<'_> {
     pub fn follow_up(&self, now: Timestamp) -> FollowUp {
         use CallOutcome::*;
-        let is_used_up = self.calls >= self.most;
+        let is_used_up = self.calls >= self.max_calls;
         match self.outcome {
-            Interviewed | HardRefusal | WrongNumber | NonWorking | Disconnected | Deceased | Unable | Language => FollowUp::Ended,
-            SoftRefusal if self.soft_refusals >= SOFT_REFUSALS => FollowUp::Ended,
+            Interviewed | HardRefusal | WrongNumber | NonWorking | Disconnected | Deceased | Unable | Language => FollowUp::CasesEnded,
+            SoftRefusal if self.soft_refusals >= MAX_SOFT_REFUSALS => FollowUp::CasesEnded,
             // What was promised is kept, however often it has been tried.
             CallBack => match self.call_back_at {
                 Some(at) => FollowUp::CallBack(at),
@@ -77,25 +77,25 @@ impl Called<'_> {
             // Nobody was called.
             NotDialled => self.at(self.open(now + MINUTE)),
             Lost => self.at(self.open(now + MINUTE * 10)),
-            _ if is_used_up => FollowUp::NoMore,
+            _ if is_used_up => FollowUp::NoFurtherCall,
             Busy => {
-                let (least, most) = BUSY;
+                let (least, most) = BUSY_DELAY;
                 self.at(self.open(now + least + (most - least).mul_f64(self.draw())))
             }
-            NoAnswer => self.at(self.another_part(now, now + APART)),
+            NoAnswer => self.at(self.another_part(now, now + NO_ANSWER_GAP)),
             MessageLeft => self.at(self.another_part(now, now + DAY)),
-            LinkSent | LeftToWeb => self.at(self.another_part(now, now + FOR_THE_LINK)),
+            LinkSent | LeftToWeb => self.at(self.another_part(now, now + LINK_WAIT)),
             SoftRefusal => self.at(self.another_part(now, now + COOL_OFF)),
-            OutOfService => self.at(self.another_part(now, now + SERVICE)),
+            OutOfService => self.at(self.another_part(now, now + OUT_OF_SERVICE_WAIT)),
         }
     }
 
     fn at(&self, at: Option<Timestamp>) -> FollowUp {
-        at.map_or(FollowUp::NoMore, FollowUp::CallAt)
+        at.map_or(FollowUp::NoFurtherCall, FollowUp::CallAt)
     }
 
     fn draw(&self) -> f64 {
-        fraction(self.seed, u64::from(self.calls))
+        seeded_fraction(self.seed, u64::from(self.calls))
     }
 
     fn open(&self, at: Timestamp) -> Option<Timestamp> {
@@ -106,12 +106,12 @@ impl Called<'_> {
     fn another_part(&self, now: Timestamp, from: Timestamp) -> Option<Timestamp> {
         let zone = self.zones.iter().next()?;
         let this = DayPart::of(now, zone);
-        let is_free = |at: Timestamp| self.today < PER_DAY || at.date(zone) != now.date(zone);
+        let is_free = |at: Timestamp| self.calls_today < MAX_CALLS_PER_DAY || at.date(zone) != now.date(zone);
         let (mut at, mut fallback) = (self.open(from)?, None);
         while at < from + HORIZON {
             let part = DayPart::of(at, zone);
             if is_free(at) {
-                if self.tried_parts & part.bit() == 0 {
+                if self.tried_day_parts & part.bit() == 0 {
                     return Some(self.within(at));
                 }
                 if fallback.is_none() && part != this {
@@ -146,14 +146,14 @@ mod tests {
         Timestamp::from_local(text.parse().unwrap(), chrono_tz::Asia::Shanghai)
     }
 
-    fn called<'a>(outcome: CallOutcome, calls: u32, hours: &'a ContactHours, zones: &'a Zones) -> Called<'a> {
-        Called {
+    fn called<'a>(outcome: CallOutcome, calls: u32, hours: &'a ContactHours, zones: &'a Zones) -> CalledPerson<'a> {
+        CalledPerson {
             outcome,
             calls,
-            most: 6,
-            today: 1,
+            max_calls: 6,
+            calls_today: 1,
             soft_refusals: 1,
-            tried_parts: DayPart::Morning.bit(),
+            tried_day_parts: DayPart::Morning.bit(),
             call_back_at: None,
             hours,
             zones,
@@ -173,14 +173,14 @@ mod tests {
         assert_eq!(DayPart::of(unanswered, plan.time_zone), DayPart::Afternoon, "another part of the day: {unanswered:?}");
         let FollowUp::CallAt(refused) = next(CallOutcome::SoftRefusal, 1) else { panic!("once more") };
         assert!(refused.since(now) >= COOL_OFF);
-        assert_eq!(next(CallOutcome::NoAnswer, 6), FollowUp::NoMore);
-        assert_eq!(next(CallOutcome::HardRefusal, 1), FollowUp::Ended);
+        assert_eq!(next(CallOutcome::NoAnswer, 6), FollowUp::NoFurtherCall);
+        assert_eq!(next(CallOutcome::HardRefusal, 1), FollowUp::CasesEnded);
         let mut agreed = called(CallOutcome::CallBack, 6, &plan.hours, &zones);
         agreed.call_back_at = Some(at("2026-03-03T14:15:00"));
         assert_eq!(agreed.follow_up(now), FollowUp::CallBack(at("2026-03-03T14:15:00")), "a promise is kept after the last attempt too");
         let mut again = called(CallOutcome::SoftRefusal, 2, &plan.hours, &zones);
         again.soft_refusals = 2;
-        assert_eq!(again.follow_up(now), FollowUp::Ended);
+        assert_eq!(again.follow_up(now), FollowUp::CasesEnded);
     }
 
     proptest! {
@@ -189,19 +189,19 @@ mod tests {
         fn the_next_call_is_within_hours_and_not_too_soon(
             outcome in prop::sample::select(CallOutcome::ALL.to_vec()),
             minutes in 0u64..60 * 24 * 30,
-            (calls, today, tried_parts) in (1u32..6, 0u32..3, 0i64..16),
+            (calls, today, tried_day_parts) in (1u32..6, 0u32..3, 0i64..16),
             zone in prop::sample::select(vec!["Asia/Shanghai", "Europe/Berlin", "America/New_York America/Los_Angeles"]),
         ) {
             let plan = PlanFile::parse(PLAN).unwrap().check().unwrap();
             let zones = Zones::parse(zone).unwrap();
             let now = at("2026-03-01T00:00:00") + MINUTE * u32::try_from(minutes).unwrap();
-            let called = Called { outcome, calls, most: 6, today, soft_refusals: 1, tried_parts, call_back_at: None, hours: &plan.hours, zones: &zones, seed: "s" };
+            let called = CalledPerson { outcome, calls, max_calls: 6, calls_today: today, soft_refusals: 1, tried_day_parts, call_back_at: None, hours: &plan.hours, zones: &zones, seed: "s" };
             if let FollowUp::CallAt(next) = called.follow_up(now) {
                 prop_assert!(next > now && plan.hours.is_open(next, &zones), "{outcome:?}: {next:?}");
                 let first = zones.iter().next().unwrap();
                 if outcome == CallOutcome::NoAnswer {
-                    prop_assert!(next.since(now) >= APART);
-                    prop_assert!(today < PER_DAY || next.date(first) != now.date(first));
+                    prop_assert!(next.since(now) >= NO_ANSWER_GAP);
+                    prop_assert!(today < MAX_CALLS_PER_DAY || next.date(first) != now.date(first));
                 }
             }
         }

@@ -5,11 +5,11 @@
 mod day_part;
 mod follow_up;
 mod outcome;
-mod rank;
-mod spread;
+mod call_priority;
+mod binomial;
 
 pub use day_part::DayPart;
-pub use follow_up::{Called, FollowUp, PER_DAY};
+pub use follow_up::{CalledPerson, FollowUp, MAX_CALLS_PER_DAY};
 pub use outcome::CallOutcome;
-pub use rank::Rank;
-pub use spread::expected;
+pub use call_priority::CallPriority;
+pub use binomial::binomial_interval;

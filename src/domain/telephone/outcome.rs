@@ -93,7 +93,7 @@ impl CallOutcome {
     }
 
     /// As pages name it, in Chinese and English.
-    pub fn words(self) -> (&'static str, &'static str) {
+    pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             CallOutcome::Interviewed => ("访问完成", "interviewed"),
             CallOutcome::Busy => ("占线", "busy"),

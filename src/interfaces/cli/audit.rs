@@ -5,9 +5,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output;
-use crate::domain::audit::{Action, Entry};
-use crate::services::context::Installation;
-use crate::adapters::database::audit::{self, Asked, Verified};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::services::context::AppContext;
+use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
@@ -47,42 +47,42 @@ fn action(raw: &str) -> Result<Action, String> {
     Action::parse(raw).ok_or_else(|| format!("write one of {}", Action::ALL.iter().map(|action| action.code()).collect::<Vec<_>>().join(", ")))
 }
 
-pub async fn run(installation: &Installation, command: AuditCommand) -> Result<()> {
+pub async fn run(context: &AppContext, command: AuditCommand) -> Result<()> {
     match command {
-        AuditCommand::List(arguments) => list(installation, arguments).await,
-        AuditCommand::Verify { head, json } => verify(installation, head.as_deref(), json).await,
+        AuditCommand::List(arguments) => list(context, arguments).await,
+        AuditCommand::Verify { head, json } => verify(context, head.as_deref(), json).await,
     }
 }
 
-async fn list(installation: &Installation, arguments: ListArguments) -> Result<()> {
-    let asked = Asked { who: arguments.who, action: arguments.action, object: arguments.object, before: arguments.before };
-    let entries = audit::entries(&mut *installation.store.read().await?, &asked, arguments.limit).await?;
-    let at = |entry: &Entry| entry.at.rfc3339(chrono_tz::UTC);
+async fn list(context: &AppContext, arguments: ListArguments) -> Result<()> {
+    let filter = AuditFilter { actor: arguments.who, action: arguments.action, object: arguments.object, before: arguments.before };
+    let entries = audit::entries(&mut *context.database.read().await?, &filter, arguments.limit).await?;
+    let at = |entry: &AuditEntry| entry.at.rfc3339(chrono_tz::UTC);
     if arguments.json {
-        let row = |e: &Entry| json!({ "number": e.number, "at": at(e), "who": e.who.name, "via": e.who.via.as_str(), "action": e.action.code(), "object": e.object, "detail": e.detail });
-        return output::json(&entries.iter().map(row).collect::<Vec<_>>());
+        let row = |e: &AuditEntry| json!({ "number": e.number, "at": at(e), "who": e.actor.name, "via": e.actor.via.as_str(), "action": e.action.code(), "object": e.object, "detail": e.detail });
+        return output::print_json(&entries.iter().map(row).collect::<Vec<_>>());
     }
-    let cells = |e: &Entry| {
-        let did = e.action.words().1.to_owned();
-        vec![e.number.to_string(), at(e), e.who.name.clone(), e.who.via.as_str().to_owned(), did, e.object.clone(), e.detail.clone()]
+    let cells = |e: &AuditEntry| {
+        let did = e.action.labels().1.to_owned();
+        vec![e.number.to_string(), at(e), e.actor.name.clone(), e.actor.via.as_str().to_owned(), did, e.object.clone(), e.detail.clone()]
     };
-    output::table(&["number", "at", "who", "by", "did", "to", "detail"], &entries.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["number", "at", "who", "by", "did", "to", "detail"], &entries.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
-async fn verify(installation: &Installation, kept: Option<&str>, as_json: bool) -> Result<()> {
-    let verified = audit::verify(&mut *installation.store.read().await?, installation.keys.hasher(), kept).await?;
+async fn verify(context: &AppContext, expected_head: Option<&str>, as_json: bool) -> Result<()> {
+    let verified = audit::verify(&mut *context.database.read().await?, context.keys.hasher(), expected_head).await?;
     match verified {
-        Verified::Whole { entries, head } if as_json => output::json(&json!({ "whole": true, "entries": entries, "head": head })),
-        Verified::Whole { entries, head } => {
-            say!("{entries} entries, every one as it was written; the head, to be noted elsewhere: {head}");
+        LogVerification::Intact { entries, head } if as_json => output::print_json(&json!({ "whole": true, "entries": entries, "head": head })),
+        LogVerification::Intact { entries, head } => {
+            print_line!("{entries} entries, every one as it was written; the head, to be noted elsewhere: {head}");
             Ok(())
         }
-        Verified::Broken { at: 1 } => {
+        LogVerification::Broken { at: 1 } => {
             bail!("the audit log is not what was written from its first entry on, or the key ring is another installation's")
         }
-        Verified::Broken { at } => bail!("the audit log is not what was written from entry {at} on"),
-        Verified::NotInLog => {
+        LogVerification::Broken { at } => bail!("the audit log is not what was written from entry {at} on"),
+        LogVerification::HeadNotFound => {
             bail!("the audit log is whole in itself, but the head that was noted elsewhere is not in it: entries were taken off its end")
         }
     }

@@ -10,8 +10,8 @@ use super::{forecast, output, read_text};
 use crate::services;
 use crate::services::campaigns::{LaunchReport, LaunchRequest};
 use crate::domain::contact_plan::PlanFile;
-use crate::domain::outcome_rates::Rate;
-use crate::services::context::Installation;
+use crate::domain::outcome_rates::OutcomeRate;
+use crate::services::context::AppContext;
 use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::{applications, programmes};
 use crate::services::{datasets, deadlines, forecasting};
@@ -62,7 +62,7 @@ pub enum CampaignCommand {
     Rates {
         code: String,
         #[arg(long, value_enum, default_value = "application")]
-        by: ByArgument,
+        by: RateGroupingArgument,
         #[arg(long)]
         json: bool,
     },
@@ -80,55 +80,55 @@ pub enum CampaignCommand {
     },
 }
 
-pub async fn run(installation: &Installation, command: CampaignCommand) -> Result<()> {
+pub async fn run(context: &AppContext, command: CampaignCommand) -> Result<()> {
     match command {
         CampaignCommand::Launch { code, application, plan, gateway, budget, seed, dry_run, json } => {
             let file = read_plan(&plan)?;
             let request =
                 LaunchRequest { code: &code, applications: &application, plan: &file, gateway: &gateway, budget, seed: seed.as_deref(), dry_run };
-            let report = services::campaigns::launch(installation, &request).await.with_context(|| plan.display().to_string())?;
-            if json { output::json(&report) } else { show_launch(&report, dry_run) }
+            let report = services::campaigns::launch(context, &request).await.with_context(|| plan.display().to_string())?;
+            if json { output::print_json(&report) } else { print_launch_report(&report, dry_run) }
         }
         CampaignCommand::Pause { code } => {
-            services::campaigns::change_state(installation, &code, CampaignState::Paused).await?;
-            say!("campaign {code} is paused");
+            services::campaigns::change_state(context, &code, CampaignState::Paused).await?;
+            print_line!("campaign {code} is paused");
             Ok(())
         }
         CampaignCommand::Resume { code } => {
-            services::campaigns::change_state(installation, &code, CampaignState::Running).await?;
-            say!("campaign {code} is running");
+            services::campaigns::change_state(context, &code, CampaignState::Running).await?;
+            print_line!("campaign {code} is running");
             Ok(())
         }
         CampaignCommand::Budget { code, amount: raw } => {
             let budget = if raw == "none" { None } else { Some(amount(&raw).map_err(anyhow::Error::msg)?) };
-            services::campaigns::set_budget(installation, &code, budget).await?;
-            say!("campaign {code} has {}", budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}")));
+            services::campaigns::set_budget(context, &code, budget).await?;
+            print_line!("campaign {code} has {}", budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}")));
             Ok(())
         }
         CampaignCommand::Close { code } => {
-            let closed = deadlines::close_campaign(installation, &code).await?;
-            datasets::write_pending(installation).await?;
-            say!("campaign {code} is closed: {}", closed.join(", "));
+            let closed = deadlines::close_campaign(context, &code).await?;
+            datasets::write_pending(context).await?;
+            print_line!("campaign {code} is closed: {}", closed.join(", "));
             Ok(())
         }
         CampaignCommand::Rates { code, by, json } => {
-            let rates = services::campaigns::rates(installation, &code, by.into()).await?;
-            if json { output::json(&rates) } else { show_rates(&rates) }
+            let rates = services::campaigns::rates(context, &code, by.into()).await?;
+            if json { output::print_json(&rates) } else { print_rates(&rates) }
         }
         CampaignCommand::Forecast { code, json } => {
-            let forecasts = forecasting::of_campaign(installation, &code).await?;
-            if json { output::json(&forecasts) } else { forecast::show(&forecasts) }
+            let forecasts = forecasting::forecast_campaign(context, &code).await?;
+            if json { output::print_json(&forecasts) } else { forecast::print_forecasts(&forecasts) }
         }
-        CampaignCommand::List { json } => list(installation, json).await,
+        CampaignCommand::List { json } => list(context, json).await,
         CampaignCommand::Status { code, json } => {
-            let status = services::campaigns::status(installation, &code).await?;
-            if json { output::json(&status) } else { show_status(&status) }
+            let status = services::campaigns::status(context, &code).await?;
+            if json { output::print_json(&status) } else { print_status(&status) }
         }
     }
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
-pub enum ByArgument {
+pub enum RateGroupingArgument {
     Application,
     Mode,
     Segment,
@@ -136,36 +136,36 @@ pub enum ByArgument {
     Wave,
 }
 
-impl From<ByArgument> for services::campaigns::By {
-    fn from(by: ByArgument) -> services::campaigns::By {
+impl From<RateGroupingArgument> for services::campaigns::RateGrouping {
+    fn from(by: RateGroupingArgument) -> services::campaigns::RateGrouping {
         match by {
-            ByArgument::Application => services::campaigns::By::Application,
-            ByArgument::Mode => services::campaigns::By::Mode,
-            ByArgument::Segment => services::campaigns::By::Segment,
-            ByArgument::Wave => services::campaigns::By::Wave,
+            RateGroupingArgument::Application => services::campaigns::RateGrouping::Application,
+            RateGroupingArgument::Mode => services::campaigns::RateGrouping::Mode,
+            RateGroupingArgument::Segment => services::campaigns::RateGrouping::Segment,
+            RateGroupingArgument::Wave => services::campaigns::RateGrouping::Wave,
         }
     }
 }
 
 /// Groups side by side, what is counted and the rates below each other.
-fn show_rates(rates: &[services::campaigns::RatesOf]) -> Result<()> {
+fn print_rates(rates: &[services::campaigns::GroupRates]) -> Result<()> {
     let mut header = vec!["rate"];
-    header.extend(rates.iter().map(|of| of.group.as_str()));
-    type Count = fn(&services::campaigns::RatesOf) -> u64;
+    header.extend(rates.iter().map(|group_rates| group_rates.group.as_str()));
+    type Count = fn(&services::campaigns::GroupRates) -> u64;
     let counted: [(&str, Count); 8] = [
-        ("cases", |of| of.cases),
-        ("complete (I)", |of| of.complete),
-        ("partial (P)", |of| of.partial),
-        ("refusal, break-off (R)", |of| of.refusal),
-        ("non-contact (NC)", |of| of.non_contact),
-        ("other (O)", |of| of.other),
-        ("unknown (U)", |of| of.unknown),
-        ("not eligible (4.x)", |of| of.not_eligible),
+        ("cases", |group_rates| group_rates.cases),
+        ("complete (I)", |group_rates| group_rates.complete),
+        ("partial (P)", |group_rates| group_rates.partial),
+        ("refusal, break-off (R)", |group_rates| group_rates.refusal),
+        ("non-contact (NC)", |group_rates| group_rates.non_contact),
+        ("other (O)", |group_rates| group_rates.other),
+        ("unknown (U)", |group_rates| group_rates.unknown),
+        ("not eligible (4.x)", |group_rates| group_rates.not_eligible),
     ];
     let row = |name: &str, cells: Vec<String>| std::iter::once(name.to_owned()).chain(cells).collect::<Vec<String>>();
-    let mut rows: Vec<Vec<String>> = counted.iter().map(|(name, count)| row(name, rates.iter().map(|of| count(of).to_string()).collect())).collect();
-    rows.extend(Rate::ALL.iter().map(|rate| row(rate.name(), rates.iter().map(|of| output::percent(of.rates[rate.name()])).collect())));
-    output::table(&header, &rows);
+    let mut rows: Vec<Vec<String>> = counted.iter().map(|(name, count)| row(name, rates.iter().map(|group_rates| count(group_rates).to_string()).collect())).collect();
+    rows.extend(OutcomeRate::ALL.iter().map(|rate| row(rate.name(), rates.iter().map(|group_rates| output::format_percent(group_rates.rates[rate.name()])).collect())));
+    output::print_table(&header, &rows);
     Ok(())
 }
 
@@ -177,8 +177,8 @@ fn amount(raw: &str) -> Result<f64, String> {
     }
 }
 
-async fn list(installation: &Installation, as_json: bool) -> Result<()> {
-    let mut connection = installation.store.read().await?;
+async fn list(context: &AppContext, as_json: bool) -> Result<()> {
+    let mut connection = context.database.read().await?;
     let mut rows = Vec::new();
     for campaign in campaigns::all(&mut connection).await? {
         let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
@@ -189,12 +189,12 @@ async fn list(installation: &Installation, as_json: bool) -> Result<()> {
         let shown = rows.iter().map(|(launched_at, campaign, codes)| {
             json!({ "code": campaign.code, "state": campaign.state.as_str(), "gateway": campaign.gateway, "launched_at": launched_at, "applications": codes })
         });
-        return output::json(&shown.collect::<Vec<_>>());
+        return output::print_json(&shown.collect::<Vec<_>>());
     }
     let cells = |(launched_at, campaign, codes): &(String, campaigns::Campaign, Vec<String>)| {
         vec![campaign.code.clone(), campaign.state.as_str().to_owned(), campaign.gateway.clone(), launched_at.clone(), codes.join(", ")]
     };
-    output::table(&["code", "state", "gateway", "launched", "applications"], &rows.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["code", "state", "gateway", "launched", "applications"], &rows.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -212,38 +212,38 @@ pub fn read_plan(path: &std::path::Path) -> Result<PlanFile> {
     }
 }
 
-fn show_launch(report: &LaunchReport, dry_run: bool) -> Result<()> {
+fn print_launch_report(report: &LaunchReport, dry_run: bool) -> Result<()> {
     let verb = if dry_run { "could be launched" } else { "is launched" };
-    say!("campaign {} {verb}: {} people, {} of them by telephone only", report.campaign, report.invitations, report.without_mobile);
-    if report.never_open > 0 {
-        say!("{} people abroad are never contacted: the plan's hours share no hour of all their zones", report.never_open);
+    print_line!("campaign {} {verb}: {} people, {} of them by telephone only", report.campaign, report.invitations, report.without_mobile);
+    if report.outside_contact_hours > 0 {
+        print_line!("{} people abroad are never contacted: the plan's hours share no hour of all their zones", report.outside_contact_hours);
     }
     if report.without_gateway > 0 {
-        say!("{} people are never contacted: no gateway takes their numbers", report.without_gateway);
+        print_line!("{} people are never contacted: no gateway takes their numbers", report.without_gateway);
     }
     let steps =
         report.steps.iter().map(|s| vec![s.name.clone(), s.begins.clone(), s.done.clone(), s.longest_message_parts.to_string(), s.parts.to_string()]);
-    output::table(&["step", "begins", "done at the latest", "parts of the longest", "parts"], &steps.collect::<Vec<_>>());
+    output::print_table(&["step", "begins", "done at the latest", "parts of the longest", "parts"], &steps.collect::<Vec<_>>());
     let applications = report.applications.iter().map(|a| vec![a.code.clone(), a.names.to_string(), a.target.to_string(), a.dataset_due.clone()]);
-    output::table(&["application", "names", "target", "dataset due"], &applications.collect::<Vec<_>>());
+    output::print_table(&["application", "names", "target", "dataset due"], &applications.collect::<Vec<_>>());
     if let Some(seed) = &report.draw_seed {
-        say!("{} people are held back in replicates, drawn with the seed {seed}; they follow as the response rate shows the need", report.held_back);
+        print_line!("{} people are held back in replicates, drawn with the seed {seed}; they follow as the response rate shows the need", report.held_back);
     }
-    say!("respondents agree to the privacy notice {}", report.privacy_notice);
-    say!("if everybody gets every step: {} parts, {:.2} {}", report.parts_at_most, report.cost_at_most, report.currency);
+    print_line!("respondents agree to the privacy notice {}", report.privacy_notice);
+    print_line!("if everybody gets every step: {} parts, {:.2} {}", report.parts_at_most, report.cost_at_most, report.currency);
     Ok(())
 }
 
-fn show_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
+fn print_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
     let why = status.paused_because.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
     let budget = status.budget.map(|budget| format!(" of {budget:.2}")).unwrap_or_default();
-    say!("campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
+    print_line!("campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
     if let Some(until) = &status.gateway_paused_until {
-        say!("gateway {} is held still until {until}", status.gateway);
+        print_line!("gateway {} is held still until {until}", status.gateway);
     }
     if status.replicates_held_back > 0 {
         let (released, held_back, people) = (status.replicates_released, status.replicates_held_back, status.held_back);
-        say!("{released} replicates are in the field, {held_back} with {people} people are held back");
+        print_line!("{released} replicates are in the field, {held_back} with {people} people are held back");
     }
     let cells = |a: &services::campaigns::ApplicationStatus| {
         vec![
@@ -255,18 +255,18 @@ fn show_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
             a.opened.to_string(),
             a.in_doubt.to_string(),
             format!("{}/{}", a.completed, a.target),
-            output::percent(a.rr1),
-            output::percent(a.chance),
+            output::format_percent(a.rr1),
+            output::format_percent(a.chance),
             a.closed_by.or(a.field_closes.as_deref()).unwrap_or_default().to_owned(),
         ]
     };
     let header = ["application", "state", "names", "invited", "delivered", "opened", "in doubt", "completed", "RR1", "chance", "closes"];
-    output::table(&header, &status.applications.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&header, &status.applications.iter().map(cells).collect::<Vec<_>>());
     let in_cells = status.applications.iter().flat_map(|a| a.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (a.code.clone(), cell)));
     let in_cells: Vec<Vec<String>> =
         in_cells.map(|(code, cell)| vec![code, cell.segment.clone(), cell.kind.to_owned(), format!("{}/{}", cell.completed, cell.target)]).collect();
     if !in_cells.is_empty() {
-        output::table(&["application", "cell", "kind", "completed"], &in_cells);
+        output::print_table(&["application", "cell", "kind", "completed"], &in_cells);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::adapters::crypto::PublicKey;
 use crate::services;
 use crate::services::datasets::delivery;
 use crate::services::deadlines;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::datasets;
 use crate::adapters::database::deliveries::{self, Verdict};
 
@@ -115,7 +115,7 @@ pub fn verify_folder(folder: &Path, public_key: Option<&Path>) -> Result<()> {
         }
     };
     let verified = services::datasets::verify(folder, key.as_ref())?;
-    say!(
+    print_line!(
         "{} is whole: {} files, {} responses of {} cases, signed with {}, sha256 {}",
         folder.display(),
         verified.files,
@@ -127,94 +127,94 @@ pub fn verify_folder(folder: &Path, public_key: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-pub async fn run(installation: &Installation, command: DatasetCommand) -> Result<()> {
+pub async fn run(context: &AppContext, command: DatasetCommand) -> Result<()> {
     match command {
         DatasetCommand::Verify { folder, public_key } => verify_folder(&folder, public_key.as_deref()),
-        DatasetCommand::List { json } => list(installation, json).await,
+        DatasetCommand::List { json } => list(context, json).await,
         DatasetCommand::Freeze { code, interim } => {
-            let version = if interim { deadlines::freeze_interim(installation, &code).await? } else { deadlines::freeze(installation, &code).await? };
-            say!("{code}: {} {version} is frozen", if interim { "interim version" } else { "version" });
-            services::datasets::write_pending(installation).await?;
+            let version = if interim { deadlines::freeze_interim(context, &code).await? } else { deadlines::freeze(context, &code).await? };
+            print_line!("{code}: {} {version} is frozen", if interim { "interim version" } else { "version" });
+            services::datasets::write_pending(context).await?;
             Ok(())
         }
         DatasetCommand::Deliver { code, version } => {
-            let dataset = find(installation, &code, version.as_deref()).await?;
-            delivery::deliver_again(installation, &dataset).await?;
-            let arrived = delivery::deliver_due(installation).await?;
-            say!("{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the others", dataset.version_name());
+            let dataset = find_version(context, &code, version.as_deref()).await?;
+            delivery::deliver_again(context, &dataset).await?;
+            let arrived = delivery::deliver_due(context).await?;
+            print_line!("{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the others", dataset.version_name());
             Ok(())
         }
         DatasetCommand::Export { code, folder, version } => {
-            let dataset = find(installation, &code, version.as_deref()).await?;
-            let sums = services::datasets::export(installation, &dataset, &folder).await?;
-            say!("{code} {}: {} ({sums})", dataset.version_name(), folder.display());
+            let dataset = find_version(context, &code, version.as_deref()).await?;
+            let sums = services::datasets::export(context, &dataset, &folder).await?;
+            print_line!("{code} {}: {} ({sums})", dataset.version_name(), folder.display());
             Ok(())
         }
         DatasetCommand::Ack { code, version, sha256, reject } => {
-            let dataset = find(installation, &code, version.as_deref()).await?;
+            let dataset = find_version(context, &code, version.as_deref()).await?;
             let verdict =
-                Verdict { is_accepted: reject.is_none(), reason: reject.unwrap_or_default(), who: output::user(), at: installation.clock.now() };
-            delivery::judge(installation, &dataset, &sha256, &verdict).await?;
-            say!("{code} {} is {}", dataset.version_name(), if verdict.is_accepted { "accepted" } else { "rejected" });
+                Verdict { is_accepted: reject.is_none(), reason: reject.unwrap_or_default(), actor: output::os_user(), at: context.clock.now() };
+            delivery::record_verdict(context, &dataset, &sha256, &verdict).await?;
+            print_line!("{code} {} is {}", dataset.version_name(), if verdict.is_accepted { "accepted" } else { "rejected" });
             Ok(())
         }
-        DatasetCommand::Deliveries { dead, json } => list_deliveries(installation, dead, json).await,
-        DatasetCommand::Review { code, version, json } => review(installation, &code, version.as_deref(), json).await,
+        DatasetCommand::Deliveries { dead, json } => list_deliveries(context, dead, json).await,
+        DatasetCommand::Review { code, version, json } => review(context, &code, version.as_deref(), json).await,
         DatasetCommand::Release { code, version, strike } => {
             let strike: BTreeSet<usize> = strike.into_iter().collect();
-            let released = services::datasets::release(installation, &code, version.as_deref(), &strike, &output::actor()).await?;
-            say!("{code}: {} may go out, without {} open answers", released.version_name(), strike.len());
-            services::datasets::write_pending(installation).await?;
+            let released = services::datasets::release(context, &code, version.as_deref(), &strike, &output::current_actor()).await?;
+            print_line!("{code}: {} may go out, without {} open answers", released.version_name(), strike.len());
+            services::datasets::write_pending(context).await?;
             Ok(())
         }
     }
 }
 
-pub fn signing_key(installation: &Installation, command: &SigningKeyCommand) -> Result<()> {
+pub fn signing_key(context: &AppContext, command: &SigningKeyCommand) -> Result<()> {
     let signer = match command {
-        SigningKeyCommand::Show => installation.keys.signer()?,
-        SigningKeyCommand::Rotate => installation.keys.rotate_signer()?,
+        SigningKeyCommand::Show => context.keys.signer()?,
+        SigningKeyCommand::Rotate => context.keys.rotate_signer()?,
     };
-    output::text(&signer.public().to_pem());
+    output::print_text(&signer.public().to_pem());
     eprintln!("key {}", signer.public().id());
     Ok(())
 }
 
-async fn review(installation: &Installation, code: &str, version: Option<&str>, as_json: bool) -> Result<()> {
-    let (dataset, answers) = services::datasets::to_review(installation, code, version, &output::actor()).await?;
+async fn review(context: &AppContext, code: &str, version: Option<&str>, as_json: bool) -> Result<()> {
+    let (dataset, answers) = services::datasets::load_for_review(context, code, version, &output::current_actor()).await?;
     if as_json {
         let rows = answers.iter().map(|a| json!({ "number": a.number, "case": a.case, "variable": a.variable, "text": a.text }));
-        return output::json(&rows.collect::<Vec<_>>());
+        return output::print_json(&rows.collect::<Vec<_>>());
     }
     if answers.is_empty() {
         let name = dataset.version_name();
         bail!("{name} of {code} holds no open answer; let it go with «dataset release {code} --version {name}»");
     }
     let cells = |a: &services::datasets::OpenAnswer| vec![a.number.to_string(), a.case.clone(), a.variable.clone(), a.text.clone()];
-    output::table(&["number", "case", "variable", "text"], &answers.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["number", "case", "variable", "text"], &answers.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
-async fn find(installation: &Installation, code: &str, version: Option<&str>) -> Result<datasets::Dataset> {
-    let all = datasets::all(&mut *installation.store.read().await?).await?;
-    let is_it = |dataset: &&datasets::Dataset| match version {
+async fn find_version(context: &AppContext, code: &str, version: Option<&str>) -> Result<datasets::Dataset> {
+    let all = datasets::all(&mut *context.database.read().await?).await?;
+    let is_wanted = |dataset: &&datasets::Dataset| match version {
         Some(version) => dataset.version_name() == version,
         None => dataset.kind == datasets::DatasetKind::Final,
     };
-    let found = all.iter().filter(|dataset| dataset.application_code == code).rfind(is_it).cloned();
+    let found = all.iter().filter(|dataset| dataset.application_code == code).rfind(is_wanted).cloned();
     found.with_context(|| format!("{code} has no version {}; «dataset list» tells which there are", version.unwrap_or("that is final")))
 }
 
-async fn list_deliveries(installation: &Installation, dead: bool, as_json: bool) -> Result<()> {
-    let mut all = deliveries::all(&mut *installation.store.read().await?).await?;
+async fn list_deliveries(context: &AppContext, dead: bool, as_json: bool) -> Result<()> {
+    let mut all = deliveries::all(&mut *context.database.read().await?).await?;
     all.retain(|d| !dead || (d.next_at.is_none() && d.arrived_at.is_none()));
-    let shown = |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
+    let format_time = |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
         let rows = all.iter().map(|d| {
-            json!({ "application": d.application_code, "kind": d.kind, "version": d.version, "way": d.way.as_str(), "tries": d.tries,
-                    "arrived_at": shown(d.arrived_at), "next_at": shown(d.next_at), "problem": d.problem })
+            json!({ "application": d.application_code, "kind": d.kind, "version": d.version, "way": d.channel.as_str(), "tries": d.attempt_count,
+                    "arrived_at": format_time(d.arrived_at), "next_at": format_time(d.next_at), "problem": d.last_error })
         });
-        return output::json(&rows.collect::<Vec<_>>());
+        return output::print_json(&rows.collect::<Vec<_>>());
     }
     let cells = |d: &deliveries::Delivery| {
         let state = match (d.arrived_at, d.next_at) {
@@ -223,33 +223,33 @@ async fn list_deliveries(installation: &Installation, dead: bool, as_json: bool)
             (None, None) => "given up".to_owned(),
         };
         let version = format!("{} {}", d.kind, d.version);
-        vec![d.application_code.clone(), version, d.way.as_str().into(), d.tries.to_string(), state, d.problem.clone().unwrap_or_default()]
+        vec![d.application_code.clone(), version, d.channel.as_str().into(), d.attempt_count.to_string(), state, d.last_error.clone().unwrap_or_default()]
     };
-    output::table(&["application", "version", "way", "tries", "state", "problem"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["application", "version", "way", "tries", "state", "problem"], &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
-async fn list(installation: &Installation, as_json: bool) -> Result<()> {
-    let mut connection = installation.store.read().await?;
+async fn list(context: &AppContext, as_json: bool) -> Result<()> {
+    let mut connection = context.database.read().await?;
     let mut all = Vec::new();
     for dataset in datasets::all(&mut connection).await? {
         let verdict = deliveries::verdict(&mut connection, dataset.id).await?;
         all.push((dataset, verdict));
     }
     if as_json {
-        let shown: Vec<_> = all
+        let rows: Vec<_> = all
             .iter()
             .map(|(d, verdict)| {
-                let verdict = verdict.as_ref().map(|v| json!({ "accepted": v.is_accepted, "reason": v.reason, "who": v.who, "at": v.at.rfc3339(chrono_tz::UTC) }));
+                let verdict = verdict.as_ref().map(|v| json!({ "accepted": v.is_accepted, "reason": v.reason, "who": v.actor, "at": v.at.rfc3339(chrono_tz::UTC) }));
                 json!({ "verdict": verdict, "application": d.application_code, "kind": d.kind.as_str(), "version": d.version, "reason": d.reason.as_str(),
                         "frozen_at": d.frozen_at.rfc3339(chrono_tz::UTC), "waits_for_review": d.released_at.is_none(), "folder": d.folder, "sha256": d.sha256 })
             })
             .collect();
-        return output::json(&shown);
+        return output::print_json(&rows);
     }
     let cells = |(d, verdict): &(datasets::Dataset, Option<Verdict>)| {
-        let waits = if d.released_at.is_none() { "(waits for review)" } else { "(to be written)" };
-        let folder = d.folder.clone().unwrap_or_else(|| waits.into());
+        let pending = if d.released_at.is_none() { "(waits for review)" } else { "(to be written)" };
+        let folder = d.folder.clone().unwrap_or_else(|| pending.into());
         vec![
             d.application_code.clone(),
             format!("{} {}", d.kind.as_str(), d.version),
@@ -259,6 +259,6 @@ async fn list(installation: &Installation, as_json: bool) -> Result<()> {
             verdict.as_ref().map(|v| if v.is_accepted { "accepted".into() } else { format!("rejected: {}", v.reason) }).unwrap_or_default(),
         ]
     };
-    output::table(&["application", "version", "reason", "folder", "sha256", "verdict"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["application", "version", "reason", "folder", "sha256", "verdict"], &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use crate::simulation::demo::{self, ApplicationReport, Narrator, Report};
+use crate::simulation::demo::{self, ApplicationReport, Narrator, DemoReport};
 
 #[derive(Args)]
 pub struct DemoArguments {
@@ -35,7 +35,7 @@ struct Terminal {
 impl Narrator for Terminal {
     fn line(&mut self, line: &str) {
         if !self.is_json {
-            say!("{line}");
+            print_line!("{line}");
         }
     }
 
@@ -52,17 +52,17 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     let mut terminal = Terminal { is_json: arguments.json, bar: progress_bar(arguments.json) };
     let demo = demo::play(&arguments.dir, arguments.seed, &mut terminal).await?;
     if arguments.json {
-        output::json(&demo.report)?;
+        output::print_json(&demo.report)?;
     } else {
         show(&demo.report);
         if let Some(interview) = demo.one_interview().await? {
-            say!("\n{interview}");
+            print_line!("\n{interview}");
         }
     }
     if arguments.open {
         let lines = ["Open in a browser (stop with Ctrl-C):".to_owned()].into_iter().chain(demo.links().await?);
         // With --json the one object on standard output stays alone.
-        lines.for_each(|line| if arguments.json { eprintln!("{line}") } else { say!("{line}") });
+        lines.for_each(|line| if arguments.json { eprintln!("{line}") } else { print_line!("{line}") });
         tokio::signal::ctrl_c().await?;
     }
     Ok(())
@@ -77,8 +77,8 @@ fn progress_bar(is_json: bool) -> ProgressBar {
     bar
 }
 
-fn show(report: &Report) {
-    say!(
+fn show(report: &DemoReport) {
+    print_line!(
         "  {} messages, {} receipts and replies, {} page visits in {} virtual days\n",
         report.messages,
         report.pushes,
@@ -96,13 +96,13 @@ fn show(report: &Report) {
             a.opened.to_string(),
             a.completed.to_string(),
             a.target.to_string(),
-            output::percent(a.rr1),
+            output::format_percent(a.rr1),
             a.closed_by.clone().unwrap_or_default(),
             a.dataset.clone().unwrap_or_default(),
         ]
     };
-    output::table(&header, &report.applications.iter().map(cells).collect::<Vec<_>>());
-    say!(
+    output::print_table(&header, &report.applications.iter().map(cells).collect::<Vec<_>>());
+    print_line!(
         "\nThe invariants, counted from outside: sent twice {}, outside hours {}, over the rate {}, over quota {}; in doubt {}, of these settled {}; datasets verified {} of {}",
         report.duplicate_submits,
         report.outside_hours,
@@ -113,7 +113,7 @@ fn show(report: &Report) {
         report.datasets_verified,
         report.applications.len()
     );
-    say!(
+    print_line!(
         "Around the message: the first gateway was down, {} messages went through the second; the first wave was spread over {} hours; {} opt-outs confirmed; {} replies wait for the staff, {} of them want a call",
         report.failed_over,
         report.spread_hours,
@@ -122,12 +122,12 @@ fn show(report: &Report) {
         report.call_backs
     );
     let rates = report.outcome_rates.iter().map(|(code, rates)| {
-        let shown = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| format!("{name} {}", output::percent(rates.get(name).copied().flatten())));
+        let shown = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| format!("{name} {}", output::format_percent(rates.get(name).copied().flatten())));
         format!("{code}: {}", shown.join(" "))
     });
-    say!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
-    say!("The questionnaire's way: {} of the dissatisfied said why; nobody else was asked", report.routed_answers);
-    say!(
+    print_line!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
+    print_line!("The questionnaire's way: {} of the dissatisfied said why; nobody else was asked", report.routed_answers);
+    print_line!(
         "Consent: {} agreed to the privacy notice, {} withdrew; {} asked on the page to be called. Flagged and kept: {} speeding, {} straight-lining",
         report.consents,
         report.consents_withdrawn,
@@ -139,19 +139,19 @@ fn show(report: &Report) {
         .cells
         .iter()
         .flat_map(|(code, cells)| cells.iter().map(move |(name, completed, target)| format!("{code} {name} {completed}/{target}")));
-    say!("Quota cells by list and by answers: {}; {} let go politely", cells.collect::<Vec<_>>().join(", "), report.quota_filled);
-    say!("Replicates of large lists: {} of {} were needed", report.replicates_released, report.replicates);
-    say!(
+    print_line!("Quota cells by list and by answers: {}; {} let go politely", cells.collect::<Vec<_>>().join(", "), report.quota_filled);
+    print_line!("Replicates of large lists: {} of {} were needed", report.replicates_released, report.replicates);
+    print_line!(
         "Forecasts: {} were made on the way; in {} the band of eight cases in ten held what the field ended with",
         report.forecasts,
         report.forecasts_held
     );
-    say!(
+    print_line!(
         "Alarms: {} quotas were in danger; the duty officer's telephone rang {} times, with all of them together each time",
         report.alarms,
         report.notices
     );
-    say!(
+    print_line!(
         "The telephone: {} calls, {} interviews, {} of them with people who have no mobile; {} promised call-backs kept, {} missed; {} calls outside hours",
         report.calls,
         report.phone_interviews,
@@ -160,31 +160,31 @@ fn show(report: &Report) {
         report.call_backs_missed,
         report.calls_outside_hours
     );
-    say!("By SMS: {} interviews answered to the end, one question a message, {} messages", report.sms_interviews, report.sms_questions);
-    say!(
+    print_line!("By SMS: {} interviews answered to the end, one question a message, {} messages", report.sms_interviews, report.sms_questions);
+    print_line!(
         "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, manifest), signed with the key {}; {} corrected after a consent was taken back",
         report.dataset_files,
         report.signed_with,
         report.corrected_versions
     );
-    say!(
+    print_line!(
         "Hand-over: {} versions arrived in the scoring step's folder, {} were fetched, checked and accepted over the pull API",
         report.deliveries_arrived,
         report.datasets_accepted
     );
-    say!(
+    print_line!(
         "At the console: {} pages, {} person looked at; the audit log has {} entries and is {}",
         report.console_pages,
         report.people_revealed,
         report.audit_entries,
         if report.audit_whole { "whole" } else { "NOT what was written" }
     );
-    say!("Webhooks: {} events were told to another system, {} of them signed; nothing of a person in any", report.events_told, report.events_signed);
-    say!(
+    print_line!("Webhooks: {} events were told to another system, {} of them signed; nothing of a person in any", report.events_told, report.events_signed);
+    print_line!(
         "A year later, in a copy restored from a backup: {} people are forgotten, {} certificates are signed, {} of the backup's numbers can still be read",
         report.people_forgotten,
         report.deletion_certificates,
         report.readable_in_backups
     );
-    say!("{:.1} s", report.wall_seconds);
+    print_line!("{:.1} s", report.wall_seconds);
 }

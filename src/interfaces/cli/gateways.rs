@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::rates;
 
 #[derive(Args)]
@@ -14,17 +14,17 @@ pub struct GatewaysArguments {
     json: bool,
 }
 
-pub async fn run(installation: &Installation, arguments: GatewaysArguments) -> Result<()> {
-    let paused = rates::paused(&mut *installation.store.read().await?, installation.clock.now()).await?;
-    let shown: Vec<_> = installation
+pub async fn run(context: &AppContext, arguments: GatewaysArguments) -> Result<()> {
+    let paused = rates::paused(&mut *context.database.read().await?, context.clock.now()).await?;
+    let shown: Vec<_> = context
         .gateways
         .iter()
         .map(|(name, gateway)| {
-            let hooks = installation.hooks_url(name);
-            let until = paused.iter().find(|(held, _)| held == name).map(|(_, until)| until.rfc3339(chrono_tz::UTC));
+            let hooks = context.webhook_base_url(name);
+            let until = paused.iter().find(|(paused_name, _)| paused_name == name).map(|(_, until)| until.rfc3339(chrono_tz::UTC));
             json!({
                 "name": name,
-                "rate_per_second": installation.config.gateways.get(name).map(|g| g.rate_per_second),
+                "rate_per_second": context.config.gateways.get(name).map(|g| g.rate_per_second),
                 "can_be_asked": gateway.capabilities().query,
                 "receipts": format!("{hooks}/receipts"),
                 "replies": format!("{hooks}/replies"),
@@ -33,13 +33,13 @@ pub async fn run(installation: &Installation, arguments: GatewaysArguments) -> R
         })
         .collect();
     if arguments.json {
-        return output::json(&shown);
+        return output::print_json(&shown);
     }
     for gateway in shown {
         let text = |key: &str| gateway[key].as_str().unwrap_or_default().to_owned();
         let paused = gateway["paused_until"].as_str().map(|until| format!(", held still until {until}")).unwrap_or_default();
-        say!("{}: {} messages/s{paused}", text("name"), gateway["rate_per_second"]);
-        say!("  receipts come to {}\n  replies come to  {}", text("receipts"), text("replies"));
+        print_line!("{}: {} messages/s{paused}", text("name"), gateway["rate_per_second"]);
+        print_line!("  receipts come to {}\n  replies come to  {}", text("receipts"), text("replies"));
     }
     Ok(())
 }

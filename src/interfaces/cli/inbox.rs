@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::output;
 use crate::domain::audit::Action;
-use crate::services::context::Installation;
-use crate::services::sealing::place;
+use crate::services::context::AppContext;
+use crate::services::sealing::seal_context;
 use crate::adapters::database::replies::{self, InboxEntry};
 
 #[derive(Subcommand)]
@@ -29,30 +29,30 @@ pub enum InboxCommand {
     Done { id: i64 },
 }
 
-pub async fn run(installation: &Installation, command: InboxCommand) -> Result<()> {
+pub async fn run(context: &AppContext, command: InboxCommand) -> Result<()> {
     match command {
-        InboxCommand::List { call_backs, all, json } => list(installation, call_backs, all, json).await,
-        InboxCommand::Read { id } => read(installation, id).await,
+        InboxCommand::List { call_backs, all, json } => list(context, call_backs, all, json).await,
+        InboxCommand::Read { id } => read(context, id).await,
         InboxCommand::Done { id } => {
-            let mut tx = installation.store.write().await?;
-            if !replies::mark_handled(&mut tx, id, installation.clock.now()).await? {
+            let mut tx = context.database.write().await?;
+            if !replies::mark_handled(&mut tx, id, context.clock.now()).await? {
                 bail!("no reply {id} waits to be dealt with");
             }
             tx.commit().await?;
-            say!("reply {id} is dealt with");
+            print_line!("reply {id} is dealt with");
             Ok(())
         }
     }
 }
 
-async fn list(installation: &Installation, call_backs: bool, all: bool, as_json: bool) -> Result<()> {
-    let entries = replies::inbox(&mut *installation.store.read().await?, call_backs.then_some("call_me"), all).await?;
+async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) -> Result<()> {
+    let entries = replies::inbox(&mut *context.database.read().await?, call_backs.then_some("call_me"), all).await?;
     if as_json {
         let shown = entries.iter().map(|e| {
             json!({ "id": e.id, "meaning": e.meaning, "received_at": e.received_at.rfc3339(chrono_tz::UTC), "campaign": e.campaign, "cases": e.cases,
                     "handled_at": e.handled_at.map(|at| at.rfc3339(chrono_tz::UTC)) })
         });
-        return output::json(&shown.collect::<Vec<_>>());
+        return output::print_json(&shown.collect::<Vec<_>>());
     }
     let cells = |e: &InboxEntry| {
         let handled = e.handled_at.map(|at| at.rfc3339(chrono_tz::UTC)).unwrap_or_default();
@@ -65,17 +65,17 @@ async fn list(installation: &Installation, call_backs: bool, all: bool, as_json:
             handled,
         ]
     };
-    output::table(&["id", "received", "meaning", "campaign", "cases", "dealt with"], &entries.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["id", "received", "meaning", "campaign", "cases", "dealt with"], &entries.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
-async fn read(installation: &Installation, id: i64) -> Result<()> {
-    let mut tx = installation.store.write().await?;
+async fn read(context: &AppContext, id: i64) -> Result<()> {
+    let mut tx = context.database.write().await?;
     let Some(sealed) = replies::sealed_text(&mut tx, id).await? else { bail!("no reply has the number {id}") };
     let Some((sealed, key_id)) = sealed else { bail!("reply {id} came from a number that was never written to; only its meaning was kept") };
-    installation.note(&mut tx, &output::actor(), Action::ShownReply, &format!("reply:{id}")).await?;
+    context.audit(&mut tx, &output::current_actor(), Action::ReplyViewed, &format!("reply:{id}")).await?;
     // Written down first, shown then.
     tx.commit().await?;
-    say!("{}", installation.keys.sealer(&key_id)?.open_text(place::REPLY, &sealed)?);
+    print_line!("{}", context.keys.sealer(&key_id)?.open_text(seal_context::REPLY, &sealed)?);
     Ok(())
 }

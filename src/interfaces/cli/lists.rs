@@ -11,10 +11,10 @@ use serde_json::json;
 
 use super::{output, read_file, read_text};
 use crate::services::deadlines;
-use crate::services::deadlines::changes::{self, By};
-use crate::services::context::Installation;
+use crate::services::deadlines::changes::{self, ChangedBy};
+use crate::services::context::AppContext;
 use crate::services;
-use crate::services::list_import::{self, Decision, ImportOutcome, ImportRequest, Source};
+use crate::services::list_import::{self, RowDecision, ImportOutcome, ImportRequest, ListSource};
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::{application_events, lists, programmes};
 
@@ -93,78 +93,78 @@ pub enum ListCommand {
     },
 }
 
-pub async fn programme(installation: &Installation, command: ProgrammeCommand) -> Result<()> {
+pub async fn programme(context: &AppContext, command: ProgrammeCommand) -> Result<()> {
     let file = match command {
         ProgrammeCommand::Apply { file } => file,
-        ProgrammeCommand::Status { code, json } => return show_overview(installation, &code, json).await,
+        ProgrammeCommand::Status { code, json } => return print_overview(context, &code, json).await,
     };
-    let programme = services::programmes::apply_programme(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
-    say!("programme {} is set: {}", programme.code, programme.name.zh);
+    let programme = services::programmes::apply_programme(context, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
+    print_line!("programme {} is set: {}", programme.code, programme.name.zh);
     Ok(())
 }
 
-pub async fn application(installation: &Installation, command: ApplicationCommand) -> Result<()> {
+pub async fn application(context: &AppContext, command: ApplicationCommand) -> Result<()> {
     match command {
         ApplicationCommand::Add { file } => {
-            let codes = services::programmes::add_applications(installation, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
-            say!("registered: {}", codes.join(", "));
+            let codes = services::programmes::add_applications(context, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
+            print_line!("registered: {}", codes.join(", "));
             Ok(())
         }
-        ApplicationCommand::List { json } => list_applications(installation, json).await,
-        ApplicationCommand::Fee { code, settled } => show_standing(&changes::settle_fee(installation, &code, settled, &output::user()).await?),
+        ApplicationCommand::List { json } => list_applications(context, json).await,
+        ApplicationCommand::Fee { code, settled } => print_deadline_status(&changes::settle_fee(context, &code, settled, &output::os_user()).await?),
         ApplicationCommand::Hold { code, reason } => {
-            show_standing(&changes::hold(installation, &code, By { who: &output::user(), reason: &reason }).await?)
+            print_deadline_status(&changes::hold(context, &code, ChangedBy { actor: &output::os_user(), reason: &reason }).await?)
         }
         ApplicationCommand::Release { code, reason } => {
-            show_standing(&changes::release(installation, &code, By { who: &output::user(), reason: &reason }).await?)
+            print_deadline_status(&changes::release(context, &code, ChangedBy { actor: &output::os_user(), reason: &reason }).await?)
         }
         ApplicationCommand::Extend { code, days, reason } => {
-            show_standing(&changes::extend(installation, &code, days, By { who: &output::user(), reason: &reason }).await?)
+            print_deadline_status(&changes::extend(context, &code, days, ChangedBy { actor: &output::os_user(), reason: &reason }).await?)
         }
-        ApplicationCommand::History { code, json } => show_history(installation, &code, json).await,
+        ApplicationCommand::History { code, json } => print_history(context, &code, json).await,
     }
 }
 
-fn show_standing(standing: &changes::Standing) -> Result<()> {
+fn print_deadline_status(status: &changes::DeadlineStatus) -> Result<()> {
     let day = |day: Option<NaiveDate>| day.map_or("not yet".to_owned(), |day| day.to_string());
-    say!(
+    print_line!(
         "application {}: the days run from {}, the dataset is due on {}, the certificate on {}; {} days were added",
-        standing.application,
-        day(standing.begins),
-        day(standing.dataset_due),
-        day(standing.certificate_due),
-        standing.extended_days
+        status.application,
+        day(status.begins),
+        day(status.dataset_due),
+        day(status.certificate_due),
+        status.extended_days
     );
-    if let Some(since) = &standing.held_since {
-        say!("on hold since {since}: nothing is sent for it");
+    if let Some(since) = &status.held_since {
+        print_line!("on hold since {since}: nothing is sent for it");
     }
     Ok(())
 }
 
-async fn show_history(installation: &Installation, code: &str, as_json: bool) -> Result<()> {
-    let mut connection = installation.store.read().await?;
+async fn print_history(context: &AppContext, code: &str, as_json: bool) -> Result<()> {
+    let mut connection = context.database.read().await?;
     let application = applications::find(&mut connection, code).await?.with_context(|| format!("no application has the code {code}"))?;
     let zone = programmes::get(&mut connection, application.programme_id).await?.time_zone;
     let events = application_events::of_application(&mut connection, application.id).await?;
     if as_json {
         let shown =
-            events.iter().map(|e| json!({ "at": e.at.rfc3339(zone), "what": e.what.as_str(), "days": e.days, "reason": e.reason, "who": e.who }));
-        return output::json(&shown.collect::<Vec<_>>());
+            events.iter().map(|e| json!({ "at": e.at.rfc3339(zone), "what": e.kind.as_str(), "days": e.days, "reason": e.reason, "who": e.actor }));
+        return output::print_json(&shown.collect::<Vec<_>>());
     }
-    let cells = |e: &application_events::HappenedTo| {
+    let cells = |e: &application_events::ApplicationEvent| {
         let days = e.days.map(|days| days.to_string()).unwrap_or_default();
-        vec![e.at.rfc3339(zone), e.what.as_str().to_owned(), days, e.reason.clone(), e.who.clone()]
+        vec![e.at.rfc3339(zone), e.kind.as_str().to_owned(), days, e.reason.clone(), e.actor.clone()]
     };
-    output::table(&["at", "what", "days", "reason", "who"], &events.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["at", "what", "days", "reason", "who"], &events.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
-async fn show_overview(installation: &Installation, code: &str, as_json: bool) -> Result<()> {
-    let all = deadlines::overview(installation, code).await?.with_context(|| format!("no programme has the code {code}"))?;
+async fn print_overview(context: &AppContext, code: &str, as_json: bool) -> Result<()> {
+    let all = deadlines::programme_overview(context, code).await?.with_context(|| format!("no programme has the code {code}"))?;
     if as_json {
-        return output::json(&all);
+        return output::print_json(&all);
     }
-    let cells = |o: &deadlines::Overview| {
+    let cells = |o: &deadlines::ApplicationOverview| {
         vec![
             o.application.clone(),
             o.state.to_owned(),
@@ -173,17 +173,17 @@ async fn show_overview(installation: &Installation, code: &str, as_json: bool) -
             format!("{}/{}", o.completed, o.target),
             o.dataset_due.map(|day| day.to_string()).unwrap_or_default(),
             o.days_left.map(|days| days.to_string()).unwrap_or_default(),
-            output::percent(o.behind),
-            output::percent(o.chance),
+            output::format_percent(o.behind),
+            output::format_percent(o.chance),
         ]
     };
     let header = ["application", "state", "campaign", "names", "completed", "dataset due", "days left", "behind", "chance"];
-    output::table(&header, &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&header, &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
-async fn list_applications(installation: &Installation, as_json: bool) -> Result<()> {
-    let mut connection = installation.store.read().await?;
+async fn list_applications(context: &AppContext, as_json: bool) -> Result<()> {
+    let mut connection = context.database.read().await?;
     let mut rows = Vec::new();
     for application in applications::all(&mut connection).await? {
         let names: u32 = lists::names_by_segment(&mut connection, application.id).await?.values().sum();
@@ -201,24 +201,24 @@ async fn list_applications(installation: &Installation, as_json: bool) -> Result
                 json!({ "code": a.code, "category": a.category, "applicant": a.applicant_name, "subject": a.subject.title(), "names": names, "state": state })
             })
             .collect();
-        return output::json(&shown);
+        return output::print_json(&shown);
     }
     let cells = |(a, names, state): &(applications::Application, u32, &str)| {
         vec![a.code.clone(), a.category.to_string(), (*state).to_owned(), names.to_string(), a.applicant_name.clone(), a.subject.title()]
     };
-    output::table(&["code", "category", "state", "names", "applicant", "subject"], &rows.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["code", "category", "state", "names", "applicant", "subject"], &rows.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
-pub async fn list(installation: &Installation, command: ListCommand) -> Result<()> {
+pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
     let ListCommand::Import { application, file, dry_run, report, json } = command;
     if !file.is_file() {
         read_file(&file)?;
     }
     let shown_name = file.display().to_string();
-    let request = ImportRequest { applications: &application, file: &shown_name, content: Source::File(file.clone()), dry_run };
+    let request = ImportRequest { applications: &application, file: &shown_name, content: ListSource::File(file.clone()), dry_run };
     let bar = progress_bar();
-    let outcome = list_import::import_list(installation, &request, &mut |done, all| {
+    let outcome = list_import::import_list(context, &request, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })
@@ -235,43 +235,43 @@ pub async fn list(installation: &Installation, command: ListCommand) -> Result<(
         let mut value = serde_json::to_value(&outcome)?;
         value["dry_run"] = json!(dry_run);
         value["report"] = json!(written);
-        return output::json(&value);
+        return output::print_json(&value);
     }
-    show(&outcome, &shown_name, dry_run, written.as_deref());
+    print_import_outcome(&outcome, &shown_name, dry_run, written.as_deref());
     Ok(())
 }
 
-fn show(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>) {
-    if outcome.already {
-        say!("{file} was imported before; nothing was changed");
+fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>) {
+    if outcome.already_imported {
+        print_line!("{file} was imported before; nothing was changed");
         return;
     }
     if dry_run || report.is_none() {
         for finding in &outcome.findings {
-            let place = if finding.column.is_empty() { String::new() } else { format!(", {}", finding.column) };
-            say!("{file}, row {}{place}: {} {} — {}", finding.row, finding.decision.as_str(), finding.value, finding.what);
+            let column = if finding.column.is_empty() { String::new() } else { format!(", {}", finding.column) };
+            print_line!("{file}, row {}{column}: {} {} — {}", finding.row, finding.decision.as_str(), finding.value, finding.message);
         }
     }
-    let noted = outcome.findings.iter().filter(|f| f.decision == Decision::Noted).count();
-    say!(
+    let noted_rows = outcome.findings.iter().filter(|f| f.decision == RowDecision::AcceptedWithNotice).count();
+    print_line!(
         "{}{} rows: {} taken, {} merged, {} rejected, {} noted; {} by telephone only, {} opted out earlier",
         if dry_run { "dry run, nothing written: " } else { "" },
         outcome.rows,
         outcome.accepted,
         outcome.merged,
         outcome.rejected,
-        noted,
+        noted_rows,
         outcome.fixed_lines,
         outcome.suppressed
     );
     for (code, names) in &outcome.names {
-        say!("{code}: {names} names on the list");
+        print_line!("{code}: {names} names on the list");
     }
     if outcome.findings_left_out > 0 {
-        say!("{} further findings are only counted; correct those named first", outcome.findings_left_out);
+        print_line!("{} further findings are only counted; correct those named first", outcome.findings_left_out);
     }
     if let Some(report) = report {
-        say!("what to do about each row stands in {report}");
+        print_line!("what to do about each row stands in {report}");
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong usage. Listing commands take `--json`.
 
-/// Prints a line, as `println!` does, but for a reader who has gone ([`output::text`]).
-macro_rules! say {
-    ($($argument:tt)*) => { $crate::interfaces::cli::output::text(&(format!($($argument)*) + "\n")) };
+/// Prints a line, as `println!` does, but for a reader who has gone ([`output::print_text`]).
+macro_rules! print_line {
+    ($($argument:tt)*) => { $crate::interfaces::cli::output::print_text(&(format!($($argument)*) + "\n")) };
 }
 
 mod alarm;
 mod audit;
-mod audited;
+mod command_audit;
 mod backup;
 mod campaign;
 mod check;
@@ -38,7 +38,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::config::Config;
 use crate::domain::audit::Action;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 
 #[derive(Parser)]
 #[command(name = "fieldworkd", version, about, max_term_width = 110)]
@@ -138,15 +138,15 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
+        Err(error) => return report_failure(&error.into()),
     };
     match runtime.block_on(run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Err(error) => report_failure(&error),
     }
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
+fn report_failure(error: &anyhow::Error) -> ExitCode {
     eprintln!("fieldworkd: {error:#}");
     ExitCode::FAILURE
 }
@@ -163,7 +163,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "fieldworkd", &mut text);
-            output::text(&String::from_utf8_lossy(&text));
+            output::print_text(&String::from_utf8_lossy(&text));
             Ok(())
         }
         Command::Manual { folder } => {
@@ -172,45 +172,45 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
         Command::Simulator(simulator) => simulator::run(simulator).await,
         Command::Dataset(dataset::DatasetCommand::Verify { folder, public_key }) => dataset::verify_folder(&folder, public_key.as_deref()),
-        Command::Restore { file } => backup::restore(quiet(config()?)?, &file).await,
+        Command::Restore { file } => backup::restore(with_quiet_log(config()?)?, &file).await,
         command => {
-            let installation = open(config()?).await?;
-            let Some((action, object, detail)) = audited::deed_of(&command) else { return run_in(Arc::new(installation), command).await };
-            let installation = Arc::new(installation);
-            let entry = installation.note_ahead(&output::actor(), action, &object, &detail).await?;
-            let done = run_in(installation.clone(), command).await;
-            if done.is_err() {
-                installation.note_ahead(&output::actor(), Action::Refused, &format!("entry:{entry}"), "").await?;
+            let context = open_context(config()?).await?;
+            let Some((action, object, detail)) = command_audit::audit_spec(&command) else { return run_with_context(Arc::new(context), command).await };
+            let context = Arc::new(context);
+            let entry = context.audit_before(&output::current_actor(), action, &object, &detail).await?;
+            let outcome = run_with_context(context.clone(), command).await;
+            if outcome.is_err() {
+                context.audit_before(&output::current_actor(), Action::Refused, &format!("entry:{entry}"), "").await?;
             }
-            done
+            outcome
         }
     }
 }
 
 /// The commands that need an open installation.
-async fn run_in(installation: Arc<Installation>, command: Command) -> Result<()> {
+async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<()> {
     match command {
-        Command::Programme(command) => lists::programme(&installation, command).await,
-        Command::Application(command) => lists::application(&installation, command).await,
-        Command::List(command) => lists::list(&installation, command).await,
-        Command::Campaign(command) => campaign::run(&installation, command).await,
-        Command::Alarm(command) => alarm::run(installation, command).await,
-        Command::Rehearse(arguments) => forecast::rehearse(&installation, arguments).await,
-        Command::SigningKey(command) => dataset::signing_key(&installation, &command),
-        Command::Dataset(command) => dataset::run(&installation, command).await,
-        Command::Purge(arguments) => retention::purge(&installation, arguments).await,
-        Command::LegalHold(command) => retention::legal_hold(&installation, command).await,
-        Command::Certificate(command) => retention::certificate(&installation, command).await,
-        Command::Person(command) => retention::person(&installation, command).await,
-        Command::Backup { file } => backup::backup(&installation, &file).await,
-        Command::Gateways(arguments) => gateways::run(&installation, arguments).await,
-        Command::Message(command) => message::run(&installation, command).await,
-        Command::Inbox(command) => inbox::run(&installation, command).await,
-        Command::User(command) => user::run(&installation, command).await,
-        Command::Suppress(command) => suppress::run(&installation, command).await,
-        Command::Audit(command) => audit::run(&installation, command).await,
-        Command::Token(command) => token::run(&installation, command).await,
-        Command::Openapi => output::json(&crate::interfaces::http::openapi(installation)),
+        Command::Programme(command) => lists::programme(&context, command).await,
+        Command::Application(command) => lists::application(&context, command).await,
+        Command::List(command) => lists::list(&context, command).await,
+        Command::Campaign(command) => campaign::run(&context, command).await,
+        Command::Alarm(command) => alarm::run(context, command).await,
+        Command::Rehearse(arguments) => forecast::rehearse(&context, arguments).await,
+        Command::SigningKey(command) => dataset::signing_key(&context, &command),
+        Command::Dataset(command) => dataset::run(&context, command).await,
+        Command::Purge(arguments) => retention::purge(&context, arguments).await,
+        Command::LegalHold(command) => retention::legal_hold(&context, command).await,
+        Command::Certificate(command) => retention::certificate(&context, command).await,
+        Command::Person(command) => retention::person(&context, command).await,
+        Command::Backup { file } => backup::backup(&context, &file).await,
+        Command::Gateways(arguments) => gateways::run(&context, arguments).await,
+        Command::Message(command) => message::run(&context, command).await,
+        Command::Inbox(command) => inbox::run(&context, command).await,
+        Command::User(command) => user::run(&context, command).await,
+        Command::Suppress(command) => suppress::run(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
+        Command::Token(command) => token::run(&context, command).await,
+        Command::Openapi => output::print_json(&crate::interfaces::http::openapi(context)),
         // The others are run without one.
         Command::Demo(_)
         | Command::Serve
@@ -225,23 +225,23 @@ async fn run_in(installation: Arc<Installation>, command: Command) -> Result<()>
     }
 }
 
-const USUAL_CONFIG: &str = "config/fieldworkd.toml";
+const DEFAULT_CONFIG: &str = "config/fieldworkd.toml";
 
 fn load_config(file: Option<PathBuf>) -> Result<Config> {
-    let usual = PathBuf::from(USUAL_CONFIG);
-    let file = file.or_else(|| usual.exists().then_some(usual));
+    let default_file = PathBuf::from(DEFAULT_CONFIG);
+    let file = file.or_else(|| default_file.exists().then_some(default_file));
     Ok(Config::load(file.as_deref(), std::env::vars())?)
 }
 
 /// Opens the installation for one command; its log goes to standard error, warnings and worse.
-async fn open(config: Config) -> Result<Installation> {
-    Ok(Installation::open(quiet(config)?, Arc::new(SystemClock)).await?)
+async fn open_context(config: Config) -> Result<AppContext> {
+    Ok(AppContext::open(with_quiet_log(config)?, Arc::new(SystemClock)).await?)
 }
 
-fn quiet(config: Config) -> Result<Config> {
-    let quiet = Config { log_level: crate::adapters::config::LogLevel::Warn, log_json: false, traces: None, ..config };
-    let _ = crate::adapters::telemetry::start(&quiet, None)?;
-    Ok(quiet)
+fn with_quiet_log(config: Config) -> Result<Config> {
+    let with_quiet_log = Config { log_level: crate::adapters::config::LogLevel::Warn, log_json: false, traces: None, ..config };
+    let _ = crate::adapters::telemetry::start(&with_quiet_log, None)?;
+    Ok(with_quiet_log)
 }
 
 /// Reads a file, naming it when that fails.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::domain::audit::Actor;
 
 /// Prints a text as it is. Whoever reads no further (`… | head`) stops no work by it: what was begun is done to its end.
-pub fn text(text: &str) {
+pub fn print_text(text: &str) {
     static IS_CLOSED: AtomicBool = AtomicBool::new(false);
     if IS_CLOSED.load(Ordering::Relaxed) {
         return;
@@ -24,57 +24,57 @@ pub fn text(text: &str) {
 }
 
 /// Prints a value as JSON.
-pub fn json(value: &impl Serialize) -> Result<()> {
-    say!("{}", serde_json::to_string_pretty(value)?);
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    print_line!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
 /// Prints rows under a header, columns as wide as their widest cell; numbers to the right.
-pub fn table(header: &[&str], rows: &[Vec<String>]) {
+pub fn print_table(header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| shown_width(cell));
-        cells.chain([shown_width(header[column])]).max().unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| display_width(cell));
+        cells.chain([display_width(header[column])]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let padded = cells.zip(&widths).map(|(cell, &width)| {
-            let space = " ".repeat(width - shown_width(cell).min(width));
+            let space = " ".repeat(width - display_width(cell).min(width));
             let is_number = cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains('/');
             if is_number { format!("{space}{cell}") } else { format!("{cell}{space}") }
         });
-        say!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+        print_line!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
     };
     line(&mut header.iter().copied());
     rows.iter().for_each(|row| line(&mut row.iter().map(String::as_str)));
 }
 
 /// Chinese characters take two columns of a terminal.
-fn shown_width(text: &str) -> usize {
+fn display_width(text: &str) -> usize {
     text.chars().map(|c| if ('\u{1100}'..='\u{ffe6}').contains(&c) && c != '…' && c != '·' && c != '–' { 2 } else { 1 }).sum()
 }
 
 /// A rate as a percentage; «n/a» where there is none.
-pub fn percent(rate: Option<f64>) -> String {
+pub fn format_percent(rate: Option<f64>) -> String {
     rate.map_or("n/a".to_owned(), |rate| format!("{:.1}%", rate * 100.0))
 }
 
 /// Whoever sits at the terminal, for the audit log.
-pub fn actor() -> Actor {
-    Actor::command(&user())
+pub fn current_actor() -> Actor {
+    Actor::command(&os_user())
 }
 
 /// Whoever sits at the terminal, for what is written down: as the system knows them, whatever their environment says; with who became them by sudo.
-pub fn user() -> String {
-    let own = rustix::process::getuid().as_raw();
+pub fn os_user() -> String {
+    let uid = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = users.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(own)).then(|| name.to_owned())
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
     });
-    let name = name.unwrap_or_else(|| format!("uid {own}"));
+    let name = name.unwrap_or_else(|| format!("uid {uid}"));
     match std::env::var("SUDO_USER") {
-        Ok(before) if !before.is_empty() && before != name => format!("{before} as {name}"),
+        Ok(sudo_user) if !sudo_user.is_empty() && sudo_user != name => format!("{sudo_user} as {name}"),
         _ => name,
     }
 }

@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::output;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
-use crate::services::erasure::purge::{self, Review, Standing};
+use crate::services::context::AppContext;
+use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
 use crate::services;
-use crate::services::erasure::{Order, RetentionError, person};
+use crate::services::erasure::{ErasureOrder, ErasureError, person};
 use crate::adapters::database;
 use crate::adapters::database::erasure::{Applicant, Certificate};
 
@@ -38,14 +38,14 @@ pub enum LegalHoldCommand {
     /// From now on nothing of an applicant's people is deleted
     Set {
         #[command(flatten)]
-        whose: Whose,
+        target: ApplicantArguments,
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
     /// The hold is over
     Lift {
         #[command(flatten)]
-        whose: Whose,
+        target: ApplicantArguments,
     },
     /// Applicants under a hold
     List {
@@ -55,14 +55,14 @@ pub enum LegalHoldCommand {
 }
 
 #[derive(Args)]
-pub struct Whose {
+pub struct ApplicantArguments {
     #[arg(long, value_name = "CODE")]
     programme: String,
     #[arg(long, value_name = "CODE")]
     applicant: String,
 }
 
-impl Whose {
+impl ApplicantArguments {
     pub(super) fn object(&self) -> String {
         format!("applicant:{}/{}", self.programme, self.applicant)
     }
@@ -96,89 +96,89 @@ pub enum PersonCommand {
     },
 }
 
-fn utc(at: Timestamp) -> String {
+fn format_utc(at: Timestamp) -> String {
     at.rfc3339(chrono_tz::UTC)
 }
 
-pub async fn purge(installation: &Installation, arguments: PurgeArguments) -> Result<()> {
+pub async fn purge(context: &AppContext, arguments: PurgeArguments) -> Result<()> {
     if let (Some(applicant), Some(programme), Some(reason)) = (&arguments.applicant, &arguments.programme, &arguments.reason) {
-        let found = find(installation, programme, applicant).await?;
-        purge::purge(installation, found.id, Order { who: &output::user(), reason }).await?;
-        say!("the people of {applicant} are forgotten; «certificate list» shows the certificate");
+        let found = find_applicant(context, programme, applicant).await?;
+        purge::purge(context, found.id, ErasureOrder { actor: &output::os_user(), reason }).await?;
+        print_line!("the people of {applicant} are forgotten; «certificate list» shows the certificate");
         return Ok(());
     }
     if !arguments.dry_run {
-        let purged = purge::purge_due(installation).await?;
+        let purged = purge::purge_due(context).await?;
         if !arguments.json {
-            say!("the people of {purged} applicants were forgotten now");
+            print_line!("the people of {purged} applicants were forgotten now");
         }
     }
-    let all = purge::review(installation).await?;
+    let all = purge::review_applicants(context).await?;
     if arguments.json {
-        return output::json(&all.iter().map(as_json).collect::<Vec<_>>());
+        return output::print_json(&all.iter().map(review_json).collect::<Vec<_>>());
     }
-    let cells = |review: &Review| {
+    let cells = |review: &PurgeReview| {
         let a = &review.applicant;
-        vec![a.programme_code.clone(), a.code.clone(), a.people.to_string(), a.done_at.map(utc).unwrap_or_default(), told(&review.standing)]
+        vec![a.programme_code.clone(), a.code.clone(), a.people.to_string(), a.done_at.map(format_utc).unwrap_or_default(), standing_text(&review.status)]
     };
-    output::table(&["programme", "applicant", "people", "fieldwork done", "standing"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["programme", "applicant", "people", "fieldwork done", "standing"], &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
 
-fn as_json(review: &Review) -> serde_json::Value {
+fn review_json(review: &PurgeReview) -> serde_json::Value {
     let a = &review.applicant;
-    json!({ "programme": a.programme_code, "applicant": a.code, "people": a.people, "done_at": a.done_at.map(utc), "forgotten_at": a.purged_at.map(utc),
-            "legal_hold": a.hold.is_some(), "standing": told(&review.standing) })
+    json!({ "programme": a.programme_code, "applicant": a.code, "people": a.people, "done_at": a.done_at.map(format_utc), "forgotten_at": a.purged_at.map(format_utc),
+            "legal_hold": a.hold.is_some(), "standing": standing_text(&review.status) })
 }
 
-fn told(standing: &Standing) -> String {
-    standing.words(utc).1
+fn standing_text(status: &PurgeStatus) -> String {
+    status.labels(format_utc).1
 }
 
-async fn find(installation: &Installation, programme: &str, applicant: &str) -> Result<Applicant> {
-    let found = database::erasure::find(&mut *installation.store.read().await?, programme, applicant).await?;
-    Ok(found.ok_or_else(|| RetentionError::UnknownApplicant { programme: programme.to_owned(), applicant: applicant.to_owned() })?)
+async fn find_applicant(context: &AppContext, programme: &str, applicant: &str) -> Result<Applicant> {
+    let found = database::erasure::find(&mut *context.database.read().await?, programme, applicant).await?;
+    Ok(found.ok_or_else(|| ErasureError::UnknownApplicant { programme: programme.to_owned(), applicant: applicant.to_owned() })?)
 }
 
-pub async fn legal_hold(installation: &Installation, command: LegalHoldCommand) -> Result<()> {
+pub async fn legal_hold(context: &AppContext, command: LegalHoldCommand) -> Result<()> {
     match command {
-        LegalHoldCommand::Set { whose, reason } => {
-            let applicant = find(installation, &whose.programme, &whose.applicant).await?;
-            purge::set_hold(installation, applicant.id, Some(Order { who: &output::user(), reason: &reason })).await?;
-            say!("{}: nothing is deleted until «legal-hold lift»", whose.applicant);
+        LegalHoldCommand::Set { target, reason } => {
+            let applicant = find_applicant(context, &target.programme, &target.applicant).await?;
+            purge::set_hold(context, applicant.id, Some(ErasureOrder { actor: &output::os_user(), reason: &reason })).await?;
+            print_line!("{}: nothing is deleted until «legal-hold lift»", target.applicant);
         }
-        LegalHoldCommand::Lift { whose } => {
-            let applicant = find(installation, &whose.programme, &whose.applicant).await?;
-            purge::set_hold(installation, applicant.id, None).await?;
-            say!("{}: the hold is over", whose.applicant);
+        LegalHoldCommand::Lift { target } => {
+            let applicant = find_applicant(context, &target.programme, &target.applicant).await?;
+            purge::set_hold(context, applicant.id, None).await?;
+            print_line!("{}: the hold is over", target.applicant);
         }
         LegalHoldCommand::List { json: as_json } => {
-            let all = database::erasure::applicants(&mut *installation.store.read().await?).await?;
+            let all = database::erasure::applicants(&mut *context.database.read().await?).await?;
             let held: Vec<_> = all.into_iter().filter_map(|applicant| Some((applicant.programme_code, applicant.code, applicant.hold?))).collect();
             if as_json {
                 let rows = held.iter().map(|(programme, code, hold)| {
-                    json!({ "programme": programme, "applicant": code, "since": utc(hold.since), "who": hold.who, "reason": hold.reason })
+                    json!({ "programme": programme, "applicant": code, "since": format_utc(hold.since), "who": hold.actor, "reason": hold.reason })
                 });
-                return output::json(&rows.collect::<Vec<_>>());
+                return output::print_json(&rows.collect::<Vec<_>>());
             }
-            let rows = held.into_iter().map(|(programme, code, hold)| vec![programme, code, utc(hold.since), hold.who, hold.reason]);
-            output::table(&["programme", "applicant", "since", "who", "reason"], &rows.collect::<Vec<_>>());
+            let rows = held.into_iter().map(|(programme, code, hold)| vec![programme, code, format_utc(hold.since), hold.actor, hold.reason]);
+            output::print_table(&["programme", "applicant", "since", "who", "reason"], &rows.collect::<Vec<_>>());
         }
     }
     Ok(())
 }
 
-pub async fn certificate(installation: &Installation, command: CertificateCommand) -> Result<()> {
-    let all = database::erasure::certificates(&mut *installation.store.read().await?).await?;
+pub async fn certificate(context: &AppContext, command: CertificateCommand) -> Result<()> {
+    let all = database::erasure::certificates(&mut *context.database.read().await?).await?;
     match command {
         CertificateCommand::List { json: as_json } => {
             if as_json {
                 let row = |c: &Certificate| {
                     let body: serde_json::Value = serde_json::from_str(&c.body)?;
                     Ok(json!({ "id": c.id, "kind": c.kind.as_str(), "programme": c.programme_code, "applicant": c.applicant_code,
-                               "issued_at": c.issued_at.map(utc), "signature_is_good": services::erasure::is_genuine(c), "certificate": body }))
+                               "issued_at": c.issued_at.map(format_utc), "signature_is_good": services::erasure::is_genuine(c), "certificate": body }))
                 };
-                return output::json(&all.iter().map(row).collect::<Result<Vec<_>>>()?);
+                return output::print_json(&all.iter().map(row).collect::<Result<Vec<_>>>()?);
             }
             let cells = |c: &Certificate| {
                 let state = match (c.issued_at, services::erasure::is_genuine(c)) {
@@ -186,10 +186,10 @@ pub async fn certificate(installation: &Installation, command: CertificateComman
                     (Some(_), true) => "signed",
                     (Some(_), false) => "SIGNATURE BROKEN",
                 };
-                let issued = c.issued_at.map(utc).unwrap_or_default();
+                let issued = c.issued_at.map(format_utc).unwrap_or_default();
                 vec![c.id.to_string(), c.kind.as_str().into(), c.programme_code.clone(), c.applicant_code.clone(), issued, state.into()]
             };
-            output::table(&["id", "kind", "programme", "applicant", "issued", "signature"], &all.iter().map(cells).collect::<Vec<_>>());
+            output::print_table(&["id", "kind", "programme", "applicant", "issued", "signature"], &all.iter().map(cells).collect::<Vec<_>>());
         }
         CertificateCommand::Export { id, folder } => {
             let Some(certificate) = all.iter().find(|certificate| certificate.id == id) else { bail!("no certificate has the number {id}") };
@@ -197,30 +197,30 @@ pub async fn certificate(installation: &Installation, command: CertificateComman
                 bail!("certificate {id} is not issued yet: the deletion is not done to the end; «purge» does the rest");
             }
             std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-            for (name, content) in services::erasure::exported(certificate) {
-                write(&folder.join(name), &content)?;
+            for (name, content) in services::erasure::certificate_files(certificate) {
+                write_file(&folder.join(name), &content)?;
             }
         }
     }
     Ok(())
 }
 
-fn write(path: &Path, content: &str) -> Result<()> {
+fn write_file(path: &Path, content: &str) -> Result<()> {
     std::fs::write(path, content).with_context(|| format!("{} cannot be written", path.display()))?;
-    say!("{}", path.display());
+    print_line!("{}", path.display());
     Ok(())
 }
 
-pub async fn person(installation: &Installation, command: PersonCommand) -> Result<()> {
+pub async fn person(context: &AppContext, command: PersonCommand) -> Result<()> {
     match command {
-        PersonCommand::Export { number } => output::json(&person::export(installation, &given(number)?, &output::actor()).await?),
+        PersonCommand::Export { number } => output::print_json(&person::export(context, &read_number(number)?, &output::current_actor()).await?),
         PersonCommand::Erase { number, reason } => {
-            let erased = person::erase(installation, &given(number)?, Order { who: &output::user(), reason: &reason }).await?;
-            say!("erased from the lists of {} applicants; the number is not contacted any more", erased.people);
+            let erased = person::erase(context, &read_number(number)?, ErasureOrder { actor: &output::os_user(), reason: &reason }).await?;
+            print_line!("erased from the lists of {} applicants; the number is not contacted any more", erased.people);
             for (application, version) in &erased.corrected {
-                say!("{application}: version {version} is frozen without the person");
+                print_line!("{application}: version {version} is frozen without the person");
             }
-            crate::services::datasets::write_pending(installation).await?;
+            crate::services::datasets::write_pending(context).await?;
             if !erased.held.is_empty() {
                 bail!("under a legal hold, and kept: {}; erase again when «legal-hold lift» is done", erased.held.join(", "));
             }
@@ -229,7 +229,7 @@ pub async fn person(installation: &Installation, command: PersonCommand) -> Resu
     }
 }
 
-fn given(number: String) -> Result<String> {
+fn read_number(number: String) -> Result<String> {
     if number != "-" {
         return Ok(number);
     }

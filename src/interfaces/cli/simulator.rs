@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::adapters::clock::SystemClock;
-use crate::simulation::{Script, Simulator};
+use crate::simulation::{Scenario, Simulator};
 
 #[derive(Args)]
 pub struct SimulatorArguments {
@@ -25,12 +25,12 @@ pub struct SimulatorArguments {
 }
 
 pub async fn run(arguments: SimulatorArguments) -> Result<()> {
-    let make = if arguments.silent { Script::faultless } else { Script::lifelike };
-    let script = make(arguments.seed, arguments.rate);
-    let simulator = Simulator::start(arguments.listen, script, Arc::new(SystemClock))
+    let build = if arguments.silent { Scenario::faultless } else { Scenario::realistic };
+    let scenario = build(arguments.seed, arguments.rate);
+    let simulator = Simulator::start(arguments.listen, scenario, Arc::new(SystemClock))
         .await
         .with_context(|| format!("the simulator cannot listen on {}; choose another address with --listen", arguments.listen))?;
-    say!("the gateway simulator answers at http://{}; stop it with Ctrl-C", simulator.address());
+    print_line!("the gateway simulator answers at http://{}; stop it with Ctrl-C", simulator.address());
     tokio::select! {
         () = simulator.run() => Ok(()),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),

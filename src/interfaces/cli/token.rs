@@ -8,7 +8,7 @@ use super::output;
 use crate::services::accounts::tokens;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::api_tokens::{self, ApiToken};
 
 #[derive(Subcommand)]
@@ -35,39 +35,39 @@ fn scope(raw: &str) -> Result<Permission, String> {
     Permission::parse(raw).ok_or_else(|| format!("write one of {}", Permission::ALL.map(Permission::as_str).join(", ")))
 }
 
-pub async fn run(installation: &Installation, command: TokenCommand) -> Result<()> {
+pub async fn run(context: &AppContext, command: TokenCommand) -> Result<()> {
     match command {
         TokenCommand::Make { name, scopes, days } => {
-            let token = tokens::make(installation, &output::actor(), &name, &scopes, days).await?;
-            say!("token, shown only now: {}", token.reveal());
+            let token = tokens::create(context, &output::current_actor(), &name, &scopes, days).await?;
+            print_line!("token, shown only now: {}", token.reveal());
         }
         TokenCommand::Revoke { name } => {
-            tokens::revoke(installation, &output::actor(), &name).await?;
-            say!("{name} is revoked");
+            tokens::revoke(context, &output::current_actor(), &name).await?;
+            print_line!("{name} is revoked");
         }
-        TokenCommand::List { json } => return list(installation, json).await,
+        TokenCommand::List { json } => return list(context, json).await,
     }
     Ok(())
 }
 
-async fn list(installation: &Installation, as_json: bool) -> Result<()> {
-    let all = api_tokens::all(&mut *installation.store.read().await?).await?;
+async fn list(context: &AppContext, as_json: bool) -> Result<()> {
+    let all = api_tokens::all(&mut *context.database.read().await?).await?;
     let at = |at: Timestamp| at.rfc3339(chrono_tz::UTC);
     let scopes = |token: &ApiToken| token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
     if as_json {
-        let row = |t: &ApiToken| json!({ "name": t.name, "scopes": scopes(t), "made_by": t.made_by, "expires_at": at(t.expires_at), "revoked_at": t.revoked_at.map(at), "last_used_at": t.last_used_at.map(at) });
-        return output::json(&all.iter().map(row).collect::<Vec<_>>());
+        let row = |t: &ApiToken| json!({ "name": t.name, "scopes": scopes(t), "made_by": t.created_by, "expires_at": at(t.expires_at), "revoked_at": t.revoked_at.map(at), "last_used_at": t.last_used_at.map(at) });
+        return output::print_json(&all.iter().map(row).collect::<Vec<_>>());
     }
     let cells = |t: &ApiToken| {
         vec![
             t.name.clone(),
             scopes(t).join(" "),
-            t.made_by.clone(),
+            t.created_by.clone(),
             at(t.expires_at),
             t.revoked_at.map(at).unwrap_or_default(),
             t.last_used_at.map(at).unwrap_or_default(),
         ]
     };
-    output::table(&["name", "scopes", "made by", "expires", "revoked", "last used"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["name", "scopes", "made by", "expires", "revoked", "last used"], &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::adapters::crypto::password::new_token;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::accounts as stored;
 
 #[derive(Subcommand)]
@@ -28,7 +28,7 @@ pub enum UserCommand {
         #[arg(long = "language", value_name = "TAG", value_parser = language, default_value = "zh")]
         languages: Vec<Language>,
         #[command(flatten)]
-        password: PasswordFrom,
+        password: PasswordSource,
     },
     /// Everybody of the staff
     List {
@@ -43,12 +43,12 @@ pub enum UserCommand {
     Password {
         name: String,
         #[command(flatten)]
-        password: PasswordFrom,
+        password: PasswordSource,
     },
 }
 
 #[derive(Args)]
-pub struct PasswordFrom {
+pub struct PasswordSource {
     /// The file that the password is the first line of, «-» for standard input; without it, one is made and shown once
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -62,7 +62,7 @@ fn language(raw: &str) -> Result<Language, String> {
     Language::parse(raw).ok_or_else(|| "write zh or en".into())
 }
 
-impl PasswordFrom {
+impl PasswordSource {
     /// The password, and whether it was made here.
     fn read(&self) -> Result<(Personal, bool)> {
         let Some(file) = &self.password_file else { return Ok((new_token()?, true)) };
@@ -77,51 +77,51 @@ impl PasswordFrom {
     }
 }
 
-pub async fn run(installation: &Installation, command: UserCommand) -> Result<()> {
+pub async fn run(context: &AppContext, command: UserCommand) -> Result<()> {
     match command {
         UserCommand::Add { name, role, languages, password } => {
-            let (password, is_made) = password.read()?;
-            accounts::add(installation, &output::actor(), &name, role, &languages, password.clone()).await?;
-            say!("{name} may sign in at {}/staff as {role}", installation.config.public_url);
-            tell(&password, is_made);
+            let (password, is_generated) = password.read()?;
+            accounts::add(context, &output::current_actor(), &name, role, &languages, password.clone()).await?;
+            print_line!("{name} may sign in at {}/staff as {role}", context.config.public_url);
+            print_generated_password(&password, is_generated);
             Ok(())
         }
         UserCommand::Password { name, password } => {
-            let (password, is_made) = password.read()?;
-            accounts::set_password(installation, &output::actor(), &name, password.clone()).await?;
-            say!("the password of {name} is another one now");
-            tell(&password, is_made);
+            let (password, is_generated) = password.read()?;
+            accounts::set_password(context, &output::current_actor(), &name, password.clone()).await?;
+            print_line!("the password of {name} is another one now");
+            print_generated_password(&password, is_generated);
             Ok(())
         }
         UserCommand::Disable { name } => {
-            accounts::disable(installation, &output::actor(), &name).await?;
-            say!("{name} signs in no more");
+            accounts::disable(context, &output::current_actor(), &name).await?;
+            print_line!("{name} signs in no more");
             Ok(())
         }
         UserCommand::ResetCodes { name } => {
-            accounts::second_factor::reset(installation, &output::actor(), &name).await?;
-            say!("{name} signs in with the password alone, until codes are set up anew");
+            accounts::second_factor::reset(context, &output::current_actor(), &name).await?;
+            print_line!("{name} signs in with the password alone, until codes are set up anew");
             Ok(())
         }
-        UserCommand::List { json } => list(installation, json).await,
+        UserCommand::List { json } => list(context, json).await,
     }
 }
 
-fn tell(password: &Personal, is_made: bool) {
-    if is_made {
-        say!("password, shown only now: {}", password.reveal());
+fn print_generated_password(password: &Personal, is_generated: bool) {
+    if is_generated {
+        print_line!("password, shown only now: {}", password.reveal());
     }
 }
 
-async fn list(installation: &Installation, as_json: bool) -> Result<()> {
-    let all = stored::all(&mut *installation.store.read().await?).await?;
+async fn list(context: &AppContext, as_json: bool) -> Result<()> {
+    let all = stored::all(&mut *context.database.read().await?).await?;
     let languages = |account: &stored::Account| account.languages.iter().map(|language| language.tag()).collect::<Vec<_>>();
     let disabled = |account: &stored::Account| account.disabled_at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
         let rows = all.iter().map(|a| json!({ "name": a.name, "role": a.role.as_str(), "languages": languages(a), "second_factor": a.has_second_factor, "disabled_at": disabled(a) }));
-        return output::json(&rows.collect::<Vec<_>>());
+        return output::print_json(&rows.collect::<Vec<_>>());
     }
     let cells = |a: &stored::Account| vec![a.name.clone(), a.role.to_string(), languages(a).join(" "), disabled(a).unwrap_or_default()];
-    output::table(&["name", "role", "languages", "disabled"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(&["name", "role", "languages", "disabled"], &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }

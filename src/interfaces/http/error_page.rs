@@ -3,28 +3,28 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::state::Site;
-use crate::services::interviews::CollectError;
+use super::state::AppState;
+use crate::services::interviews::InterviewError;
 use crate::services::sms_sending::DispatchError;
 
 #[derive(Debug)]
 pub enum Failure {
     NotFound,
     /// Too many wrong links.
-    TooMany,
+    TooManyAttempts,
     /// A form or push that cannot be read; the text names no value.
-    Unreadable(String),
+    BadRequest(String),
     /// Ours; the text goes to the log only.
     Internal(String),
 }
 
 impl Failure {
     /// What a respondent sees of an error; a wrong link is counted.
-    pub fn of_collect(site: &Site, error: CollectError) -> Failure {
+    pub fn from_collect_error(app: &AppState, error: InterviewError) -> Failure {
         match error {
-            CollectError::UnknownLink if !site.guesses.count() => Failure::TooMany,
-            CollectError::UnknownLink => Failure::NotFound,
-            CollectError::BadForm => Failure::Unreadable(error.to_string()),
+            InterviewError::UnknownLink if !app.failed_links.allow() => Failure::TooManyAttempts,
+            InterviewError::UnknownLink => Failure::NotFound,
+            InterviewError::InvalidForm => Failure::BadRequest(error.to_string()),
             other => Failure::Internal(other.to_string()),
         }
     }
@@ -37,7 +37,7 @@ impl From<DispatchError> for Failure {
 }
 
 /// Writes a problem of ours to the log; returns the reference under which it stands there.
-pub fn reference_in_log(problem: &str) -> String {
+pub fn log_with_reference(problem: &str) -> String {
     let mut random = [0u8; 4];
     // Without random bytes the reference is 00000000, and the log line still tells the time.
     let _ = getrandom::fill(&mut random);
@@ -50,10 +50,10 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
             Failure::NotFound => (StatusCode::NOT_FOUND, super::respondent::not_found_page()).into_response(),
-            Failure::TooMany => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "10")], super::respondent::not_found_page()).into_response(),
-            Failure::Unreadable(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+            Failure::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "10")], super::respondent::not_found_page()).into_response(),
+            Failure::BadRequest(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
             Failure::Internal(problem) => {
-                let reference = reference_in_log(&problem);
+                let reference = log_with_reference(&problem);
                 (StatusCode::INTERNAL_SERVER_ERROR, super::respondent::failure_page(&reference)).into_response()
             }
         }

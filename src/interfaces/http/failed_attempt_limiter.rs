@@ -13,9 +13,9 @@ use governor::{Quota, RateLimiter};
 use crate::adapters::clock::Clock;
 
 /// Wrong links a second, over everybody: people mistype now and then.
-const A_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
+const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 /// So many at once, before that counts.
-const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
 /// Our clock, as `governor` wants to read it.
 #[derive(Clone)]
@@ -29,15 +29,15 @@ impl GovernorClock for LimiterClock {
     }
 }
 
-pub struct Guesses(RateLimiter<NotKeyed, InMemoryState, LimiterClock, NoOpMiddleware<Nanos>>);
+pub struct FailedAttemptLimiter(RateLimiter<NotKeyed, InMemoryState, LimiterClock, NoOpMiddleware<Nanos>>);
 
-impl Guesses {
-    pub fn new(clock: Arc<dyn Clock>) -> Guesses {
-        Guesses(RateLimiter::direct_with_clock(Quota::per_second(A_SECOND).allow_burst(AT_ONCE), LimiterClock(clock)))
+impl FailedAttemptLimiter {
+    pub fn new(clock: Arc<dyn Clock>) -> FailedAttemptLimiter {
+        FailedAttemptLimiter(RateLimiter::direct_with_clock(Quota::per_second(PER_SECOND).allow_burst(BURST), LimiterClock(clock)))
     }
 
     /// Counts one wrong link; false: there have been too many.
-    pub fn count(&self) -> bool {
+    pub fn allow(&self) -> bool {
         self.0.check().is_ok()
     }
 }

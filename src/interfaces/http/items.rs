@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::translations::Words;
-use crate::services::interviews::BundleCase;
+use super::translations::Translations;
+use crate::services::interviews::InterviewCase;
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Piped, Take};
+use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, TextPiping, Selection};
 
-/// What was sent for each item: several choices with blanks between them, the fields of a ranking (`item.option`) as `option:place`.
-pub fn gathered(pairs: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+/// What was sent for each item: several choices with blanks between them, the fields of a ranking (`item.option`) as `option:rank`.
+pub fn merge_form_fields(pairs: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::<String, String>::new();
     for (name, value) in pairs {
         let (item, value) = match name.split_once('.') {
@@ -26,9 +26,9 @@ pub fn gathered(pairs: impl IntoIterator<Item = (String, String)>) -> BTreeMap<S
 }
 
 /// A page that was sent with mistakes: what was wrong, and what was sent.
-pub struct Attempt {
+pub struct RejectedAnswers {
     pub problems: BTreeMap<String, AnswerProblem>,
-    pub sent: BTreeMap<String, String>,
+    pub fields: BTreeMap<String, String>,
 }
 
 /// One question.
@@ -60,48 +60,48 @@ pub enum Field<'a> {
 }
 
 impl ItemView<'_> {
-    pub fn is_taken(&self, code: &str) -> bool {
+    pub fn is_selected(&self, code: &str) -> bool {
         self.value.split(' ').any(|taken| taken == code)
     }
 
-    pub fn is_chosen(&self, point: &i64) -> bool {
+    pub fn is_selected_point(&self, point: &i64) -> bool {
         self.value.parse() == Ok(*point)
     }
 
     /// Is there one field that the question is the label of? Otherwise each choice has its own.
-    pub fn has_own_field(&self) -> bool {
+    pub fn has_single_field(&self) -> bool {
         matches!(self.field, Field::Number { .. } | Field::Date { .. } | Field::Open { .. })
     }
 
     /// The kind of field that «not applicable» is beside the others.
-    pub fn beside(&self) -> &'static str {
+    pub fn not_applicable_input(&self) -> &'static str {
         if matches!(self.field, Field::Scale { .. } | Field::One(_)) { "radio" } else { "checkbox" }
     }
 
-    pub fn places(&self, options: &[(&str, &str)]) -> Vec<usize> {
+    pub fn ranks(&self, options: &[(&str, &str)]) -> Vec<usize> {
         (1..=options.len()).collect()
     }
 
     /// The value of a field of its own, beside which «not applicable» may be taken.
-    pub fn own_value(&self) -> &str {
+    pub fn field_value(&self) -> &str {
         if [Answer::NOT_APPLICABLE, Answer::DONT_KNOW].contains(&self.value.as_str()) { "" } else { &self.value }
     }
 
-    /// The place that an option has in a ranking: as it was sent (`code:place`), or as it is stored (codes in their order).
-    pub fn has_place(&self, code: &str, place: &usize) -> bool {
+    /// The place that an option has in a ranking: as it was sent (`code:rank`), or as it is stored (codes in their order).
+    pub fn has_rank(&self, code: &str, rank: &usize) -> bool {
         self.value.split(' ').zip(1..).any(|(part, at)| match part.split_once(':') {
-            Some((sent, chosen)) => sent == code && chosen.parse() == Ok(*place),
-            None => part == code && at == *place,
+            Some((sent, chosen)) => sent == code && chosen.parse() == Ok(*rank),
+            None => part == code && at == *rank,
         })
     }
 }
 
 /// A question with what is answered so far, or what was sent with mistakes.
-pub fn item_view<'a>(item: &'a Item, case: &BundleCase, piped: &Piped<'_>, attempt: Option<&Attempt>, w: &'static Words) -> ItemView<'a> {
+pub fn item_view<'a>(item: &'a Item, case: &InterviewCase, piped: &TextPiping<'_>, rejected: Option<&RejectedAnswers>, texts: &'static Translations) -> ItemView<'a> {
     let language = piped.language;
     let stored = match case.answers.get(&item.id) {
         Some(Answer::Open(text)) => text.reveal().to_owned(),
-        Some(answer) => answer.stored().unwrap_or_default(),
+        Some(answer) => answer.to_stored().unwrap_or_default(),
         None => String::new(),
     };
     ItemView {
@@ -109,9 +109,9 @@ pub fn item_view<'a>(item: &'a Item, case: &BundleCase, piped: &Piped<'_>, attem
         heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
         text: piped.fill(&item.text),
         hint: None,
-        is_optional: item.asks() && !item.required,
-        problem: attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| w.problem(*problem)),
-        value: attempt.and_then(|a| a.sent.get(&item.id)).cloned().unwrap_or(stored),
+        is_optional: item.is_question() && !item.required,
+        problem: rejected.and_then(|a| a.problems.get(&item.id)).map(|problem| texts.problem(*problem)),
+        value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or(stored),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
         field: field_of(item, case.case.id.0, language),
@@ -119,15 +119,15 @@ pub fn item_view<'a>(item: &'a Item, case: &BundleCase, piped: &Piped<'_>, attem
 }
 
 /// A question that stands alone: nothing of another answer is in it, and its options stand in the order of the file.
-pub fn plain_item_view<'a>(item: &'a Item, language: Language, attempt: Option<&Attempt>, w: &'static Words) -> ItemView<'a> {
+pub fn standalone_item_view<'a>(item: &'a Item, language: Language, rejected: Option<&RejectedAnswers>, texts: &'static Translations) -> ItemView<'a> {
     ItemView {
         id: &item.id,
         heading: None,
         text: Cow::Borrowed(item.text.in_language(language)),
         hint: item.hint.as_ref().map(|hint| hint.in_language(language)),
-        is_optional: item.asks() && !item.required,
-        problem: attempt.and_then(|a| a.problems.get(&item.id)).map(|problem| w.problem(*problem)),
-        value: attempt.and_then(|a| a.sent.get(&item.id)).cloned().unwrap_or_default(),
+        is_optional: item.is_question() && !item.required,
+        problem: rejected.and_then(|a| a.problems.get(&item.id)).map(|problem| texts.problem(*problem)),
+        value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or_default(),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
         field: field_of(item, 0, language),
@@ -135,12 +135,12 @@ pub fn plain_item_view<'a>(item: &'a Item, language: Language, attempt: Option<&
 }
 
 /// A question as it looks, before anybody has answered.
-pub fn sample_item_view<'a>(item: &'a Item, piped: &Piped<'_>, w: &'static Words) -> ItemView<'a> {
+pub fn preview_item_view<'a>(item: &'a Item, piped: &TextPiping<'_>, texts: &'static Translations) -> ItemView<'a> {
     ItemView {
         heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
         text: piped.fill(&item.text),
         hint: None,
-        ..plain_item_view(item, piped.language, None, w)
+        ..standalone_item_view(item, piped.language, None, texts)
     }
 }
 
@@ -151,10 +151,10 @@ fn field_of(item: &Item, case: i64, language: Language) -> Field<'_> {
         }
         ItemKind::Choice(choice) => {
             let options = choice.order_for(case, &item.id).into_iter().map(|o| (o.code.as_str(), o.text.in_language(language))).collect();
-            match choice.take {
-                Take::One => Field::One(options),
-                Take::Several { .. } => Field::Several(options),
-                Take::AllInOrder => Field::Ranking(options),
+            match choice.selection {
+                Selection::One => Field::One(options),
+                Selection::Several { .. } => Field::Several(options),
+                Selection::Ranked => Field::Ranking(options),
             }
         }
         ItemKind::Number(range) => Field::Number { unit: range.unit.as_ref().map(|unit| unit.in_language(language)) },

@@ -15,96 +15,96 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Failure;
-use super::state::Site;
-use crate::services::monitoring::health::{Vitals, take};
+use super::state::AppState;
+use crate::services::monitoring::health::{HealthMetrics, collect_health_metrics};
 
-const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Counting messages reads them all: it is done so often at most, however often somebody asks.
-const EVERY: Duration = Duration::from_secs(10);
+const CACHE_TIME: Duration = Duration::from_secs(10);
 
 /// The latest figures.
 #[derive(Default)]
-pub struct Latest(Mutex<Option<(Instant, String)>>);
+pub struct MetricsCache(Mutex<Option<(Instant, String)>>);
 
-type Figure = Gauge<f64, AtomicU64>;
+type FloatGauge = Gauge<f64, AtomicU64>;
 type Labels = Vec<(String, String)>;
 
 /// Puts figures under a name.
-struct Figures(Registry);
+struct FieldworkRegistry(Registry);
 
-impl Figures {
-    fn one(&mut self, name: &str, help: &str, value: f64) {
-        let gauge = Figure::default();
+impl FieldworkRegistry {
+    fn add_gauge(&mut self, name: &str, help: &str, value: f64) {
+        let gauge = FloatGauge::default();
         gauge.set(value);
         self.0.register(name, help, gauge);
     }
 
-    fn each(&mut self, name: &str, help: &str, label: &str, values: impl Iterator<Item = (String, f64)>) {
-        let family = Family::<Labels, Figure>::default();
-        for (of, value) in values {
-            family.get_or_create(&vec![(label.to_owned(), of)]).set(value);
+    fn add_labelled_gauges(&mut self, name: &str, help: &str, label: &str, values: impl Iterator<Item = (String, f64)>) {
+        let family = Family::<Labels, FloatGauge>::default();
+        for (label_value, value) in values {
+            family.get_or_create(&vec![(label.to_owned(), label_value)]).set(value);
         }
         self.0.register(name, help, family);
     }
 }
 
-fn encoded(vitals: &Vitals) -> Result<String, std::fmt::Error> {
-    let mut figures = Figures(Registry::with_prefix("fieldworkd"));
+fn encode_metrics(vitals: &HealthMetrics) -> Result<String, std::fmt::Error> {
+    let mut registry = FieldworkRegistry(Registry::with_prefix("fieldworkd"));
     let due = || vitals.due.iter();
-    figures.each("due", "People whose next contact is due", "campaign", due().map(|(code, due, _)| (code.clone(), *due as f64)));
-    figures.each("lag_seconds", "For how long the first of them has been due", "campaign", due().map(|(code, _, lag)| (code.clone(), *lag)));
-    let messages = Family::<Labels, Figure>::default();
+    registry.add_labelled_gauges("due", "People whose next contact is due", "campaign", due().map(|(code, due, _)| (code.clone(), *due as f64)));
+    registry.add_labelled_gauges("lag_seconds", "For how long the first of them has been due", "campaign", due().map(|(code, _, lag)| (code.clone(), *lag)));
+    let messages = Family::<Labels, FloatGauge>::default();
     for (gateway, state, count) in &vitals.messages {
         messages.get_or_create(&vec![("gateway".to_owned(), gateway.clone()), ("state".to_owned(), state.clone())]).set(*count as f64);
     }
-    figures.0.register("messages", "Messages by gateway and state", messages);
+    registry.0.register("messages", "Messages by gateway and state", messages);
     let gateways = || vitals.gateways.iter();
-    figures.each(
+    registry.add_labelled_gauges(
         "gateway_rate_use",
         "Share of the gateway's rate that the last minute used",
         "gateway",
         gateways().map(|(name, used, ..)| (name.clone(), *used)),
     );
-    figures.each(
+    registry.add_labelled_gauges(
         "gateway_pace",
         "Share of its rate at which a gateway is asked",
         "gateway",
         gateways().map(|(name, _, pace, _)| (name.clone(), *pace)),
     );
-    figures.each(
+    registry.add_labelled_gauges(
         "gateway_paused_seconds",
         "For how long a gateway is still held",
         "gateway",
         gateways().map(|(name, .., held)| (name.clone(), *held)),
     );
-    figures.one("in_doubt", "Messages in doubt", vitals.in_doubt as f64);
-    figures.one("replies_waiting", "Replies that nobody has dealt with", vitals.replies as f64);
-    figures.one("calls_due", "People who may be called now", vitals.calls_due as f64);
-    figures.one("delivery_problems", "Versions that were rejected or did not arrive", vitals.delivery_problems as f64);
-    figures.one("interviews_day", "Interviews completed within a day", vitals.interviews as f64);
-    figures.one("interview_median_seconds", "The median of their durations", vitals.interview_seconds.unwrap_or(f64::NAN));
-    figures.each("forecast_chance", "The chance that an application reaches its target", "application", vitals.chances.iter().cloned());
-    figures.one("database_up", "The database answers", f64::from(u8::from(vitals.readiness.database.is_none())));
-    figures.one("database_seconds", "How long it took for these figures", vitals.database_seconds);
-    let free = Figure::default();
-    free.set(vitals.readiness.disk_free as f64);
-    figures.0.register_with_unit("disk_free", "Free where datasets are written", Unit::Bytes, free);
-    figures.one("clock_off_seconds", "How far the clock is from the database's", vitals.readiness.clock_off as f64 / 1_000.0);
+    registry.add_gauge("in_doubt", "Messages in doubt", vitals.in_doubt as f64);
+    registry.add_gauge("replies_waiting", "Replies that nobody has dealt with", vitals.replies as f64);
+    registry.add_gauge("calls_due", "People who may be called now", vitals.calls_due as f64);
+    registry.add_gauge("delivery_problems", "Versions that were rejected or did not arrive", vitals.delivery_problems as f64);
+    registry.add_gauge("interviews_day", "Interviews completed within a day", vitals.interviews as f64);
+    registry.add_gauge("interview_median_seconds", "The median of their durations", vitals.interview_seconds.unwrap_or(f64::NAN));
+    registry.add_labelled_gauges("forecast_chance", "The chance that an application reaches its target", "application", vitals.chances.iter().cloned());
+    registry.add_gauge("database_up", "The database answers", f64::from(u8::from(vitals.readiness.database.is_none())));
+    registry.add_gauge("database_seconds", "How long it took for these figures", vitals.database_seconds);
+    let free_gauge = FloatGauge::default();
+    free_gauge.set(vitals.readiness.disk_free_bytes as f64);
+    registry.0.register_with_unit("disk_free", "Free where datasets are written", Unit::Bytes, free_gauge);
+    registry.add_gauge("clock_off_seconds", "How far the clock is from the database's", vitals.readiness.clock_offset_ms as f64 / 1_000.0);
     let mut text = String::new();
-    encode(&mut text, &figures.0)?;
+    encode(&mut text, &registry.0)?;
     Ok(text)
 }
 
-pub async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Failure> {
-    let mut latest = site.metrics.0.lock().await;
+pub async fn metrics(State(app): State<Arc<AppState>>) -> Result<Response, Failure> {
+    let mut latest = app.metrics_cache.0.lock().await;
     let now = Instant::now();
-    let text = match latest.as_ref().filter(|(at, _)| now < *at + EVERY) {
+    let text = match latest.as_ref().filter(|(at, _)| now < *at + CACHE_TIME) {
         Some((_, text)) => text.clone(),
         None => {
-            let text = encoded(&take(&site.installation).await?).map_err(|error| Failure::Internal(error.to_string()))?;
+            let text = encode_metrics(&collect_health_metrics(&app.context).await?).map_err(|error| Failure::Internal(error.to_string()))?;
             *latest = Some((now, text.clone()));
             text
         }
     };
-    Ok(([(header::CONTENT_TYPE, KIND)], text).into_response())
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS_TYPE)], text).into_response())
 }

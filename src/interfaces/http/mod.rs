@@ -37,76 +37,76 @@ use tokio::sync::watch;
 
 use tracing::Instrument;
 
-use crate::services::interviews::Collector;
-use crate::services::context::Installation;
+use crate::services::interviews::InterviewService;
+use crate::services::context::AppContext;
 use error_page::Failure;
-use failed_attempt_limiter::Guesses;
-use state::Site;
-use auth::{Door, Doors};
+use failed_attempt_limiter::FailedAttemptLimiter;
+use state::AppState;
+use auth::{RouteSpec, StaffRouter};
 
 /// The whole site.
-pub fn router(installation: Arc<Installation>) -> Router {
-    router_of(site(installation))
+pub fn router(context: Arc<AppContext>) -> Router {
+    build_router(build_state(context))
 }
 
-fn router_of(site: Arc<Site>) -> Router {
+fn build_router(app: Arc<AppState>) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
         .merge(callbacks::routes())
-        .merge(api::routes(&site))
-        .merge(auth::routes())
-        .merge(console::routes())
-        .merge(doors(&site).router())
+        .merge(api::routes(&app))
+        .merge(auth::public_routes())
+        .merge(console::public_routes())
+        .merge(staff_routes(&app).router())
         .fallback(async || Failure::NotFound)
-        .layer(middleware::from_fn(guard))
-        .with_state(site)
+        .layer(middleware::from_fn(add_headers_and_trace))
+        .with_state(app)
 }
 
 /// Every route of the staff.
-fn doors(site: &Arc<Site>) -> Doors {
-    auth::doors(site).merge(interviewer::doors(site)).merge(supervisor::doors(site)).merge(console::doors(site))
+fn staff_routes(app: &Arc<AppState>) -> StaffRouter {
+    auth::routes(app).merge(interviewer::routes(app)).merge(supervisor::routes(app)).merge(console::routes(app))
 }
 
 /// The description of the API (OpenAPI 3.1).
-pub fn openapi(installation: Arc<Installation>) -> utoipa::openapi::OpenApi {
-    api::openapi(&site(installation))
+pub fn openapi(context: Arc<AppContext>) -> utoipa::openapi::OpenApi {
+    api::openapi(&build_state(context))
 }
 
 /// The table of the staff's routes: who may come through each, and what is written down.
-pub fn table_of_doors(installation: Arc<Installation>) -> Vec<Door> {
-    doors(&site(installation)).table()
+pub fn staff_route_table(context: Arc<AppContext>) -> Vec<RouteSpec> {
+    staff_routes(&build_state(context)).table()
 }
 
-fn site(installation: Arc<Installation>) -> Arc<Site> {
-    let collector = Collector::new(installation.clone());
-    let guesses = Guesses::new(installation.clock.clone());
-    let sign_ins = Guesses::new(installation.clock.clone());
-    Arc::new(Site {
-        installation,
-        collector,
-        guesses,
-        sign_ins,
-        latest: console::Latest::default(),
-        metrics: metrics::Latest::default(),
+fn build_state(context: Arc<AppContext>) -> Arc<AppState> {
+    let interview_service = InterviewService::new(context.clone());
+    let failed_links = FailedAttemptLimiter::new(context.clock.clone());
+    let sign_in_attempts = FailedAttemptLimiter::new(context.clock.clone());
+    Arc::new(AppState {
+        context,
+        interview_service,
+        failed_links,
+        sign_in_attempts,
+        overview_cache: console::OverviewCache::default(),
+        metrics_cache: metrics::MetricsCache::default(),
         stopping: watch::Sender::new(false),
     })
 }
 
 /// Serves until `stop` is done, then finishes what is under way.
-pub async fn serve(installation: Arc<Installation>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-    let site = site(installation);
-    let app = router_of(site.clone()).into_make_service_with_connect_info::<SocketAddr>();
+pub async fn serve(context: Arc<AppContext>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let app = build_state(context);
+    let service = build_router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let stop = async move {
         stop.await;
-        site.stopping.send_replace(true);
+        app.stopping.send_replace(true);
     };
-    axum::serve(listener, app).with_graceful_shutdown(stop).await
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 /// What every answer carries. Cloning these copies nothing.
-static HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::new(|| {
+static SECURITY_HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::new(|| {
     let policy = HeaderValue::from_str(respondent::content_security_policy());
     let fixed = [
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -119,7 +119,7 @@ static HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::new(|| {
 });
 
 /// Puts those headers on, and writes the one log line of a request: its route, never its address.
-async fn guard(request: Request, next: Next) -> Response {
+async fn add_headers_and_trace(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let path = route.as_ref().map_or("(none)", MatchedPath::as_str);
@@ -138,7 +138,7 @@ async fn guard(request: Request, next: Next) -> Response {
     span.record("http.response.status_code", i64::from(status));
     tracing::debug!(%method, route = path, status, "request");
     let headers = response.headers_mut();
-    for (name, value) in HEADERS.iter() {
+    for (name, value) in SECURITY_HEADERS.iter() {
         headers.entry(name).or_insert_with(|| value.clone());
     }
     response

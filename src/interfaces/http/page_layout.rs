@@ -31,9 +31,9 @@ pub fn content_security_policy() -> &'static str {
 
 /// Chooses between what a page says in Chinese and in English.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Say(pub Language);
+pub struct Translator(pub Language);
 
-impl Say {
+impl Translator {
     pub fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
         match self.0 {
             Language::Zh => zh,
@@ -41,7 +41,7 @@ impl Say {
         }
     }
 
-    pub fn of<'a>(&self, (zh, en): (&'a str, &'a str)) -> &'a str {
+    pub fn pair<'a>(&self, (zh, en): (&'a str, &'a str)) -> &'a str {
         self.t(zh, en)
     }
 
@@ -49,7 +49,7 @@ impl Say {
         self.0.tag()
     }
 
-    pub fn other(&self) -> (&'static str, &'static str) {
+    pub fn other_language(&self) -> (&'static str, &'static str) {
         match self.0 {
             Language::Zh => ("en", "English"),
             Language::En => ("zh", "中文"),
@@ -58,25 +58,25 @@ impl Say {
 }
 
 /// What stands around a page.
-pub struct Frame<'a> {
-    pub s: Say,
+pub struct PageLayout<'a> {
+    pub tr: Translator,
     pub style: &'static str,
     pub script: &'static str,
     /// `None`: nobody is signed in.
     pub name: Option<&'a str>,
     pub token: &'a str,
     /// Where somebody may go.
-    pub ways: Vec<Way>,
+    pub nav_items: Vec<NavItem>,
 }
 
 /// An entry of the menu.
-pub struct Way {
-    pub to: &'static str,
-    pub words: &'static str,
+pub struct NavItem {
+    pub path: &'static str,
+    pub label: &'static str,
 }
 
 /// The menu: what, and who may go there.
-const WAYS: [(&str, Permission, (&str, &str)); 11] = [
+const NAV_ITEMS: [(&str, Permission, (&str, &str)); 11] = [
     ("/home", Permission::Watch, ("首页", "Home")),
     ("/setup", Permission::Operate, ("准备", "Set up")),
     ("/campaigns", Permission::Watch, ("活动", "Campaigns")),
@@ -90,26 +90,26 @@ const WAYS: [(&str, Permission, (&str, &str)); 11] = [
     ("/audit", Permission::Audit, ("审计", "Audit")),
 ];
 
-impl<'a> Frame<'a> {
-    pub fn of(staff: &'a Staff) -> Frame<'a> {
-        let open = WAYS.iter().filter(|(_, permission, _)| staff.may(*permission));
-        Frame {
-            s: staff.say,
+impl<'a> PageLayout<'a> {
+    pub fn for_staff(staff: &'a Staff) -> PageLayout<'a> {
+        let open = NAV_ITEMS.iter().filter(|(_, permission, _)| staff.may(*permission));
+        PageLayout {
+            tr: staff.tr,
             style: STYLE,
             script: SCRIPT,
             name: Some(&staff.session.account.name),
             token: &staff.form_token,
-            ways: open.map(|(to, _, words)| Way { to, words: staff.say.of(*words) }).collect(),
+            nav_items: open.map(|(path, _, words)| NavItem { path, label: staff.tr.pair(*words) }).collect(),
         }
     }
 
-    pub fn outside(s: Say) -> Frame<'static> {
-        Frame { s, style: STYLE, script: SCRIPT, name: None, token: "", ways: Vec::new() }
+    pub fn signed_out(tr: Translator) -> PageLayout<'static> {
+        PageLayout { tr, style: STYLE, script: SCRIPT, name: None, token: "", nav_items: Vec::new() }
     }
 }
 
 /// Renders a page of the staff.
-pub fn page(status: StatusCode, template: &impl Template) -> Response {
+pub fn render_page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => Failure::Internal(error.to_string()).into_response(),
@@ -118,7 +118,7 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
 
 /// A page that says one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message {
+pub enum ErrorPage {
     SignedOut,
     NotAllowed,
     OtherSession,
@@ -127,32 +127,32 @@ pub enum Message {
 }
 
 #[derive(Template)]
-#[template(path = "staff/message.html")]
-struct MessagePage<'a> {
-    f: Frame<'a>,
+#[template(path = "staff/error.html")]
+struct ErrorPageTemplate<'a> {
+    layout: PageLayout<'a>,
     heading: &'a str,
     text: &'a str,
 }
 
-impl Message {
-    pub fn page(self, s: Say) -> Html<String> {
+impl ErrorPage {
+    pub fn page(self, tr: Translator) -> Html<String> {
         let (heading, text) = match self {
-            Message::SignedOut => (s.t("请先登录", "Please sign in"), s.t("登录已过期或尚未登录。", "You are not signed in, or not any more.")),
-            Message::NotAllowed => {
-                (s.t("无权访问", "Not allowed"), s.t("您的角色不能使用此功能，请联系管理员。", "Your role may not use this; ask an administrator."))
+            ErrorPage::SignedOut => (tr.t("请先登录", "Please sign in"), tr.t("登录已过期或尚未登录。", "You are not signed in, or not any more.")),
+            ErrorPage::NotAllowed => {
+                (tr.t("无权访问", "Not allowed"), tr.t("您的角色不能使用此功能，请联系管理员。", "Your role may not use this; ask an administrator."))
             }
-            Message::OtherSession => (
-                s.t("未处理", "Nothing was done"),
-                s.t(
+            ErrorPage::OtherSession => (
+                tr.t("未处理", "Nothing was done"),
+                tr.t(
                     "此表单来自别处或以前的登录，请回到首页重试。",
                     "This form comes from elsewhere or an earlier session; go back to the beginning and try again.",
                 ),
             ),
-            Message::BrokenUpload => {
-                (s.t("文件未收到", "The file did not arrive"), s.t("请返回后重新选择文件。", "Go back and choose the file again."))
+            ErrorPage::BrokenUpload => {
+                (tr.t("文件未收到", "The file did not arrive"), tr.t("请返回后重新选择文件。", "Go back and choose the file again."))
             }
-            Message::TooLarge => (s.t("内容太长", "Too long"), s.t("请缩短后再提交。", "Please shorten it and send it again.")),
+            ErrorPage::TooLarge => (tr.t("内容太长", "Too long"), tr.t("请缩短后再提交。", "Please shorten it and send it again.")),
         };
-        Html(MessagePage { f: Frame::outside(s), heading, text }.render().unwrap_or_default())
+        Html(ErrorPageTemplate { layout: PageLayout::signed_out(tr), heading, text }.render().unwrap_or_default())
     }
 }

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::failed_attempt_limiter::Guesses;
+use super::failed_attempt_limiter::FailedAttemptLimiter;
 use super::{console, metrics};
-use crate::services::context::Installation;
-use crate::services::interviews::Collector;
+use crate::services::context::AppContext;
+use crate::services::interviews::InterviewService;
 
 /// What every handler can reach.
-pub struct Site {
-    pub installation: Arc<Installation>,
-    pub collector: Collector,
-    pub(super) guesses: Guesses,
+pub struct AppState {
+    pub context: Arc<AppContext>,
+    pub interview_service: InterviewService,
+    pub(super) failed_links: FailedAttemptLimiter,
     /// True when the daemon stops: what would go on for ever ends.
     pub(super) stopping: watch::Sender<bool>,
-    /// What those who watch are told.
-    pub(super) latest: console::Latest,
-    pub(super) metrics: metrics::Latest,
+    /// What the home pages of all staff show.
+    pub(super) overview_cache: console::OverviewCache,
+    pub(super) metrics_cache: metrics::MetricsCache,
     /// Attempts to sign in.
-    pub(super) sign_ins: Guesses,
+    pub(super) sign_in_attempts: FailedAttemptLimiter,
 }

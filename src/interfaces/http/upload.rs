@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use futures_util::stream;
 use multer::{Constraints, Multipart, SizeLimit};
 
-use super::auth::Sent;
+use super::auth::FormFields;
 
 /// A list of 100,000 people as XLSX has 8 MB, as CSV 12 MB. More than this is no list.
 pub(super) const MAX_UPLOAD: usize = 32 * 1024 * 1024;
@@ -15,43 +15,43 @@ const MAX_FIELD: u64 = 256 * 1024;
 
 /// The file that came with a form.
 #[derive(Clone, Default)]
-pub struct Uploaded {
+pub struct UploadedFile {
     /// Its name as the browser tells it, without any folder.
     pub name: String,
     pub content: Bytes,
 }
 
 /// The form cannot be read.
-pub(super) struct Broken;
+pub(super) struct UnreadableUpload;
 
-impl From<multer::Error> for Broken {
-    fn from(_: multer::Error) -> Broken {
-        Broken
+impl From<multer::Error> for UnreadableUpload {
+    fn from(_: multer::Error) -> UnreadableUpload {
+        UnreadableUpload
     }
 }
 
 /// Reads a form of RFC 7578: its fields, and one file.
-pub(super) async fn read_upload(headers: &HeaderMap, body: Bytes) -> Result<(Sent, Uploaded), Broken> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).ok_or(Broken)?;
+pub(super) async fn read_upload(headers: &HeaderMap, body: Bytes) -> Result<(FormFields, UploadedFile), UnreadableUpload> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).ok_or(UnreadableUpload)?;
     let boundary = multer::parse_boundary(kind)?;
     let limits = SizeLimit::new().whole_stream(MAX_UPLOAD as u64).per_field(MAX_FIELD).for_field("file", MAX_UPLOAD as u64);
-    let pieces = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
-    let mut form = Multipart::with_constraints(pieces, boundary, Constraints::new().size_limit(limits));
-    let (mut fields, mut uploaded) = (BTreeMap::new(), Uploaded::default());
+    let chunks = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
+    let mut form = Multipart::with_constraints(chunks, boundary, Constraints::new().size_limit(limits));
+    let (mut fields, mut uploaded) = (BTreeMap::new(), UploadedFile::default());
     while let Some(field) = form.next_field().await? {
         let name = field.name().unwrap_or_default().to_owned();
-        match field.file_name().map(last_part) {
-            Some(file) => uploaded = Uploaded { name: file, content: field.bytes().await? },
+        match field.file_name().map(file_name_of) {
+            Some(file) => uploaded = UploadedFile { name: file, content: field.bytes().await? },
             None => {
                 fields.insert(name, field.text().await?);
             }
         }
     }
-    Ok((Sent(fields), uploaded))
+    Ok((FormFields(fields), uploaded))
 }
 
 /// A file's name without the folders before it, whatever system they are of.
-fn last_part(name: &str) -> String {
+fn file_name_of(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     last.chars().filter(|c| !c.is_control()).take(200).collect()
 }
@@ -65,9 +65,9 @@ mod tests {
         let body = "--x\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nt\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../../etc/名单.csv\"\r\n\r\na,b\r\n--x--\r\n";
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "multipart/form-data; boundary=x".parse().unwrap());
-        let (sent, uploaded) = read_upload(&headers, Bytes::from(body)).await.ok().unwrap();
-        assert_eq!((sent.text("token"), uploaded.name.as_str(), &uploaded.content[..]), ("t", "名单.csv", &b"a,b"[..]));
-        assert_eq!((last_part("C:\\lists\\a.xlsx"), last_part("..")), ("a.xlsx".into(), "..".into()));
+        let (form, uploaded) = read_upload(&headers, Bytes::from(body)).await.ok().unwrap();
+        assert_eq!((form.text("token"), uploaded.name.as_str(), &uploaded.content[..]), ("t", "名单.csv", &b"a,b"[..]));
+        assert_eq!((file_name_of("C:\\lists\\a.xlsx"), file_name_of("..")), ("a.xlsx".into(), "..".into()));
         assert!(read_upload(&HeaderMap::new(), Bytes::new()).await.is_err());
     }
 }

@@ -15,64 +15,64 @@ use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
-use crate::services::context::Installation;
-use crate::adapters::database::accounts::{self, Secret};
-use crate::adapters::database::{StoreError, WriteTx};
-pub use signing_in::{Session, SignedIn, confirm, look, session, sign_in, sign_out};
+use crate::services::context::AppContext;
+use crate::adapters::database::accounts::{self, Credentials};
+use crate::adapters::database::{DatabaseError, WriteTx};
+pub use signing_in::{Session, SignedIn, confirm, peek_session, resume_session, sign_in, sign_out};
 
 /// Wrong passwords or codes in a row that lock an account, and for how long.
-const MOST_WRONG: u32 = 5;
-const LOCKED_FOR: Duration = Duration::from_secs(15 * 60);
+const MAX_FAILED_ATTEMPTS: u32 = 5;
+const LOCK_DURATION: Duration = Duration::from_secs(15 * 60);
 /// NIST SP 800-63B, 3.1.1.2: at least 15 characters where a password is the only factor; nothing else is asked of it.
-const SHORTEST: usize = 15;
-const LONGEST: usize = 256;
+const MIN_PASSWORD_CHARS: usize = 15;
+const MAX_PASSWORD_CHARS: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     #[error("a name has 1 to 40 letters, digits, «-», «_» and «.»")]
-    Name,
-    #[error("a password has {SHORTEST} characters at least and {LONGEST} at most; several words are easy to keep in mind")]
-    Password,
+    InvalidName,
+    #[error("a password has {MIN_PASSWORD_CHARS} characters at least and {MAX_PASSWORD_CHARS} at most; several words are easy to keep in mind")]
+    InvalidPassword,
     #[error("there is an account {0} already")]
     Taken(String),
     #[error("there is no account {0}, or it is disabled already")]
     Unknown(String),
-    #[error("a password or a code was wrong {MOST_WRONG} times in a row; try again in a quarter of an hour")]
+    #[error("a password or a code was wrong {MAX_FAILED_ATTEMPTS} times in a row; try again in a quarter of an hour")]
     Locked,
     #[error("the name or the password is wrong")]
-    Wrong,
+    WrongCredentials,
     #[error("the code is wrong, or was used already")]
     WrongCode,
     #[error("there is no secret to confirm; begin again")]
     NothingToConfirm,
     #[error("a token is for one scope at least, and for 1 to 730 days")]
-    Token,
+    InvalidToken,
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
     NoRandom(#[from] NoRandom),
     #[error("the work on a password broke off")]
-    BrokeOff,
+    TaskPanicked,
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
 }
 
 /// Adds an account.
 pub async fn add(
-    installation: &Installation,
-    who: &Actor,
+    context: &AppContext,
+    actor: &Actor,
     name: &str,
     role: Role,
     languages: &[Language],
     password: Personal,
 ) -> Result<(), AccountError> {
     check_name(name)?;
-    let hash = checked_hash(password).await?;
-    let mut tx = installation.store.write().await?;
-    if !accounts::add(&mut tx, name, role, languages, &hash, installation.clock.now()).await? {
+    let hash = check_and_hash(password).await?;
+    let mut tx = context.database.write().await?;
+    if !accounts::add(&mut tx, name, role, languages, &hash, context.clock.now()).await? {
         return Err(AccountError::Taken(name.to_owned()));
     }
-    installation.note(&mut tx, who, Action::AccountAdded, &format!("account:{name}")).await?;
+    context.audit(&mut tx, actor, Action::AccountAdded, &format!("account:{name}")).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -80,83 +80,83 @@ pub async fn add(
 /// A name of letters, digits, `-`, `_` and `.`, at most 40.
 pub fn check_name(name: &str) -> Result<(), AccountError> {
     let is_good = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.chars().count() > 40 || !name.chars().all(is_good) { Err(AccountError::Name) } else { Ok(()) }
+    if name.is_empty() || name.chars().count() > 40 || !name.chars().all(is_good) { Err(AccountError::InvalidName) } else { Ok(()) }
 }
 
 /// Sets somebody's password; sessions under the old one end.
-pub async fn set_password(installation: &Installation, who: &Actor, name: &str, password: Personal) -> Result<(), AccountError> {
-    let hash = checked_hash(password).await?;
-    let mut tx = installation.store.write().await?;
-    let known = accounts::find(&mut tx, name).await?.ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
-    accounts::set_password(&mut tx, known.account.id, &hash, "").await?;
-    installation.note(&mut tx, who, Action::AccountPassword, &format!("account:{name}")).await?;
+pub async fn set_password(context: &AppContext, actor: &Actor, name: &str, password: Personal) -> Result<(), AccountError> {
+    let hash = check_and_hash(password).await?;
+    let mut tx = context.database.write().await?;
+    let credentials = accounts::find_credentials(&mut tx, name).await?.ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
+    accounts::set_password(&mut tx, credentials.account.id, &hash, "").await?;
+    context.audit(&mut tx, actor, Action::AccountPasswordReset, &format!("account:{name}")).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// Somebody sets another password for themselves; their other sessions end.
-pub async fn change_own_password(installation: &Installation, session: &Session, present: Personal, new: Personal) -> Result<(), AccountError> {
-    let known = prove(installation, session, present).await?;
-    let hash = checked_hash(new).await?;
-    let mut tx = installation.store.write().await?;
-    accounts::set_password(&mut tx, known.account.id, &hash, &session.hash(installation)).await?;
-    installation.note(&mut tx, &session.actor(), Action::OwnPassword, &format!("account:{}", known.account.name)).await?;
+pub async fn change_own_password(context: &AppContext, session: &Session, present: Personal, new: Personal) -> Result<(), AccountError> {
+    let credentials = reauthenticate(context, session, present).await?;
+    let hash = check_and_hash(new).await?;
+    let mut tx = context.database.write().await?;
+    accounts::set_password(&mut tx, credentials.account.id, &hash, &session.hash(context)).await?;
+    context.audit(&mut tx, &session.actor(), Action::OwnPasswordChanged, &format!("account:{}", credentials.account.name)).await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn checked_hash(password: Personal) -> Result<String, AccountError> {
-    if !(SHORTEST..=LONGEST).contains(&password.reveal().chars().count()) {
-        return Err(AccountError::Password);
+async fn check_and_hash(password: Personal) -> Result<String, AccountError> {
+    if !(MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&password.reveal().chars().count()) {
+        return Err(AccountError::InvalidPassword);
     }
-    let hash = tokio::task::spawn_blocking(move || hash_password(&password)).await.map_err(|_| AccountError::BrokeOff)?;
+    let hash = tokio::task::spawn_blocking(move || hash_password(&password)).await.map_err(|_| AccountError::TaskPanicked)?;
     Ok(hash?)
 }
 
 /// Disables an account, and ends its sessions.
-pub async fn disable(installation: &Installation, who: &Actor, name: &str) -> Result<(), AccountError> {
-    let mut tx = installation.store.write().await?;
-    if !accounts::disable(&mut tx, name, installation.clock.now()).await? {
+pub async fn disable(context: &AppContext, actor: &Actor, name: &str) -> Result<(), AccountError> {
+    let mut tx = context.database.write().await?;
+    if !accounts::disable(&mut tx, name, context.clock.now()).await? {
         return Err(AccountError::Unknown(name.to_owned()));
     }
-    installation.note(&mut tx, who, Action::AccountDisabled, &format!("account:{name}")).await?;
+    context.audit(&mut tx, actor, Action::AccountDisabled, &format!("account:{name}")).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// Whoever is signed in proves once more that it is them, by their password.
-async fn prove(installation: &Installation, session: &Session, password: Personal) -> Result<Secret, AccountError> {
-    let known = known(installation, &session.account.name).await?.ok_or(AccountError::Wrong)?;
-    let hash = known.password_hash.clone();
-    if !is_right(password, Some(hash)).await? {
-        count_wrong(installation, &known).await?;
-        return Err(AccountError::Wrong);
+async fn reauthenticate(context: &AppContext, session: &Session, password: Personal) -> Result<Credentials, AccountError> {
+    let credentials = find_active_account(context, &session.account.name).await?.ok_or(AccountError::WrongCredentials)?;
+    let hash = credentials.password_hash.clone();
+    if !verify_password(password, Some(hash)).await? {
+        record_failed_attempt(context, &credentials).await?;
+        return Err(AccountError::WrongCredentials);
     }
-    Ok(known)
+    Ok(credentials)
 }
 
 /// An account that may sign in now; refused while it is locked.
-async fn known(installation: &Installation, name: &str) -> Result<Option<Secret>, AccountError> {
-    let known = accounts::find(&mut *installation.store.read().await?, name).await?.filter(|known| known.account.disabled_at.is_none());
-    if known.as_ref().is_some_and(|known| known.locked_until.is_some_and(|until| until > installation.clock.now())) {
+async fn find_active_account(context: &AppContext, name: &str) -> Result<Option<Credentials>, AccountError> {
+    let credentials = accounts::find_credentials(&mut *context.database.read().await?, name).await?.filter(|credentials| credentials.account.disabled_at.is_none());
+    if credentials.as_ref().is_some_and(|credentials| credentials.locked_until.is_some_and(|until| until > context.clock.now())) {
         return Err(AccountError::Locked);
     }
-    Ok(known)
+    Ok(credentials)
 }
 
-async fn is_right(password: Personal, hash: Option<String>) -> Result<bool, AccountError> {
-    tokio::task::spawn_blocking(move || is_password(&password, hash.as_deref())).await.map_err(|_| AccountError::BrokeOff)
+async fn verify_password(password: Personal, hash: Option<String>) -> Result<bool, AccountError> {
+    tokio::task::spawn_blocking(move || is_password(&password, hash.as_deref())).await.map_err(|_| AccountError::TaskPanicked)
 }
 
 /// Counts a wrong password or code; too many in a row lock the account.
-async fn count_wrong(installation: &Installation, known: &Secret) -> Result<(), AccountError> {
-    let (name, now) = (&known.account.name, installation.clock.now());
-    let mut tx: WriteTx = installation.store.write().await?;
-    if accounts::count_failed(&mut tx, known.account.id).await? % MOST_WRONG == 0 {
-        accounts::lock(&mut tx, known.account.id, now + LOCKED_FOR).await?;
+async fn record_failed_attempt(context: &AppContext, credentials: &Credentials) -> Result<(), AccountError> {
+    let (name, now) = (&credentials.account.name, context.clock.now());
+    let mut tx: WriteTx = context.database.write().await?;
+    if accounts::count_failed(&mut tx, credentials.account.id).await? % MAX_FAILED_ATTEMPTS == 0 {
+        accounts::lock(&mut tx, credentials.account.id, now + LOCK_DURATION).await?;
         tracing::warn!(account = name, "an account is locked: its password or code was wrong again and again");
     }
-    installation.note(&mut tx, &Actor::console(name), Action::SignInFailed, &format!("account:{name}")).await?;
+    context.audit(&mut tx, &Actor::console(name), Action::SignInFailed, &format!("account:{name}")).await?;
     tx.commit().await?;
     Ok(())
 }

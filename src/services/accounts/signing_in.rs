@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use super::second_factor::is_right_code;
-use super::{AccountError, count_wrong, is_right, known};
+use super::second_factor::use_code;
+use super::{AccountError, record_failed_attempt, find_active_account, verify_password};
 use crate::adapters::crypto::password::new_token;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
-use crate::services::context::Installation;
-use crate::adapters::database::accounts::{self, Account, Stored};
+use crate::services::context::AppContext;
+use crate::adapters::database::accounts::{self, Account, StoredSession};
 
 /// A session ends when it has not been used for so long, and after a working day in any case.
-const IDLE: Duration = Duration::from_secs(2 * 3_600);
-const LONGEST_SESSION: Duration = Duration::from_secs(12 * 3_600);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2 * 3_600);
+const MAX_SESSION: Duration = Duration::from_secs(12 * 3_600);
 /// For so long the code may come after the password.
-const FOR_CODE: Duration = Duration::from_secs(5 * 60);
+const CODE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
@@ -26,104 +26,104 @@ pub struct Session {
 
 impl Session {
     /// What every form of this session carries, and no other site can know.
-    pub fn form_token(&self, installation: &Installation) -> String {
-        installation.keys.hasher().fingerprint(format!("form\n{}", self.token.reveal()).as_bytes())
+    pub fn form_token(&self, context: &AppContext) -> String {
+        context.keys.hasher().fingerprint(format!("form\n{}", self.token.reveal()).as_bytes())
     }
 
     pub fn actor(&self) -> Actor {
         Actor::console(&self.account.name)
     }
 
-    pub(super) fn hash(&self, installation: &Installation) -> String {
-        token_hash(installation, &self.token)
+    pub(super) fn hash(&self, context: &AppContext) -> String {
+        token_hash(context, &self.token)
     }
 }
 
 /// What a right password leads to.
 #[derive(Debug, Clone)]
 pub enum SignedIn {
-    Wholly(Session),
+    Complete(Session),
     /// A one-time code is asked for; the token is good for [`confirm`] alone.
     AwaitsCode(Personal),
 }
 
 /// Takes a name and a password.
-pub async fn sign_in(installation: &Installation, name: &str, password: Personal) -> Result<SignedIn, AccountError> {
-    let known = known(installation, name).await?;
-    let is_right = is_right(password, known.as_ref().map(|known| known.password_hash.clone())).await?;
-    let Some(known) = known else { return Err(AccountError::Wrong) };
+pub async fn sign_in(context: &AppContext, name: &str, password: Personal) -> Result<SignedIn, AccountError> {
+    let credentials = find_active_account(context, name).await?;
+    let is_right = verify_password(password, credentials.as_ref().map(|credentials| credentials.password_hash.clone())).await?;
+    let Some(credentials) = credentials else { return Err(AccountError::WrongCredentials) };
     if !is_right {
-        count_wrong(installation, &known).await?;
-        return Err(AccountError::Wrong);
+        record_failed_attempt(context, &credentials).await?;
+        return Err(AccountError::WrongCredentials);
     }
-    let awaits_code = known.account.has_second_factor;
-    let token = begin(installation, &known.account, awaits_code).await?;
-    Ok(if awaits_code { SignedIn::AwaitsCode(token) } else { SignedIn::Wholly(Session { account: known.account, token }) })
+    let awaits_code = credentials.account.has_second_factor;
+    let token = begin_session(context, &credentials.account, awaits_code).await?;
+    Ok(if awaits_code { SignedIn::AwaitsCode(token) } else { SignedIn::Complete(Session { account: credentials.account, token }) })
 }
 
-async fn begin(installation: &Installation, account: &Account, awaits_code: bool) -> Result<Personal, AccountError> {
-    let (token, now) = (new_token()?, installation.clock.now());
-    let mut tx = installation.store.write().await?;
-    let until = now + if awaits_code { FOR_CODE } else { IDLE };
-    accounts::begin_session(&mut tx, account.id, &token_hash(installation, &token), awaits_code, until, now).await?;
+async fn begin_session(context: &AppContext, account: &Account, awaits_code: bool) -> Result<Personal, AccountError> {
+    let (token, now) = (new_token()?, context.clock.now());
+    let mut tx = context.database.write().await?;
+    let until = now + if awaits_code { CODE_TIMEOUT } else { IDLE_TIMEOUT };
+    accounts::begin_session(&mut tx, account.id, &token_hash(context, &token), awaits_code, until, now).await?;
     if !awaits_code {
-        installation.note(&mut tx, &Actor::console(&account.name), Action::SignIn, &format!("account:{}", account.name)).await?;
+        context.audit(&mut tx, &Actor::console(&account.name), Action::SignIn, &format!("account:{}", account.name)).await?;
     }
     tx.commit().await?;
     Ok(token)
 }
 
 /// Takes the one-time code, or a recovery code, after the password. The session that comes of it has another token.
-pub async fn confirm(installation: &Installation, token: Personal, code: &str) -> Result<Session, AccountError> {
-    let (hash, now) = (token_hash(installation, &token), installation.clock.now());
-    let waiting = accounts::of_session(&mut *installation.store.read().await?, &hash, now).await?.filter(|stored| stored.awaits_code);
-    let Some(waiting) = waiting else { return Err(AccountError::Wrong) };
-    let known = known(installation, &waiting.account.name).await?.ok_or(AccountError::Wrong)?;
-    if !is_right_code(installation, &known, code).await? {
-        count_wrong(installation, &known).await?;
+pub async fn confirm(context: &AppContext, token: Personal, code: &str) -> Result<Session, AccountError> {
+    let (hash, now) = (token_hash(context, &token), context.clock.now());
+    let waiting = accounts::find_session(&mut *context.database.read().await?, &hash, now).await?.filter(|stored| stored.awaits_code);
+    let Some(waiting) = waiting else { return Err(AccountError::WrongCredentials) };
+    let credentials = find_active_account(context, &waiting.account.name).await?.ok_or(AccountError::WrongCredentials)?;
+    if !use_code(context, &credentials, code).await? {
+        record_failed_attempt(context, &credentials).await?;
         return Err(AccountError::WrongCode);
     }
-    let mut tx = installation.store.write().await?;
+    let mut tx = context.database.write().await?;
     accounts::end_session(&mut tx, &hash).await?;
     tx.commit().await?;
-    let token = begin(installation, &known.account, false).await?;
-    Ok(Session { account: known.account, token })
+    let token = begin_session(context, &credentials.account, false).await?;
+    Ok(Session { account: credentials.account, token })
 }
 
 /// Whose session a browser's token stands for, without anybody having done anything.
-pub async fn look(installation: &Installation, token: Personal) -> Result<Option<Session>, AccountError> {
-    let stored = stored(installation, &token).await?;
+pub async fn peek_session(context: &AppContext, token: Personal) -> Result<Option<Session>, AccountError> {
+    let stored = find_session(context, &token).await?;
     Ok(stored.map(|stored| Session { account: stored.account, token }))
 }
 
-async fn stored(installation: &Installation, token: &Personal) -> Result<Option<Stored>, AccountError> {
-    let now = installation.clock.now();
-    let found = accounts::of_session(&mut *installation.store.read().await?, &token_hash(installation, token), now).await?;
-    Ok(found.filter(|stored| !stored.awaits_code && now < stored.created_at + LONGEST_SESSION))
+async fn find_session(context: &AppContext, token: &Personal) -> Result<Option<StoredSession>, AccountError> {
+    let now = context.clock.now();
+    let found = accounts::find_session(&mut *context.database.read().await?, &token_hash(context, token), now).await?;
+    Ok(found.filter(|stored| !stored.awaits_code && now < stored.created_at + MAX_SESSION))
 }
 
 /// Whose session a browser's token stands for; it goes on while it is used.
-pub async fn session(installation: &Installation, token: Personal) -> Result<Option<Session>, AccountError> {
-    let now = installation.clock.now();
-    let hash = token_hash(installation, &token);
-    let Some(stored) = stored(installation, &token).await? else { return Ok(None) };
-    if stored.expires_at < now + IDLE / 2 {
-        let mut tx = installation.store.write().await?;
-        accounts::prolong_session(&mut tx, &hash, now + IDLE).await?;
+pub async fn resume_session(context: &AppContext, token: Personal) -> Result<Option<Session>, AccountError> {
+    let now = context.clock.now();
+    let hash = token_hash(context, &token);
+    let Some(stored) = find_session(context, &token).await? else { return Ok(None) };
+    if stored.expires_at < now + IDLE_TIMEOUT / 2 {
+        let mut tx = context.database.write().await?;
+        accounts::extend_session(&mut tx, &hash, now + IDLE_TIMEOUT).await?;
         tx.commit().await?;
     }
     Ok(Some(Session { account: stored.account, token }))
 }
 
-pub async fn sign_out(installation: &Installation, session: &Session) -> Result<(), AccountError> {
-    let mut tx = installation.store.write().await?;
-    accounts::end_session(&mut tx, &session.hash(installation)).await?;
-    installation.note(&mut tx, &session.actor(), Action::SignOut, &format!("account:{}", session.account.name)).await?;
+pub async fn sign_out(context: &AppContext, session: &Session) -> Result<(), AccountError> {
+    let mut tx = context.database.write().await?;
+    accounts::end_session(&mut tx, &session.hash(context)).await?;
+    context.audit(&mut tx, &session.actor(), Action::SignOut, &format!("account:{}", session.account.name)).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// The database holds no token that would open a session.
-fn token_hash(installation: &Installation, token: &Personal) -> String {
-    installation.keys.hasher().fingerprint(format!("session\n{}", token.reveal()).as_bytes())
+fn token_hash(context: &AppContext, token: &Personal) -> String {
+    context.keys.hasher().fingerprint(format!("session\n{}", token.reveal()).as_bytes())
 }

@@ -3,47 +3,47 @@
 use std::sync::Arc;
 
 use super::super::deadlines::DeadlineError;
-use crate::adapters::config::{Channel, SmsConfig};
-use crate::services::sms_sending::one_off::{Sent, send_one};
+use crate::adapters::config::{NoticeChannel, SmsConfig};
+use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
 use crate::domain::personal::Personal;
-use crate::domain::retries::wait_after;
-use crate::domain::sms_text::segment;
+use crate::domain::retry_delay::retry_delay;
+use crate::domain::sms_text::measure_parts;
 use crate::domain::time::Timestamp;
 use crate::adapters::sms::OutgoingMessage;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::transports::email;
 use crate::adapters::transports::webhook::{self, WebhookError};
 use crate::adapters::database::notices::{self, Notice};
 
 /// What a try came to.
-enum Tried {
-    Arrived,
-    Again(String),
-    GivenUp(String),
+enum DeliveryResult {
+    Delivered,
+    Retry(String),
+    Abandoned(String),
 }
 
 /// Sends what is due.
-pub async fn due(installation: &Arc<Installation>) -> Result<(), DeadlineError> {
+pub async fn send_due_notices(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
     loop {
-        let now = installation.clock.now();
-        if notices::next_due(&mut *installation.store.read().await?).await?.is_none_or(|next| next > now) {
+        let now = context.clock.now();
+        if notices::next_due(&mut *context.database.read().await?).await?.is_none_or(|next| next > now) {
             return Ok(());
         }
-        let mut tx = installation.store.write().await?;
-        let Some(notice) = notices::take_due(&mut tx, now, now + wait_after(1).unwrap_or_default()).await? else { return Ok(()) };
+        let mut tx = context.database.write().await?;
+        let Some(notice) = notices::take_due(&mut tx, now, now + retry_delay(1).unwrap_or_default()).await? else { return Ok(()) };
         tx.commit().await?;
-        let tried = send(installation, &notice, now).await;
-        let mut tx = installation.store.write().await?;
-        let tries = notice.tries + 1;
-        match tried {
-            Tried::Arrived => notices::set_sent(&mut tx, notice.id, installation.clock.now()).await?,
-            Tried::Again(problem) => {
-                let next = wait_after(tries).map(|wait| now + wait);
-                tracing::warn!(channel = notice.channel.as_str(), tries, problem, "a notice did not arrive");
+        let result = send(context, &notice, now).await;
+        let mut tx = context.database.write().await?;
+        let attempt_count = notice.attempt_count + 1;
+        match result {
+            DeliveryResult::Delivered => notices::set_sent(&mut tx, notice.id, context.clock.now()).await?,
+            DeliveryResult::Retry(problem) => {
+                let next = retry_delay(attempt_count).map(|wait| now + wait);
+                tracing::warn!(channel = notice.channel.as_str(), attempt_count, problem, "a notice did not arrive");
                 notices::set_failed(&mut tx, notice.id, next, &problem).await?;
             }
-            Tried::GivenUp(problem) => {
-                tracing::error!(channel = notice.channel.as_str(), tries, problem, "a notice is given up");
+            DeliveryResult::Abandoned(problem) => {
+                tracing::error!(channel = notice.channel.as_str(), attempt_count, problem, "a notice is given up");
                 notices::set_failed(&mut tx, notice.id, None, &problem).await?;
             }
         }
@@ -51,48 +51,48 @@ pub async fn due(installation: &Arc<Installation>) -> Result<(), DeadlineError> 
     }
 }
 
-async fn send(installation: &Arc<Installation>, notice: &Notice, now: Timestamp) -> Tried {
-    let notify = &installation.config.notify;
-    let unset = || Tried::GivenUp("this way is not set up any more".to_owned());
+async fn send(context: &Arc<AppContext>, notice: &Notice, now: Timestamp) -> DeliveryResult {
+    let notify = &context.config.notify;
+    let not_configured = || DeliveryResult::Abandoned("this way is not set up any more".to_owned());
     // The same for every try, of this installation alone.
     let id = format!("notice-{}-{}", notice.created_at.0, notice.id);
     match notice.channel {
-        Channel::Webhook => match &notify.webhook {
-            None => unset(),
+        NoticeChannel::Webhook => match &notify.webhook {
+            None => not_configured(),
             Some(webhook) => match webhook::post(&webhook.url, &webhook.secret, &id, &notice.body, now).await {
-                Ok(()) => Tried::Arrived,
-                Err(error @ WebhookError::Gone) => Tried::GivenUp(error.to_string()),
-                Err(error) => Tried::Again(error.to_string()),
+                Ok(()) => DeliveryResult::Delivered,
+                Err(error @ WebhookError::Gone) => DeliveryResult::Abandoned(error.to_string()),
+                Err(error) => DeliveryResult::Retry(error.to_string()),
             },
         },
-        Channel::Email => match &notify.email {
-            None => unset(),
+        NoticeChannel::Email => match &notify.email {
+            None => not_configured(),
             Some(email) => match email::send(email, &id, &notice.subject, &notice.body).await {
-                Ok(()) => Tried::Arrived,
-                Err(error) => Tried::Again(error.to_string()),
+                Ok(()) => DeliveryResult::Delivered,
+                Err(error) => DeliveryResult::Retry(error.to_string()),
             },
         },
-        Channel::Sms => match &notify.sms {
-            None => unset(),
-            Some(sms) => send_sms(installation, sms, &id, &notice.body).await,
+        NoticeChannel::Sms => match &notify.sms {
+            None => not_configured(),
+            Some(sms) => send_sms(context, sms, &id, &notice.body).await,
         },
     }
 }
 
 /// Within the gateway's rate like every message (invariant I3). What may have gone out is not tried again.
-async fn send_sms(installation: &Arc<Installation>, sms: &SmsConfig, id: &str, text: &str) -> Tried {
+async fn send_sms(context: &Arc<AppContext>, sms: &SmsConfig, id: &str, text: &str) -> DeliveryResult {
     let message = OutgoingMessage {
         reference: id.replace('-', ""),
         to: sms.to.clone(),
         text: Personal::new(text),
-        parts: segment(text).parts,
+        parts: measure_parts(text).parts,
         step: "alarm".into(),
         fields: [(crate::domain::sms_text::Placeholder::Signature, Personal::new(sms.signature.clone()))].into(),
-        alone: true,
+        must_be_alone: true,
     };
-    match send_one(installation, &sms.gateway, &message).await {
-        Sent::Accepted => Tried::Arrived,
-        Sent::Never(problem) => Tried::GivenUp(problem),
-        Sent::NotNow(problem) => Tried::Again(problem),
+    match send_one_message(context, &sms.gateway, &message).await {
+        OneOffResult::Accepted => DeliveryResult::Delivered,
+        OneOffResult::DoNotRetry(problem) => DeliveryResult::Abandoned(problem),
+        OneOffResult::RetryLater(problem) => DeliveryResult::Retry(problem),
     }
 }

@@ -2,33 +2,33 @@
 
 use serde_json::{Value, json};
 
-use super::super::deadlines::{DeadlineError, overview};
+use super::super::deadlines::{DeadlineError, programme_overview};
 use super::delivery_problems;
-use crate::adapters::config::Channel;
+use crate::adapters::config::NoticeChannel;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::{alarms, campaigns, deliveries, messages, notices, programmes, replies, responses};
 
 const KIND: &str = "digest";
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 /// In danger, at most, in a mail.
-const MOST: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// Writes the digest if its time has come since the last one.
-pub(super) async fn when_due(installation: &Installation) -> Result<(), DeadlineError> {
-    let now = installation.clock.now();
-    if next_due(installation).await?.is_none_or(|due| due > now) {
+pub(super) async fn write_if_due(context: &AppContext) -> Result<(), DeadlineError> {
+    let now = context.clock.now();
+    if next_due(context).await?.is_none_or(|due| due > now) {
         return Ok(());
     }
-    let (told, text) = digest(installation).await?;
-    let mut tx = installation.store.write().await?;
+    let (summary, text) = digest(context).await?;
+    let mut tx = context.database.write().await?;
     // Another daemon may have written it meanwhile.
-    if due_after(installation, notices::last_of(&mut tx, KIND).await?, None).is_some_and(|due| due > now) {
+    if due_after(context, notices::last_created(&mut tx, KIND).await?, None).is_some_and(|due| due > now) {
         return Ok(());
     }
-    for channel in [Channel::Email, Channel::Webhook].into_iter().filter(|channel| installation.config.notify.has(*channel)) {
+    for channel in [NoticeChannel::Email, NoticeChannel::Webhook].into_iter().filter(|channel| context.config.notify.has(*channel)) {
         let body = match channel {
-            Channel::Webhook => json!({ "type": KIND, "timestamp": now.rfc3339(chrono_tz::UTC), "data": told }).to_string(),
+            NoticeChannel::Webhook => json!({ "type": KIND, "timestamp": now.rfc3339(chrono_tz::UTC), "data": summary }).to_string(),
             _ => text.clone(),
         };
         notices::add(&mut tx, channel, KIND, "fieldworkd: 每日简报 / digest", &body, now).await?;
@@ -37,49 +37,49 @@ pub(super) async fn when_due(installation: &Installation) -> Result<(), Deadline
 }
 
 /// The first digest follows the first launch.
-pub(super) async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
-    let notify = &installation.config.notify;
-    if !notify.has(Channel::Email) && !notify.has(Channel::Webhook) {
+pub(super) async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
+    let notify = &context.config.notify;
+    if !notify.has(NoticeChannel::Email) && !notify.has(NoticeChannel::Webhook) {
         return Ok(None);
     }
-    let mut connection = installation.store.read().await?;
-    let last = notices::last_of(&mut connection, KIND).await?;
-    let begun = campaigns::live(&mut connection).await?.iter().map(|campaign| campaign.launched_at).min();
-    let open = deliveries::problems(&mut connection).await?.iter().map(|problem| problem.since).min();
+    let mut connection = context.database.read().await?;
+    let last = notices::last_created(&mut connection, KIND).await?;
+    let begun = campaigns::list_open(&mut connection).await?.iter().map(|campaign| campaign.launched_at).min();
+    let open = deliveries::open_problems(&mut connection).await?.iter().map(|problem| problem.since).min();
     // Where nothing is in the field and all is handed over there is nothing to tell.
-    Ok(begun.or(open).and_then(|begun| due_after(installation, last, Some(begun))))
+    Ok(begun.or(open).and_then(|begun| due_after(context, last, Some(begun))))
 }
 
-fn due_after(installation: &Installation, last: Option<Timestamp>, begun: Option<Timestamp>) -> Option<Timestamp> {
+fn due_after(context: &AppContext, last: Option<Timestamp>, begun: Option<Timestamp>) -> Option<Timestamp> {
     let from = last.into_iter().chain(begun).max()?;
-    installation.config.notify.digest.as_ref()?.next_after(from)
+    context.config.notify.digest.as_ref()?.next_after(from)
 }
 
 /// How everything stands now: as data, and as the text of a mail.
-pub async fn digest(installation: &Installation) -> Result<(Value, String), DeadlineError> {
-    let now = installation.clock.now();
+pub async fn digest(context: &AppContext) -> Result<(Value, String), DeadlineError> {
+    let now = context.clock.now();
     let mut all = Vec::new();
-    let codes = programmes::codes(&mut *installation.store.read().await?).await?;
+    let codes = programmes::codes(&mut *context.database.read().await?).await?;
     for code in codes {
-        all.extend(overview(installation, &code).await?.unwrap_or_default());
+        all.extend(programme_overview(context, &code).await?.unwrap_or_default());
     }
-    let mut connection = installation.store.read().await?;
+    let mut connection = context.database.read().await?;
     let open_alarms = alarms::list(&mut connection, false).await?;
     let unacknowledged = open_alarms.iter().filter(|alarm| alarm.acknowledged_at.is_none()).count();
     let completes = responses::completed_since(&mut connection, now - DAY).await?;
     let inbox = replies::inbox(&mut connection, None, false).await?.len();
-    let doubts = messages::doubts(&mut connection, now - installation.config.dispatch.show_doubt_after).await?.len();
-    let undelivered = deliveries::problems(&mut connection).await?;
+    let doubts = messages::list_in_doubt(&mut connection, now - context.config.dispatch.escalate_doubt_after).await?.len();
+    let undelivered = deliveries::open_problems(&mut connection).await?;
     let in_state = |state: &str| all.iter().filter(|o| o.state == state).count();
     let states = ["in_field", "on_hold", "waits_for_list", "waits_for_fee", "registered", "closed"];
-    let in_danger: Vec<&super::super::deadlines::Overview> =
+    let in_danger: Vec<&super::super::deadlines::ApplicationOverview> =
         all.iter().filter(|o| open_alarms.iter().any(|alarm| alarm.application_code == o.application)).collect();
     let data = json!({
         "states": states.iter().map(|state| (*state, in_state(state))).collect::<std::collections::BTreeMap<_, _>>(),
         "completes_of_the_last_day": completes,
         "alarms": open_alarms.len(), "unacknowledged": unacknowledged,
         "inbox": inbox, "messages_in_doubt": doubts,
-        "not_handed_over": undelivered.iter().map(delivery_problems::as_json).collect::<Vec<_>>(),
+        "not_handed_over": undelivered.iter().map(delivery_problems::problem_json).collect::<Vec<_>>(),
         "in_danger": in_danger.iter().map(|o| json!({ "application": o.application, "chance": o.chance, "completed": o.completed, "target": o.target,
                                                       "dataset_due": o.dataset_due, "days_left": o.days_left })).collect::<Vec<_>>(),
     });
@@ -89,16 +89,16 @@ pub async fn digest(installation: &Installation) -> Result<(Value, String), Dead
          待处理回复 / replies that wait: {inbox}\n存疑短信 / messages in doubt: {doubts}\n",
         open_alarms.len()
     );
-    for o in in_danger.iter().take(MOST) {
+    for o in in_danger.iter().take(MAX_LISTED) {
         let due = o.dataset_due.map(|day| day.to_string()).unwrap_or_default();
         let chance = o.chance.map(|chance| format!("{:.0}%", chance * 100.0)).unwrap_or_default();
         text.push_str(&format!("  {} {chance}, {}/{}, {due}\n", o.application, o.completed, o.target));
     }
-    if in_danger.len() > MOST {
-        text.push_str(&format!("  … {}\n", in_danger.len() - MOST));
+    if in_danger.len() > MAX_LISTED {
+        text.push_str(&format!("  … {}\n", in_danger.len() - MAX_LISTED));
     }
     if !undelivered.is_empty() {
-        text.push_str(&format!("未交付的数据集 / datasets not handed over: {}\n{}", undelivered.len(), delivery_problems::lines(&undelivered)));
+        text.push_str(&format!("未交付的数据集 / datasets not handed over: {}\n{}", undelivered.len(), delivery_problems::problem_lines(&undelivered)));
     }
     Ok((data, text))
 }

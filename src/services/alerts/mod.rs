@@ -12,86 +12,86 @@ mod notice_text;
 
 use std::sync::Arc;
 
-pub use deliver::due as deliver;
+pub use deliver::send_due_notices;
 pub use digest::digest;
-pub use notify::test;
+pub use notify::write_test_notice;
 
 use super::deadlines::DeadlineError;
 use crate::adapters::config::AlarmLevel;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::{alarms, applications, notices};
 
 /// An alarm is over when the chance is so much better than what raised it: it does not come and go with every forecast.
-const RECOVERED_BY: f64 = 0.05;
+const RECOVERY_MARGIN: f64 = 0.05;
 
 /// Raises, moves and ends alarms, writes what is to be told, and sends what is due.
-pub async fn tick(installation: &Arc<Installation>) -> Result<(), DeadlineError> {
-    judge(installation).await?;
-    notify::alarms(installation).await?;
-    delivery_problems::tell(installation).await?;
-    digest::when_due(installation).await?;
-    deliver::due(installation).await
+pub async fn tick(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
+    evaluate_levels(context).await?;
+    notify::write_alarm_notices(context).await?;
+    delivery_problems::write_notices(context).await?;
+    digest::write_if_due(context).await?;
+    deliver::send_due_notices(context).await
 }
 
 /// When a notice is to be sent, or a digest is due.
-pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
-    let notice = notices::next_due(&mut *installation.store.read().await?).await?;
-    Ok([notice, digest::next_due(installation).await?].into_iter().flatten().min())
+pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
+    let notice = notices::next_due(&mut *context.database.read().await?).await?;
+    Ok([notice, digest::next_due(context).await?].into_iter().flatten().min())
 }
 
 /// Holds the latest forecasts against the levels.
-async fn judge(installation: &Installation) -> Result<(), DeadlineError> {
-    let now = installation.clock.now();
-    let levels = &installation.config.alarms;
-    let watched = alarms::watched(&mut *installation.store.read().await?).await?;
+async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
+    let now = context.clock.now();
+    let levels = &context.config.alarms;
+    let watched = alarms::candidates(&mut *context.database.read().await?).await?;
     let mut changes = Vec::new();
     for application in watched {
         let days_left = application.field_closes_at.since(now).as_secs() / 86_400;
-        let place = |margin: f64| levels.iter().position(|level| fits(level, application.chance - margin, days_left));
-        match (&application.alarm, place(0.0)) {
-            (None, Some(at)) => changes.push((application, Change::Raise(&levels[at]))),
+        let level_index = |margin: f64| levels.iter().position(|level| matches_level(level, application.chance - margin, days_left));
+        match (&application.alarm, level_index(0.0)) {
+            (None, Some(at)) => changes.push((application, AlarmChange::Raise(&levels[at]))),
             (Some((_, level)), Some(at)) if *level != levels[at].name => {
                 let before = levels.iter().position(|known| known.name == *level);
                 // A better level only when it is better by more than a forecast's own swing.
                 if before.is_none_or(|before| at < before) {
-                    changes.push((application, Change::Move(&levels[at], true)));
-                } else if place(RECOVERED_BY).is_none_or(|at| Some(at) > before) {
-                    changes.push((application, Change::Move(&levels[at], false)));
+                    changes.push((application, AlarmChange::ChangeLevel(&levels[at], true)));
+                } else if level_index(RECOVERY_MARGIN).is_none_or(|at| Some(at) > before) {
+                    changes.push((application, AlarmChange::ChangeLevel(&levels[at], false)));
                 }
             }
-            (Some(_), None) if place(RECOVERED_BY).is_none() => changes.push((application, Change::End)),
+            (Some(_), None) if level_index(RECOVERY_MARGIN).is_none() => changes.push((application, AlarmChange::End)),
             _ => {}
         }
     }
-    if changes.is_empty() && !alarms::any_closed(&mut *installation.store.read().await?).await? {
+    if changes.is_empty() && !alarms::any_out_of_field(&mut *context.database.read().await?).await? {
         return Ok(());
     }
-    let mut tx = installation.store.write().await?;
-    alarms::end_closed(&mut tx, now).await?;
+    let mut tx = context.database.write().await?;
+    alarms::end_out_of_field(&mut tx, now).await?;
     for (application, change) in changes {
         let alarm = application.alarm.as_ref().map(|(id, _)| *id).unwrap_or_default();
         match change {
-            Change::Raise(level) => {
+            AlarmChange::Raise(level) => {
                 if alarms::raise(&mut tx, application.application, &level.name, application.chance, now).await? {
                     let code = applications::get(&mut tx, application.application).await?.code;
                     tracing::warn!(application = code, level = level.name, chance = application.chance, "a quota is in danger");
                 }
             }
-            Change::Move(level, is_worse) => alarms::move_to(&mut tx, alarm, &level.name, application.chance, is_worse, now).await?,
-            Change::End => alarms::end(&mut tx, alarm, application.chance, now).await?,
+            AlarmChange::ChangeLevel(level, is_worse) => alarms::change_level(&mut tx, alarm, &level.name, application.chance, is_worse, now).await?,
+            AlarmChange::End => alarms::end(&mut tx, alarm, application.chance, now).await?,
         }
     }
     Ok(tx.commit().await?)
 }
 
-enum Change<'a> {
+enum AlarmChange<'a> {
     Raise(&'a AlarmLevel),
     /// To this level; is it worse?
-    Move(&'a AlarmLevel, bool),
+    ChangeLevel(&'a AlarmLevel, bool),
     End,
 }
 
-fn fits(level: &AlarmLevel, chance: f64, days_left: u64) -> bool {
+fn matches_level(level: &AlarmLevel, chance: f64, days_left: u64) -> bool {
     chance < level.chance_below && days_left <= u64::from(level.days_left)
 }

@@ -2,34 +2,34 @@
 
 use serde_json::{Value, json};
 
-use super::super::forecasting::ForecastOf;
+use super::super::forecasting::ApplicationForecast;
 use crate::adapters::database::alarms::Alarm;
 
 /// A mail names so many; the list names all.
-const MOST_IN_A_MAIL: usize = 40;
+const MAX_IN_EMAIL: usize = 40;
 /// An SMS is to stay within two parts.
-const MOST_IN_AN_SMS: usize = 3;
+const MAX_IN_SMS: usize = 3;
 
-pub const TEST: &str = "fieldworkd: 通知测试 / notices arrive";
+pub const TEST_TEXT: &str = "fieldworkd: 通知测试 / notices arrive";
 
 /// An alarm with its latest forecast.
-pub struct Told {
+pub struct AlarmSnapshot {
     pub alarm: Alarm,
-    pub forecast: Option<ForecastOf>,
+    pub forecast: Option<ApplicationForecast>,
 }
 
 fn percent(chance: f64) -> String {
     format!("{:.0}%", chance * 100.0)
 }
 
-impl Told {
+impl AlarmSnapshot {
     fn line(&self) -> String {
         let Alarm { application_code, level, chance, .. } = &self.alarm;
         let Some(forecast) = &self.forecast else { return format!("{application_code} [{level}] {}", percent(*chance)) };
         let best = forecast
-            .help
+            .interventions
             .first()
-            .map(|help| format!("; 建议 / would help: {} → {}", help.measure.words().1, percent(help.chance)))
+            .map(|intervention| format!("; 建议 / would help: {} → {}", intervention.measure.labels().1, percent(intervention.chance)))
             .unwrap_or_default();
         format!(
             "{application_code} [{level}] 达标可能性 / chance {}; 完成 / completed {} of {}, 预计 / expected {}–{}; 截止 / due {} ({} 天 / days){best}",
@@ -46,28 +46,28 @@ impl Told {
     pub fn as_json(&self) -> Value {
         json!({
             "application": self.alarm.application_code, "campaign": self.alarm.campaign_code, "level": self.alarm.level, "chance": self.alarm.chance,
-            "raised_at": self.alarm.raised_at.rfc3339(chrono_tz::UTC), "times_told": self.alarm.times_told + 1,
+            "raised_at": self.alarm.raised_at.rfc3339(chrono_tz::UTC), "times_told": self.alarm.notification_count + 1,
             "forecast": self.forecast.as_ref().map(|f| json!({
-                "due": f.due, "days_left": f.days_left, "completed": f.completed, "target": f.target, "completes": f.completes, "help": f.help,
+                "due": f.due, "days_left": f.days_left, "completed": f.completed, "target": f.target, "completes": f.completes, "help": f.interventions,
             })),
         })
     }
 }
 
-pub fn subject(told: &[&Told], over: &[&Alarm]) -> String {
-    match (told.len(), over.len()) {
+pub fn subject(snapshots: &[&AlarmSnapshot], over: &[&Alarm]) -> String {
+    match (snapshots.len(), over.len()) {
         (0, over) => format!("fieldworkd: {over} 项告警解除 / {over} alarms are over"),
-        (1, _) => format!("fieldworkd: {} 告急 / in danger", told[0].alarm.application_code),
-        (told, _) => format!("fieldworkd: {told} 项申报告急 / {told} applications in danger"),
+        (1, _) => format!("fieldworkd: {} 告急 / in danger", snapshots[0].alarm.application_code),
+        (snapshots, _) => format!("fieldworkd: {snapshots} 项申报告急 / {snapshots} applications in danger"),
     }
 }
 
-pub fn mail(told: &[&Told], over: &[&Alarm]) -> String {
-    let mut lines: Vec<String> = told.iter().take(MOST_IN_A_MAIL).map(|told| told.line()).collect();
-    if told.len() > MOST_IN_A_MAIL {
-        lines.push(format!("… 另有 {0} 项 / and {0} more", told.len() - MOST_IN_A_MAIL));
+pub fn email_text(snapshots: &[&AlarmSnapshot], over: &[&Alarm]) -> String {
+    let mut lines: Vec<String> = snapshots.iter().take(MAX_IN_EMAIL).map(|snapshot| snapshot.line()).collect();
+    if snapshots.len() > MAX_IN_EMAIL {
+        lines.push(format!("… 另有 {0} 项 / and {0} more", snapshots.len() - MAX_IN_EMAIL));
     }
-    if !told.is_empty() {
+    if !snapshots.is_empty() {
         lines.push("\n全部 / all: fieldworkd alarm list\n确认 / acknowledge: fieldworkd alarm ack CODE --note …".into());
     }
     if !over.is_empty() {
@@ -77,18 +77,18 @@ pub fn mail(told: &[&Told], over: &[&Alarm]) -> String {
     lines.join("\n") + "\n"
 }
 
-pub fn sms(told: &[&Told], signature: &str) -> String {
+pub fn sms_text(snapshots: &[&AlarmSnapshot], signature: &str) -> String {
     let mut parts: Vec<String> =
-        told.iter().take(MOST_IN_AN_SMS).map(|told| format!("{} {}", told.alarm.application_code, percent(told.alarm.chance))).collect();
-    if told.len() > MOST_IN_AN_SMS {
-        parts.push(format!("等{}项", told.len()));
+        snapshots.iter().take(MAX_IN_SMS).map(|snapshot| format!("{} {}", snapshot.alarm.application_code, percent(snapshot.alarm.chance))).collect();
+    if snapshots.len() > MAX_IN_SMS {
+        parts.push(format!("等{}项", snapshots.len()));
     }
     // The same words twice would look like a message that was sent twice.
-    let again = told.iter().map(|told| told.alarm.times_told).max().filter(|times| *times > 0);
-    let again = again.map(|times| format!("（第{}次）", times + 1)).unwrap_or_default();
-    sms_of(&format!("配额告急{again}：{}。请查看fieldworkd并确认", parts.join("，")), signature)
+    let repetition = snapshots.iter().map(|snapshot| snapshot.alarm.notification_count).max().filter(|times| *times > 0);
+    let repetition = repetition.map(|times| format!("（第{}次）", times + 1)).unwrap_or_default();
+    with_signature(&format!("配额告急{repetition}：{}。请查看fieldworkd并确认", parts.join("，")), signature)
 }
 
-pub fn sms_of(text: &str, signature: &str) -> String {
+pub fn with_signature(text: &str, signature: &str) -> String {
     if signature.is_empty() { text.to_owned() } else { format!("【{signature}】{text}") }
 }

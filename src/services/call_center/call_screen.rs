@@ -2,9 +2,9 @@
 
 use chrono_tz::Tz;
 
-use super::TelephoneError;
+use super::CallCenterError;
 use super::queue::Lease;
-use crate::services::campaigns::read_plan;
+use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::AccountId;
 use crate::domain::language::Language;
 use crate::domain::person::Person;
@@ -12,17 +12,16 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::domain::zones::Zones;
-use crate::services::context::Installation;
-use crate::services::sealing::{open_person, open_phone, place};
+use crate::services::context::AppContext;
+use crate::services::sealing::{open_person, open_phone, seal_context};
 use crate::adapters::database::accounts::Account;
 use crate::adapters::database::{call_queue, calls, campaigns, links};
 
 /// One person on an interviewer's screen. (Personal in every field that tells of somebody.)
-pub struct Desk {
+pub struct CallScreen {
     pub lease: Lease,
     /// The interviewer.
-    pub by: AccountId,
+    pub interviewer: AccountId,
     /// When the call began; an answer on the web since then stops the call's form.
     pub since: Timestamp,
     pub person: Person,
@@ -39,12 +38,12 @@ pub struct Desk {
     pub promised_at: Option<Timestamp>,
     /// Attempts so far, and how many there may be.
     pub calls: u32,
-    pub most_calls: u32,
+    pub max_calls: u32,
     /// Calls before this one, the latest first.
-    pub before: Vec<CallBefore>,
+    pub previous_calls: Vec<PreviousCall>,
 }
 
-pub struct CallBefore {
+pub struct PreviousCall {
     pub at: Timestamp,
     pub by: String,
     pub outcome: CallOutcome,
@@ -52,41 +51,41 @@ pub struct CallBefore {
 }
 
 /// Puts a person on the desk who is leased to this interviewer; the lease has been looked at by [`super::queue::renew`].
-pub async fn desk(installation: &Installation, account: &Account, lease: Lease) -> Result<Desk, TelephoneError> {
-    let mut connection = installation.store.read().await?;
-    let waiting = call_queue::find(&mut connection, lease.invitation).await?;
-    let waiting =
-        waiting.filter(|waiting| waiting.call == Some(lease.call) && waiting.leased_by == Some(account.id)).ok_or(TelephoneError::CallOver)?;
-    let to = links::addressee(&mut connection, lease.invitation).await?;
-    let sealer = installation.keys.sealer(&to.key_id)?;
-    let campaign = campaigns::get(&mut connection, waiting.campaign).await?;
-    let plan = read_plan(&campaign.plan).map_err(|error| TelephoneError::Plan { code: campaign.code, error })?;
-    let zones = to.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
-    let (mut since, mut before) = (installation.clock.now(), Vec::new());
-    for call in calls::to(&mut connection, lease.invitation).await? {
+pub async fn load_call_screen(context: &AppContext, account: &Account, lease: Lease) -> Result<CallScreen, CallCenterError> {
+    let mut connection = context.database.read().await?;
+    let entry = call_queue::find(&mut connection, lease.invitation).await?;
+    let entry =
+        entry.filter(|entry| entry.call == Some(lease.call) && entry.leased_by == Some(account.id)).ok_or(CallCenterError::CallOver)?;
+    let to = links::invited_person(&mut connection, lease.invitation).await?;
+    let sealer = context.keys.sealer(&to.key_id)?;
+    let campaign = campaigns::get(&mut connection, entry.campaign).await?;
+    let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| CallCenterError::Plan { code: campaign.code, error })?;
+    let zones = plan.zones_of(to.zone.as_deref());
+    let (mut since, mut previous_calls) = (context.clock.now(), Vec::new());
+    for call in calls::of_invitation(&mut connection, lease.invitation).await? {
         match call.outcome {
             None if call.id == lease.call => since = call.begun_at,
             Some(outcome) => {
-                let note = call.note_sealed.map(|note| sealer.open_text(place::CALL_NOTE, &note)).transpose()?;
-                before.push(CallBefore { at: call.begun_at, by: call.by, outcome, note: Personal::new(note.unwrap_or_default()) });
+                let note = call.note_sealed.map(|note| sealer.open_text(seal_context::CALL_NOTE, &note)).transpose()?;
+                previous_calls.push(PreviousCall { at: call.begun_at, by: call.interviewer_name, outcome, note: Personal::new(note.unwrap_or_default()) });
             }
             None => {}
         }
     }
-    Ok(Desk {
+    Ok(CallScreen {
         lease,
-        by: account.id,
+        interviewer: account.id,
         since,
         person: open_person(&sealer, &to.person_sealed)?,
         phone: open_phone(&sealer, &to.phone_sealed)?,
         applicant: to.applicant,
-        language: waiting.language,
+        language: entry.language,
         zone: zones.iter().next().unwrap_or(plan.time_zone),
-        code: installation.keys.hasher().link_code(&to.campaign, &to.key_id, &to.phone_hash),
+        code: context.keys.hasher().link_code(&to.campaign, &to.key_id, &to.phone_hash),
         can_send_link: to.is_mobile && plan.link_texts().is_some(),
-        promised_at: waiting.promised_at,
-        calls: waiting.calls,
-        most_calls: waiting.most_calls,
-        before,
+        promised_at: entry.promised_at,
+        calls: entry.calls,
+        max_calls: entry.max_calls,
+        previous_calls,
     })
 }

@@ -15,18 +15,18 @@ use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::services::sms_sending::DispatchError;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::time::Timestamp;
-use crate::adapters::database::StoreError;
+use crate::adapters::database::DatabaseError;
 
 #[derive(Debug, thiserror::Error)]
-pub enum TelephoneError {
+pub enum CallCenterError {
     #[error("the call is over, or its person is with somebody else by now")]
     CallOver,
     #[error("the time for the call-back lies in the past; choose one to come")]
-    Past,
+    TimeInPast,
     #[error("at that time nobody is called; the next that is open is {}", .0.map_or("none".to_owned(), |at| format!("{at:?}")))]
     OutsideHours(Option<Timestamp>),
     #[error("the field closes before that; choose an earlier time")]
-    AfterTheField,
+    AfterFieldCloses,
     #[error("this number gets no SMS, or the plan has no message with a link")]
     NoSms,
     #[error("no call to this person is to come")]
@@ -36,7 +36,7 @@ pub enum TelephoneError {
     #[error("campaign {code}: its stored plan cannot be read: {error}")]
     Plan { code: String, error: ContactPlanError },
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]

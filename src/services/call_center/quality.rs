@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::TelephoneError;
+use super::CallCenterError;
 use crate::domain::ids::AccountId;
-use crate::domain::telephone::{CallOutcome, expected};
+use crate::domain::telephone::{CallOutcome, binomial_interval};
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::accounts::{self, Account};
-use crate::adapters::database::calls::{self, Worked};
+use crate::adapters::database::calls::{self, CallWorkload};
 use crate::adapters::database::verifications;
 
 /// What one interviewer has done today.
@@ -19,11 +19,11 @@ pub struct Today {
     pub call_backs: u32,
 }
 
-pub async fn of_today(installation: &Installation, account: &Account) -> Result<Today, TelephoneError> {
+pub async fn todays_work(context: &AppContext, account: &Account) -> Result<Today, CallCenterError> {
     let zone = chrono_tz::Asia::Shanghai;
-    let midnight = Timestamp::start_of_day(installation.clock.now().date(zone), zone);
+    let midnight = Timestamp::start_of_day(context.clock.now().date(zone), zone);
     let mut today = Today::default();
-    for call in calls::since(&mut *installation.store.read().await?, midnight).await? {
+    for call in calls::all_since(&mut *context.database.read().await?, midnight).await? {
         let Some(outcome) = call.outcome.filter(|_| call.account == account.id) else { continue };
         today.attempts += u32::from(outcome.is_attempt());
         today.interviews += u32::from(outcome == CallOutcome::Interviewed);
@@ -34,17 +34,17 @@ pub async fn of_today(installation: &Installation, account: &Account) -> Result<
 
 /// A share of an interviewer's calls, and the range that chance alone would give with everybody's share.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Share {
+pub struct ObservedShare {
     pub count: u32,
     pub of: u32,
     /// Counts in which 95 of 100 interviewers would lie who work like all of them together.
     pub expected: (u32, u32),
 }
 
-impl Share {
-    fn new(count: u32, of: u32, (all_count, all_of): (u32, u32)) -> Share {
+impl ObservedShare {
+    fn new(count: u32, of: u32, (all_count, all_of): (u32, u32)) -> ObservedShare {
         let chance = if all_of == 0 { 0.0 } else { f64::from(all_count) / f64::from(all_of) };
-        Share { count, of, expected: expected(of, chance) }
+        ObservedShare { count, of, expected: binomial_interval(of, chance) }
     }
 
     /// Chance alone hardly explains it.
@@ -59,7 +59,7 @@ impl Share {
 
 /// How one interviewer does.
 #[derive(Debug, Clone)]
-pub struct Quality {
+pub struct InterviewerQuality {
     pub account: AccountId,
     pub name: String,
     pub attempts: u32,
@@ -67,11 +67,11 @@ pub struct Quality {
     /// What the calls came to.
     pub outcomes: BTreeMap<CallOutcome, u32>,
     /// Of those who were reached.
-    pub refusals: Share,
+    pub refusals: ObservedShare,
     /// Of the attempts.
-    pub no_answers: Share,
+    pub no_answers: ObservedShare,
     /// Interviews that took less than the configured share of everybody's median, of the interviews.
-    pub short: Share,
+    pub short: ObservedShare,
     pub seconds_per_answer: Option<f64>,
     /// Verified interviews, and the doubtful ones of them.
     pub verified: u32,
@@ -91,7 +91,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, call: &Worked, is_short: bool) {
+    fn add(&mut self, call: &CallWorkload, is_short: bool) {
         self.attempts += u32::from(call.outcome.is_attempt());
         self.reached += u32::from(call.outcome.is_reached());
         self.refusals += u32::from(matches!(call.outcome, CallOutcome::SoftRefusal | CallOutcome::HardRefusal));
@@ -104,19 +104,19 @@ impl Counts {
 }
 
 /// How everybody does who has called since a moment, by their names.
-pub async fn of_interviewers(installation: &Installation, since: Timestamp) -> Result<Vec<Quality>, TelephoneError> {
-    let mut connection = installation.store.read().await?;
-    let worked = calls::worked_since(&mut connection, since).await?;
+pub async fn of_interviewers(context: &AppContext, since: Timestamp) -> Result<Vec<InterviewerQuality>, CallCenterError> {
+    let mut connection = context.database.read().await?;
+    let worked = calls::workloads_since(&mut connection, since).await?;
     let verified: BTreeMap<AccountId, (u32, u32)> = verifications::by_interviewer(&mut connection)
         .await?
         .into_iter()
         .map(|(account, verified, doubtful)| (account, (verified, doubtful)))
         .collect();
     let names: BTreeMap<AccountId, String> = accounts::all(&mut connection).await?.into_iter().map(|account| (account.id, account.name)).collect();
-    let is_interview = |call: &&Worked| call.outcome == CallOutcome::Interviewed && call.answers > 0;
+    let is_interview = |call: &&CallWorkload| call.outcome == CallOutcome::Interviewed && call.answers > 0;
     let mut lengths: Vec<u64> = worked.iter().filter(is_interview).map(|call| call.millis).collect();
     lengths.sort_unstable();
-    let limit = lengths.get(lengths.len() / 2).map_or(0.0, |median| *median as f64 * installation.config.speeding_below);
+    let limit = lengths.get(lengths.len() / 2).map_or(0.0, |median| *median as f64 * context.config.speeding_threshold);
     let (mut all, mut each) = (Counts::default(), BTreeMap::<AccountId, Counts>::new());
     let mut outcomes: BTreeMap<AccountId, BTreeMap<CallOutcome, u32>> = BTreeMap::new();
     for call in &worked {
@@ -125,20 +125,20 @@ pub async fn of_interviewers(installation: &Installation, since: Timestamp) -> R
         each.entry(call.account).or_default().add(call, is_short);
         *outcomes.entry(call.account).or_default().entry(call.outcome).or_default() += 1;
     }
-    let quality = |(account, counts): (AccountId, Counts)| Quality {
+    let quality = |(account, counts): (AccountId, Counts)| InterviewerQuality {
         account,
         name: names.get(&account).cloned().unwrap_or_default(),
         attempts: counts.attempts,
         interviews: counts.interviews,
         outcomes: outcomes.get(&account).cloned().unwrap_or_default(),
-        refusals: Share::new(counts.refusals, counts.reached, (all.refusals, all.reached)),
-        no_answers: Share::new(counts.no_answers, counts.attempts, (all.no_answers, all.attempts)),
-        short: Share::new(counts.short, counts.interviews, (all.short, all.interviews)),
+        refusals: ObservedShare::new(counts.refusals, counts.reached, (all.refusals, all.reached)),
+        no_answers: ObservedShare::new(counts.no_answers, counts.attempts, (all.no_answers, all.attempts)),
+        short: ObservedShare::new(counts.short, counts.interviews, (all.short, all.interviews)),
         seconds_per_answer: (counts.answers > 0).then(|| counts.millis as f64 / 1e3 / f64::from(counts.answers)),
         verified: verified.get(&account).map_or(0, |(verified, _)| *verified),
         doubtful: verified.get(&account).map_or(0, |(_, doubtful)| *doubtful),
     };
-    let mut qualities: Vec<Quality> = each.into_iter().map(quality).collect();
+    let mut qualities: Vec<InterviewerQuality> = each.into_iter().map(quality).collect();
     qualities.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(qualities)
 }

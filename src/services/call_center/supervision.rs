@@ -3,30 +3,30 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::TelephoneError;
+use super::CallCenterError;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::ids::{AccountId, InvitationId};
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::accounts::{self, Account};
-use crate::adapters::database::call_queue::{self, Waiting};
+use crate::adapters::database::call_queue::{self, QueueEntry};
 use crate::adapters::database::campaigns;
 
 /// So many of the queue are listed, those with a call on or nearest first.
-const LISTED: usize = 200;
+const MAX_LISTED: usize = 200;
 
 /// The queue as it stands; nobody's name or number is in it.
 #[derive(Debug, Clone)]
-pub struct Board {
+pub struct SupervisionDashboard {
     pub waiting: usize,
     pub due: usize,
     pub promised: usize,
     pub on_screens: usize,
-    pub rows: Vec<BoardRow>,
+    pub rows: Vec<QueueDashboardRow>,
 }
 
 #[derive(Debug, Clone)]
-pub struct BoardRow {
+pub struct QueueDashboardRow {
     pub invitation: InvitationId,
     pub campaign: String,
     /// `APPLICATION/PSEUDONYM`.
@@ -34,27 +34,27 @@ pub struct BoardRow {
     pub next_at: Option<Timestamp>,
     pub promised_at: Option<Timestamp>,
     pub calls: u32,
-    pub most_calls: u32,
+    pub max_calls: u32,
     pub assigned_to: Option<String>,
     /// On whose screen the person is.
-    pub with: Option<String>,
+    pub on_screen_of: Option<String>,
 }
 
-pub async fn board(installation: &Installation) -> Result<Board, TelephoneError> {
-    let now = installation.clock.now();
-    let mut connection = installation.store.read().await?;
+pub async fn supervision_dashboard(context: &AppContext) -> Result<SupervisionDashboard, CallCenterError> {
+    let now = context.clock.now();
+    let mut connection = context.database.read().await?;
     let mut all = call_queue::all(&mut connection, None).await?;
-    let is_with = |waiting: &Waiting| waiting.leased_by.filter(|_| waiting.leased_until.is_some_and(|until| until > now));
+    let current_interviewer = |waiting: &QueueEntry| waiting.leased_by.filter(|_| waiting.leased_until.is_some_and(|until| until > now));
     let names: BTreeMap<AccountId, String> = accounts::all(&mut connection).await?.into_iter().map(|account| (account.id, account.name)).collect();
-    let mut board = Board {
+    let mut dashboard = SupervisionDashboard {
         waiting: all.len(),
-        due: all.iter().filter(|w| is_with(w).is_none() && w.next_at.is_some_and(|at| at <= now)).count(),
+        due: all.iter().filter(|w| current_interviewer(w).is_none() && w.next_at.is_some_and(|at| at <= now)).count(),
         promised: all.iter().filter(|w| w.promised_at.is_some()).count(),
-        on_screens: all.iter().filter(|w| is_with(w).is_some()).count(),
+        on_screens: all.iter().filter(|w| current_interviewer(w).is_some()).count(),
         rows: Vec::new(),
     };
-    all.sort_by_key(|w| (is_with(w).is_none(), w.promised_at.is_none(), w.next_at, w.invitation));
-    all.truncate(LISTED);
+    all.sort_by_key(|w| (current_interviewer(w).is_none(), w.promised_at.is_none(), w.next_at, w.invitation));
+    all.truncate(MAX_LISTED);
     let ids: Vec<InvitationId> = all.iter().map(|waiting| waiting.invitation).collect();
     let cases: BTreeMap<InvitationId, String> = call_queue::cases_of(&mut connection, &ids).await?.into_iter().collect();
     let mut codes = BTreeMap::new();
@@ -63,42 +63,42 @@ pub async fn board(installation: &Installation) -> Result<Board, TelephoneError>
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(campaigns::get(&mut connection, waiting.campaign).await?.code),
         };
-        board.rows.push(BoardRow {
+        dashboard.rows.push(QueueDashboardRow {
             invitation: waiting.invitation,
             campaign: code.clone(),
             cases: cases.get(&waiting.invitation).cloned().unwrap_or_default(),
             next_at: waiting.next_at,
             promised_at: waiting.promised_at,
             calls: waiting.calls,
-            most_calls: waiting.most_calls,
+            max_calls: waiting.max_calls,
             assigned_to: waiting.assigned_to.and_then(|account| names.get(&account).cloned()),
-            with: is_with(&waiting).and_then(|account| names.get(&account).cloned()),
+            on_screen_of: current_interviewer(&waiting).and_then(|account| names.get(&account).cloned()),
         });
     }
-    Ok(board)
+    Ok(dashboard)
 }
 
 /// Those who may be handed somebody.
-pub async fn interviewers(installation: &Installation) -> Result<Vec<Account>, TelephoneError> {
-    let all = accounts::all(&mut *installation.store.read().await?).await?;
+pub async fn interviewers(context: &AppContext) -> Result<Vec<Account>, CallCenterError> {
+    let all = accounts::all(&mut *context.database.read().await?).await?;
     let interviews = |account: &Account| account.disabled_at.is_none() && account.role.may(crate::domain::role::Permission::Interview);
     Ok(all.into_iter().filter(interviews).collect())
 }
 
 /// Hands somebody to one interviewer, or (empty) back to all.
-pub async fn assign(installation: &Installation, by: &Actor, invitation: InvitationId, to: &str) -> Result<(), TelephoneError> {
+pub async fn assign(context: &AppContext, by: &Actor, invitation: InvitationId, to: &str) -> Result<(), CallCenterError> {
     let account = match to {
         "" => None,
         name => {
-            let known = interviewers(installation).await?.into_iter().find(|account| account.name == name);
-            Some(known.ok_or_else(|| TelephoneError::UnknownInterviewer(name.to_owned()))?.id)
+            let known = interviewers(context).await?.into_iter().find(|account| account.name == name);
+            Some(known.ok_or_else(|| CallCenterError::UnknownInterviewer(name.to_owned()))?.id)
         }
     };
-    let mut tx = installation.store.write().await?;
+    let mut tx = context.database.write().await?;
     if !call_queue::assign(&mut tx, invitation, account).await? {
-        return Err(TelephoneError::NotInQueue);
+        return Err(CallCenterError::NotInQueue);
     }
-    installation.note(&mut tx, by, Action::Assigned, &format!("invitation:{}", invitation.0)).await?;
+    context.audit(&mut tx, by, Action::CaseAssigned, &format!("invitation:{}", invitation.0)).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -4,26 +4,25 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::TelephoneError;
-use crate::services::campaigns::read_plan;
+use super::CallCenterError;
+use crate::domain::contact_plan::ContactPlan;
 use crate::domain::audit::{Action, Actor};
-use crate::domain::chance::fraction;
+use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::ids::{CallId, InvitationId};
 use crate::domain::language::Language;
 use crate::domain::person::Person;
 use crate::domain::phone::Phone;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Facts, Item, Questionnaire};
+use crate::domain::questionnaire::{Answer, AnswerProblem, RoutingFacts, Item, Questionnaire};
 use crate::domain::telephone::DayPart;
-use crate::domain::zones::Zones;
-use crate::services::context::Installation;
-use crate::services::sealing::{open_person, open_phone, place};
+use crate::services::context::AppContext;
+use crate::services::sealing::{open_person, open_phone, seal_context};
 use crate::adapters::database::accounts::Account;
 use crate::adapters::database::calls::{self, NewCall, Purpose};
 use crate::adapters::database::verifications::{self, Verification};
 use crate::adapters::database::{campaigns, links, programmes, suppressions};
 
 /// The share of the interviews that is drawn, where nobody says another.
-pub const SHARE: f64 = 0.1;
+pub const DEFAULT_SHARE: f64 = 0.1;
 
 /// What respondents are asked.
 pub fn questionnaire() -> &'static Questionnaire {
@@ -36,32 +35,32 @@ pub fn questionnaire() -> &'static Questionnaire {
 
 /// The questions that are asked by the answers so far.
 pub fn items(answers: &BTreeMap<String, Answer>) -> Vec<&'static Item> {
-    let facts = Facts { category: String::new(), segment: String::new(), mode: "telephone".into(), fields: BTreeMap::new() };
+    let facts = RoutingFacts { category: String::new(), segment: String::new(), mode: "telephone".into(), fields: BTreeMap::new() };
     let path = questionnaire().path(answers, &facts);
-    questionnaire().items().filter(|item| path.asks(&item.id)).collect()
+    questionnaire().items().filter(|item| path.includes(&item.id)).collect()
 }
 
 /// Draws a share of the interviews that have not been looked at, one at least of each interviewer; returns how many.
-pub async fn draw(installation: &Installation, share: f64) -> Result<usize, TelephoneError> {
-    let mut tx = installation.store.write().await?;
+pub async fn draw(context: &AppContext, share: f64) -> Result<usize, CallCenterError> {
+    let mut tx = context.database.write().await?;
     let mut of_each: BTreeMap<_, Vec<(CallId, InvitationId)>> = BTreeMap::new();
     for (call, invitation, account) in verifications::candidates(&mut tx).await? {
         of_each.entry(account).or_default().push((call, invitation));
     }
     let mut drawn = Vec::new();
     for theirs in of_each.values_mut() {
-        let lot = |call: &CallId| fraction("verification", call.0.unsigned_abs());
+        let lot = |call: &CallId| seeded_fraction("verification", call.0.unsigned_abs());
         theirs.sort_by(|(a, _), (b, _)| lot(a).total_cmp(&lot(b)));
         let count = ((theirs.len() as f64 * share.clamp(0.0, 1.0)).ceil() as usize).max(1);
         drawn.extend(theirs.iter().take(count));
     }
-    verifications::draw(&mut tx, &drawn, installation.clock.now()).await?;
+    verifications::insert_drawn(&mut tx, &drawn, context.clock.now()).await?;
     tx.commit().await?;
     Ok(drawn.len())
 }
 
 /// Somebody to be asked, with the number: only while it is taken by whoever asks.
-pub struct Asked {
+pub struct VerificationTask {
     pub verification: Verification,
     pub person: Person,
     pub phone: Phone,
@@ -71,58 +70,58 @@ pub struct Asked {
 
 /// Why somebody cannot be asked now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotNow {
+pub enum VerificationRefusal {
     /// There is none such, somebody else has it, or it is done.
-    Gone,
+    Unavailable,
     /// Nobody verifies their own interviews.
-    Own,
+    OwnInterview,
     /// Outside the contact hours, or the number is not to be contacted.
     NotAllowed,
 }
 
 /// Takes one to ask; from here on the number may be on the screen (invariants I2, I7).
-pub async fn take(installation: &Installation, account: &Account, id: i64) -> Result<Result<(), NotNow>, TelephoneError> {
-    let now = installation.clock.now();
-    let mut tx = installation.store.write().await?;
-    let Some(verification) = verifications::find(&mut tx, id).await? else { return Ok(Err(NotNow::Gone)) };
+pub async fn take(context: &AppContext, account: &Account, id: i64) -> Result<Result<(), VerificationRefusal>, CallCenterError> {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
+    let Some(verification) = verifications::find(&mut tx, id).await? else { return Ok(Err(VerificationRefusal::Unavailable)) };
     if verification.interviewer == account.id {
-        return Ok(Err(NotNow::Own));
+        return Ok(Err(VerificationRefusal::OwnInterview));
     }
-    let to = links::addressee(&mut tx, verification.invitation).await?;
-    let call = calls::get(&mut tx, verification.call).await?.ok_or(TelephoneError::CallOver)?;
-    let campaign = campaigns::find(&mut tx, &to.campaign).await?.ok_or(TelephoneError::CallOver)?;
-    let plan = read_plan(&campaign.plan).map_err(|error| TelephoneError::Plan { code: campaign.code.clone(), error })?;
-    let zones = to.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
+    let to = links::invited_person(&mut tx, verification.invitation).await?;
+    let call = calls::get(&mut tx, verification.call).await?.ok_or(CallCenterError::CallOver)?;
+    let campaign = campaigns::find(&mut tx, &to.campaign).await?.ok_or(CallCenterError::CallOver)?;
+    let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| CallCenterError::Plan { code: campaign.code.clone(), error })?;
+    let zones = plan.zones_of(to.zone.as_deref());
     let programme = programmes::get(&mut tx, campaign.programme_id).await?.code;
     let is_suppressed = !suppressions::among(&mut tx, std::slice::from_ref(&to.phone_hash), &programme, now).await?.is_empty();
     if is_suppressed || !plan.hours.is_open(now, &zones) {
-        return Ok(Err(NotNow::NotAllowed));
+        return Ok(Err(VerificationRefusal::NotAllowed));
     }
-    if !verifications::take(&mut tx, id, account.id, now).await? {
-        return Ok(Err(NotNow::Gone));
+    if !verifications::claim(&mut tx, id, account.id, now).await? {
+        return Ok(Err(VerificationRefusal::Unavailable));
     }
     let part = DayPart::of(now, zones.iter().next().unwrap_or(plan.time_zone));
-    let new = NewCall { invitation: call.invitation, campaign: campaign.id, step: 0, account: account.id, purpose: Purpose::Verification, part };
-    let begun = calls::begin(&mut tx, &new, now).await?;
-    installation.note(&mut tx, &Actor::console(&account.name), Action::ShownVerification, &format!("call:{}", begun.0)).await?;
+    let new = NewCall { invitation: call.invitation, campaign: campaign.id, step: 0, account: account.id, purpose: Purpose::Verification, day_part: part };
+    let begun = calls::record_begin(&mut tx, &new, now).await?;
+    context.audit(&mut tx, &Actor::console(&account.name), Action::VerificationPersonViewed, &format!("call:{}", begun.0)).await?;
     tx.commit().await?;
     Ok(Ok(()))
 }
 
 /// Whom this account has taken to ask; `None`: it is not, or not any more.
-pub async fn asked(installation: &Installation, account: &Account, id: i64) -> Result<Option<Asked>, TelephoneError> {
-    let mut connection = installation.store.read().await?;
+pub async fn current_task(context: &AppContext, account: &Account, id: i64) -> Result<Option<VerificationTask>, CallCenterError> {
+    let mut connection = context.database.read().await?;
     let verification = verifications::find(&mut connection, id).await?;
     let Some(verification) = verification.filter(|v| v.taken_by == Some(account.id) && v.verified_at.is_none()) else { return Ok(None) };
-    let to = links::addressee(&mut connection, verification.invitation).await?;
-    let sealer = installation.keys.sealer(&to.key_id)?;
+    let to = links::invited_person(&mut connection, verification.invitation).await?;
+    let sealer = context.keys.sealer(&to.key_id)?;
     let (person, phone) = (open_person(&sealer, &to.person_sealed)?, open_phone(&sealer, &to.phone_sealed)?);
-    Ok(Some(Asked { verification, person, phone, applicant: to.applicant, language: to.language }))
+    Ok(Some(VerificationTask { verification, person, phone, applicant: to.applicant, language: to.language }))
 }
 
 /// What a verification came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finished {
+pub enum VerificationResult {
     Sound,
     Doubtful,
     /// These items want an answer.
@@ -131,11 +130,11 @@ pub enum Finished {
 
 /// Writes down what the respondent said.
 pub async fn finish(
-    installation: &Installation,
-    asked: &Asked,
+    context: &AppContext,
+    task: &VerificationTask,
     fields: &BTreeMap<String, String>,
     comment: &str,
-) -> Result<Finished, TelephoneError> {
+) -> Result<VerificationResult, CallCenterError> {
     let (mut answers, mut problems) = (BTreeMap::new(), BTreeMap::new());
     // What is asked depends on what is answered: in the order of the questions, each by those before it.
     for item in questionnaire().items() {
@@ -149,30 +148,30 @@ pub async fn finish(
         }
     }
     if !problems.is_empty() {
-        return Ok(Finished::Problems(problems));
+        return Ok(VerificationResult::Problems(problems));
     }
-    let codes: BTreeMap<&String, String> = answers.iter().map(|(id, answer)| (id, answer.stored().unwrap_or_default())).collect();
+    let codes: BTreeMap<&String, String> = answers.iter().map(|(id, answer)| (id, answer.to_stored().unwrap_or_default())).collect();
     let is = |item: &str, code: &str| codes.iter().any(|(id, stored)| id.as_str() == item && stored == code);
     let is_doubtful = is("took", "no") || is("asked", "some") || is("led", "yes");
-    let mut tx = installation.store.write().await?;
-    let to = links::addressee(&mut tx, asked.verification.invitation).await?;
+    let mut tx = context.database.write().await?;
+    let to = links::invited_person(&mut tx, task.verification.invitation).await?;
     let comment_sealed = match comment.trim() {
         "" => None,
-        comment => Some(installation.keys.sealer(&to.key_id)?.seal(place::CALL_NOTE, comment.as_bytes())?),
+        comment => Some(context.keys.sealer(&to.key_id)?.seal(seal_context::CALL_NOTE, comment.as_bytes())?),
     };
-    let told = serde_json::to_string(&codes).unwrap_or_default();
+    let answers_json = serde_json::to_string(&codes).unwrap_or_default();
     let outcome = if is_doubtful { "doubtful" } else { "sound" };
-    if !verifications::finish(&mut tx, asked.verification.id, outcome, &told, comment_sealed, installation.clock.now()).await? {
-        return Err(TelephoneError::CallOver);
+    if !verifications::finish(&mut tx, task.verification.id, outcome, &answers_json, comment_sealed, context.clock.now()).await? {
+        return Err(CallCenterError::CallOver);
     }
     tx.commit().await?;
-    Ok(if is_doubtful { Finished::Doubtful } else { Finished::Sound })
+    Ok(if is_doubtful { VerificationResult::Doubtful } else { VerificationResult::Sound })
 }
 
 /// The respondent was not reached: it stays to be made, for whoever takes it.
-pub async fn not_reached(installation: &Installation, asked: &Asked) -> Result<(), TelephoneError> {
-    let mut tx = installation.store.write().await?;
-    verifications::give_back(&mut tx, asked.verification.id).await?;
+pub async fn give_back(context: &AppContext, task: &VerificationTask) -> Result<(), CallCenterError> {
+    let mut tx = context.database.write().await?;
+    verifications::return_to_pool(&mut tx, task.verification.id).await?;
     tx.commit().await?;
     Ok(())
 }

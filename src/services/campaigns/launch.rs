@@ -4,27 +4,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::invitations::invite;
+use super::invitations::create_invitations;
 use crate::services::questionnaires::{self, QuestionnaireSourceError};
 use super::schedule::{self, StepWindow};
-use super::message_text::{Addressee, compose};
+use super::message_text::{MessageRecipient, compose_message};
 use crate::adapters::config::{GatewayConfig, Route};
 use crate::adapters::crypto::{KeyRingError, SealError, sha256_hex};
-use crate::services::deadlines::changes;
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
-use crate::domain::deadline::{Deadline, NotBegun};
+use crate::domain::deadline::{Deadline, NotStarted};
 use crate::domain::ids::ApplicationId;
 use crate::domain::programme::{Programme, is_code};
-use crate::domain::questionnaire::{Facts, Questionnaire};
-use crate::domain::quota::{Membership, QuotaError, QuotaPlan};
+use crate::domain::questionnaire::{RoutingFacts, Questionnaire};
+use crate::domain::quota::{CellMembership, QuotaError, QuotaPlan};
 use crate::domain::time::Timestamp;
 use crate::adapters::sms::{CONFIRMATION, QUESTION};
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::services::sealing::{open_fields, open_person};
-use crate::adapters::database::application_events::{self, Event};
+use crate::adapters::database::application_events::{self, ApplicationEventKind};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::lists::{self, ListedPerson};
-use crate::adapters::database::{StoreError, WriteTx, campaigns, cases, forecasts, programmes, quotas};
+use crate::adapters::database::{DatabaseError, WriteTx, campaigns, cases, forecasts, programmes, quotas};
 
 pub struct LaunchRequest<'a> {
     pub code: &'a str,
@@ -48,7 +47,7 @@ pub struct LaunchReport {
     /// People on fixed lines, whom SMS does not reach; a plan with a telephone step has them called from the beginning.
     pub without_mobile: u64,
     /// People abroad whom the plan's hours never reach, because their zones share none.
-    pub never_open: u64,
+    pub outside_contact_hours: u64,
     /// People whose numbers no gateway of the route takes.
     pub without_gateway: u64,
     /// People of replicates that wait until the response rate shows the need, and the seed of the draw.
@@ -84,9 +83,9 @@ pub struct LaunchedApplication {
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     #[error("campaign code «{0}»: use letters, digits, «-» and «_», at most 40")]
-    Code(String),
+    InvalidCode(String),
     #[error("a campaign {0} exists already; choose another code")]
-    Exists(String),
+    CodeTaken(String),
     #[error("contact plan: {0}")]
     Plan(ContactPlanError),
     #[error("no gateway is called {name}; configured are: {known}")]
@@ -106,9 +105,9 @@ pub enum LaunchError {
     #[error("application {0}: its survey fee is not settled, and the programme begins with that; write it down with «application fee»")]
     FeeNotSettled(String),
     #[error("application {0} is on hold; release it with «application release»")]
-    Held(String),
+    OnHold(String),
     #[error("{0} share people with these applications; launch them together, so that nobody is asked twice")]
-    Shared(String),
+    SharesPeople(String),
     #[error("application {code}: the dataset was due on {due}; the field would be closed at once")]
     DueDayPast { code: String, due: String },
     #[error("application {code}: {error}")]
@@ -130,7 +129,7 @@ pub enum LaunchError {
     #[error("questionnaire {code}: version {version} was launched with another text before; raise its version")]
     ChangedQuestionnaire { code: String, version: u32 },
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
@@ -145,7 +144,7 @@ impl From<ContactPlanError> for LaunchError {
 }
 
 /// An application on its way into the field.
-pub(super) struct Candidate {
+pub(super) struct LaunchCandidate {
     pub application: Application,
     pub quota: QuotaPlan,
     names: u32,
@@ -154,8 +153,8 @@ pub(super) struct Candidate {
 }
 
 /// Launches a campaign, or says what stands against it.
-pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) -> Result<LaunchReport, LaunchError> {
-    let (mut tx, report) = prepare(installation, request).await?;
+pub async fn launch(context: &AppContext, request: &LaunchRequest<'_>) -> Result<LaunchReport, LaunchError> {
+    let (mut tx, report) = prepare_launch(context, request).await?;
     if !request.dry_run {
         tx.refresh_statistics().await?;
         tx.commit().await?;
@@ -164,28 +163,28 @@ pub async fn launch(installation: &Installation, request: &LaunchRequest<'_>) ->
 }
 
 /// Does everything that a launch does, in a transaction that is not committed: dropped, nothing has happened.
-pub async fn prepare(installation: &Installation, request: &LaunchRequest<'_>) -> Result<(WriteTx, LaunchReport), LaunchError> {
-    let now = installation.clock.now();
+pub async fn prepare_launch(context: &AppContext, request: &LaunchRequest<'_>) -> Result<(WriteTx, LaunchReport), LaunchError> {
+    let now = context.clock.now();
     let plan = request.plan.check()?;
-    let way = find_way(installation, request, &plan)?;
+    let campaign_route = find_route(context, request, &plan)?;
     if !is_code(request.code) {
-        return Err(LaunchError::Code(request.code.to_owned()));
+        return Err(LaunchError::InvalidCode(request.code.to_owned()));
     }
-    let mut tx = installation.store.write().await?;
+    let mut tx = context.database.write().await?;
     if campaigns::find(&mut tx, request.code).await?.is_some() {
-        return Err(LaunchError::Exists(request.code.to_owned()));
+        return Err(LaunchError::CodeTaken(request.code.to_owned()));
     }
     let (programme, candidates) = find_candidates(&mut tx, request.applications, now).await?;
     let ids: Vec<ApplicationId> = candidates.iter().map(|c| c.application.id).collect();
     let people = lists::people_of(&mut tx, &ids).await?;
     let mobiles = people.iter().filter(|p| p.is_mobile).count() as u64;
 
-    let windows = schedule::windows(&plan, &installation.config.caps, mobiles, way.per_second, now);
-    check_finishes(&plan, &windows, &candidates)?;
-    let parts = count_parts(installation, request.code, &plan, &windows, &candidates, &people, now)?;
+    let windows = schedule::step_windows(&plan, &context.config.caps, mobiles, campaign_route.per_second, now);
+    check_finishes_in_time(&plan, &windows, &candidates)?;
+    let parts = count_parts(context, request.code, &plan, &windows, &candidates, &people, now)?;
 
-    put_into_field(installation, &mut tx, request, &candidates, now).await?;
-    let (unreached, draw) = invite(installation, &mut tx, request, &way.route, &plan, &candidates, &people, now).await?;
+    store_campaign(context, &mut tx, request, &candidates, now).await?;
+    let (unreached, draw) = create_invitations(context, &mut tx, request, &campaign_route.route, &plan, &candidates, &people, now).await?;
     let shown = |at: Timestamp| at.rfc3339(programme.time_zone);
     let steps = plan.steps.iter().zip(&windows).zip(&parts).map(|((step, window), parts)| StepReport {
         name: step.name.clone(),
@@ -199,7 +198,7 @@ pub async fn prepare(installation: &Installation, request: &LaunchRequest<'_>) -
         campaign: request.code.to_owned(),
         invitations: people.len() as u64,
         without_mobile: people.len() as u64 - mobiles,
-        never_open: unreached.never_open,
+        outside_contact_hours: unreached.outside_contact_hours,
         without_gateway: unreached.without_gateway,
         held_back: draw.held_back,
         draw_seed: draw.seed,
@@ -215,32 +214,32 @@ pub async fn prepare(installation: &Installation, request: &LaunchRequest<'_>) -
             })
             .collect(),
         parts_at_most,
-        cost_at_most: (parts_at_most as f64 * way.price_per_part * 100.0).round() / 100.0,
-        currency: way.currency,
+        cost_at_most: (parts_at_most as f64 * campaign_route.price_per_part * 100.0).round() / 100.0,
+        currency: campaign_route.currency,
     };
     Ok((tx, report))
 }
 
 /// A campaign's way, for its reckoning: by the dearest gateway, at the pace of all of them together.
-struct CampaignWay {
+struct CampaignRoute {
     route: Route,
     per_second: u32,
     price_per_part: f64,
     currency: String,
 }
 
-fn find_way(installation: &Installation, request: &LaunchRequest<'_>, plan: &ContactPlan) -> Result<CampaignWay, LaunchError> {
-    let config = &installation.config;
+fn find_route(context: &AppContext, request: &LaunchRequest<'_>, plan: &ContactPlan) -> Result<CampaignRoute, LaunchError> {
+    let config = &context.config;
     let route = config.route(request.gateway).ok_or_else(|| LaunchError::UnknownGateway {
         name: request.gateway.to_owned(),
         known: config.gateways.keys().chain(config.routes.keys()).cloned().collect::<Vec<_>>().join(", "),
     })?;
     let confirms = (!plan.confirmation.is_empty()).then_some(CONFIRMATION);
     for name in route.gateways() {
-        let Some(gateway) = installation.gateways.get(name) else { continue };
+        let Some(gateway) = context.gateways.get(name) else { continue };
         let link = plan.has_telephone().then(|| plan.link_texts().map(|(name, _)| name)).flatten();
         let messages = plan.steps.iter().filter(|step| !step.is_telephone()).map(|step| step.name.as_str());
-        let asks = plan.steps.iter().any(|step| step.is_interview()).then_some(QUESTION);
+        let asks = plan.steps.iter().any(|step| step.offers_sms_interview()).then_some(QUESTION);
         for step in messages.chain(confirms).chain(link).chain(asks) {
             gateway.check_step(step).map_err(|problem| LaunchError::GatewayStep { gateway: name.to_owned(), problem })?;
         }
@@ -251,7 +250,7 @@ fn find_way(installation: &Installation, request: &LaunchRequest<'_>, plan: &Con
         let currencies = currencies.into_iter().collect::<Vec<_>>().join(", ");
         return Err(LaunchError::Currencies { route: request.gateway.to_owned(), currencies });
     }
-    Ok(CampaignWay {
+    Ok(CampaignRoute {
         per_second: gateways.iter().map(|gateway| gateway.rate_per_second).sum(),
         price_per_part: gateways.iter().map(|gateway| gateway.price_per_part).fold(0.0, f64::max),
         currency: gateways.first().map(|gateway| gateway.currency.clone()).unwrap_or_default(),
@@ -259,7 +258,7 @@ fn find_way(installation: &Installation, request: &LaunchRequest<'_>, plan: &Con
     })
 }
 
-async fn find_candidates(tx: &mut WriteTx, codes: &[String], now: Timestamp) -> Result<(Programme, Vec<Candidate>), LaunchError> {
+async fn find_candidates(tx: &mut WriteTx, codes: &[String], now: Timestamp) -> Result<(Programme, Vec<LaunchCandidate>), LaunchError> {
     let mut found: Vec<Application> = Vec::new();
     for code in codes {
         let application = applications::find(tx, code).await?.ok_or_else(|| LaunchError::UnknownApplication(code.clone()))?;
@@ -278,7 +277,7 @@ async fn find_candidates(tx: &mut WriteTx, codes: &[String], now: Timestamp) -> 
     let ids: Vec<ApplicationId> = found.iter().map(|a| a.id).collect();
     let shared = applications::sharing_a_list(tx, &ids).await?;
     if !shared.is_empty() {
-        return Err(LaunchError::Shared(shared.join(", ")));
+        return Err(LaunchError::SharesPeople(shared.join(", ")));
     }
     let mut candidates = Vec::new();
     for application in found {
@@ -287,15 +286,15 @@ async fn find_candidates(tx: &mut WriteTx, codes: &[String], now: Timestamp) -> 
     Ok((programme, candidates))
 }
 
-async fn check_candidate(tx: &mut WriteTx, programme: &Programme, application: Application, now: Timestamp) -> Result<Candidate, LaunchError> {
+async fn check_candidate(tx: &mut WriteTx, programme: &Programme, application: Application, now: Timestamp) -> Result<LaunchCandidate, LaunchError> {
     let names = lists::names_by_segment(tx, application.id).await?;
-    let deadline = match changes::of(&application, programme) {
+    let deadline = match application.deadline(programme) {
         Ok(deadline) if !names.is_empty() => deadline,
-        Err(NotBegun::FeeNotSettled) => return Err(LaunchError::FeeNotSettled(application.code)),
-        Ok(_) | Err(NotBegun::NoList) => return Err(LaunchError::NoList(application.code)),
+        Err(NotStarted::FeeNotSettled) => return Err(LaunchError::FeeNotSettled(application.code)),
+        Ok(_) | Err(NotStarted::NoList) => return Err(LaunchError::NoList(application.code)),
     };
     if application.held_since.is_some() {
-        return Err(LaunchError::Held(application.code));
+        return Err(LaunchError::OnHold(application.code));
     }
     let closes_at = deadline.field_closes_at(programme.time_zone);
     if closes_at <= now {
@@ -303,10 +302,10 @@ async fn check_candidate(tx: &mut WriteTx, programme: &Programme, application: A
     }
     let quota = QuotaPlan::new(application.category, programme.cap(application.category), &names, &application.quota)
         .map_err(|error| LaunchError::Quota { code: application.code.clone(), error })?;
-    Ok(Candidate { names: names.values().sum(), application, quota, deadline, closes_at })
+    Ok(LaunchCandidate { names: names.values().sum(), application, quota, deadline, closes_at })
 }
 
-fn check_finishes(plan: &ContactPlan, windows: &[Option<StepWindow>], candidates: &[Candidate]) -> Result<(), LaunchError> {
+fn check_finishes_in_time(plan: &ContactPlan, windows: &[Option<StepWindow>], candidates: &[LaunchCandidate]) -> Result<(), LaunchError> {
     let Some(first_closing) = candidates.iter().min_by_key(|c| c.closes_at) else { return Ok(()) };
     for (index, (step, window)) in plan.steps.iter().zip(windows).enumerate() {
         if window.is_some_and(|w| w.done < first_closing.closes_at) {
@@ -325,24 +324,24 @@ fn check_finishes(plan: &ContactPlan, windows: &[Option<StepWindow>], candidates
 
 /// Parts of each step over all people, and of its longest message.
 fn count_parts(
-    installation: &Installation,
+    context: &AppContext,
     campaign: &str,
     plan: &ContactPlan,
     windows: &[Option<StepWindow>],
-    candidates: &[Candidate],
+    candidates: &[LaunchCandidate],
     people: &[ListedPerson],
     now: Timestamp,
 ) -> Result<Vec<(u64, u32)>, LaunchError> {
-    let by_id: HashMap<ApplicationId, &Candidate> = candidates.iter().map(|c| (c.application.id, c)).collect();
+    let by_id: HashMap<ApplicationId, &LaunchCandidate> = candidates.iter().map(|c| (c.application.id, c)).collect();
     let mut parts = vec![(0u64, 0u32); plan.steps.len()];
     let mut too_long = vec![0usize; plan.steps.len()];
     for person in people.iter().filter(|p| p.is_mobile) {
-        let theirs: Vec<&Candidate> = person.applications.iter().filter_map(|id| by_id.get(id).copied()).collect();
+        let theirs: Vec<&LaunchCandidate> = person.applications.iter().filter_map(|id| by_id.get(id).copied()).collect();
         let Some(first) = theirs.first() else { continue };
-        let details = open_person(&installation.keys.sealer(&first.application.key_id)?, &person.person_sealed)?;
-        let code = installation.keys.hasher().link_code(campaign, &first.application.key_id, &person.phone_hash);
-        let link = format!("{}/i/{code}", installation.config.public_url);
-        let addressee = Addressee {
+        let details = open_person(&context.keys.sealer(&first.application.key_id)?, &person.person_sealed)?;
+        let code = context.keys.hasher().link_code(campaign, &first.application.key_id, &person.phone_hash);
+        let link = context.personal_link(&code);
+        let recipient = MessageRecipient {
             name: &details.name,
             applicant: &first.application.applicant_name,
             subjects: theirs.iter().map(|c| c.application.subject.title()).collect(),
@@ -353,7 +352,7 @@ fn count_parts(
         for (index, step) in plan.steps.iter().enumerate() {
             let at = windows[index].map_or(now, |w| w.begins);
             let Some(texts) = step.texts() else { continue };
-            let segmentation = compose(plan, texts, &addressee, at).segmentation;
+            let segmentation = compose_message(plan, texts, &recipient, at).segmentation;
             parts[index].0 += u64::from(segmentation.parts);
             parts[index].1 = parts[index].1.max(segmentation.parts);
             too_long[index] += usize::from(segmentation.parts > plan.max_parts);
@@ -371,11 +370,11 @@ fn count_parts(
     }
 }
 
-async fn put_into_field(
-    installation: &Installation,
+async fn store_campaign(
+    context: &AppContext,
     tx: &mut WriteTx,
     request: &LaunchRequest<'_>,
-    candidates: &[Candidate],
+    candidates: &[LaunchCandidate],
     now: Timestamp,
 ) -> Result<(), LaunchError> {
     let plan = serde_json::to_string(request.plan).map_err(|e| ContactPlanError::Toml(e.to_string()))?;
@@ -384,47 +383,47 @@ async fn put_into_field(
         code: request.code,
         plan: &plan,
         gateway: request.gateway,
-        budget_micros: request.budget.map(super::micros),
+        budget_micros: request.budget.map(super::to_micros),
     };
     let campaign = campaigns::add(tx, &new, now).await?;
     for candidate in candidates {
-        let (source, questionnaire) = questionnaires::of_category(installation.config.questionnaires.as_deref(), candidate.application.category)?;
+        let (source, questionnaire) = questionnaires::load_for_category(context.config.questionnaires.as_deref(), candidate.application.category)?;
         let (code, version) = (questionnaire.code.clone(), questionnaire.version);
         let frozen = campaigns::freeze_questionnaire(tx, &code, version, &sha256_hex(source.as_bytes()), &source).await?;
         let frozen = frozen.ok_or(LaunchError::ChangedQuestionnaire { code, version })?;
-        put_into_cells(installation, tx, candidate, &questionnaire).await?;
+        assign_cells(context, tx, candidate, &questionnaire).await?;
         applications::launch(tx, candidate.application.id, campaign, frozen, candidate.closes_at).await?;
         forecasts::set_due(tx, candidate.application.id, now).await?;
-        application_events::add(tx, candidate.application.id, Event::Launched, None, request.code, "campaign launch", now).await?;
+        application_events::add(tx, candidate.application.id, ApplicationEventKind::Launched, None, request.code, "campaign launch", now).await?;
     }
     Ok(())
 }
 
 /// Sets the quota, and finds the cells of each case, as far as the list tells.
-async fn put_into_cells(
-    installation: &Installation,
+async fn assign_cells(
+    context: &AppContext,
     tx: &mut WriteTx,
-    candidate: &Candidate,
+    candidate: &LaunchCandidate,
     questionnaire: &Questionnaire,
 ) -> Result<(), LaunchError> {
-    let Candidate { application, quota, .. } = candidate;
+    let LaunchCandidate { application, quota, .. } = candidate;
     let code = || application.code.clone();
     if let Some(field) = questionnaire.list_fields.iter().find(|field| !application.list_fields.contains_key(*field)) {
         return Err(LaunchError::ListField { code: code(), field: field.clone() });
     }
     let kept: BTreeSet<&str> = application.list_fields.keys().map(String::as_str).collect();
     quota.check_names(&kept, questionnaire).map_err(|error| LaunchError::Quota { code: code(), error })?;
-    quotas::set(tx, application.id, quota).await?;
+    quotas::insert_cells(tx, application.id, quota).await?;
     if quota.cells.is_empty() {
         return Ok(());
     }
-    let sealer = installation.keys.sealer(&application.key_id)?;
-    let mut known: HashMap<(String, BTreeMap<String, String>), Membership> = HashMap::new();
+    let sealer = context.keys.sealer(&application.key_id)?;
+    let mut known: HashMap<(String, BTreeMap<String, String>), CellMembership> = HashMap::new();
     let mut cells = Vec::new();
     for (case, listed) in cases::listed_facts(tx, application.id).await? {
         let fields = open_fields(&sealer, listed.fields_sealed.as_deref())?;
         let membership = known.entry((listed.segment, fields)).or_insert_with_key(|(segment, fields)| {
-            let facts = Facts { category: application.category.to_string(), segment: segment.clone(), mode: String::new(), fields: fields.clone() };
+            let facts = RoutingFacts { category: application.category.to_string(), segment: segment.clone(), mode: String::new(), fields: fields.clone() };
             quota.membership(&questionnaire.path(&BTreeMap::new(), &facts))
         });
         cells.push((case, *membership));

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::domain::contact_plan::{ContactPlan, text_in};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
-use crate::domain::sms_text::{Placeholder, Segmentation, Template, segment};
+use crate::domain::sms_text::{Placeholder, Segmentation, Template, measure_parts};
 use crate::domain::time::Timestamp;
 
 /// The respondent's side of a message.
-pub struct Addressee<'a> {
+pub struct MessageRecipient<'a> {
     pub name: &'a Personal,
     pub applicant: &'a str,
     /// The subjects of the open cases, in the order they are asked about.
@@ -20,7 +20,7 @@ pub struct Addressee<'a> {
 }
 
 /// A message, ready to go.
-pub struct Composed {
+pub struct ComposedMessage {
     pub text: Personal,
     pub segmentation: Segmentation,
     /// What stands in the placeholders.
@@ -28,7 +28,7 @@ pub struct Composed {
 }
 
 /// A message's text in the addressee's language, and the parts it goes out in.
-pub fn compose(plan: &ContactPlan, texts: &BTreeMap<Language, Template>, to: &Addressee<'_>, now: Timestamp) -> Composed {
+pub fn compose_message(plan: &ContactPlan, texts: &BTreeMap<Language, Template>, to: &MessageRecipient<'_>, now: Timestamp) -> ComposedMessage {
     let days_left = to.field_closes_at.since(now).as_secs() / 86_400;
     let joint = if to.language == Language::Zh { "、" } else { ", " };
     let values = BTreeMap::from([
@@ -40,7 +40,7 @@ pub fn compose(plan: &ContactPlan, texts: &BTreeMap<Language, Template>, to: &Ad
         (Placeholder::DaysLeft, days_left.to_string()),
     ]);
     let text = text_in(texts, to.language).map(|template| template.render(&values)).unwrap_or_default();
-    let segmentation = segment(&text);
+    let segmentation = measure_parts(&text);
     let fields = values.into_iter().map(|(placeholder, value)| (placeholder, Personal::new(value))).collect();
-    Composed { text: Personal::new(text), segmentation, fields }
+    ComposedMessage { text: Personal::new(text), segmentation, fields }
 }

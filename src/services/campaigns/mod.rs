@@ -12,19 +12,12 @@ mod schedule;
 mod status;
 pub mod message_text;
 
-pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch, prepare};
-pub use rates::{By, RatesOf, rates};
+pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch, prepare_launch};
+pub use rates::{RateGrouping, GroupRates, rates};
 pub use status::{ApplicationStatus, CampaignError, CampaignStatus, CellStatus, change_state, set_budget, status};
 
-use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 
 /// Money as it is stored, in millionths.
-fn micros(amount: f64) -> i64 {
+fn to_micros(amount: f64) -> i64 {
     (amount * 1e6).round() as i64
-}
-
-/// Reads a campaign's stored plan.
-pub fn read_plan(stored: &str) -> Result<ContactPlan, ContactPlanError> {
-    let file: PlanFile = serde_json::from_str(stored).map_err(|e| ContactPlanError::Toml(e.to_string()))?;
-    file.check()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::ids::ApplicationId;
-use crate::domain::replicates::{Standing, lot, needed};
+use crate::domain::replicates::{ReplicateStatus, draw_key, replicates_needed};
 use crate::domain::time::Timestamp;
 use crate::adapters::database::applications::Application;
 use crate::adapters::database::invitations::NewInvitation;
@@ -11,22 +11,22 @@ use crate::adapters::database::lists::ListedPerson;
 use crate::adapters::database::replicates::Replicate;
 
 /// An application's part in the campaign.
-pub struct Share<'a> {
+pub struct ApplicationShare<'a> {
     pub application: &'a Application,
     pub target: u32,
 }
 
 /// Draws the people who can be reached (those with a first contact). `invitations` are in the order of `people`; who is held back loses the first contact
 /// until the replicate is released. Applications that share people are drawn together. Returns the replicates of lists that are larger than the need.
-pub fn draw(
-    shares: &[Share<'_>],
+pub fn draw_replicates(
+    shares: &[ApplicationShare<'_>],
     people: &[ListedPerson],
     invitations: &mut [NewInvitation],
     seed: &str,
     expected_rate: f64,
     now: Timestamp,
 ) -> Vec<Replicate> {
-    let lists = lists_of(shares, people);
+    let lists = group_by_shared_list(shares, people);
     let mut on_list: BTreeMap<ApplicationId, Vec<usize>> = BTreeMap::new();
     for (at, (person, _)) in people.iter().zip(invitations.iter()).enumerate().filter(|(_, (_, invitation))| invitation.next_at.is_some()) {
         if let Some(list) = person.applications.first().and_then(|id| lists.get(id)) {
@@ -35,15 +35,15 @@ pub fn draw(
     }
     let mut replicates: Vec<Replicate> = Vec::new();
     for (list, mut reached) in on_list {
-        let theirs: Vec<&Share<'_>> = shares.iter().filter(|share| lists.get(&share.application.id) == Some(&list)).collect();
-        let size = theirs.iter().map(|share| size_of(share)).min().unwrap_or(1);
-        reached.sort_by(|a, b| lot(seed, &people[*a].phone_hash).total_cmp(&lot(seed, &people[*b].phone_hash)));
+        let theirs: Vec<&ApplicationShare<'_>> = shares.iter().filter(|share| lists.get(&share.application.id) == Some(&list)).collect();
+        let size = theirs.iter().map(|share| replicate_size_of(share)).min().unwrap_or(1);
+        reached.sort_by(|a, b| draw_key(seed, &people[*a].phone_hash).total_cmp(&draw_key(seed, &people[*b].phone_hash)));
         let parts: Vec<&[usize]> = reached.chunks(size as usize).collect();
         let all = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        let need = |share: &&Share<'_>| {
+        let need = |share: &&ApplicationShare<'_>| {
             let names = reached.iter().filter(|at| people[**at].applications.contains(&share.application.id)).count();
             let held_back = u32::try_from(names).unwrap_or(u32::MAX);
-            needed(&Standing { target: share.target, held_back, replicates: all, ..Standing::default() }, expected_rate, false)
+            replicates_needed(&ReplicateStatus { target: share.target, held_back, replicates: all, ..ReplicateStatus::default() }, expected_rate, false)
         };
         let first = theirs.iter().map(need).max().unwrap_or(all);
         if first >= all {
@@ -68,7 +68,7 @@ pub fn draw(
 }
 
 /// For each application, the first of those that it shares people with, itself among them.
-fn lists_of(shares: &[Share<'_>], people: &[ListedPerson]) -> BTreeMap<ApplicationId, ApplicationId> {
+fn group_by_shared_list(shares: &[ApplicationShare<'_>], people: &[ListedPerson]) -> BTreeMap<ApplicationId, ApplicationId> {
     let mut lists: BTreeMap<ApplicationId, ApplicationId> = shares.iter().map(|share| (share.application.id, share.application.id)).collect();
     for person in people.iter().filter(|person| person.applications.len() > 1) {
         let theirs: Vec<ApplicationId> = person.applications.iter().filter_map(|id| lists.get(id)).copied().collect();
@@ -78,6 +78,6 @@ fn lists_of(shares: &[Share<'_>], people: &[ListedPerson]) -> BTreeMap<Applicati
     lists
 }
 
-fn size_of(share: &Share<'_>) -> u32 {
+fn replicate_size_of(share: &ApplicationShare<'_>) -> u32 {
     share.application.quota.replicate_size.unwrap_or_else(|| share.target.div_ceil(5)).max(1)
 }

@@ -16,7 +16,7 @@ pub struct StepWindow {
 
 /// The windows of all steps for so many messages a step, at the gateway's rate, inside contact hours, with the caps on messages to one number.
 /// `None` for a step that the contact hours never let out.
-pub fn windows(plan: &ContactPlan, caps: &ContactCaps, messages: u64, per_second: u32, launched: Timestamp) -> Vec<Option<StepWindow>> {
+pub fn step_windows(plan: &ContactPlan, caps: &ContactCaps, messages: u64, per_second: u32, launched: Timestamp) -> Vec<Option<StepWindow>> {
     let zones = Zones::from(plan.time_zone);
     // Whoever is due in a closed hour, or with everybody else at the launch, is spread over the stretch that opens.
     let spread_from = |opens: Timestamp| plan.hours.open_until(opens, &zones).min(opens + plan.spread.0.unwrap_or(Duration::from_secs(86_400)));
@@ -62,9 +62,9 @@ mod tests {
         // A Monday at noon in Shanghai.
         let monday = Timestamp::from_local("2026-03-02T12:00:00".parse().unwrap(), plan.time_zone);
         let begins: Vec<String> =
-            windows(&plan, &caps, 10, 10, monday).iter().map(|w| w.unwrap().begins.rfc3339(plan.time_zone)[..16].to_owned()).collect();
+            step_windows(&plan, &caps, 10, 10, monday).iter().map(|w| w.unwrap().begins.rfc3339(plan.time_zone)[..16].to_owned()).collect();
         assert_eq!(begins, ["2026-03-02T12:00", "2026-03-03T12:00", "2026-03-09T12:00"], "the third in a week waits for the week's end");
-        let hour_of_work = windows(&plan, &caps, 12 * 3600, 1, monday)[0].unwrap();
+        let hour_of_work = step_windows(&plan, &caps, 12 * 3600, 1, monday)[0].unwrap();
         assert_eq!(hour_of_work.done.rfc3339(plan.time_zone), "2026-03-03T13:00:00+08:00", "eight hours on Monday, four on Tuesday");
     }
 }

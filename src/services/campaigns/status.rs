@@ -3,23 +3,23 @@
 use serde::Serialize;
 
 use crate::domain::contact_plan::ContactPlanError;
-use crate::domain::deadline::{behind, danger};
-use crate::domain::outcome_rates::{Outcomes, Rate};
-use crate::services::context::Installation;
+use crate::domain::deadline::{schedule_lag, risk_order};
+use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
+use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, ApplicationState, ClosedBy};
 use crate::adapters::database::campaigns::{self, CampaignState};
-use crate::adapters::database::{StoreError, cases, datasets, forecasts, invitations, messages, programmes, quotas, rates, replicates};
+use crate::adapters::database::{DatabaseError, cases, datasets, forecasts, invitations, messages, programmes, quotas, rates, replicates};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
     #[error("no campaign has the code {0}")]
-    Unknown(String),
+    UnknownCampaign(String),
     #[error("campaign {code} is {state}; it cannot be {wanted}")]
     WrongState { code: String, state: &'static str, wanted: &'static str },
     #[error("the campaign's plan, as launched, cannot be read: {0}")]
     Plan(#[from] ContactPlanError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
 }
 
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -82,14 +82,14 @@ pub struct CellStatus {
 }
 
 /// The status of one campaign, counted from the cases themselves.
-pub async fn status(installation: &Installation, code: &str) -> Result<CampaignStatus, CampaignError> {
-    let now = installation.clock.now();
-    let mut connection = installation.store.read().await?;
-    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
+pub async fn status(context: &AppContext, code: &str) -> Result<CampaignStatus, CampaignError> {
+    let now = context.clock.now();
+    let mut connection = context.database.read().await?;
+    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
     let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
-    let (parts_sent, cost_micros) = messages::taken_of_campaign(&mut connection, campaign.id).await?;
-    let route = installation.config.route(&campaign.gateway);
-    let first = route.as_ref().and_then(|route| route.gateways().next()).and_then(|name| installation.config.gateways.get(name));
+    let (parts_sent, cost_micros) = messages::cost_of_campaign(&mut connection, campaign.id).await?;
+    let route = context.config.route(&campaign.gateway);
+    let first = route.as_ref().and_then(|route| route.gateways().next()).and_then(|name| context.config.gateways.get(name));
     let paused = rates::paused(&mut connection, now).await?;
     let is_of_route = |name: &str| route.as_ref().is_some_and(|route| route.gateways().any(|gateway| gateway == name));
     let chances = forecasts::chances(&mut connection).await?;
@@ -98,13 +98,13 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
     for application in applications::of_campaign(&mut connection, campaign.id).await? {
         let funnel = invitations::funnel(&mut connection, application.id).await?;
         let by_disposition = cases::by_disposition(&mut connection, application.id).await?;
-        let mut outcomes = Outcomes::default();
+        let mut outcomes = OutcomeCounts::default();
         by_disposition.iter().for_each(|&(disposition, cases)| outcomes.add(disposition, cases));
         let cells = quotas::cells(&mut connection, application.id).await?;
         let target = cells.first().map_or(0, |total| total.target);
         let completes = u32::try_from(outcomes.complete).unwrap_or(u32::MAX);
         let closes = application.field_closes_at.filter(|_| application.state == ApplicationState::InField);
-        let lag = closes.map(|closes| (behind(campaign.launched_at, closes, now, completes, target) * 1e4).round() / 1e4);
+        let behind_schedule = closes.map(|closes| (schedule_lag(campaign.launched_at, closes, now, completes, target) * 1e4).round() / 1e4);
         let dataset = datasets.iter().rev().find(|d| d.application == application.id).and_then(|d| d.folder.clone());
         statuses.push(ApplicationStatus {
             code: application.code,
@@ -125,19 +125,19 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
                 .into_iter()
                 .map(|c| CellStatus { segment: c.name, kind: c.kind.as_str(), completed: c.completes, target: c.target })
                 .collect(),
-            rr1: outcomes.rate(Rate::Rr1),
-            rr2: outcomes.rate(Rate::Rr2),
-            rr3: outcomes.rate(Rate::Rr3),
+            rr1: outcomes.rate(OutcomeRate::Rr1),
+            rr2: outcomes.rate(OutcomeRate::Rr2),
+            rr3: outcomes.rate(OutcomeRate::Rr3),
             dispositions: by_disposition.into_iter().map(|(disposition, cases)| (disposition.to_string(), cases)).collect(),
             held_since: application.held_since.map(|at| at.rfc3339(zone)),
-            behind: lag,
+            behind: behind_schedule,
             chance: chances.get(&application.id).copied(),
             field_closes: application.field_closes_at.map(|at| at.rfc3339(zone)),
             closed_by: application.closed_by.map(ClosedBy::as_str),
             dataset,
         });
     }
-    statuses.sort_by_key(|status| danger(status.chance, status.behind));
+    statuses.sort_by_key(|status| risk_order(status.chance, status.behind));
     let (replicates_released, replicates_held_back, held_back) = replicates::count(&mut connection, campaign.id).await?;
     Ok(CampaignStatus {
         replicates_released,
@@ -150,36 +150,36 @@ pub async fn status(installation: &Installation, code: &str) -> Result<CampaignS
         gateway_paused_until: paused.iter().filter(|(name, _)| is_of_route(name)).map(|(_, until)| until.rfc3339(zone)).min(),
         gateway: campaign.gateway,
         parts_sent,
-        cost: money(cost_micros),
-        budget: campaign.budget_micros.map(money),
+        cost: from_micros(cost_micros),
+        budget: campaign.budget_micros.map(from_micros),
         currency: first.map(|g| g.currency.clone()).unwrap_or_default(),
         applications: statuses,
     })
 }
 
 /// Millionths, rounded to hundredths.
-fn money(micros: i64) -> f64 {
+fn from_micros(micros: i64) -> f64 {
     (micros as f64 / 10_000.0).round() / 100.0
 }
 
 /// Sets or lifts a campaign's budget. One that was paused by its budget stays paused until it is resumed.
-pub async fn set_budget(installation: &Installation, code: &str, budget: Option<f64>) -> Result<(), CampaignError> {
-    let mut tx = installation.store.write().await?;
-    let campaign = campaigns::find(&mut tx, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
-    campaigns::set_budget(&mut tx, campaign.id, budget.map(super::micros)).await?;
+pub async fn set_budget(context: &AppContext, code: &str, budget: Option<f64>) -> Result<(), CampaignError> {
+    let mut tx = context.database.write().await?;
+    let campaign = campaigns::find(&mut tx, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
+    campaigns::set_budget(&mut tx, campaign.id, budget.map(super::to_micros)).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// Pauses or resumes a campaign. (Closing is the deadline's: it disposes of what is open.)
-pub async fn change_state(installation: &Installation, code: &str, to: CampaignState) -> Result<(), CampaignError> {
+pub async fn change_state(context: &AppContext, code: &str, to: CampaignState) -> Result<(), CampaignError> {
     let (from, wanted) = match to {
         CampaignState::Running => ([CampaignState::Paused], "resumed"),
         _ => ([CampaignState::Running], "paused"),
     };
-    let mut tx = installation.store.write().await?;
-    let campaign = campaigns::find(&mut tx, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
-    if !campaigns::set_state(&mut tx, campaign.id, &from, to, installation.clock.now()).await? {
+    let mut tx = context.database.write().await?;
+    let campaign = campaigns::find(&mut tx, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
+    if !campaigns::set_state(&mut tx, campaign.id, &from, to, context.clock.now()).await? {
         return Err(CampaignError::WrongState { code: code.to_owned(), state: campaign.state.as_str(), wanted });
     }
     tx.commit().await?;

@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::layout::FieldKind;
 use super::redaction::Redaction;
-use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Take};
-use crate::adapters::transports::harmless_cell;
+use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
+use crate::adapters::transports::csv_safe_cell;
 
 /// The respondent said that the item does not apply. An empty cell: not answered.
 pub const NOT_APPLICABLE: &str = "NA";
 /// The respondent said that he does not know.
 pub const DONT_KNOW: &str = "DK";
 
-pub struct Column<'q> {
+pub struct ResponseColumn<'q> {
     pub name: String,
     pub item: &'q Item,
     /// The option that the column is about: 1 and 0 for taken and not, or its place in a ranking.
@@ -20,27 +20,27 @@ pub struct Column<'q> {
 }
 
 /// The columns of a questionnaire, in its order.
-pub fn columns(questionnaire: &Questionnaire) -> Vec<Column<'_>> {
+pub fn columns(questionnaire: &Questionnaire) -> Vec<ResponseColumn<'_>> {
     questionnaire.items().flat_map(columns_of).collect()
 }
 
-fn columns_of(item: &Item) -> Vec<Column<'_>> {
+fn columns_of(item: &Item) -> Vec<ResponseColumn<'_>> {
     match &item.kind {
         ItemKind::Info => Vec::new(),
-        ItemKind::Choice(Choice { options, take: Take::Several { .. } | Take::AllInOrder, .. }) => {
-            let column = |code| Column { name: format!("{}_{code}", item.variable), item, option: Some(code) };
+        ItemKind::Choice(Choice { options, selection: Selection::Several { .. } | Selection::Ranked, .. }) => {
+            let column = |code| ResponseColumn { name: format!("{}_{code}", item.variable), item, option: Some(code) };
             options.iter().map(|option| column(option.code.as_str())).collect()
         }
-        _ => vec![Column { name: item.variable.clone(), item, option: None }],
+        _ => vec![ResponseColumn { name: item.variable.clone(), item, option: None }],
     }
 }
 
-impl Column<'_> {
+impl ResponseColumn<'_> {
     /// Its type and its constraints.
     pub fn schema(&self) -> (FieldKind, Value) {
         match (&self.item.kind, self.option) {
             (ItemKind::Scale(scale), _) => (FieldKind::Integer, json!({ "minimum": scale.from, "maximum": scale.to })),
-            (ItemKind::Choice(choice), Some(_)) if choice.take == Take::AllInOrder => {
+            (ItemKind::Choice(choice), Some(_)) if choice.selection == Selection::Ranked => {
                 (FieldKind::Integer, json!({ "minimum": 1, "maximum": choice.options.len() }))
             }
             (ItemKind::Choice(_), Some(_)) => (FieldKind::Integer, json!({ "enum": [0, 1] })),
@@ -59,7 +59,7 @@ impl Column<'_> {
     }
 
     /// What the title says beside the item's text.
-    pub fn option_label(&self) -> Option<&crate::domain::language::Text> {
+    pub fn option_label(&self) -> Option<&crate::domain::language::LocalizedText> {
         let ItemKind::Choice(choice) = &self.item.kind else { return None };
         let code = self.option?;
         choice.options.iter().find(|option| option.code == code).map(|option| &option.text)
@@ -70,15 +70,15 @@ impl Column<'_> {
             None => String::new(),
             Some(Answer::NotApplicable) => NOT_APPLICABLE.to_owned(),
             Some(Answer::DontKnow) => DONT_KNOW.to_owned(),
-            Some(Answer::Open(text)) => redaction.map(|r| harmless_cell(&r.apply(text.reveal()))).unwrap_or_default(),
+            Some(Answer::Open(text)) => redaction.map(|r| csv_safe_cell(&r.apply(text.reveal()))).unwrap_or_default(),
             Some(Answer::Codes(codes)) => match (self.option, &self.item.kind) {
-                (Some(option), ItemKind::Choice(choice)) if choice.take == Take::AllInOrder => {
+                (Some(option), ItemKind::Choice(choice)) if choice.selection == Selection::Ranked => {
                     codes.iter().position(|code| code == option).map(|place| (place + 1).to_string()).unwrap_or_default()
                 }
                 (Some(option), _) => i64::from(codes.iter().any(|code| code == option)).to_string(),
                 (None, _) => codes.first().cloned().unwrap_or_default(),
             },
-            Some(other) => other.stored().unwrap_or_default(),
+            Some(other) => other.to_stored().unwrap_or_default(),
         }
     }
 }

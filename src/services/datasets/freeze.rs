@@ -6,19 +6,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::DatasetError;
-use super::metadata::{About, CellOf, Deviation};
+use super::metadata::{DatasetMetadata, CellSummary, Deviation};
 use super::layout::{Field, SUPPRESSED, Table, layout};
 use super::redaction::Redaction;
-use crate::services::interviews::read_answers;
+use crate::services::interviews::decode_answers;
 use crate::adapters::config::OpenAnswers;
 use crate::adapters::crypto::Sealer;
 use crate::domain::disposition::Disposition;
-use crate::domain::questionnaire::{Facts, Questionnaire};
+use crate::domain::questionnaire::{RoutingFacts, Questionnaire};
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
-use crate::services::sealing::{open_fields, open_person, open_phone, place};
-use crate::adapters::transports::harmless_cell;
-use crate::adapters::database::application_events::{self, Event};
+use crate::services::context::AppContext;
+use crate::services::sealing::{open_fields, open_person, open_phone, seal_context};
+use crate::adapters::transports::csv_safe_cell;
+use crate::adapters::database::application_events::{self, ApplicationEventKind};
 use crate::adapters::database::applications::{Application, ClosedBy};
 use crate::adapters::database::cases::{self, CaseRecord};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
@@ -27,64 +27,64 @@ use crate::adapters::database::responses::{self, Response};
 use crate::adapters::database::{WriteTx, campaigns, lists, programmes, quotas};
 
 /// Cases in a block.
-const BLOCK: usize = 1_000;
+const CASES_PER_BLOCK: usize = 1_000;
 
 /// Freezes the next version of an application's dataset inside the transaction that gives the reason for it. Returns its number.
 pub async fn freeze(
-    installation: &Installation,
+    context: &AppContext,
     tx: &mut WriteTx,
     application: &Application,
     kind: DatasetKind,
     reason: FreezeReason,
 ) -> Result<u32, DatasetError> {
-    let now = installation.clock.now();
+    let now = context.clock.now();
     let questionnaire_id = application.questionnaire_id.ok_or_else(|| DatasetError::NotLaunched(application.code.clone()))?;
     let source = campaigns::questionnaire_source(tx, questionnaire_id).await?;
     let questionnaire = Questionnaire::parse(&source)?;
     let programme = programmes::get(tx, application.programme_id).await?;
-    let sealer = installation.keys.sealer(&application.key_id)?;
+    let sealer = context.keys.sealer(&application.key_id)?;
     let mut people = Vec::new();
     for (person, phone) in lists::sealed_persons(tx, application.id).await? {
         people.push((open_person(&sealer, &person)?, open_phone(&sealer, &phone)?));
     }
-    let policy = installation.config.open_answers;
+    let policy = context.config.open_answers;
     let list_fields: Vec<String> = application.list_fields.keys().cloned().collect();
-    let small = SmallCells::of(tx, application, &sealer, installation.config.smallest_cell).await?;
+    let suppression = SmallCellSuppression::of(tx, application, &sealer, context.config.smallest_cell).await?;
     let zone = programme.time_zone;
     let withdrawn = cases::withdrawn(tx, application.id).await?;
     let (dataset, version) = datasets::begin(tx, application.id, kind, reason, withdrawn, now).await?;
 
-    let mut about = about(installation, tx, application, &questionnaire).await?;
-    about.programme = programme.code.clone();
-    about.programme_name = [("zh".to_owned(), programme.name.zh.clone()), ("en".to_owned(), programme.name.en.clone())].into();
-    about.questionnaire_id = questionnaire_id;
-    about.names = people.len() as u64;
-    about.list_fields = list_fields.clone();
-    (about.kind, about.version, about.reason) = (kind.as_str().into(), version, reason.as_str().into());
-    (about.frozen_at, about.time_zone, about.withdrawn) = (now.rfc3339(zone), zone.to_string(), withdrawn);
+    let mut metadata = describe_field(context, tx, application, &questionnaire).await?;
+    metadata.programme = programme.code.clone();
+    metadata.programme_name = [("zh".to_owned(), programme.name.zh.clone()), ("en".to_owned(), programme.name.en.clone())].into();
+    metadata.questionnaire_id = questionnaire_id;
+    metadata.names = people.len() as u64;
+    metadata.list_fields = list_fields.clone();
+    (metadata.kind, metadata.version, metadata.reason) = (kind.as_str().into(), version, reason.as_str().into());
+    (metadata.frozen_at, metadata.time_zone, metadata.withdrawn) = (now.rfc3339(zone), zone.to_string(), withdrawn);
 
-    let writer = Writer {
+    let writer = RowWriter {
         questionnaire: &questionnaire,
         category: application.category.to_string(),
         sealer: &sealer,
         redaction: (policy != OpenAnswers::Withheld).then(|| Redaction::of(&people)),
-        small: &small,
+        suppression: &suppression,
         list_fields: &list_fields,
-        shown: &|at: Timestamp| at.rfc3339(zone),
+        format_time: &|at: Timestamp| at.rfc3339(zone),
     };
-    let order = cases::in_order(tx, application.id).await?;
+    let order = cases::sampled_by_pseudonym(tx, application.id).await?;
     let mut numbers = [0; 3];
-    for chunk in order.chunks(BLOCK) {
+    for chunk in order.chunks(CASES_PER_BLOCK) {
         let records = cases::records(tx, chunk).await?;
         let visits = paradata::of_cases(tx, chunk).await?;
         let by_case: HashMap<_, Response> = responses::of_cases(tx, chunk).await?.into_iter().map(|response| (response.case, response)).collect();
-        let mut blocks = Table::ALL.map(|table| Block::new(layout(table, &questionnaire, &list_fields)));
+        let mut blocks = Table::ALL.map(|table| FrozenBlock::new(layout(table, &questionnaire, &list_fields)));
         for record in &records {
-            let told = matches!(record.disposition, Disposition::Complete | Disposition::Partial) && !record.is_withdrawn;
-            let response = by_case.get(&record.id).filter(|_| told);
+            let is_reported = matches!(record.disposition, Disposition::Complete | Disposition::Partial) && !record.is_withdrawn;
+            let response = by_case.get(&record.id).filter(|_| is_reported);
             let visits = response.and_then(|response| visits.get(&response.id)).map(Vec::as_slice).unwrap_or_default();
             let device = visits.last().map_or("unknown", |visit| visit.device.as_str());
-            about.count(record, response.map(|response| (response, device)), &|at| at.date(zone).to_string());
+            metadata.count(record, response.map(|response| (response, device)), &|at| at.date(zone).to_string());
             writer.case(&mut blocks[1], record)?;
             if let Some(response) = response {
                 writer.response(&mut blocks[0], record, response, visits)?;
@@ -98,25 +98,25 @@ pub async fn freeze(
             }
         }
     }
-    about.rate();
-    about.suppressed = small.suppressed();
-    about.open_answers = policy.as_str().into();
-    about.smallest_cell = installation.config.smallest_cell;
-    let told = serde_json::to_string(&about).map_err(|e| DatasetError::Format(application.code.clone(), e.to_string()))?;
+    metadata.compute_rates();
+    metadata.suppressed = suppression.suppressed();
+    metadata.open_answers = policy.as_str().into();
+    metadata.smallest_cell = context.config.smallest_cell;
+    let metadata_json = serde_json::to_string(&metadata).map_err(|e| DatasetError::Format(application.code.clone(), e.to_string()))?;
     // Where somebody is to read the open answers first, it waits; an application that has none need not.
-    let waits = policy == OpenAnswers::Reviewed && questionnaire.items().any(|item| !item.is_coded() && item.asks());
-    datasets::finish(tx, dataset, &told, (!waits).then_some(now)).await?;
+    let needs_review = policy == OpenAnswers::Reviewed && questionnaire.items().any(|item| !item.is_coded() && item.is_question());
+    datasets::finalise(tx, dataset, &metadata_json, (!needs_review).then_some(now)).await?;
     tracing::info!(application = application.code, kind = kind.as_str(), version, reason = reason.as_str(), "a dataset is frozen");
     Ok(version)
 }
 
 /// What is known of the field itself.
-async fn about(
-    installation: &Installation,
+async fn describe_field(
+    context: &AppContext,
     tx: &mut WriteTx,
     application: &Application,
     questionnaire: &Questionnaire,
-) -> Result<About, DatasetError> {
+) -> Result<DatasetMetadata, DatasetError> {
     let zone = programmes::get(tx, application.programme_id).await?.time_zone;
     let cells = quotas::cells(tx, application.id).await?;
     let campaign = match application.campaign_id {
@@ -126,13 +126,13 @@ async fn about(
     let mut deviations: Vec<Deviation> = application_events::of_application(tx, application.id)
         .await?
         .into_iter()
-        .filter(|event| matches!(event.what, Event::Held | Event::Released | Event::Extended))
-        .map(|event| Deviation { at: event.at.rfc3339(zone), what: event.what.as_str().into(), days: event.days, reason: event.reason })
+        .filter(|event| matches!(event.kind, ApplicationEventKind::Held | ApplicationEventKind::Released | ApplicationEventKind::Extended))
+        .map(|event| Deviation { at: event.at.rfc3339(zone), what: event.kind.as_str().into(), days: event.days, reason: event.reason })
         .collect();
     if application.closed_by == Some(ClosedBy::ByHand) {
-        deviations.push(Deviation { at: installation.clock.now().rfc3339(zone), what: "closed_by_hand".into(), days: None, reason: String::new() });
+        deviations.push(Deviation { at: context.clock.now().rfc3339(zone), what: "closed_by_hand".into(), days: None, reason: String::new() });
     }
-    Ok(About {
+    Ok(DatasetMetadata {
         application: application.code.clone(),
         applicant: application.applicant_name.clone(),
         category: application.category.as_str().to_owned(),
@@ -147,24 +147,24 @@ async fn about(
         cells: cells
             .iter()
             .filter(|cell| cell.number > 0)
-            .map(|cell| CellOf { name: cell.name.clone(), kind: cell.kind.as_str().into(), target: cell.target, completes: cell.completes })
+            .map(|cell| CellSummary { name: cell.name.clone(), kind: cell.kind.as_str().into(), target: cell.target, completes: cell.completes })
             .collect(),
         deviations,
-        ..About::default()
+        ..DatasetMetadata::default()
     })
 }
 
 /// Words of the list that so few cases have that they could tell who somebody is.
-struct SmallCells {
+struct SmallCellSuppression {
     /// By column: words with the number of cases that have them, where they are too few.
     rare: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
-impl SmallCells {
-    async fn of(tx: &mut WriteTx, application: &Application, sealer: &Sealer, smallest: u32) -> Result<SmallCells, DatasetError> {
+impl SmallCellSuppression {
+    async fn of(tx: &mut WriteTx, application: &Application, sealer: &Sealer, smallest: u32) -> Result<SmallCellSuppression, DatasetError> {
         let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         if smallest > 1 {
-            for (segment, fields) in cases::listed_words(tx, application.id).await? {
+            for (segment, fields) in cases::listed_values(tx, application.id).await? {
                 *counts.entry("segment".into()).or_default().entry(segment).or_default() += 1;
                 for (name, word) in open_fields(sealer, fields.as_deref())? {
                     *counts.entry(name).or_default().entry(word).or_default() += 1;
@@ -174,10 +174,10 @@ impl SmallCells {
         for words in counts.values_mut() {
             words.retain(|word, cases| !word.is_empty() && *cases < u64::from(smallest));
         }
-        Ok(SmallCells { rare: counts })
+        Ok(SmallCellSuppression { rare: counts })
     }
 
-    fn shown<'w>(&self, column: &str, word: &'w str) -> &'w str {
+    fn or_suppressed<'w>(&self, column: &str, word: &'w str) -> &'w str {
         if self.rare.get(column).is_some_and(|words| words.contains_key(word)) { SUPPRESSED } else { word }
     }
 
@@ -190,16 +190,16 @@ impl SmallCells {
 type FrozenCells = (Vec<u8>, Option<Vec<u8>>);
 
 /// Rows of one table, as they are frozen.
-struct Block<'q> {
+struct FrozenBlock<'q> {
     fields: Vec<Field<'q>>,
     cells: csv::Writer<Vec<u8>>,
     sealed: csv::Writer<Vec<u8>>,
     rows: usize,
 }
 
-impl<'q> Block<'q> {
-    fn new(fields: Vec<Field<'q>>) -> Block<'q> {
-        Block { fields, cells: csv::Writer::from_writer(Vec::new()), sealed: csv::Writer::from_writer(Vec::new()), rows: 0 }
+impl<'q> FrozenBlock<'q> {
+    fn new(fields: Vec<Field<'q>>) -> FrozenBlock<'q> {
+        FrozenBlock { fields, cells: csv::Writer::from_writer(Vec::new()), sealed: csv::Writer::from_writer(Vec::new()), rows: 0 }
     }
 
     fn row(&mut self, cells: Vec<String>) -> Result<(), DatasetError> {
@@ -228,23 +228,23 @@ impl<'q> Block<'q> {
             return Ok(None);
         }
         let sealed = bytes(self.sealed)?;
-        let sealed = if sealed.is_empty() { None } else { Some(sealer.seal(place::FROZEN, &sealed)?) };
+        let sealed = if sealed.is_empty() { None } else { Some(sealer.seal(seal_context::FROZEN, &sealed)?) };
         Ok(Some((bytes(self.cells)?, sealed)))
     }
 }
 
-struct Writer<'a> {
+struct RowWriter<'a> {
     questionnaire: &'a Questionnaire,
     category: String,
     sealer: &'a Sealer,
     redaction: Option<Redaction>,
-    small: &'a SmallCells,
+    suppression: &'a SmallCellSuppression,
     list_fields: &'a [String],
-    shown: &'a (dyn Fn(Timestamp) -> String + Sync),
+    format_time: &'a (dyn Fn(Timestamp) -> String + Sync),
 }
 
-impl Writer<'_> {
-    fn response(&self, block: &mut Block<'_>, record: &CaseRecord, response: &Response, visits: &[PageVisit]) -> Result<(), DatasetError> {
+impl RowWriter<'_> {
+    fn response(&self, block: &mut FrozenBlock<'_>, record: &CaseRecord, response: &Response, visits: &[PageVisit]) -> Result<(), DatasetError> {
         let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string()).unwrap_or_default();
         let quality = response.quality;
         let mut cells = vec![
@@ -252,16 +252,16 @@ impl Writer<'_> {
             record.disposition.code().to_owned(),
             response.language.tag().to_owned(),
             response.mode.clone(),
-            (self.shown)(response.started_at),
-            response.completed_at.map(self.shown).unwrap_or_default(),
+            (self.format_time)(response.started_at),
+            response.completed_at.map(self.format_time).unwrap_or_default(),
             quality.seconds.map(|seconds| seconds.to_string()).unwrap_or_default(),
             visits.last().map(|visit| visit.device.as_str()).unwrap_or_default().to_owned(),
             flag(quality.speeding),
             flag(quality.straight_lining),
             quality.item_nonresponse.map(|share| format!("{share:.4}")).unwrap_or_default(),
         ];
-        let answers = read_answers(self.sealer, self.questionnaire, response.answers.clone())?;
-        let facts = Facts {
+        let answers = decode_answers(self.sealer, self.questionnaire, response.answers.clone())?;
+        let facts = RoutingFacts {
             category: self.category.clone(),
             segment: record.segment.clone(),
             mode: response.mode.clone(),
@@ -271,32 +271,32 @@ impl Writer<'_> {
         let path = self.questionnaire.path(&answers, &facts);
         let of_items = block.fields.iter().filter_map(|field| field.column.as_ref());
         cells.extend(of_items.map(|column| {
-            let answer = answers.get(&column.item.id).filter(|_| path.asks(&column.item.id));
+            let answer = answers.get(&column.item.id).filter(|_| path.includes(&column.item.id));
             column.cell(answer, self.redaction.as_ref())
         }));
         block.row(cells)
     }
 
-    fn case(&self, block: &mut Block<'_>, record: &CaseRecord) -> Result<(), DatasetError> {
+    fn case(&self, block: &mut FrozenBlock<'_>, record: &CaseRecord) -> Result<(), DatasetError> {
         let mut cells = vec![
             record.pseudonym.clone(),
-            self.small.shown("segment", &record.segment).to_owned(),
+            self.suppression.or_suppressed("segment", &record.segment).to_owned(),
             record.disposition.code().to_owned(),
             record.disposition.name().to_owned(),
-            (self.shown)(record.disposed_at),
+            (self.format_time)(record.disposed_at),
             record.attempts.to_string(),
-            record.first_attempt_at.map(self.shown).unwrap_or_default(),
-            record.last_attempt_at.map(self.shown).unwrap_or_default(),
+            record.first_attempt_at.map(self.format_time).unwrap_or_default(),
+            record.last_attempt_at.map(self.format_time).unwrap_or_default(),
             record.delivered.to_string(),
-            record.opened_at.map(self.shown).unwrap_or_default(),
+            record.opened_at.map(self.format_time).unwrap_or_default(),
         ];
         let fields = open_fields(self.sealer, record.fields_sealed.as_deref())?;
-        let word = |name: &String| fields.get(name).map_or("", |word| self.small.shown(name, word));
-        cells.extend(self.list_fields.iter().map(|name| harmless_cell(word(name))));
+        let word = |name: &String| fields.get(name).map_or("", |word| self.suppression.or_suppressed(name, word));
+        cells.extend(self.list_fields.iter().map(|name| csv_safe_cell(word(name))));
         block.row(cells)
     }
 
-    fn visits(&self, block: &mut Block<'_>, record: &CaseRecord, visits: &[PageVisit]) -> Result<(), DatasetError> {
+    fn visits(&self, block: &mut FrozenBlock<'_>, record: &CaseRecord, visits: &[PageVisit]) -> Result<(), DatasetError> {
         for (visit, number) in visits.iter().zip(1..) {
             block.row(vec![
                 record.pseudonym.clone(),
@@ -304,7 +304,7 @@ impl Writer<'_> {
                 (visit.page + 1).to_string(),
                 visit.mode.clone(),
                 visit.device.to_string(),
-                (self.shown)(visit.sent_at),
+                (self.format_time)(visit.sent_at),
                 visit.sent_at.since(visit.shown_at).as_secs().to_string(),
                 visit.problems.to_string(),
             ])?;

@@ -5,56 +5,56 @@ use std::collections::BTreeSet;
 use csv::StringRecord;
 
 use super::DatasetError;
-use super::metadata::About;
+use super::metadata::DatasetMetadata;
 use super::layout::{Table, layout};
 use crate::adapters::crypto::{KeyRingError, Sealer};
 use crate::domain::questionnaire::Questionnaire;
-use crate::services::context::Installation;
-use crate::services::sealing::place;
+use crate::services::context::AppContext;
+use crate::services::sealing::seal_context;
 use crate::adapters::database::datasets::{self, Dataset};
 use crate::adapters::database::{applications, campaigns};
 
 /// What became of open answers whose key is destroyed.
-const FORGOTTEN: &str = "forgotten";
+const ERASED: &str = "forgotten";
 
 pub struct Frozen {
     pub dataset: Dataset,
-    pub about: About,
+    pub metadata: DatasetMetadata,
     pub questionnaire: Questionnaire,
     /// As it was launched.
     pub source: String,
     /// `None`: the applicant's key is destroyed, and what was sealed with it is gone.
     sealer: Option<Sealer>,
     /// Pseudonyms with columns that a reader struck out.
-    struck: BTreeSet<(String, String)>,
+    redacted_cells: BTreeSet<(String, String)>,
 }
 
 impl Frozen {
-    pub async fn open(installation: &Installation, dataset: &Dataset) -> Result<Frozen, DatasetError> {
-        let mut connection = installation.store.read().await?;
+    pub async fn open(context: &AppContext, dataset: &Dataset) -> Result<Frozen, DatasetError> {
+        let mut connection = context.database.read().await?;
         let unreadable = |e: serde_json::Error| DatasetError::Format(dataset.application_code.clone(), e.to_string());
-        let (about, struck) = datasets::about(&mut connection, dataset.id).await?;
-        let about: About = serde_json::from_str(&about).map_err(unreadable)?;
-        let struck = struck.map(|struck| serde_json::from_str(&struck).map_err(unreadable)).transpose()?.unwrap_or_default();
-        let source = campaigns::questionnaire_source(&mut connection, about.questionnaire_id).await?;
+        let (metadata, redacted_cells) = datasets::metadata(&mut connection, dataset.id).await?;
+        let metadata: DatasetMetadata = serde_json::from_str(&metadata).map_err(unreadable)?;
+        let redacted_cells = redacted_cells.map(|redacted_cells| serde_json::from_str(&redacted_cells).map_err(unreadable)).transpose()?.unwrap_or_default();
+        let source = campaigns::questionnaire_source(&mut connection, metadata.questionnaire_id).await?;
         let key_id = applications::get(&mut connection, dataset.application).await?.key_id;
-        let sealer = match installation.keys.sealer(&key_id) {
+        let sealer = match context.keys.sealer(&key_id) {
             Ok(sealer) => Some(sealer),
             Err(KeyRingError::Destroyed { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let about = if sealer.is_none() { About { open_answers: FORGOTTEN.into(), ..about } } else { about };
-        Ok(Frozen { dataset: dataset.clone(), about, questionnaire: Questionnaire::parse(&source)?, source, sealer, struck })
+        let metadata = if sealer.is_none() { DatasetMetadata { open_answers: ERASED.into(), ..metadata } } else { metadata };
+        Ok(Frozen { dataset: dataset.clone(), metadata, questionnaire: Questionnaire::parse(&source)?, source, sealer, redacted_cells })
     }
 
     /// A block of a table's rows; `None`: there are no more. Cells whose key is gone are empty.
-    pub async fn block(&self, installation: &Installation, table: Table, number: u32) -> Result<Option<Vec<StringRecord>>, DatasetError> {
-        let block = datasets::block(&mut *installation.store.read().await?, self.dataset.id, table.name(), number).await?;
+    pub async fn block(&self, context: &AppContext, table: Table, number: u32) -> Result<Option<Vec<StringRecord>>, DatasetError> {
+        let block = datasets::frozen_block(&mut *context.database.read().await?, self.dataset.id, table.name(), number).await?;
         let Some((cells, sealed)) = block else { return Ok(None) };
         let mut rows = records(&cells)?;
         let (Some(sealed), Some(sealer)) = (sealed, &self.sealer) else { return Ok(Some(rows)) };
-        let sealed = records(&sealer.open(place::FROZEN, &sealed)?)?;
-        let fields = layout(table, &self.questionnaire, &self.about.list_fields);
+        let sealed = records(&sealer.open(seal_context::FROZEN, &sealed)?)?;
+        let fields = layout(table, &self.questionnaire, &self.metadata.list_fields);
         for (row, sealed) in rows.iter_mut().zip(&sealed) {
             let mut theirs = sealed.iter();
             let case = row.get(0).unwrap_or_default().to_owned();
@@ -63,8 +63,8 @@ impl Frozen {
                     return cell.to_owned();
                 }
                 let opened = theirs.next().unwrap_or_default();
-                let is_struck = !self.struck.is_empty() && self.struck.contains(&(case.clone(), field.name.clone()));
-                if is_struck { String::new() } else { opened.to_owned() }
+                let is_redacted = !self.redacted_cells.is_empty() && self.redacted_cells.contains(&(case.clone(), field.name.clone()));
+                if is_redacted { String::new() } else { opened.to_owned() }
             };
             let whole: Vec<String> = row.iter().zip(&fields).map(cell).collect();
             *row = StringRecord::from(whole);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::columns::{Column, columns};
+use super::columns::{ResponseColumn, columns};
 use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
 use crate::domain::questionnaire::{ItemKind, Questionnaire};
@@ -84,7 +84,7 @@ pub struct Field<'q> {
     /// It may say something personal: its cells are frozen sealed, and go when the applicant's key is destroyed.
     pub is_sealed: bool,
     /// The item it is about.
-    pub column: Option<Column<'q>>,
+    pub column: Option<ResponseColumn<'q>>,
 }
 
 impl Field<'_> {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::disposition::Disposition;
-use crate::domain::outcome_rates::{Outcomes, Rate};
+use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
 use crate::domain::time::Timestamp;
 use crate::adapters::database::cases::CaseRecord;
 use crate::adapters::database::responses::Response;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct About {
+pub struct DatasetMetadata {
     pub application: String,
     pub applicant: String,
     pub category: String,
@@ -42,7 +42,7 @@ pub struct About {
     pub dispositions: BTreeMap<String, u64>,
     /// By name; `null`: the denominator is 0.
     pub rates: BTreeMap<String, Option<f64>>,
-    pub cells: Vec<CellOf>,
+    pub cells: Vec<CellSummary>,
     /// By day: completes, and cases first contacted.
     pub completes_by_day: BTreeMap<String, u64>,
     pub first_contacts_by_day: BTreeMap<String, u64>,
@@ -68,7 +68,7 @@ pub struct About {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct CellOf {
+pub struct CellSummary {
     pub name: String,
     pub kind: String,
     pub target: u32,
@@ -84,9 +84,9 @@ pub struct Deviation {
     pub reason: String,
 }
 
-impl About {
+impl DatasetMetadata {
     /// Takes a case into the counts, with its response where that is told.
-    pub(super) fn count(&mut self, record: &CaseRecord, told: Option<(&Response, &str)>, day: &dyn Fn(Timestamp) -> String) {
+    pub(super) fn count(&mut self, record: &CaseRecord, response_and_device: Option<(&Response, &str)>, day: &dyn Fn(Timestamp) -> String) {
         self.cases += 1;
         *self.dispositions.entry(record.disposition.code().to_owned()).or_default() += 1;
         let attempts = self.attempts.entry(record.attempts).or_default();
@@ -97,7 +97,7 @@ impl About {
         if let Some(at) = record.first_attempt_at {
             *self.first_contacts_by_day.entry(day(at)).or_default() += 1;
         }
-        let Some((response, device)) = told else { return };
+        let Some((response, device)) = response_and_device else { return };
         self.responses += 1;
         *self.modes.entry(response.mode.clone()).or_default() += 1;
         *self.devices.entry(device.to_owned()).or_default() += 1;
@@ -112,17 +112,17 @@ impl About {
     }
 
     /// The rates, once all cases are counted.
-    pub(super) fn rate(&mut self) {
-        let mut outcomes = Outcomes::default();
+    pub(super) fn compute_rates(&mut self) {
+        let mut outcomes = OutcomeCounts::default();
         for (code, cases) in &self.dispositions {
             if let Some(disposition) = Disposition::from_code(code) {
                 outcomes.add(disposition, *cases);
             }
         }
-        self.rates = Rate::ALL.into_iter().map(|rate| (rate.name().to_owned(), outcomes.rate(rate).map(six_places))).collect();
+        self.rates = OutcomeRate::ALL.into_iter().map(|rate| (rate.name().to_owned(), outcomes.rate(rate).map(round_to_six_places))).collect();
     }
 }
 
-fn six_places(rate: f64) -> f64 {
+fn round_to_six_places(rate: f64) -> f64 {
     (rate * 1e6).round() / 1e6
 }

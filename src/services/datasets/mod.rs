@@ -19,17 +19,17 @@ mod review;
 mod verify;
 
 pub use freeze::freeze;
-pub use printable_questionnaire::Paper;
-pub use review::{OpenAnswer, release, to_review};
-pub use verify::{Verified, VerifyError, verify};
+pub use printable_questionnaire::PrintableQuestionnaire;
+pub use review::{OpenAnswer, release, load_for_review};
+pub use verify::{VerifiedDataset, VerifyError, verify};
 
 use std::path::Path;
 
-use crate::services::interviews::CollectError;
+use crate::services::interviews::InterviewError;
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::domain::questionnaire::QuestionnaireError;
-use crate::services::context::Installation;
-use crate::adapters::database::StoreError;
+use crate::services::context::AppContext;
+use crate::adapters::database::DatabaseError;
 use crate::adapters::database::datasets::{self, Dataset};
 use frozen::Frozen;
 
@@ -44,23 +44,23 @@ pub enum DatasetError {
     #[error("the open answers of this version of {0} wait for a reader; «dataset review»")]
     NotReleased(String),
     #[error("no way of delivery is set up; fill in delivery.folder, delivery.s3 or delivery.webhook")]
-    NoWay,
+    NoDeliveryChannel,
     #[error("{version} hashes to {sha256}; what was received is something else")]
-    OtherHash { version: String, sha256: String },
+    HashMismatch { version: String, sha256: String },
     #[error("say why it is rejected")]
     NoReason,
     #[error("{0} has its verdict already, and it was another one")]
-    JudgedAlready(String),
+    VerdictExists(String),
     #[error("no open answer has the number {0}; «dataset review» lists them")]
-    NoSuchAnswer(usize),
+    UnknownAnswer(usize),
     #[error("dataset of {0}: {1}")]
     Format(String, String),
     #[error("the questionnaire as launched cannot be read: {0}")]
     Questionnaire(#[from] QuestionnaireError),
     #[error(transparent)]
-    Collect(#[from] CollectError),
+    Interview(#[from] InterviewError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
@@ -68,15 +68,15 @@ pub enum DatasetError {
 }
 
 /// Writes every version that may go out and is not written yet; returns how many. After a crash it does the rest.
-pub async fn write_pending(installation: &Installation) -> Result<u64, DatasetError> {
-    let all = datasets::all(&mut *installation.store.read().await?).await?;
+pub async fn write_pending(context: &AppContext) -> Result<u64, DatasetError> {
+    let all = datasets::all(&mut *context.database.read().await?).await?;
     let pending: Vec<Dataset> = all.into_iter().filter(|dataset| dataset.folder.is_none() && dataset.released_at.is_some()).collect();
     for dataset in &pending {
-        let folder = installation.config.datasets.join(&dataset.application_code).join(dataset.version_name());
-        let sums = write(installation, dataset, &folder).await?;
-        let mut tx = installation.store.write().await?;
-        datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums, installation.clock.now()).await?;
-        delivery::plan(installation, &mut tx, dataset).await?;
+        let folder = context.config.datasets.join(&dataset.application_code).join(dataset.version_name());
+        let sums = write(context, dataset, &folder).await?;
+        let mut tx = context.database.write().await?;
+        datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums, context.clock.now()).await?;
+        delivery::plan_deliveries(context, &mut tx, dataset).await?;
         tx.commit().await?;
         tracing::info!(application = dataset.application_code, version = dataset.version, "the dataset is written");
     }
@@ -84,13 +84,13 @@ pub async fn write_pending(installation: &Installation) -> Result<u64, DatasetEr
 }
 
 #[tracing::instrument(name = "write dataset", level = "debug", skip_all, fields(application = dataset.application_code, version = dataset.version))]
-async fn write(installation: &Installation, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
-    package::write(installation, &Frozen::open(installation, dataset).await?, &installation.keys.signer()?, folder).await
+async fn write(context: &AppContext, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
+    package::write(context, &Frozen::open(context, dataset).await?, &context.keys.signer()?, folder).await
 }
 
 /// Writes a version that may go out into a new folder; returns the hash of its sums. Where the applicant's people are forgotten, cells that could say something
 /// personal are empty.
-pub async fn export(installation: &Installation, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
+pub async fn export(context: &AppContext, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
     if dataset.released_at.is_none() {
         return Err(DatasetError::NotReleased(dataset.application_code.clone()));
     }
@@ -98,5 +98,5 @@ pub async fn export(installation: &Installation, dataset: &Dataset, folder: &Pat
         let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it exists; name a folder that does not");
         return Err(DatasetError::Write { folder: folder.display().to_string(), error });
     }
-    write(installation, dataset, folder).await
+    write(context, dataset, folder).await
 }

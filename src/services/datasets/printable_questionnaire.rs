@@ -3,33 +3,33 @@
 use askama::Template;
 
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Item, ItemKind, Page, Questionnaire, Take};
+use crate::domain::questionnaire::{Item, ItemKind, Page, Questionnaire, Selection};
 
 #[derive(Template)]
 #[template(path = "dataset/printable-questionnaire.html")]
-pub struct Paper<'a> {
+pub struct PrintableQuestionnaire<'a> {
     questionnaire: &'a Questionnaire,
     language: Language,
 }
 
-impl<'a> Paper<'a> {
-    pub fn new(questionnaire: &'a Questionnaire, language: Language) -> Paper<'a> {
-        Paper { questionnaire, language }
+impl<'a> PrintableQuestionnaire<'a> {
+    pub fn new(questionnaire: &'a Questionnaire, language: Language) -> PrintableQuestionnaire<'a> {
+        PrintableQuestionnaire { questionnaire, language }
     }
 
-    fn in_words(&self, item: &Item) -> String {
+    fn answer_instructions(&self, item: &Item) -> String {
         let zh = self.language == Language::Zh;
         let mut parts: Vec<String> = Vec::new();
         match &item.kind {
-            ItemKind::Choice(choice) => match choice.take {
-                Take::One => parts.push(if zh { "单选" } else { "one" }.to_owned()),
-                Take::Several { min, max } => parts.push(if zh { format!("多选 {min}–{max}") } else { format!("{min}–{max} of them") }),
-                Take::AllInOrder => parts.push(if zh { "排序" } else { "rank" }.to_owned()),
+            ItemKind::Choice(choice) => match choice.selection {
+                Selection::One => parts.push(if zh { "单选" } else { "one" }.to_owned()),
+                Selection::Several { min, max } => parts.push(if zh { format!("多选 {min}–{max}") } else { format!("{min}–{max} of them") }),
+                Selection::Ranked => parts.push(if zh { "排序" } else { "rank" }.to_owned()),
             },
             ItemKind::Number(range) => parts.extend(range.unit.as_ref().map(|unit| unit.in_language(self.language).to_owned())),
             _ => {}
         }
-        if item.asks() && !item.required {
+        if item.is_question() && !item.required {
             parts.push(if zh { "可不填" } else { "optional" }.to_owned());
         }
         parts.extend(item.show_if.as_ref().map(|condition| format!("⟨{}⟩", condition.source())));

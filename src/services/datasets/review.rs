@@ -7,7 +7,7 @@ use super::frozen::Frozen;
 use super::layout::{Table, layout};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::questionnaire::ItemKind;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::datasets::{self, Dataset};
 
 /// An open answer that waits for its reader.
@@ -21,27 +21,27 @@ pub struct OpenAnswer {
 }
 
 /// A version of an application that waits (`v2`, `interim-3`; the one that was frozen last where nothing is said), with its open answers in their order.
-pub async fn to_review(
-    installation: &Installation,
+pub async fn load_for_review(
+    context: &AppContext,
     code: &str,
     version: Option<&str>,
-    who: &Actor,
+    actor: &Actor,
 ) -> Result<(Dataset, Vec<OpenAnswer>), DatasetError> {
     let nothing = || DatasetError::NothingToReview(code.to_owned());
     let dataset = {
-        let mut connection = installation.store.read().await?;
+        let mut connection = context.database.read().await?;
         let waits = |dataset: &Dataset| {
             dataset.application_code == code && dataset.released_at.is_none() && version.is_none_or(|version| dataset.version_name() == version)
         };
         let all = datasets::all(&mut connection).await?.into_iter().filter(waits);
         all.max_by_key(|dataset| (dataset.frozen_at, dataset.id)).ok_or_else(nothing)?
     };
-    let frozen = Frozen::open(installation, &dataset).await?;
-    let fields = layout(Table::Responses, &frozen.questionnaire, &frozen.about.list_fields);
+    let frozen = Frozen::open(context, &dataset).await?;
+    let fields = layout(Table::Responses, &frozen.questionnaire, &frozen.metadata.list_fields);
     let is_open = |field: &super::layout::Field<'_>| field.column.as_ref().is_some_and(|column| matches!(column.item.kind, ItemKind::Open { .. }));
     let mut answers = Vec::new();
     for number in 0.. {
-        let Some(rows) = frozen.block(installation, Table::Responses, number).await? else { break };
+        let Some(rows) = frozen.block(context, Table::Responses, number).await? else { break };
         for row in &rows {
             for (cell, field) in row.iter().zip(&fields).filter(|(cell, field)| !cell.is_empty() && is_open(field)) {
                 let number = answers.len() + 1;
@@ -50,29 +50,29 @@ pub async fn to_review(
         }
     }
     // Whoever looks at people's words is written down (invariant I7).
-    let mut tx = installation.store.write().await?;
-    installation.note(&mut tx, who, Action::ShownDataset, &format!("dataset:{}", dataset.id)).await?;
+    let mut tx = context.database.write().await?;
+    context.audit(&mut tx, actor, Action::OpenAnswersViewed, &format!("dataset:{}", dataset.id)).await?;
     tx.commit().await?;
     Ok((dataset, answers))
 }
 
 /// Lets a version that waits go out, without the answers of these numbers.
 pub async fn release(
-    installation: &Installation,
+    context: &AppContext,
     code: &str,
     version: Option<&str>,
-    strike: &BTreeSet<usize>,
-    who: &Actor,
+    redact: &BTreeSet<usize>,
+    actor: &Actor,
 ) -> Result<Dataset, DatasetError> {
-    let (dataset, answers) = to_review(installation, code, version, who).await?;
-    if let Some(unknown) = strike.iter().find(|number| **number == 0 || **number > answers.len()) {
-        return Err(DatasetError::NoSuchAnswer(*unknown));
+    let (dataset, answers) = load_for_review(context, code, version, actor).await?;
+    if let Some(unknown) = redact.iter().find(|number| **number == 0 || **number > answers.len()) {
+        return Err(DatasetError::UnknownAnswer(*unknown));
     }
-    let struck: BTreeSet<(&str, &str)> =
-        answers.iter().filter(|answer| strike.contains(&answer.number)).map(|answer| (answer.case.as_str(), answer.variable.as_str())).collect();
-    let struck = serde_json::to_string(&struck).map_err(|e| DatasetError::Format(code.to_owned(), e.to_string()))?;
-    let mut tx = installation.store.write().await?;
-    if !datasets::release(&mut tx, dataset.id, &struck, &who.name, installation.clock.now()).await? {
+    let redacted_cells: BTreeSet<(&str, &str)> =
+        answers.iter().filter(|answer| redact.contains(&answer.number)).map(|answer| (answer.case.as_str(), answer.variable.as_str())).collect();
+    let redacted_cells = serde_json::to_string(&redacted_cells).map_err(|e| DatasetError::Format(code.to_owned(), e.to_string()))?;
+    let mut tx = context.database.write().await?;
+    if !datasets::release(&mut tx, dataset.id, &redacted_cells, &actor.name, context.clock.now()).await? {
         return Err(DatasetError::NothingToReview(code.to_owned()));
     }
     tx.commit().await?;

@@ -18,7 +18,7 @@ pub enum VerifyError {
 
 /// What was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
+pub struct VerifiedDataset {
     pub files: usize,
     pub responses: usize,
     pub cases: usize,
@@ -33,7 +33,7 @@ fn broken<T>(file: &str, problem: impl Into<String>) -> Result<T, VerifyError> {
 }
 
 /// `key`: whose signature must stand on it; without one, that of the key which the manifest itself names.
-pub fn verify(folder: &Path, key: Option<&PublicKey>) -> Result<Verified, VerifyError> {
+pub fn verify(folder: &Path, key: Option<&PublicKey>) -> Result<VerifiedDataset, VerifyError> {
     let shown = folder.display().to_string();
     let entries = std::fs::read_dir(folder).map_err(|e| VerifyError::NoDataset(shown.clone(), e.to_string()))?;
     let mut files = BTreeMap::new();
@@ -69,7 +69,7 @@ pub fn verify(folder: &Path, key: Option<&PublicKey>) -> Result<Verified, Verify
             return broken(&format!("{resource}.csv"), format!("case {stray} stands in no row of cases.csv"));
         }
     }
-    Ok(Verified { files: files.len() + 1, responses: responses.len(), cases: cases.len(), signed_with, sha256: sha256_hex(&sums) })
+    Ok(VerifiedDataset { files: files.len() + 1, responses: responses.len(), cases: cases.len(), signed_with, sha256: sha256_hex(&sums) })
 }
 
 /// The manifest must be signed, and name every file with its hash; returns the id of the key.
@@ -77,15 +77,15 @@ fn check_signature(files: &BTreeMap<String, Vec<u8>>, key: Option<&PublicKey>) -
     let (Some(manifest), Some(signature)) = (files.get(MANIFEST), files.get(SIGNATURE)) else {
         return broken(MANIFEST, format!("it or {SIGNATURE} is missing"));
     };
-    let told: Value = serde_json::from_slice(manifest).map_err(|e| VerifyError::Broken { file: MANIFEST.into(), problem: e.to_string() })?;
-    let Some(own) = told["signed_with"].as_str().and_then(PublicKey::of_pem) else { return broken(MANIFEST, "it names no key that signed it") };
+    let manifest_json: Value = serde_json::from_slice(manifest).map_err(|e| VerifyError::Broken { file: MANIFEST.into(), problem: e.to_string() })?;
+    let Some(own) = manifest_json["signed_with"].as_str().and_then(PublicKey::of_pem) else { return broken(MANIFEST, "it names no key that signed it") };
     if key.is_some_and(|key| *key != own) {
         return broken(MANIFEST, format!("it is signed with the key {}, not with the one that was given", own.id()));
     }
     if !own.has_signed(manifest, &String::from_utf8_lossy(signature)) {
         return broken(SIGNATURE, "the signature does not fit the manifest");
     }
-    let listed = told["files"].as_object().cloned().unwrap_or_default();
+    let listed = manifest_json["files"].as_object().cloned().unwrap_or_default();
     for (name, content) in files.iter().filter(|(name, _)| *name != MANIFEST && *name != SIGNATURE) {
         let theirs = &listed.get(name).unwrap_or(&Value::Null)["sha256"];
         if theirs.as_str() != Some(&sha256_hex(content)) {

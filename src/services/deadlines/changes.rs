@@ -4,16 +4,15 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::domain::deadline::{Counted, Deadline, NotBegun};
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
-use crate::adapters::database::application_events::{self, Event};
+use crate::services::context::AppContext;
+use crate::adapters::database::application_events::{self, ApplicationEventKind};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
-use crate::adapters::database::{StoreError, WriteTx, programmes};
+use crate::adapters::database::{DatabaseError, WriteTx, programmes};
 
 /// Holds shorter than this add no day.
-const A_DAY_SECONDS: u64 = 86_400;
-const MOST_DAYS: u32 = 366;
+const SECONDS_PER_DAY: u64 = 86_400;
+const MAX_DAYS: u32 = 366;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
@@ -22,29 +21,29 @@ pub enum ChangeError {
     #[error("application {0} is closed; its days no longer run")]
     Closed(String),
     #[error("application {0} is on hold already")]
-    Held(String),
+    AlreadyOnHold(String),
     #[error("application {0} is not on hold")]
-    NotHeld(String),
+    NotOnHold(String),
     #[error("application {code} is in the field; its fee was settled on {settled} when that began")]
-    FeeCounted { code: String, settled: NaiveDate },
+    FeeAlreadyCounted { code: String, settled: NaiveDate },
     #[error("the reason is empty; say why, it stays with the application")]
     NoReason,
     #[error("{0} days: extend by 1 to 366 days")]
     Days(u32),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
 }
 
 /// Who makes a change, and why.
 #[derive(Debug, Clone, Copy)]
-pub struct By<'a> {
-    pub who: &'a str,
+pub struct ChangedBy<'a> {
+    pub actor: &'a str,
     pub reason: &'a str,
 }
 
 /// An application's days, as they stand after a change.
 #[derive(Debug, Clone, Serialize)]
-pub struct Standing {
+pub struct DeadlineStatus {
     pub application: String,
     /// The days run from here.
     pub begins: Option<NaiveDate>,
@@ -54,61 +53,50 @@ pub struct Standing {
     pub extended_days: u32,
 }
 
-/// The deadline of an application; `Err`: its days do not run yet.
-pub fn of(application: &Application, programme: &crate::domain::programme::Programme) -> Result<Deadline, NotBegun> {
-    let day = |at: Option<Timestamp>| at.map(|at| at.date(programme.time_zone));
-    let counted = Counted {
-        list_received: day(application.list_received_at),
-        fee_settled: day(application.fee_settled_at),
-        extended_days: application.extended_days,
-    };
-    Deadline::of(&counted, programme)
-}
-
 /// The survey fee was settled on this day.
-pub async fn settle_fee(installation: &Installation, code: &str, day: NaiveDate, who: &str) -> Result<Standing, ChangeError> {
-    let (mut tx, application) = begin(installation, code).await?;
+pub async fn settle_fee(context: &AppContext, code: &str, day: NaiveDate, actor: &str) -> Result<DeadlineStatus, ChangeError> {
+    let (mut tx, application) = begin_change(context, code).await?;
     let zone = programmes::get(&mut tx, application.programme_id).await?.time_zone;
     if let (ApplicationState::InField, Some(settled)) = (application.state, application.fee_settled_at) {
-        return Err(ChangeError::FeeCounted { code: code.to_owned(), settled: settled.date(zone) });
+        return Err(ChangeError::FeeAlreadyCounted { code: code.to_owned(), settled: settled.date(zone) });
     }
     applications::set_fee_settled(&mut tx, application.id, Timestamp::start_of_day(day, zone)).await?;
-    let by = By { who, reason: &day.to_string() };
-    end(installation, tx, &application, Event::FeeSettled, None, by).await
+    let by = ChangedBy { actor, reason: &day.to_string() };
+    commit_change(context, tx, &application, ApplicationEventKind::FeeSettled, None, by).await
 }
 
 /// Nothing is sent for the application until it is released, and its field does not close meanwhile. People may go on answering.
-pub async fn hold(installation: &Installation, code: &str, by: By<'_>) -> Result<Standing, ChangeError> {
-    let (mut tx, application) = begin(installation, code).await?;
+pub async fn hold(context: &AppContext, code: &str, by: ChangedBy<'_>) -> Result<DeadlineStatus, ChangeError> {
+    let (mut tx, application) = begin_change(context, code).await?;
     if application.held_since.is_some() {
-        return Err(ChangeError::Held(code.to_owned()));
+        return Err(ChangeError::AlreadyOnHold(code.to_owned()));
     }
-    applications::set_held(&mut tx, application.id, Some(installation.clock.now())).await?;
-    end(installation, tx, &application, Event::Held, None, by).await
+    applications::set_held(&mut tx, application.id, Some(context.clock.now())).await?;
+    commit_change(context, tx, &application, ApplicationEventKind::Held, None, by).await
 }
 
 /// The hold is over; the days that it took are added, begun ones too.
-pub async fn release(installation: &Installation, code: &str, by: By<'_>) -> Result<Standing, ChangeError> {
-    let (mut tx, application) = begin(installation, code).await?;
-    let Some(since) = application.held_since else { return Err(ChangeError::NotHeld(code.to_owned())) };
-    let days = u32::try_from(installation.clock.now().since(since).as_secs().div_ceil(A_DAY_SECONDS)).unwrap_or(MOST_DAYS);
+pub async fn release(context: &AppContext, code: &str, by: ChangedBy<'_>) -> Result<DeadlineStatus, ChangeError> {
+    let (mut tx, application) = begin_change(context, code).await?;
+    let Some(since) = application.held_since else { return Err(ChangeError::NotOnHold(code.to_owned())) };
+    let days = u32::try_from(context.clock.now().since(since).as_secs().div_ceil(SECONDS_PER_DAY)).unwrap_or(MAX_DAYS);
     applications::set_held(&mut tx, application.id, None).await?;
     applications::add_days(&mut tx, application.id, days).await?;
-    end(installation, tx, &application, Event::Released, Some(days), by).await
+    commit_change(context, tx, &application, ApplicationEventKind::Released, Some(days), by).await
 }
 
 /// Adds days to both due days.
-pub async fn extend(installation: &Installation, code: &str, days: u32, by: By<'_>) -> Result<Standing, ChangeError> {
-    if !(1..=MOST_DAYS).contains(&days) {
+pub async fn extend(context: &AppContext, code: &str, days: u32, by: ChangedBy<'_>) -> Result<DeadlineStatus, ChangeError> {
+    if !(1..=MAX_DAYS).contains(&days) {
         return Err(ChangeError::Days(days));
     }
-    let (mut tx, application) = begin(installation, code).await?;
+    let (mut tx, application) = begin_change(context, code).await?;
     applications::add_days(&mut tx, application.id, days).await?;
-    end(installation, tx, &application, Event::Extended, Some(days), by).await
+    commit_change(context, tx, &application, ApplicationEventKind::Extended, Some(days), by).await
 }
 
-async fn begin(installation: &Installation, code: &str) -> Result<(WriteTx, Application), ChangeError> {
-    let mut tx = installation.store.write().await?;
+async fn begin_change(context: &AppContext, code: &str) -> Result<(WriteTx, Application), ChangeError> {
+    let mut tx = context.database.write().await?;
     let application = applications::find(&mut tx, code).await?.ok_or_else(|| ChangeError::UnknownApplication(code.to_owned()))?;
     match application.state {
         ApplicationState::Closed => Err(ChangeError::Closed(code.to_owned())),
@@ -117,26 +105,26 @@ async fn begin(installation: &Installation, code: &str) -> Result<(WriteTx, Appl
 }
 
 /// Moves the field's end to where it stands now, writes the change down, and commits.
-async fn end(
-    installation: &Installation,
+async fn commit_change(
+    context: &AppContext,
     mut tx: WriteTx,
     before: &Application,
-    what: Event,
+    what: ApplicationEventKind,
     days: Option<u32>,
-    by: By<'_>,
-) -> Result<Standing, ChangeError> {
+    by: ChangedBy<'_>,
+) -> Result<DeadlineStatus, ChangeError> {
     if by.reason.trim().is_empty() {
         return Err(ChangeError::NoReason);
     }
     let application = applications::get(&mut tx, before.id).await?;
     let programme = programmes::get(&mut tx, application.programme_id).await?;
-    let deadline = of(&application, &programme).ok();
+    let deadline = application.deadline(&programme).ok();
     if let (ApplicationState::InField, Some(deadline)) = (application.state, deadline) {
         applications::set_field_closes(&mut tx, application.id, deadline.field_closes_at(programme.time_zone)).await?;
     }
-    application_events::add(&mut tx, application.id, what, days, by.reason.trim(), by.who, installation.clock.now()).await?;
+    application_events::add(&mut tx, application.id, what, days, by.reason.trim(), by.actor, context.clock.now()).await?;
     tx.commit().await?;
-    Ok(Standing {
+    Ok(DeadlineStatus {
         application: application.code,
         begins: deadline.map(|deadline| deadline.begins),
         certificate_due: deadline.map(|deadline| deadline.certificate_due),

@@ -9,7 +9,7 @@ pub mod changes;
 mod overview;
 mod versions;
 
-pub use overview::{Overview, overview};
+pub use overview::{ApplicationOverview, programme_overview};
 pub use versions::{freeze, freeze_as_it_stands, freeze_interim};
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,24 +17,23 @@ use std::time::Duration;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::services::datasets::{self, DatasetError};
-use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::mode::Mode;
 use crate::domain::personal::Personal;
 use crate::domain::quality;
-use crate::domain::questionnaire::{Answer, Completion, Facts, Questionnaire, QuestionnaireError};
+use crate::domain::questionnaire::{Answer, Completion, RoutingFacts, Questionnaire, QuestionnaireError};
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::services::sealing::open_fields;
 use crate::services;
-use crate::adapters::database::application_events::{self, Event};
+use crate::adapters::database::application_events::{self, ApplicationEventKind};
 use crate::adapters::database::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::adapters::database::campaigns::{self, CampaignState};
-use crate::adapters::database::cases::{self, Source};
+use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::datasets::{DatasetKind, FreezeReason};
 use crate::adapters::database::responses::StoredValue;
-use crate::adapters::database::{StoreError, WriteTx, invitations, paradata, quotas, responses};
+use crate::adapters::database::{DatabaseError, WriteTx, invitations, paradata, quotas, responses};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeadlineError {
@@ -44,12 +43,10 @@ pub enum DeadlineError {
     Closed(String),
     #[error("the questionnaire of an application, as launched, cannot be read: {0}")]
     Questionnaire(#[from] QuestionnaireError),
-    #[error("the plan of campaign {code}, as launched, cannot be read: {error}")]
-    Plan { code: String, error: ContactPlanError },
-    #[error("the forecast was stopped")]
-    Stopped,
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Forecast(#[from] services::forecasting::ForecastError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     #[error("no application has the code {0}")]
@@ -59,7 +56,7 @@ pub enum DeadlineError {
     #[error("nothing has changed since version {version} of {code}: no answer came late, no consent was taken back")]
     NothingNew { code: String, version: u32 },
     #[error(transparent)]
-    Replicates(#[from] services::quotas::replicates::ReleaseError),
+    Replicates(#[from] services::quotas::replicates::ReplicateError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
@@ -70,39 +67,39 @@ pub enum DeadlineError {
 const DAEMON: &str = "fieldworkd";
 
 /// Closes what is due at this moment; returns the codes of the applications that were closed.
-pub async fn tick(installation: &Installation) -> Result<Vec<String>, DeadlineError> {
-    services::quotas::release_cases_of_full_cells(installation).await?;
-    services::quotas::replicates::release_due(installation).await?;
-    let now = installation.clock.now();
+pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
+    services::quotas::release_cases_of_full_cells(context).await?;
+    services::quotas::replicates::release_due_replicates(context).await?;
+    let now = context.clock.now();
     let (full, over) = {
-        let mut connection = installation.store.read().await?;
+        let mut connection = context.database.read().await?;
         (quotas::full_applications(&mut connection).await?, applications::over_due_day(&mut connection, now).await?)
     };
-    versions::correct_withdrawn(installation).await?;
-    versions::freeze_interim_due(installation).await?;
+    versions::correct_withdrawn_answers(context).await?;
+    versions::freeze_interim_due(context).await?;
     let mut closed = Vec::new();
     for (id, by) in full.into_iter().map(|id| (id, ClosedBy::Quota)).chain(over.into_iter().map(|id| (id, ClosedBy::DueDay))) {
-        closed.extend(close(installation, id, by).await?);
+        closed.extend(close_field(context, id, by).await?);
     }
     Ok(closed)
 }
 
 /// When there is something to do next: the end of a due day, or a look at replicates that are held back.
-pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
-    let closing = applications::next_closing(&mut *installation.store.read().await?).await?;
-    let look = services::quotas::replicates::next_look(installation).await?;
-    Ok([closing, look, versions::next_interim(installation).await?].into_iter().flatten().min())
+pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
+    let closing = applications::next_closing(&mut *context.database.read().await?).await?;
+    let next_review = services::quotas::replicates::next_review(context).await?;
+    Ok([closing, next_review, versions::next_interim(context).await?].into_iter().flatten().min())
 }
 
 /// The last due day of an application in the field.
-pub async fn last_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
-    Ok(applications::last_closing(&mut *installation.store.read().await?).await?)
+pub async fn last_closing_at(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
+    Ok(applications::last_closing(&mut *context.database.read().await?).await?)
 }
 
 /// Closes a campaign by hand: every application that is still in the field.
-pub async fn close_campaign(installation: &Installation, code: &str) -> Result<Vec<String>, DeadlineError> {
+pub async fn close_campaign(context: &AppContext, code: &str) -> Result<Vec<String>, DeadlineError> {
     let (campaign, theirs) = {
-        let mut connection = installation.store.read().await?;
+        let mut connection = context.database.read().await?;
         let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
         let theirs = applications::of_campaign(&mut connection, campaign.id).await?;
         (campaign, theirs)
@@ -112,7 +109,7 @@ pub async fn close_campaign(installation: &Installation, code: &str) -> Result<V
     }
     let mut closed = Vec::new();
     for application in theirs.iter().filter(|a| a.state == ApplicationState::InField) {
-        closed.extend(close(installation, application.id, ClosedBy::ByHand).await?);
+        closed.extend(close_field(context, application.id, ClosedBy::ByHand).await?);
     }
     Ok(closed)
 }
@@ -120,9 +117,9 @@ pub async fn close_campaign(installation: &Installation, code: &str) -> Result<V
 /// Closes one application: open cases get their last disposition, the data is frozen, nobody without an open case is contacted any more.
 /// `None`: it was closed already.
 #[tracing::instrument(name = "close field", level = "debug", skip_all)]
-async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> Result<Option<String>, DeadlineError> {
-    let now = installation.clock.now();
-    let mut tx = installation.store.write().await?;
+async fn close_field(context: &AppContext, id: ApplicationId, by: ClosedBy) -> Result<Option<String>, DeadlineError> {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
     if !applications::close(&mut tx, id, by, now).await? {
         return Ok(None);
     }
@@ -130,27 +127,27 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
     let open = cases::open_of_application(&mut tx, id).await?;
     cases::lock(&mut tx, &open).await?;
     let open = cases::open_of_application(&mut tx, id).await?;
-    let amounts = assess_responses(installation, &mut tx, &application).await?;
-    let partial: Vec<CaseId> = open.iter().copied().filter(|case| amounts.get(case).is_some_and(|c| *c != Completion::TooLittle)).collect();
+    let completions = assess_responses(context, &mut tx, &application).await?;
+    let partial: Vec<CaseId> = open.iter().copied().filter(|case| completions.get(case).is_some_and(|c| *c != Completion::Insufficient)).collect();
     let rest: Vec<CaseId> = open.iter().copied().filter(|case| !partial.contains(case)).collect();
-    cases::dispose(&mut tx, &partial, Disposition::Partial, &[], Source::Close, now).await?;
+    cases::set_disposition(&mut tx, &partial, Disposition::Partial, &[], DispositionSource::Close, now).await?;
     match by {
         ClosedBy::Quota => {
             // Who was never drawn is no part of the sample, and of no outcome.
             let sampled = cases::sampled_among(&mut tx, &rest).await?;
-            cases::dispose(&mut tx, &sampled, Disposition::QuotaFilled, &[], Source::Close, now).await?;
-            cases::close_as_they_stand(&mut tx, &rest).await?;
+            cases::set_disposition(&mut tx, &sampled, Disposition::QuotaFilled, &[], DispositionSource::Close, now).await?;
+            cases::close_keeping_disposition(&mut tx, &rest).await?;
         }
         ClosedBy::DueDay | ClosedBy::ByHand => {
             let in_full_cells = quotas::open_in_full_cells(&mut tx, id).await?;
-            cases::dispose(&mut tx, &in_full_cells, Disposition::QuotaFilled, &[], Source::Close, now).await?;
-            cases::close_as_they_stand(&mut tx, &rest).await?;
+            cases::set_disposition(&mut tx, &in_full_cells, Disposition::QuotaFilled, &[], DispositionSource::Close, now).await?;
+            cases::close_keeping_disposition(&mut tx, &rest).await?;
         }
     }
     let application = applications::get(&mut tx, id).await?;
-    datasets::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Closed).await?;
-    services::forecasting::remember(installation, &mut tx, &application).await?;
-    application_events::add(&mut tx, id, Event::Closed, None, by.as_str(), DAEMON, now).await?;
+    datasets::freeze(context, &mut tx, &application, DatasetKind::Final, FreezeReason::Closed).await?;
+    services::forecasting::record_history(context, &mut tx, &application).await?;
+    application_events::add(&mut tx, id, ApplicationEventKind::Closed, None, by.as_str(), DAEMON, now).await?;
     if let Some(campaign) = application.campaign_id {
         invitations::stop_without_open_case(&mut tx, campaign).await?;
         let still_open = applications::of_campaign(&mut tx, campaign).await?.iter().any(|a| a.state == ApplicationState::InField);
@@ -165,11 +162,11 @@ async fn close(installation: &Installation, id: ApplicationId, by: ClosedBy) -> 
 
 /// Sets the quality flags of an application's responses, and tells what each amounts to. Open text need not be opened for that.
 async fn assess_responses(
-    installation: &Installation,
+    context: &AppContext,
     tx: &mut WriteTx,
     application: &Application,
 ) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
-    let sealer = installation.keys.sealer(&application.key_id)?;
+    let sealer = context.keys.sealer(&application.key_id)?;
     let Some(questionnaire) = application.questionnaire_id else { return Ok(HashMap::new()) };
     let questionnaire = Questionnaire::parse(&campaigns::questionnaire_source(tx, questionnaire).await?)?;
     let mut listed = cases::listed_facts(tx, application.id).await?;
@@ -177,17 +174,17 @@ async fn assess_responses(
     let visits = paradata::of_application(tx, application.id).await?;
     // By SMS nobody knows how long somebody thought.
     let is_timed = |response: &responses::Response| response.mode != Mode::Sms.as_str();
-    let time = |response: &responses::Response| visits.get(&response.id).filter(|_| is_timed(response)).map(|visits| paradata::time_on(visits));
+    let time = |response: &responses::Response| visits.get(&response.id).filter(|_| is_timed(response)).map(|visits| paradata::total_time(visits));
     let complete: Vec<Duration> = responses.iter().filter(|response| response.completed_at.is_some()).filter_map(time).collect();
     let median = quality::median(complete);
-    let (mut amounts, mut qualities) = (HashMap::new(), Vec::new());
+    let (mut completions, mut qualities) = (HashMap::new(), Vec::new());
     for response in responses {
         let time = time(&response);
         // Who stopped half-way was not fast.
         let median = median.filter(|_| response.completed_at.is_some());
         let read = |(id, value): (String, StoredValue)| {
             let answer = match value {
-                StoredValue::Plain(text) => questionnaire.item(&id).and_then(|item| Answer::restore(item, &text)),
+                StoredValue::Plain(text) => questionnaire.item(&id).and_then(|item| Answer::from_stored(item, &text)),
                 StoredValue::Sealed(_) => Some(Answer::Open(Personal::default())),
             };
             answer.map(|answer| (id, answer))
@@ -195,11 +192,11 @@ async fn assess_responses(
         let answers: BTreeMap<String, Answer> = response.answers.into_iter().filter_map(read).collect();
         let (segment, fields_sealed) = listed.remove(&response.case).map_or((String::new(), None), |listed| (listed.segment, listed.fields_sealed));
         let fields = open_fields(&sealer, fields_sealed.as_deref())?;
-        let facts = Facts { category: application.category.to_string(), segment, mode: response.mode, fields };
+        let facts = RoutingFacts { category: application.category.to_string(), segment, mode: response.mode, fields };
         let path = questionnaire.path(&answers, &facts);
-        qualities.push((response.id, quality::assess(&path, &answers, time, median, installation.config.speeding_below)));
-        amounts.insert(response.case, path.completion());
+        qualities.push((response.id, quality::assess(&path, &answers, time, median, context.config.speeding_threshold)));
+        completions.insert(response.case, path.completion());
     }
     paradata::set_quality(tx, &qualities).await?;
-    Ok(amounts)
+    Ok(completions)
 }

@@ -3,15 +3,14 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::changes;
-use crate::domain::deadline::{NotBegun, behind, danger};
+use crate::domain::deadline::{NotStarted, schedule_lag, risk_order};
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, Application, ApplicationState, ClosedBy};
-use crate::adapters::database::{StoreError, campaigns, forecasts, lists, programmes, quotas};
+use crate::adapters::database::{DatabaseError, campaigns, forecasts, lists, programmes, quotas};
 
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-pub struct Overview {
+pub struct ApplicationOverview {
     pub application: String,
     pub applicant: String,
     pub campaign: Option<String>,
@@ -31,14 +30,14 @@ pub struct Overview {
 }
 
 /// `None`: there is no such programme.
-pub async fn overview(installation: &Installation, code: &str) -> Result<Option<Vec<Overview>>, StoreError> {
-    let now = installation.clock.now();
-    let mut connection = installation.store.read().await?;
+pub async fn programme_overview(context: &AppContext, code: &str) -> Result<Option<Vec<ApplicationOverview>>, DatabaseError> {
+    let now = context.clock.now();
+    let mut connection = context.database.read().await?;
     let Some((id, programme)) = programmes::find(&mut connection, code).await? else { return Ok(None) };
     let chances = forecasts::chances(&mut connection).await?;
     let mut all = Vec::new();
     for application in applications::all(&mut connection).await?.into_iter().filter(|application| application.programme_id == id) {
-        let deadline = changes::of(&application, &programme);
+        let deadline = application.deadline(&programme);
         let cells = quotas::cells(&mut connection, application.id).await?;
         let (completed, target) = cells.first().map_or((0, 0), |total| (total.completes, total.target));
         let campaign = match application.campaign_id {
@@ -49,14 +48,14 @@ pub async fn overview(installation: &Installation, code: &str) -> Result<Option<
         let days_left = |closes: Timestamp| (closes.date(programme.time_zone) - now.date(programme.time_zone)).num_days();
         let launched = campaign.as_ref().map(|campaign| campaign.launched_at);
         let span = launched.zip(application.field_closes_at).filter(|_| is_in_field);
-        all.push(Overview {
+        all.push(ApplicationOverview {
             names: lists::names_by_segment(&mut connection, application.id).await?.values().sum(),
             state: state_of(&application, deadline.err()),
             completed,
             target,
             dataset_due: deadline.ok().map(|deadline| deadline.dataset_due),
             days_left: application.field_closes_at.filter(|_| is_in_field).map(days_left),
-            behind: span.map(|(begun, closes)| (behind(begun, closes, now, completed, target) * 1e4).round() / 1e4),
+            behind: span.map(|(begun, closes)| (schedule_lag(begun, closes, now, completed, target) * 1e4).round() / 1e4),
             chance: chances.get(&application.id).copied(),
             closed_by: application.closed_by.map(ClosedBy::as_str),
             campaign: campaign.map(|campaign| campaign.code),
@@ -65,18 +64,18 @@ pub async fn overview(installation: &Installation, code: &str) -> Result<Option<
         });
     }
     // Who is in most danger comes first, then what has not begun, by its due day; what is closed comes last.
-    let order = |o: &Overview| (o.state == "closed", danger(o.chance, o.behind), o.dataset_due, o.application.clone());
+    let order = |o: &ApplicationOverview| (o.state == "closed", risk_order(o.chance, o.behind), o.dataset_due, o.application.clone());
     all.sort_by_key(order);
     Ok(Some(all))
 }
 
-fn state_of(application: &Application, not_begun: Option<NotBegun>) -> &'static str {
+fn state_of(application: &Application, not_begun: Option<NotStarted>) -> &'static str {
     match (application.state, application.held_since, not_begun) {
         (ApplicationState::Closed, ..) => "closed",
         (_, Some(_), _) => "on_hold",
         (ApplicationState::InField, ..) => "in_field",
-        (_, _, Some(NotBegun::NoList)) => "waits_for_list",
-        (_, _, Some(NotBegun::FeeNotSettled)) => "waits_for_fee",
+        (_, _, Some(NotStarted::NoList)) => "waits_for_list",
+        (_, _, Some(NotStarted::FeeNotSettled)) => "waits_for_fee",
         _ => "registered",
     }
 }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde_json::Value;
 
-use super::try_link;
-use crate::services::campaigns::message_text::{Addressee, compose};
-use crate::services::campaigns::{LaunchError, LaunchReport, LaunchRequest, prepare};
-use crate::services::deadlines::DeadlineError;
-use crate::services::forecasting::{RehearsalOf, rehearse_prepared};
-use crate::services::sms_sending::one_off::{Sent, send_one};
+use super::trial_link;
+use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
+use crate::services::campaigns::{LaunchError, LaunchReport, LaunchRequest, prepare_launch};
+use crate::services::forecasting::{ForecastError, RehearsalForecast, rehearse_prepared};
+use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 use crate::domain::ids::CampaignId;
 use crate::domain::language::Language;
@@ -20,43 +19,43 @@ use crate::domain::programme::is_code;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::adapters::sms::OutgoingMessage;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::drafts::{self, CampaignDraft};
-use crate::adapters::database::{StoreError, applications, campaigns};
+use crate::adapters::database::{DatabaseError, applications, campaigns};
 
 /// A calendar shows at most so many days.
-const MOST_DAYS: i64 = 130;
+const MAX_CALENDAR_DAYS: i64 = 130;
 
 #[derive(Debug, thiserror::Error)]
-pub enum DraftError {
+pub enum CampaignDraftError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     #[error("there is no such draft any more")]
-    Gone,
+    NotFound,
     #[error("it was changed meanwhile; look at it again")]
     Changed,
     #[error("somebody else has to agree to the launch")]
-    NeedsAnother,
+    NeedsSecondPerson,
     #[error("nobody has asked for the launch yet")]
-    NotAsked,
+    LaunchNotRequested,
     #[error("{0}")]
     Number(PhoneError),
     #[error("the plan has no message of this number")]
     NoMessage,
     #[error(transparent)]
-    Deadline(#[from] DeadlineError),
+    Forecast(#[from] ForecastError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
 }
 
-impl From<ContactPlanError> for DraftError {
-    fn from(error: ContactPlanError) -> DraftError {
-        DraftError::Launch(error.into())
+impl From<ContactPlanError> for CampaignDraftError {
+    fn from(error: ContactPlanError) -> CampaignDraftError {
+        CampaignDraftError::Launch(error.into())
     }
 }
 
 /// A day of the calendar.
-pub struct Day {
+pub struct CalendarDay {
     pub day: NaiveDate,
     /// Messages may go out on it.
     pub is_open: bool,
@@ -65,28 +64,28 @@ pub struct Day {
 }
 
 /// What a draft would do, were it launched now.
-pub struct Checked {
+pub struct DraftCheck {
     pub report: LaunchReport,
-    pub calendar: Vec<Day>,
-    pub rehearsals: Vec<RehearsalOf>,
+    pub calendar: Vec<CalendarDay>,
+    pub rehearsals: Vec<RehearsalForecast>,
 }
 
 /// Keeps a draft as somebody has filled it in, right or not.
 pub async fn save(
-    installation: &Installation,
-    who: &str,
+    context: &AppContext,
+    actor: &str,
     code: &str,
     applications: &str,
     plan: &Value,
     gateway: &str,
     budget: Option<f64>,
-) -> Result<(), DraftError> {
+) -> Result<(), CampaignDraftError> {
     if !is_code(code) {
-        return Err(LaunchError::Code(code.to_owned()).into());
+        return Err(LaunchError::InvalidCode(code.to_owned()).into());
     }
-    let mut tx = installation.store.write().await?;
+    let mut tx = context.database.write().await?;
     if campaigns::find(&mut tx, code).await?.is_some() {
-        return Err(LaunchError::Exists(code.to_owned()).into());
+        return Err(LaunchError::CodeTaken(code.to_owned()).into());
     }
     let draft = CampaignDraft {
         code: code.to_owned(),
@@ -94,31 +93,31 @@ pub async fn save(
         plan: plan.to_string(),
         gateway: gateway.to_owned(),
         budget_micros: budget.map(|budget| (budget * 1e6).round() as i64),
-        made_by: who.to_owned(),
-        changed_at: installation.clock.now(),
-        asked_by: None,
+        created_by: actor.to_owned(),
+        changed_at: context.clock.now(),
+        launch_requested_by: None,
     };
     drafts::put_campaign(&mut tx, &draft).await?;
     tx.commit().await?;
     Ok(())
 }
 
-pub async fn find(installation: &Installation, code: &str) -> Result<CampaignDraft, DraftError> {
-    drafts::campaign(&mut *installation.store.read().await?, code).await?.ok_or(DraftError::Gone)
+pub async fn find(context: &AppContext, code: &str) -> Result<CampaignDraft, CampaignDraftError> {
+    drafts::campaign(&mut *context.database.read().await?, code).await?.ok_or(CampaignDraftError::NotFound)
 }
 
-fn plan_of(draft: &CampaignDraft) -> Result<PlanFile, DraftError> {
+fn plan_of(draft: &CampaignDraft) -> Result<PlanFile, CampaignDraftError> {
     Ok(serde_json::from_str(&draft.plan).map_err(|error| ContactPlanError::Toml(error.to_string()))?)
 }
 
 /// Everything that the launch would check, reckon and do, and how it would go; nothing is written.
-pub async fn check(installation: &Installation, draft: &CampaignDraft) -> Result<Checked, DraftError> {
+pub async fn check(context: &AppContext, draft: &CampaignDraft) -> Result<DraftCheck, CampaignDraftError> {
     let plan = plan_of(draft)?;
     let codes = codes_of(draft);
-    let (tx, report) = prepare(installation, &request(draft, &plan, &codes)).await?;
-    let rehearsals = rehearse_prepared(installation, tx, &draft.code).await?;
-    let calendar = calendar(&plan.check()?, &report, installation.clock.now());
-    Ok(Checked { report, calendar, rehearsals })
+    let (tx, report) = prepare_launch(context, &request(draft, &plan, &codes)).await?;
+    let rehearsals = rehearse_prepared(context, tx, &draft.code).await?;
+    let calendar = calendar(&plan.check()?, &report, context.clock.now());
+    Ok(DraftCheck { report, calendar, rehearsals })
 }
 
 fn codes_of(draft: &CampaignDraft) -> Vec<String> {
@@ -131,16 +130,16 @@ fn request<'a>(draft: &'a CampaignDraft, plan: &'a PlanFile, codes: &'a [String]
 }
 
 /// From the first day on which something goes out, whole weeks from Monday to Sunday.
-fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<Day> {
+fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<CalendarDay> {
     let day_of = |text: &str| text.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
     let spans: Vec<(NaiveDate, NaiveDate, &str)> =
         report.steps.iter().filter_map(|step| Some((day_of(&step.begins)?, day_of(&step.done)?, step.name.as_str()))).collect();
     let first = now.date(plan.time_zone);
     let last = spans.iter().map(|(_, done, _)| *done).max().unwrap_or(first);
     let monday = first - chrono::Days::new(u64::from(chrono::Datelike::weekday(&first).num_days_from_monday()));
-    let days = ((last - monday).num_days() / 7 * 7 + 7).clamp(7, MOST_DAYS);
+    let days = ((last - monday).num_days() / 7 * 7 + 7).clamp(7, MAX_CALENDAR_DAYS);
     let zones = Zones::from(plan.time_zone);
-    let day = |day: NaiveDate| Day {
+    let day = |day: NaiveDate| CalendarDay {
         is_open: plan.hours.next_open(Timestamp::start_of_day(day, plan.time_zone), &zones).is_some_and(|at| at.date(plan.time_zone) == day),
         steps: spans.iter().filter(|(begins, done, _)| (*begins..=*done).contains(&day)).map(|(.., name)| (*name).to_owned()).collect(),
         day,
@@ -149,20 +148,20 @@ fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<Da
 }
 
 /// Sends one of the plan's messages to somebody of the staff: with a made-up name, and a link to try the questionnaire out.
-pub async fn send_test(installation: &Arc<Installation>, draft: &CampaignDraft, step: usize, number: &str) -> Result<Sent, DraftError> {
+pub async fn send_test(context: &Arc<AppContext>, draft: &CampaignDraft, step: usize, number: &str) -> Result<OneOffResult, CampaignDraftError> {
     let plan = plan_of(draft)?.check()?;
-    let region = installation.config.default_region.parse().unwrap_or(phonenumber::country::CN);
-    let to = Phone::parse(number.trim(), region).map_err(DraftError::Number)?;
-    let step = plan.steps.get(step).ok_or(DraftError::NoMessage)?;
-    let texts = step.texts().ok_or(DraftError::NoMessage)?;
-    let mut connection = installation.store.read().await?;
+    let region = context.config.default_region.parse().unwrap_or(phonenumber::country::CN);
+    let to = Phone::parse(number.trim(), region).map_err(CampaignDraftError::Number)?;
+    let step = plan.steps.get(step).ok_or(CampaignDraftError::NoMessage)?;
+    let texts = step.texts().ok_or(CampaignDraftError::NoMessage)?;
+    let mut connection = context.database.read().await?;
     let first = codes_of(draft).into_iter().next().unwrap_or_default();
     let application = applications::find(&mut connection, &first).await?.ok_or(LaunchError::UnknownApplication(first))?;
     drop(connection);
-    let now = installation.clock.now();
+    let now = context.clock.now();
     let name = Personal::new("测试");
-    let link = try_link(installation, application.category.as_str());
-    let addressee = Addressee {
+    let link = trial_link(context, application.category.as_str());
+    let recipient = MessageRecipient {
         name: &name,
         applicant: &application.applicant_name,
         subjects: vec![application.subject.title()],
@@ -170,8 +169,8 @@ pub async fn send_test(installation: &Arc<Installation>, draft: &CampaignDraft, 
         language: Language::Zh,
         field_closes_at: now + std::time::Duration::from_secs(30 * 86_400),
     };
-    let composed = compose(&plan, texts, &addressee, now);
-    let gateway = installation.config.route(&draft.gateway).and_then(|route| route.gateways().next().map(str::to_owned));
+    let composed = compose_message(&plan, texts, &recipient, now);
+    let gateway = context.config.route(&draft.gateway).and_then(|route| route.gateways().next().map(str::to_owned));
     let gateway = gateway.ok_or_else(|| LaunchError::UnknownGateway { name: draft.gateway.clone(), known: String::new() })?;
     let message = OutgoingMessage {
         reference: format!("test{}", now.0),
@@ -180,47 +179,47 @@ pub async fn send_test(installation: &Arc<Installation>, draft: &CampaignDraft, 
         text: composed.text,
         step: step.name.clone(),
         fields: composed.fields,
-        alone: true,
+        must_be_alone: true,
     };
-    Ok(send_one(installation, &gateway, &message).await)
+    Ok(send_one_message(context, &gateway, &message).await)
 }
 
 /// Somebody asks for the launch; another person agrees with [`launch`].
-pub async fn ask(installation: &Installation, draft: &CampaignDraft, who: &str) -> Result<(), DraftError> {
-    let mut tx = installation.store.write().await?;
-    if !drafts::ask_for_launch(&mut tx, draft, who).await? {
-        return Err(DraftError::Changed);
+pub async fn request_launch(context: &AppContext, draft: &CampaignDraft, actor: &str) -> Result<(), CampaignDraftError> {
+    let mut tx = context.database.write().await?;
+    if !drafts::request_launch(&mut tx, draft, actor).await? {
+        return Err(CampaignDraftError::Changed);
     }
     tx.commit().await?;
     Ok(())
 }
 
 /// Launches a draft. Where two have to agree, whoever asked for it cannot.
-pub async fn launch(installation: &Installation, draft: &CampaignDraft, who: &str) -> Result<(LaunchReport, CampaignId), DraftError> {
-    if installation.config.console.four_eyes {
-        match draft.asked_by.as_deref() {
-            None => return Err(DraftError::NotAsked),
-            Some(asked) if asked == who => return Err(DraftError::NeedsAnother),
+pub async fn launch(context: &AppContext, draft: &CampaignDraft, actor: &str) -> Result<(LaunchReport, CampaignId), CampaignDraftError> {
+    if context.config.console.four_eyes {
+        match draft.launch_requested_by.as_deref() {
+            None => return Err(CampaignDraftError::LaunchNotRequested),
+            Some(asked) if asked == actor => return Err(CampaignDraftError::NeedsSecondPerson),
             Some(_) => {}
         }
     }
     let plan = plan_of(draft)?;
     let codes = codes_of(draft);
-    let (mut tx, report) = prepare(installation, &request(draft, &plan, &codes)).await?;
+    let (mut tx, report) = prepare_launch(context, &request(draft, &plan, &codes)).await?;
     // What is launched is what was looked at.
     if drafts::campaign(&mut tx, &draft.code).await?.is_none_or(|now| now.changed_at != draft.changed_at) {
-        return Err(DraftError::Changed);
+        return Err(CampaignDraftError::Changed);
     }
-    drafts::drop_campaign(&mut tx, &draft.code).await?;
-    let campaign = campaigns::find(&mut tx, &draft.code).await?.ok_or(DraftError::Gone)?;
+    drafts::discard_campaign(&mut tx, &draft.code).await?;
+    let campaign = campaigns::find(&mut tx, &draft.code).await?.ok_or(CampaignDraftError::NotFound)?;
     tx.refresh_statistics().await?;
     tx.commit().await?;
     Ok((report, campaign.id))
 }
 
-pub async fn throw_away(installation: &Installation, code: &str) -> Result<(), DraftError> {
-    let mut tx = installation.store.write().await?;
-    drafts::drop_campaign(&mut tx, code).await?;
+pub async fn discard_draft(context: &AppContext, code: &str) -> Result<(), CampaignDraftError> {
+    let mut tx = context.database.write().await?;
+    drafts::discard_campaign(&mut tx, code).await?;
     tx.commit().await?;
     Ok(())
 }

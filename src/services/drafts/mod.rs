@@ -8,18 +8,18 @@ pub mod plan_form;
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 
 /// A link to try a questionnaire out is good for so long.
-pub const TRY_FOR: Duration = Duration::from_secs(2 * 86_400);
+pub const TRIAL_LINK_LIFETIME: Duration = Duration::from_secs(2 * 86_400);
 
 /// The signature of a link to try a category's questionnaire out until a moment; it names nobody.
-pub fn try_signature(installation: &Installation, category: &str, until: Timestamp) -> String {
-    installation.keys.hasher().fingerprint(format!("try\n{category}\n{}", until.0).as_bytes())
+pub fn trial_signature(context: &AppContext, category: &str, until: Timestamp) -> String {
+    context.keys.hasher().fingerprint(format!("try\n{category}\n{}", until.0).as_bytes())
 }
 
 /// Where somebody tries a questionnaire out on their own telephone.
-pub fn try_link(installation: &Installation, category: &str) -> String {
-    let until = installation.clock.now() + TRY_FOR;
-    format!("{}/try/{category}/{}/{}", installation.config.public_url, until.0, try_signature(installation, category, until))
+pub fn trial_link(context: &AppContext, category: &str) -> String {
+    let until = context.clock.now() + TRIAL_LINK_LIFETIME;
+    format!("{}/try/{category}/{}/{}", context.config.public_url, until.0, trial_signature(context, category, until))
 }

@@ -45,11 +45,11 @@ impl PlanForm {
     /// The plan that a new campaign begins with.
     pub fn standard() -> PlanForm {
         let plan = PlanFile::parse(STANDARD).and_then(|plan| plan.with_calendar(HOLIDAYS));
-        plan.ok().and_then(|plan| serde_json::to_value(plan).ok()).map(|plan| PlanForm::of(&plan)).unwrap_or_default()
+        plan.ok().and_then(|plan| serde_json::to_value(plan).ok()).map(|plan| PlanForm::from_plan(&plan)).unwrap_or_default()
     }
 
     /// A stored plan's form.
-    pub fn of(plan: &Value) -> PlanForm {
+    pub fn from_plan(plan: &Value) -> PlanForm {
         let text = |value: &Value| match value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
@@ -81,7 +81,7 @@ impl PlanForm {
     }
 
     /// What a form sent; `do` in it adds or removes a step.
-    pub fn sent(fields: &BTreeMap<String, String>) -> PlanForm {
+    pub fn from_fields(fields: &BTreeMap<String, String>) -> PlanForm {
         let text = |name: &str| fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
         let step = |n: usize| {
             let of = |field: &str| text(&format!("step-{n}-{field}"));
@@ -125,7 +125,7 @@ impl PlanForm {
     }
 
     /// As it is stored in the place of `before`, whose keys that no field of the form stands for are kept.
-    pub fn to_json_over(&self, before: &Value) -> Value {
+    pub fn to_json_keeping_unknown(&self, before: &Value) -> Value {
         let mut plan = self.to_json();
         if let (Value::Object(plan), Value::Object(before)) = (&mut plan, before) {
             before.iter().for_each(|(key, value)| _ = plan.entry(key).or_insert_with(|| value.clone()));
@@ -180,7 +180,7 @@ mod tests {
         let form = PlanForm::standard();
         assert!(form.steps.len() >= 2 && form.hours[0].contains(':'), "{form:?}");
         let stored = form.to_json();
-        assert_eq!(PlanForm::of(&stored), form);
+        assert_eq!(PlanForm::from_plan(&stored), form);
         let file: PlanFile = serde_json::from_value(stored).unwrap();
         file.check().unwrap();
     }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_the_form_does_not_have_is_kept() {
         let before = json!({ "time_zone": "Asia/Urumqi", "name": "before", "step": [] });
-        let after = PlanForm::standard().to_json_over(&before);
+        let after = PlanForm::standard().to_json_keeping_unknown(&before);
         assert_eq!(after["time_zone"], "Asia/Urumqi");
         assert_eq!((&after["name"], after["step"].as_array().unwrap().len()), (&json!(PlanForm::standard().name), PlanForm::standard().steps.len()));
     }
@@ -200,7 +200,7 @@ mod tests {
             fields.insert(format!("step-{n}-name"), name.into());
             fields.insert(format!("step-{n}-zh"), format!("text {name}"));
         }
-        let names = |fields: &BTreeMap<String, String>| PlanForm::sent(fields).steps.into_iter().map(|step| step.name).collect::<Vec<_>>();
+        let names = |fields: &BTreeMap<String, String>| PlanForm::from_fields(fields).steps.into_iter().map(|step| step.name).collect::<Vec<_>>();
         let with = |what: &str| {
             let mut fields = fields.clone();
             fields.insert("do".into(), what.into());
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(names(&with("remove-0")), ["b"]);
         assert_eq!(names(&with("remove-9")), ["a", "b"]);
         assert_eq!(names(&with("add-telephone")), ["a", "b", "telephone"]);
-        let added = PlanForm::sent(&with("add-sms")).steps.pop().unwrap();
+        let added = PlanForm::from_fields(&with("add-sms")).steps.pop().unwrap();
         assert_eq!((added.zh.as_str(), added.mode.as_str()), ("text b", "sms"), "it begins with the words of the one before");
     }
 }

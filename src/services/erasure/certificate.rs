@@ -2,19 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Order, RetentionError};
+use super::{ErasureOrder, ErasureError};
 use crate::adapters::crypto::PublicKey;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
-use crate::adapters::database::erasure::{Applicant, Blanked, Certificate, CertificateKind, HandedOver};
+use crate::services::context::AppContext;
+use crate::adapters::database::erasure::{Applicant, ErasedCounts, Certificate, CertificateKind, DeliveredVersion};
 
 /// What every certificate says from the beginning; what is done after that is added by [`complete`].
 pub(super) fn begin(
     kind: CertificateKind,
     applicant: &Applicant,
     applications: &[String],
-    blanked: &Blanked,
-    order: Order<'_>,
+    blanked: &ErasedCounts,
+    order: ErasureOrder<'_>,
     now: Timestamp,
 ) -> Map<String, Value> {
     let body = json!({
@@ -24,7 +24,7 @@ pub(super) fn begin(
         "applicant": applicant.code,
         "applications": applications,
         "reason": order.reason,
-        "ordered_by": order.who,
+        "ordered_by": order.actor,
         "ordered_at": now.rfc3339(chrono_tz::UTC),
         "deleted": {
             "people": blanked.people,
@@ -42,27 +42,27 @@ pub(super) fn begin(
 }
 
 /// Copies that others have, and decide about.
-pub(super) fn handed_over(copies: Vec<HandedOver>) -> Value {
-    let shown = |copy: HandedOver| json!({ "application": copy.application, "kind": copy.kind, "version": copy.version, "sha256": copy.sha256, "way": copy.way });
+pub(super) fn handed_over(copies: Vec<DeliveredVersion>) -> Value {
+    let shown = |copy: DeliveredVersion| json!({ "application": copy.application, "kind": copy.kind, "version": copy.version, "sha256": copy.sha256, "way": copy.channel });
     Value::Array(copies.into_iter().map(shown).collect())
 }
 
 /// The certificate as it is signed, with its signature in base 64.
-pub(super) fn complete(installation: &Installation, mut body: Map<String, Value>, now: Timestamp) -> Result<(String, String), RetentionError> {
-    let signer = installation.keys.signer()?;
+pub(super) fn complete_and_sign(context: &AppContext, mut body: Map<String, Value>, now: Timestamp) -> Result<(String, String), ErasureError> {
+    let signer = context.keys.signer()?;
     body.insert("completed_at".into(), now.rfc3339(chrono_tz::UTC).into());
     body.insert("signed_with".into(), signer.public().to_pem().into());
-    let text = serde_json::to_string_pretty(&body).map_err(|e| RetentionError::Certificate(e.to_string()))? + "\n";
+    let text = serde_json::to_string_pretty(&body).map_err(|e| ErasureError::Certificate(e.to_string()))? + "\n";
     let signature = signer.sign(text.as_bytes());
     Ok((text, signature))
 }
 
-pub(super) fn read(body: &str) -> Result<Map<String, Value>, RetentionError> {
-    serde_json::from_str(body).map_err(|e| RetentionError::Certificate(e.to_string()))
+pub(super) fn read(body: &str) -> Result<Map<String, Value>, ErasureError> {
+    serde_json::from_str(body).map_err(|e| ErasureError::Certificate(e.to_string()))
 }
 
 /// A certificate as files: names with contents.
-pub fn exported(certificate: &Certificate) -> [(String, String); 2] {
+pub fn certificate_files(certificate: &Certificate) -> [(String, String); 2] {
     let name = format!("certificate-{}.json", certificate.id);
     let signature = certificate.signature.clone().unwrap_or_default() + "\n";
     [(name.clone(), certificate.body.clone()), (format!("{name}.sig"), signature)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use phonenumber::country;
 use serde_json::{Value, json};
 
-use super::{Order, RetentionError, certificate, purge};
+use super::{ErasureOrder, ErasureError, certificate, purge};
 use crate::services::interviews;
 use crate::services;
 use crate::services::suppressions::opt_out;
@@ -13,42 +13,42 @@ use crate::domain::audit::{Action, Actor};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicantId, CaseId, RespondentId};
 use crate::domain::phone::Phone;
-use crate::services::context::Installation;
-use crate::services::sealing::{open_fields, open_person, open_phone, place};
+use crate::services::context::AppContext;
+use crate::services::sealing::{open_fields, open_person, open_phone, seal_context};
 use crate::adapters::database::applications::{self, ApplicationState};
-use crate::adapters::database::cases::{self, Source};
+use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
-use crate::adapters::database::subject_access_export::{self, Dossier};
+use crate::adapters::database::subject_access_export::{self, SubjectAccessExport};
 use crate::adapters::database::erasure::{self, CertificateKind};
 use crate::adapters::database::responses::{self, StoredValue};
 use crate::adapters::database::{consents, quotas, suppressions};
 
 /// Finds a number as somebody typed it.
-fn hash_of(installation: &Installation, number: &str) -> Result<String, RetentionError> {
-    let region = installation.config.default_region.parse().unwrap_or(country::CN);
-    let phone = Phone::parse(number.trim(), region).map_err(|error| RetentionError::Number(error.to_string()))?;
-    Ok(installation.keys.hasher().number(&phone))
+fn hash_number(context: &AppContext, number: &str) -> Result<String, ErasureError> {
+    let region = context.config.default_region.parse().unwrap_or(country::CN);
+    let phone = Phone::parse(number.trim(), region).map_err(|error| ErasureError::InvalidNumber(error.to_string()))?;
+    Ok(context.keys.hasher().phone_hash(&phone))
 }
 
 /// Everything that is held about whoever has a number, as JSON for that person; that it was looked at is written down first.
-pub async fn export(installation: &Installation, number: &str, who: &Actor) -> Result<Value, RetentionError> {
-    let phone_hash = hash_of(installation, number)?;
-    let mut tx = installation.store.write().await?;
-    let people = erasure::with_number(&mut tx, &phone_hash).await?;
+pub async fn export(context: &AppContext, number: &str, actor: &Actor) -> Result<Value, ErasureError> {
+    let phone_hash = hash_number(context, number)?;
+    let mut tx = context.database.write().await?;
+    let people = erasure::list_by_phone(&mut tx, &phone_hash).await?;
     if people.is_empty() {
-        return Err(RetentionError::Nobody);
+        return Err(ErasureError::UnknownNumber);
     }
     let (mut dossiers, mut shown) = (Vec::new(), Vec::new());
     for (person, _) in people {
-        dossiers.push((person, subject_access_export::of(&mut tx, person).await?));
+        dossiers.push((person, subject_access_export::collect(&mut tx, person).await?));
     }
     let suppressed = suppressions::of_number(&mut tx, &phone_hash).await?;
     for (person, _) in &dossiers {
-        installation.note(&mut tx, who, Action::ShownPerson, &format!("person:{}", person.0)).await?;
+        context.audit(&mut tx, actor, Action::PersonExported, &format!("person:{}", person.0)).await?;
     }
     tx.commit().await?;
     for (_, dossier) in dossiers {
-        shown.push(open(installation, dossier)?);
+        shown.push(open_export(context, dossier)?);
     }
     let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     let suppressed =
@@ -56,8 +56,8 @@ pub async fn export(installation: &Installation, number: &str, who: &Actor) -> R
     Ok(json!({ "held": shown, "not_to_be_contacted": suppressed.collect::<Vec<_>>() }))
 }
 
-fn open(installation: &Installation, dossier: Dossier) -> Result<Value, RetentionError> {
-    let sealer = installation.keys.sealer(&dossier.key_id)?;
+fn open_export(context: &AppContext, dossier: SubjectAccessExport) -> Result<Value, ErasureError> {
+    let sealer = context.keys.sealer(&dossier.key_id)?;
     let person = open_person(&sealer, &dossier.person_sealed)?;
     let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     let mut cases = Vec::new();
@@ -66,7 +66,7 @@ fn open(installation: &Installation, dossier: Dossier) -> Result<Value, Retentio
         for (item, value) in case.answers {
             let text = match value {
                 StoredValue::Plain(text) => text,
-                StoredValue::Sealed(sealed) => sealer.open_text(place::OPEN_ANSWER, &sealed)?,
+                StoredValue::Sealed(sealed) => sealer.open_text(seal_context::OPEN_ANSWER, &sealed)?,
             };
             answers.insert(item, text);
         }
@@ -77,13 +77,13 @@ fn open(installation: &Installation, dossier: Dossier) -> Result<Value, Retentio
     }
     let mut replies = Vec::new();
     for (at, meaning, sealed) in dossier.replies {
-        let text = sealed.map(|sealed| sealer.open_text(place::REPLY, &sealed)).transpose()?;
+        let text = sealed.map(|sealed| sealer.open_text(seal_context::REPLY, &sealed)).transpose()?;
         replies.push(json!({ "at": utc(at), "meaning": meaning, "text": text }));
     }
     let mut calls = Vec::new();
     for call in dossier.calls {
-        let note = call.note_sealed.map(|sealed| sealer.open_text(place::CALL_NOTE, &sealed)).transpose()?;
-        calls.push(json!({ "at": utc(call.at), "by": call.by, "outcome": call.outcome, "note": note }));
+        let note = call.note_sealed.map(|sealed| sealer.open_text(seal_context::CALL_NOTE, &sealed)).transpose()?;
+        calls.push(json!({ "at": utc(call.at), "by": call.interviewer, "outcome": call.outcome, "note": note }));
     }
     let consents = dossier
         .consents
@@ -103,7 +103,7 @@ fn open(installation: &Installation, dossier: Dossier) -> Result<Value, Retentio
 
 /// What an erasure did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Erased {
+pub struct ErasureResult {
     /// Rows that are blanked: one for each applicant that had the person on its lists.
     pub people: u64,
     /// Versions that were frozen without the person: applications with their numbers.
@@ -114,32 +114,32 @@ pub struct Erased {
 
 /// Deletes whoever has a number, on whichever applicant's list: answers are taken back and uncounted, closed datasets are frozen anew without them, the number
 /// is suppressed everywhere, and everything personal is blanked. Applicants under a legal hold keep theirs; that nobody writes to the number any more holds there too.
-pub async fn erase(installation: &Installation, number: &str, order: Order<'_>) -> Result<Erased, RetentionError> {
+pub async fn erase(context: &AppContext, number: &str, order: ErasureOrder<'_>) -> Result<ErasureResult, ErasureError> {
     if order.reason.trim().is_empty() {
-        return Err(RetentionError::NoReason);
+        return Err(ErasureError::NoReason);
     }
-    let phone_hash = hash_of(installation, number)?;
-    let people = erasure::with_number(&mut *installation.store.read().await?, &phone_hash).await?;
+    let phone_hash = hash_number(context, number)?;
+    let people = erasure::list_by_phone(&mut *context.database.read().await?, &phone_hash).await?;
     if people.is_empty() {
-        return Err(RetentionError::Nobody);
+        return Err(ErasureError::UnknownNumber);
     }
-    erase_rows(installation, &phone_hash, &people, order).await
+    erase_rows(context, &phone_hash, &people, order).await
 }
 
 pub(super) async fn erase_rows(
-    installation: &Installation,
+    context: &AppContext,
     phone_hash: &str,
     people: &[(RespondentId, ApplicantId)],
-    order: Order<'_>,
-) -> Result<Erased, RetentionError> {
-    let now = installation.clock.now();
-    let mut erased = Erased::default();
-    let mut tx = installation.store.write().await?;
+    order: ErasureOrder<'_>,
+) -> Result<ErasureResult, ErasureError> {
+    let now = context.clock.now();
+    let mut erased = ErasureResult::default();
+    let mut tx = context.database.write().await?;
     let mut theirs = Vec::new();
     for &(person, applicant) in people {
         let applicant = erasure::lock(&mut tx, applicant).await?;
-        match purge::refuse_held(&applicant) {
-            Err(RetentionError::LegalHold { code, .. }) => erased.held.push(code),
+        match purge::check_legal_hold(&applicant) {
+            Err(ErasureError::LegalHold { code, .. }) => erased.held.push(code),
             _ => theirs.push((person, applicant)),
         }
     }
@@ -149,42 +149,42 @@ pub(super) async fn erase_rows(
     for (person, _) in &theirs {
         all_cases.extend(erasure::cases_of(&mut tx, *person).await?);
         for invitation in erasure::invitations_of(&mut tx, *person).await? {
-            answered.extend(cases::answered(&mut tx, invitation).await?);
+            answered.extend(cases::lock_answered(&mut tx, invitation).await?);
             invitations.push(invitation);
         }
     }
-    opt_out(&mut tx, phone_hash, None, Source::Staff, now).await?;
+    opt_out(&mut tx, phone_hash, None, DispositionSource::Staff, now).await?;
     let open: Vec<CaseId> = all_cases.iter().filter(|(_, is_open)| *is_open).map(|(case, _)| *case).collect();
-    cases::dispose(&mut tx, &open, Disposition::Refusal, &[], Source::Staff, now).await?;
+    cases::set_disposition(&mut tx, &open, Disposition::Refusal, &[], DispositionSource::Staff, now).await?;
     for invitation in invitations {
         consents::withdraw(&mut tx, invitation, now).await?;
     }
-    interviews::take_back(&mut tx, &answered, Source::Staff, now).await?;
+    interviews::withdraw_answers(&mut tx, &answered, DispositionSource::Staff, now).await?;
     let all_cases: Vec<CaseId> = all_cases.into_iter().map(|(case, _)| case).collect();
-    responses::erase(&mut tx, &all_cases).await?;
+    responses::delete_answers(&mut tx, &all_cases).await?;
     for case in &all_cases {
-        quotas::release(&mut tx, *case).await?;
+        quotas::release_reservation(&mut tx, *case).await?;
     }
     // While the name is still known, so that it is struck out of what others wrote.
     for id in datasets::to_be_corrected(&mut tx).await? {
         let application = applications::get(&mut tx, id).await?;
         let is_theirs = theirs.iter().any(|(_, applicant)| applicant.id == application.applicant_id);
         if is_theirs && application.state == ApplicationState::Closed {
-            let version = services::datasets::freeze(installation, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
+            let version = services::datasets::freeze(context, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
             erased.corrected.push((application.code, version));
         }
     }
     for (person, applicant) in &theirs {
-        let blanked = erasure::blank(&mut tx, &[*person], now).await?;
+        let blanked = erasure::erase_personal_data(&mut tx, &[*person], now).await?;
         erased.people += blanked.people;
         let applications: Vec<String> = erasure::applications_of(&mut tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
         let mut body = certificate::begin(CertificateKind::Erasure, applicant, &applications, &blanked, order, now);
         body.insert("answers_taken_back".into(), json!(answered.iter().filter(|taken| all_cases.contains(&taken.case)).count()));
         body.insert("corrected".into(), json!(erased.corrected));
-        let (text, signature) = certificate::complete(installation, body, now)?;
+        let (text, signature) = certificate::complete_and_sign(context, body, now)?;
         let id = erasure::begin_certificate(&mut tx, applicant.id, CertificateKind::Erasure, &text).await?;
         erasure::issue(&mut tx, id, &text, &signature, now).await?;
-        installation.keys.remember_erasure(&applicant.key_id, phone_hash)?;
+        context.keys.record_erasure(&applicant.key_id, phone_hash)?;
     }
     tx.commit().await?;
     Ok(erased)

@@ -5,126 +5,125 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::super::deadlines::DeadlineError;
-use super::{group_of, numbered, prior, turns_of};
-use crate::services::campaigns::read_plan;
-use crate::domain::contact_plan::{ContactPlan, Happened, Step};
-use crate::domain::forecast::{CellState, Exposure, HeldBack, Outlook, Paces, Person, Prior, StepSeen, Turn};
+use super::ForecastError;
+use super::{segment_index, index_exposures, prior, contact_ordinals_of};
+use crate::domain::contact_plan::{ContactPlan, ContactHistory, Step};
+use crate::domain::forecast::{CellCount, Exposure, HeldBackReplicates, FieldState, DelaysByMode, ForecastPerson, Prior, StepCounts, ContactOrdinal};
 use crate::domain::ids::InvitationId;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::applications::Application;
 use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::forecast_input::OpenCase;
-use crate::adapters::database::quotas::{self, Cell};
-use crate::adapters::database::{StoreError, calls, forecast_input as seen, programmes, replicates};
+use crate::adapters::database::quotas::{self, QuotaCell};
+use crate::adapters::database::{DatabaseError, calls, forecast_input as forecast_input, programmes, replicates};
 
 /// An application, ready to be played.
-pub(super) struct Loaded {
+pub(super) struct ForecastInput {
     pub application: Application,
     pub plan: ContactPlan,
     pub zone: Tz,
     /// Between any two messages to one number.
     pub quiet: Duration,
-    pub cells: Vec<Cell>,
-    pub outlook: Outlook,
-    /// Of each person in the outlook, in the same order, what a further contact is planned with.
-    pub hands: Vec<Hand>,
+    pub cells: Vec<QuotaCell>,
+    pub field_state: FieldState,
+    /// Of each person in the state, in the same order, what a further contact is planned with.
+    pub contact_schedules: Vec<ContactSchedule>,
     pub is_paused: bool,
     /// What has been seen, by contact and hour, and by contact.
-    pub numbered: Vec<Exposure>,
-    pub seen: BTreeMap<Turn, StepSeen>,
-    pub kinds: usize,
+    pub indexed_exposures: Vec<Exposure>,
+    pub observed: BTreeMap<ContactOrdinal, StepCounts>,
+    pub segments: usize,
     pub prior: Prior,
-    pub paces: Paces,
+    pub delays_by_mode: DelaysByMode,
 }
 
 /// How somebody's contacts are placed in time.
-pub(super) struct Hand {
+pub(super) struct ContactSchedule {
     pub zones: Zones,
     pub phone_hash: String,
     /// The next contact as planned, whether or not the campaign is paused.
     pub next: Option<(usize, Timestamp)>,
     pub gets_sms: bool,
     /// What steps' conditions look at, as it is now.
-    pub happened: Happened,
+    pub history: ContactHistory,
 }
 
-pub(super) async fn load(installation: &Installation, application: Application, now: Timestamp) -> Result<Loaded, DeadlineError> {
-    let mut connection = installation.store.read().await?;
+pub(super) async fn load_forecast_input(context: &AppContext, application: Application, now: Timestamp) -> Result<ForecastInput, ForecastError> {
+    let mut connection = context.database.read().await?;
     let zone = programmes::get(&mut connection, application.programme_id).await?.time_zone;
-    let campaign = application.campaign_id.ok_or(StoreError::Unreadable { what: "an application in the field", value: "without campaign".into() })?;
+    let campaign = application.campaign_id.ok_or(DatabaseError::Unreadable { what: "an application in the field", value: "without campaign".into() })?;
     let campaign = campaigns::get(&mut connection, campaign).await?;
-    let plan = read_plan(&campaign.plan).map_err(|error| DeadlineError::Plan { code: campaign.code.clone(), error })?;
-    let exposures = seen::exposures(&mut connection, application.id, now).await?;
-    let open = seen::open_cases(&mut connection, application.id).await?;
-    let known_cells = seen::cells_of_completes(&mut connection, application.id).await?;
-    let standing = replicates::standing(&mut connection, application.id).await?;
-    let next_look = replicates::next_look_for(&mut connection, application.id).await?;
+    let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| ForecastError::Plan { code: campaign.code.clone(), error })?;
+    let exposures = forecast_input::exposures(&mut connection, application.id, now).await?;
+    let open = forecast_input::open_cases(&mut connection, application.id).await?;
+    let completed_cell_masks = forecast_input::cells_of_completes(&mut connection, application.id).await?;
+    let replicate_status = replicates::status(&mut connection, application.id).await?;
+    let next_review = replicates::next_review_of(&mut connection, application.id).await?;
     let cells = quotas::cells(&mut connection, application.id).await?;
     let has_conditions = plan.steps.iter().any(Step::has_condition);
     let theirs: Vec<InvitationId> = if has_conditions { open.iter().map(|case| case.invitation).collect() } else { Vec::new() };
-    let facts = if has_conditions { calls::facts(&mut connection, &theirs).await? } else { HashMap::new() };
-    let others = seen::others(&mut connection, application.programme_id, application.id).await?;
+    let facts = if has_conditions { calls::contact_facts(&mut connection, &theirs).await? } else { HashMap::new() };
+    let others = forecast_input::history_of_others(&mut connection, application.programme_id, application.id).await?;
     drop(connection);
 
-    let expected_rate = installation.config.expected_response_rate;
-    let paces = Paces::from_seen(&others.delays);
-    let turns = turns_of(&plan);
-    let mut kinds: Vec<Segment> = Vec::new();
-    let numbered = numbered(&exposures, &mut kinds);
-    let so_far = StepSeen::by_turn(&numbered, &turns, &paces);
+    let expected_rate = context.config.expected_response_rate;
+    let delays_by_mode = DelaysByMode::from_observed(&others.delays);
+    let ordinals = contact_ordinals_of(&plan);
+    let mut segments: Vec<Segment> = Vec::new();
+    let indexed_exposures = index_exposures(&exposures, &mut segments);
+    let so_far = StepCounts::by_ordinal(&indexed_exposures, &ordinals, &delays_by_mode);
     let is_paused = campaign.state == CampaignState::Paused;
-    let quiet = installation.config.caps.quiet;
+    let quiet = context.config.caps.quiet;
     // A hold moves the due day by its own days.
     let held_for = application.held_since.map_or(Duration::ZERO, |since| now.since(since));
     let closes_at = application.field_closes_at.unwrap_or(now) + held_for;
-    let schedule = Schedule { plan: &plan, quiet, now };
-    let (mut people, mut hands, mut held_back) = (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<Person>>::new());
+    let scheduler = ContactScheduler { plan: &plan, quiet, now };
+    let (mut people, mut contact_schedules, mut held_back) = (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<ForecastPerson>>::new());
     for case in open {
-        let group = group_of(&case.segment, &mut kinds);
-        let happened = happened(facts.get(&case.invitation).copied().unwrap_or_default(), &case);
+        let group = segment_index(&case.segment, &mut segments);
+        let history = contact_history(facts.get(&case.invitation).copied().unwrap_or_default(), &case);
         let zones = zones_of(&case, &plan);
-        let hand = Hand { zones, phone_hash: case.phone_hash, next: case.next, gets_sms: case.gets_sms, happened };
-        let mut person = Person { group, cells: case.cells, is_decided: case.is_decided, since: case.last, to_come: Vec::new() };
+        let contact_schedule = ContactSchedule { zones, phone_hash: case.phone_hash, next: case.next, gets_sms: case.gets_sms, history };
+        let mut person = ForecastPerson { group, cell_mask: case.cell_mask, is_decided: case.is_decided, last_contact: case.last, upcoming_contacts: Vec::new() };
         if !case.is_sampled {
             held_back.entry(case.replicate).or_default().push(person);
             continue;
         }
         if !is_paused {
-            person.to_come = schedule.to_come(&hand);
+            person.upcoming_contacts = scheduler.planned_contacts(&contact_schedule);
         }
         people.push(person);
-        hands.push(hand);
+        contact_schedules.push(contact_schedule);
     }
     let day_ends = day_ends(now, closes_at, zone);
-    let schedules = if held_back.is_empty() { Vec::new() } else { schedule.of_days(day_ends.len()) };
-    let outlook = Outlook {
+    let schedules = if held_back.is_empty() { Vec::new() } else { scheduler.contacts_by_release_day(day_ends.len()) };
+    let field_state = FieldState {
         now,
         closes_at,
         day_ends,
-        cells: cells.iter().map(|cell| CellState { kind: cell.kind, target: cell.target, completes: cell.completes }).collect(),
+        cells: cells.iter().map(|cell| CellCount { kind: cell.kind, target: cell.target, completes: cell.completes }).collect(),
         people,
-        known_cells,
-        held_back: HeldBack {
+        completed_cell_masks,
+        held_back: HeldBackReplicates {
             replicates: held_back.into_values().collect(),
-            next_look: next_look.filter(|_| !is_paused),
+            next_review: next_review.filter(|_| !is_paused),
             schedules,
             plan_length: plan.length(),
             expected_rate,
-            released: standing.released,
+            released: replicate_status.released,
         },
     };
-    let prior = prior(&others.seen, expected_rate, &turns);
-    let kinds = kinds.len();
-    Ok(Loaded { application, plan, zone, quiet, cells, outlook, hands, is_paused, numbered, seen: so_far, kinds, prior, paces })
+    let prior = prior(&others.seen, expected_rate, &ordinals);
+    let segments = segments.len();
+    Ok(ForecastInput { application, plan, zone, quiet, cells, field_state, contact_schedules, is_paused, indexed_exposures, observed: so_far, segments, prior, delays_by_mode })
 }
 
 /// Who has got nothing yet will most likely get the first message.
-fn happened(facts: calls::Facts, case: &OpenCase) -> Happened {
-    Happened {
+fn contact_history(facts: calls::ContactFacts, case: &OpenCase) -> ContactHistory {
+    ContactHistory {
         delivered: facts.is_delivered || case.last.is_none() && case.gets_sms,
         begun: facts.has_begun,
         calls: facts.calls,
@@ -135,7 +134,7 @@ fn happened(facts: calls::Facts, case: &OpenCase) -> Happened {
 }
 
 fn zones_of(case: &OpenCase, plan: &ContactPlan) -> Zones {
-    case.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into())
+    plan.zones_of(case.zone.as_deref())
 }
 
 /// The ends of days in a zone until the field closes; the last is its closing.
@@ -145,39 +144,39 @@ pub(super) fn day_ends(now: Timestamp, closes_at: Timestamp, zone: Tz) -> Vec<Ti
 }
 
 /// Places contacts as the dispatcher will.
-pub(super) struct Schedule<'a> {
+pub(super) struct ContactScheduler<'a> {
     pub plan: &'a ContactPlan,
     pub quiet: Duration,
     pub now: Timestamp,
 }
 
-impl Schedule<'_> {
+impl ContactScheduler<'_> {
     /// The contacts to come of somebody, as planned.
-    pub fn to_come(&self, hand: &Hand) -> Vec<(usize, Timestamp)> {
-        hand.next.map_or_else(Vec::new, |(step, at)| self.from(step, at.max(self.now), hand))
+    pub fn planned_contacts(&self, contact_schedule: &ContactSchedule) -> Vec<(usize, Timestamp)> {
+        contact_schedule.next.map_or_else(Vec::new, |(step, at)| self.contacts_from(step, at.max(self.now), contact_schedule))
     }
 
     /// A step at a time, and those after it: as far as they reach this person, and as their conditions stand now.
-    pub fn from(&self, step: usize, at: Timestamp, hand: &Hand) -> Vec<(usize, Timestamp)> {
+    pub fn contacts_from(&self, step: usize, at: Timestamp, contact_schedule: &ContactSchedule) -> Vec<(usize, Timestamp)> {
         let (mut all, mut at) = (Vec::new(), Some(at));
         for (number, step) in self.plan.steps.iter().enumerate().skip(step) {
             let number_of_step = u32::try_from(number).unwrap_or(u32::MAX);
-            let placed = at.and_then(|at| self.plan.next_contact(at, &hand.zones, &hand.phone_hash, number_of_step));
-            let is_taken = (hand.gets_sms || step.is_telephone()) && step.is_taken(&hand.happened);
-            all.extend(placed.filter(|_| is_taken).map(|placed| (number, placed)));
+            let placed = at.and_then(|at| self.plan.next_contact(at, &contact_schedule.zones, &contact_schedule.phone_hash, number_of_step));
+            let is_applied = (contact_schedule.gets_sms || step.is_telephone()) && step.applies_to(&contact_schedule.history);
+            all.extend(placed.filter(|_| is_applied).map(|placed| (number, placed)));
             at = placed.zip(self.plan.steps.get(number + 1)).map(|(placed, next)| placed + next.after.max(self.quiet));
         }
         all
     }
 
     /// What somebody gets who is released on the first, second, … day from now.
-    pub fn of_days(&self, days: usize) -> Vec<Vec<(usize, Timestamp)>> {
-        let happened = Happened { delivered: true, ..Happened::default() };
-        let anybody = Hand { zones: self.plan.time_zone.into(), phone_hash: String::new(), next: None, gets_sms: true, happened };
+    pub fn contacts_by_release_day(&self, days: usize) -> Vec<Vec<(usize, Timestamp)>> {
+        let history = ContactHistory { delivered: true, ..ContactHistory::default() };
+        let anybody = ContactSchedule { zones: self.plan.time_zone.into(), phone_hash: String::new(), next: None, gets_sms: true, history };
         let day = |day: usize| {
             let at = self.now + Duration::from_secs(86_400) * u32::try_from(day).unwrap_or(u32::MAX);
             let (step, first) = self.plan.first_contact(at, &anybody.zones, &anybody.phone_hash, true);
-            first.map_or_else(Vec::new, |first| self.from(step as usize, first, &anybody))
+            first.map_or_else(Vec::new, |first| self.contacts_from(step as usize, first, &anybody))
         };
         (0..days).map(day).collect()
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::input::{Loaded, Schedule, day_ends};
-use crate::domain::forecast::{Behaviour, Outlook, play};
+use super::input::{ForecastInput, ContactScheduler, day_ends};
+use crate::domain::forecast::{ResponseModel, FieldState, simulate};
 use crate::domain::time::Timestamp;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -35,7 +35,7 @@ pub enum Measure {
 
 impl Measure {
     /// As a person says it, in Chinese and in English.
-    pub fn words(self) -> (&'static str, &'static str) {
+    pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             Measure::Resume => ("恢复活动", "resume the campaign"),
             Measure::ReleaseReplicate => ("再释放一个子样本", "release one more replicate"),
@@ -49,114 +49,114 @@ impl Measure {
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Help {
+pub struct Intervention {
     pub measure: Measure,
     pub chance: f64,
 }
 
 /// A measure, and how things would stand with it; `None`: it cannot be taken.
-type Try = (Measure, fn(&Loaded) -> Option<Outlook>);
+type InterventionScenario = (Measure, fn(&ForecastInput) -> Option<FieldState>);
 
 /// Every measure that can be taken, the best first.
-pub(super) fn what_helps(loaded: &Loaded, behaviour: &Behaviour, seed: u64, runs: u32) -> Vec<Help> {
-    let tries: [Try; 7] = [
+pub(super) fn rank_interventions(input: &ForecastInput, response_model: &ResponseModel, seed: u64, runs: u32) -> Vec<Intervention> {
+    let scenarios: [InterventionScenario; 7] = [
         (Measure::Resume, resume),
-        (Measure::ReleaseReplicate, |loaded| release(loaded, 1)),
-        (Measure::ReleaseAll, |loaded| release(loaded, usize::MAX).filter(|_| loaded.outlook.held_back.replicates.len() > 1)),
+        (Measure::ReleaseReplicate, |input| release(input, 1)),
+        (Measure::ReleaseAll, |input| release(input, usize::MAX).filter(|_| input.field_state.held_back.replicates.len() > 1)),
         (Measure::NextStepNow, next_step_now),
         (Measure::TelephoneNow, telephone_now),
         (Measure::AddReminder, add_reminder),
         (Measure::Extend, extend),
     ];
-    let tried = |(measure, change): (Measure, fn(&Loaded) -> Option<Outlook>)| {
-        let chance = play(&change(loaded)?, behaviour, seed, runs).chances.first().copied().unwrap_or(0.0);
-        Some(Help { measure, chance })
+    let evaluate = |(measure, change): (Measure, fn(&ForecastInput) -> Option<FieldState>)| {
+        let chance = simulate(&change(input)?, response_model, seed, runs).chances.first().copied().unwrap_or(0.0);
+        Some(Intervention { measure, chance })
     };
-    let mut help: Vec<Help> = tries.into_iter().filter_map(tried).collect();
-    help.sort_by(|a, b| b.chance.total_cmp(&a.chance));
-    help
+    let mut interventions: Vec<Intervention> = scenarios.into_iter().filter_map(evaluate).collect();
+    interventions.sort_by(|a, b| b.chance.total_cmp(&a.chance));
+    interventions
 }
 
-fn schedule(loaded: &Loaded) -> Schedule<'_> {
-    Schedule { plan: &loaded.plan, quiet: loaded.quiet, now: loaded.outlook.now }
+fn scheduler(input: &ForecastInput) -> ContactScheduler<'_> {
+    ContactScheduler { plan: &input.plan, quiet: input.quiet, now: input.field_state.now }
 }
 
-fn resume(loaded: &Loaded) -> Option<Outlook> {
-    loaded.is_paused.then(|| {
-        let mut outlook = loaded.outlook.clone();
-        for (person, hand) in outlook.people.iter_mut().zip(&loaded.hands) {
-            person.to_come = schedule(loaded).to_come(hand);
+fn resume(input: &ForecastInput) -> Option<FieldState> {
+    input.is_paused.then(|| {
+        let mut field_state = input.field_state.clone();
+        for (person, contact_schedule) in field_state.people.iter_mut().zip(&input.contact_schedules) {
+            person.upcoming_contacts = scheduler(input).planned_contacts(contact_schedule);
         }
-        outlook
+        field_state
     })
 }
 
-fn release(loaded: &Loaded, replicates: usize) -> Option<Outlook> {
-    let mut outlook = loaded.outlook.clone();
-    let held = &mut outlook.held_back;
-    let first = held.schedules.first().cloned().filter(|_| !loaded.is_paused && !held.replicates.is_empty())?;
+fn release(input: &ForecastInput, replicates: usize) -> Option<FieldState> {
+    let mut field_state = input.field_state.clone();
+    let held = &mut field_state.held_back;
+    let first = held.schedules.first().cloned().filter(|_| !input.is_paused && !held.replicates.is_empty())?;
     for mut person in held.replicates.drain(..replicates.min(held.replicates.len())).flatten() {
-        person.to_come.clone_from(&first);
+        person.upcoming_contacts.clone_from(&first);
         held.released += 1;
-        outlook.people.push(person);
+        field_state.people.push(person);
     }
-    Some(outlook)
+    Some(field_state)
 }
 
 /// Not before the quiet time after the last contact is over.
-fn next_step_now(loaded: &Loaded) -> Option<Outlook> {
-    let mut outlook = loaded.outlook.clone();
+fn next_step_now(input: &ForecastInput) -> Option<FieldState> {
+    let mut field_state = input.field_state.clone();
     let mut any = false;
-    for (person, hand) in outlook.people.iter_mut().zip(&loaded.hands) {
-        let Some(&(step, planned)) = person.to_come.first().filter(|(step, _)| *step > 0 && !loaded.is_call(*step)) else { continue };
-        let allowed = person.since.map_or(outlook.now, |(_, at)| (at + loaded.quiet).max(outlook.now));
+    for (person, contact_schedule) in field_state.people.iter_mut().zip(&input.contact_schedules) {
+        let Some(&(step, planned)) = person.upcoming_contacts.first().filter(|(step, _)| *step > 0 && !input.is_call(*step)) else { continue };
+        let allowed = person.last_contact.map_or(field_state.now, |(_, at)| (at + input.quiet).max(field_state.now));
         if allowed < planned {
-            person.to_come = schedule(loaded).from(step, allowed, hand);
+            person.upcoming_contacts = scheduler(input).contacts_from(step, allowed, contact_schedule);
             any = true;
         }
     }
-    any.then_some(outlook)
+    any.then_some(field_state)
 }
 
 /// Messages that would have come before are left out; what comes after keeps its distance.
-fn telephone_now(loaded: &Loaded) -> Option<Outlook> {
-    let mut outlook = loaded.outlook.clone();
+fn telephone_now(input: &ForecastInput) -> Option<FieldState> {
+    let mut field_state = input.field_state.clone();
     let mut any = false;
-    for (person, hand) in outlook.people.iter_mut().zip(&loaded.hands) {
-        let Some(&(step, planned)) = person.to_come.iter().find(|(step, _)| loaded.is_call(*step)) else { continue };
-        if outlook.now < planned {
-            person.to_come = schedule(loaded).from(step, outlook.now, hand);
+    for (person, contact_schedule) in field_state.people.iter_mut().zip(&input.contact_schedules) {
+        let Some(&(step, planned)) = person.upcoming_contacts.iter().find(|(step, _)| input.is_call(*step)) else { continue };
+        if field_state.now < planned {
+            person.upcoming_contacts = scheduler(input).contacts_from(step, field_state.now, contact_schedule);
             any = true;
         }
     }
-    any.then_some(outlook)
+    any.then_some(field_state)
 }
 
 /// After the last step, as long as that came after the one before it.
-fn add_reminder(loaded: &Loaded) -> Option<Outlook> {
-    let further = loaded.plan.steps.len();
-    let after = loaded.plan.steps.iter().skip(1).map(|step| step.after).next_back().unwrap_or(REMINDER_AFTER).max(loaded.quiet);
-    let mut outlook = loaded.outlook.clone();
-    let now = outlook.now;
-    for (person, hand) in outlook.people.iter_mut().zip(&loaded.hands).filter(|(_, hand)| hand.gets_sms) {
-        let last = person.to_come.last().or(person.since.as_ref()).map(|(_, at)| *at);
+fn add_reminder(input: &ForecastInput) -> Option<FieldState> {
+    let further = input.plan.steps.len();
+    let after = input.plan.steps.iter().skip(1).map(|step| step.after).next_back().unwrap_or(REMINDER_AFTER).max(input.quiet);
+    let mut field_state = input.field_state.clone();
+    let now = field_state.now;
+    for (person, contact_schedule) in field_state.people.iter_mut().zip(&input.contact_schedules).filter(|(_, contact_schedule)| contact_schedule.gets_sms) {
+        let last = person.upcoming_contacts.last().or(person.last_contact.as_ref()).map(|(_, at)| *at);
         let at: Option<Timestamp> = last.and_then(|last| {
-            loaded.plan.next_contact((last + after).max(now), &hand.zones, &hand.phone_hash, u32::try_from(further).unwrap_or(u32::MAX))
+            input.plan.next_contact((last + after).max(now), &contact_schedule.zones, &contact_schedule.phone_hash, u32::try_from(further).unwrap_or(u32::MAX))
         });
-        person.to_come.extend(at.map(|at| (further, at)));
+        person.upcoming_contacts.extend(at.map(|at| (further, at)));
     }
-    (!loaded.is_paused
-        && outlook.people.iter().any(|person| person.to_come.last().is_some_and(|(step, at)| *step == further && *at < outlook.closes_at)))
-    .then_some(outlook)
+    (!input.is_paused
+        && field_state.people.iter().any(|person| person.upcoming_contacts.last().is_some_and(|(step, at)| *step == further && *at < field_state.closes_at)))
+    .then_some(field_state)
 }
 
-fn extend(loaded: &Loaded) -> Option<Outlook> {
-    let mut outlook = loaded.outlook.clone();
-    outlook.closes_at = outlook.closes_at + DAY * EXTENSION_DAYS;
-    outlook.day_ends = day_ends(outlook.now, outlook.closes_at, loaded.zone);
-    let days = outlook.day_ends.len();
-    if !outlook.held_back.replicates.is_empty() {
-        outlook.held_back.schedules = schedule(loaded).of_days(days);
+fn extend(input: &ForecastInput) -> Option<FieldState> {
+    let mut field_state = input.field_state.clone();
+    field_state.closes_at = field_state.closes_at + DAY * EXTENSION_DAYS;
+    field_state.day_ends = day_ends(field_state.now, field_state.closes_at, input.zone);
+    let days = field_state.day_ends.len();
+    if !field_state.held_back.replicates.is_empty() {
+        field_state.held_back.schedules = scheduler(input).contacts_by_release_day(days);
     }
-    Some(outlook)
+    Some(field_state)
 }

@@ -1,6 +1,6 @@
 //! The forecast of what is in the field: every hour and on demand, with what would help.
 //!
-//! In goes an application as the database has it; out comes a [`ForecastOf`], kept for the day and told in listings. Each one also writes down what the
+//! In goes an application as the database has it; out comes a [`ApplicationForecast`], kept for the day and told in listings. Each one also writes down what the
 //! application's contacts have brought so far, from which the programme's other applications learn.
 
 mod interventions;
@@ -12,34 +12,44 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-pub use interventions::{Help, Measure};
-pub use rehearse::{RehearsalOf, rehearse, rehearse_prepared};
+pub use interventions::{Intervention, Measure};
+pub use rehearse::{RehearsalForecast, rehearse, rehearse_prepared};
 
-use self::input::{Loaded, load};
-use super::deadlines::DeadlineError;
-use crate::services::campaigns::read_plan;
-use crate::domain::contact_plan::{ContactPlan, Step};
-use crate::domain::forecast::{BINS, Band, Behaviour, Exposure, Outcome, Paces, Prior, StepSeen, Turn, bin_of, play};
+use self::input::{ForecastInput, load_forecast_input};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, Step};
+use crate::domain::forecast::{BINS, Band, ResponseModel, Exposure, ContactOutcome, DelaysByMode, Prior, StepCounts, ContactOrdinal, bin_of, simulate};
 use crate::domain::ids::ApplicationId;
 use crate::domain::mode::Mode;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::forecasts::{self, StoredForecast};
-use crate::adapters::database::{WriteTx, campaigns, forecast_input as seen};
+use crate::adapters::database::{DatabaseError, WriteTx, campaigns, forecast_input as forecast_input};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ForecastError {
+    #[error("no campaign has the code {0}")]
+    UnknownCampaign(String),
+    #[error("the plan of campaign {code}, as launched, cannot be read: {error}")]
+    Plan { code: String, error: ContactPlanError },
+    #[error("the forecast was stopped")]
+    Stopped,
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
 
 /// So often is a field played; for a list of more people less often, so that a forecast takes no longer than seconds.
-const RUNS: u32 = 400;
-const RUNS_FOR: u32 = 5_000;
+const FULL_RUNS: u32 = 400;
+const MAX_PEOPLE_AT_FULL_RUNS: u32 = 5_000;
 /// As many are claimed at once.
-const AT_ONCE: u32 = 20;
+const CLAIM_BATCH: u32 = 20;
 /// When a quota is nearly certain, nothing needs to help.
-const SAFE: f64 = 0.95;
+const SAFE_CHANCE: f64 = 0.95;
 
 /// A forecast as it is told, and kept as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ForecastOf {
+pub struct ApplicationForecast {
     pub application: String,
     pub made_at: String,
     /// The last day of the field.
@@ -50,39 +60,39 @@ pub struct ForecastOf {
     /// The chance that the target is reached by the due day.
     pub chance: f64,
     /// Completes on the due day: the median, and the band that holds eight cases of ten.
-    pub completes: BandOf,
-    pub days: Vec<DayOf>,
-    pub cells: Vec<CellOf>,
+    pub completes: ForecastBand,
+    pub days: Vec<DayForecast>,
+    pub cells: Vec<CellForecast>,
     /// What would help, the best first; empty where nothing needs to.
-    pub help: Vec<Help>,
+    pub interventions: Vec<Intervention>,
     /// Nothing is sent as things are: its campaign is paused, or it is on hold (then it is told as if it were released now).
     pub is_paused: bool,
     pub is_held: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct BandOf {
+pub struct ForecastBand {
     pub low: u32,
     pub median: u32,
     pub high: u32,
 }
 
-impl From<Band> for BandOf {
-    fn from(band: Band) -> BandOf {
-        BandOf { low: band.low, median: band.median, high: band.high }
+impl From<Band> for ForecastBand {
+    fn from(band: Band) -> ForecastBand {
+        ForecastBand { low: band.low, median: band.median, high: band.high }
     }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct DayOf {
+pub struct DayForecast {
     pub day: NaiveDate,
     #[serde(flatten)]
-    pub completes: BandOf,
+    pub completes: ForecastBand,
 }
 
 /// A cell other than the total.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct CellOf {
+pub struct CellForecast {
     pub name: String,
     pub kind: String,
     pub completed: u32,
@@ -91,20 +101,20 @@ pub struct CellOf {
 }
 
 /// Makes the forecasts that are due; returns how many.
-pub async fn tick(installation: &Installation) -> Result<u32, DeadlineError> {
+pub async fn tick(context: &AppContext) -> Result<u32, ForecastError> {
     let mut made = 0;
     loop {
-        let now = installation.clock.now();
-        let mut tx = installation.store.write().await?;
-        let due = forecasts::claim_due(&mut tx, now, now + installation.config.forecast_every, AT_ONCE).await?;
+        let now = context.clock.now();
+        let mut tx = context.database.write().await?;
+        let due = forecasts::claim_due(&mut tx, now, now + context.config.forecast_every, CLAIM_BATCH).await?;
         tx.commit().await?;
         if due.is_empty() {
             return Ok(made);
         }
         for id in due {
-            let application = applications::get(&mut *installation.store.read().await?, id).await?;
+            let application = applications::get(&mut *context.database.read().await?, id).await?;
             if application.state == ApplicationState::InField {
-                of_application(installation, application).await?;
+                forecast_application(context, application).await?;
                 made += 1;
             }
         }
@@ -112,20 +122,20 @@ pub async fn tick(installation: &Installation) -> Result<u32, DeadlineError> {
 }
 
 /// When the next forecast is due.
-pub async fn next_due(installation: &Installation) -> Result<Option<Timestamp>, DeadlineError> {
-    Ok(forecasts::next_due(&mut *installation.store.read().await?).await?)
+pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, ForecastError> {
+    Ok(forecasts::next_due(&mut *context.database.read().await?).await?)
 }
 
 /// The forecasts of a campaign's applications in the field, made now; who is in danger first.
-pub async fn of_campaign(installation: &Installation, code: &str) -> Result<Vec<ForecastOf>, DeadlineError> {
+pub async fn forecast_campaign(context: &AppContext, code: &str) -> Result<Vec<ApplicationForecast>, ForecastError> {
     let theirs = {
-        let mut connection = installation.store.read().await?;
-        let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
+        let mut connection = context.database.read().await?;
+        let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| ForecastError::UnknownCampaign(code.to_owned()))?;
         applications::of_campaign(&mut connection, campaign.id).await?
     };
     let mut all = Vec::new();
     for application in theirs.into_iter().filter(|application| application.state == ApplicationState::InField) {
-        all.push(of_application(installation, application).await?);
+        all.push(forecast_application(context, application).await?);
     }
     all.sort_by(|a, b| a.chance.total_cmp(&b.chance).then_with(|| a.application.cmp(&b.application)));
     Ok(all)
@@ -133,38 +143,38 @@ pub async fn of_campaign(installation: &Installation, code: &str) -> Result<Vec<
 
 /// Makes a forecast and keeps it.
 #[tracing::instrument(name = "forecast", level = "debug", skip_all, fields(application = application.code))]
-async fn of_application(installation: &Installation, application: Application) -> Result<ForecastOf, DeadlineError> {
-    let now = installation.clock.now();
+async fn forecast_application(context: &AppContext, application: Application) -> Result<ApplicationForecast, ForecastError> {
+    let now = context.clock.now();
     let id = application.id;
-    let loaded = load(installation, application, now).await?;
-    let day = now.date(loaded.zone);
-    let (seen_so_far, delays) = (loaded.seen.clone(), delays_of(&loaded.numbered, &loaded.prior.turns));
+    let input = load_forecast_input(context, application, now).await?;
+    let day = now.date(input.zone);
+    let (observed, delays) = (input.observed.clone(), response_delays(&input.indexed_exposures, &input.prior.ordinals));
     // It takes a core for some milliseconds.
-    let made = tokio::task::spawn_blocking(move || reckon(&loaded)).await.map_err(|_| DeadlineError::Stopped)?;
-    let document = serde_json::to_string(&made).map_err(|_| DeadlineError::Stopped)?;
-    let mut tx = installation.store.write().await?;
-    seen::remember(&mut tx, id, &seen_so_far, &delays).await?;
+    let made = tokio::task::spawn_blocking(move || compute_forecast(&input)).await.map_err(|_| ForecastError::Stopped)?;
+    let document = serde_json::to_string(&made).map_err(|_| ForecastError::Stopped)?;
+    let mut tx = context.database.write().await?;
+    forecast_input::save_history(&mut tx, id, &observed, &delays).await?;
     forecasts::put(&mut tx, id, &StoredForecast { day, made_at: now, chance: made.chance, document }).await?;
     tx.commit().await?;
     Ok(made)
 }
 
-fn reckon(loaded: &Loaded) -> ForecastOf {
-    let Loaded { application, outlook, zone, cells, .. } = loaded;
-    let behaviour = loaded.behaviour();
-    let (seed, runs) = (loaded.seed(), runs_for(outlook.people.len()));
-    let forecast = play(outlook, &behaviour, seed, runs);
+fn compute_forecast(input: &ForecastInput) -> ApplicationForecast {
+    let ForecastInput { application, field_state, zone, cells, .. } = input;
+    let response_model = input.response_model();
+    let (seed, runs) = (input.seed(), runs_for(field_state.people.len()));
+    let forecast = simulate(field_state, &response_model, seed, runs);
     let chance = forecast.chances.first().copied().unwrap_or(0.0);
-    let first_day = outlook.now.date(*zone);
-    let of_day = |(band, day)| DayOf { day, completes: BandOf::from(band) };
-    let due = (outlook.closes_at - std::time::Duration::from_millis(1)).date(*zone);
-    ForecastOf {
+    let first_day = field_state.now.date(*zone);
+    let of_day = |(band, day)| DayForecast { day, completes: ForecastBand::from(band) };
+    let due = (field_state.closes_at - std::time::Duration::from_millis(1)).date(*zone);
+    ApplicationForecast {
         application: application.code.clone(),
-        made_at: outlook.now.rfc3339(*zone),
+        made_at: field_state.now.rfc3339(*zone),
         due,
         days_left: (due - first_day).num_days(),
-        completed: outlook.cells.first().map_or(0, |total| total.completes),
-        target: outlook.cells.first().map_or(0, |total| total.target),
+        completed: field_state.cells.first().map_or(0, |total| total.completes),
+        target: field_state.cells.first().map_or(0, |total| total.target),
         chance,
         completes: forecast.completes.into(),
         days: forecast.days.iter().copied().zip(first_day.iter_days()).map(of_day).collect(),
@@ -172,7 +182,7 @@ fn reckon(loaded: &Loaded) -> ForecastOf {
             .iter()
             .zip(&forecast.chances)
             .skip(1)
-            .map(|(cell, chance)| CellOf {
+            .map(|(cell, chance)| CellForecast {
                 name: cell.name.clone(),
                 kind: cell.kind.as_str().to_owned(),
                 completed: cell.completes,
@@ -180,48 +190,48 @@ fn reckon(loaded: &Loaded) -> ForecastOf {
                 chance: *chance,
             })
             .collect(),
-        help: if chance < SAFE { interventions::what_helps(loaded, &behaviour, seed, runs) } else { Vec::new() },
-        is_paused: loaded.is_paused,
+        interventions: if chance < SAFE_CHANCE { interventions::rank_interventions(input, &response_model, seed, runs) } else { Vec::new() },
+        is_paused: input.is_paused,
         is_held: application.held_since.is_some(),
     }
 }
 
 fn runs_for(people: usize) -> u32 {
     let people = u32::try_from(people).unwrap_or(u32::MAX);
-    if people <= RUNS_FOR { RUNS } else { (u64::from(RUNS) * u64::from(RUNS_FOR) / u64::from(people)).max(50) as u32 }
+    if people <= MAX_PEOPLE_AT_FULL_RUNS { FULL_RUNS } else { (u64::from(FULL_RUNS) * u64::from(MAX_PEOPLE_AT_FULL_RUNS) / u64::from(people)).max(50) as u32 }
 }
 
 /// Writes down what an application that closes teaches others.
-pub(super) async fn remember(installation: &Installation, tx: &mut WriteTx, application: &Application) -> Result<(), DeadlineError> {
+pub(super) async fn record_history(context: &AppContext, tx: &mut WriteTx, application: &Application) -> Result<(), ForecastError> {
     let Some(campaign) = application.campaign_id else { return Ok(()) };
     let campaign = campaigns::get(tx, campaign).await?;
-    let turns = turns_of(&read_plan(&campaign.plan).map_err(|error| DeadlineError::Plan { code: campaign.code, error })?);
-    let exposures = numbered(&seen::exposures(tx, application.id, installation.clock.now()).await?, &mut Vec::new());
-    let others = seen::others(tx, application.programme_id, application.id).await?;
-    let so_far = StepSeen::by_turn(&exposures, &turns, &Paces::from_seen(&others.delays));
-    Ok(seen::remember(tx, application.id, &so_far, &delays_of(&exposures, &turns)).await?)
+    let ordinals = contact_ordinals_of(&ContactPlan::from_stored(&campaign.plan).map_err(|error| ForecastError::Plan { code: campaign.code, error })?);
+    let exposures = index_exposures(&forecast_input::exposures(tx, application.id, context.clock.now()).await?, &mut Vec::new());
+    let others = forecast_input::history_of_others(tx, application.programme_id, application.id).await?;
+    let so_far = StepCounts::by_ordinal(&exposures, &ordinals, &DelaysByMode::from_observed(&others.delays));
+    Ok(forecast_input::save_history(tx, application.id, &so_far, &response_delays(&exposures, &ordinals)).await?)
 }
 
-fn turns_of(plan: &ContactPlan) -> Vec<Turn> {
-    Turn::of_plan(plan.steps.iter().map(Step::mode))
+fn contact_ordinals_of(plan: &ContactPlan) -> Vec<ContactOrdinal> {
+    ContactOrdinal::of_plan(plan.steps.iter().map(Step::mode))
 }
 
 /// After what time completes came, by the mode of the contact before.
-fn delays_of(exposures: &[Exposure], turns: &[Turn]) -> BTreeMap<Mode, [f64; BINS]> {
+fn response_delays(exposures: &[Exposure], ordinals: &[ContactOrdinal]) -> BTreeMap<Mode, [f64; BINS]> {
     let mut delays: BTreeMap<Mode, [f64; BINS]> = BTreeMap::new();
-    for exposure in exposures.iter().filter(|exposure| exposure.outcome == Outcome::Completes) {
-        if let Some(turn) = turns.get(exposure.step) {
-            delays.entry(turn.mode).or_insert([0.0; BINS])[bin_of(exposure.hours)] += exposure.cases;
+    for exposure in exposures.iter().filter(|exposure| exposure.outcome == ContactOutcome::Completes) {
+        if let Some(ordinal) = ordinals.get(exposure.step) {
+            delays.entry(ordinal.mode).or_insert([0.0; BINS])[bin_of(exposure.hours)] += exposure.cases;
         }
     }
     delays
 }
 
-/// Exposures with numbers for kinds of users; `kinds` grows by those that are new.
-fn numbered(exposures: &[seen::ExposureRow], kinds: &mut Vec<Segment>) -> Vec<Exposure> {
-    let exposure = |row: &seen::ExposureRow| Exposure {
+/// Exposures with numbers for kinds of users; `segments` grows by those that are new.
+fn index_exposures(exposures: &[forecast_input::ExposureRow], segments: &mut Vec<Segment>) -> Vec<Exposure> {
+    let exposure = |row: &forecast_input::ExposureRow| Exposure {
         step: row.step,
-        group: group_of(&row.segment, kinds),
+        group: segment_index(&row.segment, segments),
         outcome: row.outcome,
         hours: row.hours,
         cases: row.cases,
@@ -229,25 +239,25 @@ fn numbered(exposures: &[seen::ExposureRow], kinds: &mut Vec<Segment>) -> Vec<Ex
     exposures.iter().map(exposure).collect()
 }
 
-fn group_of(kind: &Segment, kinds: &mut Vec<Segment>) -> usize {
-    kinds.iter().position(|known| known == kind).unwrap_or_else(|| {
-        kinds.push(kind.clone());
-        kinds.len() - 1
+fn segment_index(kind: &Segment, segments: &mut Vec<Segment>) -> usize {
+    segments.iter().position(|known| known == kind).unwrap_or_else(|| {
+        segments.push(kind.clone());
+        segments.len() - 1
     })
 }
 
-impl Loaded {
+impl ForecastInput {
     fn is_call(&self, step: usize) -> bool {
         self.plan.steps.get(step).is_some_and(Step::is_telephone)
     }
 
-    fn behaviour(&self) -> Behaviour {
-        Behaviour::new(&self.prior, &self.numbered, self.kinds, self.paces.clone())
+    fn response_model(&self) -> ResponseModel {
+        ResponseModel::new(&self.prior, &self.indexed_exposures, self.segments, self.delays_by_mode.clone())
     }
 
     /// The same application at the same moment is played the same.
     fn seed(&self) -> u64 {
-        seed_of(self.application.id, self.outlook.now)
+        seed_of(self.application.id, self.field_state.now)
     }
 }
 
@@ -256,6 +266,6 @@ fn seed_of(id: ApplicationId, now: Timestamp) -> u64 {
 }
 
 /// What an installation assumes of applications before it has seen any.
-fn prior(others: &[BTreeMap<Turn, StepSeen>], rate: f64, turns: &[Turn]) -> Prior {
-    Prior::learn(others, rate, turns).with_one_more()
+fn prior(others: &[BTreeMap<ContactOrdinal, StepCounts>], rate: f64, ordinals: &[ContactOrdinal]) -> Prior {
+    Prior::learn(others, rate, ordinals).with_extra_message()
 }

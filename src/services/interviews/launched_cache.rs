@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use sqlx::AnyConnection;
 
-use super::CollectError;
+use super::InterviewError;
 use crate::domain::ids::{ApplicationId, ProgrammeId};
 use crate::domain::programme::Programme;
 use crate::domain::questionnaire::Questionnaire;
@@ -13,7 +13,7 @@ use crate::domain::quota::QuotaPlan;
 use crate::adapters::database::{applications, campaigns, programmes, quotas};
 
 /// What an application was launched with.
-pub struct Launched {
+pub struct CachedApplication {
     pub programme_id: ProgrammeId,
     pub category: String,
     pub subject: String,
@@ -24,61 +24,61 @@ pub struct Launched {
 }
 
 #[derive(Default)]
-pub struct Shelf(Mutex<Kept>);
+pub struct LaunchedCache(Mutex<CacheEntries>);
 
 #[derive(Default)]
-struct Kept {
-    applications: HashMap<ApplicationId, Arc<Launched>>,
+struct CacheEntries {
+    applications: HashMap<ApplicationId, Arc<CachedApplication>>,
     questionnaires: HashMap<i64, Arc<Questionnaire>>,
     programmes: HashMap<ProgrammeId, (i64, Arc<Programme>)>,
 }
 
-impl Shelf {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+impl LaunchedCache {
+    fn entries(&self) -> MutexGuard<'_, CacheEntries> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// An application that is or was in the field.
-    pub fn application(&self, id: ApplicationId) -> Option<Arc<Launched>> {
-        self.kept().applications.get(&id).cloned()
+    pub fn application(&self, id: ApplicationId) -> Option<Arc<CachedApplication>> {
+        self.entries().applications.get(&id).cloned()
     }
 
-    pub async fn read_application(&self, connection: &mut AnyConnection, id: ApplicationId) -> Result<Arc<Launched>, CollectError> {
+    pub async fn read_application(&self, connection: &mut AnyConnection, id: ApplicationId) -> Result<Arc<CachedApplication>, InterviewError> {
         if let Some(known) = self.application(id) {
             return Ok(known);
         }
         let application = applications::get(connection, id).await?;
-        let launched = Launched {
+        let cached = CachedApplication {
             programme_id: application.programme_id,
             category: application.category.to_string(),
             subject: application.subject.title(),
             questionnaire: self.read_questionnaire(connection, application.questionnaire_id.unwrap_or(0)).await?,
             applicant_name: application.applicant_name,
             key_id: application.key_id,
-            quota: quotas::plan(connection, id).await?,
+            quota: quotas::launched_plan(connection, id).await?,
         };
-        Ok(self.kept().applications.entry(id).or_insert(Arc::new(launched)).clone())
+        Ok(self.entries().applications.entry(id).or_insert(Arc::new(cached)).clone())
     }
 
-    async fn read_questionnaire(&self, connection: &mut AnyConnection, id: i64) -> Result<Arc<Questionnaire>, CollectError> {
-        if let Some(known) = self.kept().questionnaires.get(&id) {
+    async fn read_questionnaire(&self, connection: &mut AnyConnection, id: i64) -> Result<Arc<Questionnaire>, InterviewError> {
+        if let Some(known) = self.entries().questionnaires.get(&id) {
             return Ok(known.clone());
         }
         let source = campaigns::questionnaire_source(connection, id).await?;
-        let read = Questionnaire::parse(&source).map_err(|error| CollectError::Questionnaire { id, error })?;
-        Ok(self.kept().questionnaires.entry(id).or_insert(Arc::new(read)).clone())
+        let read = Questionnaire::parse(&source).map_err(|error| InterviewError::Questionnaire { id, error })?;
+        Ok(self.entries().questionnaires.entry(id).or_insert(Arc::new(read)).clone())
     }
 
     /// A programme as of this revision.
     pub fn programme(&self, id: ProgrammeId, revision: i64) -> Option<Arc<Programme>> {
-        self.kept().programmes.get(&id).filter(|(known, _)| *known == revision).map(|(_, programme)| programme.clone())
+        self.entries().programmes.get(&id).filter(|(known, _)| *known == revision).map(|(_, programme)| programme.clone())
     }
 
     /// A programme as it stands.
-    pub async fn read_programme(&self, connection: &mut AnyConnection, id: ProgrammeId) -> Result<Arc<Programme>, CollectError> {
+    pub async fn read_programme(&self, connection: &mut AnyConnection, id: ProgrammeId) -> Result<Arc<Programme>, InterviewError> {
         let (revision, programme) = programmes::get_revision(connection, id).await?;
         let programme = Arc::new(programme);
-        self.kept().programmes.insert(id, (revision, programme.clone()));
+        self.entries().programmes.insert(id, (revision, programme.clone()));
         Ok(programme)
     }
 }

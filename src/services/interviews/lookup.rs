@@ -8,36 +8,36 @@ use sqlx::AnyConnection;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::adapters::database::links::{self, Linked};
-use crate::adapters::database::{Store, StoreError};
+use crate::adapters::database::links::{self, LinkedInvitation};
+use crate::adapters::database::{Database, DatabaseError};
 
 /// Looks under way at once: one reads while the other's answers are taken up.
-const LOOKS: usize = 2;
+const MAX_CONCURRENT_LOOKUPS: usize = 2;
 /// Links in one look.
-const MOST: usize = 64;
+const MAX_LINKS_PER_LOOKUP: usize = 64;
 
-type Answer = Result<Option<Linked>, Arc<StoreError>>;
+type Answer = Result<Option<LinkedInvitation>, Arc<DatabaseError>>;
 
-struct Waiting {
+struct PendingLookup {
     hash: String,
     answer: oneshot::Sender<Answer>,
 }
 
-pub struct Lookup {
-    store: Store,
-    waiting: Mutex<Vec<Waiting>>,
-    looks: Semaphore,
+pub struct LinkLookup {
+    database: Database,
+    pending: Mutex<Vec<PendingLookup>>,
+    permits: Semaphore,
     /// At most as many as there are looks at once.
     idle: Mutex<Vec<AnyConnection>>,
 }
 
-impl Lookup {
-    pub fn new(store: Store) -> Lookup {
-        Lookup { store, waiting: Mutex::default(), looks: Semaphore::new(LOOKS), idle: Mutex::default() }
+impl LinkLookup {
+    pub fn new(database: Database) -> LinkLookup {
+        LinkLookup { database, pending: Mutex::default(), permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS), idle: Mutex::default() }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn pending(&self) -> MutexGuard<'_, Vec<PendingLookup>> {
+        self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// What stands behind a link now, by the hash of its code: as of a moment after the call.
@@ -45,7 +45,7 @@ impl Lookup {
         // Again only if whoever took this link along has gone away (a closed connection).
         'again: loop {
             let (sender, mut answer) = oneshot::channel();
-            self.waiting().push(Waiting { hash: hash.to_owned(), answer: sender });
+            self.pending().push(PendingLookup { hash: hash.to_owned(), answer: sender });
             tokio::select! {
                 biased;
                 found = &mut answer => match found {
@@ -53,9 +53,9 @@ impl Lookup {
                     Err(_) => continue 'again,
                 },
                 // The semaphore is never closed.
-                _look = self.looks.acquire() => {
+                _permit = self.permits.acquire() => {
                     // With many waiting, this link may not be among the first that are taken.
-                    while self.look().await {
+                    while self.run_lookup().await {
                         match answer.try_recv() {
                             Ok(found) => return found,
                             Err(TryRecvError::Closed) => continue 'again,
@@ -72,26 +72,26 @@ impl Lookup {
     }
 
     /// Answers those who wait. False: nobody does.
-    async fn look(&self) -> bool {
-        let mut taken: Vec<Waiting> = {
-            let mut waiting = self.waiting();
-            let most = waiting.len().min(MOST);
-            waiting.drain(..most).collect()
+    async fn run_lookup(&self) -> bool {
+        let mut taken: Vec<PendingLookup> = {
+            let mut pending = self.pending();
+            let most = pending.len().min(MAX_LINKS_PER_LOOKUP);
+            pending.drain(..most).collect()
         };
         taken.sort_by(|a, b| a.hash.cmp(&b.hash));
         if taken.is_empty() {
             return false;
         }
-        let hashes: Vec<&str> = taken.iter().map(|waiting| waiting.hash.as_str()).collect();
-        let mut found = match self.behind(&hashes).await.map_err(Arc::new) {
+        let hashes: Vec<&str> = taken.iter().map(|pending| pending.hash.as_str()).collect();
+        let mut found = match self.query_links(&hashes).await.map_err(Arc::new) {
             Ok(found) => found,
             Err(error) => {
-                taken.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone()))));
+                taken.into_iter().for_each(|pending| drop(pending.answer.send(Err(error.clone()))));
                 return true;
             }
         };
         let mut taken = taken.into_iter().peekable();
-        while let Some(Waiting { hash, answer }) = taken.next() {
+        while let Some(PendingLookup { hash, answer }) = taken.next() {
             // Two tabs at the same link stand beside each other.
             let is_last = taken.peek().is_none_or(|next| next.hash != hash);
             let linked = if is_last { found.remove(&hash) } else { found.get(&hash).cloned() };
@@ -102,17 +102,17 @@ impl Lookup {
     }
 
     /// Asks the database, on a connection that is kept for this: the pool would ask each time whether it is still good.
-    async fn behind(&self, hashes: &[&str]) -> Result<HashMap<String, Linked>, StoreError> {
-        let kept = self.idle().pop();
-        if let Some(mut connection) = kept {
+    async fn query_links(&self, hashes: &[&str]) -> Result<HashMap<String, LinkedInvitation>, DatabaseError> {
+        let idle_connection = self.idle().pop();
+        if let Some(mut connection) = idle_connection {
             // One that has died meanwhile is noticed by the statement.
-            if let Ok(found) = links::behind(&mut connection, hashes).await {
+            if let Ok(found) = links::find_by_hashes(&mut connection, hashes).await {
                 self.idle().push(connection);
                 return Ok(found);
             }
         }
-        let mut connection = self.store.read().await?.detach();
-        let found = links::behind(&mut connection, hashes).await?;
+        let mut connection = self.database.read().await?.detach();
+        let found = links::find_by_hashes(&mut connection, hashes).await?;
         self.idle().push(connection);
         Ok(found)
     }

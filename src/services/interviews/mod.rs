@@ -12,9 +12,9 @@ mod launched_cache;
 mod respondent_requests;
 pub mod sms_conversation;
 
-pub use invitation_cases::{Bundle, BundleCase, Finish, Noted, Screen, read_answers};
-pub use save_page::{Saved, SentPage, Sitting};
-pub use respondent_requests::{CallWhen, Later, take_back};
+pub use invitation_cases::{InvitationCases, InterviewCase, EndScreen, RequestConfirmation, Screen, decode_answers};
+pub use save_page::{SaveOutcome, SubmittedPage, AnswerContext};
+pub use respondent_requests::{CallTime, ReminderTime, withdraw_answers};
 
 use std::sync::Arc;
 
@@ -22,26 +22,26 @@ use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::services::sms_sending::DispatchError;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::questionnaire::QuestionnaireError;
-use crate::services::context::Installation;
-use crate::adapters::database::StoreError;
-use lookup::Lookup;
-use launched_cache::Shelf;
+use crate::services::context::AppContext;
+use crate::adapters::database::DatabaseError;
+use lookup::LinkLookup;
+use launched_cache::LaunchedCache;
 
 #[derive(Debug, thiserror::Error)]
-pub enum CollectError {
+pub enum InterviewError {
     #[error("no invitation has this link")]
     UnknownLink,
     #[error("the page sent a field that is none of this questionnaire's")]
-    BadForm,
+    InvalidForm,
     #[error("questionnaire {id} as launched cannot be read: {error}")]
     Questionnaire { id: i64, error: QuestionnaireError },
     #[error("the plan of campaign {campaign}, as launched, cannot be read: {error}")]
     Plan { campaign: String, error: ContactPlanError },
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     /// Of a look that served several.
     #[error(transparent)]
-    Look(#[from] Arc<StoreError>),
+    Lookup(#[from] Arc<DatabaseError>),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
@@ -51,15 +51,15 @@ pub enum CollectError {
 }
 
 /// The collection of one installation.
-pub struct Collector {
-    installation: Arc<Installation>,
-    shelf: Shelf,
-    lookup: Lookup,
+pub struct InterviewService {
+    context: Arc<AppContext>,
+    cache: LaunchedCache,
+    lookup: LinkLookup,
 }
 
-impl Collector {
-    pub fn new(installation: Arc<Installation>) -> Collector {
-        let lookup = Lookup::new(installation.store.clone());
-        Collector { installation, shelf: Shelf::default(), lookup }
+impl InterviewService {
+    pub fn new(context: Arc<AppContext>) -> InterviewService {
+        let lookup = LinkLookup::new(context.database.clone());
+        InterviewService { context, cache: LaunchedCache::default(), lookup }
     }
 }

@@ -5,125 +5,124 @@ use std::time::Duration;
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 
-use super::invitation_cases::{Bundle, Noted};
-use super::save_page::{Sitting, stop_when_nothing_is_open};
-use super::{CollectError, Collector};
-use crate::services::campaigns::read_plan;
+use super::invitation_cases::{InvitationCases, RequestConfirmation};
+use super::save_page::{AnswerContext, stop_contacts_without_open_case};
+use super::{InterviewError, InterviewService};
+use crate::domain::contact_plan::ContactPlan;
 use crate::services::suppressions::opt_out;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::mode::Mode;
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
-use crate::domain::zones::Zones;
-use crate::services::sealing::place;
-use crate::adapters::database::cases::{self, Source, TakenBack};
+use crate::services::sealing::seal_context;
+use crate::adapters::database::cases::{self, DispositionSource, WithdrawnCase};
 use crate::adapters::database::replies::{self, NewReply};
-use crate::adapters::database::{StoreError, WriteTx, campaigns, consents, invitations, links, quotas, responses};
+use crate::adapters::database::{DatabaseError, WriteTx, campaigns, consents, invitations, links, quotas, responses};
 
 /// When somebody would rather be reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Later {
+pub enum ReminderTime {
     ThisEvening,
     Tomorrow,
     InAWeek,
 }
 
-impl Later {
-    pub fn parse(raw: &str) -> Option<Later> {
+impl ReminderTime {
+    pub fn parse(raw: &str) -> Option<ReminderTime> {
         match raw {
-            "evening" => Some(Later::ThisEvening),
-            "tomorrow" => Some(Later::Tomorrow),
-            "week" => Some(Later::InAWeek),
+            "evening" => Some(ReminderTime::ThisEvening),
+            "tomorrow" => Some(ReminderTime::Tomorrow),
+            "week" => Some(ReminderTime::InAWeek),
             _ => None,
         }
     }
 
-    fn from(self, now: Timestamp, zone: Tz) -> Timestamp {
+    fn timestamp(self, now: Timestamp, zone: Tz) -> Timestamp {
         const DAY: Duration = Duration::from_secs(86_400);
         match self {
-            Later::ThisEvening => {
+            ReminderTime::ThisEvening => {
                 let seven = NaiveTime::from_hms_opt(19, 0, 0).unwrap_or_default();
                 let evening = Timestamp::from_local(now.date(zone).and_time(seven), zone);
                 if evening > now { evening } else { evening + DAY }
             }
-            Later::Tomorrow => now + DAY,
-            Later::InAWeek => now + DAY * 7,
+            ReminderTime::Tomorrow => now + DAY,
+            ReminderTime::InAWeek => now + DAY * 7,
         }
     }
 }
 
 /// When somebody would like to be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallWhen {
+pub enum CallTime {
     AnyTime,
     Morning,
     Afternoon,
     Evening,
 }
 
-impl CallWhen {
-    pub fn parse(raw: &str) -> Option<CallWhen> {
+impl CallTime {
+    pub fn parse(raw: &str) -> Option<CallTime> {
         match raw {
-            "any" => Some(CallWhen::AnyTime),
-            "morning" => Some(CallWhen::Morning),
-            "afternoon" => Some(CallWhen::Afternoon),
-            "evening" => Some(CallWhen::Evening),
+            "any" => Some(CallTime::AnyTime),
+            "morning" => Some(CallTime::Morning),
+            "afternoon" => Some(CallTime::Afternoon),
+            "evening" => Some(CallTime::Evening),
             _ => None,
         }
     }
 
     /// As the staff reads it in its inbox.
-    fn told(self) -> &'static str {
+    fn inbox_text(self) -> &'static str {
         match self {
-            CallWhen::AnyTime => "请致电：任何时间 · please call at any time",
-            CallWhen::Morning => "请致电：上午 · please call in the morning",
-            CallWhen::Afternoon => "请致电：下午 · please call in the afternoon",
-            CallWhen::Evening => "请致电：晚上 · please call in the evening",
+            CallTime::AnyTime => "请致电：任何时间 · please call at any time",
+            CallTime::Morning => "请致电：上午 · please call in the morning",
+            CallTime::Afternoon => "请致电：下午 · please call in the afternoon",
+            CallTime::Evening => "请致电：晚上 · please call in the evening",
         }
     }
 }
 
 /// What was answered goes with the consent, whether it had been counted or not (Personal Information Protection Law, articles 15 and 47). Where it stands in
-/// a dataset that is frozen, a corrected version follows. The cases are locked by [`cases::answered`].
-pub async fn take_back(tx: &mut WriteTx, answered: &[TakenBack], source: Source, now: Timestamp) -> Result<(), StoreError> {
+/// a dataset that is frozen, a corrected version follows. The cases are locked by [`cases::lock_answered`].
+pub async fn withdraw_answers(tx: &mut WriteTx, answered: &[WithdrawnCase], source: DispositionSource, now: Timestamp) -> Result<(), DatabaseError> {
     for taken in answered.iter().filter(|taken| taken.is_complete) {
-        quotas::uncount(tx, taken.application, taken.cells).await?;
+        quotas::subtract_complete(tx, taken.application, taken.cell_mask).await?;
     }
     let theirs: Vec<CaseId> = answered.iter().map(|taken| taken.case).collect();
-    cases::set_withdrawn(tx, &theirs, now).await?;
-    cases::correct(tx, &theirs, Disposition::Refusal, source, now).await?;
-    responses::erase(tx, &theirs).await
+    cases::mark_withdrawn(tx, &theirs, now).await?;
+    cases::correct_disposition(tx, &theirs, Disposition::Refusal, source, now).await?;
+    responses::delete_answers(tx, &theirs).await
 }
 
-impl Collector {
+impl InterviewService {
     /// The respondent refuses for good (AAPOR 2.112): all open cases end, and the number is suppressed like after an opt-out by SMS.
-    pub async fn refuse(&self, code: &str) -> Result<(), CollectError> {
-        let now = self.installation.clock.now();
-        let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code, Mode::Web).await?;
-        let programme = bundle.programme_id().filter(|_| !self.installation.config.opt_out_for_all);
-        let phone_hash = links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash;
+    pub async fn refuse(&self, code: &str) -> Result<(), InterviewError> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.database.write().await?;
+        let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
+        let programme = invitation_cases.programme_id().filter(|_| !self.context.config.opts_out_of_all);
+        let phone_hash = links::invited_person(&mut tx, invitation_cases.invitation.id).await?.phone_hash;
         // Cases are locked before invitations, here as everywhere.
-        let answered = cases::answered(&mut tx, bundle.invitation.id).await?;
-        opt_out(&mut tx, &phone_hash, programme, Source::Web, now).await?;
-        if consents::withdraw(&mut tx, bundle.invitation.id, now).await? {
-            take_back(&mut tx, &answered, Source::Web, now).await?;
+        let answered = cases::lock_answered(&mut tx, invitation_cases.invitation.id).await?;
+        opt_out(&mut tx, &phone_hash, programme, DispositionSource::Web, now).await?;
+        if consents::withdraw(&mut tx, invitation_cases.invitation.id, now).await? {
+            withdraw_answers(&mut tx, &answered, DispositionSource::Web, now).await?;
         }
-        invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
+        invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;
         tx.commit().await?;
         Ok(())
     }
 
     /// The respondent is no user of this case's subject (AAPOR 4.1).
-    pub async fn not_a_user(&self, code: &str, case_index: usize, sitting: Sitting) -> Result<(), CollectError> {
-        let now = self.installation.clock.now();
-        let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code, Mode::Web).await?;
-        if let Some(current) = bundle.askable(case_index) {
-            cases::dispose(&mut tx, &[current.case.id], Disposition::NotEligible, &[], sitting.source(), now).await?;
-            stop_when_nothing_is_open(&mut tx, &bundle).await?;
-            invitations::mark_opened(&mut tx, bundle.invitation.id, now).await?;
+    pub async fn mark_not_eligible(&self, code: &str, case_index: usize, answer_context: AnswerContext) -> Result<(), InterviewError> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.database.write().await?;
+        let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
+        if let Some(current) = invitation_cases.answerable_case(case_index) {
+            cases::set_disposition(&mut tx, &[current.case.id], Disposition::NotEligible, &[], answer_context.source(), now).await?;
+            stop_contacts_without_open_case(&mut tx, &invitation_cases).await?;
+            invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -131,20 +130,20 @@ impl Collector {
 
     /// The respondent has no time now. The next step of the plan moves to when it suits, within contact hours and before the field closes; what caps forbid
     /// is looked at when it is sent, like always. Where no step is left, the link goes on being good.
-    pub async fn later(&self, code: &str, when: Later) -> Result<(), CollectError> {
-        let now = self.installation.clock.now();
-        let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code, Mode::Web).await?;
-        let Some(closes_at) = bundle.field_closes_at() else { return Ok(()) };
-        if let Some((step, _)) = invitations::next_contact(&mut tx, bundle.invitation.id).await? {
-            let campaign = campaigns::get(&mut tx, bundle.invitation.campaign_id).await?;
-            let plan = read_plan(&campaign.plan).map_err(|error| CollectError::Plan { campaign: campaign.code, error })?;
-            let zone = links::addressee(&mut tx, bundle.invitation.id).await?.zone;
-            let zones = zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
-            let wanted = when.from(now, bundle.programme.time_zone);
+    pub async fn remind_later(&self, code: &str, when: ReminderTime) -> Result<(), InterviewError> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.database.write().await?;
+        let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
+        let Some(closes_at) = invitation_cases.field_closes_at() else { return Ok(()) };
+        if let Some((step, _)) = invitations::next_contact(&mut tx, invitation_cases.invitation.id).await? {
+            let campaign = campaigns::get(&mut tx, invitation_cases.invitation.campaign_id).await?;
+            let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| InterviewError::Plan { campaign: campaign.code, error })?;
+            let zone = links::invited_person(&mut tx, invitation_cases.invitation.id).await?.zone;
+            let zones = plan.zones_of(zone.as_deref());
+            let wanted = when.timestamp(now, invitation_cases.programme.time_zone);
             let open = plan.hours.next_open(wanted, &zones).filter(|at| *at < closes_at && (step as usize) < plan.steps.len());
             if let Some(at) = open {
-                invitations::move_step(&mut tx, bundle.invitation.id, step, at).await?;
+                invitations::reschedule_step(&mut tx, invitation_cases.invitation.id, step, at).await?;
             }
         }
         tx.commit().await?;
@@ -152,18 +151,18 @@ impl Collector {
     }
 
     /// The respondent would rather be called: a request in the staff's inbox, one a day.
-    pub async fn call_me(&self, code: &str, when: CallWhen) -> Result<(), CollectError> {
-        let now = self.installation.clock.now();
-        let mut tx = self.installation.store.write().await?;
-        let bundle = self.load(&mut tx, code, Mode::Web).await?;
-        let which = format!("{}\n{}\n{}", Mode::Web, bundle.invitation.id.0, now.date(bundle.programme.time_zone));
+    pub async fn request_call(&self, code: &str, when: CallTime) -> Result<(), InterviewError> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.database.write().await?;
+        let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
+        let which = format!("{}\n{}\n{}", Mode::Web, invitation_cases.invitation.id.0, now.date(invitation_cases.programme.time_zone));
         let request = NewReply {
             gateway: Mode::Web.to_string(),
-            dedup_hash: self.installation.keys.hasher().fingerprint(which.as_bytes()),
-            phone_hash: links::addressee(&mut tx, bundle.invitation.id).await?.phone_hash,
-            invitation: Some(bundle.invitation.id),
+            dedup_hash: self.context.keys.hasher().fingerprint(which.as_bytes()),
+            phone_hash: links::invited_person(&mut tx, invitation_cases.invitation.id).await?.phone_hash,
+            invitation: Some(invitation_cases.invitation.id),
             meaning: ReplyMeaning::CallMe.as_str(),
-            text_sealed: Some(self.installation.keys.sealer(bundle.key_id())?.seal(place::REPLY, when.told().as_bytes())?),
+            text_sealed: Some(self.context.keys.sealer(invitation_cases.key_id())?.seal(seal_context::REPLY, when.inbox_text().as_bytes())?),
         };
         replies::add(&mut tx, &request, now).await?;
         tx.commit().await?;
@@ -171,8 +170,8 @@ impl Collector {
     }
 
     /// What to say of a wish that was written down: for «later», the day of the reminder that will come.
-    pub async fn noted_later(&self, bundle: &Bundle) -> Result<Noted, CollectError> {
-        let next = invitations::next_contact(&mut *self.installation.store.read().await?, bundle.invitation.id).await?;
-        Ok(Noted::Later(next.map(|(_, at)| at)))
+    pub async fn reminder_confirmation(&self, invitation_cases: &InvitationCases) -> Result<RequestConfirmation, InterviewError> {
+        let next = invitations::next_contact(&mut *self.context.database.read().await?, invitation_cases.invitation.id).await?;
+        Ok(RequestConfirmation::RemindedOn(next.map(|(_, at)| at)))
     }
 }

@@ -10,33 +10,33 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::IntakeError;
-use super::headers::Layout;
-use super::prepare::{Batch, Prepared, Preparer};
-use super::report::{Decision, Finding};
-use super::source::Source;
-use super::table::{Rows, TableError, TableRow};
+use super::ListImportError;
+use super::headers::ColumnLayout;
+use super::prepare::{PreparedBatch, PreparedPerson, Preparer};
+use super::report::{RowDecision, ImportFinding};
+use super::source::ListSource;
+use super::table::{TableRows, TableError, TableRow};
 use crate::domain::ids::{ApplicationId, RespondentId};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::lists::{self, ImportCounts, NewRespondent};
 use crate::adapters::database::{WriteTx, cases, programmes, suppressions};
 
 /// Rows that are prepared and written together.
-const AT_ONCE: usize = 5_000;
+const ROWS_PER_BATCH: usize = 5_000;
 /// The header is looked for among the first of so many rows; in a list without one, columns are told by them.
-const SAMPLE: usize = 1_000;
+const SAMPLE_ROWS: usize = 1_000;
 /// More findings than this are only counted.
-const MOST_FINDINGS: usize = 100_000;
+const MAX_FINDINGS: usize = 100_000;
 
 pub struct ImportRequest<'a> {
     /// The applications that the list serves; several share it.
     pub applications: &'a [String],
     /// For messages.
     pub file: &'a str,
-    pub content: Source,
+    pub content: ListSource,
     /// Check everything, write nothing.
     pub dry_run: bool,
 }
@@ -53,111 +53,112 @@ pub struct ImportOutcome {
     pub suppressed: u64,
     /// Names on each application's list afterwards.
     pub names: Vec<(String, u32)>,
-    pub findings: Vec<Finding>,
+    pub findings: Vec<ImportFinding>,
     /// Further findings that were only counted.
     pub findings_left_out: u64,
     /// The same file was imported before; nothing was changed.
-    pub already: bool,
+    #[serde(rename = "already")]
+    pub already_imported: bool,
 }
 
 /// Imports a list. `progress` is told how much of it has been read, and how much there is, in a measure of its own.
 pub async fn import_list(
-    installation: &Installation,
+    context: &AppContext,
     request: &ImportRequest<'_>,
     progress: &mut (dyn FnMut(u64, u64) + Send),
-) -> Result<ImportOutcome, IntakeError> {
-    let now = installation.clock.now();
-    let wrong = |error: TableError| IntakeError::Table { file: request.file.to_owned(), error };
-    let mut fingerprint = installation.keys.hasher().begin_fingerprint();
-    let seen = request.content.each_piece(|piece| {
-        fingerprint.add(piece);
+) -> Result<ImportOutcome, ListImportError> {
+    let now = context.clock.now();
+    let wrong = |error: TableError| ListImportError::Table { file: request.file.to_owned(), error };
+    let mut fingerprint = context.keys.hasher().begin_fingerprint();
+    let seen = request.content.for_each_chunk(|chunk| {
+        fingerprint.add(chunk);
         true
     });
     seen.map_err(|error| wrong(error.into()))?;
     let content_hash = fingerprint.end();
-    let mut tx = installation.store.write().await?;
-    let shared = find_applications(&mut tx, request.applications).await?;
-    check_cut_off(&mut tx, &shared, now).await?;
-    let applicant = shared[0].applicant_id;
-    let codes = shared.iter().map(|a| a.code.as_str()).collect::<Vec<_>>().join(",");
+    let mut tx = context.database.write().await?;
+    let applications = find_applications(&mut tx, request.applications).await?;
+    check_cut_off(&mut tx, &applications, now).await?;
+    let applicant = applications[0].applicant_id;
+    let codes = applications.iter().map(|a| a.code.as_str()).collect::<Vec<_>>().join(",");
     if lists::find_import(&mut tx, applicant, &content_hash, &codes).await?.is_some() {
-        let names = names_of(&mut tx, &shared).await?;
-        return Ok(ImportOutcome { names, already: true, ..ImportOutcome::empty() });
+        let names = count_names(&mut tx, &applications).await?;
+        return Ok(ImportOutcome { names, already_imported: true, ..ImportOutcome::empty() });
     }
 
-    let mut rows = Rows::open(&request.content).map_err(wrong)?;
-    let sample: Vec<TableRow> = rows.by_ref().take(SAMPLE).collect::<Result<_, _>>().map_err(wrong)?;
+    let mut rows = TableRows::open(&request.content).map_err(wrong)?;
+    let sample: Vec<TableRow> = rows.by_ref().take(SAMPLE_ROWS).collect::<Result<_, _>>().map_err(wrong)?;
     if sample.is_empty() {
         return Err(wrong(TableError::Empty));
     }
-    let preparer = Arc::new(preparer(installation, request, &shared, &sample)?);
-    let sample = sample.into_iter().skip(preparer.layout.first);
-    let mut import = Import::begin(tx, request.file, shared, now).await?;
-    let mut pieces = read_ahead(sample, rows);
+    let preparer = Arc::new(preparer(context, request, &applications, &sample)?);
+    let sample = sample.into_iter().skip(preparer.layout.first_data_row);
+    let mut import = Import::begin(tx, request.file, applications, now).await?;
+    let mut chunks = read_ahead(sample, rows);
     // As many pieces are prepared at once as there are cores; they are written in their order.
-    let mut under_way: VecDeque<JoinHandle<Result<Batch, IntakeError>>> = VecDeque::new();
+    let mut preparing: VecDeque<JoinHandle<Result<PreparedBatch, ListImportError>>> = VecDeque::new();
     loop {
-        let piece = pieces.recv().await;
-        let is_over = piece.is_none();
-        if let Some(piece) = piece {
-            let Piece { rows, read } = piece.map_err(wrong)?;
+        let chunk = chunks.recv().await;
+        let is_over = chunk.is_none();
+        if let Some(chunk) = chunk {
+            let ReadChunk { rows, read } = chunk.map_err(wrong)?;
             progress(read.0, read.1);
             let preparer = preparer.clone();
-            under_way.push_back(tokio::task::spawn_blocking(move || preparer.prepare(rows)));
+            preparing.push_back(tokio::task::spawn_blocking(move || preparer.prepare(rows)));
         }
-        while under_way.len() > cores() || (is_over && !under_way.is_empty()) {
-            let Some(oldest) = under_way.pop_front() else { break };
-            import.take(oldest.await.map_err(|error| IntakeError::Stopped(error.to_string()))??).await?;
+        while preparing.len() > core_count() || (is_over && !preparing.is_empty()) {
+            let Some(oldest) = preparing.pop_front() else { break };
+            import.write_batch(oldest.await.map_err(|error| ListImportError::Stopped(error.to_string()))??).await?;
         }
         if is_over {
             break;
         }
     }
-    import.end(&content_hash, &codes, request.dry_run).await
+    import.finish(&content_hash, &codes, request.dry_run).await
 }
 
 /// Understands the columns from the first rows.
-fn preparer(installation: &Installation, request: &ImportRequest<'_>, shared: &[Application], sample: &[TableRow]) -> Result<Preparer, IntakeError> {
-    let wrong = |error| IntakeError::Table { file: request.file.to_owned(), error };
-    let region = installation.config.default_region.parse().unwrap_or(country::CN);
-    let mut layout = Layout::find(sample, &installation.config.headers, region).map_err(wrong)?;
-    layout.find_fields(&kept_fields(shared)).map_err(|words| IntakeError::NoField { file: request.file.to_owned(), words })?;
-    if sample.len() == layout.first {
+fn preparer(context: &AppContext, request: &ImportRequest<'_>, applications: &[Application], sample: &[TableRow]) -> Result<Preparer, ListImportError> {
+    let wrong = |error| ListImportError::Table { file: request.file.to_owned(), error };
+    let region = context.config.default_region.parse().unwrap_or(country::CN);
+    let mut layout = ColumnLayout::detect(sample, &context.config.headers, region).map_err(wrong)?;
+    layout.find_fields(&list_fields_of(applications)).map_err(|words| ListImportError::NoField { file: request.file.to_owned(), words })?;
+    if sample.len() == layout.first_data_row {
         return Err(wrong(TableError::Empty));
     }
     Ok(Preparer {
         layout,
         region,
-        home: installation.config.default_region.clone(),
-        hasher: installation.keys.hasher().clone(),
-        sealer: installation.keys.sealer(&shared[0].key_id)?,
-        shared: shared.to_vec(),
+        home_region: context.config.default_region.clone(),
+        hasher: context.keys.hasher().clone(),
+        sealer: context.keys.sealer(&applications[0].key_id)?,
+        applications: applications.to_vec(),
     })
 }
 
 /// Rows that were read together, and how far the reading has come.
-struct Piece {
+struct ReadChunk {
     rows: Vec<TableRow>,
     read: (u64, u64),
 }
 
 /// Reads ahead on a thread of its own, by a few pieces; `first` has been read already.
-fn read_ahead(first: impl Iterator<Item = TableRow> + Send + 'static, mut rows: Rows) -> mpsc::Receiver<Result<Piece, TableError>> {
+fn read_ahead(first: impl Iterator<Item = TableRow> + Send + 'static, mut rows: TableRows) -> mpsc::Receiver<Result<ReadChunk, TableError>> {
     let (sender, receiver) = mpsc::channel(2);
     tokio::task::spawn_blocking(move || {
-        let mut piece: Vec<TableRow> = first.collect();
+        let mut chunk: Vec<TableRow> = first.collect();
         loop {
-            while piece.len() < AT_ONCE {
+            while chunk.len() < ROWS_PER_BATCH {
                 match rows.next() {
-                    Some(Ok(row)) => piece.push(row),
+                    Some(Ok(row)) => chunk.push(row),
                     // Nobody waits any more when the import has failed.
                     Some(Err(error)) => return drop(sender.blocking_send(Err(error))),
                     None => break,
                 }
             }
-            let is_last = piece.len() < AT_ONCE;
-            let next = Vec::with_capacity(AT_ONCE);
-            let read = Piece { rows: std::mem::replace(&mut piece, next), read: rows.progress() };
+            let is_last = chunk.len() < ROWS_PER_BATCH;
+            let next = Vec::with_capacity(ROWS_PER_BATCH);
+            let read = ReadChunk { rows: std::mem::replace(&mut chunk, next), read: rows.progress() };
             if sender.blocking_send(Ok(read)).is_err() || is_last {
                 return;
             }
@@ -166,7 +167,7 @@ fn read_ahead(first: impl Iterator<Item = TableRow> + Send + 'static, mut rows: 
     receiver
 }
 
-fn cores() -> usize {
+fn core_count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -174,7 +175,7 @@ fn cores() -> usize {
 struct Import<'a> {
     tx: WriteTx,
     file: &'a str,
-    shared: Vec<Application>,
+    applications: Vec<Application>,
     programme: Programme,
     now: Timestamp,
     /// Whoever has a larger number came with this list.
@@ -186,25 +187,25 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    async fn begin(mut tx: WriteTx, file: &'a str, shared: Vec<Application>, now: Timestamp) -> Result<Import<'a>, IntakeError> {
+    async fn begin(mut tx: WriteTx, file: &'a str, applications: Vec<Application>, now: Timestamp) -> Result<Import<'a>, ListImportError> {
         tx.expect_many_rows().await?;
-        let programme = programmes::get(&mut tx, shared[0].programme_id).await?;
+        let programme = programmes::get(&mut tx, applications[0].programme_id).await?;
         let last_known = lists::last_respondent(&mut tx).await?;
-        let is_anybody_suppressed = suppressions::is_anybody(&mut tx, now).await?;
-        let new_cases = vec![0; shared.len()];
-        Ok(Import { tx, file, shared, programme, now, last_known, is_anybody_suppressed, new_cases, outcome: ImportOutcome::empty() })
+        let is_anybody_suppressed = suppressions::any_active(&mut tx, now).await?;
+        let new_cases = vec![0; applications.len()];
+        Ok(Import { tx, file, applications, programme, now, last_known, is_anybody_suppressed, new_cases, outcome: ImportOutcome::empty() })
     }
 
     /// Writes the people of some rows.
-    async fn take(&mut self, batch: Batch) -> Result<(), IntakeError> {
+    async fn write_batch(&mut self, batch: PreparedBatch) -> Result<(), ListImportError> {
         self.outcome.rows += batch.rows;
-        batch.findings.into_iter().for_each(|finding| self.note(finding));
-        let people = self.merge_within(batch.people);
+        batch.findings.into_iter().for_each(|finding| self.record_finding(finding));
+        let people = self.merge_duplicates(batch.people);
         let new: Vec<&NewRespondent> = people.iter().map(|person| &person.person).collect();
-        let applicant = self.shared[0].applicant_id;
+        let applicant = self.applications[0].applicant_id;
         let ids = lists::add_respondents(&mut self.tx, applicant, &new, self.now).await?;
         let others: Vec<String> = new.iter().map(|p| &p.phone_hash).filter(|hash| !ids.contains_key(*hash)).cloned().collect();
-        let known = if others.is_empty() { HashMap::new() } else { lists::known_numbers(&mut self.tx, applicant, &others).await? };
+        let known = if others.is_empty() { HashMap::new() } else { lists::existing_respondents(&mut self.tx, applicant, &others).await? };
         let suppressed = match self.is_anybody_suppressed {
             false => HashMap::new(),
             true => {
@@ -212,7 +213,7 @@ impl<'a> Import<'a> {
                 suppressions::among(&mut self.tx, &hashes, &self.programme.code, self.now).await?
             }
         };
-        let mut cases = Vec::with_capacity(people.len() * self.shared.len());
+        let mut cases = Vec::with_capacity(people.len() * self.applications.len());
         for person in people {
             let (respondent, had) = match (ids.get(&person.person.phone_hash), known.get(&person.person.phone_hash)) {
                 (Some(id), _) => (*id, &[][..]),
@@ -220,18 +221,18 @@ impl<'a> Import<'a> {
                 (None, None) => continue,
             };
             let is_suppressed = suppressed.contains_key(&person.person.phone_hash);
-            cases.extend(self.cases_of(person, respondent, had, is_suppressed));
+            cases.extend(self.new_cases_for(person, respondent, had, is_suppressed));
         }
         Ok(cases::add(&mut self.tx, &cases, self.now).await?)
     }
 
-    fn note(&mut self, finding: Finding) {
+    fn record_finding(&mut self, finding: ImportFinding) {
         match finding.decision {
-            Decision::Rejected => self.outcome.rejected += 1,
-            Decision::Merged => self.outcome.merged += 1,
-            Decision::Noted => {}
+            RowDecision::Rejected => self.outcome.rejected += 1,
+            RowDecision::Merged => self.outcome.merged += 1,
+            RowDecision::AcceptedWithNotice => {}
         }
-        if self.outcome.findings.len() < MOST_FINDINGS {
+        if self.outcome.findings.len() < MAX_FINDINGS {
             self.outcome.findings.push(finding);
         } else {
             self.outcome.findings_left_out += 1;
@@ -239,14 +240,14 @@ impl<'a> Import<'a> {
     }
 
     /// Each number once, in the order of the rows; a later row of the same number is merged into the first.
-    fn merge_within(&mut self, people: Vec<Prepared>) -> Vec<Prepared> {
+    fn merge_duplicates(&mut self, people: Vec<PreparedPerson>) -> Vec<PreparedPerson> {
         let mut first_row: HashMap<String, u32> = HashMap::with_capacity(people.len());
         let mut kept = Vec::with_capacity(people.len());
         for person in people {
             match first_row.entry(person.person.phone_hash.clone()) {
                 Entry::Occupied(first) => {
                     let same = format!("the same number as row {}", first.get());
-                    self.note(of(&person, Decision::Merged, format!("{same}; {UNLESS_TWO}")));
+                    self.record_finding(finding_about(&person, RowDecision::Merged, format!("{same}; {DUPLICATE_ADVICE}")));
                 }
                 Entry::Vacant(free) => {
                     free.insert(person.row);
@@ -258,36 +259,36 @@ impl<'a> Import<'a> {
     }
 
     /// The cases that somebody is new to.
-    fn cases_of(&mut self, person: Prepared, respondent: RespondentId, had: &[ApplicationId], is_suppressed: bool) -> Vec<cases::NewCase> {
-        let is_new_in: Vec<bool> = self.shared.iter().map(|application| !had.contains(&application.id)).collect();
+    fn new_cases_for(&mut self, person: PreparedPerson, respondent: RespondentId, had: &[ApplicationId], is_suppressed: bool) -> Vec<cases::NewCase> {
+        let is_new_in: Vec<bool> = self.applications.iter().map(|application| !had.contains(&application.id)).collect();
         let is_new = is_new_in.contains(&true);
         if respondent > self.last_known && !had.is_empty() {
-            self.note(of(&person, Decision::Merged, format!("the same number as an earlier row; {UNLESS_TWO}")));
+            self.record_finding(finding_about(&person, RowDecision::Merged, format!("the same number as an earlier row; {DUPLICATE_ADVICE}")));
             return Vec::new();
         }
         if respondent <= self.last_known {
-            let (decision, what) = if is_new {
-                (Decision::Noted, "on an earlier list of this applicant: stays one person and gets one invitation for all applications")
+            let (decision, message) = if is_new {
+                (RowDecision::AcceptedWithNotice, "on an earlier list of this applicant: stays one person and gets one invitation for all applications")
             } else {
-                (Decision::Merged, "on an earlier list of this application already; nothing to do")
+                (RowDecision::Merged, "on an earlier list of this application already; nothing to do")
             };
-            self.note(of(&person, decision, what.to_owned()));
+            self.record_finding(finding_about(&person, decision, message.to_owned()));
         }
         if !is_new {
             return Vec::new();
         }
         if is_suppressed {
-            let what = "suppressed (an opt-out, a complaint or an invalid number): stays on the list and is not contacted; nothing to do";
-            self.note(of(&person, Decision::Noted, what.to_owned()));
+            let message = "suppressed (an opt-out, a complaint or an invalid number): stays on the list and is not contacted; nothing to do";
+            self.record_finding(finding_about(&person, RowDecision::AcceptedWithNotice, message.to_owned()));
         }
         self.outcome.accepted += 1;
         self.outcome.fixed_lines += u64::from(person.is_fixed_line);
         self.outcome.suppressed += u64::from(is_suppressed);
-        let mut new = Vec::with_capacity(self.shared.len());
+        let mut new = Vec::with_capacity(self.applications.len());
         for (index, case) in person.cases.into_iter().enumerate().filter(|(index, _)| is_new_in[*index]) {
             self.new_cases[index] += 1;
             new.push(cases::NewCase {
-                application: self.shared[index].id,
+                application: self.applications[index].id,
                 respondent,
                 segment: person.segment.clone(),
                 pseudonym: case.pseudonym,
@@ -297,22 +298,22 @@ impl<'a> Import<'a> {
         new
     }
 
-    async fn end(mut self, content_hash: &str, codes: &str, dry_run: bool) -> Result<ImportOutcome, IntakeError> {
-        let names = names_of(&mut self.tx, &self.shared).await?;
-        for ((application, (_, names)), new) in self.shared.iter().zip(&names).zip(&self.new_cases) {
+    async fn finish(mut self, content_hash: &str, codes: &str, dry_run: bool) -> Result<ImportOutcome, ListImportError> {
+        let names = count_names(&mut self.tx, &self.applications).await?;
+        for ((application, (_, names)), new) in self.applications.iter().zip(&names).zip(&self.new_cases) {
             let (names, cap) = (*names, self.programme.cap(application.category));
             if names > cap && *new > 0 {
                 let (application, category) = (application.code.clone(), application.category);
-                return Err(IntakeError::OverCap { file: self.file.to_owned(), application, names, category, cap, over: names - cap });
+                return Err(ListImportError::OverCap { file: self.file.to_owned(), application, names, category, cap, over: names - cap });
             }
         }
         let ImportOutcome { rows, accepted, merged, rejected, .. } = self.outcome;
         if accepted + merged == 0 {
-            return Err(IntakeError::NothingTaken { file: self.file.to_owned(), rejected });
+            return Err(ListImportError::NothingTaken { file: self.file.to_owned(), rejected });
         }
         let counts = ImportCounts { rows_read: rows, accepted, merged, rejected };
-        lists::add_import(&mut self.tx, self.shared[0].applicant_id, content_hash, codes, counts, self.now).await?;
-        for application in &self.shared {
+        lists::add_import(&mut self.tx, self.applications[0].applicant_id, content_hash, codes, counts, self.now).await?;
+        for application in &self.applications {
             applications::set_list_received(&mut self.tx, application.id, self.now).await?;
         }
         if !dry_run {
@@ -323,10 +324,10 @@ impl<'a> Import<'a> {
     }
 }
 
-const UNLESS_TWO: &str = "nothing to do unless they are two people, then ask for the second one's number";
+const DUPLICATE_ADVICE: &str = "nothing to do unless they are two people, then ask for the second one's number";
 
-fn of(person: &Prepared, decision: Decision, what: String) -> Finding {
-    Finding { row: person.row, column: String::new(), value: person.masked.clone(), decision, what }
+fn finding_about(person: &PreparedPerson, decision: RowDecision, message: String) -> ImportFinding {
+    ImportFinding { row: person.row, column: String::new(), value: person.masked.clone(), decision, message }
 }
 
 impl ImportOutcome {
@@ -341,52 +342,52 @@ impl ImportOutcome {
             names: Vec::new(),
             findings: Vec::new(),
             findings_left_out: 0,
-            already: false,
+            already_imported: false,
         }
     }
 }
 
-async fn find_applications(tx: &mut WriteTx, codes: &[String]) -> Result<Vec<Application>, IntakeError> {
+async fn find_applications(tx: &mut WriteTx, codes: &[String]) -> Result<Vec<Application>, ListImportError> {
     let mut found: Vec<Application> = Vec::new();
     for code in codes {
-        let application = applications::find(tx, code).await?.ok_or_else(|| IntakeError::UnknownApplication(code.clone()))?;
+        let application = applications::find(tx, code).await?.ok_or_else(|| ListImportError::UnknownApplication(code.clone()))?;
         if let Some(first) = found.first().filter(|first| first.applicant_id != application.applicant_id) {
-            return Err(IntakeError::DifferentApplicants(first.code.clone(), code.clone()));
+            return Err(ListImportError::DifferentApplicants(first.code.clone(), code.clone()));
         }
         if application.state != ApplicationState::Registered {
-            return Err(IntakeError::NotOpen(code.clone()));
+            return Err(ListImportError::NotOpen(code.clone()));
         }
         if !found.iter().any(|known| known.id == application.id) {
             found.push(application);
         }
     }
     match found.is_empty() {
-        true => Err(IntakeError::UnknownApplication(String::new())),
+        true => Err(ListImportError::UnknownApplication(String::new())),
         false => Ok(found),
     }
 }
 
-async fn check_cut_off(tx: &mut WriteTx, shared: &[Application], now: Timestamp) -> Result<(), IntakeError> {
-    let programme = programmes::get(tx, shared[0].programme_id).await?;
+async fn check_cut_off(tx: &mut WriteTx, applications: &[Application], now: Timestamp) -> Result<(), ListImportError> {
+    let programme = programmes::get(tx, applications[0].programme_id).await?;
     let Some(cut_off) = programme.cut_off else { return Ok(()) };
-    match shared.iter().find(|a| a.list_received_at.unwrap_or(now).date(programme.time_zone) > cut_off) {
-        Some(late) => Err(IntakeError::AfterCutOff { application: late.code.clone(), cut_off }),
+    match applications.iter().find(|a| a.list_received_at.unwrap_or(now).date(programme.time_zone) > cut_off) {
+        Some(late) => Err(ListImportError::AfterCutOff { application: late.code.clone(), cut_off }),
         None => Ok(()),
     }
 }
 
-async fn names_of(tx: &mut WriteTx, shared: &[Application]) -> Result<Vec<(String, u32)>, IntakeError> {
+async fn count_names(tx: &mut WriteTx, applications: &[Application]) -> Result<Vec<(String, u32)>, ListImportError> {
     let mut names = Vec::new();
-    for application in shared {
+    for application in applications {
         names.push((application.code.clone(), lists::names_by_segment(tx, application.id).await?.values().sum()));
     }
     Ok(names)
 }
 
 /// The fields that any of these applications keeps.
-fn kept_fields(shared: &[Application]) -> BTreeMap<String, Vec<String>> {
+fn list_fields_of(applications: &[Application]) -> BTreeMap<String, Vec<String>> {
     let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, words) in shared.iter().flat_map(|application| &application.list_fields) {
+    for (name, words) in applications.iter().flat_map(|application| &application.list_fields) {
         fields.entry(name.clone()).or_default().extend(words.iter().cloned());
     }
     fields

@@ -1,7 +1,7 @@
 //! Intake: programmes, applications and respondent lists come into the house.
 //!
 //! In go the files that applicants hand in, with the dirt that such files have; out come respondents (personal columns sealed, numbers found by
-//! keyed hash) and their cases, and for every row that was not taken a [`Finding`] that tells staff what to do. An import is one transaction: it
+//! keyed hash) and their cases, and for every row that was not taken a [`ImportFinding`] that tells staff what to do. An import is one transaction: it
 //! happens whole or not at all, and the same file again changes nothing. Nothing of a person is ever in an error or a report but its shape.
 //!
 //! [`source`] is the file, [`text`] decodes it, [`table`] reads rows, [`headers`] finds the columns, [`row`] reads a person, [`prepare`] seals it, [`import`]
@@ -18,16 +18,16 @@ pub mod table;
 mod text;
 
 pub use import::{ImportOutcome, ImportRequest, import_list};
-pub use report::{Decision, Finding, write_report};
-pub use source::Source;
+pub use report::{RowDecision, ImportFinding, write_report};
+pub use source::ListSource;
 pub use table::{TableError, TableRow, read as read_table};
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::domain::category::Category;
-use crate::adapters::database::StoreError;
+use crate::adapters::database::DatabaseError;
 
 #[derive(Debug, thiserror::Error)]
-pub enum IntakeError {
+pub enum ListImportError {
     #[error("{file}: {error}")]
     Table { file: String, error: TableError },
     #[error("no application has the code {0}; register it with «application add»")]
@@ -51,7 +51,7 @@ pub enum IntakeError {
     #[error("the import was stopped: {0}; nothing was imported")]
     Stopped(String),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use phonenumber::country;
 
-use super::IntakeError;
-use super::headers::{Column, Layout};
-use super::report::{Decision, Finding};
+use super::ListImportError;
+use super::headers::{ListColumn, ColumnLayout};
+use super::report::{RowDecision, ImportFinding};
 use super::row::read_row;
 use super::table::TableRow;
 use crate::adapters::crypto::{Hasher, Sealer};
@@ -14,23 +14,23 @@ use crate::domain::personal::masked;
 use crate::domain::phone::{Phone, PhoneKind};
 use crate::domain::segment::Segment;
 use crate::domain::zones::Zones;
-use crate::services::sealing::place;
+use crate::services::sealing::seal_context;
 use crate::adapters::database::applications::Application;
 use crate::adapters::database::lists::NewRespondent;
 
 /// All that preparing needs.
 pub struct Preparer {
-    pub layout: Layout,
+    pub layout: ColumnLayout,
     pub region: country::Id,
     /// The home region, as configured.
-    pub home: String,
+    pub home_region: String,
     pub hasher: Hasher,
     pub sealer: Sealer,
-    pub shared: Vec<Application>,
+    pub applications: Vec<Application>,
 }
 
 /// Somebody on the list, ready to be stored.
-pub struct Prepared {
+pub struct PreparedPerson {
     pub row: u32,
     /// The number's shape, for reports.
     pub masked: String,
@@ -47,16 +47,16 @@ pub struct PreparedCase {
 }
 
 /// Some rows, prepared.
-pub struct Batch {
+pub struct PreparedBatch {
     pub rows: u64,
-    pub people: Vec<Prepared>,
-    pub findings: Vec<Finding>,
+    pub people: Vec<PreparedPerson>,
+    pub findings: Vec<ImportFinding>,
 }
 
 impl Preparer {
-    pub fn prepare(&self, rows: Vec<TableRow>) -> Result<Batch, IntakeError> {
-        let mut batch = Batch { rows: rows.len() as u64, people: Vec::with_capacity(rows.len()), findings: Vec::new() };
-        let number_column = if self.layout.columns.contains_key(&Column::Mobile) { Column::Mobile } else { Column::Phone };
+    pub fn prepare(&self, rows: Vec<TableRow>) -> Result<PreparedBatch, ListImportError> {
+        let mut batch = PreparedBatch { rows: rows.len() as u64, people: Vec::with_capacity(rows.len()), findings: Vec::new() };
+        let number_column = if self.layout.columns.contains_key(&ListColumn::Mobile) { ListColumn::Mobile } else { ListColumn::Phone };
         for row in rows {
             let listed = match read_row(&row, &self.layout, self.region) {
                 Ok(listed) => listed,
@@ -68,33 +68,33 @@ impl Preparer {
             let is_fixed_line = listed.phone.kind() == PhoneKind::FixedLine;
             let masked = masked(listed.phone.e164());
             if is_fixed_line {
-                batch.findings.push(Finding {
+                batch.findings.push(ImportFinding {
                     row: row.number,
-                    column: self.layout.shown(number_column),
+                    column: self.layout.column_label(number_column),
                     value: masked.clone(),
-                    decision: Decision::Noted,
-                    what: "a fixed line: kept for the telephone, gets no SMS; ask the applicant for a mobile number if there is one".into(),
+                    decision: RowDecision::AcceptedWithNotice,
+                    message: "a fixed line: kept for the telephone, gets no SMS; ask the applicant for a mobile number if there is one".into(),
                 });
             }
-            let hash = self.hasher.number(&listed.phone);
+            let hash = self.hasher.phone_hash(&listed.phone);
             let case = |application: &Application| {
                 Ok(PreparedCase {
                     pseudonym: self.hasher.pseudonym(&application.code, &hash),
-                    fields_sealed: self.sealed_fields(application, &listed.fields)?,
+                    fields_sealed: self.seal_list_fields(application, &listed.fields)?,
                 })
             };
-            batch.people.push(Prepared {
+            batch.people.push(PreparedPerson {
                 row: row.number,
                 masked,
                 is_fixed_line,
-                cases: self.shared.iter().map(case).collect::<Result<_, IntakeError>>()?,
+                cases: self.applications.iter().map(case).collect::<Result<_, ListImportError>>()?,
                 person: NewRespondent {
-                    name_hash: self.hasher.name(&listed.person.name),
+                    name_hash: self.hasher.name_hash(&listed.person.name),
                     phone_kind: listed.phone.kind().as_str(),
-                    phone_sealed: self.sealer.seal(place::PHONE, listed.phone.e164().as_bytes())?,
-                    person_sealed: self.sealer.seal(place::PERSON, listed.person.to_sealable().as_bytes())?,
+                    phone_sealed: self.sealer.seal(seal_context::PHONE, listed.phone.e164().as_bytes())?,
+                    person_sealed: self.sealer.seal(seal_context::PERSON, listed.person.to_sealable().as_bytes())?,
                     language: listed.language,
-                    zone: zone_of(&listed.phone, &self.home),
+                    zone: zone_abroad(&listed.phone, &self.home_region),
                     phone_hash: hash,
                 },
                 segment: listed.segment,
@@ -104,19 +104,19 @@ impl Preparer {
     }
 
     /// What one application keeps of the list, sealed.
-    fn sealed_fields(&self, application: &Application, fields: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>, IntakeError> {
+    fn seal_list_fields(&self, application: &Application, fields: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>, ListImportError> {
         let kept: BTreeMap<&String, &String> = fields.iter().filter(|(name, _)| application.list_fields.contains_key(*name)).collect();
         if kept.is_empty() {
             return Ok(None);
         }
         // Texts by texts can always be written as JSON.
         let json = serde_json::to_vec(&kept).unwrap_or_default();
-        Ok(Some(self.sealer.seal(place::LIST_FIELDS, &json)?))
+        Ok(Some(self.sealer.seal(seal_context::LIST_FIELDS, &json)?))
     }
 }
 
 /// Abroad, contact hours are those of the number's region; at home, the contact plan's.
-fn zone_of(phone: &Phone, home: &str) -> Option<String> {
-    let region = phone.region().filter(|region| *region != home)?;
+fn zone_abroad(phone: &Phone, home_region: &str) -> Option<String> {
+    let region = phone.region().filter(|region| *region != home_region)?;
     Some(Zones::of_region(region)?.to_string())
 }

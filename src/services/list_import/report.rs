@@ -5,48 +5,50 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::adapters::transports::harmless_cell;
+use crate::adapters::transports::csv_safe_cell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Decision {
+pub enum RowDecision {
     /// The row is not in the list; it must be corrected.
     Rejected,
     /// The row is somebody who is known already.
     Merged,
     /// The row was taken; something about it should be known.
-    Noted,
+    #[serde(rename = "noted")]
+    AcceptedWithNotice,
 }
 
-impl Decision {
+impl RowDecision {
     pub fn as_str(self) -> &'static str {
         match self {
-            Decision::Rejected => "rejected",
-            Decision::Merged => "merged",
-            Decision::Noted => "noted",
+            RowDecision::Rejected => "rejected",
+            RowDecision::Merged => "merged",
+            RowDecision::AcceptedWithNotice => "noted",
         }
     }
 }
 
 /// One line of a report: where, what (masked), and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Finding {
+pub struct ImportFinding {
     pub row: u32,
     pub column: String,
     /// The value's shape; never the value.
     pub value: String,
-    pub decision: Decision,
-    pub what: String,
+    pub decision: RowDecision,
+    #[serde(rename = "what")]
+    pub message: String,
 }
 
 /// Writes findings as CSV with a byte-order mark (spreadsheets then read it as UTF-8), under a temporary name first.
-pub fn write_report(path: &Path, list: &str, findings: &[Finding]) -> std::io::Result<()> {
+pub fn write_report(path: &Path, list: &str, findings: &[ImportFinding]) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(vec![0xef, 0xbb, 0xbf]);
     writer.write_record(["file", "row", "column", "value", "decision", "what_to_do"])?;
     for finding in findings {
         let row = finding.row.to_string();
-        let cells = [list, &row, &finding.column, &finding.value, finding.decision.as_str(), &finding.what];
-        writer.write_record(cells.map(harmless_cell))?;
+        let cells = [list, &row, &finding.column, &finding.value, finding.decision.as_str(), &finding.message];
+        writer.write_record(cells.map(csv_safe_cell))?;
     }
     let content = writer.into_inner().map_err(|e| std::io::Error::other(e.to_string()))?;
     let temporary = path.with_extension("part");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use phonenumber::country;
 
-use super::headers::{Column, Layout};
-use super::report::{Decision, Finding};
+use super::headers::{ListColumn, ColumnLayout};
+use super::report::{RowDecision, ImportFinding};
 use super::table::TableRow;
 use crate::domain::language::Language;
 use crate::domain::person::Person;
@@ -25,48 +25,48 @@ pub struct ListedRow {
 }
 
 /// Longer texts in a cell are cut: they are no names.
-const MAX_CELL: usize = 200;
+const MAX_CELL_CHARS: usize = 200;
 /// A list field is a word that many share.
-const MAX_FIELD: usize = 40;
+const MAX_FIELD_CHARS: usize = 40;
 
-fn field(cell: Option<&String>) -> String {
-    cell.map(|cell| cell.trim().chars().filter(|c| !c.is_control()).take(MAX_FIELD).collect()).unwrap_or_default()
+fn read_list_field(cell: Option<&String>) -> String {
+    cell.map(|cell| cell.trim().chars().filter(|c| !c.is_control()).take(MAX_FIELD_CHARS).collect()).unwrap_or_default()
 }
 
 /// Reads a row. A mobile is preferred, wherever it stands; a fixed line is kept for the telephone.
-pub fn read_row(row: &TableRow, layout: &Layout, region: country::Id) -> Result<ListedRow, Finding> {
-    let cell = |column: Column| -> &str { layout.columns.get(&column).and_then(|&i| row.cells.get(i)).map(|c| c.trim()).unwrap_or_default() };
-    let text = |column: Column| Personal::new(cell(column).chars().take(MAX_CELL).collect::<String>());
-    let phone = choose_number(&[(Column::Mobile, cell(Column::Mobile)), (Column::Phone, cell(Column::Phone))], region).map_err(
-        |(column, error, value)| Finding {
+pub fn read_row(row: &TableRow, layout: &ColumnLayout, region: country::Id) -> Result<ListedRow, ImportFinding> {
+    let cell = |column: ListColumn| -> &str { layout.columns.get(&column).and_then(|&i| row.cells.get(i)).map(|c| c.trim()).unwrap_or_default() };
+    let text = |column: ListColumn| Personal::new(cell(column).chars().take(MAX_CELL_CHARS).collect::<String>());
+    let phone = choose_phone(&[(ListColumn::Mobile, cell(ListColumn::Mobile)), (ListColumn::Phone, cell(ListColumn::Phone))], region).map_err(
+        |(column, error, value)| ImportFinding {
             row: row.number,
-            column: if layout.columns.contains_key(&column) { layout.shown(column) } else { layout.shown(Column::Phone) },
+            column: if layout.columns.contains_key(&column) { layout.column_label(column) } else { layout.column_label(ListColumn::Phone) },
             value: masked(value),
-            decision: Decision::Rejected,
-            what: error.to_string(),
+            decision: RowDecision::Rejected,
+            message: error.to_string(),
         },
     )?;
     Ok(ListedRow {
         phone,
         person: Person {
-            name: text(Column::Name),
-            organisation: text(Column::Organisation),
-            job_title: text(Column::JobTitle),
-            email: text(Column::Email),
-            remark: text(Column::Remark),
+            name: text(ListColumn::Name),
+            organisation: text(ListColumn::Organisation),
+            job_title: text(ListColumn::JobTitle),
+            email: text(ListColumn::Email),
+            remark: text(ListColumn::Remark),
         },
-        segment: Segment::parse(cell(Column::Segment)),
-        language: Language::parse(cell(Column::Language)).unwrap_or_default(),
-        fields: layout.fields.iter().map(|(name, &at)| (name.clone(), field(row.cells.get(at)))).collect(),
+        segment: Segment::parse(cell(ListColumn::Segment)),
+        language: Language::parse(cell(ListColumn::Language)).unwrap_or_default(),
+        fields: layout.fields.iter().map(|(name, &at)| (name.clone(), read_list_field(row.cells.get(at)))).collect(),
     })
 }
 
 /// The first mobile among the cells' numbers, else the first fixed line, else the first cell's problem.
-fn choose_number<'a>(cells: &[(Column, &'a str)], region: country::Id) -> Result<Phone, (Column, PhoneError, &'a str)> {
+fn choose_phone<'a>(cells: &[(ListColumn, &'a str)], region: country::Id) -> Result<Phone, (ListColumn, PhoneError, &'a str)> {
     let mut fixed_line = None;
     let mut problem = None;
     for (column, cell) in cells.iter().filter(|(_, cell)| !cell.is_empty()) {
-        for number in numbers_in(cell) {
+        for number in split_numbers(cell) {
             match Phone::parse(number, region) {
                 Ok(phone) if phone.kind() == PhoneKind::Mobile => return Ok(phone),
                 Ok(phone) => _ = fixed_line.get_or_insert(phone),
@@ -74,11 +74,11 @@ fn choose_number<'a>(cells: &[(Column, &'a str)], region: country::Id) -> Result
             }
         }
     }
-    fixed_line.ok_or_else(|| problem.unwrap_or((Column::Mobile, PhoneError::Empty, "")))
+    fixed_line.ok_or_else(|| problem.unwrap_or((ListColumn::Mobile, PhoneError::Empty, "")))
 }
 
 /// The numbers of a cell: several may stand in one, parted by a slash, a comma or a line break.
-fn numbers_in(cell: &str) -> Vec<&str> {
+fn split_numbers(cell: &str) -> Vec<&str> {
     let parts: Vec<&str> = cell.split(['/', '、', ',', '，', ';', '；', '\n']).map(str::trim).filter(|p| !p.is_empty()).collect();
     let all_long = parts.iter().all(|part| part.chars().filter(|c| c.is_numeric()).count() >= 7);
     if parts.len() > 1 && all_long { parts } else { vec![cell] }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn number(mobile: &str, phone: &str) -> Result<String, PhoneError> {
-        choose_number(&[(Column::Mobile, mobile), (Column::Phone, phone)], country::CN).map(|p| p.e164().to_owned()).map_err(|(_, error, _)| error)
+        choose_phone(&[(ListColumn::Mobile, mobile), (ListColumn::Phone, phone)], country::CN).map(|p| p.e164().to_owned()).map_err(|(_, error, _)| error)
     }
 
     #[test]

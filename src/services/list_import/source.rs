@@ -6,47 +6,47 @@ use std::sync::Arc;
 
 /// The content of a list.
 #[derive(Clone)]
-pub enum Source {
+pub enum ListSource {
     Bytes(Arc<[u8]>),
     File(PathBuf),
 }
 
-impl From<&[u8]> for Source {
-    fn from(bytes: &[u8]) -> Source {
-        Source::Bytes(bytes.into())
+impl From<&[u8]> for ListSource {
+    fn from(bytes: &[u8]) -> ListSource {
+        ListSource::Bytes(bytes.into())
     }
 }
 
-impl Source {
+impl ListSource {
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
-            Source::Bytes(bytes) => Box::new(Cursor::new(bytes.clone())),
-            Source::File(path) => Box::new(std::fs::File::open(path)?),
+            ListSource::Bytes(bytes) => Box::new(Cursor::new(bytes.clone())),
+            ListSource::File(path) => Box::new(std::fs::File::open(path)?),
         })
     }
 
-    pub fn bytes(&self) -> io::Result<u64> {
+    pub fn byte_len(&self) -> io::Result<u64> {
         Ok(match self {
-            Source::Bytes(bytes) => bytes.len() as u64,
-            Source::File(path) => std::fs::metadata(path)?.len(),
+            ListSource::Bytes(bytes) => bytes.len() as u64,
+            ListSource::File(path) => std::fs::metadata(path)?.len(),
         })
     }
 
     /// All of it, where it has at most so many bytes.
-    pub fn whole(&self, most: u64) -> io::Result<Option<Vec<u8>>> {
+    pub fn read_up_to(&self, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
-        self.open()?.take(most + 1).read_to_end(&mut content)?;
-        Ok((content.len() as u64 <= most).then_some(content))
+        self.open()?.take(max_bytes + 1).read_to_end(&mut content)?;
+        Ok((content.len() as u64 <= max_bytes).then_some(content))
     }
 
     /// Hands its bytes on in pieces, until one says that it has seen enough.
-    pub fn each_piece(&self, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+    pub fn for_each_chunk(&self, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
         let mut reader = self.open()?;
-        let mut piece = vec![0u8; 256 * 1024];
+        let mut chunk = vec![0u8; 256 * 1024];
         loop {
-            match reader.read(&mut piece)? {
+            match reader.read(&mut chunk)? {
                 0 => return Ok(()),
-                n if take(&piece[..n]) => {}
+                n if take(&chunk[..n]) => {}
                 _ => return Ok(()),
             }
         }

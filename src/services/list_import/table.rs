@@ -4,8 +4,8 @@ use std::io::{self, Cursor, Read};
 
 use calamine::{Data, Reader};
 
-use super::source::Source;
-use super::text::{Decoded, encoding_of};
+use super::source::ListSource;
+use super::text::{Utf8Reader, detect_encoding};
 
 /// A spreadsheet is opened whole, so it may be only so large.
 const MAX_SPREADSHEET: u64 = 32 * 1024 * 1024;
@@ -53,56 +53,56 @@ impl From<io::Error> for TableError {
 
 /// Reads CSV, TSV, XLSX, XLS or ODS whole, told apart by their first bytes. Empty rows are left out, the numbers of the others stay.
 pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
-    let rows: Vec<TableRow> = Rows::open(&Source::from(bytes))?.collect::<Result<_, _>>()?;
+    let rows: Vec<TableRow> = TableRows::open(&ListSource::from(bytes))?.collect::<Result<_, _>>()?;
     if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
 }
 
 /// The rows of a table, one after another, without the empty ones.
-pub enum Rows {
+pub enum TableRows {
     Spreadsheet { rows: std::vec::IntoIter<TableRow>, all: u64, read: u64 },
-    Text { reader: Box<csv::Reader<Decoded>>, number: u32, line: u64, bytes: u64 },
+    Text { reader: Box<csv::Reader<Utf8Reader>>, number: u32, line: u64, bytes: u64 },
 }
 
-impl Rows {
-    pub fn open(source: &Source) -> Result<Rows, TableError> {
+impl TableRows {
+    pub fn open(source: &ListSource) -> Result<TableRows, TableError> {
         let mut start = [0u8; 8];
-        let n = source.open()?.read_start(&mut start)?;
+        let n = source.open()?.read_prefix(&mut start)?;
         let start = &start[..n];
         if start.starts_with(b"PK\x03\x04") || start.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
             const LIMIT: &str = "32 MB or 200,000 rows, which is the most for a spreadsheet";
-            let content = source.whole(MAX_SPREADSHEET)?.ok_or(TableError::TooLarge(LIMIT))?;
-            let rows = read_spreadsheet(&content)?;
+            let content = source.read_up_to(MAX_SPREADSHEET)?.ok_or(TableError::TooLarge(LIMIT))?;
+            let rows = read_first_filled_sheet(&content)?;
             if rows.len() > MAX_SPREADSHEET_ROWS {
                 return Err(TableError::TooLarge(LIMIT));
             }
-            return Ok(Rows::Spreadsheet { all: rows.len() as u64, rows: rows.into_iter(), read: 0 });
+            return Ok(TableRows::Spreadsheet { all: rows.len() as u64, rows: rows.into_iter(), read: 0 });
         }
-        let mut text = Decoded::new(source, encoding_of(source)?)?;
-        let delimiter = delimiter_of(text.beginning()?);
+        let mut text = Utf8Reader::new(source, detect_encoding(source)?)?;
+        let delimiter = detect_delimiter(text.beginning()?);
         let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text);
-        Ok(Rows::Text { reader: Box::new(reader), number: 0, line: 1, bytes: source.bytes()? })
+        Ok(TableRows::Text { reader: Box::new(reader), number: 0, line: 1, bytes: source.byte_len()? })
     }
 
     /// How much has been read, and how much there is, in a measure of its own.
     pub fn progress(&self) -> (u64, u64) {
         match self {
-            Rows::Spreadsheet { all, read, .. } => (*read, *all),
-            Rows::Text { reader, bytes, .. } => (reader.get_ref().consumed, *bytes),
+            TableRows::Spreadsheet { all, read, .. } => (*read, *all),
+            TableRows::Text { reader, bytes, .. } => (reader.get_ref().consumed, *bytes),
         }
     }
 
     fn next_row(&mut self) -> Option<Result<TableRow, TableError>> {
         match self {
-            Rows::Spreadsheet { rows, read, .. } => {
+            TableRows::Spreadsheet { rows, read, .. } => {
                 *read += 1;
                 rows.next().map(Ok)
             }
-            Rows::Text { reader, number, line, .. } => next_record(reader, number, line).transpose(),
+            TableRows::Text { reader, number, line, .. } => next_record(reader, number, line).transpose(),
         }
     }
 }
 
-impl Iterator for Rows {
+impl Iterator for TableRows {
     type Item = Result<TableRow, TableError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -115,13 +115,13 @@ impl Iterator for Rows {
     }
 }
 
-trait ReadStart {
+trait ReadPrefix {
     /// Fills the buffer as far as there is anything.
-    fn read_start(self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn read_prefix(self, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
-impl ReadStart for Box<dyn io::Read + Send> {
-    fn read_start(mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl ReadPrefix for Box<dyn io::Read + Send> {
+    fn read_prefix(mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut n = 0;
         while n < buffer.len() {
             match self.read(&mut buffer[n..])? {
@@ -134,14 +134,14 @@ impl ReadStart for Box<dyn io::Read + Send> {
 }
 
 /// The first sheet that holds anything.
-fn read_spreadsheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
+fn read_first_filled_sheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
     let holds = |(_, rows): &(String, Vec<TableRow>)| rows.iter().any(|row| row.cells.iter().any(|cell| !cell.is_empty()));
     sheets(bytes)?.into_iter().find(holds).map(|(_, rows)| rows).ok_or(TableError::Empty)
 }
 
 /// The sheets of a spreadsheet by their names, in their order.
 pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> {
-    check_unpacked(bytes)?;
+    check_unpacked_size(bytes)?;
     let unreadable = |e: calamine::Error| TableError::Spreadsheet(e.to_string());
     let mut workbook = calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(unreadable)?;
     let mut sheets = Vec::new();
@@ -155,18 +155,18 @@ pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> 
 }
 
 /// A spreadsheet is a ZIP of texts; what unpacks to far more than any list is a bomb. What its directory says is not believed: every part is unpacked and counted.
-fn check_unpacked(bytes: &[u8]) -> Result<(), TableError> {
+fn check_unpacked_size(bytes: &[u8]) -> Result<(), TableError> {
     const LIMIT: &str = "256 MB when it is unpacked, which no list is";
     if !bytes.starts_with(b"PK\x03\x04") {
         return Ok(());
     }
     let broken = |error: zip::result::ZipError| TableError::Spreadsheet(error.to_string());
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
-    let mut left = MAX_UNPACKED;
+    let mut remaining = MAX_UNPACKED;
     for part in 0..archive.len() {
         let part = archive.by_index(part).map_err(broken)?;
-        let unpacked = io::copy(&mut part.take(left + 1), &mut io::sink()).map_err(|error| TableError::Spreadsheet(error.to_string()))?;
-        left = left.checked_sub(unpacked).ok_or(TableError::TooLarge(LIMIT))?;
+        let unpacked = io::copy(&mut part.take(remaining + 1), &mut io::sink()).map_err(|error| TableError::Spreadsheet(error.to_string()))?;
+        remaining = remaining.checked_sub(unpacked).ok_or(TableError::TooLarge(LIMIT))?;
     }
     Ok(())
 }
@@ -181,7 +181,7 @@ fn cell_text(cell: &Data) -> String {
 }
 
 /// The next record of a text. `number` is the row's, `line` where the reader stood before it.
-fn next_record(reader: &mut csv::Reader<Decoded>, number: &mut u32, line: &mut u64) -> Result<Option<TableRow>, TableError> {
+fn next_record(reader: &mut csv::Reader<Utf8Reader>, number: &mut u32, line: &mut u64) -> Result<Option<TableRow>, TableError> {
     let mut record = csv::StringRecord::new();
     let is_there = reader.read_record(&mut record).map_err(|error| match error.into_kind() {
         csv::ErrorKind::Io(error) => TableError::from(error),
@@ -207,7 +207,7 @@ fn next_record(reader: &mut csv::Reader<Decoded>, number: &mut u32, line: &mut u
 }
 
 /// The separator that stands most evenly in the first lines.
-fn delimiter_of(text: &str) -> u8 {
+fn detect_delimiter(text: &str) -> u8 {
     let sample: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).take(20).collect();
     let outside_quotes = |line: &str, delimiter: char| {
         let mut quoted = false;

@@ -4,49 +4,49 @@ use std::io::{self, Read};
 
 use encoding_rs::{CoderResult, Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
 
-use super::source::Source;
+use super::source::ListSource;
 
 /// How a text file is encoded: a byte-order mark decides, then UTF-8 where it fits, UTF-16 by its zero bytes, else what chardetng says for a
 /// Chinese house, with GB18030 (and so GBK) first.
-pub fn encoding_of(source: &Source) -> io::Result<&'static Encoding> {
+pub fn detect_encoding(source: &ListSource) -> io::Result<&'static Encoding> {
     let mut start = Vec::new();
     source.open()?.take(4096).read_to_end(&mut start)?;
     if let Some((encoding, _)) = Encoding::for_bom(&start) {
         return Ok(encoding);
     }
-    if let Some(encoding) = utf_16_by_zeros(&start, source.bytes()?) {
+    if let Some(encoding) = utf_16_by_zeros(&start, source.byte_len()?) {
         return Ok(encoding);
     }
     for encoding in [UTF_8, GB18030] {
-        if fits(source, encoding)? {
+        if decodes_as(source, encoding)? {
             return Ok(encoding);
         }
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
-    source.each_piece(|piece| {
-        detector.feed(piece, false);
+    source.for_each_chunk(|chunk| {
+        detector.feed(chunk, false);
         true
     })?;
     detector.feed(&[], true);
     Ok(detector.guess(Some(b"cn"), chardetng::Utf8Detection::Deny))
 }
 
-fn fits(source: &Source, encoding: &'static Encoding) -> io::Result<bool> {
+fn decodes_as(source: &ListSource, encoding: &'static Encoding) -> io::Result<bool> {
     let mut decoder = encoding.new_decoder_without_bom_handling();
-    let mut room = vec![0u8; 1024 * 1024];
+    let mut decoded = vec![0u8; 1024 * 1024];
     let mut is_good = true;
-    source.each_piece(|piece| {
-        is_good = !is_malformed(&mut decoder, piece, &mut room, false);
+    source.for_each_chunk(|chunk| {
+        is_good = !is_malformed(&mut decoder, chunk, &mut decoded, false);
         is_good
     })?;
-    Ok(is_good && !is_malformed(&mut decoder, &[], &mut room, true))
+    Ok(is_good && !is_malformed(&mut decoder, &[], &mut decoded, true))
 }
 
-fn is_malformed(decoder: &mut Decoder, mut piece: &[u8], room: &mut [u8], last: bool) -> bool {
+fn is_malformed(decoder: &mut Decoder, mut chunk: &[u8], decoded: &mut [u8], last: bool) -> bool {
     loop {
-        match decoder.decode_to_utf8_without_replacement(piece, room, last) {
+        match decoder.decode_to_utf8_without_replacement(chunk, decoded, last) {
             (DecoderResult::InputEmpty, ..) => return false,
-            (DecoderResult::OutputFull, read, _) => piece = &piece[read..],
+            (DecoderResult::OutputFull, read, _) => chunk = &chunk[read..],
             (DecoderResult::Malformed(..), ..) => return true,
         }
     }
@@ -70,57 +70,57 @@ fn utf_16_by_zeros(start: &[u8], bytes: u64) -> Option<&'static Encoding> {
 
 /// A text as UTF-8, decoded as it is read. Line ends become `\n`, also the lone CR of old Mac programs, and the last line has one. What is not text is an error of the kind
 /// [`io::ErrorKind::InvalidData`].
-pub struct Decoded {
+pub struct Utf8Reader {
     reader: Box<dyn Read + Send>,
     decoder: Decoder,
-    piece: Vec<u8>,
+    chunk: Vec<u8>,
     text: String,
     /// How much of `text` has been read.
-    at: usize,
+    position: usize,
     ends_with_cr: bool,
     is_in_line: bool,
-    is_over: bool,
+    is_at_end: bool,
     /// Bytes read so far.
     pub consumed: u64,
 }
 
-impl Decoded {
-    pub fn new(source: &Source, encoding: &'static Encoding) -> io::Result<Decoded> {
-        Ok(Decoded {
+impl Utf8Reader {
+    pub fn new(source: &ListSource, encoding: &'static Encoding) -> io::Result<Utf8Reader> {
+        Ok(Utf8Reader {
             reader: source.open()?,
             decoder: encoding.new_decoder(),
-            piece: vec![0u8; 64 * 1024],
+            chunk: vec![0u8; 64 * 1024],
             text: String::new(),
-            at: 0,
+            position: 0,
             ends_with_cr: false,
             is_in_line: false,
-            is_over: false,
+            is_at_end: false,
             consumed: 0,
         })
     }
 
     /// The beginning of the text, before any of it is read.
     pub fn beginning(&mut self) -> io::Result<&str> {
-        self.have_some()?;
+        self.fill_if_empty()?;
         Ok(&self.text)
     }
 
-    fn have_some(&mut self) -> io::Result<()> {
-        while self.at == self.text.len() && !self.is_over {
+    fn fill_if_empty(&mut self) -> io::Result<()> {
+        while self.position == self.text.len() && !self.is_at_end {
             self.fill()?;
         }
         Ok(())
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        let n = self.reader.read(&mut self.piece)?;
+        let n = self.reader.read(&mut self.chunk)?;
         self.consumed += n as u64;
-        self.is_over = n == 0;
+        self.is_at_end = n == 0;
         self.text.clear();
-        self.at = 0;
-        let room = self.decoder.max_utf8_buffer_length(n).unwrap_or(n * 4 + 16);
-        self.text.reserve(room);
-        let (result, _, is_broken) = self.decoder.decode_to_string(&self.piece[..n], &mut self.text, self.is_over);
+        self.position = 0;
+        let needed = self.decoder.max_utf8_buffer_length(n).unwrap_or(n * 4 + 16);
+        self.text.reserve(needed);
+        let (result, _, is_broken) = self.decoder.decode_to_string(&self.chunk[..n], &mut self.text, self.is_at_end);
         if is_broken || result == CoderResult::OutputFull || self.text.contains('\0') {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
@@ -132,7 +132,7 @@ impl Decoded {
             }
             self.text = rest.replace("\r\n", "\n").replace('\r', "\n");
         }
-        if self.is_over && (self.is_in_line && self.text.is_empty() || !self.text.is_empty() && !self.text.ends_with('\n')) {
+        if self.is_at_end && (self.is_in_line && self.text.is_empty() || !self.text.is_empty() && !self.text.ends_with('\n')) {
             self.text.push('\n');
         }
         self.is_in_line = self.text.chars().next_back().map_or(self.is_in_line, |last| last != '\n');
@@ -140,14 +140,14 @@ impl Decoded {
     }
 }
 
-impl Read for Decoded {
+impl Read for Utf8Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.have_some()?;
+        self.fill_if_empty()?;
         // Bytes: whoever reads may stop within a character.
-        let text = &self.text.as_bytes()[self.at..];
+        let text = &self.text.as_bytes()[self.position..];
         let n = text.len().min(buffer.len());
         buffer[..n].copy_from_slice(&text[..n]);
-        self.at += n;
+        self.position += n;
         Ok(n)
     }
 }
@@ -157,9 +157,9 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> io::Result<String> {
-        let source = Source::from(bytes);
+        let source = ListSource::from(bytes);
         let mut text = String::new();
-        Decoded::new(&source, encoding_of(&source)?)?.read_to_string(&mut text)?;
+        Utf8Reader::new(&source, detect_encoding(&source)?)?.read_to_string(&mut text)?;
         Ok(text)
     }
 
@@ -202,7 +202,7 @@ mod tests {
         let text = "姓\r\n名\r\r\n手\n\r机\r";
         for size in 1..8 {
             for encoding in [UTF_8, GB18030] {
-                let mut decoded = Decoded::new(&Source::from(&b""[..]), encoding).unwrap();
+                let mut decoded = Utf8Reader::new(&ListSource::from(&b""[..]), encoding).unwrap();
                 decoded.reader = Box::new(Slow(encoding.encode(text).0.into_owned(), size));
                 let (mut read, mut buffer) = (Vec::new(), vec![0u8; size]);
                 while let n @ 1.. = decoded.read(&mut buffer).unwrap() {

@@ -5,31 +5,32 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::WatchError;
+use super::MonitoringError;
+use crate::domain::contact_plan::ContactPlan;
 use crate::services;
-use crate::services::campaigns::{By, CampaignError, CampaignStatus, RatesOf, read_plan};
-use crate::services::forecasting::ForecastOf;
+use crate::services::campaigns::{RateGrouping, CampaignError, CampaignStatus, GroupRates};
+use crate::services::forecasting::ApplicationForecast;
 use crate::domain::mode::Mode;
-use crate::services::context::Installation;
-use crate::adapters::database::{StoreError, applications, campaign_counts, campaigns, forecasts, programmes};
+use crate::services::context::AppContext;
+use crate::adapters::database::{DatabaseError, applications, campaign_counts, campaigns, forecasts, programmes};
 
-pub struct CampaignPicture {
+pub struct CampaignDetail {
     pub status: CampaignStatus,
     pub programme: String,
     pub zone: Tz,
     pub launched: NaiveDate,
     pub today: NaiveDate,
-    pub steps: Vec<StepPicture>,
+    pub steps: Vec<StepProgress>,
     /// Of the whole campaign first, then by mode, then by wave.
-    pub by_mode: Vec<RatesOf>,
-    pub by_wave: Vec<RatesOf>,
+    pub by_mode: Vec<GroupRates>,
+    pub by_wave: Vec<GroupRates>,
     /// In the order of the status.
-    pub applications: Vec<ApplicationPicture>,
+    pub applications: Vec<ApplicationProgress>,
 }
 
 /// A step of the plan, and how far it has come.
 #[derive(Debug, Default)]
-pub struct StepPicture {
+pub struct StepProgress {
     pub name: String,
     pub is_telephone: bool,
     /// Messages that a gateway took; people who were handed to the interviewers.
@@ -43,28 +44,28 @@ pub struct StepPicture {
     pub waiting: u64,
 }
 
-pub struct ApplicationPicture {
+pub struct ApplicationProgress {
     pub code: String,
     pub closes: Option<NaiveDate>,
     /// Completes at the end of each day since the launch.
     pub days: Vec<(NaiveDate, u32)>,
-    pub forecast: Option<ForecastOf>,
+    pub forecast: Option<ApplicationForecast>,
 }
 
-pub async fn picture(installation: &Installation, code: &str) -> Result<CampaignPicture, WatchError> {
-    let status = services::campaigns::status(installation, code).await?;
-    let by_mode = services::campaigns::rates(installation, code, By::Mode).await?;
-    let by_wave = services::campaigns::rates(installation, code, By::Wave).await?;
-    let mut connection = installation.store.read().await?;
-    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::Unknown(code.to_owned()))?;
+pub async fn campaign_detail(context: &AppContext, code: &str) -> Result<CampaignDetail, MonitoringError> {
+    let status = services::campaigns::status(context, code).await?;
+    let by_mode = services::campaigns::rates(context, code, RateGrouping::Mode).await?;
+    let by_wave = services::campaigns::rates(context, code, RateGrouping::Wave).await?;
+    let mut connection = context.database.read().await?;
+    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
     let programme = programmes::get(&mut connection, campaign.programme_id).await?;
     let zone = programme.time_zone;
-    let (launched, today) = (campaign.launched_at.date(zone), installation.clock.now().date(zone));
-    let plan = read_plan(&campaign.plan).map_err(CampaignError::from)?;
-    let mut steps: Vec<StepPicture> = plan
+    let (launched, today) = (campaign.launched_at.date(zone), context.clock.now().date(zone));
+    let plan = ContactPlan::from_stored(&campaign.plan).map_err(CampaignError::from)?;
+    let mut steps: Vec<StepProgress> = plan
         .steps
         .iter()
-        .map(|step| StepPicture { name: step.name.clone(), is_telephone: step.mode() == Mode::Telephone, ..StepPicture::default() })
+        .map(|step| StepProgress { name: step.name.clone(), is_telephone: step.mode() == Mode::Telephone, ..StepProgress::default() })
         .collect();
     for (step, state, count) in campaign_counts::messages_by_step(&mut connection, campaign.id).await? {
         let Some(step) = steps.get_mut(step as usize) else { continue };
@@ -103,10 +104,10 @@ pub async fn picture(installation: &Installation, code: &str) -> Result<Campaign
         let days = days.collect();
         let kept = forecasts::of_application(&mut connection, application.id).await?;
         let latest = kept.last().filter(|_| application.closed_by.is_none());
-        let unreadable = |_| StoreError::Unreadable { what: "a forecast", value: String::new() };
+        let unreadable = |_| DatabaseError::Unreadable { what: "a forecast", value: String::new() };
         let forecast = latest.map(|kept| serde_json::from_str(&kept.document).map_err(unreadable)).transpose()?;
-        pictures.insert(application.code.clone(), ApplicationPicture { code: application.code, closes, days, forecast });
+        pictures.insert(application.code.clone(), ApplicationProgress { code: application.code, closes, days, forecast });
     }
     let applications = status.applications.iter().filter_map(|application| pictures.remove(&application.code)).collect();
-    Ok(CampaignPicture { status, programme: programme.code, zone, launched, today, steps, by_mode, by_wave, applications })
+    Ok(CampaignDetail { status, programme: programme.code, zone, launched, today, steps, by_mode, by_wave, applications })
 }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::WatchError;
+use super::MonitoringError;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::{deliveries, health, messages, rates, replies};
 
 /// Below this nothing more is promised to be kept.
-const LEAST_FREE: u64 = 200 * 1024 * 1024;
+const MIN_FREE_BYTES: u64 = 200 * 1024 * 1024;
 /// Clocks that differ by more send outside hours.
-const CLOCKS_APART: Duration = Duration::from_secs(60);
+const MAX_CLOCK_OFFSET: Duration = Duration::from_secs(60);
 /// Rates are told of so long.
-const LATELY: Duration = Duration::from_secs(60);
+const RATE_WINDOW: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Can it work?
@@ -21,44 +21,44 @@ pub struct Readiness {
     /// What the database said, where it does not answer.
     pub database: Option<String>,
     /// Bytes that are free where the datasets and, with SQLite, the database are.
-    pub disk_free: u64,
+    pub disk_free_bytes: u64,
     /// The machine's clock is so much ahead of the database's, or behind what was written down before; in milliseconds.
-    pub clock_off: i64,
+    pub clock_offset_ms: i64,
     pub gateways_paused: Vec<String>,
 }
 
 impl Readiness {
-    pub fn has_room(&self) -> bool {
-        self.disk_free >= LEAST_FREE
+    pub fn has_disk_space(&self) -> bool {
+        self.disk_free_bytes >= MIN_FREE_BYTES
     }
 
-    pub fn is_on_time(&self) -> bool {
-        self.clock_off.unsigned_abs() < CLOCKS_APART.as_millis() as u64
+    pub fn has_correct_clock(&self) -> bool {
+        self.clock_offset_ms.unsigned_abs() < MAX_CLOCK_OFFSET.as_millis() as u64
     }
 
     /// A gateway that is held still is told, and keeps nobody from answering.
     pub fn is_ready(&self) -> bool {
-        self.database.is_none() && self.has_room() && self.is_on_time()
+        self.database.is_none() && self.has_disk_space() && self.has_correct_clock()
     }
 }
 
-pub async fn readiness(installation: &Installation) -> Readiness {
-    let now = installation.clock.now();
-    let looked = async {
-        let mut connection = installation.store.read().await?;
+pub async fn readiness(context: &AppContext) -> Readiness {
+    let now = context.clock.now();
+    let query = async {
+        let mut connection = context.database.read().await?;
         let paused = rates::paused(&mut connection, now).await?;
-        Ok::<_, crate::adapters::database::StoreError>((paused, health::clocks(&mut connection).await?))
+        Ok::<_, crate::adapters::database::DatabaseError>((paused, health::clocks(&mut connection).await?))
     };
-    let disk_free = free_bytes(&installation.config.datasets);
-    match looked.await {
+    let disk_free_bytes = free_bytes(&context.config.datasets);
+    match query.await {
         Ok((paused, (own, last))) => {
             let ahead = own.map_or(0, |own| now.0 - own.0);
             // A clock that was set back stands before what is written down already.
             let behind = last.map_or(0, |last| (now.0 - last.0).min(0));
-            let clock_off = if ahead.abs() > behind.abs() { ahead } else { behind };
-            Readiness { database: None, disk_free, clock_off, gateways_paused: paused.into_iter().map(|(gateway, _)| gateway).collect() }
+            let clock_offset_ms = if ahead.abs() > behind.abs() { ahead } else { behind };
+            Readiness { database: None, disk_free_bytes, clock_offset_ms, gateways_paused: paused.into_iter().map(|(gateway, _)| gateway).collect() }
         }
-        Err(error) => Readiness { database: Some(error.to_string()), disk_free, clock_off: 0, gateways_paused: Vec::new() },
+        Err(error) => Readiness { database: Some(error.to_string()), disk_free_bytes, clock_offset_ms: 0, gateways_paused: Vec::new() },
     }
 }
 
@@ -69,7 +69,7 @@ fn free_bytes(folder: &std::path::Path) -> u64 {
 }
 
 /// The figures of a moment.
-pub struct Vitals {
+pub struct HealthMetrics {
     /// Of each running campaign: people who are due, and for how many seconds the first of them has been.
     pub due: Vec<(String, u64, f64)>,
     /// Of each gateway: messages by state.
@@ -90,29 +90,29 @@ pub struct Vitals {
     pub database_seconds: f64,
 }
 
-pub async fn take(installation: &Installation) -> Result<Vitals, WatchError> {
-    let (now, began) = (installation.clock.now(), std::time::Instant::now());
-    let readiness = readiness(installation).await;
-    let mut connection = installation.store.read().await?;
+pub async fn collect_health_metrics(context: &AppContext) -> Result<HealthMetrics, MonitoringError> {
+    let (now, began) = (context.clock.now(), std::time::Instant::now());
+    let readiness = readiness(context).await;
+    let mut connection = context.database.read().await?;
     let waited = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
-    let due = health::due(&mut connection, now).await?.into_iter().map(|(code, due, since)| (code, due, waited(since))).collect();
-    let by_state = health::messages(&mut connection, now - LATELY).await?;
+    let due = health::due_by_campaign(&mut connection, now).await?.into_iter().map(|(code, due, since)| (code, due, waited(since))).collect();
+    let by_state = health::messages(&mut connection, now - RATE_WINDOW).await?;
     let states = rates::states(&mut connection, now).await?;
     let gateway = |(name, config): (&String, &crate::adapters::config::GatewayConfig)| {
         let lately: u64 = by_state.iter().filter(|(gateway, ..)| gateway == name).map(|(.., lately)| lately).sum();
         let state = states.get(name);
-        let used = lately as f64 / (f64::from(config.rate_per_second.max(1)) * LATELY.as_secs_f64());
+        let used = lately as f64 / (f64::from(config.rate_per_second.max(1)) * RATE_WINDOW.as_secs_f64());
         let held = state.map_or(0.0, |state| state.paused_until.since(now).as_secs_f64());
-        (name.clone(), used, state.map_or(1.0, |state| state.pace_permille as f64 / 1_000.0), held)
+        (name.clone(), used, state.map_or(1.0, |state| state.rate_permille as f64 / 1_000.0), held)
     };
     let seconds = health::interview_seconds(&mut connection, now - DAY).await?;
-    Ok(Vitals {
+    Ok(HealthMetrics {
         due,
-        gateways: installation.config.gateways.iter().map(gateway).collect(),
-        in_doubt: messages::doubts(&mut connection, now).await?.len() as u64,
+        gateways: context.config.gateways.iter().map(gateway).collect(),
+        in_doubt: messages::list_in_doubt(&mut connection, now).await?.len() as u64,
         replies: replies::inbox(&mut connection, None, false).await?.len() as u64,
         calls_due: health::calls_due(&mut connection, now).await?,
-        delivery_problems: deliveries::problems(&mut connection).await?.len() as u64,
+        delivery_problems: deliveries::open_problems(&mut connection).await?.len() as u64,
         interview_seconds: seconds.get(seconds.len() / 2).map(|seconds| *seconds as f64),
         interviews: seconds.len() as u64,
         chances: health::chances(&mut connection).await?,
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn it_is_ready_only_with_a_database_room_and_the_right_time() {
-        let well = Readiness { database: None, disk_free: LEAST_FREE, clock_off: -59_000, gateways_paused: vec!["g".into()] };
+        let well = Readiness { database: None, disk_free_bytes: MIN_FREE_BYTES, clock_offset_ms: -59_000, gateways_paused: vec!["g".into()] };
         assert!(well.is_ready());
         assert!(!Readiness { database: Some("gone".into()), ..well.clone() }.is_ready());
-        assert!(!Readiness { disk_free: LEAST_FREE - 1, ..well.clone() }.is_ready());
-        assert!(!Readiness { clock_off: 61_000, ..well.clone() }.is_ready() && !Readiness { clock_off: -61_000, ..well }.is_ready());
+        assert!(!Readiness { disk_free_bytes: MIN_FREE_BYTES - 1, ..well.clone() }.is_ready());
+        assert!(!Readiness { clock_offset_ms: 61_000, ..well.clone() }.is_ready() && !Readiness { clock_offset_ms: -61_000, ..well }.is_ready());
     }
 }

@@ -11,18 +11,20 @@ pub mod health;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::services::deadlines::DeadlineError;
-use crate::adapters::database::StoreError;
+use crate::adapters::database::DatabaseError;
 
 #[derive(Debug, thiserror::Error)]
-pub enum WatchError {
+pub enum MonitoringError {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
     Deadline(#[from] DeadlineError),
+    #[error(transparent)]
+    Forecast(#[from] crate::services::forecasting::ForecastError),
     #[error(transparent)]
     Campaign(#[from] crate::services::campaigns::CampaignError),
 }

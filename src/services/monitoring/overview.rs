@@ -1,34 +1,34 @@
 //! How everything stands: programmes with their applications, the most endangered first; gateways; and what waits for a person.
 
-use super::WatchError;
-use crate::services::deadlines::{self, Overview};
+use super::MonitoringError;
+use crate::services::deadlines::{self, ApplicationOverview};
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::alarms::{self, Alarm};
-use crate::adapters::database::deliveries::{self, Problem};
+use crate::adapters::database::deliveries::{self, DeliveryProblem};
 use crate::adapters::database::events::{self, Endpoint};
 use crate::adapters::database::{lists, messages, programmes, rates, replies};
 
 /// A webhook that takes nothing for so long wants somebody to look.
-const FAILING_FOR: std::time::Duration = std::time::Duration::from_secs(900);
+const FAILING_ALERT_AFTER: std::time::Duration = std::time::Duration::from_secs(900);
 
-pub struct Board {
+pub struct SystemOverview {
     pub at: Timestamp,
-    pub programmes: Vec<ProgrammeOf>,
-    pub gateways: Vec<GatewayOf>,
-    pub waiting: Waiting,
+    pub programmes: Vec<ProgrammeOverview>,
+    pub gateways: Vec<GatewayHealth>,
+    pub pending_work: PendingWork,
 }
 
-pub struct ProgrammeOf {
+pub struct ProgrammeOverview {
     pub code: String,
     /// In Chinese and in English.
     pub name: (String, String),
-    pub applications: Vec<Overview>,
+    pub applications: Vec<ApplicationOverview>,
 }
 
 /// How a gateway does.
 #[derive(Debug, Clone)]
-pub struct GatewayOf {
+pub struct GatewayHealth {
     pub name: String,
     /// Of its own rate, in thousandths: below 1000 it has been slowed down.
     pub pace_permille: i64,
@@ -37,20 +37,20 @@ pub struct GatewayOf {
 }
 
 /// What waits for a person.
-pub struct Waiting {
+pub struct PendingWork {
     pub alarms: Vec<Alarm>,
     pub in_doubt: usize,
     pub call_backs: usize,
     pub replies: usize,
     /// Rejected versions and deliveries that were given up.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<DeliveryProblem>,
     /// Lists of which rows were rejected: the applications, rows, of them rejected, and when.
     pub rejected: Vec<(String, u64, u64, Timestamp)>,
     /// Webhooks that take no events.
     pub webhooks: Vec<String>,
 }
 
-impl Waiting {
+impl PendingWork {
     pub fn is_empty(&self) -> bool {
         self.alarms.is_empty()
             && self.in_doubt == 0
@@ -61,45 +61,45 @@ impl Waiting {
     }
 }
 
-pub async fn board(installation: &Installation) -> Result<Board, WatchError> {
-    let now = installation.clock.now();
-    let codes = programmes::codes(&mut *installation.store.read().await?).await?;
+pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, MonitoringError> {
+    let now = context.clock.now();
+    let codes = programmes::codes(&mut *context.database.read().await?).await?;
     let mut shown = Vec::with_capacity(codes.len());
     for code in codes {
-        let Some(applications) = deadlines::overview(installation, &code).await? else { continue };
-        let name = programmes::find(&mut *installation.store.read().await?, &code).await?.map(|(_, programme)| programme.name);
+        let Some(applications) = deadlines::programme_overview(context, &code).await? else { continue };
+        let name = programmes::find(&mut *context.database.read().await?, &code).await?.map(|(_, programme)| programme.name);
         let name = name.map_or_else(Default::default, |name| (name.zh, name.en));
-        shown.push(ProgrammeOf { code, name, applications });
+        shown.push(ProgrammeOverview { code, name, applications });
     }
-    let mut connection = installation.store.read().await?;
+    let mut connection = context.database.read().await?;
     let states = rates::states(&mut connection, now).await?;
     let gateway = |name: &String| {
         let state = states.get(name);
-        GatewayOf {
+        GatewayHealth {
             name: name.clone(),
-            pace_permille: state.map_or(1000, |state| state.pace_permille),
+            pace_permille: state.map_or(1000, |state| state.rate_permille),
             paused_until: state.map(|state| state.paused_until).filter(|until| *until > now),
             paused_because: state.and_then(|state| state.paused_because.clone()),
         }
     };
-    let gateways = installation.gateways.keys().map(gateway).collect();
+    let gateways = context.gateways.keys().map(gateway).collect();
     drop(connection);
-    Ok(Board { at: now, programmes: shown, gateways, waiting: waiting(installation).await? })
+    Ok(SystemOverview { at: now, programmes: shown, gateways, pending_work: pending_work(context).await? })
 }
 
-pub async fn waiting(installation: &Installation) -> Result<Waiting, WatchError> {
-    let now = installation.clock.now();
-    let mut connection = installation.store.read().await?;
+pub async fn pending_work(context: &AppContext) -> Result<PendingWork, MonitoringError> {
+    let now = context.clock.now();
+    let mut connection = context.database.read().await?;
     let inbox = replies::inbox(&mut connection, None, false).await?;
     let mut alarms = alarms::list(&mut connection, false).await?;
     alarms.sort_by(|a, b| a.chance.total_cmp(&b.chance));
-    let failing = |endpoint: &Endpoint| endpoint.failing_since.is_some_and(|since| since + FAILING_FOR <= now);
-    Ok(Waiting {
+    let failing = |endpoint: &Endpoint| endpoint.failing_since.is_some_and(|since| since + FAILING_ALERT_AFTER <= now);
+    Ok(PendingWork {
         alarms,
-        in_doubt: messages::doubts(&mut connection, now - installation.config.dispatch.ask_after).await?.len(),
+        in_doubt: messages::list_in_doubt(&mut connection, now - context.config.dispatch.query_after).await?.len(),
         call_backs: inbox.iter().filter(|reply| reply.meaning == "call_me").count(),
         replies: inbox.len(),
-        problems: deliveries::problems(&mut connection).await?,
+        problems: deliveries::open_problems(&mut connection).await?,
         rejected: lists::with_rejected_rows(&mut connection).await?,
         webhooks: events::endpoints(&mut connection).await?.into_iter().filter(failing).map(|endpoint| endpoint.name).collect(),
     })

@@ -1,8 +1,9 @@
 //! A case's whole story on one time line: what was sent and what gateways said, what was opened and answered, calls, replies, dispositions.
 
-use super::WatchError;
-use super::search::{Found, mask, opened};
-use crate::services::campaigns::{CampaignError, read_plan};
+use super::MonitoringError;
+use super::search::{CaseMatch, mask, open_case_person};
+use crate::domain::contact_plan::ContactPlan;
+use crate::services::campaigns::{CampaignError};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
@@ -10,30 +11,30 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
-use crate::adapters::database::timeline::{self as stored, MessageOf, Visit};
+use crate::services::context::AppContext;
+use crate::adapters::database::timeline::{self as stored, MessageDetails, PageVisitSummary};
 use crate::adapters::database::{calls, campaigns, invitations};
 
-pub struct Story {
-    pub found: Found,
+pub struct CaseTimeline {
+    pub found: CaseMatch,
     /// The oldest first.
-    pub told: Vec<Told>,
+    pub events: Vec<TimelineEvent>,
     /// What is planned next: the step, by name, and when.
     pub next: Option<(String, Timestamp)>,
 }
 
 /// One thing that happened.
-pub struct Told {
+pub struct TimelineEvent {
     pub at: Timestamp,
-    pub what: What,
+    pub kind: TimelineEventKind,
 }
 
-pub enum What {
+pub enum TimelineEventKind {
     /// A step's message, with what its gateway was asked and answered.
     Message {
         step: String,
-        message: MessageOf,
-        talk: Vec<(String, String)>,
+        message: MessageDetails,
+        gateway_log: Vec<(String, String)>,
     },
     Delivered {
         step: String,
@@ -48,7 +49,7 @@ pub enum What {
     },
     AnswersBegun,
     /// A page of answers.
-    Page(Visit),
+    Page(PageVisitSummary),
     AnswersComplete {
         items: u64,
     },
@@ -67,17 +68,17 @@ pub enum What {
 }
 
 /// `None`: there is no such case.
-pub async fn story(installation: &Installation, case: CaseId) -> Result<Option<Story>, WatchError> {
-    let mut connection = installation.store.read().await?;
-    let Some(of) = stored::case(&mut connection, case).await? else { return Ok(None) };
-    let mut told = Vec::new();
-    let mut tell = |at: Timestamp, what: What| told.push(Told { at, what });
+pub async fn case_timeline(context: &AppContext, case: CaseId) -> Result<Option<CaseTimeline>, MonitoringError> {
+    let mut connection = context.database.read().await?;
+    let Some(case_row) = stored::case(&mut connection, case).await? else { return Ok(None) };
+    let mut events = Vec::new();
+    let mut push = |at: Timestamp, kind: TimelineEventKind| events.push(TimelineEvent { at, kind });
     let mut next = None;
-    if let Some(invitation) = of.invitation {
-        let steps: Vec<String> = match &of.campaign {
+    if let Some(invitation) = case_row.invitation {
+        let steps: Vec<String> = match &case_row.campaign {
             Some(code) => {
-                let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::Unknown(code.clone()))?;
-                read_plan(&campaign.plan).map_err(CampaignError::from)?.steps.into_iter().map(|step| step.name).collect()
+                let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.clone()))?;
+                ContactPlan::from_stored(&campaign.plan).map_err(CampaignError::from)?.steps.into_iter().map(|step| step.name).collect()
             }
             None => Vec::new(),
         };
@@ -85,29 +86,29 @@ pub async fn story(installation: &Installation, case: CaseId) -> Result<Option<S
             Some(name) => name.clone(),
             None => "…".to_owned(),
         };
-        let exchanges = stored::exchanges(&mut connection, invitation).await?;
+        let exchanges = stored::gateway_log(&mut connection, invitation).await?;
         for message in stored::messages(&mut connection, invitation).await? {
             let step = name(message.step);
-            let talk = exchanges.iter().filter(|(of, ..)| *of == message.step).map(|(_, _, asked, answered, _)| (asked.clone(), answered.clone()));
+            let gateway_log = exchanges.iter().filter(|(step_of, ..)| *step_of == message.step).map(|(_, _, asked, answered, _)| (asked.clone(), answered.clone()));
             if let Some(at) = message.received_at.filter(|_| message.state == "delivered") {
-                tell(at, What::Delivered { step: step.clone() });
+                push(at, TimelineEventKind::Delivered { step: step.clone() });
             }
-            tell(message.submitted_at.unwrap_or(message.claimed_at), What::Message { step, talk: talk.collect(), message });
+            push(message.submitted_at.unwrap_or(message.claimed_at), TimelineEventKind::Message { step, gateway_log: gateway_log.collect(), message });
         }
         if let Some(at) = stored::opened_at(&mut connection, invitation).await? {
-            tell(at, What::Opened);
+            push(at, TimelineEventKind::Opened);
         }
         for (version, mode, given, withdrawn) in stored::consents(&mut connection, invitation).await? {
             if let Some(at) = withdrawn {
-                tell(at, What::ConsentWithdrawn { version: version.clone() });
+                push(at, TimelineEventKind::ConsentWithdrawn { version: version.clone() });
             }
-            tell(given, What::Consented { version, mode });
+            push(given, TimelineEventKind::Consented { version, mode });
         }
-        for call in calls::to(&mut connection, invitation).await? {
-            tell(call.begun_at, What::Call { by: call.by, outcome: call.outcome });
+        for call in calls::of_invitation(&mut connection, invitation).await? {
+            push(call.begun_at, TimelineEventKind::Call { by: call.interviewer_name, outcome: call.outcome });
         }
         for (number, meaning, at) in stored::replies(&mut connection, invitation).await? {
-            tell(at, What::Reply { number, meaning });
+            push(at, TimelineEventKind::Reply { number, meaning });
         }
         next = invitations::next_contact(&mut connection, invitation)
             .await?
@@ -115,27 +116,27 @@ pub async fn story(installation: &Installation, case: CaseId) -> Result<Option<S
             .map(|(step, at)| (name(step), at));
     }
     if let Some((begun, complete, items)) = stored::answers(&mut connection, case).await? {
-        tell(begun, What::AnswersBegun);
+        push(begun, TimelineEventKind::AnswersBegun);
         if let Some(at) = complete {
-            tell(at, What::AnswersComplete { items });
+            push(at, TimelineEventKind::AnswersComplete { items });
         }
     }
     for visit in stored::visits(&mut connection, case).await? {
-        tell(visit.at, What::Page(visit));
+        push(visit.at, TimelineEventKind::Page(visit));
     }
     for (to, source, at) in stored::dispositions(&mut connection, case).await? {
-        tell(at, What::Disposition { to, source });
+        push(at, TimelineEventKind::Disposition { to, source });
     }
     drop(connection);
-    told.sort_by_key(|told| told.at);
-    let next = next.filter(|_| of.is_open);
-    Ok(Some(Story { found: mask(installation, of)?, told, next }))
+    events.sort_by_key(|event| event.at);
+    let next = next.filter(|_| case_row.is_open);
+    Ok(Some(CaseTimeline { found: mask(context, case_row)?, events, next }))
 }
 
 /// The person of a case, in plain text: whoever asks for it has it written down first. `None`: there is no such case, or its person is forgotten.
-pub async fn reveal(installation: &Installation, case: CaseId) -> Result<Option<(Personal, Phone)>, WatchError> {
-    match stored::case(&mut *installation.store.read().await?, case).await? {
-        Some(case) => opened(installation, &case),
+pub async fn reveal_person(context: &AppContext, case: CaseId) -> Result<Option<(Personal, Phone)>, MonitoringError> {
+    match stored::case(&mut *context.database.read().await?, case).await? {
+        Some(case) => open_case_person(context, &case),
         None => Ok(None),
     }
 }

@@ -8,13 +8,13 @@ use serde::Deserialize;
 use crate::adapters::crypto::KeyRingError;
 use crate::domain::category::Category;
 use crate::domain::programme::{Programme, ProgrammeError, is_code};
-use crate::domain::questionnaire::{FACTS, is_field_name};
+use crate::domain::questionnaire::{ROUTING_FACTS, is_field_name};
 use crate::domain::quota::{QuotaError, QuotaFile, QuotaPlan};
 use crate::domain::subject::{Subject, SubjectError};
 use crate::domain::time::{Timestamp, days};
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, Declaration};
-use crate::adapters::database::{StoreError, consents, programmes};
+use crate::adapters::database::{DatabaseError, consents, programmes};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {
@@ -27,7 +27,7 @@ pub enum RegistrationError {
     #[error("no programme has the code {0}; create it with «programme apply»")]
     UnknownProgramme(String),
     #[error("the file has no [[application]]")]
-    Nothing,
+    NoApplications,
     #[error("application {code}: {problem}")]
     Field { code: String, problem: String },
     #[error("application {code}: {error}")]
@@ -35,17 +35,17 @@ pub enum RegistrationError {
     #[error("application {code}: {error}")]
     Quota { code: String, error: QuotaError },
     #[error("the people of applicant {code} were forgotten on {day}, and its key is destroyed; register it under another code")]
-    Forgotten { code: String, day: NaiveDate },
+    ApplicantErased { code: String, day: NaiveDate },
     #[error("application {0} is in the field, or belongs to another applicant; its declaration can no longer change")]
     NotOpen(String),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
 }
 
 /// An applicant's list is confidential; a few fields are enough for cells.
-const MOST_LIST_FIELDS: usize = 5;
+const MAX_LIST_FIELDS: usize = 5;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,18 +83,18 @@ struct ApplicantFile {
 }
 
 /// Creates a programme or replaces its rules; returns its code.
-pub async fn apply_programme(installation: &Installation, toml_text: &str) -> Result<Programme, RegistrationError> {
-    put_programme(installation, Programme::parse(toml_text)?).await
+pub async fn apply_programme(context: &AppContext, toml_text: &str) -> Result<Programme, RegistrationError> {
+    put_programme(context, Programme::parse(toml_text)?).await
 }
 
 /// The same, of a programme that is read already.
-pub async fn put_programme(installation: &Installation, programme: Programme) -> Result<Programme, RegistrationError> {
+pub async fn put_programme(context: &AppContext, programme: Programme) -> Result<Programme, RegistrationError> {
     programme.check()?;
-    let mut tx = installation.store.write().await?;
-    let id = programmes::put(&mut tx, &programme, installation.clock.now()).await?;
+    let mut tx = context.database.write().await?;
+    let id = programmes::put(&mut tx, &programme, context.clock.now()).await?;
     let notice = &programme.privacy;
     let text = serde_json::to_string(&notice.text).map_err(|e| RegistrationError::Toml(e.to_string()))?;
-    if !consents::keep_notice(&mut tx, id, &notice.version, &text).await? {
+    if !consents::store_notice(&mut tx, id, &notice.version, &text).await? {
         return Err(RegistrationError::ChangedNotice(notice.version.clone()));
     }
     tx.commit().await?;
@@ -102,12 +102,12 @@ pub async fn put_programme(installation: &Installation, programme: Programme) ->
 }
 
 /// Registers the applications of a file, all or none, and returns their codes. Applications that are not in the field yet can be declared anew.
-pub async fn add_applications(installation: &Installation, toml_text: &str) -> Result<Vec<String>, RegistrationError> {
+pub async fn add_applications(context: &AppContext, toml_text: &str) -> Result<Vec<String>, RegistrationError> {
     let file: ApplicationsFile = toml::from_str(toml_text).map_err(|e| RegistrationError::Toml(e.to_string().trim().replace('\n', " ")))?;
     if file.applications.is_empty() {
-        return Err(RegistrationError::Nothing);
+        return Err(RegistrationError::NoApplications);
     }
-    register(installation, file).await
+    register_applications(context, file).await
 }
 
 /// One application, as a form or a program declares it.
@@ -124,7 +124,7 @@ pub struct NewApplication<'a> {
 }
 
 /// Registers one application; returns its code.
-pub async fn add_application(installation: &Installation, new: NewApplication<'_>) -> Result<String, RegistrationError> {
+pub async fn add_application(context: &AppContext, new: NewApplication<'_>) -> Result<String, RegistrationError> {
     let declared = ApplicationFile {
         code: new.code.to_owned(),
         applicant: ApplicantFile { code: new.applicant_code.to_owned(), name: new.applicant_name.to_owned() },
@@ -135,12 +135,12 @@ pub async fn add_application(installation: &Installation, new: NewApplication<'_
         list_received: None,
         fee_settled: None,
     };
-    register(installation, ApplicationsFile { programme: new.programme.to_owned(), applications: vec![declared] }).await?;
+    register_applications(context, ApplicationsFile { programme: new.programme.to_owned(), applications: vec![declared] }).await?;
     Ok(new.code.to_owned())
 }
 
-async fn register(installation: &Installation, file: ApplicationsFile) -> Result<Vec<String>, RegistrationError> {
-    let mut tx = installation.store.write().await?;
+async fn register_applications(context: &AppContext, file: ApplicationsFile) -> Result<Vec<String>, RegistrationError> {
+    let mut tx = context.database.write().await?;
     let (programme_id, programme) =
         programmes::find(&mut tx, &file.programme).await?.ok_or_else(|| RegistrationError::UnknownProgramme(file.programme.clone()))?;
     let mut codes = Vec::new();
@@ -149,11 +149,11 @@ async fn register(installation: &Installation, file: ApplicationsFile) -> Result
         let applicant = match programmes::find_applicant(&mut tx, programme_id, &declared.applicant.code).await? {
             Some((_, Some(purged))) => {
                 let (code, day) = (declared.applicant.code, purged.date(programme.time_zone));
-                return Err(RegistrationError::Forgotten { code, day });
+                return Err(RegistrationError::ApplicantErased { code, day });
             }
             Some((id, None)) => id,
             None => {
-                let key_id = installation.keys.create_key()?;
+                let key_id = context.keys.create_key()?;
                 programmes::add_applicant(&mut tx, programme_id, &declared.applicant.code, declared.applicant.name.trim(), &key_id).await?
             }
         };
@@ -188,10 +188,10 @@ impl ApplicationFile {
         let known = Category::ALL.map(Category::as_str).join(", ");
         let category = Category::parse(&self.category).ok_or_else(|| field(&format!("category «{}» is unknown; use {known}", self.category)))?;
         let subject = Subject::parse(category, &self.subject).map_err(|error| RegistrationError::Subject { code: self.code.clone(), error })?;
-        if self.list_fields.len() > MOST_LIST_FIELDS {
-            return Err(field(&format!("list_fields: at most {MOST_LIST_FIELDS}; keep no more of a list than the fieldwork needs")));
+        if self.list_fields.len() > MAX_LIST_FIELDS {
+            return Err(field(&format!("list_fields: at most {MAX_LIST_FIELDS}; keep no more of a list than the fieldwork needs")));
         }
-        if let Some(name) = self.list_fields.keys().find(|name| !is_field_name(name) || FACTS.contains(&name.as_str())) {
+        if let Some(name) = self.list_fields.keys().find(|name| !is_field_name(name) || ROUTING_FACTS.contains(&name.as_str())) {
             return Err(field(&format!("list_fields: {name} is taken or no name; use small letters, digits and «_», at most 20")));
         }
         if let Some((name, _)) = self.list_fields.iter().find(|(_, words)| words.is_empty() || words.iter().any(|word| word.trim().is_empty())) {

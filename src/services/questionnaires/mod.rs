@@ -3,19 +3,19 @@
 mod xlsform;
 mod xpath;
 
-pub use xlsform::{Imported, XlsFormError, import as import_xlsform};
+pub use xlsform::{ImportedQuestionnaire, XlsFormError, import as import_xlsform};
 
 use std::path::Path;
 
 use crate::domain::category::Category;
-use crate::domain::questionnaire::{Finding, Questionnaire, QuestionnaireError, Weight, review};
+use crate::domain::questionnaire::{Finding, Questionnaire, QuestionnaireError, Severity, review};
 
 #[derive(Debug, thiserror::Error)]
 pub enum QuestionnaireSourceError {
     #[error("questionnaire {file}: {error}; check questionnaires.folder")]
     Unreadable { file: String, error: std::io::Error },
     #[error("questionnaire {file}: {error}")]
-    Wrong { file: String, error: QuestionnaireError },
+    Invalid { file: String, error: QuestionnaireError },
     #[error("questionnaire {file}: {place}: {what}")]
     Mistake { file: String, place: String, what: String },
 }
@@ -31,7 +31,7 @@ fn built_in(category: Category) -> &'static str {
 }
 
 /// The text of a category's questionnaire and its checked form. A folder need not hold all five.
-pub fn of_category(folder: Option<&Path>, category: Category) -> Result<(String, Questionnaire), QuestionnaireSourceError> {
+pub fn load_for_category(folder: Option<&Path>, category: Category) -> Result<(String, Questionnaire), QuestionnaireSourceError> {
     let file = folder.map(|folder| folder.join(format!("{category}.toml"))).filter(|file| file.exists());
     let (name, source) = match &file {
         None => (format!("{category} (built in)"), built_in(category).to_owned()),
@@ -41,29 +41,29 @@ pub fn of_category(folder: Option<&Path>, category: Category) -> Result<(String,
             (name, source)
         }
     };
-    let questionnaire = Questionnaire::parse(&source).map_err(|error| QuestionnaireSourceError::Wrong { file: name.clone(), error })?;
-    match review(&questionnaire).into_iter().find(|finding| finding.weight == Weight::Mistake) {
+    let questionnaire = Questionnaire::parse(&source).map_err(|error| QuestionnaireSourceError::Invalid { file: name.clone(), error })?;
+    match review(&questionnaire).into_iter().find(|finding| finding.severity == Severity::Error) {
         None => Ok((source, questionnaire)),
         Some(Finding { place, what, .. }) => Err(QuestionnaireSourceError::Mistake { file: name, place, what }),
     }
 }
 
 /// Every mistake in the questionnaires that would be used.
-pub fn check_all(folder: Option<&Path>) -> Vec<QuestionnaireSourceError> {
-    Category::ALL.into_iter().filter_map(|category| of_category(folder, category).err()).collect()
+pub fn check_all_questionnaires(folder: Option<&Path>) -> Vec<QuestionnaireSourceError> {
+    Category::ALL.into_iter().filter_map(|category| load_for_category(folder, category).err()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{Answer, Facts, ItemKind, Latent};
+    use crate::domain::questionnaire::{Answer, RoutingFacts, ItemKind, Latent};
 
     #[test]
     fn the_built_in_questionnaires_hold_what_the_models_ask_for() {
         for category in Category::ALL {
-            let (_, questionnaire) = of_category(None, category).unwrap_or_else(|e| panic!("{e}"));
+            let (_, questionnaire) = load_for_category(None, category).unwrap_or_else(|e| panic!("{e}"));
             let answers = std::collections::BTreeMap::from([("sat1".to_owned(), Answer::Point(9))]);
-            let asked = questionnaire.path(&answers, &Facts::default()).pages.iter().map(|(_, items)| items.len()).sum::<usize>();
+            let asked = questionnaire.path(&answers, &RoutingFacts::default()).pages.iter().map(|(_, items)| items.len()).sum::<usize>();
             let scales = questionnaire.items().filter(|item| matches!(item.kind, ItemKind::Scale(_))).count();
             let open = questionnaire.items().filter(|item| matches!(item.kind, ItemKind::Open { .. })).count();
             assert!((10..=15).contains(&asked) && open == 1, "{category}: {asked} asked, {scales} scales, {open} open questions");

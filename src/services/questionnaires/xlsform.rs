@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
-use super::xpath::{Kinds, to_condition};
+use super::xpath::{QuestionTypes, translate_condition};
 use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
 use crate::services::list_import::table::{TableError, TableRow, sheets};
 
@@ -26,23 +26,23 @@ pub enum XlsFormError {
 
 /// The questionnaire's file, and what was decided on the way.
 #[derive(Debug)]
-pub struct Imported {
+pub struct ImportedQuestionnaire {
     pub toml: String,
     pub remarks: Vec<String>,
 }
 
 /// A row by its column's names.
-struct Named {
+struct NamedRow {
     number: u32,
     cells: BTreeMap<String, String>,
 }
 
-impl Named {
+impl NamedRow {
     fn get(&self, column: &str) -> &str {
         self.cells.get(column).map_or("", |cell| cell.trim())
     }
 
-    fn says_yes(&self, column: &str) -> bool {
+    fn is_yes(&self, column: &str) -> bool {
         ["yes", "true", "true()", "1"].contains(&self.get(column).to_lowercase().as_str())
     }
 
@@ -67,9 +67,9 @@ impl Named {
     }
 }
 
-fn named(sheet: &[TableRow]) -> Vec<Named> {
+fn read_named_rows(sheet: &[TableRow]) -> Vec<NamedRow> {
     let Some((head, rows)) = sheet.split_first() else { return Vec::new() };
-    let name = |cells: &TableRow| Named {
+    let name = |cells: &TableRow| NamedRow {
         number: cells.number,
         cells: head.cells.iter().map(|h| h.trim().to_lowercase()).zip(cells.cells.iter().cloned()).filter(|(name, _)| !name.is_empty()).collect(),
     };
@@ -77,14 +77,14 @@ fn named(sheet: &[TableRow]) -> Vec<Named> {
 }
 
 /// Reads a workbook.
-pub fn import(bytes: &[u8]) -> Result<Imported, XlsFormError> {
+pub fn import(bytes: &[u8]) -> Result<ImportedQuestionnaire, XlsFormError> {
     let sheets = sheets(bytes)?;
-    let sheet = |name: &'static str| sheets.iter().find(|(n, _)| n.trim().eq_ignore_ascii_case(name)).map(|(_, rows)| named(rows));
+    let sheet = |name: &'static str| sheets.iter().find(|(n, _)| n.trim().eq_ignore_ascii_case(name)).map(|(_, rows)| read_named_rows(rows));
     let survey = sheet("survey").ok_or(XlsFormError::NoSheet("survey"))?;
     let choices = sheet("choices").unwrap_or_default();
     let settings = sheet("settings").unwrap_or_default();
-    let mut reader = Reader {
-        kinds: kinds(&survey),
+    let mut reader = FormReader {
+        question_types: question_types(&survey),
         has_core: survey.iter().any(|row| !row.get("core").is_empty()),
         choices,
         pages: Vec::new(),
@@ -94,23 +94,23 @@ pub fn import(bytes: &[u8]) -> Result<Imported, XlsFormError> {
         untranslated: 0,
     };
     for row in &survey {
-        reader.row(row)?;
+        reader.read_row(row)?;
     }
     reader.finish(settings.first())
 }
 
 /// What each question is, which decides how a condition looks at it.
-fn kinds(survey: &[Named]) -> Kinds {
-    survey.iter().map(|row| (name_of(row.get("name")), row.get("type").split_whitespace().next().unwrap_or_default().to_owned())).collect()
+fn question_types(survey: &[NamedRow]) -> QuestionTypes {
+    survey.iter().map(|row| (to_identifier(row.get("name")), row.get("type").split_whitespace().next().unwrap_or_default().to_owned())).collect()
 }
 
 /// Conditions read «-» and «.» as signs.
-fn name_of(name: &str) -> String {
+fn to_identifier(name: &str) -> String {
     name.replace(['-', '.'], "_")
 }
 
 /// The limits that a constraint like `. >= 18 and . <= 99` sets; `None`: it says something else.
-fn limits_of(constraint: &str) -> Option<Vec<(&'static str, f64)>> {
+fn parse_limits(constraint: &str) -> Option<Vec<(&'static str, f64)>> {
     let limit = |part: &str| {
         let part = part.trim().strip_prefix('.')?.trim_start();
         let (key, number) = part.strip_prefix(">=").map(|n| ("min", n)).or_else(|| part.strip_prefix("<=").map(|n| ("max", n)))?;
@@ -119,10 +119,10 @@ fn limits_of(constraint: &str) -> Option<Vec<(&'static str, f64)>> {
     (!constraint.is_empty()).then(|| constraint.split(" and ").map(limit).collect()).flatten()
 }
 
-struct Reader {
-    kinds: Kinds,
+struct FormReader {
+    question_types: QuestionTypes,
     has_core: bool,
-    choices: Vec<Named>,
+    choices: Vec<NamedRow>,
     pages: Vec<Table>,
     /// Title and condition of each group that is open.
     groups: Vec<(Option<Table>, Option<String>)>,
@@ -132,12 +132,12 @@ struct Reader {
     untranslated: usize,
 }
 
-impl Reader {
-    fn wrong<T>(row: &Named, problem: impl Into<String>) -> Result<T, XlsFormError> {
+impl FormReader {
+    fn row_error<T>(row: &NamedRow, problem: impl Into<String>) -> Result<T, XlsFormError> {
         Err(XlsFormError::Row { sheet: "survey", row: row.number, problem: problem.into() })
     }
 
-    fn row(&mut self, row: &Named) -> Result<(), XlsFormError> {
+    fn read_row(&mut self, row: &NamedRow) -> Result<(), XlsFormError> {
         let kind = row.get("type").replace("begin group", "begin_group").replace("end group", "end_group");
         let mut words = kind.split_whitespace();
         match words.next().unwrap_or_default() {
@@ -150,35 +150,35 @@ impl Reader {
                 self.page_names.clear();
                 Ok(())
             }
-            "end_group" if self.groups.pop().is_none() => Self::wrong(row, "a group ends that has not begun"),
+            "end_group" if self.groups.pop().is_none() => Self::row_error(row, "a group ends that has not begun"),
             "end_group" => {
                 self.pages.push(self.new_page());
                 self.page_names.clear();
                 Ok(())
             }
             "begin_repeat" | "begin" | "end_repeat" => {
-                Self::wrong(row, "a repeated group cannot be asked here; ask each of them as an item of its own")
+                Self::row_error(row, "a repeated group cannot be asked here; ask each of them as an item of its own")
             }
             "start" | "end" | "today" | "deviceid" | "username" | "phonenumber" | "audit" | "simserial" | "subscriberid" | "hidden" => {
                 self.remarks.push(format!("row {}: {kind} is left out; times, device and mode are kept with every response anyway", row.number));
                 Ok(())
             }
-            word => self.item(row, word, words.next()),
+            word => self.read_item(row, word, words.next()),
         }
     }
 
-    fn text(&mut self, row: &Named, column: &str) -> Option<Table> {
+    fn text(&mut self, row: &NamedRow, column: &str) -> Option<Table> {
         let (text, is_one) = row.text(column)?;
         self.untranslated += usize::from(is_one);
         Some(text)
     }
 
-    fn condition(&self, row: &Named) -> Result<Option<String>, XlsFormError> {
+    fn condition(&self, row: &NamedRow) -> Result<Option<String>, XlsFormError> {
         let relevant = row.get("relevant");
         if relevant.is_empty() {
             return Ok(None);
         }
-        to_condition(relevant, &self.kinds).map(Some).or_else(|problem| Self::wrong(row, format!("relevant «{relevant}»: {problem}")))
+        translate_condition(relevant, &self.question_types).map(Some).or_else(|problem| Self::row_error(row, format!("relevant «{relevant}»: {problem}")))
     }
 
     fn new_page(&self) -> Table {
@@ -187,20 +187,20 @@ impl Reader {
         let mut page = Table::from_iter([("title".to_owned(), Value::Table(title))]);
         let conditions: Vec<String> = self.groups.iter().filter_map(|(_, condition)| condition.clone()).collect();
         if !conditions.is_empty() {
-            page.insert("show_if".to_owned(), Value::from(joined(&conditions)));
+            page.insert("show_if".to_owned(), Value::from(join_conditions(&conditions)));
         }
         page.insert("item".to_owned(), Value::Array(Vec::new()));
         page
     }
 
-    fn item(&mut self, row: &Named, kind: &str, list: Option<&str>) -> Result<(), XlsFormError> {
-        let name = name_of(row.get("name"));
-        let Some(text) = self.text(row, "label") else { return Self::wrong(row, format!("{name} has no label")) };
+    fn read_item(&mut self, row: &NamedRow, kind: &str, list: Option<&str>) -> Result<(), XlsFormError> {
+        let name = to_identifier(row.get("name"));
+        let Some(text) = self.text(row, "label") else { return Self::row_error(row, format!("{name} has no label")) };
         let mut item = Table::from_iter([("id".to_owned(), Value::from(name.as_str()))]);
         let mut set = |key: &str, value: Value| _ = item.insert(key.to_owned(), value);
         let latent = row.get("latent");
         let is_scale = kind == "range" && !latent.is_empty();
-        let ours = match kind {
+        let item_type = match kind {
             "select_one" => "single",
             "select_multiple" => "multiple",
             "rank" => "rank",
@@ -209,15 +209,15 @@ impl Reader {
             "text" => "text",
             "date" => "date",
             "note" => "info",
-            other => return Self::wrong(row, format!("type {other} cannot be asked here; ask it in words, or leave it out")),
+            other => return Self::row_error(row, format!("type {other} cannot be asked here; ask it in words, or leave it out")),
         };
-        set("type", Value::from(ours));
+        set("type", Value::from(item_type));
         set("text", Value::Table(text));
-        if ours != "info" {
+        if item_type != "info" {
             set("variable", Value::from(name.as_str()));
-            let is_required = row.says_yes("required");
+            let is_required = row.is_yes("required");
             set("required", Value::from(is_required));
-            if if self.has_core { row.says_yes("core") } else { is_required } {
+            if if self.has_core { row.is_yes("core") } else { is_required } {
                 set("core", Value::from(true));
             }
         }
@@ -243,8 +243,8 @@ impl Reader {
                 set("max", Value::from(to as f64));
             }
         }
-        if let Some(list) = list.filter(|_| ["single", "multiple", "rank"].contains(&ours)) {
-            let options = self.options(row, list)?;
+        if let Some(list) = list.filter(|_| ["single", "multiple", "rank"].contains(&item_type)) {
+            let options = self.read_options(row, list)?;
             item.insert("options".to_owned(), Value::Array(options));
             if row.get("parameters").contains("randomize=true") {
                 item.insert("order".to_owned(), Value::from("random"));
@@ -253,7 +253,7 @@ impl Reader {
         if let Some(hint) = self.text(row, "hint") {
             item.insert("hint".to_owned(), Value::Table(hint));
         }
-        let limits = (ours == "number").then(|| limits_of(row.get("constraint"))).flatten();
+        let limits = (item_type == "number").then(|| parse_limits(row.get("constraint"))).flatten();
         for (key, limit) in limits.iter().flatten() {
             item.insert((*key).to_owned(), Value::from(*limit));
         }
@@ -263,17 +263,17 @@ impl Reader {
                 self.remarks.push(format!("row {}: the {column} of {name} is left out; set it in our own words if it is needed", row.number));
             }
         }
-        self.place(row, name, item)
+        self.add_to_page(row, name, item)
     }
 
     /// Puts an item on the page; on a new one, if its condition looks at an item of this one, since a page is shown as a whole.
-    fn place(&mut self, row: &Named, name: String, mut item: Table) -> Result<(), XlsFormError> {
+    fn add_to_page(&mut self, row: &NamedRow, name: String, mut item: Table) -> Result<(), XlsFormError> {
         let condition = self.condition(row)?;
         let looks_at = |names: &BTreeSet<String>, text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| names.contains(word));
         let texts = toml::to_string(&item).unwrap_or_default();
-        let is_near = condition.as_ref().is_some_and(|c| looks_at(&self.page_names, c))
+        let needs_new_page = condition.as_ref().is_some_and(|c| looks_at(&self.page_names, c))
             || self.page_names.iter().any(|n| texts.contains(&format!("{{answer:{n}}}")));
-        if self.pages.is_empty() || is_near {
+        if self.pages.is_empty() || needs_new_page {
             self.pages.push(self.new_page());
             self.page_names.clear();
         }
@@ -287,7 +287,7 @@ impl Reader {
         Ok(())
     }
 
-    fn options(&mut self, row: &Named, list: &str) -> Result<Vec<Value>, XlsFormError> {
+    fn read_options(&mut self, row: &NamedRow, list: &str) -> Result<Vec<Value>, XlsFormError> {
         let mut options = Vec::new();
         let mut untranslated = 0;
         for choice in self.choices.iter().filter(|choice| choice.get("list_name") == list || choice.get("list name") == list) {
@@ -301,10 +301,10 @@ impl Reader {
             ])));
         }
         self.untranslated += untranslated;
-        if options.is_empty() { Self::wrong(row, format!("the list {list} has no choices")) } else { Ok(options) }
+        if options.is_empty() { Self::row_error(row, format!("the list {list} has no choices")) } else { Ok(options) }
     }
 
-    fn finish(mut self, settings: Option<&Named>) -> Result<Imported, XlsFormError> {
+    fn finish(mut self, settings: Option<&NamedRow>) -> Result<ImportedQuestionnaire, XlsFormError> {
         if !self.groups.is_empty() {
             return Err(XlsFormError::Row { sheet: "survey", row: 0, problem: "a group begins that does not end".to_owned() });
         }
@@ -332,11 +332,11 @@ impl Reader {
         // A table of texts, numbers and lists can always be written as TOML.
         let toml = toml::to_string_pretty(&file).unwrap_or_default();
         Questionnaire::parse(&toml)?;
-        Ok(Imported { toml, remarks: self.remarks })
+        Ok(ImportedQuestionnaire { toml, remarks: self.remarks })
     }
 }
 
-fn joined(conditions: &[String]) -> String {
+fn join_conditions(conditions: &[String]) -> String {
     match conditions {
         [one] => one.clone(),
         several => several.iter().map(|condition| format!("({condition})")).collect::<Vec<_>>().join(" && "),

@@ -3,51 +3,51 @@
 use std::collections::HashMap;
 
 /// The XLSForm type of each question, by its name.
-pub type Kinds = HashMap<String, String>;
+pub type QuestionTypes = HashMap<String, String>;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     Name(String),
     Text(String),
     Number(String),
-    Sign(&'static str),
+    Operator(&'static str),
     Call(String),
 }
 
 /// Translates a condition; the error says what cannot be.
-pub fn to_condition(xpath: &str, kinds: &Kinds) -> Result<String, String> {
-    let tokens = tokens(xpath)?;
+pub fn translate_condition(xpath: &str, question_types: &QuestionTypes) -> Result<String, String> {
+    let tokens = tokenize(xpath)?;
     let mut out: Vec<String> = Vec::new();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         match token {
-            Token::Name(name) if !kinds.contains_key(name) => return Err(format!("{name} is no question of this form")),
+            Token::Name(name) if !question_types.contains_key(name) => return Err(format!("{name} is no question of this form")),
             Token::Name(name) => out.push(name.clone()),
             Token::Text(text) if text.is_empty() => out.push("null".to_owned()),
             Token::Text(text) => out.push(format!("'{text}'")),
             // The codes of options are texts, also where they look like numbers.
             Token::Number(number) => {
-                let beside = |place: Option<usize>| matches!(place.and_then(|p| tokens.get(p)), Some(Token::Name(name)) if is_choice(kinds, name));
-                let is_code = at >= 2 && beside(Some(at - 2)) || beside(Some(at + 2));
+                let is_next_to_choice = |place: Option<usize>| matches!(place.and_then(|p| tokens.get(p)), Some(Token::Name(name)) if is_choice_question(question_types, name));
+                let is_code = at >= 2 && is_next_to_choice(Some(at - 2)) || is_next_to_choice(Some(at + 2));
                 out.push(if is_code { format!("'{number}'") } else { number.clone() });
             }
-            Token::Sign(sign) => out.push((*sign).to_owned()),
+            Token::Operator(sign) => out.push((*sign).to_owned()),
             Token::Call(function) => match (function.as_str(), &tokens[at + 1..]) {
-                ("selected", [Token::Name(name), Token::Sign(","), Token::Text(code), Token::Sign(")"), ..]) => {
-                    let is_many = kinds.get(name).is_some_and(|kind| kind == "select_multiple");
+                ("selected", [Token::Name(name), Token::Operator(","), Token::Text(code), Token::Operator(")"), ..]) => {
+                    let is_many = question_types.get(name).is_some_and(|kind| kind == "select_multiple");
                     out.push(if is_many { format!("'{code}' in {name}") } else { format!("{name} == '{code}'") });
                     at += 4;
                 }
-                ("count-selected", [Token::Name(name), Token::Sign(")"), ..]) => {
+                ("count-selected", [Token::Name(name), Token::Operator(")"), ..]) => {
                     out.push(format!("size({name})"));
                     at += 2;
                 }
                 ("not", _) => out.push("!(".to_owned()),
-                ("true", [Token::Sign(")"), ..]) => {
+                ("true", [Token::Operator(")"), ..]) => {
                     out.push("true".to_owned());
                     at += 1;
                 }
-                ("false", [Token::Sign(")"), ..]) => {
+                ("false", [Token::Operator(")"), ..]) => {
                     out.push("false".to_owned());
                     at += 1;
                 }
@@ -59,18 +59,18 @@ pub fn to_condition(xpath: &str, kinds: &Kinds) -> Result<String, String> {
     Ok(out.join(" ").replace("( ", "(").replace(" )", ")"))
 }
 
-fn is_choice(kinds: &Kinds, name: &str) -> bool {
-    kinds.get(name).is_some_and(|kind| kind.starts_with("select"))
+fn is_choice_question(question_types: &QuestionTypes, name: &str) -> bool {
+    question_types.get(name).is_some_and(|kind| kind.starts_with("select"))
 }
 
-fn tokens(xpath: &str) -> Result<Vec<Token>, String> {
+fn tokenize(xpath: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = xpath.trim_start();
     while let Some(first) = rest.chars().next() {
-        let (token, behind) = match first {
+        let (token, remaining) = match first {
             '$' => {
-                let (name, behind) = rest.strip_prefix("${").and_then(|r| r.split_once('}')).ok_or("a name begins with ${ and ends with }")?;
-                (Token::Name(name.trim().replace(['-', '.'], "_")), behind)
+                let (name, remaining) = rest.strip_prefix("${").and_then(|r| r.split_once('}')).ok_or("a name begins with ${ and ends with }")?;
+                (Token::Name(name.trim().replace(['-', '.'], "_")), remaining)
             }
             '\'' | '"' | '‘' | '’' | '“' | '”' => {
                 let inner = &rest[first.len_utf8()..];
@@ -78,13 +78,13 @@ fn tokens(xpath: &str) -> Result<Vec<Token>, String> {
                 let close = inner[end..].chars().next().map_or(0, char::len_utf8);
                 (Token::Text(inner[..end].to_owned()), &inner[end + close..])
             }
-            c if c.is_ascii_digit() => split_at(rest, |c| !c.is_ascii_digit() && c != '.', Token::Number),
+            c if c.is_ascii_digit() => take_token(rest, |c| !c.is_ascii_digit() && c != '.', Token::Number),
             c if c.is_ascii_alphabetic() => {
-                let (word, behind) = rest.split_at(rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len()));
-                match (word, behind.trim_start().strip_prefix('(')) {
-                    ("and", _) => (Token::Sign("&&"), behind),
-                    ("or", _) => (Token::Sign("||"), behind),
-                    (function, Some(behind)) => (Token::Call(function.to_owned()), behind),
+                let (word, remaining) = rest.split_at(rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len()));
+                match (word, remaining.trim_start().strip_prefix('(')) {
+                    ("and", _) => (Token::Operator("&&"), remaining),
+                    ("or", _) => (Token::Operator("||"), remaining),
+                    (function, Some(remaining)) => (Token::Call(function.to_owned()), remaining),
                     (word, None) => return Err(format!("«{word}» is not known here")),
                 }
             }
@@ -103,19 +103,19 @@ fn tokens(xpath: &str) -> Result<Vec<Token>, String> {
                     ("*", "*"),
                     (",", ","),
                 ];
-                let (sign, ours) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign)).ok_or_else(|| format!("«{first}» is not known here"))?;
-                (Token::Sign(ours), &rest[sign.len()..])
+                let (sign, translated) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign)).ok_or_else(|| format!("«{first}» is not known here"))?;
+                (Token::Operator(translated), &rest[sign.len()..])
             }
         };
         tokens.push(token);
-        rest = behind.trim_start();
+        rest = remaining.trim_start();
     }
     Ok(tokens)
 }
 
-fn split_at(text: &str, ends: impl Fn(char) -> bool, token: impl Fn(String) -> Token) -> (Token, &str) {
-    let (word, behind) = text.split_at(text.find(ends).unwrap_or(text.len()));
-    (token(word.to_owned()), behind)
+fn take_token(text: &str, ends: impl Fn(char) -> bool, token: impl Fn(String) -> Token) -> (Token, &str) {
+    let (word, remaining) = text.split_at(text.find(ends).unwrap_or(text.len()));
+    (token(word.to_owned()), remaining)
 }
 
 #[cfg(test)]
@@ -124,10 +124,10 @@ mod tests {
 
     #[test]
     fn conditions_are_translated_or_refused() {
-        let kinds: Kinds = [("sat", "range"), ("why", "select_multiple"), ("use", "select_one"), ("q_1", "select_one"), ("n", "integer")]
+        let question_types: QuestionTypes = [("sat", "range"), ("why", "select_multiple"), ("use", "select_one"), ("q_1", "select_one"), ("n", "integer")]
             .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
             .into();
-        for (xpath, ours) in [
+        for (xpath, translated) in [
             ("${sat} <= 4 and selected(${why}, 'price')", "sat <= 4 && 'price' in why"),
             ("selected(${use}, \"daily\") or ${n}>3", "use == 'daily' || n > 3"),
             ("not(${use} = 'never') and (${n} != '' or ${sat}=10)", "!(use == 'never') && (n != null || sat == 10)"),
@@ -136,7 +136,7 @@ mod tests {
             ("count-selected(${why}) >= 2", "size(why) >= 2"),
             ("${use} = ‘daily’", "use == 'daily'"),
         ] {
-            assert_eq!(to_condition(xpath, &kinds).as_deref(), Ok(ours), "{xpath}");
+            assert_eq!(translate_condition(xpath, &question_types).as_deref(), Ok(translated), "{xpath}");
         }
         for (xpath, said) in [
             ("${other} = 1", "other is no question"),
@@ -145,7 +145,7 @@ mod tests {
             ("${use} = 'x", "not closed"),
             ("../../n = 1", "«.» is not known"),
         ] {
-            assert!(to_condition(xpath, &kinds).unwrap_err().contains(said), "{xpath}");
+            assert!(translate_condition(xpath, &question_types).unwrap_err().contains(said), "{xpath}");
         }
     }
 }

@@ -2,47 +2,45 @@
 
 use std::time::Duration;
 
-use crate::services::campaigns::read_plan;
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
 use crate::domain::ids::{ApplicationId, CampaignId};
-use crate::domain::replicates::{is_urgent, look_again_after, needed};
+use crate::domain::replicates::{is_urgent, next_review_after, replicates_needed};
 use crate::domain::time::Timestamp;
-use crate::domain::zones::Zones;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::campaigns;
 use crate::adapters::database::invitations::{self, NextStep};
 use crate::adapters::database::replicates::{self, Replicate};
-use crate::adapters::database::{StoreError, WriteTx, quotas};
+use crate::adapters::database::{DatabaseError, WriteTx, quotas};
 
 #[derive(Debug, thiserror::Error)]
-pub enum ReleaseError {
+pub enum ReplicateError {
     #[error("the plan of campaign {code}, as launched, cannot be read: {error}")]
     Plan { code: String, error: ContactPlanError },
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
 }
 
 /// Looks at what is due to be looked at; returns how many replicates went into the field.
-pub async fn release_due(installation: &Installation) -> Result<u32, ReleaseError> {
-    let due = replicates::due(&mut *installation.store.read().await?, installation.clock.now()).await?;
+pub async fn release_due_replicates(context: &AppContext) -> Result<u32, ReplicateError> {
+    let due = replicates::due_for_review(&mut *context.database.read().await?, context.clock.now()).await?;
     let mut released = 0;
     for (campaign, first) in due {
-        released += look(installation, campaign, first).await?;
+        released += review_list(context, campaign, first).await?;
     }
     Ok(released)
 }
 
 /// When the next look is due.
-pub async fn next_look(installation: &Installation) -> Result<Option<Timestamp>, StoreError> {
-    replicates::next_look(&mut *installation.store.read().await?).await
+pub async fn next_review(context: &AppContext) -> Result<Option<Timestamp>, DatabaseError> {
+    replicates::next_review(&mut *context.database.read().await?).await
 }
 
-async fn look(installation: &Installation, campaign: CampaignId, first: ApplicationId) -> Result<u32, ReleaseError> {
-    let now = installation.clock.now();
-    let mut tx = installation.store.write().await?;
+async fn review_list(context: &AppContext, campaign: CampaignId, first: ApplicationId) -> Result<u32, ReplicateError> {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
     let launched = campaigns::get(&mut tx, campaign).await?;
-    let plan = read_plan(&launched.plan).map_err(|error| ReleaseError::Plan { code: launched.code.clone(), error })?;
+    let plan = ContactPlan::from_stored(&launched.plan).map_err(|error| ReplicateError::Plan { code: launched.code.clone(), error })?;
     let all = replicates::of_list(&mut tx, campaign, first).await?;
     let held_back: Vec<&Replicate> = all.iter().filter(|replicate| replicate.released_at.is_none()).collect();
     let maturity = maturity(&all, plan.length(), now);
@@ -54,19 +52,19 @@ async fn look(installation: &Installation, campaign: CampaignId, first: Applicat
         }
         let left = application.field_closes_at.map_or(Duration::ZERO, |closes| closes.since(now));
         time_left = Some(time_left.map_or(left, |shortest| shortest.min(left)));
-        let mut standing = replicates::standing(&mut tx, application.id).await?;
-        standing.target = quotas::cells(&mut tx, application.id).await?.first().map_or(0, |total| total.target);
-        standing.replicates = u32::try_from(held_back.len()).unwrap_or(u32::MAX);
-        standing.maturity = maturity;
-        wanted = wanted.max(needed(&standing, installation.config.expected_response_rate, is_urgent(left, plan.length())));
+        let mut replicate_status = replicates::status(&mut tx, application.id).await?;
+        replicate_status.target = quotas::cells(&mut tx, application.id).await?.first().map_or(0, |total| total.target);
+        replicate_status.replicates = u32::try_from(held_back.len()).unwrap_or(u32::MAX);
+        replicate_status.maturity = maturity;
+        wanted = wanted.max(replicates_needed(&replicate_status, context.config.expected_response_rate, is_urgent(left, plan.length())));
     }
     let mut released = 0;
     for replicate in held_back.iter().take(wanted as usize) {
         released += u32::from(release(&mut tx, campaign, &plan, replicate, now).await?);
     }
     let left = u32::try_from(held_back.len()).unwrap_or(u32::MAX).saturating_sub(released);
-    let again = look_again_after(time_left.unwrap_or_default(), plan.length(), left);
-    replicates::look_again(&mut tx, campaign, first, now + again).await?;
+    let again = next_review_after(time_left.unwrap_or_default(), plan.length(), left);
+    replicates::set_next_review(&mut tx, campaign, first, now + again).await?;
     tx.commit().await?;
     if released > 0 {
         tracing::info!(campaign = launched.code, released, held_back = left, "replicates went into the field");
@@ -85,16 +83,16 @@ fn maturity(replicates: &[Replicate], plan: Duration, now: Timestamp) -> f64 {
     if people > 0.0 { gone / people } else { 0.0 }
 }
 
-async fn release(tx: &mut WriteTx, campaign: CampaignId, plan: &ContactPlan, replicate: &Replicate, now: Timestamp) -> Result<bool, ReleaseError> {
+async fn release(tx: &mut WriteTx, campaign: CampaignId, plan: &ContactPlan, replicate: &Replicate, now: Timestamp) -> Result<bool, ReplicateError> {
     let people = replicates::people_of(tx, campaign, replicate).await?;
     if !replicates::release(tx, campaign, replicate, &people, now).await? {
         return Ok(false);
     }
-    let first = |person: &replicates::HeldBack| {
-        let zones = person.zone.as_deref().and_then(Zones::parse).unwrap_or_else(|| plan.time_zone.into());
+    let first = |person: &replicates::HeldBackPerson| {
+        let zones = plan.zones_of(person.zone.as_deref());
         let (step, at) = plan.first_contact(now, &zones, &person.phone_hash, person.is_mobile);
         NextStep { id: person.invitation, step, at }
     };
-    invitations::set_next(tx, &people.iter().map(first).collect::<Vec<_>>()).await?;
+    invitations::set_next_steps(tx, &people.iter().map(first).collect::<Vec<_>>()).await?;
     Ok(true)
 }

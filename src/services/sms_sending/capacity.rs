@@ -3,106 +3,106 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::adapters::config::{Route, Way};
+use crate::adapters::config::{Route, RouteDecision};
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
-use crate::adapters::database::rates::{GatewayState, Pace, pace_of};
+use crate::services::context::AppContext;
+use crate::adapters::database::rates::{GatewayState, SendRate, send_rate};
 
-pub type States = BTreeMap<String, GatewayState>;
+pub type GatewayStates = BTreeMap<String, GatewayState>;
 
 /// A gateway whose slots are taken so far ahead has enough to do.
-const ENOUGH: Duration = Duration::from_millis(1_000);
+const MAX_BACKLOG: Duration = Duration::from_millis(1_000);
 /// Each worker claims its share of so much of a second.
-const MOMENTS_A_SECOND: u32 = 5;
+const CLAIMS_PER_SECOND: u32 = 5;
 /// Slots are taken a few seconds ahead at most.
-pub const NEVER_BOOKED_SO_FAR: Duration = Duration::from_secs(10);
+pub const MAX_PLAUSIBLE_LEAD: Duration = Duration::from_secs(10);
 /// So long it is watched whether anybody takes slots further ahead.
-pub const WATCHED_FOR: Duration = Duration::from_secs(3);
+pub const CLOCK_RESET_OBSERVATION: Duration = Duration::from_secs(3);
 
-struct Room {
+struct GatewayCapacity {
     left: u32,
     /// Messages that wanted to go and had to be put off.
-    over: u32,
+    deferred: u32,
     per_second: u32,
-    opens_at: Timestamp,
+    available_at: Timestamp,
     paused: bool,
 }
 
-pub struct Rooms(HashMap<String, Room>);
+pub struct RouteCapacity(HashMap<String, GatewayCapacity>);
 
 /// Where a message goes, or when it is tried again.
-pub enum Place {
-    Through(String),
-    Later(Timestamp),
+pub enum GatewayAssignment {
+    Assigned(String),
+    RetryAt(Timestamp),
     /// No gateway of the route takes the number.
-    Never,
+    NoGateway,
 }
 
 /// The pace of a configured gateway.
-pub fn pace(installation: &Installation, gateway: &str) -> Pace {
-    let per_second = installation.config.gateways.get(gateway).map_or(1, |g| g.rate_per_second);
-    let batch = installation.gateways.get(gateway).map_or(1, |g| g.capabilities().batch);
-    pace_of(per_second, batch)
+pub fn gateway_pace(context: &AppContext, gateway: &str) -> SendRate {
+    let per_second = context.config.gateways.get(gateway).map_or(1, |g| g.rate_per_second);
+    let batch = context.gateways.get(gateway).map_or(1, |g| g.capabilities().batch);
+    send_rate(per_second, batch)
 }
 
-impl Rooms {
-    pub fn new(installation: &Installation, route: &Route, states: States, now: Timestamp) -> Rooms {
-        let room = |name: &str| {
-            let pace = pace(installation, name);
+impl RouteCapacity {
+    pub fn new(context: &AppContext, route: &Route, states: GatewayStates, now: Timestamp) -> RouteCapacity {
+        let capacity = |name: &str| {
+            let rate = gateway_pace(context, name);
             let state = states.get(name);
             let (paused_until, free_from) = state.map_or((now, now), |state| (state.paused_until, state.free_from));
             // What is marked and not sent when a daemon dies comes into doubt: all its workers together take what goes out in a moment.
-            let share = (pace.per_second / (MOMENTS_A_SECOND * super::WORKERS)).max(pace.group).min(installation.config.dispatch.batch).max(1);
-            let opens_at = paused_until.max(free_from - ENOUGH);
+            let share = (rate.per_second / (CLAIMS_PER_SECOND * super::WORKERS_PER_ROUTE)).max(rate.group).min(context.config.dispatch.batch).max(1);
+            let available_at = paused_until.max(free_from - MAX_BACKLOG);
             let left = match state {
-                _ if opens_at > now || !installation.gateways.contains_key(name) => 0,
-                Some(state) if state.openings > 0 => 1,
+                _ if available_at > now || !context.gateways.contains_key(name) => 0,
+                Some(state) if state.circuit_open_count > 0 => 1,
                 _ => share,
             };
-            Room { left, over: 0, per_second: pace.per_second, opens_at: opens_at.max(now), paused: paused_until > now }
+            GatewayCapacity { left, deferred: 0, per_second: rate.per_second, available_at: available_at.max(now), paused: paused_until > now }
         };
-        Rooms(route.gateways().map(|name| (name.to_owned(), room(name))).collect())
+        RouteCapacity(route.gateways().map(|name| (name.to_owned(), capacity(name))).collect())
     }
 
-    pub fn any(&self) -> bool {
-        self.0.values().any(|room| room.left > 0)
+    pub fn has_capacity(&self) -> bool {
+        self.0.values().any(|capacity| capacity.left > 0)
     }
 
     /// Over all gateways.
     pub fn total(&self) -> u32 {
-        self.0.values().map(|room| room.left).sum()
+        self.0.values().map(|capacity| capacity.left).sum()
     }
 
     /// When the first of them takes something; `now` if one does already.
-    pub fn opens_at(&self, now: Timestamp) -> Timestamp {
-        self.0.values().map(|room| if room.left > 0 { now } else { room.opens_at }).min().unwrap_or(now)
+    pub fn available_at(&self, now: Timestamp) -> Timestamp {
+        self.0.values().map(|capacity| if capacity.left > 0 { now } else { capacity.available_at }).min().unwrap_or(now)
     }
 
     /// Is there another gateway in working order?
-    pub fn works_beside(&self, gateway: &str) -> bool {
-        self.0.iter().any(|(name, room)| name != gateway && !room.paused)
+    pub fn has_alternative(&self, gateway: &str) -> bool {
+        self.0.iter().any(|(name, capacity)| name != gateway && !capacity.paused)
     }
 
     /// Finds a place for a message, and takes it.
-    pub fn place(&mut self, route: &Route, phone: &Phone, phone_hash: &str, avoid: Option<&str>, now: Timestamp) -> Place {
-        match route.choose(phone, phone_hash, avoid, |name| self.0.get(name).is_some_and(|room| !room.paused)) {
-            Way::Never => Place::Never,
-            Way::NoneNow => {
-                let opens = route.fitting(phone).filter_map(|name| self.0.get(name)).map(|room| room.opens_at).min();
-                Place::Later(opens.unwrap_or(now).max(now + ENOUGH))
+    pub fn assign_gateway(&mut self, route: &Route, phone: &Phone, phone_hash: &str, avoid: Option<&str>, now: Timestamp) -> GatewayAssignment {
+        match route.choose(phone, phone_hash, avoid, |name| self.0.get(name).is_some_and(|capacity| !capacity.paused)) {
+            RouteDecision::NoMatch => GatewayAssignment::NoGateway,
+            RouteDecision::AllPaused => {
+                let opens = route.matching(phone).filter_map(|name| self.0.get(name)).map(|capacity| capacity.available_at).min();
+                GatewayAssignment::RetryAt(opens.unwrap_or(now).max(now + MAX_BACKLOG))
             }
-            Way::Through(name) => match self.0.get_mut(name) {
-                Some(room) if room.left > 0 => {
-                    room.left -= 1;
-                    Place::Through(name.to_owned())
+            RouteDecision::Through(name) => match self.0.get_mut(name) {
+                Some(capacity) if capacity.left > 0 => {
+                    capacity.left -= 1;
+                    GatewayAssignment::Assigned(name.to_owned())
                 }
                 // Those that find no room stand in line behind each other, so that they do not stand before messages for other gateways.
-                Some(room) => {
-                    room.over += 1;
-                    Place::Later(room.opens_at + ENOUGH + Duration::from_millis(u64::from(room.over) * 1000 / u64::from(room.per_second)))
+                Some(capacity) => {
+                    capacity.deferred += 1;
+                    GatewayAssignment::RetryAt(capacity.available_at + MAX_BACKLOG + Duration::from_millis(u64::from(capacity.deferred) * 1000 / u64::from(capacity.per_second)))
                 }
-                None => Place::Never,
+                None => GatewayAssignment::NoGateway,
             },
         }
     }

@@ -7,37 +7,37 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::lock;
-use crate::adapters::sms::Outcome;
+use crate::adapters::sms::SubmitOutcome;
 
 /// So many failures in a row open a circuit.
-const FAILURES: u32 = 5;
+const FAILURES_TO_OPEN: u32 = 5;
 
 #[derive(Default)]
-pub struct Breakers(Mutex<HashMap<String, u32>>);
+pub struct CircuitBreakers(Mutex<HashMap<String, u32>>);
 
 /// What an outcome means for its gateway's circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Circuit {
-    AsItIs,
+pub enum CircuitChange {
+    Unchanged,
     /// It has answered after failures: closed, if it was open.
     Closes,
     Opens,
 }
 
-impl Breakers {
-    pub fn count(&self, gateway: &str, outcome: &Outcome, on_probation: bool) -> Circuit {
+impl CircuitBreakers {
+    pub fn record_outcome(&self, gateway: &str, outcome: &SubmitOutcome, is_half_open: bool) -> CircuitChange {
         let mut failures = lock(&self.0);
         let count = failures.entry(gateway.to_owned()).or_default();
-        if !matches!(outcome, Outcome::PassingFailure { .. } | Outcome::InDoubt { .. }) {
+        if !matches!(outcome, SubmitOutcome::TemporaryFailure { .. } | SubmitOutcome::InDoubt { .. }) {
             *count = 0;
-            return if on_probation { Circuit::Closes } else { Circuit::AsItIs };
+            return if is_half_open { CircuitChange::Closes } else { CircuitChange::Unchanged };
         }
         *count += 1;
-        if *count >= FAILURES || on_probation {
+        if *count >= FAILURES_TO_OPEN || is_half_open {
             *count = 0;
-            return Circuit::Opens;
+            return CircuitChange::Opens;
         }
-        Circuit::AsItIs
+        CircuitChange::Unchanged
     }
 }
 
@@ -48,13 +48,13 @@ mod tests {
     #[test]
     fn five_failures_in_a_row_open_it_and_one_on_probation_does() {
         let (breakers, failure, answer) =
-            (Breakers::default(), Outcome::PassingFailure { code: "x".into() }, Outcome::RefusedNumber { code: "y".into() });
-        let four: Vec<Circuit> = (0..4).map(|_| breakers.count("g", &failure, false)).collect();
-        assert!(four.iter().all(|&c| c == Circuit::AsItIs));
-        assert_eq!(breakers.count("g", &answer, false), Circuit::AsItIs, "an answer begins the count anew");
-        (0..4).for_each(|_| assert_eq!(breakers.count("g", &failure, false), Circuit::AsItIs));
-        assert_eq!(breakers.count("g", &failure, false), Circuit::Opens);
-        assert_eq!(breakers.count("g", &failure, true), Circuit::Opens);
-        assert_eq!(breakers.count("g", &answer, true), Circuit::Closes);
+            (CircuitBreakers::default(), SubmitOutcome::TemporaryFailure { code: "x".into() }, SubmitOutcome::RefusedNumber { code: "y".into() });
+        let four: Vec<CircuitChange> = (0..4).map(|_| breakers.record_outcome("g", &failure, false)).collect();
+        assert!(four.iter().all(|&c| c == CircuitChange::Unchanged));
+        assert_eq!(breakers.record_outcome("g", &answer, false), CircuitChange::Unchanged, "an answer begins the count anew");
+        (0..4).for_each(|_| assert_eq!(breakers.record_outcome("g", &failure, false), CircuitChange::Unchanged));
+        assert_eq!(breakers.record_outcome("g", &failure, false), CircuitChange::Opens);
+        assert_eq!(breakers.record_outcome("g", &failure, true), CircuitChange::Opens);
+        assert_eq!(breakers.record_outcome("g", &answer, true), CircuitChange::Closes);
     }
 }

@@ -10,28 +10,28 @@ use crate::adapters::database::invitations::InvitedCase;
 
 /// What to do with an invitation that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub enum ContactDecision {
     Send,
     /// To the interviewers.
     Call,
     /// Not now; ask again then.
-    Later(Timestamp),
+    PostponeUntil(Timestamp),
     /// Never again.
     Stop,
 }
 
 /// Whether a number may be contacted at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suppressed {
-    No,
+pub enum SuppressionStatus {
+    NotSuppressed,
     Until(Timestamp),
-    ForGood,
+    Forever,
 }
 
 /// What is known of the person at this moment.
-pub struct Circumstances<'a> {
+pub struct EligibilityInput<'a> {
     pub cases: &'a [&'a InvitedCase],
-    pub suppressed: Suppressed,
+    pub suppressed: SuppressionStatus,
     /// Times of the contacts with this number, across all campaigns.
     pub contacts: &'a [Timestamp],
     pub zones: &'a Zones,
@@ -41,72 +41,72 @@ pub struct Circumstances<'a> {
 }
 
 /// While an application is on hold, it is looked again so often whether it still is.
-const HELD: Duration = Duration::from_secs(6 * 3_600);
+const HOLD_RECHECK_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
 
 /// A case about which its respondent may be contacted.
-pub fn is_wanted(case: &InvitedCase, now: Timestamp) -> bool {
-    !case.is_held && is_wanted_if_released(case) && case.field_closes_at > now
+pub fn may_be_contacted(case: &InvitedCase, now: Timestamp) -> bool {
+    !case.is_held && may_be_contacted_if_released(case) && case.field_closes_at > now
 }
 
 /// While it is held, its field does not close.
-fn is_wanted_if_released(case: &InvitedCase) -> bool {
-    case.is_open && case.in_field && case.full_cells == 0
+fn may_be_contacted_if_released(case: &InvitedCase) -> bool {
+    case.is_open && case.in_field && case.full_cell_mask == 0
 }
 
 /// May this person be handed to the interviewers? Hours and caps are looked at when somebody is about to call.
-pub fn decide_call(who: &Circumstances<'_>, now: Timestamp) -> Decision {
-    match (who.suppressed, stand(who, now)) {
-        (Suppressed::ForGood, _) => Decision::Stop,
-        (_, Some(waits)) => waits,
-        (Suppressed::Until(until), None) if until > now => Decision::Later(until),
-        _ => Decision::Call,
+pub fn decide_handover(input: &EligibilityInput<'_>, now: Timestamp) -> ContactDecision {
+    match (input.suppressed, find_blocker(input, now)) {
+        (SuppressionStatus::Forever, _) => ContactDecision::Stop,
+        (_, Some(blocker)) => blocker,
+        (SuppressionStatus::Until(until), None) if until > now => ContactDecision::PostponeUntil(until),
+        _ => ContactDecision::Call,
     }
 }
 
 /// The link that somebody asked an interviewer for: within contact hours, whatever else has been sent.
-pub fn decide_link(who: &Circumstances<'_>, plan: &ContactPlan, now: Timestamp) -> Decision {
-    match (who.suppressed, stand(who, now)) {
-        (Suppressed::ForGood, _) => Decision::Stop,
-        (_, Some(waits)) => waits,
-        _ => when(who, plan, now, now),
+pub fn decide_link(input: &EligibilityInput<'_>, plan: &ContactPlan, now: Timestamp) -> ContactDecision {
+    match (input.suppressed, find_blocker(input, now)) {
+        (SuppressionStatus::Forever, _) => ContactDecision::Stop,
+        (_, Some(blocker)) => blocker,
+        _ => schedule_in_hours(input, plan, now, now),
     }
 }
 
 /// What stands against any contact about the cases: `None` if nothing does.
-fn stand(who: &Circumstances<'_>, now: Timestamp) -> Option<Decision> {
-    if who.cases.iter().any(|case| is_wanted(case, now)) {
+fn find_blocker(input: &EligibilityInput<'_>, now: Timestamp) -> Option<ContactDecision> {
+    if input.cases.iter().any(|case| may_be_contacted(case, now)) {
         return None;
     }
-    let is_held_up = who.cases.iter().any(|case| case.is_held && is_wanted_if_released(case));
-    Some(if is_held_up { Decision::Later(now + HELD) } else { Decision::Stop })
+    let is_held_up = input.cases.iter().any(|case| case.is_held && may_be_contacted_if_released(case));
+    Some(if is_held_up { ContactDecision::PostponeUntil(now + HOLD_RECHECK_INTERVAL) } else { ContactDecision::Stop })
 }
 
-pub fn decide(who: &Circumstances<'_>, plan: &ContactPlan, caps: &ContactCaps, now: Timestamp) -> Decision {
-    if who.suppressed == Suppressed::ForGood {
-        return Decision::Stop;
+pub fn decide_message(input: &EligibilityInput<'_>, plan: &ContactPlan, caps: &ContactCaps, now: Timestamp) -> ContactDecision {
+    if input.suppressed == SuppressionStatus::Forever {
+        return ContactDecision::Stop;
     }
-    if let Some(waits) = stand(who, now) {
-        return waits;
+    if let Some(blocker) = find_blocker(input, now) {
+        return blocker;
     }
-    let until = if let Suppressed::Until(until) = who.suppressed { until } else { now };
-    when(who, plan, now.max(until).max(caps_allow_from(who.contacts, caps)), now)
+    let until = if let SuppressionStatus::Until(until) = input.suppressed { until } else { now };
+    schedule_in_hours(input, plan, now.max(until).max(earliest_within_caps(input.contacts, caps)), now)
 }
 
 /// The answer to a person's own opt-out: within contact hours like everything, but whatever else has been sent, and though the number is suppressed.
-pub fn decide_confirmation(who: &Circumstances<'_>, plan: &ContactPlan, now: Timestamp) -> Decision {
-    when(who, plan, now, now)
+pub fn decide_confirmation(input: &EligibilityInput<'_>, plan: &ContactPlan, now: Timestamp) -> ContactDecision {
+    schedule_in_hours(input, plan, now, now)
 }
 
-fn when(who: &Circumstances<'_>, plan: &ContactPlan, allowed: Timestamp, now: Timestamp) -> Decision {
-    match plan.next_contact(allowed, who.zones, who.phone_hash, who.step) {
-        Some(open) if open <= now => Decision::Send,
-        Some(open) => Decision::Later(open),
-        None => Decision::Stop,
+fn schedule_in_hours(input: &EligibilityInput<'_>, plan: &ContactPlan, allowed: Timestamp, now: Timestamp) -> ContactDecision {
+    match plan.next_contact(allowed, input.zones, input.phone_hash, input.step) {
+        Some(open) if open <= now => ContactDecision::Send,
+        Some(open) => ContactDecision::PostponeUntil(open),
+        None => ContactDecision::Stop,
     }
 }
 
 /// The first instant at which one more contact keeps every cap.
-pub fn caps_allow_from(contacts: &[Timestamp], caps: &ContactCaps) -> Timestamp {
+pub fn earliest_within_caps(contacts: &[Timestamp], caps: &ContactCaps) -> Timestamp {
     let mut sorted = contacts.to_vec();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
     let after = |cap: u32, span: Duration| -> Timestamp {
@@ -156,7 +156,7 @@ mod tests {
             is_open: true,
             in_field: true,
             is_held: false,
-            full_cells: 0,
+            full_cell_mask: 0,
         }
     }
 
@@ -186,24 +186,24 @@ mod tests {
                 // The dispatcher comes when it comes.
                 let now = Timestamp(at.0 + late[turn % late.len()]);
                 let suppressed = match suppressed {
-                    Some((from, for_good)) if now.0 >= launched.0 + from => if for_good { Suppressed::ForGood } else { Suppressed::Until(Timestamp(launched.0 + from + 86_400_000)) },
-                    _ => Suppressed::No,
+                    Some((from, for_good)) if now.0 >= launched.0 + from => if for_good { SuppressionStatus::Forever } else { SuppressionStatus::Until(Timestamp(launched.0 + from + 86_400_000)) },
+                    _ => SuppressionStatus::NotSuppressed,
                 };
-                let who = Circumstances { cases: &[&case], suppressed, contacts: &sent, zones: &zones, phone_hash: "hash", step };
-                match decide(&who, &plan, &caps, now) {
-                    Decision::Stop | Decision::Call => break,
-                    Decision::Later(later) => {
+                let input = EligibilityInput { cases: &[&case], suppressed, contacts: &sent, zones: &zones, phone_hash: "hash", step };
+                match decide_message(&input, &plan, &caps, now) {
+                    ContactDecision::Stop | ContactDecision::Call => break,
+                    ContactDecision::PostponeUntil(later) => {
                         prop_assert!(later > now, "it would turn in circles");
                         next = Some(later);
                     }
-                    Decision::Send => {
+                    ContactDecision::Send => {
                         prop_assert!(plan.hours.is_open(now, &zones), "outside contact hours");
                         let within = |span: i64| sent.iter().filter(|c| now.0 - c.0 < span).count() as u32;
                         for (cap, span) in [(per_hour, 3_600_000), (per_day, 86_400_000), (per_week, 604_800_000)] {
                             prop_assert!(cap == 0 || within(span) < cap, "past a cap");
                         }
                         prop_assert!(sent.iter().all(|c| now.0 - c.0 >= caps.quiet.as_millis() as i64), "within the quiet time");
-                        let ended = |suppressed| if let Suppressed::Until(until) = suppressed { until <= now } else { suppressed == Suppressed::No };
+                        let ended = |suppressed| if let SuppressionStatus::Until(until) = suppressed { until <= now } else { suppressed == SuppressionStatus::NotSuppressed };
                         prop_assert!(ended(suppressed), "to a suppressed number");
                         sent.push(now);
                         step += 1;
@@ -227,7 +227,7 @@ mod tests {
                 [(per_hour, 3_600_000), (per_day, 86_400_000), (per_week, 604_800_000)].iter().all(|&(cap, span)| cap == 0 || within(span) < cap)
                     && contacts.iter().all(|c| at.0 - c.0 >= caps.quiet.as_millis() as i64)
             };
-            let at = caps_allow_from(&contacts, &caps);
+            let at = earliest_within_caps(&contacts, &caps);
             let last = contacts.iter().max().copied().unwrap_or(Timestamp(0));
             prop_assert!(kept(at.max(last)), "allowed at {at:?}");
             if at > last {

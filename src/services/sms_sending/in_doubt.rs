@@ -5,65 +5,65 @@ use sqlx::AnyConnection;
 use super::DispatchError;
 use crate::domain::disposition::Disposition;
 use crate::domain::time::Timestamp;
-use crate::adapters::sms::{Doubtful, QueryAnswer};
-use crate::services::context::Installation;
+use crate::adapters::sms::{QueriedMessage, QueryResult};
+use crate::services::context::AppContext;
 use crate::services::sealing::open_phone;
-use crate::adapters::database::cases::Source;
+use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::invitations::{self, NextStep};
-use crate::adapters::database::messages::{self, MessageInDoubt, Settlement, ShownDoubt};
-use crate::adapters::database::{StoreError, campaigns, cases, gateway_log, receipts};
+use crate::adapters::database::messages::{self, MessageInDoubt, Settlement, DoubtSummary};
+use crate::adapters::database::{DatabaseError, campaigns, cases, gateway_log, receipts};
 
-const ASK_AT_ONCE: u32 = 20;
+const MAX_QUERIES_PER_TICK: u32 = 20;
 
 /// Puts stale submits into doubt and asks the gateways after those in doubt; returns how many were settled.
-pub async fn settle_doubts(installation: &Installation) -> Result<u64, DispatchError> {
-    let now = installation.clock.now();
-    let next = next_due(&mut *installation.store.read().await?, installation).await?;
+pub async fn resolve_in_doubt(context: &AppContext) -> Result<u64, DispatchError> {
+    let now = context.clock.now();
+    let next = next_due(&mut *context.database.read().await?, context).await?;
     if next.is_none_or(|at| at > now) {
         return Ok(0);
     }
-    let mut tx = installation.store.write().await?;
-    let stale = messages::doubt_stale(&mut tx, now - installation.config.dispatch.in_doubt_after, now).await?;
+    let mut tx = context.database.write().await?;
+    let stale = messages::mark_stale_in_doubt(&mut tx, now - context.config.dispatch.in_doubt_after, now).await?;
     tx.commit().await?;
     if stale > 0 {
         tracing::warn!(messages = stale, "submits without an answer are in doubt");
     }
     let mut settled = 0;
-    for (name, gateway) in installation.gateways.iter().filter(|(_, gateway)| gateway.capabilities().query) {
+    for (name, gateway) in context.gateways.iter().filter(|(_, gateway)| gateway.capabilities().query) {
         let doubtful =
-            messages::in_doubt(&mut *installation.store.read().await?, name, now - installation.config.dispatch.ask_after, ASK_AT_ONCE).await?;
+            messages::in_doubt(&mut *context.database.read().await?, name, now - context.config.dispatch.query_after, MAX_QUERIES_PER_TICK).await?;
         for message in doubtful {
-            let sealer = installation.keys.sealer(&message.key_id)?;
-            let asked = Doubtful {
+            let sealer = context.keys.sealer(&message.key_id)?;
+            let query = QueriedMessage {
                 reference: message.reference.clone(),
                 id: message.gateway_message_id.clone(),
                 to: open_phone(&sealer, &message.phone_sealed)?,
                 submitted_at: message.submitted_at,
             };
-            let answer = gateway.query(&asked).await;
-            settled += u64::from(write_answer(installation, name, &message, answer).await?);
+            let answer = gateway.query(&query).await;
+            settled += u64::from(record_query_answer(context, name, &message, answer).await?);
         }
     }
     Ok(settled)
 }
 
 /// When a stale submit or a message in doubt needs a look.
-pub async fn next_due(connection: &mut AnyConnection, installation: &Installation) -> Result<Option<Timestamp>, DispatchError> {
-    let askable: Vec<&str> = installation.gateways.iter().filter(|(_, g)| g.capabilities().query).map(|(name, _)| name.as_str()).collect();
+pub async fn next_due(connection: &mut AnyConnection, context: &AppContext) -> Result<Option<Timestamp>, DispatchError> {
+    let askable: Vec<&str> = context.gateways.iter().filter(|(_, g)| g.capabilities().query).map(|(name, _)| name.as_str()).collect();
     let (claimed, doubted) = messages::oldest_unsettled(connection, &askable).await?;
-    let stale = claimed.map(|at| at + installation.config.dispatch.in_doubt_after);
-    Ok([stale, doubted.map(|at| at + installation.config.dispatch.ask_after)].into_iter().flatten().min())
+    let stale = claimed.map(|at| at + context.config.dispatch.in_doubt_after);
+    Ok([stale, doubted.map(|at| at + context.config.dispatch.query_after)].into_iter().flatten().min())
 }
 
 /// What a person found out about a message in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DoubtResolution {
     Sent,
     NotSent,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum VerdictError {
+pub enum DoubtResolutionError {
     #[error("no message has the reference {0}; «message doubts» lists those in doubt")]
     Unknown(String),
     #[error("message {reference} is {state}, not in doubt; there is nothing to decide")]
@@ -71,56 +71,56 @@ pub enum VerdictError {
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
 }
 
 /// The messages in doubt that a person is to decide about: those that have been for long, or all.
-pub async fn for_a_person(installation: &Installation, all: bool) -> Result<Vec<ShownDoubt>, StoreError> {
-    let now = installation.clock.now();
-    let since = if all { now } else { now - installation.config.dispatch.show_doubt_after };
-    messages::doubts(&mut *installation.store.read().await?, since).await
+pub async fn list_for_review(context: &AppContext, all: bool) -> Result<Vec<DoubtSummary>, DatabaseError> {
+    let now = context.clock.now();
+    let since = if all { now } else { now - context.config.dispatch.escalate_doubt_after };
+    messages::list_in_doubt(&mut *context.database.read().await?, since).await
 }
 
 /// Settles a message in doubt by a person's word: it counts as sent; or it was not sent, and goes out again, unless the plan has gone on meanwhile.
 /// Returns what became of it, in words.
-pub async fn settle_by_hand(installation: &Installation, reference: &str, verdict: Verdict) -> Result<&'static str, VerdictError> {
-    let now = installation.clock.now();
-    let mut tx = installation.store.write().await?;
-    let message = messages::find(&mut tx, reference).await?.ok_or_else(|| VerdictError::Unknown(reference.to_owned()))?;
+pub async fn resolve_manually(context: &AppContext, reference: &str, resolution: DoubtResolution) -> Result<&'static str, DoubtResolutionError> {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
+    let message = messages::find(&mut tx, reference).await?.ok_or_else(|| DoubtResolutionError::Unknown(reference.to_owned()))?;
     if message.state != "in_doubt" {
-        return Err(VerdictError::NotInDoubt { reference: reference.to_owned(), state: message.state });
+        return Err(DoubtResolutionError::NotInDoubt { reference: reference.to_owned(), state: message.state });
     }
     let settle = |state| Settlement { key: message.key, state, gateway_message_id: None, code: Some("by_hand".into()), submitted_at: now };
-    let told = match verdict {
-        Verdict::Sent => {
+    let result = match resolution {
+        DoubtResolution::Sent => {
             messages::settle_doubt(&mut tx, &settle("accepted")).await?;
             let unheard = [Disposition::NotAttempted];
-            cases::dispose_of_invitations(&mut tx, &[message.key.invitation], Disposition::NothingHeard, &unheard, Source::Staff, now).await?;
+            cases::set_disposition_of_invitations(&mut tx, &[message.key.invitation], Disposition::NothingHeard, &unheard, DispositionSource::Staff, now).await?;
             "counts as sent"
         }
         // The next step has not been sent yet: this one takes its place again. (The rules are looked at when it is due, as always.)
-        Verdict::NotSent if message.next_step == message.key.step.saturating_add(1) => {
+        DoubtResolution::NotSent if message.next_step == message.key.step.saturating_add(1) => {
             messages::settle_doubt(&mut tx, &settle("deferred")).await?;
-            invitations::set_next(&mut tx, &[NextStep { id: message.key.invitation, step: message.key.step, at: Some(now) }]).await?;
+            invitations::set_next_steps(&mut tx, &[NextStep { id: message.key.invitation, step: message.key.step, at: Some(now) }]).await?;
             "was not sent, and is due again"
         }
-        Verdict::NotSent => {
+        DoubtResolution::NotSent => {
             messages::settle_doubt(&mut tx, &settle("failed")).await?;
             "was not sent; the plan has gone on, so it is left out"
         }
     };
-    if verdict == Verdict::NotSent {
-        campaigns::give_back(&mut tx, message.key).await?;
+    if resolution == DoubtResolution::NotSent {
+        campaigns::refund(&mut tx, message.key).await?;
     }
     tx.commit().await?;
-    Ok(told)
+    Ok(result)
 }
 
-async fn write_answer(installation: &Installation, gateway: &str, message: &MessageInDoubt, answer: QueryAnswer) -> Result<bool, DispatchError> {
-    let now = installation.clock.now();
-    let mut tx = installation.store.write().await?;
+async fn record_query_answer(context: &AppContext, gateway: &str, message: &MessageInDoubt, answer: QueryResult) -> Result<bool, DispatchError> {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
     let said =
-        gateway_log::Exchange { message: message.key, gateway: gateway.to_owned(), asked: "query".into(), answered: format!("{answer:?}"), at: now };
+        gateway_log::GatewayLogEntry { message: message.key, gateway: gateway.to_owned(), request: "query".into(), response: format!("{answer:?}"), at: now };
     gateway_log::add(&mut tx, &[said]).await?;
     let settle = |state, id: Option<String>, code: Option<&str>| Settlement {
         key: message.key,
@@ -130,27 +130,27 @@ async fn write_answer(installation: &Installation, gateway: &str, message: &Mess
         submitted_at: now,
     };
     let done = match answer {
-        QueryAnswer::NoAnswer => {
-            messages::note_query(&mut tx, message.key, now).await?;
+        QueryResult::NoAnswer => {
+            messages::record_query(&mut tx, message.key, now).await?;
             false
         }
-        QueryAnswer::Unknown => {
+        QueryResult::Unknown => {
             messages::settle_doubt(&mut tx, &settle("failed", None, Some("unknown_to_gateway"))).await?;
-            campaigns::give_back(&mut tx, message.key).await?;
+            campaigns::refund(&mut tx, message.key).await?;
             true
         }
-        QueryAnswer::Accepted { id } => {
+        QueryResult::Accepted { id } => {
             messages::settle_doubt(&mut tx, &settle("accepted", id, None)).await?;
             let (to, from) = (Disposition::NothingHeard, [Disposition::NotAttempted]);
-            cases::dispose_of_invitations(&mut tx, &[message.key.invitation], to, &from, Source::Gateway, now).await?;
+            cases::set_disposition_of_invitations(&mut tx, &[message.key.invitation], to, &from, DispositionSource::Gateway, now).await?;
             true
         }
-        QueryAnswer::Delivered { id } => {
-            apply(&mut tx, gateway, &message.reference, id, true, now).await?;
+        QueryResult::Delivered { id } => {
+            apply_queried_receipt(&mut tx, gateway, &message.reference, id, true, now).await?;
             true
         }
-        QueryAnswer::Undelivered { id } => {
-            apply(&mut tx, gateway, &message.reference, id, false, now).await?;
+        QueryResult::Undelivered { id } => {
+            apply_queried_receipt(&mut tx, gateway, &message.reference, id, false, now).await?;
             true
         }
     };
@@ -158,7 +158,7 @@ async fn write_answer(installation: &Installation, gateway: &str, message: &Mess
     Ok(done)
 }
 
-async fn apply(
+async fn apply_queried_receipt(
     tx: &mut crate::adapters::database::WriteTx,
     gateway: &str,
     reference: &str,
@@ -174,5 +174,5 @@ async fn apply(
         delivered,
         code: None,
     };
-    crate::services::sms_inbound::apply_receipt(tx, &receipt, false, now).await
+    super::receipts::apply_receipt(tx, &receipt, false, now).await
 }

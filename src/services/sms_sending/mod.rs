@@ -7,7 +7,7 @@
 //!
 //! [`claim`] takes and marks, [`eligibility`] decides, [`capacity`] says how much each gateway takes now, [`slots`] and [`submit`] send, [`settle`]
 //! writes what came of it, [`circuit_breakers`] hold failing gateways still, [`in_doubt`] asks after messages whose answer was lost, [`incoming`] takes receipts
-//! and replies. [`Dispatcher::tick`] is one step of all that; the daemon runs [`Dispatcher::tick_lane`] in [`WORKERS`] loops for each gateway, so
+//! and replies. [`Dispatcher::tick`] is one step of all that; the daemon runs [`Dispatcher::tick_route`] in [`WORKERS_PER_ROUTE`] loops for each gateway, so
 //! that one claims while another sends and a third writes.
 
 mod circuit_breakers;
@@ -15,6 +15,7 @@ mod claim;
 pub mod in_doubt;
 pub mod eligibility;
 pub mod one_off;
+pub mod receipts;
 mod capacity;
 mod settle;
 mod slots;
@@ -27,25 +28,24 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 use tracing::field::Empty;
 
-use crate::services::campaigns::read_plan;
 use crate::adapters::config::Route;
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
 use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::campaigns::{self, Campaign};
-use crate::adapters::database::{StoreError, invitations, programmes, rates};
-use circuit_breakers::Breakers;
-use capacity::Rooms;
+use crate::adapters::database::{DatabaseError, invitations, programmes, rates};
+use circuit_breakers::CircuitBreakers;
+use capacity::RouteCapacity;
 
 /// So many loops drive each gateway of the daemon.
-pub const WORKERS: u32 = 3;
+pub const WORKERS_PER_ROUTE: u32 = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DispatchError {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
@@ -53,7 +53,7 @@ pub enum DispatchError {
     #[error("campaign {code}: its stored plan cannot be read: {error}")]
     Plan { code: String, error: ContactPlanError },
     #[error("a task of the dispatcher broke off; its messages come into doubt")]
-    BrokeOff,
+    TaskPanicked,
 }
 
 /// What one tick did.
@@ -81,91 +81,91 @@ impl Tick {
 }
 
 /// What does not change about a campaign while it runs.
-struct Launched {
+struct CachedPlan {
     plan: ContactPlan,
     programme: String,
 }
 
 /// Drives all running campaigns of an installation.
 pub struct Dispatcher {
-    installation: Arc<Installation>,
-    launched: Mutex<HashMap<CampaignId, Arc<Launched>>>,
+    context: Arc<AppContext>,
+    cached_plans: Mutex<HashMap<CampaignId, Arc<CachedPlan>>>,
     /// Requests that each gateway may have at a time.
     permits: HashMap<String, Arc<Semaphore>>,
-    breakers: Arc<Breakers>,
+    circuit_breakers: Arc<CircuitBreakers>,
     /// Gateways whose slots are all taken far ahead: up to when, and since when we have seen that.
-    booked: Mutex<HashMap<String, (Timestamp, Timestamp)>>,
+    reserved_ahead: Mutex<HashMap<String, (Timestamp, Timestamp)>>,
 }
 
 /// One campaign's way to its gateways, for as long as one tick lasts.
-struct Lane {
-    installation: Arc<Installation>,
+struct DispatchJob {
+    context: Arc<AppContext>,
     campaign: Campaign,
-    launched: Arc<Launched>,
+    cached_plan: Arc<CachedPlan>,
     route: Route,
     permits: HashMap<String, Arc<Semaphore>>,
-    breakers: Arc<Breakers>,
+    circuit_breakers: Arc<CircuitBreakers>,
 }
 
-impl Lane {
+impl DispatchJob {
     fn plan(&self) -> &ContactPlan {
-        &self.launched.plan
+        &self.cached_plan.plan
     }
 }
 
 impl Dispatcher {
-    pub fn new(installation: Arc<Installation>) -> Dispatcher {
-        let gateways = &installation.config.gateways;
+    pub fn new(context: Arc<AppContext>) -> Dispatcher {
+        let gateways = &context.config.gateways;
         let permits = gateways.iter().map(|(name, gateway)| (name.clone(), Arc::new(Semaphore::new(gateway.in_flight as usize)))).collect();
-        Dispatcher { installation, launched: Mutex::default(), permits, breakers: Arc::default(), booked: Mutex::default() }
+        Dispatcher { context, cached_plans: Mutex::default(), permits, circuit_breakers: Arc::default(), reserved_ahead: Mutex::default() }
     }
 
     /// The names that campaigns may go through: gateways and routes. Each is a lane of its own, so that a slow one holds up no other.
-    pub fn lanes(&self) -> Vec<String> {
-        let config = &self.installation.config;
+    pub fn route_names(&self) -> Vec<String> {
+        let config = &self.context.config;
         config.gateways.keys().chain(config.routes.keys()).cloned().collect()
     }
 
     /// One step: every running campaign gets one batch, and messages in doubt are asked after.
     pub async fn tick(&self) -> Result<Tick, DispatchError> {
-        let mut tick = self.tick_doubts().await?;
+        let mut tick = self.tick_in_doubt().await?;
         tick.add(self.tick_campaigns(None).await?);
         Ok(tick)
     }
 
     /// One step of messages in doubt alone.
-    pub async fn tick_doubts(&self) -> Result<Tick, DispatchError> {
-        Ok(Tick { settled: in_doubt::settle_doubts(&self.installation).await?, ..Tick::default() })
+    pub async fn tick_in_doubt(&self) -> Result<Tick, DispatchError> {
+        Ok(Tick { settled: in_doubt::resolve_in_doubt(&self.context).await?, ..Tick::default() })
     }
 
     /// One step of the campaigns that go through one gateway or route.
-    pub async fn tick_lane(&self, lane: &str) -> Result<Tick, DispatchError> {
-        self.tick_campaigns(Some(lane)).await
+    pub async fn tick_route(&self, route_name: &str) -> Result<Tick, DispatchError> {
+        self.tick_campaigns(Some(route_name)).await
     }
 
-    async fn tick_campaigns(&self, lane: Option<&str>) -> Result<Tick, DispatchError> {
+    async fn tick_campaigns(&self, route_name: Option<&str>) -> Result<Tick, DispatchError> {
         let mut tick = Tick::default();
-        let now = self.installation.clock.now();
-        let due = campaigns::with_due_invitations(&mut *self.installation.store.read().await?, now).await?;
-        for campaign in due.into_iter().filter(|campaign| lane.is_none_or(|lane| lane == campaign.gateway)) {
-            let Some(route) = self.installation.config.route(&campaign.gateway) else {
+        let now = self.context.clock.now();
+        let due = campaigns::with_due_invitations(&mut *self.context.database.read().await?, now).await?;
+        for campaign in due.into_iter().filter(|campaign| route_name.is_none_or(|name| name == campaign.gateway)) {
+            let Some(route) = self.context.config.route(&campaign.gateway) else {
                 tracing::error!(campaign = campaign.code, gateway = campaign.gateway, "the campaign's gateway is not configured; nothing is sent");
                 continue;
             };
-            let states = rates::states(&mut *self.installation.store.read().await?, now).await?;
-            self.free_lost_slots(&route, &states, now).await?;
-            let rooms = Rooms::new(&self.installation, &route, states, now);
-            if !rooms.any() {
+            let states = rates::states(&mut *self.context.database.read().await?, now).await?;
+            self.free_slots_after_clock_reset(&route, &states, now).await?;
+            let capacity = RouteCapacity::new(&self.context, &route, states, now);
+            if !capacity.has_capacity() {
                 continue;
             }
-            let launched = self.launched(&campaign).await?;
-            let (permits, breakers) = (self.permits.clone(), self.breakers.clone());
-            let lane = Arc::new(Lane { installation: self.installation.clone(), campaign, launched, route, permits, breakers });
-            let span = tracing::debug_span!("batch", campaign = lane.campaign.code, moved = Empty, submitted = Empty);
+            let cached_plan = self.load_plan(&campaign).await?;
+            let (permits, circuit_breakers) = (self.permits.clone(), self.circuit_breakers.clone());
+            let job = Arc::new(DispatchJob { context: self.context.clone(), campaign, cached_plan, route, permits, circuit_breakers });
+            let span = tracing::debug_span!("batch", campaign = job.campaign.code, moved = Empty, submitted = Empty);
             let sent = async {
-                let batch = claim::claim(&lane, rooms).await?;
+                let batch = claim::claim(&job, capacity).await?;
                 let moved = batch.moved;
-                Ok::<_, DispatchError>((moved, submit::submit_and_settle(&lane, batch).await?))
+                Ok::<_, DispatchError>((moved, submit::submit_and_settle(&job, batch).await?))
             };
             let (moved, submitted) = sent.instrument(span.clone()).await?;
             // Signed ones: an unsigned number would be told as a text.
@@ -178,44 +178,44 @@ impl Dispatcher {
 
     /// When anything is due next, as far as it is planned: a step, a doubt, or the time from which gateways take what is due already.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, DispatchError> {
-        let now = self.installation.clock.now();
-        let mut connection = self.installation.store.read().await?;
-        let doubt = in_doubt::next_due(&mut connection, &self.installation).await?;
+        let now = self.context.clock.now();
+        let mut connection = self.context.database.read().await?;
+        let doubt = in_doubt::next_due(&mut connection, &self.context).await?;
         let mut next = Vec::from_iter(doubt);
         let states = rates::states(&mut connection, now).await?;
         let due: BTreeSet<String> = campaigns::with_due_invitations(&mut connection, now).await?.into_iter().map(|c| c.gateway).collect();
-        for route in due.iter().filter_map(|name| self.installation.config.route(name)) {
-            next.push(Rooms::new(&self.installation, &route, states.clone(), now).opens_at(now));
+        for route in due.iter().filter_map(|name| self.context.config.route(name)) {
+            next.push(RouteCapacity::new(&self.context, &route, states.clone(), now).available_at(now));
         }
         next.extend(invitations::next_due_after(&mut connection, now).await?);
         Ok(next.into_iter().min())
     }
 
     /// A launched plan never changes, so it is read once.
-    async fn launched(&self, campaign: &Campaign) -> Result<Arc<Launched>, DispatchError> {
-        if let Some(launched) = lock(&self.launched).get(&campaign.id) {
-            return Ok(launched.clone());
+    async fn load_plan(&self, campaign: &Campaign) -> Result<Arc<CachedPlan>, DispatchError> {
+        if let Some(cached_plan) = lock(&self.cached_plans).get(&campaign.id) {
+            return Ok(cached_plan.clone());
         }
-        let plan = read_plan(&campaign.plan).map_err(|error| DispatchError::Plan { code: campaign.code.clone(), error })?;
-        let programme = programmes::get(&mut *self.installation.store.read().await?, campaign.programme_id).await?.code;
-        Ok(lock(&self.launched).entry(campaign.id).or_insert(Arc::new(Launched { plan, programme })).clone())
+        let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| DispatchError::Plan { code: campaign.code.clone(), error })?;
+        let programme = programmes::get(&mut *self.context.database.read().await?, campaign.programme_id).await?.code;
+        Ok(lock(&self.cached_plans).entry(campaign.id).or_insert(Arc::new(CachedPlan { plan, programme })).clone())
     }
 
     /// Slots are never taken far ahead; if they are, a clock has been set back since. When nobody takes more of them, they are freed: another daemon
     /// whose clock is ahead would.
-    async fn free_lost_slots(&self, route: &Route, states: &capacity::States, now: Timestamp) -> Result<(), DispatchError> {
+    async fn free_slots_after_clock_reset(&self, route: &Route, states: &capacity::GatewayStates, now: Timestamp) -> Result<(), DispatchError> {
         for gateway in route.gateways() {
-            let Some(state) = states.get(gateway).filter(|state| state.free_from > now + capacity::NEVER_BOOKED_SO_FAR) else { continue };
-            let seen = *lock(&self.booked).entry(gateway.to_owned()).or_insert((state.free_from, now));
+            let Some(state) = states.get(gateway).filter(|state| state.free_from > now + capacity::MAX_PLAUSIBLE_LEAD) else { continue };
+            let seen = *lock(&self.reserved_ahead).entry(gateway.to_owned()).or_insert((state.free_from, now));
             if seen.0 != state.free_from {
                 tracing::error!(gateway, "another daemon's clock is ahead of this one's; nothing is sent from here until they agree");
-                lock(&self.booked).remove(gateway);
-            } else if now.since(seen.1) >= capacity::WATCHED_FOR {
+                lock(&self.reserved_ahead).remove(gateway);
+            } else if now.since(seen.1) >= capacity::CLOCK_RESET_OBSERVATION {
                 tracing::warn!(gateway, "the clock has been set back; the gateway's slots are counted anew");
-                let mut tx = self.installation.store.write().await?;
-                rates::free_slots(&mut tx, gateway, now + capacity::WATCHED_FOR).await?;
+                let mut tx = self.context.database.write().await?;
+                rates::release_slots(&mut tx, gateway, now + capacity::CLOCK_RESET_OBSERVATION).await?;
                 tx.commit().await?;
-                lock(&self.booked).remove(gateway);
+                lock(&self.reserved_ahead).remove(gateway);
             }
         }
         Ok(())

@@ -3,162 +3,162 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::circuit_breakers::Circuit;
+use super::circuit_breakers::CircuitChange;
 use super::claim::ClaimedMessage;
-use super::{DispatchError, Lane};
-use crate::domain::chance::jittered;
+use super::{DispatchError, DispatchJob};
+use crate::domain::seeded_random::jittered;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
-use crate::adapters::sms::{Exchange, Outcome, REFUSED_TOGETHER};
-use crate::adapters::database::cases::Source;
+use crate::adapters::sms::{GatewayExchange, SubmitOutcome, BATCH_REFUSED};
+use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::invitations::{self, NextStep};
 use crate::adapters::database::messages::{self, Settlement};
 use crate::adapters::database::{WriteTx, campaigns, cases, gateway_log, rates, receipts};
 
 /// A step that has been tried so often is given up when the contact hours of the day are over, and the plan goes on with the next one.
-const MIN_TRIES: u32 = 6;
-const NUMBER_FREQUENCY_WAIT: Duration = Duration::from_secs(3_600);
+const MIN_ATTEMPTS: u32 = 6;
+const NUMBER_LIMIT_DELAY: Duration = Duration::from_secs(3_600);
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(600);
 const FIRST_BACK_OFF: Duration = Duration::from_secs(30);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(900);
+const MAX_BACK_OFF: Duration = Duration::from_secs(900);
 /// What one gateway did not take, another one is given almost at once.
-const FAIL_OVER: Duration = Duration::from_secs(1);
+const FAILOVER_DELAY: Duration = Duration::from_secs(1);
 /// So often; then the message waits like any other.
-const FAIL_OVERS: u32 = 4;
+const MAX_FAILOVERS: u32 = 4;
 
-pub enum Ending {
-    Answered(Outcome, Exchange),
+pub enum SubmitEnding {
+    BatchResult(SubmitOutcome, GatewayExchange),
     /// At the moment of submit the rules no longer allowed it; the gateway heard nothing.
     Withdrawn,
 }
 
-pub struct Answered {
+pub struct SubmitResult {
     pub claimed: ClaimedMessage,
-    pub ending: Ending,
+    pub ending: SubmitEnding,
     pub at: Timestamp,
 }
 
 /// What an outcome means for the message's row and the invitation.
-struct Meaning {
+struct OutcomeEffect {
     state: &'static str,
     id: Option<String>,
     code: Option<String>,
     /// Submit this step again, so much later.
-    again_after: Option<Duration>,
+    resubmit_after: Option<Duration>,
 }
 
 /// What is to be written about one set of outcomes.
 #[derive(Default)]
-struct Sheet {
+struct SettlementBatch {
     settlements: Vec<Settlement>,
-    said: Vec<gateway_log::Exchange>,
+    gateway_log: Vec<gateway_log::GatewayLogEntry>,
     withdrawn: Vec<MessageKey>,
-    again: Vec<NextStep>,
+    retries: Vec<NextStep>,
     accepted: Vec<InvitationId>,
-    dead: Vec<InvitationId>,
+    unreachable: Vec<InvitationId>,
     /// Hashes of numbers.
     opted_out: Vec<String>,
     refunded_micros: i64,
 }
 
-/// Writes a set of outcomes of one gateway. `works_beside`: another gateway of the route can take what this one did not.
-pub async fn settle(lane: Arc<Lane>, gateway: String, works_beside: bool, answered: Vec<Answered>, now: Timestamp) -> Result<(), DispatchError> {
-    if answered.is_empty() {
+/// Writes a set of outcomes of one gateway. `has_alternative`: another gateway of the route can take what this one did not.
+pub async fn settle(job: Arc<DispatchJob>, gateway: String, has_alternative: bool, results: Vec<SubmitResult>, now: Timestamp) -> Result<(), DispatchError> {
+    if results.is_empty() {
         return Ok(());
     }
-    let mut tx = lane.installation.store.write().await?;
-    let mut health = Health { lane: &lane, gateway: &gateway, on_probation: None, slowed: false };
-    let mut sheet = Sheet::default();
-    for Answered { claimed, ending, at } in answered {
+    let mut tx = job.context.database.write().await?;
+    let mut health = GatewayHealth { job: &job, gateway: &gateway, is_half_open: None, is_slowed_down: false };
+    let mut batch = SettlementBatch::default();
+    for SubmitResult { claimed, ending, at } in results {
         match ending {
-            Ending::Withdrawn => {
-                sheet.again.push(again(&lane, &claimed, now));
-                sheet.refunded_micros += claimed.cost_micros;
-                sheet.withdrawn.push(claimed.key());
+            SubmitEnding::Withdrawn => {
+                batch.retries.push(resubmit(&job, &claimed, now));
+                batch.refunded_micros += claimed.cost_micros;
+                batch.withdrawn.push(claimed.key());
             }
-            Ending::Answered(outcome, exchange) => {
-                health.note(&mut tx, &outcome, &claimed, now).await?;
-                sheet.note(&lane, &gateway, works_beside, (claimed, outcome, exchange), at, now);
+            SubmitEnding::BatchResult(outcome, exchange) => {
+                health.record(&mut tx, &outcome, &claimed, now).await?;
+                batch.record(&job, &gateway, has_alternative, (claimed, outcome, exchange), at, now);
             }
         }
     }
-    sheet.write(&lane, &gateway, tx, now).await
+    batch.write(&job, &gateway, tx, now).await
 }
 
 /// The same step again, in contact hours.
-fn again(lane: &Lane, claimed: &ClaimedMessage, at: Timestamp) -> NextStep {
-    NextStep { id: claimed.invitation, step: claimed.step, at: lane.plan().next_contact(at, &claimed.zones, &claimed.phone_hash, claimed.step) }
+fn resubmit(job: &DispatchJob, claimed: &ClaimedMessage, at: Timestamp) -> NextStep {
+    NextStep { id: claimed.invitation, step: claimed.step, at: job.plan().next_contact(at, &claimed.zones, &claimed.phone_hash, claimed.step) }
 }
 
-impl Sheet {
-    fn note(
+impl SettlementBatch {
+    fn record(
         &mut self,
-        lane: &Lane,
+        job: &DispatchJob,
         gateway: &str,
-        works_beside: bool,
-        (claimed, outcome, exchange): (ClaimedMessage, Outcome, Exchange),
+        has_alternative: bool,
+        (claimed, outcome, exchange): (ClaimedMessage, SubmitOutcome, GatewayExchange),
         at: Timestamp,
         now: Timestamp,
     ) {
-        let mut meaning = read_outcome(&outcome, &claimed, works_beside);
-        let is_passing = matches!(outcome, Outcome::PassingFailure { .. });
-        if let Some(wait) = meaning.again_after {
-            let next = again(lane, &claimed, now + wait);
+        let mut effect = effect_of(&outcome, &claimed, has_alternative);
+        let is_passing = matches!(outcome, SubmitOutcome::TemporaryFailure { .. });
+        if let Some(wait) = effect.resubmit_after {
+            let next = resubmit(job, &claimed, now + wait);
             // Retried while the contact hours of this day last.
-            let day_is_over = next.at.is_none_or(|next| next > lane.plan().hours.open_until(now, &claimed.zones));
-            if is_passing && claimed.tries >= MIN_TRIES && day_is_over {
-                meaning.state = "failed";
+            let day_is_over = next.at.is_none_or(|next| next > job.plan().hours.open_until(now, &claimed.zones));
+            if is_passing && claimed.attempt_count >= MIN_ATTEMPTS && day_is_over {
+                effect.state = "failed";
             } else {
-                self.again.push(next);
+                self.retries.push(next);
             }
         }
         match &outcome {
-            Outcome::Accepted { .. } => self.accepted.push(claimed.invitation),
+            SubmitOutcome::Accepted { .. } => self.accepted.push(claimed.invitation),
             // A number that takes no messages may still be one that can be called.
-            Outcome::RefusedNumber { .. } => match lane.plan().step_from(claimed.step.saturating_add(1), false) {
-                Some((step, _)) => self.again.push(NextStep { id: claimed.invitation, step, at: Some(now) }),
-                None => self.dead.push(claimed.invitation),
+            SubmitOutcome::RefusedNumber { .. } => match job.plan().step_from(claimed.step.saturating_add(1), false) {
+                Some((step, _)) => self.retries.push(NextStep { id: claimed.invitation, step, at: Some(now) }),
+                None => self.unreachable.push(claimed.invitation),
             },
-            Outcome::OptedOut { .. } => self.opted_out.push(claimed.phone_hash.clone()),
-            Outcome::InDoubt { code } => tracing::warn!(gateway, code, "a message is in doubt"),
+            SubmitOutcome::OptedOut { .. } => self.opted_out.push(claimed.phone_hash.clone()),
+            SubmitOutcome::InDoubt { code } => tracing::warn!(gateway, code, "a message is in doubt"),
             _ => {}
         }
-        if !matches!(meaning.state, "accepted" | "in_doubt") {
+        if !matches!(effect.state, "accepted" | "in_doubt") {
             self.refunded_micros += claimed.cost_micros;
         }
-        self.said.push(gateway_log::Exchange {
+        self.gateway_log.push(gateway_log::GatewayLogEntry {
             message: claimed.key(),
             gateway: gateway.to_owned(),
-            asked: exchange.asked,
-            answered: exchange.answered,
+            request: exchange.request,
+            response: exchange.response,
             at,
         });
         self.settlements.push(Settlement {
             key: claimed.key(),
-            state: meaning.state,
-            gateway_message_id: meaning.id,
-            code: meaning.code,
+            state: effect.state,
+            gateway_message_id: effect.id,
+            code: effect.code,
             submitted_at: at,
         });
     }
 
-    async fn write(self, lane: &Lane, gateway: &str, mut tx: WriteTx, now: Timestamp) -> Result<(), DispatchError> {
+    async fn write(self, job: &DispatchJob, gateway: &str, mut tx: WriteTx, now: Timestamp) -> Result<(), DispatchError> {
         // Cases before invitations, as everywhere: two transactions that took them in different orders could wait for each other.
         messages::settle(&mut tx, &self.settlements, now).await?;
-        messages::withdraw(&mut tx, &self.withdrawn).await?;
-        gateway_log::add(&mut tx, &self.said).await?;
+        messages::release_unsent(&mut tx, &self.withdrawn).await?;
+        gateway_log::add(&mut tx, &self.gateway_log).await?;
         let unheard = [Disposition::NotAttempted, Disposition::NothingHeard];
-        cases::dispose_of_invitations(&mut tx, &self.accepted, Disposition::NothingHeard, &unheard[..1], Source::Gateway, now).await?;
-        cases::dispose_of_invitations(&mut tx, &self.dead, Disposition::NonWorkingNumber, &unheard, Source::Gateway, now).await?;
-        let programme = (!lane.installation.config.opt_out_for_all).then_some(lane.campaign.programme_id);
+        cases::set_disposition_of_invitations(&mut tx, &self.accepted, Disposition::NothingHeard, &unheard[..1], DispositionSource::Gateway, now).await?;
+        cases::set_disposition_of_invitations(&mut tx, &self.unreachable, Disposition::NonWorkingNumber, &unheard, DispositionSource::Gateway, now).await?;
+        let programme = (!job.context.config.opts_out_of_all).then_some(job.campaign.programme_id);
         for phone_hash in &self.opted_out {
-            crate::services::suppressions::opt_out(&mut tx, phone_hash, programme, Source::Gateway, now).await?;
+            crate::services::suppressions::opt_out(&mut tx, phone_hash, programme, DispositionSource::Gateway, now).await?;
         }
-        invitations::set_next(&mut tx, &self.again).await?;
-        invitations::stop(&mut tx, &self.dead).await?;
-        if lane.campaign.budget_micros.is_some() && self.refunded_micros > 0 {
-            campaigns::spend(&mut tx, lane.campaign.id, -self.refunded_micros).await?;
+        invitations::set_next_steps(&mut tx, &self.retries).await?;
+        invitations::cancel_next_steps(&mut tx, &self.unreachable).await?;
+        if job.campaign.budget_micros.is_some() && self.refunded_micros > 0 {
+            campaigns::add_spending(&mut tx, job.campaign.id, -self.refunded_micros).await?;
         }
         apply_early_receipts(&mut tx, gateway, &self.settlements, now).await?;
         tx.commit().await?;
@@ -167,44 +167,44 @@ impl Sheet {
 }
 
 /// What the outcomes say of the gateway itself.
-struct Health<'a> {
-    lane: &'a Lane,
+struct GatewayHealth<'a> {
+    job: &'a DispatchJob,
     gateway: &'a str,
-    on_probation: Option<bool>,
-    slowed: bool,
+    is_half_open: Option<bool>,
+    is_slowed_down: bool,
 }
 
-impl Health<'_> {
-    async fn note(&mut self, tx: &mut WriteTx, outcome: &Outcome, claimed: &ClaimedMessage, now: Timestamp) -> Result<(), DispatchError> {
+impl GatewayHealth<'_> {
+    async fn record(&mut self, tx: &mut WriteTx, outcome: &SubmitOutcome, claimed: &ClaimedMessage, now: Timestamp) -> Result<(), DispatchError> {
         let gateway = self.gateway;
         match outcome {
-            Outcome::SlowDown { code, retry_after } if !self.slowed => {
+            SubmitOutcome::Throttled { code, retry_after } if !self.is_slowed_down => {
                 tracing::warn!(gateway, code, "the gateway is asked too fast; it is slowed down");
-                rates::slow_down(tx, gateway, now + slow_down_for(*retry_after, &claimed.message.reference), now).await?;
-                self.slowed = true;
+                rates::throttle(tx, gateway, now + slow_down_for(*retry_after, &claimed.message.reference), now).await?;
+                self.is_slowed_down = true;
             }
-            Outcome::AccountFailure { code } => {
+            SubmitOutcome::AccountFailure { code } => {
                 tracing::error!(gateway, code, "the gateway's account does not work; it pauses for ten minutes");
                 rates::pause(tx, gateway, now + ACCOUNT_PAUSE, "account", now).await?;
             }
             _ => {}
         }
-        let on_probation = match self.on_probation {
+        let is_half_open = match self.is_half_open {
             Some(known) => known,
-            None => rates::states(tx, now).await?.get(gateway).is_some_and(|state| state.openings > 0),
+            None => rates::states(tx, now).await?.get(gateway).is_some_and(|state| state.circuit_open_count > 0),
         };
-        self.on_probation = Some(on_probation);
-        match self.lane.breakers.count(gateway, outcome, on_probation) {
-            Circuit::AsItIs => {}
-            Circuit::Opens => {
+        self.is_half_open = Some(is_half_open);
+        match self.job.circuit_breakers.record_outcome(gateway, outcome, is_half_open) {
+            CircuitChange::Unchanged => {}
+            CircuitChange::Opens => {
                 if let Some(until) = rates::open_circuit(tx, gateway, now).await? {
                     tracing::error!(gateway, ?until, "the gateway fails again and again; it is held still");
                 }
             }
-            Circuit::Closes => {
+            CircuitChange::Closes => {
                 rates::close_circuit(tx, gateway).await?;
                 tracing::info!(gateway, "the gateway answers again");
-                self.on_probation = Some(false);
+                self.is_half_open = Some(false);
             }
         }
         Ok(())
@@ -217,35 +217,35 @@ fn slow_down_for(retry_after: Option<Duration>, seed: &str) -> Duration {
     retry_after.map_or_else(|| jittered(asked, seed, 0), |_| asked + jittered(Duration::from_secs(1), seed, 0))
 }
 
-fn read_outcome(outcome: &Outcome, claimed: &ClaimedMessage, works_beside: bool) -> Meaning {
-    let not_taken = |code: &str, wait: Duration| Meaning { state: "deferred", id: None, code: Some(code.to_owned()), again_after: Some(wait) };
+fn effect_of(outcome: &SubmitOutcome, claimed: &ClaimedMessage, has_alternative: bool) -> OutcomeEffect {
+    let not_taken = |code: &str, wait: Duration| OutcomeEffect { state: "deferred", id: None, code: Some(code.to_owned()), resubmit_after: Some(wait) };
     // The gateway as a whole does not take messages now: what waits for it comes back when it does, or goes to another.
-    let gateway_waits = |wait: Duration| if works_beside && claimed.tries < FAIL_OVERS { FAIL_OVER } else { wait };
-    let ended = |state, id: &Option<String>, code: Option<&str>| Meaning { state, id: id.clone(), code: code.map(str::to_owned), again_after: None };
+    let gateway_waits = |wait: Duration| if has_alternative && claimed.attempt_count < MAX_FAILOVERS { FAILOVER_DELAY } else { wait };
+    let ended = |state, id: &Option<String>, code: Option<&str>| OutcomeEffect { state, id: id.clone(), code: code.map(str::to_owned), resubmit_after: None };
     let reference = claimed.message.reference.as_str();
     match outcome {
-        Outcome::Accepted { id } => ended("accepted", id, None),
-        Outcome::RefusedNumber { code } | Outcome::OptedOut { code } => ended("refused", &None, Some(code)),
-        Outcome::InDoubt { code } => ended("in_doubt", &None, Some(code)),
-        Outcome::DeferredNumber { code } => not_taken(code, NUMBER_FREQUENCY_WAIT),
-        Outcome::RefusedTogether => not_taken(REFUSED_TOGETHER, FAIL_OVER),
-        Outcome::SlowDown { code, retry_after } => not_taken(code, gateway_waits(slow_down_for(*retry_after, reference))),
-        Outcome::AccountFailure { code } => not_taken(code, gateway_waits(ACCOUNT_PAUSE)),
-        Outcome::PassingFailure { code } => {
-            let back_off = (FIRST_BACK_OFF * 2u32.pow(claimed.tries.min(8))).min(LONGEST_BACK_OFF);
-            not_taken(code, gateway_waits(jittered(back_off, reference, u64::from(claimed.tries))))
+        SubmitOutcome::Accepted { id } => ended("accepted", id, None),
+        SubmitOutcome::RefusedNumber { code } | SubmitOutcome::OptedOut { code } => ended("refused", &None, Some(code)),
+        SubmitOutcome::InDoubt { code } => ended("in_doubt", &None, Some(code)),
+        SubmitOutcome::DeferredNumber { code } => not_taken(code, NUMBER_LIMIT_DELAY),
+        SubmitOutcome::BatchRefused => not_taken(BATCH_REFUSED, FAILOVER_DELAY),
+        SubmitOutcome::Throttled { code, retry_after } => not_taken(code, gateway_waits(slow_down_for(*retry_after, reference))),
+        SubmitOutcome::AccountFailure { code } => not_taken(code, gateway_waits(ACCOUNT_PAUSE)),
+        SubmitOutcome::TemporaryFailure { code } => {
+            let back_off = (FIRST_BACK_OFF * 2u32.pow(claimed.attempt_count.min(8))).min(MAX_BACK_OFF);
+            not_taken(code, gateway_waits(jittered(back_off, reference, u64::from(claimed.attempt_count))))
         }
     }
 }
 
 /// Receipts that came before the answer and knew only the gateway's id have waited for it.
 async fn apply_early_receipts(tx: &mut WriteTx, gateway: &str, settlements: &[Settlement], now: Timestamp) -> Result<(), DispatchError> {
-    if !receipts::any_waiting(tx, gateway).await? {
+    if !receipts::any_unmatched(tx, gateway).await? {
         return Ok(());
     }
     for id in settlements.iter().filter_map(|s| s.gateway_message_id.as_deref()) {
-        for receipt in receipts::take_waiting(tx, gateway, id).await? {
-            crate::services::sms_inbound::apply_receipt(tx, &receipt, false, now).await?;
+        for receipt in receipts::take_unmatched(tx, gateway, id).await? {
+            super::receipts::apply_receipt(tx, &receipt, false, now).await?;
         }
     }
     Ok(())

@@ -11,91 +11,91 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::claim::{Batch, ClaimedMessage};
-use super::settle::{Answered, Ending, settle};
+use super::claim::{ClaimedBatch, ClaimedMessage};
+use super::settle::{SubmitResult, SubmitEnding, settle};
 use super::slots::Slots;
-use super::{DispatchError, Lane};
-use crate::domain::contact_plan::is_answer;
+use super::{DispatchError, DispatchJob};
+use crate::domain::contact_plan::is_acknowledgement;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
-use crate::adapters::sms::{Gateway, Outcome, OutgoingMessage};
+use crate::adapters::sms::{Gateway, SubmitOutcome, OutgoingMessage};
 use crate::adapters::database::invitations;
 use crate::adapters::database::rates::SLOT_TOLERANCE;
 
 /// Outcomes are written in sets of about so many.
-const SETTLE_SET: usize = 500;
+const SETTLE_BATCH_SIZE: usize = 500;
 /// A look at the rules is good for so long; then the messages that still wait are looked at again.
-const LOOK_LASTS: Duration = Duration::from_millis(20);
+const SNAPSHOT_LIFETIME: Duration = Duration::from_millis(20);
 /// A look is taken at so many at least, if they wait.
-const FEW: u32 = 20;
+const MIN_SNAPSHOT_SIZE: u32 = 20;
 
 /// What goes out through one gateway.
-struct Sending<'a> {
-    lane: &'a Arc<Lane>,
+struct GatewaySubmission<'a> {
+    job: &'a Arc<DispatchJob>,
     gateway: Arc<dyn Gateway>,
     name: String,
     /// Is there another gateway that works, for what this one does not take?
-    works_beside: bool,
+    has_alternative: bool,
     permits: Arc<Semaphore>,
-    under_way: JoinSet<Vec<Answered>>,
+    in_flight: JoinSet<Vec<SubmitResult>>,
     settling: JoinSet<Result<(), DispatchError>>,
-    answered: Vec<Answered>,
+    results: Vec<SubmitResult>,
     submitted: u64,
-    look: Look,
+    snapshot: EligibilitySnapshot,
 }
 
 /// Whose messages may go, and when that was looked up.
-struct Look {
+struct EligibilitySnapshot {
     /// Messages submitted since then: about so many more will be while it lasts.
-    used: usize,
+    submitted_since: usize,
     at: Option<Timestamp>,
-    looked_at: HashSet<InvitationId>,
+    checked: HashSet<InvitationId>,
     allowed: HashSet<InvitationId>,
 }
 
-impl Look {
+impl EligibilitySnapshot {
     fn is_fresh(&self, invitation: InvitationId, now: Timestamp) -> bool {
-        self.at.is_some_and(|at| now.since(at) <= LOOK_LASTS) && self.looked_at.contains(&invitation)
+        self.at.is_some_and(|at| now.since(at) <= SNAPSHOT_LIFETIME) && self.checked.contains(&invitation)
     }
 }
 
 /// Sends a batch, through all its gateways at once, and writes what came of it; returns how many messages were submitted.
-pub async fn submit_and_settle(lane: &Arc<Lane>, batch: Batch) -> Result<u64, DispatchError> {
+pub async fn submit_and_settle(job: &Arc<DispatchJob>, batch: ClaimedBatch) -> Result<u64, DispatchError> {
     let mut by_gateway: BTreeMap<String, Vec<ClaimedMessage>> = BTreeMap::new();
     batch.messages.into_iter().for_each(|claimed| by_gateway.entry(claimed.gateway.clone()).or_default().push(claimed));
     let mut all = Vec::new();
     for (name, messages) in by_gateway {
-        let (Some(gateway), Some(permits)) = (lane.installation.gateways.get(&name), lane.permits.get(&name)) else { continue };
+        let (Some(gateway), Some(permits)) = (job.context.gateways.get(&name), job.permits.get(&name)) else { continue };
         let invitations: HashSet<InvitationId> = messages.iter().map(|claimed| claimed.invitation).collect();
-        let sending = Sending {
-            lane,
+        let submission = GatewaySubmission {
+            job,
             gateway: gateway.clone(),
-            works_beside: batch.rooms.works_beside(&name),
+            has_alternative: batch.capacity.has_alternative(&name),
             name,
             permits: permits.clone(),
-            under_way: JoinSet::new(),
+            in_flight: JoinSet::new(),
             settling: JoinSet::new(),
-            answered: Vec::new(),
+            results: Vec::new(),
             submitted: 0,
             // What the claim has just looked up need not be looked up again.
-            look: Look { used: 0, at: Some(batch.looked_at), allowed: invitations.clone(), looked_at: invitations },
+            snapshot: EligibilitySnapshot { submitted_since: 0, at: Some(batch.checked_at), allowed: invitations.clone(), checked: invitations },
         };
-        all.push(sending.run(messages));
+        all.push(submission.run(messages));
     }
     Ok(try_join_all(all).await?.into_iter().sum())
 }
 
-impl Sending<'_> {
+impl GatewaySubmission<'_> {
     async fn run(mut self, messages: Vec<ClaimedMessage>) -> Result<u64, DispatchError> {
-        let (lane, name) = (self.lane, self.name.clone());
-        let sent = self.send(messages, Slots::new(&lane.installation, &name)).await;
+        let (job, name) = (self.job, self.name.clone());
+        let sent = self.send(messages, Slots::new(&job.context, &name)).await;
         // A submit that panicked stays `submitting`, and so comes into doubt: never sent again.
-        while let Some(done) = self.under_way.join_next().await {
-            self.answered.extend(done.into_iter().flatten());
+        while let Some(done) = self.in_flight.join_next().await {
+            self.results.extend(done.into_iter().flatten());
         }
         self.settle();
         while let Some(settled) = self.settling.join_next().await {
-            settled.map_err(|_| DispatchError::BrokeOff)??;
+            settled.map_err(|_| DispatchError::TaskPanicked)??;
         }
         sent.map(|()| self.submitted)
     }
@@ -107,12 +107,12 @@ impl Sending<'_> {
             // A place in flight before a slot: while a gateway is busy with all that it may have, no slot passes unused.
             // (The semaphore is never closed.)
             let permit = self.permits.clone().acquire_owned().await.ok();
-            let Some(request) = self.at_a_slot(first, &mut waiting, &mut slots).await? else { break };
+            let Some(request) = self.await_slot(first, &mut waiting, &mut slots).await? else { break };
             self.submit(request, permit);
-            while let Some(Ok(done)) = self.under_way.try_join_next() {
-                self.answered.extend(done);
+            while let Some(Ok(done)) = self.in_flight.try_join_next() {
+                self.results.extend(done);
             }
-            if self.answered.len() >= SETTLE_SET {
+            if self.results.len() >= SETTLE_BATCH_SIZE {
                 self.settle();
             }
         }
@@ -122,15 +122,15 @@ impl Sending<'_> {
 
     /// Waits for a slot and returns who may use it: the first one, or, if the rules have changed meanwhile, the next one who may go; and those who go in
     /// the same request. `None`: there is no slot for now, or nobody left.
-    async fn at_a_slot(
+    async fn await_slot(
         &mut self,
         first: ClaimedMessage,
         waiting: &mut IntoIter<ClaimedMessage>,
         slots: &mut Slots<'_>,
     ) -> Result<Option<Vec<ClaimedMessage>>, DispatchError> {
-        let clock = self.lane.installation.clock.clone();
+        let clock = self.job.context.clock.clone();
         let mut claimed = first;
-        while let Some(at) = slots.next(waiting.len() + 1).await? {
+        while let Some(at) = slots.next_slot(waiting.len() + 1).await? {
             clock.sleep_until(at).await;
             while !self.is_allowed_now(&claimed, waiting.as_slice()).await? {
                 self.withdraw(claimed);
@@ -141,7 +141,7 @@ impl Sending<'_> {
             }
             if clock.now() <= at + SLOT_TOLERANCE {
                 let mut request = vec![claimed];
-                while request.len() < slots.group() && self.may_join(&request, waiting.as_slice()) && slots.another_at(at) {
+                while request.len() < slots.group() && self.may_share_request(&request, waiting.as_slice()) && slots.take_another_at(at) {
                     request.extend(waiting.next());
                 }
                 return Ok(Some(request));
@@ -152,32 +152,32 @@ impl Sending<'_> {
     }
 
     /// May the next one go in this request as well? (Looked at a moment ago; who was not comes into a request of its own.)
-    fn may_join(&self, request: &[ClaimedMessage], waiting: &[ClaimedMessage]) -> bool {
+    fn may_share_request(&self, request: &[ClaimedMessage], waiting: &[ClaimedMessage]) -> bool {
         let (Some(first), Some(next)) = (request.first(), waiting.first()) else { return false };
-        let now = self.lane.installation.clock.now();
-        let is_allowed = is_answer(next.step) || (self.look.is_fresh(next.invitation, now) && self.look.allowed.contains(&next.invitation));
+        let now = self.job.context.clock.now();
+        let is_allowed = is_acknowledgement(next.step) || (self.snapshot.is_fresh(next.invitation, now) && self.snapshot.allowed.contains(&next.invitation));
         is_allowed
-            && self.lane.plan().hours.is_open(now, &next.zones)
-            && !first.message.alone
-            && !next.message.alone
-            && self.gateway.goes_with(&first.message, &next.message)
+            && self.job.plan().hours.is_open(now, &next.zones)
+            && !first.message.must_be_alone
+            && !next.message.must_be_alone
+            && self.gateway.can_share_request(&first.message, &next.message)
             // A receipt names a message of a request by its number.
             && request.iter().all(|claimed| claimed.phone_hash != next.phone_hash)
     }
 
     fn withdraw(&mut self, claimed: ClaimedMessage) {
-        let at = self.lane.installation.clock.now();
-        self.answered.push(Answered { claimed, ending: Ending::Withdrawn, at });
+        let at = self.job.context.clock.now();
+        self.results.push(SubmitResult { claimed, ending: SubmitEnding::Withdrawn, at });
     }
 
     /// The next message that may go (invariant I2); those that may not are withdrawn.
     async fn next_allowed(&mut self, waiting: &mut IntoIter<ClaimedMessage>) -> Result<Option<ClaimedMessage>, DispatchError> {
         while let Some(first) = waiting.as_slice().first() {
-            if !is_answer(first.step) && !self.look.is_fresh(first.invitation, self.lane.installation.clock.now()) {
-                self.look(waiting.as_slice()).await?;
+            if !is_acknowledgement(first.step) && !self.snapshot.is_fresh(first.invitation, self.job.context.clock.now()) {
+                self.refresh_snapshot(waiting.as_slice()).await?;
             }
             let Some(claimed) = waiting.next() else { break };
-            if is_answer(claimed.step) || self.look.allowed.contains(&claimed.invitation) {
+            if is_acknowledgement(claimed.step) || self.snapshot.allowed.contains(&claimed.invitation) {
                 return Ok(Some(claimed));
             }
             self.withdraw(claimed);
@@ -187,51 +187,51 @@ impl Sending<'_> {
 
     /// May this message go at this very moment? Whoever waits behind it is looked at with it.
     async fn is_allowed_now(&mut self, claimed: &ClaimedMessage, waiting: &[ClaimedMessage]) -> Result<bool, DispatchError> {
-        let now = self.lane.installation.clock.now();
-        if !is_answer(claimed.step) && !self.look.is_fresh(claimed.invitation, now) {
-            self.look(std::iter::once(claimed).chain(waiting)).await?;
+        let now = self.job.context.clock.now();
+        if !is_acknowledgement(claimed.step) && !self.snapshot.is_fresh(claimed.invitation, now) {
+            self.refresh_snapshot(std::iter::once(claimed).chain(waiting)).await?;
         }
-        let is_allowed = is_answer(claimed.step) || self.look.allowed.contains(&claimed.invitation);
-        Ok(is_allowed && self.lane.plan().hours.is_open(now, &claimed.zones))
+        let is_allowed = is_acknowledgement(claimed.step) || self.snapshot.allowed.contains(&claimed.invitation);
+        Ok(is_allowed && self.job.plan().hours.is_open(now, &claimed.zones))
     }
 
     /// Looks the rules up for those who are about to go while the look lasts.
-    async fn look<'c>(&mut self, waiting: impl IntoIterator<Item = &'c ClaimedMessage>) -> Result<(), DispatchError> {
-        let installation = &self.lane.installation;
-        let now = installation.clock.now();
-        let pace = super::capacity::pace(installation, &self.name);
-        let soon = (pace.per_second / 50).clamp(1, 500).min(FEW + 2 * self.look.used as u32).max(pace.group) as usize;
+    async fn refresh_snapshot<'c>(&mut self, waiting: impl IntoIterator<Item = &'c ClaimedMessage>) -> Result<(), DispatchError> {
+        let context = &self.job.context;
+        let now = context.clock.now();
+        let rate = super::capacity::gateway_pace(context, &self.name);
+        let soon = (rate.per_second / 50).clamp(1, 500).min(MIN_SNAPSHOT_SIZE + 2 * self.snapshot.submitted_since as u32).max(rate.group) as usize;
         let invitations: Vec<InvitationId> = waiting.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
-        let mut connection = installation.store.read().await?;
-        let allowed = invitations::may_send(&mut connection, &invitations, &self.lane.launched.programme, now).await?;
-        self.look = Look { used: 0, at: Some(now), looked_at: invitations.into_iter().collect(), allowed };
+        let mut connection = context.database.read().await?;
+        let allowed = invitations::filter_sendable(&mut connection, &invitations, &self.job.cached_plan.programme, now).await?;
+        self.snapshot = EligibilitySnapshot { submitted_since: 0, at: Some(now), checked: invitations.into_iter().collect(), allowed };
         Ok(())
     }
 
     fn submit(&mut self, request: Vec<ClaimedMessage>, permit: Option<OwnedSemaphorePermit>) {
         self.submitted += request.len() as u64;
-        self.look.used += request.len();
-        let (gateway, at) = (self.gateway.clone(), self.lane.installation.clock.now());
+        self.snapshot.submitted_since += request.len();
+        let (gateway, at) = (self.gateway.clone(), self.job.context.clock.now());
         let span = tracing::debug_span!("submit", otel.kind = "client", gateway = self.name, messages = request.len() as i64);
         let submitted = async move {
             let messages: Vec<OutgoingMessage> = request.iter().map(|claimed| claimed.message.clone()).collect();
-            let said = gateway.submit(&messages).await;
+            let response = gateway.submit(&messages).await;
             drop(permit);
-            let mut outcomes = said.outcomes.into_iter();
-            let answered = |claimed| {
-                let outcome = outcomes.next().unwrap_or(Outcome::InDoubt { code: "no_outcome".into() });
-                Answered { claimed, ending: Ending::Answered(outcome, said.exchange.clone()), at }
+            let mut outcomes = response.outcomes.into_iter();
+            let to_result = |claimed| {
+                let outcome = outcomes.next().unwrap_or(SubmitOutcome::InDoubt { code: "no_outcome".into() });
+                SubmitResult { claimed, ending: SubmitEnding::BatchResult(outcome, response.exchange.clone()), at }
             };
-            request.into_iter().map(answered).collect()
+            request.into_iter().map(to_result).collect()
         };
-        self.under_way.spawn(submitted.instrument(span));
+        self.in_flight.spawn(submitted.instrument(span));
     }
 
     /// Writes what has been answered, while others are still on their way.
     fn settle(&mut self) {
-        let answered = std::mem::take(&mut self.answered);
-        let now = self.lane.installation.clock.now();
-        let settled = settle(self.lane.clone(), self.name.clone(), self.works_beside, answered, now);
+        let results = std::mem::take(&mut self.results);
+        let now = self.job.context.clock.now();
+        let settled = settle(self.job.clone(), self.name.clone(), self.has_alternative, results, now);
         self.settling.spawn(settled.instrument(tracing::debug_span!("settle")));
     }
 }

@@ -4,13 +4,13 @@ use chrono::NaiveDate;
 use phonenumber::country;
 
 use crate::services::list_import::table;
-use crate::services::suppressions::{Suppression, suppress};
+use crate::services::suppressions::{SuppressionRequest, suppress};
 use crate::domain::ids::ProgrammeId;
 use crate::domain::phone::Phone;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
-use crate::adapters::database::cases::Source;
+use crate::services::context::AppContext;
+use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::programmes;
 
 /// What holds for numbers that do not say otherwise.
@@ -24,7 +24,7 @@ pub struct SuppressionDefaults<'a> {
 }
 
 /// One number as it stands in a file.
-struct Wanted {
+struct RequestedSuppression {
     phone: Phone,
     reason: SuppressionReason,
     programme: Option<String>,
@@ -41,11 +41,9 @@ pub enum SuppressionError {
     #[error("no programme has the code {0}")]
     UnknownProgramme(String),
     #[error("no number was given")]
-    Nothing,
+    NoNumbers,
     #[error(transparent)]
-    Dispatch(#[from] crate::services::sms_sending::DispatchError),
-    #[error(transparent)]
-    Store(#[from] crate::adapters::database::StoreError),
+    Database(#[from] crate::adapters::database::DatabaseError),
 }
 
 const NUMBER: [&str; 6] = ["number", "mobile", "phone", "手机", "手机号", "电话"];
@@ -55,16 +53,16 @@ const UNTIL: [&str; 4] = ["until", "expires", "expires_at", "到期"];
 
 /// Suppresses the numbers of a file (CSV, TSV, XLSX, XLS, ODS): all of them, or none if a row cannot be read. Columns are «number», and if the file has
 /// them «reason», «scope» (a programme's code, or «all») and «until» (a day); a file of one column needs no header. Returns how many.
-pub async fn import_suppressions(installation: &Installation, content: &[u8], defaults: &SuppressionDefaults<'_>) -> Result<u64, SuppressionError> {
-    let region = installation.config.default_region.parse().unwrap_or(country::CN);
+pub async fn import_suppressions(context: &AppContext, content: &[u8], defaults: &SuppressionDefaults<'_>) -> Result<u64, SuppressionError> {
+    let region = context.config.default_region.parse().unwrap_or(country::CN);
     let rows = table::read(content)?;
     let column = |names: &[&str]| rows.first().and_then(|row| row.cells.iter().position(|cell| names.contains(&cell.trim().to_lowercase().as_str())));
     let (number, reason, scope, until) = (column(&NUMBER), column(&REASON), column(&SCOPE), column(&UNTIL));
-    let mut wanted = Vec::new();
+    let mut requested = Vec::new();
     for row in &rows[usize::from(number.is_some())..] {
         let cell = |column: Option<usize>| column.and_then(|column| row.cells.get(column)).map(|cell| cell.trim()).filter(|cell| !cell.is_empty());
         let wrong = |problem: String| SuppressionError::Row { row: row.number, problem };
-        wanted.push(Wanted {
+        requested.push(RequestedSuppression {
             phone: Phone::parse(cell(Some(number.unwrap_or(0))).unwrap_or_default(), region).map_err(|error| wrong(error.to_string()))?,
             reason: match cell(reason) {
                 None => defaults.reason,
@@ -81,16 +79,16 @@ pub async fn import_suppressions(installation: &Installation, content: &[u8], de
             },
         });
     }
-    store(installation, wanted).await
+    save_suppressions(context, requested).await
 }
 
-async fn store(installation: &Installation, wanted: Vec<Wanted>) -> Result<u64, SuppressionError> {
-    if wanted.is_empty() {
-        return Err(SuppressionError::Nothing);
+async fn save_suppressions(context: &AppContext, requested: Vec<RequestedSuppression>) -> Result<u64, SuppressionError> {
+    if requested.is_empty() {
+        return Err(SuppressionError::NoNumbers);
     }
-    let now = installation.clock.now();
-    let mut tx = installation.store.write().await?;
-    for Wanted { phone, reason, programme, until } in &wanted {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
+    for RequestedSuppression { phone, reason, programme, until } in &requested {
         let (programme, zone): (Option<ProgrammeId>, chrono_tz::Tz) = match programme {
             None => (None, chrono_tz::Asia::Shanghai),
             Some(code) => {
@@ -98,11 +96,11 @@ async fn store(installation: &Installation, wanted: Vec<Wanted>) -> Result<u64, 
                 (Some(id), programme.time_zone)
             }
         };
-        let phone_hash = installation.keys.hasher().number(phone);
+        let phone_hash = context.keys.hasher().phone_hash(phone);
         let expires_at = until.map(|day| Timestamp::start_of_day(day, zone));
-        let suppression = Suppression { reason: *reason, programme, expires_at, phone_hash: &phone_hash };
-        suppress(&mut tx, &suppression, Source::Staff, now).await?;
+        let suppression = SuppressionRequest { reason: *reason, programme, expires_at, phone_hash: &phone_hash };
+        suppress(&mut tx, &suppression, DispositionSource::Staff, now).await?;
     }
     tx.commit().await?;
-    Ok(wanted.len() as u64)
+    Ok(requested.len() as u64)
 }

@@ -4,17 +4,16 @@ mod import;
 
 pub use import::{SuppressionDefaults, SuppressionError, import_suppressions};
 
-use crate::adapters::database::cases::Source;
+use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::suppressions::{self, NewSuppression};
-use crate::adapters::database::{WriteTx, cases, invitations, programmes};
+use crate::adapters::database::{DatabaseError, WriteTx, cases, invitations, programmes};
 use crate::domain::ids::ProgrammeId;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
-use crate::services::sms_sending::DispatchError;
 
 /// Why a number is not contacted, and until when.
 #[derive(Debug, Clone)]
-pub struct Suppression<'a> {
+pub struct SuppressionRequest<'a> {
     pub reason: SuppressionReason,
     /// `None`: everywhere.
     pub programme: Option<ProgrammeId>,
@@ -24,8 +23,8 @@ pub struct Suppression<'a> {
 }
 
 /// Suppresses a number in a programme, or everywhere, and ends all that was planned for it; a suppression for a time only holds it up.
-pub async fn suppress(tx: &mut WriteTx, suppression: &Suppression<'_>, source: Source, now: Timestamp) -> Result<(), DispatchError> {
-    let &Suppression { reason, programme, expires_at, phone_hash } = suppression;
+pub async fn suppress(tx: &mut WriteTx, suppression: &SuppressionRequest<'_>, source: DispositionSource, now: Timestamp) -> Result<(), DatabaseError> {
+    let &SuppressionRequest { reason, programme, expires_at, phone_hash } = suppression;
     let scope = match programme {
         Some(programme) => programmes::get(tx, programme).await?.code,
         None => suppressions::ALL.to_owned(),
@@ -35,10 +34,10 @@ pub async fn suppress(tx: &mut WriteTx, suppression: &Suppression<'_>, source: S
     if expires_at.is_some() {
         return Ok(());
     }
-    let theirs = invitations::to_number(tx, phone_hash, programme).await?;
+    let theirs = invitations::list_by_phone(tx, phone_hash, programme).await?;
     let open = cases::open_of_invitations(tx, &theirs).await?;
-    cases::dispose(tx, &open, reason.disposition(), &[], source, now).await?;
-    invitations::stop(tx, &theirs).await?;
+    cases::set_disposition(tx, &open, reason.disposition(), &[], source, now).await?;
+    invitations::cancel_next_steps(tx, &theirs).await?;
     Ok(())
 }
 
@@ -47,9 +46,9 @@ pub async fn opt_out(
     tx: &mut WriteTx,
     phone_hash: &str,
     programme: Option<ProgrammeId>,
-    source: Source,
+    source: DispositionSource,
     now: Timestamp,
-) -> Result<(), DispatchError> {
-    let suppression = Suppression { reason: SuppressionReason::OptOut, programme, expires_at: None, phone_hash };
+) -> Result<(), DatabaseError> {
+    let suppression = SuppressionRequest { reason: SuppressionReason::OptOut, programme, expires_at: None, phone_hash };
     suppress(tx, &suppression, source, now).await
 }

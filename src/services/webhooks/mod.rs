@@ -10,14 +10,14 @@ use std::net::IpAddr;
 use serde_json::json;
 use url::{Host, Url};
 
-pub use deliver::due as deliver;
+pub use deliver::deliver_due_events;
 
 use crate::services::accounts::{AccountError, check_name};
 use crate::domain::audit::{Action, Actor};
-use crate::domain::event::{EventKind, TEST};
+use crate::domain::event::{EventKind, TEST_EVENT};
 use crate::domain::personal::Personal;
-use crate::services::context::Installation;
-use crate::adapters::database::StoreError;
+use crate::services::context::AppContext;
+use crate::adapters::database::DatabaseError;
 use crate::adapters::database::events::{self, Endpoint};
 
 #[derive(Debug, thiserror::Error)]
@@ -31,43 +31,43 @@ pub enum EndpointError {
     #[error("there is no endpoint of the name {0}")]
     Unknown(String),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Database(#[from] DatabaseError),
 }
 
 /// Adds an endpoint; returns its secret (`whsec_…`), which is the only time that it is seen. `kinds`: what it wants to be told; empty: everything.
-pub async fn add(installation: &Installation, who: &Actor, name: &str, url: &str, kinds: &[EventKind]) -> Result<Personal, EndpointError> {
+pub async fn add(context: &AppContext, actor: &Actor, name: &str, url: &str, kinds: &[EventKind]) -> Result<Personal, EndpointError> {
     check_name(name).map_err(EndpointError::Name)?;
-    let url = checked(url).ok_or(EndpointError::Address)?;
+    let url = validate_url(url).ok_or(EndpointError::Address)?;
     let endpoint = Endpoint {
         id: 0,
         name: name.to_owned(),
         url,
         kinds: kinds.to_vec(),
-        made_by: who.name.clone(),
-        created_at: installation.clock.now(),
+        created_by: actor.name.clone(),
+        created_at: context.clock.now(),
         failures: 0,
         failing_since: None,
-        waits_until: installation.clock.now(),
-        problem: None,
+        retry_at: context.clock.now(),
+        last_error: None,
     };
-    let mut tx = installation.store.write().await?;
+    let mut tx = context.database.write().await?;
     if !events::add_endpoint(&mut tx, &endpoint).await? {
         return Err(EndpointError::Taken(name.to_owned()));
     }
     // Where events go from now on; the rest of the address may hold a token of the receiver's.
     let origin = Url::parse(&endpoint.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
-    installation.note_more(&mut tx, who, Action::WebhookAdded, (&format!("webhook:{name}"), &origin)).await?;
+    context.audit_with_detail(&mut tx, actor, Action::WebhookAdded, (&format!("webhook:{name}"), &origin)).await?;
     tx.commit().await?;
-    Ok(secret_of(installation, &endpoint))
+    Ok(endpoint_secret(context, &endpoint))
 }
 
 /// The secret is reckoned from the installation's key; another endpoint of the same name has another one.
-fn secret_of(installation: &Installation, endpoint: &Endpoint) -> Personal {
-    installation.keys.hasher().event_secret(&endpoint.name, endpoint.created_at)
+fn endpoint_secret(context: &AppContext, endpoint: &Endpoint) -> Personal {
+    context.keys.hasher().event_secret(&endpoint.name, endpoint.created_at)
 }
 
 /// In the clear only to what is near: a loopback or private address, or a host without a domain.
-fn checked(raw: &str) -> Option<String> {
+fn validate_url(raw: &str) -> Option<String> {
     let url = Url::parse(raw.trim()).ok()?;
     let is_private = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
@@ -83,39 +83,39 @@ fn checked(raw: &str) -> Option<String> {
 }
 
 /// Takes an endpoint away, with what was on its way there.
-pub async fn remove(installation: &Installation, who: &Actor, name: &str) -> Result<(), EndpointError> {
-    let mut tx = installation.store.write().await?;
+pub async fn remove(context: &AppContext, actor: &Actor, name: &str) -> Result<(), EndpointError> {
+    let mut tx = context.database.write().await?;
     if !events::remove_endpoint(&mut tx, name).await? {
         return Err(EndpointError::Unknown(name.to_owned()));
     }
-    installation.note(&mut tx, who, Action::WebhookRemoved, &format!("webhook:{name}")).await?;
+    context.audit(&mut tx, actor, Action::WebhookRemoved, &format!("webhook:{name}")).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// Tells an endpoint something of no meaning, now: one that was left alone is asked again, with all that waits for it.
-pub async fn test(installation: &Installation, who: &Actor, name: &str) -> Result<(), EndpointError> {
-    let mut tx = installation.store.write().await?;
+pub async fn send_test_event(context: &AppContext, actor: &Actor, name: &str) -> Result<(), EndpointError> {
+    let mut tx = context.database.write().await?;
     let endpoint = events::endpoint(&mut tx, name).await?.ok_or_else(|| EndpointError::Unknown(name.to_owned()))?;
-    events::ask_now(&mut tx, endpoint.id).await?;
-    events::tell_one(&mut tx, endpoint.id, TEST, &json!({ "webhook": name }), installation.clock.now()).await?;
-    installation.note(&mut tx, who, Action::TextTested, &format!("webhook:{name}")).await?;
+    events::retry_now(&mut tx, endpoint.id).await?;
+    events::publish_to(&mut tx, endpoint.id, TEST_EVENT, &json!({ "webhook": name }), context.clock.now()).await?;
+    context.audit(&mut tx, actor, Action::TestMessageSent, &format!("webhook:{name}")).await?;
     tx.commit().await?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::checked;
+    use super::validate_url;
 
     #[test]
     fn only_what_is_near_is_told_in_the_clear() {
         for good in ["https://scoring.example/hook", "http://127.0.0.1:9/a", "http://[::1]/", "http://10.1.2.3/x", "http://scoring:8080/"] {
-            assert!(checked(good).is_some(), "{good}");
+            assert!(validate_url(good).is_some(), "{good}");
         }
         for bad in ["http://scoring.example/", "ftp://h/", "https://", "https://u:p@h.example/", "file:///etc/passwd", "h.example", "http://8.8.8.8/"]
         {
-            assert_eq!(checked(bad), None, "{bad}");
+            assert_eq!(validate_url(bad), None, "{bad}");
         }
     }
 }

@@ -8,39 +8,39 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::fixture::{TOKEN, World};
+use super::fixture::{SCORING_TOKEN, Fixture};
 use crate::adapters::clock::VirtualClock;
 use crate::adapters::config::Config;
 use crate::adapters::crypto::sha256_hex;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::services::sealing::open_phone;
 use crate::adapters::database::{self, applications, backup, campaigns, lists};
 use crate::services::{self, datasets, deadlines};
 use crate::adapters::http_client;
 
-const A_YEAR: Duration = Duration::from_secs(366 * 86_400);
+const RETENTION_TIME: Duration = Duration::from_secs(366 * 86_400);
 
 /// What the last page says to whoever may still take the consent back.
-const OFFERS_IT: &str = "撤回同意";
+const WITHDRAW_BUTTON: &str = "撤回同意";
 
 /// The first person on the lists whose last page offers it, takes the consent back; what follows is the daemon's own doing.
-pub async fn one_withdraws(world: &World) -> Result<()> {
-    let installation = &world.installation;
+pub async fn withdraw_one_consent(fixture: &Fixture) -> Result<()> {
+    let context = &fixture.context;
     let client = http_client::new(std::time::Duration::from_secs(10))?;
-    let links = links(world).await?;
-    for link in links {
-        if client.get(&link).send().await?.text().await?.contains(OFFERS_IT) {
+    let addresses = personal_links(fixture).await?;
+    for link in addresses {
+        if client.get(&link).send().await?.text().await?.contains(WITHDRAW_BUTTON) {
             client.post(format!("{link}/refuse")).send().await?;
             break;
         }
     }
-    deadlines::tick(installation).await?;
-    datasets::write_pending(installation).await?;
+    deadlines::tick(context).await?;
+    datasets::write_pending(context).await?;
     Ok(())
 }
 
 /// What the scoring step did.
-pub struct Scored {
+pub struct ScoringReport {
     /// Versions that were copied into its folder.
     pub arrived: u64,
     /// Versions whose sums it fetched, found right and accepted.
@@ -48,26 +48,26 @@ pub struct Scored {
 }
 
 /// The scoring step's part, over the pull API like anybody's.
-pub async fn scoring_takes_them(world: &World) -> Result<Scored> {
-    let arrived = datasets::delivery::deliver_due(&world.installation).await?;
+pub async fn accept_datasets(fixture: &Fixture) -> Result<ScoringReport> {
+    let arrived = datasets::delivery::deliver_due(&fixture.context).await?;
     let client = http_client::new(std::time::Duration::from_secs(10))?;
-    let base = &world.installation.config.public_url;
-    let get = async |url: String| client.get(url).bearer_auth(TOKEN).send().await?.error_for_status()?.bytes().await;
+    let base = &fixture.context.config.public_url;
+    let get = async |url: String| client.get(url).bearer_auth(SCORING_TOKEN).send().await?.error_for_status()?.bytes().await;
     let listed: Value = serde_json::from_slice(&get(format!("{base}/api/v1/datasets")).await?)?;
     let mut accepted = 0;
     for version in listed["datasets"].as_array().into_iter().flatten() {
         let url = version["url"].as_str().unwrap_or_default();
         let sums = sha256_hex(&get(format!("{url}/files/SHA256SUMS")).await?);
         let is_right = version["sha256"].as_str() == Some(&sums);
-        let said = json!({ "accepted": is_right, "reason": if is_right { "" } else { "its sums are others" }, "sha256": sums }).to_string();
-        client.post(format!("{url}/verdict")).bearer_auth(TOKEN).body(said).send().await?.error_for_status()?;
+        let verdict = json!({ "accepted": is_right, "reason": if is_right { "" } else { "its sums are others" }, "sha256": sums }).to_string();
+        client.post(format!("{url}/verdict")).bearer_auth(SCORING_TOKEN).body(verdict).send().await?.error_for_status()?;
         accepted += u64::from(is_right);
     }
-    Ok(Scored { arrived, accepted })
+    Ok(ScoringReport { arrived, accepted })
 }
 
 /// What is left of the people when the programme's time is over.
-pub struct Forgotten {
+pub struct ErasureReport {
     pub people: u64,
     /// Certificates whose signatures are good.
     pub certificates: u64,
@@ -76,52 +76,52 @@ pub struct Forgotten {
 }
 
 /// A year on, in a copy that a backup is restored into, so that the demo's own files stay to be looked at: housekeeping forgets everybody.
-pub async fn a_year_later(world: &World) -> Result<Forgotten> {
-    let ours = &world.installation;
-    let copy = ours.config.datasets.with_file_name("a-year-later");
+pub async fn erase_after_retention(fixture: &Fixture) -> Result<ErasureReport> {
+    let context = &fixture.context;
+    let copy = context.config.datasets.with_file_name("a-year-later");
     let keys = copy.join("keyring");
     fs::create_dir_all(&keys)?;
-    for entry in fs::read_dir(&ours.config.key_ring)? {
+    for entry in fs::read_dir(&context.config.key_ring)? {
         let path = entry?.path();
         fs::copy(&path, keys.join(path.file_name().unwrap_or_default()))?;
     }
     let file = copy.join("backup");
-    backup::backup(&ours.store, &ours.config.database_url, &file).await?;
+    backup::backup(&context.database, &context.config.database_url, &file).await?;
     let database_url = format!("sqlite:{}", copy.join("restored.db").display());
     backup::restore(&database_url, &file).await?;
-    let clock = Arc::new(VirtualClock::starting_at(world.now() + A_YEAR));
-    let config = Config { database_url, key_ring: keys, datasets: copy.join("datasets"), ..ours.config.clone() };
-    let restored = Installation::open(config, clock).await?;
+    let clock = Arc::new(VirtualClock::starting_at(fixture.now() + RETENTION_TIME));
+    let config = Config { database_url, key_ring: keys, datasets: copy.join("datasets"), ..context.config.clone() };
+    let restored = AppContext::open(config, clock).await?;
     let (mut people, mut sealed) = (0, Vec::new());
-    for applicant in database::erasure::applicants(&mut *restored.store.read().await?).await? {
+    for applicant in database::erasure::applicants(&mut *restored.database.read().await?).await? {
         people += applicant.people;
     }
-    for application in applications::all(&mut *restored.store.read().await?).await? {
-        let theirs = lists::sealed_persons(&mut *restored.store.read().await?, application.id).await?;
+    for application in applications::all(&mut *restored.database.read().await?).await? {
+        let theirs = lists::sealed_persons(&mut *restored.database.read().await?, application.id).await?;
         sealed.extend(theirs.into_iter().map(|(_, phone)| (application.key_id.clone(), phone)));
     }
-    services::erasure::tidy(&restored).await?;
+    services::erasure::remove_expired(&restored).await?;
     let readable = sealed.iter().filter(|(key, phone)| restored.keys.sealer(key).is_ok_and(|sealer| open_phone(&sealer, phone).is_ok())).count();
-    for applicant in database::erasure::applicants(&mut *restored.store.read().await?).await? {
+    for applicant in database::erasure::applicants(&mut *restored.database.read().await?).await? {
         people -= applicant.people;
     }
-    let certificates = database::erasure::certificates(&mut *restored.store.read().await?).await?;
-    restored.store.close().await;
-    Ok(Forgotten { people, certificates: certificates.iter().filter(|c| services::erasure::is_genuine(c)).count() as u64, readable: readable as u64 })
+    let certificates = database::erasure::certificates(&mut *restored.database.read().await?).await?;
+    restored.database.close().await;
+    Ok(ErasureReport { people, certificates: certificates.iter().filter(|c| services::erasure::is_genuine(c)).count() as u64, readable: readable as u64 })
 }
 
 /// The personal links of the first application's people, in the order of its list.
-async fn links(world: &World) -> Result<Vec<String>> {
-    let installation = &world.installation;
-    let mut connection = installation.store.read().await?;
+async fn personal_links(fixture: &Fixture) -> Result<Vec<String>> {
+    let context = &fixture.context;
+    let mut connection = context.database.read().await?;
     let Some(application) = applications::all(&mut connection).await?.into_iter().next() else { return Ok(Vec::new()) };
     let Some(campaign) = application.campaign_id else { return Ok(Vec::new()) };
     let campaign = campaigns::get(&mut connection, campaign).await?.code;
-    let (sealer, hasher) = (installation.keys.sealer(&application.key_id)?, installation.keys.hasher());
-    let mut links = Vec::new();
+    let (sealer, hasher) = (context.keys.sealer(&application.key_id)?, context.keys.hasher());
+    let mut personal_links = Vec::new();
     for (_, phone) in lists::sealed_persons(&mut connection, application.id).await? {
-        let hash = hasher.number(&open_phone(&sealer, &phone)?);
-        links.push(format!("{}/i/{}", installation.config.public_url, hasher.link_code(&campaign, &application.key_id, &hash)));
+        let hash = hasher.phone_hash(&open_phone(&sealer, &phone)?);
+        personal_links.push(context.personal_link(&hasher.link_code(&campaign, &application.key_id, &hash)));
     }
-    Ok(links)
+    Ok(personal_links)
 }

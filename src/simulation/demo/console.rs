@@ -3,18 +3,18 @@
 use anyhow::{Context, Result, bail};
 use reqwest::header;
 
-use super::fixture::World;
+use super::fixture::Fixture;
 use crate::adapters::crypto::password::new_token;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
-use crate::adapters::database::audit::{self, Asked, Verified};
+use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
 use crate::services::accounts;
 use crate::adapters::http_client;
 
 /// What the staff did, and what stands of it.
-pub struct AtTheConsole {
+pub struct ConsoleReport {
     /// Pages that were looked at.
     pub pages: u64,
     /// People whose names and numbers were shown, by the log.
@@ -32,12 +32,12 @@ struct Browser {
 }
 
 impl Browser {
-    async fn sign_in(world: &World, name: &str, role: Role) -> Result<Browser> {
-        let (password, installation) = (new_token()?, &world.installation);
-        accounts::add(installation, &Actor::command("demo"), name, role, &Language::ALL, password.clone()).await?;
+    async fn sign_in(fixture: &Fixture, name: &str, role: Role) -> Result<Browser> {
+        let (password, context) = (new_token()?, &fixture.context);
+        accounts::add(context, &Actor::command("demo"), name, role, &Language::ALL, password.clone()).await?;
         let mut browser = Browser {
             client: http_client::new(std::time::Duration::from_secs(10))?,
-            base: installation.config.public_url.clone(),
+            base: context.config.public_url.clone(),
             cookie: String::new(),
         };
         let answer = browser.send("/staff/sign-in", &[("name", name), ("password", password.reveal())]).await?;
@@ -62,40 +62,40 @@ impl Browser {
 }
 
 /// What stands between two marks of a page.
-fn between<'a>(page: &'a str, before: &str, after: &str) -> Option<&'a str> {
+fn text_between<'a>(page: &'a str, before: &str, after: &str) -> Option<&'a str> {
     page.split_once(before).and_then(|(_, rest)| rest.split_once(after)).map(|(found, _)| found)
 }
 
 /// Looks around as an operator, and at one person.
-pub async fn look_around(world: &World) -> Result<AtTheConsole> {
-    let operator = Browser::sign_in(world, "operator", Role::Operator).await?;
+pub async fn browse_pages(fixture: &Fixture) -> Result<ConsoleReport> {
+    let operator = Browser::sign_in(fixture, "operator", Role::Operator).await?;
     let campaigns = operator.page("/campaigns").await?;
-    let code = between(&campaigns, "href=\"/campaigns/", "\"").context("there is no campaign")?;
-    let token = between(&campaigns, "name=\"token\" value=\"", "\"").context("the page has no form")?;
+    let code = text_between(&campaigns, "href=\"/campaigns/", "\"").context("there is no campaign")?;
+    let token = text_between(&campaigns, "name=\"token\" value=\"", "\"").context("the page has no form")?;
     let mut pages = 1;
     for path in ["/home", "/setup", "/deliveries", "/inbox", "/suppressions", "/cases", "/supervision", &format!("/campaigns/{code}")] {
         operator.page(path).await?;
         pages += 1;
     }
     let found = operator.send("/cases/search", &[("token", token), ("who", "#1")]).await?.text().await?;
-    let case = between(&found, "href=\"/cases/", "\"").context("the case is not found")?;
+    let case = text_between(&found, "href=\"/cases/", "\"").context("the case is not found")?;
     operator.page(&format!("/cases/{case}")).await?;
     operator.send(&format!("/cases/{case}/reveal"), &[("token", token)]).await?.error_for_status()?;
     pages += 3;
-    let installation = &world.installation;
-    let mut connection = installation.store.read().await?;
-    let asked = Asked { who: "operator".into(), action: Some(Action::ShownCase), object: format!("case:{case}"), before: None };
-    let revealed = audit::entries(&mut connection, &asked, 10).await?.len() as u64;
-    let (entries, is_whole) = match audit::verify(&mut connection, installation.keys.hasher(), None).await? {
-        Verified::Whole { entries, .. } => (u64::try_from(entries)?, true),
-        Verified::Broken { .. } | Verified::NotInLog => (0, false),
+    let context = &fixture.context;
+    let mut connection = context.database.read().await?;
+    let filter = AuditFilter { actor: "operator".into(), action: Some(Action::CasePersonViewed), object: format!("case:{case}"), before: None };
+    let reveals = audit::entries(&mut connection, &filter, 10).await?.len() as u64;
+    let (entries, is_whole) = match audit::verify(&mut connection, context.keys.hasher(), None).await? {
+        LogVerification::Intact { entries, .. } => (u64::try_from(entries)?, true),
+        LogVerification::Broken { .. } | LogVerification::HeadNotFound => (0, false),
     };
-    Ok(AtTheConsole { pages, revealed, entries, is_whole })
+    Ok(ConsoleReport { pages, revealed: reveals, entries, is_whole })
 }
 
 /// Somebody to look around as; returns the address and the password.
-pub async fn administrator(world: &World) -> Result<(String, Personal)> {
+pub async fn add_administrator(fixture: &Fixture) -> Result<(String, Personal)> {
     let password = new_token()?;
-    accounts::add(&world.installation, &Actor::command("demo"), "demo", Role::Administrator, &Language::ALL, password.clone()).await?;
-    Ok((format!("{}/staff", world.installation.config.public_url), password))
+    accounts::add(&fixture.context, &Actor::command("demo"), "demo", Role::Administrator, &Language::ALL, password.clone()).await?;
+    Ok((format!("{}/staff", fixture.context.config.public_url), password))
 }

@@ -1,4 +1,4 @@
-//! The demo's world: an installation in a folder of its own, its web server, the simulator, and the files of `config/demo/`.
+//! The demo's fixture: an installation in a folder of its own, its web server, the simulator, and the files of `config/demo/`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::services::campaigns::{self, LaunchRequest};
 use crate::adapters::clock::{Clock, VirtualClock};
 use crate::adapters::config::Config;
 use crate::adapters::crypto::{Signer, sha256, sha256_hex};
-use crate::services::deadlines::changes::{self, By};
+use crate::services::deadlines::changes::{self, ChangedBy};
 use crate::domain::contact_plan::{ContactPlan, PlanFile};
 use crate::domain::time::Timestamp;
-use crate::simulation::{Script, Simulator};
-use crate::services::context::Installation;
+use crate::simulation::{Scenario, Simulator};
+use crate::services::context::AppContext;
 use crate::services::programmes;
 use crate::services::list_import::{self, ImportRequest};
 use crate::adapters::telemetry;
@@ -64,15 +64,15 @@ const EXTENDED: &str = "YC-CARE";
 const GATEWAY: &str = "simulator";
 /// A gateway that nobody answers at, and the simulator behind it.
 pub const ROUTE: &str = "demo";
-const FIRST: &str = "first";
-pub const RATE: u32 = 20;
+const DEAD_GATEWAY: &str = "first";
+pub const RATE_PER_SECOND: u32 = 20;
 /// The scoring step's, on loopback.
-pub const TOKEN: &str = "the-demo-s-scoring-step-only";
+pub const SCORING_TOKEN: &str = "the-demo-s-scoring-step-only";
 /// A folder with this file in it is a demo's, and may be emptied for the next one.
-const MARK: &str = ".fieldworkd-demo";
+const MARKER_FILE: &str = ".fieldworkd-demo";
 
-pub struct World {
-    pub installation: Arc<Installation>,
+pub struct Fixture {
+    pub context: Arc<AppContext>,
     pub clock: Arc<VirtualClock>,
     pub simulator: Simulator,
     pub plan: ContactPlan,
@@ -80,10 +80,10 @@ pub struct World {
     plan_file: PlanFile,
 }
 
-impl World {
+impl Fixture {
     /// Empties and fills the folder, starts the servers.
-    pub async fn make(folder: &Path, seed: u64) -> Result<World> {
-        prepare(folder, seed)?;
+    pub async fn create(folder: &Path, seed: u64) -> Result<Fixture> {
+        prepare_folder(folder, seed)?;
         let plan_file = PlanFile::parse(PLAN)?.with_calendar(HOLIDAYS)?;
         let plan = plan_file.check()?;
         // A Monday morning.
@@ -92,23 +92,23 @@ impl World {
         let clock = Arc::new(VirtualClock::starting_at(began_at));
 
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let simulator = Simulator::start(any_port, Script::lifelike(seed, RATE), clock.clone()).await.context("the simulator cannot start")?;
+        let simulator = Simulator::start(any_port, Scenario::realistic(seed, RATE_PER_SECOND), clock.clone()).await.context("the simulator cannot start")?;
         let listener = TcpListener::bind(any_port).await.context("no loopback port is free")?;
-        let config = configure(folder, listener.local_addr()?, simulator.address())?;
+        let config = load_config(folder, listener.local_addr()?, simulator.address())?;
         let _ = telemetry::start(&config, Some(&folder.join("fieldworkd.log")))?;
-        let installation = Arc::new(Installation::open(config, clock.clone()).await?);
-        tokio::spawn(http::serve(installation.clone(), listener, std::future::pending()));
-        Ok(World { installation, clock, simulator, plan, began_at, plan_file })
+        let context = Arc::new(AppContext::open(config, clock.clone()).await?);
+        tokio::spawn(http::serve(context.clone(), listener, std::future::pending()));
+        Ok(Fixture { context, clock, simulator, plan, began_at, plan_file })
     }
 
     pub async fn import_lists(&self) -> Result<Vec<String>> {
-        programmes::apply_programme(&self.installation, PROGRAMME).await?;
-        programmes::add_applications(&self.installation, APPLICATIONS).await?;
+        programmes::apply_programme(&self.context, PROGRAMME).await?;
+        programmes::add_applications(&self.context, APPLICATIONS).await?;
         let mut lines = Vec::new();
         for list in &LISTS {
             let applications: Vec<String> = list.applications.iter().map(|code| (*code).to_owned()).collect();
             let request = ImportRequest { applications: &applications, file: list.file, content: list.content.into(), dry_run: false };
-            let outcome = list_import::import_list(&self.installation, &request, &mut |_, _| {}).await?;
+            let outcome = list_import::import_list(&self.context, &request, &mut |_, _| {}).await?;
             let (taken, merged, rejected) = (outcome.accepted, outcome.merged, outcome.rejected);
             lines.push(format!("{} ({}): {taken} taken, {merged} merged, {rejected} rejected", list.file, list.form));
         }
@@ -122,15 +122,15 @@ impl World {
             let plan = if calls { &with_telephone } else { &self.plan_file };
             let applications: Vec<String> = applications.iter().map(|code| (*code).to_owned()).collect();
             let request = LaunchRequest { code, applications: &applications, plan, gateway: ROUTE, budget: None, seed: None, dry_run: false };
-            let report = campaigns::launch(&self.installation, &request).await?;
+            let report = campaigns::launch(&self.context, &request).await?;
             lines.push(format!(
                 "{code}: {} people ({} by telephone only), at most {} parts or {:.2} {}",
                 report.invitations, report.without_mobile, report.parts_at_most, report.cost_at_most, report.currency
             ));
         }
         // The owners' committee asks for a few days more.
-        let by = By { who: "demo", reason: "物业委员会要求延期" };
-        let standing = changes::extend(&self.installation, EXTENDED, 3, by).await?;
+        let by = ChangedBy { actor: "demo", reason: "物业委员会要求延期" };
+        let standing = changes::extend(&self.context, EXTENDED, 3, by).await?;
         let due = standing.dataset_due.map(|day| day.to_string()).unwrap_or_default();
         lines.push(format!("{EXTENDED} is extended by 3 days, with the reason written down: its dataset is due on {due}"));
         Ok(lines)
@@ -141,17 +141,17 @@ impl World {
     }
 }
 
-fn prepare(folder: &Path, seed: u64) -> Result<()> {
+fn prepare_folder(folder: &Path, seed: u64) -> Result<()> {
     let shown = folder.display();
     if folder.exists() {
         let is_empty = std::fs::read_dir(folder).with_context(|| format!("{shown} cannot be read"))?.next().is_none();
-        if !is_empty && !folder.join(MARK).exists() {
+        if !is_empty && !folder.join(MARKER_FILE).exists() {
             bail!("{shown} holds something else than a demo; name another folder with --dir");
         }
         std::fs::remove_dir_all(folder).with_context(|| format!("{shown} cannot be emptied"))?;
     }
     std::fs::create_dir_all(folder.join("keyring")).with_context(|| format!("{shown} cannot be made"))?;
-    std::fs::write(folder.join(MARK), "made by fieldworkd demo\n")?;
+    std::fs::write(folder.join(MARKER_FILE), "made by fieldworkd demo\n")?;
     // The key comes from the seed, so that the same seed gives the same datasets. Only made-up people are sealed with it.
     std::fs::write(folder.join("keyring/installation.key"), sha256_hex(format!("demo {seed}").as_bytes()))?;
     std::fs::write(
@@ -162,9 +162,9 @@ fn prepare(folder: &Path, seed: u64) -> Result<()> {
 }
 
 /// The shipped configuration with the demo's paths and ports; FIELDWORKD_… variables about the log still count.
-fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Config> {
+fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Config> {
     let path = |name: &str| folder.join(name).display().to_string();
-    let ours = [
+    let overrides = [
         ("DATABASE__URL", format!("sqlite:{}", path("fieldworkd.db"))),
         ("KEYS__RING", path("keyring")),
         ("WEB__LISTEN", web.to_string()),
@@ -177,24 +177,24 @@ fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Co
         ("NOTIFY__SMS__SIGNATURE", "质协".to_owned()),
         ("NOTIFY__SMS__TO", "+8613900009999".to_owned()),
         ("DELIVERY__FOLDER__PATH", path("scoring")),
-        ("DELIVERY__PULL__TOKEN", TOKEN.to_owned()),
+        ("DELIVERY__PULL__TOKEN", SCORING_TOKEN.to_owned()),
         ("ALARM__DANGER__REPEAT_EVERY", "7d".to_owned()),
-        ("GATEWAY__SIMULATOR__RATE_PER_SECOND", RATE.to_string()),
+        ("GATEWAY__SIMULATOR__RATE_PER_SECOND", RATE_PER_SECOND.to_string()),
         // The first gateway is down: its circuit opens, and the second one takes over.
         ("GATEWAY__FIRST__FILE", "gateways/kannel.toml".to_owned()),
-        ("GATEWAY__FIRST__RATE_PER_SECOND", RATE.to_string()),
-        ("ROUTE__DEMO__GATEWAYS", format!("{FIRST}, {GATEWAY}")),
+        ("GATEWAY__FIRST__RATE_PER_SECOND", RATE_PER_SECOND.to_string()),
+        ("ROUTE__DEMO__GATEWAYS", format!("{DEAD_GATEWAY}, {GATEWAY}")),
         ("QUOTA__EXPECTED_RESPONSE_RATE", "0.7".to_owned()),
         // One at a time: virtual time then stands still while a message is under way.
         ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
     ];
-    let log = std::env::vars().filter(|(key, _)| key.starts_with("FIELDWORKD_LOG__"));
-    let environment = ours.into_iter().map(|(key, value)| (format!("FIELDWORKD_{key}"), value)).chain(log);
+    let log_settings = std::env::vars().filter(|(key, _)| key.starts_with("FIELDWORKD_LOG__"));
+    let environment = overrides.into_iter().map(|(key, value)| (format!("FIELDWORKD_{key}"), value)).chain(log_settings);
     let mut config = Config::load(None, environment)?;
     if let Some(gateway) = config.gateways.get_mut(GATEWAY) {
         gateway.definition = gateway.definition.replace("127.0.0.1:9700", &simulator.to_string());
     }
-    if let Some(gateway) = config.gateways.get_mut(FIRST) {
+    if let Some(gateway) = config.gateways.get_mut(DEAD_GATEWAY) {
         // Port 1 of loopback: nobody is there.
         gateway.definition = gateway.definition.replace("127.0.0.1:13013", "127.0.0.1:1");
     }
@@ -202,7 +202,7 @@ fn configure(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Co
     Ok(config)
 }
 
-impl World {
+impl Fixture {
     pub fn plan_file(&self) -> &PlanFile {
         &self.plan_file
     }

@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::after_the_field::{Forgotten, Scored};
-use super::console::AtTheConsole;
-use super::webhook_receiver::Heard;
-use super::simulate::Played;
-use super::fixture::{RATE, World};
-use crate::services::forecasting::ForecastOf;
+use super::after_the_field::{ErasureReport, ScoringReport};
+use super::console::ConsoleReport;
+use super::webhook_receiver::WebhookReport;
+use super::simulate::SimulationOutcome;
+use super::fixture::{RATE_PER_SECOND, Fixture};
+use crate::services::forecasting::ApplicationForecast;
 use crate::domain::mode::Mode;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::simulation::Record;
+use crate::simulation::TrafficRecord;
 use crate::adapters::database::datasets::{self, FreezeReason};
 use crate::adapters::database::{alarms, application_events, applications, calls, cases, consents, forecasts, messages, paradata, rates, replies, responses};
 use crate::services::{self, campaigns};
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
 #[derive(Serialize)]
-pub struct Report {
+pub struct DemoReport {
     pub applications: Vec<ApplicationReport>,
     pub duplicate_submits: u64,
     pub outside_hours: u64,
@@ -128,42 +128,42 @@ pub struct ApplicationReport {
 }
 
 /// What was done when the fields were closed.
-pub type Afterwards<'a> = (&'a Scored, &'a Forgotten, &'a AtTheConsole, &'a Heard);
+pub type PostFieldReports<'a> = (&'a ScoringReport, &'a ErasureReport, &'a ConsoleReport, &'a WebhookReport);
 
-pub async fn judge(
-    world: &World,
+pub async fn invariant_report(
+    fixture: &Fixture,
     seed: u64,
-    played: &Played,
-    (scored, forgotten, at_the_console, heard): Afterwards<'_>,
+    simulated: &SimulationOutcome,
+    (scoring, erased, console_report, webhooks): PostFieldReports<'_>,
     began: Instant,
-) -> Result<Report> {
-    let record = world.simulator.record();
+) -> Result<DemoReport> {
+    let record = fixture.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
     let (mut quota_filled, mut replicates, mut replicates_released, mut cells) = (0, 0, 0, BTreeMap::new());
     let mut forecasts = (0, 0);
-    let key = world.installation.keys.signer()?.public();
+    let key = fixture.context.keys.signer()?.public();
     let (mut dataset_files, mut signed_with) = (0, String::new());
-    let mut corrected = datasets::all(&mut *world.installation.store.read().await?).await?;
+    let mut corrected = datasets::all(&mut *fixture.context.database.read().await?).await?;
     corrected.retain(|dataset| dataset.reason == FreezeReason::Withdrawal);
     let mut outcome_rates = BTreeMap::new();
-    for code in World::campaign_codes() {
-        let all = campaigns::rates(&world.installation, code, campaigns::By::Application).await?.swap_remove(0);
-        outcome_rates.insert(code, all.rates.into_iter().map(|(name, rate)| (name, rate.map(four_places))).collect());
-        let status = campaigns::status(&world.installation, code).await?;
+    for code in Fixture::campaign_codes() {
+        let all = campaigns::rates(&fixture.context, code, campaigns::RateGrouping::Application).await?.swap_remove(0);
+        outcome_rates.insert(code, all.rates.into_iter().map(|(name, rate)| (name, rate.map(round_to_four_places))).collect());
+        let status = campaigns::status(&fixture.context, code).await?;
         replicates += status.replicates_released + status.replicates_held_back;
         replicates_released += status.replicates_released;
         for application in status.applications {
             quota_filled += application.dispositions.iter().filter(|(name, _)| name.starts_with("4.8")).map(|(_, cases)| cases).sum::<u64>();
-            let of_hard = |cell: &&campaigns::CellStatus| cell.kind != "soft";
+            let is_hard = |cell: &&campaigns::CellStatus| cell.kind != "soft";
             over_quota += application.completed.saturating_sub(u64::from(application.target));
-            over_quota += application.cells.iter().filter(of_hard).map(|cell| u64::from(cell.completed.saturating_sub(cell.target))).sum::<u64>();
+            over_quota += application.cells.iter().filter(is_hard).map(|cell| u64::from(cell.completed.saturating_sub(cell.target))).sum::<u64>();
             in_doubt_left += application.in_doubt;
-            let of_cells =
+            let cell_counts =
                 application.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (cell.segment.clone(), cell.completed, cell.target));
-            cells.insert(application.code.clone(), of_cells.collect());
-            let told = forecasts_of(world, &application.code, application.completed).await?;
-            forecasts = (forecasts.0 + told.0, forecasts.1 + told.1);
+            cells.insert(application.code.clone(), cell_counts.collect());
+            let counted = count_forecasts(fixture, &application.code, application.completed).await?;
+            forecasts = (forecasts.0 + counted.0, forecasts.1 + counted.1);
             if let Some(folder) = &application.dataset {
                 let checked = services::datasets::verify(Path::new(folder), Some(&key))?;
                 (dataset_files, signed_with) = (checked.files as u64, checked.signed_with);
@@ -178,89 +178,89 @@ pub async fn judge(
                 opened: application.opened,
                 completed: application.completed,
                 target: application.target,
-                rr1: application.rr1.map(four_places),
+                rr1: application.rr1.map(round_to_four_places),
                 closed_by: application.closed_by.map(str::to_owned),
                 dataset: application.dataset,
                 dispositions: application.dispositions,
             });
         }
     }
-    let around = around_the_message(world, &record).await?;
-    let zone = world.plan.time_zone.into();
-    let telephone = on_the_telephone(world).await?;
+    let message_counts = count_messages(fixture, &record).await?;
+    let zone = fixture.plan.time_zone.into();
+    let call_counts = count_calls(fixture).await?;
     let fixed_line_completes = applications.iter().filter(|a| a.code == FIXED_LINES).map(|a| a.completed).sum();
     // The duty officer is told at any hour.
     let to_people = record.submits.iter().filter(|(_, reference)| !reference.starts_with("notice"));
-    let outside = to_people.filter(|(at, _)| !world.plan.hours.is_open(*at, &zone)).count();
-    Ok(Report {
+    let outside = to_people.filter(|(at, _)| !fixture.plan.hours.is_open(*at, &zone)).count();
+    Ok(DemoReport {
         applications,
         duplicate_submits: record.duplicates(),
         outside_hours: outside as u64,
-        over_rate: record.over_rate(RATE),
+        over_rate: record.over_rate(RATE_PER_SECOND),
         over_quota,
-        messages: record.taken.values().map(|&n| u64::from(n)).sum(),
-        virtual_days: world.now().since(world.began_at).as_secs() / 86_400,
+        messages: record.accepted.values().map(|&n| u64::from(n)).sum(),
+        virtual_days: fixture.now().since(fixture.began_at).as_secs() / 86_400,
         wall_seconds: (began.elapsed().as_secs_f64() * 100.0).round() / 100.0,
         seed,
-        in_doubt: played.settled + in_doubt_left,
-        in_doubt_settled: played.settled,
+        in_doubt: simulated.settled + in_doubt_left,
+        in_doubt_settled: simulated.settled,
         pushes: record.pushes,
         visits: record.visits,
         datasets_verified: verified,
-        failed_over: around.failed_over,
-        circuit_openings: around.circuit_openings,
-        confirmations: around.confirmations,
-        inbox: around.inbox,
-        call_backs: around.call_backs,
-        spread_hours: around.spread_hours,
+        failed_over: message_counts.failed_over,
+        circuit_openings: message_counts.circuit_openings,
+        confirmations: message_counts.confirmations,
+        inbox: message_counts.inbox,
+        call_backs: message_counts.call_backs,
+        spread_hours: message_counts.spread_hours,
         outcome_rates,
-        routed_answers: around.routed_answers,
-        consents: around.consents.0,
-        consents_withdrawn: around.consents.1,
-        web_call_backs: around.web_call_backs,
-        speeding: around.flagged.0,
-        straight_lining: around.flagged.1,
+        routed_answers: message_counts.routed_answers,
+        consents: message_counts.consents.0,
+        consents_withdrawn: message_counts.consents.1,
+        web_call_backs: message_counts.web_call_backs,
+        speeding: message_counts.flagged.0,
+        straight_lining: message_counts.flagged.1,
         quota_filled,
         replicates,
         replicates_released,
         cells,
         forecasts: forecasts.0,
         forecasts_held: forecasts.1,
-        alarms: alarms::list(&mut *world.installation.store.read().await?, true).await?.len() as u64,
+        alarms: alarms::list(&mut *fixture.context.database.read().await?, true).await?.len() as u64,
         notices: record.submits.iter().filter(|(_, reference)| reference.starts_with("notice")).count() as u64,
         dataset_files,
         signed_with,
         corrected_versions: corrected.len() as u64,
-        deliveries_arrived: scored.arrived,
-        datasets_accepted: scored.accepted,
-        people_forgotten: forgotten.people,
-        deletion_certificates: forgotten.certificates,
-        readable_in_backups: forgotten.readable,
-        console_pages: at_the_console.pages,
-        people_revealed: at_the_console.revealed,
-        audit_entries: at_the_console.entries,
-        audit_whole: at_the_console.is_whole,
-        events_told: heard.events,
-        events_signed: heard.signed,
-        calls: telephone.calls,
-        phone_interviews: telephone.interviews,
+        deliveries_arrived: scoring.arrived,
+        datasets_accepted: scoring.accepted,
+        people_forgotten: erased.people,
+        deletion_certificates: erased.certificates,
+        readable_in_backups: erased.readable,
+        console_pages: console_report.pages,
+        people_revealed: console_report.revealed,
+        audit_entries: console_report.entries,
+        audit_whole: console_report.is_whole,
+        events_told: webhooks.events,
+        events_signed: webhooks.signed,
+        calls: call_counts.calls,
+        phone_interviews: call_counts.interviews,
         fixed_line_completes,
-        calls_outside_hours: telephone.outside_hours,
-        call_backs_kept: telephone.kept,
-        call_backs_missed: telephone.missed,
-        sms_interviews: responses::completed_in(&mut *world.installation.store.read().await?, Mode::Sms).await?,
-        sms_questions: messages::questions_asked(&mut *world.installation.store.read().await?).await?,
-        deadline_changes: application_events::moved(&mut *world.installation.store.read().await?).await?,
+        calls_outside_hours: call_counts.outside_hours,
+        call_backs_kept: call_counts.kept,
+        call_backs_missed: call_counts.missed,
+        sms_interviews: responses::completed_in(&mut *fixture.context.database.read().await?, Mode::Sms).await?,
+        sms_questions: messages::questions_asked(&mut *fixture.context.database.read().await?).await?,
+        deadline_changes: application_events::count_deadline_changes(&mut *fixture.context.database.read().await?).await?,
     })
 }
 
 /// The application whose owners have fixed lines only.
 const FIXED_LINES: &str = "LQ-HILL";
 /// A promised call is on time for so long.
-const ON_TIME: Duration = Duration::from_secs(15 * 60);
+const CALL_BACK_TOLERANCE: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Default)]
-struct Telephone {
+struct CallCounts {
     calls: u64,
     interviews: u64,
     outside_hours: u64,
@@ -268,43 +268,43 @@ struct Telephone {
     missed: u64,
 }
 
-async fn on_the_telephone(world: &World) -> Result<Telephone> {
-    let all = calls::since(&mut *world.installation.store.read().await?, Timestamp(0)).await?;
-    let mut telephone = Telephone::default();
+async fn count_calls(fixture: &Fixture) -> Result<CallCounts> {
+    let all = calls::all_since(&mut *fixture.context.database.read().await?, Timestamp(0)).await?;
+    let mut call_counts = CallCounts::default();
     for call in &all {
-        telephone.calls += u64::from(call.outcome.is_some_and(CallOutcome::is_attempt));
-        telephone.interviews += u64::from(call.outcome == Some(CallOutcome::Interviewed));
-        telephone.outside_hours += u64::from(!world.plan.hours.is_open(call.begun_at, &world.plan.time_zone.into()));
+        call_counts.calls += u64::from(call.outcome.is_some_and(CallOutcome::is_attempt));
+        call_counts.interviews += u64::from(call.outcome == Some(CallOutcome::Interviewed));
+        call_counts.outside_hours += u64::from(!fixture.plan.hours.is_open(call.begun_at, &fixture.plan.time_zone.into()));
         let Some(promised) = call.call_back_at else { continue };
         // Where the field had closed by then, or the respondent had answered alone, there is no call.
         if let Some(next) = all.iter().find(|next| next.invitation == call.invitation && next.begun_at > call.begun_at) {
-            let is_on_time = next.begun_at >= promised && next.begun_at.since(promised) <= ON_TIME;
-            *if is_on_time { &mut telephone.kept } else { &mut telephone.missed } += 1;
+            let is_on_time = next.begun_at >= promised && next.begun_at.since(promised) <= CALL_BACK_TOLERANCE;
+            *if is_on_time { &mut call_counts.kept } else { &mut call_counts.missed } += 1;
         }
     }
-    Ok(telephone)
+    Ok(call_counts)
 }
 
 /// How many forecasts of an application are kept, and how many bands held what became of it.
-async fn forecasts_of(world: &World, code: &str, completed: u64) -> Result<(u64, u64)> {
-    let mut connection = world.installation.store.read().await?;
+async fn count_forecasts(fixture: &Fixture, code: &str, completed: u64) -> Result<(u64, u64)> {
+    let mut connection = fixture.context.database.read().await?;
     let Some(application) = applications::find(&mut connection, code).await? else { return Ok((0, 0)) };
     // What was taken back after the field had closed was a complete when it closed.
     let completed = completed + cases::withdrawn(&mut connection, application.id).await?;
     let (mut all, mut held) = (0, 0);
-    for kept in forecasts::of_application(&mut connection, application.id).await? {
-        let told: ForecastOf = serde_json::from_str(&kept.document)?;
+    for stored in forecasts::of_application(&mut connection, application.id).await? {
+        let forecast: ApplicationForecast = serde_json::from_str(&stored.document)?;
         all += 1;
-        held += u64::from((told.completes.low.into()..=told.completes.high.into()).contains(&completed));
+        held += u64::from((forecast.completes.low.into()..=forecast.completes.high.into()).contains(&completed));
     }
     Ok((all, held))
 }
 
-fn four_places(rate: f64) -> f64 {
+fn round_to_four_places(rate: f64) -> f64 {
     (rate * 10_000.0).round() / 10_000.0
 }
 
-struct Around {
+struct MessageCounts {
     failed_over: u64,
     circuit_openings: u32,
     confirmations: u64,
@@ -317,26 +317,26 @@ struct Around {
     flagged: (u64, u64),
 }
 
-async fn around_the_message(world: &World, record: &Record) -> Result<Around> {
-    let mut connection = world.installation.store.read().await?;
-    let states = rates::states(&mut connection, world.now()).await?;
-    let first_day = |at: &Timestamp| at.since(world.began_at).as_secs() < 86_400;
-    let mut wave: Vec<Timestamp> = record.submits.iter().map(|(at, _)| *at).filter(first_day).collect();
-    wave.sort_unstable();
-    let (from, to) = (wave.first().copied().unwrap_or(world.began_at), wave.get(wave.len() * 9 / 10).copied().unwrap_or(world.began_at));
+async fn count_messages(fixture: &Fixture, record: &TrafficRecord) -> Result<MessageCounts> {
+    let mut connection = fixture.context.database.read().await?;
+    let states = rates::states(&mut connection, fixture.now()).await?;
+    let first_day = |at: &Timestamp| at.since(fixture.began_at).as_secs() < 86_400;
+    let mut submits: Vec<Timestamp> = record.submits.iter().map(|(at, _)| *at).filter(first_day).collect();
+    submits.sort_unstable();
+    let (from, to) = (submits.first().copied().unwrap_or(fixture.began_at), submits.get(submits.len() * 9 / 10).copied().unwrap_or(fixture.began_at));
     let (mut given, mut withdrawn) = (0, 0);
     for (_, stand, taken_back) in consents::count(&mut connection).await? {
         given += stand;
         withdrawn += taken_back;
     }
-    let flagged = paradata::flagged(&mut connection).await?;
+    let flagged = paradata::count_flagged(&mut connection).await?;
     let number = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(Around {
+    Ok(MessageCounts {
         consents: (number(given), number(withdrawn)),
         web_call_backs: replies::from_gateway(&mut connection, "web").await?,
         flagged,
         failed_over: messages::failed_over(&mut connection).await?,
-        circuit_openings: states.get("first").map_or(0, |state| state.openings),
+        circuit_openings: states.get("first").map_or(0, |state| state.circuit_open_count),
         confirmations: messages::confirmed_opt_outs(&mut connection).await?,
         inbox: replies::inbox(&mut connection, None, false).await?.len() as u64,
         call_backs: replies::inbox(&mut connection, Some("call_me"), false).await?.len() as u64,

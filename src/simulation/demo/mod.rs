@@ -1,7 +1,7 @@
 //! `demo`: a whole programme on loopback, in virtual time, from the lists in `config/demo/`.
 //!
 //! The daemon's own web server and the gateway simulator run on loopback ports; the lists are imported, the campaigns launched, and three months
-//! are played as fast as the machine goes. What the table says of the invariants is counted from what the simulator saw and from the cases
+//! are simulated as fast as the machine goes. What the table says of the invariants is counted from what the simulator saw and from the cases
 //! themselves, not from what the daemon says about itself.
 
 mod after_the_field;
@@ -18,8 +18,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use fixture::World;
-pub use invariant_report::{ApplicationReport, Report};
+use fixture::Fixture;
+pub use invariant_report::{ApplicationReport, DemoReport};
 
 /// Hears how the demo goes on.
 pub trait Narrator {
@@ -28,48 +28,48 @@ pub trait Narrator {
     fn days(&mut self, gone: u64, of: u64);
 }
 
-/// A demo that has been played, with its servers still up.
+/// A demo that has been simulated, with its servers still up.
 pub struct Demo {
-    world: World,
-    pub report: Report,
+    fixture: Fixture,
+    pub report: DemoReport,
 }
 
 /// Plays the whole programme in a folder.
 pub async fn play(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Result<Demo> {
     let began = Instant::now();
-    let world = World::make(folder, seed).await?;
+    let fixture = Fixture::create(folder, seed).await?;
     narrator.line(&format!("fieldworkd demo, seed {seed}: everything on loopback, in {}", folder.display()));
-    let listener = webhook_receiver::listen(&world).await?;
+    let listener = webhook_receiver::start(&fixture).await?;
     narrator.line("\nLists come in:");
-    for line in world.import_lists().await? {
+    for line in fixture.import_lists().await? {
         narrator.line(&format!("  {line}"));
     }
     narrator.line("\nCampaigns are launched:");
-    for line in world.launch_campaigns().await? {
+    for line in fixture.launch_campaigns().await? {
         narrator.line(&format!("  {line}"));
     }
     narrator.line("\nThree months pass:");
-    let played = simulate::play(&world, seed, &mut |day, of| narrator.days(day, of)).await?;
+    let simulated = simulate::simulate(&fixture, seed, &mut |day, of| narrator.days(day, of)).await?;
     narrator.days(0, 0);
-    after_the_field::one_withdraws(&world).await?;
-    let scored = after_the_field::scoring_takes_them(&world).await?;
-    let at_the_console = console::look_around(&world).await?;
-    let heard = listener.heard(&world).await?;
-    let forgotten = after_the_field::a_year_later(&world).await?;
-    let report = invariant_report::judge(&world, seed, &played, (&scored, &forgotten, &at_the_console, &heard), began).await?;
-    Ok(Demo { world, report })
+    after_the_field::withdraw_one_consent(&fixture).await?;
+    let scoring = after_the_field::accept_datasets(&fixture).await?;
+    let console_report = console::browse_pages(&fixture).await?;
+    let webhooks = listener.deliver_and_count(&fixture).await?;
+    let erased = after_the_field::erase_after_retention(&fixture).await?;
+    let report = invariant_report::invariant_report(&fixture, seed, &simulated, (&scoring, &erased, &console_report, &webhooks), began).await?;
+    Ok(Demo { fixture, report })
 }
 
 impl Demo {
     /// One completed interview in words.
     pub async fn one_interview(&self) -> Result<Option<String>> {
-        interview::tell_one(&self.world).await
+        interview::describe_one_interview(&self.fixture).await
     }
 
     /// Where to look while the servers are up: personal links whose field is open, and the console.
     pub async fn links(&self) -> Result<Vec<String>> {
-        let mut lines = interview::open_links(&self.world).await?;
-        let (address, password) = console::administrator(&self.world).await?;
+        let mut lines = interview::create_open_links(&self.fixture).await?;
+        let (address, password) = console::add_administrator(&self.fixture).await?;
         lines.push(format!("  the console: {address}, as demo, with the password {}", password.reveal()));
         Ok(lines)
     }

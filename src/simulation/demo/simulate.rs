@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::interviewers::Interviewers;
-use super::fixture::World;
+use super::fixture::Fixture;
 use crate::services::{alerts, forecasting};
 use crate::services::sms_sending::Dispatcher;
 use crate::domain::time::Timestamp;
@@ -13,49 +13,49 @@ use crate::adapters::database::campaigns;
 use crate::services::{datasets, deadlines};
 
 /// The field is over when its last due day is; a play that goes on past this has gone wrong.
-const AT_MOST: Duration = Duration::from_secs(200 * 86_400);
+const MAX_FIELD_TIME: Duration = Duration::from_secs(200 * 86_400);
 
-pub struct Played {
+pub struct SimulationOutcome {
     /// Messages in doubt that a query settled.
     pub settled: u64,
 }
 
 /// Plays until every campaign is closed. `progress` is told the days gone by and all of them.
-pub async fn play(world: &World, seed: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Played> {
-    let dispatcher = Dispatcher::new(world.installation.clone());
-    let mut interviewers = Interviewers::hire(world, seed).await?;
-    let last_day = deadlines::last_due(&world.installation).await?.unwrap_or(world.now());
-    let days = |until: Timestamp| until.since(world.began_at).as_secs() / 86_400;
+pub async fn simulate(fixture: &Fixture, seed: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<SimulationOutcome> {
+    let dispatcher = Dispatcher::new(fixture.context.clone());
+    let mut interviewers = Interviewers::create(fixture, seed).await?;
+    let last_day = deadlines::last_closing_at(&fixture.context).await?.unwrap_or(fixture.now());
+    let days = |until: Timestamp| until.since(fixture.began_at).as_secs() / 86_400;
     let mut settled = 0;
     loop {
-        let planned = dispatcher.next_due().await?;
-        if planned.is_some_and(|at| at <= world.now()) {
+        let next_dispatch = dispatcher.next_due().await?;
+        if next_dispatch.is_some_and(|at| at <= fixture.now()) {
             let tick = dispatcher.tick().await?;
             settled += tick.settled;
         }
-        let calls = interviewers.next_at().is_some_and(|at| at <= world.now()) && interviewers.work(world).await?;
+        let has_called = interviewers.next_at().is_some_and(|at| at <= fixture.now()) && interviewers.advance(fixture).await?;
         // Whatever people did may have filled a cell.
-        let did_something = world.simulator.tick().await > 0 || calls;
-        let closing = deadlines::next_due(&world.installation).await?;
-        if did_something || closing.is_some_and(|at| at <= world.now()) {
-            deadlines::tick(&world.installation).await?;
+        let has_changed = fixture.simulator.tick().await > 0 || has_called;
+        let next_deadline = deadlines::next_due(&fixture.context).await?;
+        if has_changed || next_deadline.is_some_and(|at| at <= fixture.now()) {
+            deadlines::tick(&fixture.context).await?;
         }
-        let watched = [forecasting::next_due(&world.installation).await?, alerts::next_due(&world.installation).await?];
-        if watched.into_iter().flatten().any(|at| at <= world.now()) {
-            forecasting::tick(&world.installation).await?;
-            alerts::tick(&world.installation).await?;
+        let next_checks = [forecasting::next_due(&fixture.context).await?, alerts::next_due(&fixture.context).await?];
+        if next_checks.into_iter().flatten().any(|at| at <= fixture.now()) {
+            forecasting::tick(&fixture.context).await?;
+            alerts::tick(&fixture.context).await?;
         }
-        if campaigns::live(&mut *world.installation.store.read().await?).await?.is_empty() {
+        if campaigns::list_open(&mut *fixture.context.database.read().await?).await?.is_empty() {
             break;
         }
-        let next = [dispatcher.next_due().await?, world.simulator.next_event_at(), closing, interviewers.next_at()];
-        let Some(next) = watched.into_iter().chain(next).flatten().min() else { bail!("nothing is planned, and the field is still open") };
-        world.clock.advance_to(next.max(world.now() + Duration::from_millis(1)));
-        if world.now().since(world.began_at) > AT_MOST {
+        let next = [dispatcher.next_due().await?, fixture.simulator.next_event_at(), next_deadline, interviewers.next_at()];
+        let Some(next) = next_checks.into_iter().chain(next).flatten().min() else { bail!("nothing is planned, and the field is still open") };
+        fixture.clock.advance_to(next.max(fixture.now() + Duration::from_millis(1)));
+        if fixture.now().since(fixture.began_at) > MAX_FIELD_TIME {
             bail!("the field should be over by now");
         }
-        progress(days(world.now()), days(last_day));
+        progress(days(fixture.now()), days(last_day));
     }
-    datasets::write_pending(&world.installation).await?;
-    Ok(Played { settled })
+    datasets::write_pending(&fixture.context).await?;
+    Ok(SimulationOutcome { settled })
 }

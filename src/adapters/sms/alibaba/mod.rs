@@ -16,9 +16,9 @@ use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use toml::Table;
 
-use super::approved::{ApprovedTemplate, ApprovedTemplates, Pattern};
-use super::http::judged;
-use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
+use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
+use super::http::classify_response;
+use super::{Capabilities, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
@@ -173,7 +173,7 @@ impl Gateway for Alibaba {
     }
 
     /// One request has one template.
-    fn goes_with(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
+    fn can_share_request(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
         let code = |message| self.templates.of(message).map(|template| &template.code);
         code(first).is_some() && code(first) == code(next)
     }
@@ -182,20 +182,20 @@ impl Gateway for Alibaba {
         self.templates.check_step(step)
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
+    async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
         let Some(call) = self.request(batch) else {
-            let exchange = Exchange::new("no template for this step".into(), "", batch);
-            return Submitted::all(Outcome::AccountFailure { code: "no_template".into() }, batch.len(), exchange);
+            let exchange = GatewayExchange::new("no template for this step".into(), "", batch);
+            return BatchResult::all(SubmitOutcome::AccountFailure { code: "no_template".into() }, batch.len(), exchange);
         };
-        let asked = format!("{} to {} number(s), template {}", call.action, batch.len(), call.template());
-        judged(self.send(call).await, batch, asked, |status, body| answer::judge_all(status, body, batch.len())).await
+        let request_log = format!("{} to {} number(s), template {}", call.action, batch.len(), call.template());
+        classify_response(self.send(call).await, batch, request_log, |status, body| answer::classify_all(status, body, batch.len())).await
     }
 
-    async fn query(&self, message: &Doubtful) -> QueryAnswer {
+    async fn query(&self, message: &QueriedMessage) -> QueryResult {
         // The provider's days are Beijing's.
         let day = message.submitted_at.in_zone(chrono_tz::Asia::Shanghai).format("%Y%m%d").to_string();
         let query = vec![("CurrentPage", "1".to_owned()), ("PageSize", "50".to_owned()), ("PhoneNumber", number_for(&message.to)), ("SendDate", day)];
-        answer::judge_query(message, self.send(self.call("QuerySendDetails", query, Vec::new())).await).await
+        answer::classify_query(message, self.send(self.call("QuerySendDetails", query, Vec::new())).await).await
     }
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
@@ -206,7 +206,7 @@ impl Gateway for Alibaba {
         push::replies(push.body)
     }
 
-    fn push_answer(&self) -> (&'static str, &'static str) {
+    fn push_response(&self) -> (&'static str, &'static str) {
         ("application/json", r#"{"code":0,"msg":"成功"}"#)
     }
 }

@@ -16,7 +16,7 @@ struct Report {
 }
 
 #[derive(Deserialize)]
-struct Up {
+struct UplinkMessage {
     phone_number: String,
     content: String,
     #[serde(default)]
@@ -43,8 +43,8 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
 }
 
 pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
-    let ups: Vec<Up> = serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsUp"))?;
-    let reply = |up: Up| Reply {
+    let ups: Vec<UplinkMessage> = serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsUp"))?;
+    let reply = |up: UplinkMessage| Reply {
         from: Personal::new(up.phone_number),
         text: Personal::new(up.content),
         id: up.sequence_id.map(|id| Personal::new(id.to_string())),

@@ -49,7 +49,7 @@ impl Link {
         let (deliver, incoming) = mpsc::channel(OUTGOING);
         let link = Link { outgoing, pending: Pending::default(), next: Arc::new(AtomicU32::new(1)), response_timeout };
         let framed = Framed::new(stream, CommandCodec::new().with_max_length(MAX_PDU));
-        tokio::spawn(carry(framed, to_write, deliver, link.pending.clone(), link.next.clone(), enquire_link_every, response_timeout));
+        tokio::spawn(run_connection(framed, to_write, deliver, link.pending.clone(), link.next.clone(), enquire_link_every, response_timeout));
         (link, incoming)
     }
 
@@ -94,7 +94,7 @@ fn is_response(command: &Command) -> bool {
 }
 
 /// Reads and writes until the connection ends, the near end is dropped, or the other side does not answer an enquire_link.
-async fn carry<S>(
+async fn run_connection<S>(
     mut framed: Framed<S, CommandCodec>,
     mut to_write: mpsc::Receiver<Command>,
     deliver: mpsc::Sender<Command>,
@@ -107,7 +107,7 @@ async fn carry<S>(
 {
     let every = enquire_link_every.max(Duration::from_secs(1));
     let mut enquire = interval_at(Instant::now() + every, every);
-    let mut heard = Instant::now();
+    let mut last_heard = Instant::now();
     loop {
         tokio::select! {
             command = to_write.recv() => {
@@ -116,7 +116,7 @@ async fn carry<S>(
             }
             read = framed.next() => {
                 let Some(Ok(command)) = read else { break };
-                heard = Instant::now();
+                last_heard = Instant::now();
                 if is_response(&command) {
                     if let Some(waiting) = pending.lock().await.remove(&command.sequence_number()) {
                         let _ = waiting.send(command);
@@ -132,7 +132,7 @@ async fn carry<S>(
             }
             _ = enquire.tick() => {
                 // Nothing heard since the last enquire_link, and longer than an answer may take.
-                if heard.elapsed() > every + response_timeout { break }
+                if last_heard.elapsed() > every + response_timeout { break }
                 let command = Command::builder().status(CommandStatus::EsmeRok).sequence_number(sequence_after(&next)).pdu(Pdu::EnquireLink);
                 if framed.send(command).await.is_err() { break }
             }

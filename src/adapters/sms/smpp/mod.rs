@@ -21,13 +21,13 @@ use rusmpp::values::{DataCoding, EsmClass, Npi, RegisteredDelivery, Ton};
 use rusmpp::{Command, CommandStatus, Pdu};
 use serde::Deserialize;
 
-use super::{Capabilities, Delivery, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
+use super::{Capabilities, InboundBatch, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
-use crate::domain::sms_text::{Encoding, encode_gsm7, split};
+use crate::domain::sms_text::{Encoding, encode_gsm7, split_parts};
 use crate::domain::time::parse_duration;
 use link::NoAnswer;
-use session::{NotBound, Sessions};
+use session::{BindError, SmppSession};
 
 /// The gateway's file. `user` of the configuration is the system id, its secret the password.
 #[derive(Deserialize)]
@@ -90,7 +90,7 @@ fn twenty_seconds() -> String {
 pub struct Smpp {
     name: String,
     file: Arc<File>,
-    sessions: Sessions,
+    session: SmppSession,
     /// The reference of the last long message; it comes round after 256.
     long: AtomicU8,
 }
@@ -112,15 +112,15 @@ impl Smpp {
             return Err(format!("address: «{}» is no address; write it like smpp.carrier.example:2775", file.address));
         }
         let file = Arc::new(file);
-        let sessions = Sessions::new(config, file.clone(), every, timeout, clock);
-        Ok(Smpp { name: config.name.clone(), file, sessions, long: AtomicU8::new(0) })
+        let session = SmppSession::new(config, file.clone(), every, timeout, clock);
+        Ok(Smpp { name: config.name.clone(), file, session, long: AtomicU8::new(0) })
     }
 
     /// The PDUs of a message: one, or one for each part.
-    fn pdus(&self, message: &OutgoingMessage) -> Result<Vec<SubmitSm>, Outcome> {
-        let malformed = || Outcome::AccountFailure { code: "request_malformed".into() };
+    fn pdus(&self, message: &OutgoingMessage) -> Result<Vec<SubmitSm>, SubmitOutcome> {
+        let malformed = || SubmitOutcome::AccountFailure { code: "request_malformed".into() };
         let number = if self.file.plus { message.to.e164() } else { message.to.e164().trim_start_matches('+') };
-        let (encoding, parts) = split(message.text.reveal());
+        let (encoding, parts) = split_parts(message.text.reveal());
         let reference = self.long.fetch_add(1, Ordering::Relaxed);
         let total = u8::try_from(parts.len()).map_err(|_| malformed())?;
         let mut pdus = Vec::with_capacity(parts.len());
@@ -151,48 +151,48 @@ impl Smpp {
         Ok(pdus)
     }
 
-    async fn submit_one(&self, message: &OutgoingMessage) -> (Outcome, String) {
+    async fn submit_one(&self, message: &OutgoingMessage) -> (SubmitOutcome, String) {
         let pdus = match self.pdus(message) {
             Ok(pdus) => pdus,
             Err(outcome) => return (outcome, "not sent".into()),
         };
-        let link = match self.sessions.link().await {
+        let link = match self.session.link().await {
             Ok(link) => link,
-            Err(NotBound::Refused(code)) => return (Outcome::AccountFailure { code: code.clone() }, format!("bind refused: {code}")),
-            Err(NotBound::NoConnection) => return (Outcome::PassingFailure { code: "no_connection".into() }, "no connection".into()),
+            Err(BindError::Refused(code)) => return (SubmitOutcome::AccountFailure { code: code.clone() }, format!("bind refused: {code}")),
+            Err(BindError::NoConnection) => return (SubmitOutcome::TemporaryFailure { code: "no_connection".into() }, "no connection".into()),
         };
         let mut id = None;
         for (part, pdu) in pdus.into_iter().enumerate() {
             let answer = link.request(pdu).await;
-            let told = told(&answer);
-            match judge(answer) {
+            let told = describe_answer(&answer);
+            match classify(answer) {
                 Ok(given) => id = given,
                 // Of a long message a part has gone out already: whatever is said of the rest, it may not be sent again.
-                Err(_) if part > 0 => return (Outcome::InDoubt { code: "part_refused".into() }, format!("part {}: {told}", part + 1)),
+                Err(_) if part > 0 => return (SubmitOutcome::InDoubt { code: "part_refused".into() }, format!("part {}: {told}", part + 1)),
                 Err(outcome) => return (outcome, told),
             }
         }
         let told = format!("submit_sm_resp ESME_ROK, message_id {}", id.as_deref().unwrap_or_default());
-        (Outcome::Accepted { id }, told)
+        (SubmitOutcome::Accepted { id }, told)
     }
 }
 
 /// SMPP 3.4, 5.1.3: a status says that the message was not taken. The id that a submit was given, or what its answer means for the message.
-fn judge(answer: Result<Command, NoAnswer>) -> Result<Option<String>, Outcome> {
+fn classify(answer: Result<Command, NoAnswer>) -> Result<Option<String>, SubmitOutcome> {
     let response = answer.map_err(|error| match error {
-        NoAnswer::NotSent => Outcome::PassingFailure { code: "no_connection".into() },
+        NoAnswer::NotSent => SubmitOutcome::TemporaryFailure { code: "no_connection".into() },
         // It may have been written before the connection went.
-        NoAnswer::Lost => Outcome::InDoubt { code: "connection_lost".into() },
-        NoAnswer::TimedOut => Outcome::InDoubt { code: "timeout".into() },
+        NoAnswer::Lost => SubmitOutcome::InDoubt { code: "connection_lost".into() },
+        NoAnswer::TimedOut => SubmitOutcome::InDoubt { code: "timeout".into() },
     })?;
     let code = format!("{:?}", response.status());
     Err(match (response.status(), response.pdu()) {
         (CommandStatus::EsmeRok, Some(Pdu::SubmitSmResp(taken))) => {
             return Ok(Some(taken.message_id().as_str().to_owned()).filter(|id| !id.is_empty()));
         }
-        (CommandStatus::EsmeRok, _) => Outcome::InDoubt { code: "answer_unreadable".into() },
-        (CommandStatus::EsmeRinvdstadr, _) => Outcome::RefusedNumber { code },
-        (CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful, _) => Outcome::SlowDown { code, retry_after: None },
+        (CommandStatus::EsmeRok, _) => SubmitOutcome::InDoubt { code: "answer_unreadable".into() },
+        (CommandStatus::EsmeRinvdstadr, _) => SubmitOutcome::RefusedNumber { code },
+        (CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful, _) => SubmitOutcome::Throttled { code, retry_after: None },
         (
             CommandStatus::EsmeRinvsrcadr
             | CommandStatus::EsmeRinvbndsts
@@ -200,12 +200,12 @@ fn judge(answer: Result<Command, NoAnswer>) -> Result<Option<String>, Outcome> {
             | CommandStatus::EsmeRinvpaswd
             | CommandStatus::EsmeRbindfail,
             _,
-        ) => Outcome::AccountFailure { code },
-        _ => Outcome::PassingFailure { code },
+        ) => SubmitOutcome::AccountFailure { code },
+        _ => SubmitOutcome::TemporaryFailure { code },
     })
 }
 
-fn told(answer: &Result<Command, NoAnswer>) -> String {
+fn describe_answer(answer: &Result<Command, NoAnswer>) -> String {
     match answer {
         Ok(response) => format!("submit_sm_resp {:?}", response.status()),
         Err(NoAnswer::TimedOut) => "no answer in time".into(),
@@ -223,23 +223,23 @@ impl Gateway for Smpp {
         Capabilities { batch: 1, query: false }
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
-        let Some(message) = batch.first() else { return Submitted::all(Outcome::RefusedTogether, 0, Exchange::default()) };
-        let (outcome, told) = self.submit_one(message).await;
-        let asked = format!("submit_sm of {} part(s), reference {}", message.parts, message.reference);
-        Submitted::all(outcome, batch.len(), Exchange { asked, answered: told })
+    async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
+        let Some(message) = batch.first() else { return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default()) };
+        let (outcome, answer) = self.submit_one(message).await;
+        let request_log = format!("submit_sm of {} part(s), reference {}", message.parts, message.reference);
+        BatchResult::all(outcome, batch.len(), GatewayExchange { request: request_log, response: answer })
     }
 
-    async fn query(&self, _message: &Doubtful) -> QueryAnswer {
-        QueryAnswer::NoAnswer
+    async fn query(&self, _message: &QueriedMessage) -> QueryResult {
+        QueryResult::NoAnswer
     }
 
-    async fn receive(&self) -> Delivery {
-        self.sessions.receive().await
+    async fn receive(&self) -> InboundBatch {
+        self.session.receive().await
     }
 
     async fn close(&self) {
-        self.sessions.close().await;
+        self.session.close().await;
     }
 
     fn parse_receipts(&self, _push: Push<'_>) -> Result<Vec<Receipt>, PushError> {

@@ -21,22 +21,22 @@ use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
-use crate::adapters::sms::Delivery;
+use crate::adapters::sms::InboundBatch;
 
 /// Deliveries that wait to be written down; the SMSC waits for their answers.
 const DELIVERIES: usize = 32;
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 /// While nothing comes, it is looked so often whether the connection still stands.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-pub enum NotBound {
+pub enum BindError {
     /// The SMSC does not let us in.
     Refused(String),
     NoConnection,
 }
 
-pub struct Sessions {
+pub struct SmppSession {
     gateway: String,
     system_id: String,
     password: Personal,
@@ -44,23 +44,23 @@ pub struct Sessions {
     enquire_link_every: Duration,
     response_timeout: Duration,
     clock: Arc<dyn Clock>,
-    current: Mutex<Current>,
-    deliver: mpsc::Sender<Delivery>,
-    deliveries: Mutex<mpsc::Receiver<Delivery>>,
+    current: Mutex<SessionState>,
+    deliver: mpsc::Sender<InboundBatch>,
+    deliveries: Mutex<mpsc::Receiver<InboundBatch>>,
 }
 
 #[derive(Default)]
-struct Current {
+struct SessionState {
     link: Option<Link>,
     failures: u32,
     not_before: Option<Timestamp>,
     refused: Option<String>,
 }
 
-impl Sessions {
-    pub fn new(config: &GatewayConfig, file: Arc<File>, enquire_link_every: Duration, response_timeout: Duration, clock: Arc<dyn Clock>) -> Sessions {
+impl SmppSession {
+    pub fn new(config: &GatewayConfig, file: Arc<File>, enquire_link_every: Duration, response_timeout: Duration, clock: Arc<dyn Clock>) -> SmppSession {
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
-        Sessions {
+        SmppSession {
             gateway: config.name.clone(),
             system_id: config.user.clone(),
             password: config.secret.clone(),
@@ -75,34 +75,34 @@ impl Sessions {
     }
 
     /// The bound connection; made anew if there is none, unless that has just failed.
-    pub async fn link(&self) -> Result<Link, NotBound> {
+    pub async fn link(&self) -> Result<Link, BindError> {
         let mut current = self.current.lock().await;
         if let Some(link) = current.link.as_ref().filter(|link| !link.is_closed()) {
             return Ok(link.clone());
         }
         current.link = None;
         if current.not_before.is_some_and(|at| at > self.clock.now()) {
-            return Err(current.refused.clone().map_or(NotBound::NoConnection, NotBound::Refused));
+            return Err(current.refused.clone().map_or(BindError::NoConnection, BindError::Refused));
         }
         match self.bind().await {
             Ok(link) => {
                 tracing::info!(gateway = self.gateway, "bound to the SMSC");
-                *current = Current { link: Some(link.clone()), ..Current::default() };
+                *current = SessionState { link: Some(link.clone()), ..SessionState::default() };
                 Ok(link)
             }
             Err(error) => {
                 current.failures += 1;
                 let wait = (FIRST_BACK_OFF * 2u32.pow(current.failures.min(6) - 1)).min(LONGEST_BACK_OFF);
                 current.not_before = Some(self.clock.now() + wait);
-                current.refused = if let NotBound::Refused(code) = &error { Some(code.clone()) } else { None };
+                current.refused = if let BindError::Refused(code) = &error { Some(code.clone()) } else { None };
                 tracing::warn!(gateway = self.gateway, ?wait, refused = current.refused, "no connection to the SMSC; it is tried again");
                 Err(error)
             }
         }
     }
 
-    async fn bind(&self) -> Result<Link, NotBound> {
-        let long = |key: &str| NotBound::Refused(format!("{key}_too_long"));
+    async fn bind(&self) -> Result<Link, BindError> {
+        let long = |key: &str| BindError::Refused(format!("{key}_too_long"));
         let bind = BindTransceiver::builder()
             .interface_version(InterfaceVersion::Smpp3_4)
             .system_id(self.system_id.parse::<COctetString<1, 16>>().map_err(|_| long("user"))?)
@@ -110,15 +110,15 @@ impl Sessions {
             .system_type(self.file.system_type.parse::<COctetString<1, 13>>().map_err(|_| long("system_type"))?)
             .build();
         let connected = timeout(CONNECT_TIMEOUT, self.connect()).await;
-        let (link, incoming) = connected.map_err(|_| NotBound::NoConnection)?.ok_or(NotBound::NoConnection)?;
-        let answer = link.request(bind).await.map_err(|_| NotBound::NoConnection)?;
+        let (link, incoming) = connected.map_err(|_| BindError::NoConnection)?.ok_or(BindError::NoConnection)?;
+        let answer = link.request(bind).await.map_err(|_| BindError::NoConnection)?;
         match answer.status() {
             CommandStatus::EsmeRok => {
                 self.listen(link.clone(), incoming);
                 Ok(link)
             }
-            CommandStatus::EsmeRsyserr => Err(NotBound::NoConnection),
-            refused => Err(NotBound::Refused(format!("{refused:?}"))),
+            CommandStatus::EsmeRsyserr => Err(BindError::NoConnection),
+            refused => Err(BindError::Refused(format!("{refused:?}"))),
         }
     }
 
@@ -130,7 +130,7 @@ impl Sessions {
             return Some(Link::over(stream, self.enquire_link_every, self.response_timeout));
         }
         let host = self.file.address.rsplit_once(':').map_or(self.file.address.as_str(), |(host, _)| host);
-        crate::adapters::http_client::use_ring();
+        crate::adapters::http_client::install_ring_provider();
         let connector = TlsConnector::from(Arc::new(ClientConfig::with_platform_verifier().ok()?));
         match connector.connect(host.to_owned().try_into().ok()?, stream).await {
             Ok(stream) => Some(Link::over(stream, self.enquire_link_every, self.response_timeout)),
@@ -146,7 +146,7 @@ impl Sessions {
         let (gateway, file, deliver) = (self.gateway.clone(), self.file.clone(), self.deliver.clone());
         tokio::spawn(async move {
             while let Some(command) = incoming.recv().await {
-                if !hand_on(&link, &file, &deliver, &command).await {
+                if !forward(&link, &file, &deliver, &command).await {
                     break;
                 }
             }
@@ -154,12 +154,12 @@ impl Sessions {
         });
     }
 
-    pub async fn receive(&self) -> Delivery {
+    pub async fn receive(&self) -> InboundBatch {
         let mut deliveries = self.deliveries.lock().await;
         loop {
             // Receipts and replies come only while we are bound, whether or not there is something to send.
             let _ = self.link().await;
-            if let Ok(Some(delivery)) = timeout(LOOK_EVERY, deliveries.recv()).await {
+            if let Ok(Some(delivery)) = timeout(CHECK_INTERVAL, deliveries.recv()).await {
                 return delivery;
             }
         }
@@ -173,13 +173,13 @@ impl Sessions {
 }
 
 /// False: the SMSC takes leave.
-async fn hand_on(link: &Link, file: &File, deliver: &mpsc::Sender<Delivery>, command: &Command) -> bool {
+async fn forward(link: &Link, file: &File, deliver: &mpsc::Sender<InboundBatch>, command: &Command) -> bool {
     let sequence = command.sequence_number();
     match command.pdu() {
         Some(Pdu::DeliverSm(pdu)) => {
             let link = link.clone();
             let (receipts, replies) = read_delivery(pdu, file.receipt_id);
-            let (delivery, taken) = Delivery::new(receipts, replies);
+            let (delivery, taken) = InboundBatch::new(receipts, replies);
             let sent = deliver.send(delivery).await;
             // Several may be on their way to the disk; the SMSC's window holds them together.
             tokio::spawn(async move {

@@ -6,7 +6,7 @@ use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
 
 use super::super::http::outcome_of_status;
-use super::super::{Outcome, QueryAnswer};
+use super::super::{SubmitOutcome, QueryResult};
 use super::file::{Answer, Query};
 
 /// How long the gateway asks to be left alone.
@@ -15,7 +15,7 @@ pub(super) fn retry_after(answer: &Result<reqwest::Response, reqwest::Error>) ->
     header.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-pub(super) fn judge(rules: &Answer, status: u16, retry_after: Option<Duration>, body: &str) -> Outcome {
+pub(super) fn classify(rules: &Answer, status: u16, retry_after: Option<Duration>, body: &str) -> SubmitOutcome {
     let json: Option<Value> = serde_json::from_str(body).ok();
     let find = |pointer: &Option<String>, pattern: &Option<regex::Regex>| -> Option<String> {
         let by_pointer = pointer.as_deref().and_then(|p| text_of(json.as_ref()?.pointer(p)?));
@@ -30,45 +30,45 @@ pub(super) fn judge(rules: &Answer, status: u16, retry_after: Option<Duration>, 
         _ => format!("http_{}", status),
     };
     if says(&rules.refused_number) {
-        return Outcome::RefusedNumber { code: shown() };
+        return SubmitOutcome::RefusedNumber { code: shown() };
     }
     if says(&rules.deferred_number) {
-        return Outcome::DeferredNumber { code: shown() };
+        return SubmitOutcome::DeferredNumber { code: shown() };
     }
     if says(&rules.slow_down) {
-        return Outcome::SlowDown { code: shown(), retry_after };
+        return SubmitOutcome::Throttled { code: shown(), retry_after };
     }
     if says(&rules.account) {
-        return Outcome::AccountFailure { code: shown() };
+        return SubmitOutcome::AccountFailure { code: shown() };
     }
     if says(&rules.not_taken) {
-        return Outcome::PassingFailure { code: shown() };
+        return SubmitOutcome::TemporaryFailure { code: shown() };
     }
     let text_fits = rules.accepted_text.as_ref().is_none_or(|pattern| pattern.is_match(body));
     if rules.accepted_status.contains(&status) && text_fits {
-        return Outcome::Accepted { id: find(&rules.id, &rules.id_text) };
+        return SubmitOutcome::Accepted { id: find(&rules.id, &rules.id_text) };
     }
     match outcome_of_status(status) {
-        Outcome::SlowDown { .. } => Outcome::SlowDown { code: shown(), retry_after },
-        Outcome::AccountFailure { .. } => Outcome::AccountFailure { code: shown() },
-        Outcome::InDoubt { .. } => Outcome::InDoubt { code: shown() },
-        _ => Outcome::PassingFailure { code: shown() },
+        SubmitOutcome::Throttled { .. } => SubmitOutcome::Throttled { code: shown(), retry_after },
+        SubmitOutcome::AccountFailure { .. } => SubmitOutcome::AccountFailure { code: shown() },
+        SubmitOutcome::InDoubt { .. } => SubmitOutcome::InDoubt { code: shown() },
+        _ => SubmitOutcome::TemporaryFailure { code: shown() },
     }
 }
 
-pub(super) fn judge_query(rules: &Query, status: u16, body: &str) -> QueryAnswer {
+pub(super) fn classify_query(rules: &Query, status: u16, body: &str) -> QueryResult {
     if status == 404 {
-        return QueryAnswer::Unknown;
+        return QueryResult::Unknown;
     }
-    let Ok(json) = serde_json::from_str::<Value>(body) else { return QueryAnswer::NoAnswer };
+    let Ok(json) = serde_json::from_str::<Value>(body) else { return QueryResult::NoAnswer };
     let at = |pointer: &str| json.pointer(pointer).and_then(text_of);
     let id = rules.id.as_deref().and_then(at);
     match at(&rules.state) {
-        Some(state) if !(200..=299).contains(&status) || state.is_empty() => QueryAnswer::NoAnswer,
-        Some(state) if rules.delivered.contains(&state) => QueryAnswer::Delivered { id },
-        Some(state) if rules.undelivered.contains(&state) => QueryAnswer::Undelivered { id },
-        Some(state) if rules.accepted.contains(&state) => QueryAnswer::Accepted { id },
-        _ => QueryAnswer::NoAnswer,
+        Some(state) if !(200..=299).contains(&status) || state.is_empty() => QueryResult::NoAnswer,
+        Some(state) if rules.delivered.contains(&state) => QueryResult::Delivered { id },
+        Some(state) if rules.undelivered.contains(&state) => QueryResult::Undelivered { id },
+        Some(state) if rules.accepted.contains(&state) => QueryResult::Accepted { id },
+        _ => QueryResult::NoAnswer,
     }
 }
 
@@ -88,10 +88,10 @@ mod tests {
     use super::*;
 
     /// One line: the answer's status and body, and what it means.
-    fn check(file: &str, table: &[(u16, &str, Outcome)]) {
+    fn check(file: &str, table: &[(u16, &str, SubmitOutcome)]) {
         let file = GatewayFile::parse(file).unwrap();
         for (status, body, expected) in table {
-            let outcome = judge(&file.submit.answer, *status, None, body);
+            let outcome = classify(&file.submit.answer, *status, None, body);
             assert_eq!(&outcome, expected, "{status} {body}");
         }
     }
@@ -102,16 +102,16 @@ mod tests {
         check(
             include_str!("../../../../config/gateways/simulator.toml"),
             &[
-                (202, r#"{"id":"s1"}"#, Outcome::Accepted { id: Some("s1".into()) }),
-                (400, r#"{"error":"invalid_number"}"#, Outcome::RefusedNumber { code: code("invalid_number") }),
-                (400, r#"{"error":"number_frequency"}"#, Outcome::DeferredNumber { code: code("number_frequency") }),
-                (429, r#"{"error":"throttled"}"#, Outcome::SlowDown { code: code("throttled"), retry_after: None }),
-                (402, r#"{"error":"no_credit"}"#, Outcome::AccountFailure { code: code("no_credit") }),
-                (500, r#"{"error":"unavailable"}"#, Outcome::PassingFailure { code: code("unavailable") }),
-                (503, "", Outcome::PassingFailure { code: code("http_503") }),
-                (500, "", Outcome::InDoubt { code: code("http_500") }),
-                (502, "<html>bad gateway</html>", Outcome::InDoubt { code: code("http_502") }),
-                (404, "13800138000", Outcome::PassingFailure { code: code("http_404") }),
+                (202, r#"{"id":"s1"}"#, SubmitOutcome::Accepted { id: Some("s1".into()) }),
+                (400, r#"{"error":"invalid_number"}"#, SubmitOutcome::RefusedNumber { code: code("invalid_number") }),
+                (400, r#"{"error":"number_frequency"}"#, SubmitOutcome::DeferredNumber { code: code("number_frequency") }),
+                (429, r#"{"error":"throttled"}"#, SubmitOutcome::Throttled { code: code("throttled"), retry_after: None }),
+                (402, r#"{"error":"no_credit"}"#, SubmitOutcome::AccountFailure { code: code("no_credit") }),
+                (500, r#"{"error":"unavailable"}"#, SubmitOutcome::TemporaryFailure { code: code("unavailable") }),
+                (503, "", SubmitOutcome::TemporaryFailure { code: code("http_503") }),
+                (500, "", SubmitOutcome::InDoubt { code: code("http_500") }),
+                (502, "<html>bad gateway</html>", SubmitOutcome::InDoubt { code: code("http_502") }),
+                (404, "13800138000", SubmitOutcome::TemporaryFailure { code: code("http_404") }),
             ],
         );
     }
@@ -121,10 +121,10 @@ mod tests {
         check(
             include_str!("../../../../config/gateways/kannel.toml"),
             &[
-                (202, "0: Accepted for delivery", Outcome::Accepted { id: None }),
-                (202, "3: Queued for later delivery", Outcome::Accepted { id: None }),
-                (403, "Authorization failed for sendsms", Outcome::AccountFailure { code: "Authorization failed for sendsms".into() }),
-                (503, "Temporal failure, try again later.", Outcome::PassingFailure { code: "Temporal failure".into() }),
+                (202, "0: Accepted for delivery", SubmitOutcome::Accepted { id: None }),
+                (202, "3: Queued for later delivery", SubmitOutcome::Accepted { id: None }),
+                (403, "Authorization failed for sendsms", SubmitOutcome::AccountFailure { code: "Authorization failed for sendsms".into() }),
+                (503, "Temporal failure, try again later.", SubmitOutcome::TemporaryFailure { code: "Temporal failure".into() }),
             ],
         );
     }

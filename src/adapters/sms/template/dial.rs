@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::file::RequestForm;
-use super::request::{About, Account, build};
+use super::request::{RequestSubject, Account, build};
 use crate::adapters::config::DialConfig;
 use crate::domain::phone::Phone;
 
@@ -41,7 +41,7 @@ impl Dialer {
 
     /// Asks for one connection. Any answer of 2xx means that it is taken; the error tells what else came, and nothing of the number.
     pub async fn dial(&self, to: &Phone, interviewer: &str) -> Result<(), String> {
-        let request = build(&self.client, &self.form, About::Call { to, interviewer }, &self.account)?;
+        let request = build(&self.client, &self.form, RequestSubject::Call { to, interviewer }, &self.account)?;
         match self.client.execute(request).await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(format!("the telephone system answered {}", answer.status().as_u16())),

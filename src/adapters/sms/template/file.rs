@@ -18,9 +18,9 @@ pub(super) struct GatewayFile {
     #[serde(default)]
     pub query: Option<Query>,
     #[serde(default)]
-    pub receipt: Option<ReceiptPlaces>,
+    pub receipt: Option<ReceiptFields>,
     #[serde(default)]
-    pub reply: Option<ReplyPlaces>,
+    pub reply: Option<ReplyFields>,
 }
 
 #[derive(Deserialize, Debug, PartialEq)]
@@ -136,7 +136,7 @@ pub(super) enum PushForm {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReceiptPlaces {
+pub(super) struct ReceiptFields {
     pub form: PushForm,
     #[serde(default)]
     pub id: Option<String>,
@@ -154,7 +154,7 @@ pub(super) struct ReceiptPlaces {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReplyPlaces {
+pub(super) struct ReplyFields {
     pub form: PushForm,
     pub from: String,
     pub text: String,

@@ -11,13 +11,13 @@ mod request;
 
 use async_trait::async_trait;
 
-use super::http::{judged, read_answer};
-use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
+use super::http::{classify_response, read_answer};
+use super::{Capabilities, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
 use crate::adapters::config::GatewayConfig;
 pub use dial::Dialer;
 use file::GatewayFile;
 pub use pattern::Pattern;
-use request::{About, Account};
+use request::{RequestSubject, Account};
 
 pub struct TemplateGateway {
     name: String,
@@ -27,16 +27,16 @@ pub struct TemplateGateway {
 }
 
 impl TemplateGateway {
-    /// Reads the gateway's file; the error names the key and the remedy. `hooks_url` is where its pushes are to come:
+    /// Reads the gateway's file; the error names the key and the remedy. `webhook_base_url` is where its pushes are to come:
     /// receipts to `…/receipts`, replies to `…/replies`.
-    pub fn open(config: &GatewayConfig, hooks_url: &str) -> Result<TemplateGateway, String> {
+    pub fn open(config: &GatewayConfig, webhook_base_url: &str) -> Result<TemplateGateway, String> {
         let file = GatewayFile::parse(&config.definition)?;
         let client = crate::adapters::http_client::new(file.submit.timeout()).map_err(|error| error.to_string())?;
         let account = Account {
             user: config.user.clone(),
             secret: config.secret.clone(),
-            callback_url: format!("{hooks_url}/receipts"),
-            replies_url: format!("{hooks_url}/replies"),
+            callback_url: format!("{webhook_base_url}/receipts"),
+            replies_url: format!("{webhook_base_url}/replies"),
         };
         Ok(TemplateGateway { name: config.name.clone(), file, account, client })
     }
@@ -52,28 +52,28 @@ impl Gateway for TemplateGateway {
         Capabilities { batch: 1, query: self.file.query.is_some() }
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
-        let Some(message) = batch.first() else { return Submitted::all(Outcome::RefusedTogether, 0, Exchange::default()) };
+    async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
+        let Some(message) = batch.first() else { return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default()) };
         let form = &self.file.submit.request;
-        let asked = request::shown(form, message, &self.account);
-        match request::build(&self.client, form, About::Message(message), &self.account) {
-            Err(problem) => Submitted::all(Outcome::AccountFailure { code: problem }, batch.len(), Exchange::new(asked, "", batch)),
+        let request_log = request::describe_request(form, message, &self.account);
+        match request::build(&self.client, form, RequestSubject::Message(message), &self.account) {
+            Err(problem) => BatchResult::all(SubmitOutcome::AccountFailure { code: problem }, batch.len(), GatewayExchange::new(request_log, "", batch)),
             Ok(request) => {
                 let answer = self.client.execute(request).await;
                 let retry_after = answer::retry_after(&answer);
-                judged(answer, batch, asked, |status, body| vec![answer::judge(&self.file.submit.answer, status, retry_after, body)]).await
+                classify_response(answer, batch, request_log, |status, body| vec![answer::classify(&self.file.submit.answer, status, retry_after, body)]).await
             }
         }
     }
 
-    async fn query(&self, message: &Doubtful) -> QueryAnswer {
-        let Some(query) = &self.file.query else { return QueryAnswer::NoAnswer };
-        let Ok(request) = request::build(&self.client, &query.request, About::Reference(&message.reference), &self.account) else {
-            return QueryAnswer::NoAnswer;
+    async fn query(&self, message: &QueriedMessage) -> QueryResult {
+        let Some(query) = &self.file.query else { return QueryResult::NoAnswer };
+        let Ok(request) = request::build(&self.client, &query.request, RequestSubject::Reference(&message.reference), &self.account) else {
+            return QueryResult::NoAnswer;
         };
         match read_answer(self.client.execute(request).await).await {
-            Ok((status, body)) => answer::judge_query(query, status, &body),
-            Err(_) => QueryAnswer::NoAnswer,
+            Ok((status, body)) => answer::classify_query(query, status, &body),
+            Err(_) => QueryResult::NoAnswer,
         }
     }
 

@@ -4,41 +4,41 @@ use serde_json::Value;
 
 use super::super::{Push, PushError, Receipt, Reply};
 use super::answer::text_of;
-use super::file::{PushForm, ReceiptPlaces, ReplyPlaces};
+use super::file::{PushForm, ReceiptFields, ReplyFields};
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 
 /// One entry of a push, whatever its form.
-enum Entry {
+enum PushEntry {
     Json(Value),
     Fields(Vec<(String, String)>),
 }
 
-impl Entry {
+impl PushEntry {
     /// The value at a JSON pointer or of a field.
     fn at(&self, place: &str) -> Option<String> {
         match self {
-            Entry::Json(value) => text_of(value.pointer(place)?),
-            Entry::Fields(fields) => fields.iter().find(|(name, _)| name == place).map(|(_, value)| value.clone()),
+            PushEntry::Json(value) => text_of(value.pointer(place)?),
+            PushEntry::Fields(fields) => fields.iter().find(|(name, _)| name == place).map(|(_, value)| value.clone()),
         }
     }
 }
 
-fn entries(form: PushForm, push: Push<'_>) -> Result<Vec<Entry>, PushError> {
-    let fields = |text: &[u8]| Ok(vec![Entry::Fields(form_urlencoded::parse(text).into_owned().collect())]);
+fn entries(form: PushForm, push: Push<'_>) -> Result<Vec<PushEntry>, PushError> {
+    let fields = |text: &[u8]| Ok(vec![PushEntry::Fields(form_urlencoded::parse(text).into_owned().collect())]);
     match form {
         PushForm::Query => fields(push.query.as_bytes()),
         PushForm::Form => fields(push.body),
         PushForm::Json => match serde_json::from_slice(push.body) {
-            Ok(Value::Array(values)) => Ok(values.into_iter().map(Entry::Json).collect()),
-            Ok(value @ Value::Object(_)) => Ok(vec![Entry::Json(value)]),
+            Ok(Value::Array(values)) => Ok(values.into_iter().map(PushEntry::Json).collect()),
+            Ok(value @ Value::Object(_)) => Ok(vec![PushEntry::Json(value)]),
             _ => Err(PushError::Form("JSON")),
         },
     }
 }
 
 /// The receipts of a push; states that are neither delivered nor undelivered («buffered») are passed over.
-pub(super) fn receipts(places: &ReceiptPlaces, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+pub(super) fn receipts(places: &ReceiptFields, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
     let mut receipts = Vec::new();
     for entry in entries(places.form, push)? {
         let state = entry.at(&places.state).ok_or(PushError::Missing("state"))?;
@@ -57,8 +57,8 @@ pub(super) fn receipts(places: &ReceiptPlaces, push: Push<'_>) -> Result<Vec<Rec
     Ok(receipts)
 }
 
-pub(super) fn replies(places: &ReplyPlaces, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
-    let reply = |entry: Entry| {
+pub(super) fn replies(places: &ReplyFields, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+    let reply = |entry: PushEntry| {
         let from = entry.at(&places.from).ok_or(PushError::Missing("from"))?;
         let text = entry.at(&places.text).ok_or(PushError::Missing("text"))?;
         let id = places.id.as_deref().and_then(|p| entry.at(p)).map(Personal::new);

@@ -21,7 +21,7 @@ pub(super) struct Account {
 
 /// What a request is about: a message, or the reference of one that is asked after.
 #[derive(Clone, Copy)]
-pub(super) enum About<'a> {
+pub(super) enum RequestSubject<'a> {
     Message(&'a OutgoingMessage),
     Reference(&'a str),
     /// A call to be connected.
@@ -31,31 +31,31 @@ pub(super) enum About<'a> {
     },
 }
 
-impl<'a> About<'a> {
+impl<'a> RequestSubject<'a> {
     fn value_of(self, slot: Slot, account: &'a Account) -> Cow<'a, str> {
         match (slot, self) {
             (Slot::CallbackUrl, _) => account.callback_url.as_str().into(),
             (Slot::RepliesUrl, _) => account.replies_url.as_str().into(),
             (Slot::User, _) => account.user.as_str().into(),
             (Slot::Secret, _) => account.secret.reveal().into(),
-            (Slot::To, About::Call { to, .. }) => to.e164().into(),
-            (Slot::ToNoPlus, About::Call { to, .. }) => to.e164().trim_start_matches('+').into(),
-            (Slot::ToNational, About::Call { to, .. }) => to.national().into(),
-            (Slot::Interviewer, About::Call { interviewer, .. }) => interviewer.into(),
-            (_, About::Call { .. }) | (Slot::Interviewer, _) => "".into(),
-            (Slot::Id, About::Reference(reference)) => reference.into(),
-            (_, About::Reference(_)) => "".into(),
-            (Slot::Id, About::Message(message)) => message.reference.as_str().into(),
-            (Slot::To, About::Message(message)) => message.to.e164().into(),
-            (Slot::ToNoPlus, About::Message(message)) => message.to.e164().trim_start_matches('+').into(),
-            (Slot::ToNational, About::Message(message)) => message.to.national().into(),
-            (Slot::Text, About::Message(message)) => message.text.reveal().into(),
-            (Slot::Signature, About::Message(message)) => {
+            (Slot::To, RequestSubject::Call { to, .. }) => to.e164().into(),
+            (Slot::ToNoPlus, RequestSubject::Call { to, .. }) => to.e164().trim_start_matches('+').into(),
+            (Slot::ToNational, RequestSubject::Call { to, .. }) => to.national().into(),
+            (Slot::Interviewer, RequestSubject::Call { interviewer, .. }) => interviewer.into(),
+            (_, RequestSubject::Call { .. }) | (Slot::Interviewer, _) => "".into(),
+            (Slot::Id, RequestSubject::Reference(reference)) => reference.into(),
+            (_, RequestSubject::Reference(_)) => "".into(),
+            (Slot::Id, RequestSubject::Message(message)) => message.reference.as_str().into(),
+            (Slot::To, RequestSubject::Message(message)) => message.to.e164().into(),
+            (Slot::ToNoPlus, RequestSubject::Message(message)) => message.to.e164().trim_start_matches('+').into(),
+            (Slot::ToNational, RequestSubject::Message(message)) => message.to.national().into(),
+            (Slot::Text, RequestSubject::Message(message)) => message.text.reveal().into(),
+            (Slot::Signature, RequestSubject::Message(message)) => {
                 message.fields.get(&Placeholder::Signature).map(Personal::reveal).unwrap_or_default().into()
             }
-            (Slot::Template, About::Message(message)) => message.step.as_str().into(),
-            (Slot::ParamsJson, About::Message(message)) => params_json(&message.fields).into(),
-            (Slot::Parts, About::Message(message)) => message.parts.to_string().into(),
+            (Slot::Template, RequestSubject::Message(message)) => message.step.as_str().into(),
+            (Slot::ParamsJson, RequestSubject::Message(message)) => params_json(&message.fields).into(),
+            (Slot::Parts, RequestSubject::Message(message)) => message.parts.to_string().into(),
         }
     }
 }
@@ -67,8 +67,8 @@ fn params_json(fields: &BTreeMap<Placeholder, Personal>) -> String {
     serde_json::Value::Object(fields.chain([("link_code".to_owned(), code.into())]).collect()).to_string()
 }
 
-pub(super) fn build(client: &reqwest::Client, form: &RequestForm, about: About<'_>, account: &Account) -> Result<reqwest::Request, String> {
-    let value_of = |slot| about.value_of(slot, account);
+pub(super) fn build(client: &reqwest::Client, form: &RequestForm, subject: RequestSubject<'_>, account: &Account) -> Result<reqwest::Request, String> {
+    let value_of = |slot| subject.value_of(slot, account);
     let method = reqwest::Method::from_bytes(form.method.as_str().as_bytes()).unwrap_or_default();
     let mut request = client.request(method, form.url.fill(value_of, escape_url));
     for (name, value) in &form.headers {
@@ -87,9 +87,9 @@ pub(super) fn build(client: &reqwest::Client, form: &RequestForm, about: About<'
 }
 
 /// The request for the operator's eyes: of the message only what is not the person's, and nothing of the account's secrets.
-pub(super) fn shown(form: &RequestForm, message: &OutgoingMessage, account: &Account) -> String {
+pub(super) fn describe_request(form: &RequestForm, message: &OutgoingMessage, account: &Account) -> String {
     let value_of = |slot| match slot {
-        Slot::Id | Slot::Parts | Slot::Template | Slot::Signature | Slot::User => About::Message(message).value_of(slot, account),
+        Slot::Id | Slot::Parts | Slot::Template | Slot::Signature | Slot::User => RequestSubject::Message(message).value_of(slot, account),
         _ => "…".into(),
     };
     let mut shown = format!("{} {}", form.method.as_str(), form.url.fill(value_of, str::to_owned));

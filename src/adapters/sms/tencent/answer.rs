@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::http::{outcome_of_status, read_answer};
-use super::super::{Doubtful, Outcome, QueryAnswer};
+use super::super::{QueriedMessage, SubmitOutcome, QueryResult};
 
 #[derive(Deserialize)]
 struct Envelope<T> {
@@ -12,7 +12,7 @@ struct Envelope<T> {
 }
 
 #[derive(Deserialize)]
-struct Sent {
+struct SendResponse {
     #[serde(rename = "Error")]
     error: Option<ApiError>,
     #[serde(rename = "SendStatusSet", default)]
@@ -36,7 +36,7 @@ struct SendStatus {
 }
 
 #[derive(Deserialize)]
-struct Pulled {
+struct PullResponse {
     #[serde(rename = "Error")]
     error: Option<ApiError>,
     #[serde(rename = "PullSmsSendStatusSet", default)]
@@ -54,71 +54,71 @@ struct PulledStatus {
 }
 
 /// An outcome for each of the numbers, in their order, whatever the order of the answer. One that the answer passes over is in doubt.
-pub(super) fn judge_all(status: u16, body: &str, numbers: &[&str]) -> Vec<Outcome> {
-    let Ok(Envelope { response: sent }) = serde_json::from_str::<Envelope<Sent>>(body) else {
+pub(super) fn classify_all(status: u16, body: &str, numbers: &[&str]) -> Vec<SubmitOutcome> {
+    let Ok(Envelope { response: sent }) = serde_json::from_str::<Envelope<SendResponse>>(body) else {
         return vec![outcome_of_status(status); numbers.len()];
     };
     if let Some(error) = sent.error {
-        let outcome = match judge_code(error.code) {
-            Outcome::RefusedNumber { .. } | Outcome::DeferredNumber { .. } if numbers.len() > 1 => Outcome::RefusedTogether,
+        let outcome = match classify_code(error.code) {
+            SubmitOutcome::RefusedNumber { .. } | SubmitOutcome::DeferredNumber { .. } if numbers.len() > 1 => SubmitOutcome::BatchRefused,
             outcome => outcome,
         };
         return vec![outcome; numbers.len()];
     }
     let alone = numbers.len() == 1;
     let of = |number: &&str| match sent.statuses.iter().find(|status| alone || status.number == **number) {
-        Some(status) if status.code == "Ok" => Outcome::Accepted { id: status.serial.clone() },
-        Some(status) => judge_code(status.code.clone()),
-        None => Outcome::InDoubt { code: "no_status".into() },
+        Some(status) if status.code == "Ok" => SubmitOutcome::Accepted { id: status.serial.clone() },
+        Some(status) => classify_code(status.code.clone()),
+        None => SubmitOutcome::InDoubt { code: "no_status".into() },
     };
     numbers.iter().map(of).collect()
 }
 
 /// Every code says that the message was not taken.
-fn judge_code(code: String) -> Outcome {
+fn classify_code(code: String) -> SubmitOutcome {
     match code.as_str() {
-        "InvalidParameterValue.IncorrectPhoneNumber" | "FailedOperation.PhoneNumberInBlacklist" => Outcome::RefusedNumber { code },
+        "InvalidParameterValue.IncorrectPhoneNumber" | "FailedOperation.PhoneNumberInBlacklist" => SubmitOutcome::RefusedNumber { code },
         "LimitExceeded.PhoneNumberDailyLimit"
         | "LimitExceeded.PhoneNumberOneHourLimit"
         | "LimitExceeded.PhoneNumberThirtySecondLimit"
         | "LimitExceeded.PhoneNumberSameContentDailyLimit"
-        | "LimitExceeded.DeliveryFrequencyLimit" => Outcome::DeferredNumber { code },
-        "RequestLimitExceeded" | "LimitExceeded.GlobalSmsSendingRateLimit" => Outcome::SlowDown { code, retry_after: None },
+        | "LimitExceeded.DeliveryFrequencyLimit" => SubmitOutcome::DeferredNumber { code },
+        "RequestLimitExceeded" | "LimitExceeded.GlobalSmsSendingRateLimit" => SubmitOutcome::Throttled { code, retry_after: None },
         "FailedOperation.InsufficientBalanceInSmsPackage"
         | "FailedOperation.SignatureIncorrectOrUnapproved"
         | "FailedOperation.TemplateIncorrectOrUnapproved"
         | "InvalidParameterValue.ProhibitedUseUrlInTemplateParameter"
         | "LimitExceeded.AppDailyLimit"
-        | "LimitExceeded.AppMainlandChinaDailyLimit" => Outcome::AccountFailure { code },
-        auth if auth.starts_with("AuthFailure") || auth.starts_with("UnauthorizedOperation") => Outcome::AccountFailure { code },
-        _ => Outcome::PassingFailure { code },
+        | "LimitExceeded.AppMainlandChinaDailyLimit" => SubmitOutcome::AccountFailure { code },
+        auth if auth.starts_with("AuthFailure") || auth.starts_with("UnauthorizedOperation") => SubmitOutcome::AccountFailure { code },
+        _ => SubmitOutcome::TemporaryFailure { code },
     }
 }
 
-pub(super) async fn judge_query(message: &Doubtful, answer: Result<reqwest::Response, reqwest::Error>) -> QueryAnswer {
+pub(super) async fn classify_query(message: &QueriedMessage, answer: Result<reqwest::Response, reqwest::Error>) -> QueryResult {
     match read_answer(answer).await {
-        Ok((_, body)) => judge_pulled(message, &body),
-        Err(_) => QueryAnswer::NoAnswer,
+        Ok((_, body)) => classify_pulled(message, &body),
+        Err(_) => QueryResult::NoAnswer,
     }
 }
 
-fn judge_pulled(message: &Doubtful, body: &str) -> QueryAnswer {
-    let Ok(Envelope { response: pulled }) = serde_json::from_str::<Envelope<Pulled>>(body) else { return QueryAnswer::NoAnswer };
+fn classify_pulled(message: &QueriedMessage, body: &str) -> QueryResult {
+    let Ok(Envelope { response: pulled }) = serde_json::from_str::<Envelope<PullResponse>>(body) else { return QueryResult::NoAnswer };
     if pulled.error.is_some() {
-        return QueryAnswer::NoAnswer;
+        return QueryResult::NoAnswer;
     }
     let is_ours = |status: &PulledStatus| status.context == message.reference || message.id.as_deref() == Some(&status.serial);
     match pulled.statuses.into_iter().find(is_ours) {
-        Some(status) if status.status == "SUCCESS" => QueryAnswer::Delivered { id: Some(status.serial) },
-        Some(status) => QueryAnswer::Undelivered { id: Some(status.serial) },
+        Some(status) if status.status == "SUCCESS" => QueryResult::Delivered { id: Some(status.serial) },
+        Some(status) => QueryResult::Undelivered { id: Some(status.serial) },
         // The list holds only what has a report already: absence says nothing.
-        None => QueryAnswer::NoAnswer,
+        None => QueryResult::NoAnswer,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::approved::tests::message;
+    use super::super::super::approved_templates::tests::message;
     use super::*;
     use crate::domain::time::Timestamp;
 
@@ -129,16 +129,16 @@ mod tests {
         };
         let error = |code: &str| format!(r#"{{"Response":{{"Error":{{"Code":"{code}","Message":"x"}},"RequestId":"R"}}}}"#);
         for (body, expected) in [
-            (of_code("Ok"), Outcome::Accepted { id: Some("5000:1".into()) }),
-            (of_code("FailedOperation.PhoneNumberInBlacklist"), Outcome::RefusedNumber { code: "FailedOperation.PhoneNumberInBlacklist".into() }),
-            (of_code("LimitExceeded.PhoneNumberDailyLimit"), Outcome::DeferredNumber { code: "LimitExceeded.PhoneNumberDailyLimit".into() }),
-            (error("RequestLimitExceeded"), Outcome::SlowDown { code: "RequestLimitExceeded".into(), retry_after: None }),
-            (error("AuthFailure.SignatureFailure"), Outcome::AccountFailure { code: "AuthFailure.SignatureFailure".into() }),
-            (error("InternalError.Timeout"), Outcome::PassingFailure { code: "InternalError.Timeout".into() }),
-            ("garbage".to_owned(), Outcome::InDoubt { code: "http_200".into() }),
-            (r#"{"Response":{"RequestId":"R"}}"#.to_owned(), Outcome::InDoubt { code: "no_status".into() }),
+            (of_code("Ok"), SubmitOutcome::Accepted { id: Some("5000:1".into()) }),
+            (of_code("FailedOperation.PhoneNumberInBlacklist"), SubmitOutcome::RefusedNumber { code: "FailedOperation.PhoneNumberInBlacklist".into() }),
+            (of_code("LimitExceeded.PhoneNumberDailyLimit"), SubmitOutcome::DeferredNumber { code: "LimitExceeded.PhoneNumberDailyLimit".into() }),
+            (error("RequestLimitExceeded"), SubmitOutcome::Throttled { code: "RequestLimitExceeded".into(), retry_after: None }),
+            (error("AuthFailure.SignatureFailure"), SubmitOutcome::AccountFailure { code: "AuthFailure.SignatureFailure".into() }),
+            (error("InternalError.Timeout"), SubmitOutcome::TemporaryFailure { code: "InternalError.Timeout".into() }),
+            ("garbage".to_owned(), SubmitOutcome::InDoubt { code: "http_200".into() }),
+            (r#"{"Response":{"RequestId":"R"}}"#.to_owned(), SubmitOutcome::InDoubt { code: "no_status".into() }),
         ] {
-            assert_eq!(judge_all(200, &body, &["+861"]), [expected], "{body}");
+            assert_eq!(classify_all(200, &body, &["+861"]), [expected], "{body}");
         }
     }
 
@@ -147,21 +147,21 @@ mod tests {
         let status = |number: &str, code: &str| format!(r#"{{"SerialNo":"s{number}","PhoneNumber":"{number}","Code":"{code}"}}"#);
         let statuses = [status("+863", "Ok"), status("+862", "FailedOperation.PhoneNumberInBlacklist"), status("+861", "Ok")].join(",");
         let body = format!(r#"{{"Response":{{"SendStatusSet":[{statuses}]}}}}"#);
-        let outcomes = judge_all(200, &body, &["+861", "+862", "+863", "+864"]);
-        assert_eq!(outcomes[0], Outcome::Accepted { id: Some("s+861".into()) });
-        assert!(matches!(outcomes[1], Outcome::RefusedNumber { .. }));
-        assert_eq!(outcomes[2], Outcome::Accepted { id: Some("s+863".into()) });
-        assert!(matches!(outcomes[3], Outcome::InDoubt { .. }), "an answer that passes a number over says nothing about it");
+        let outcomes = classify_all(200, &body, &["+861", "+862", "+863", "+864"]);
+        assert_eq!(outcomes[0], SubmitOutcome::Accepted { id: Some("s+861".into()) });
+        assert!(matches!(outcomes[1], SubmitOutcome::RefusedNumber { .. }));
+        assert_eq!(outcomes[2], SubmitOutcome::Accepted { id: Some("s+863".into()) });
+        assert!(matches!(outcomes[3], SubmitOutcome::InDoubt { .. }), "an answer that passes a number over says nothing about it");
     }
 
     #[test]
     fn answers_of_pull() {
-        let doubtful = Doubtful { reference: "ref1".into(), id: None, to: message("13800138000").to, submitted_at: Timestamp(0) };
+        let doubtful = QueriedMessage { reference: "ref1".into(), id: None, to: message("13800138000").to, submitted_at: Timestamp(0) };
         let body = |context: &str, status: &str| {
             format!(r#"{{"Response":{{"PullSmsSendStatusSet":[{{"SerialNo":"5","ReportStatus":"{status}","SessionContext":"{context}"}}]}}}}"#)
         };
-        assert_eq!(judge_pulled(&doubtful, &body("ref1", "SUCCESS")), QueryAnswer::Delivered { id: Some("5".into()) });
-        assert_eq!(judge_pulled(&doubtful, &body("ref1", "FAIL")), QueryAnswer::Undelivered { id: Some("5".into()) });
-        assert_eq!(judge_pulled(&doubtful, &body("other", "SUCCESS")), QueryAnswer::NoAnswer);
+        assert_eq!(classify_pulled(&doubtful, &body("ref1", "SUCCESS")), QueryResult::Delivered { id: Some("5".into()) });
+        assert_eq!(classify_pulled(&doubtful, &body("ref1", "FAIL")), QueryResult::Undelivered { id: Some("5".into()) });
+        assert_eq!(classify_pulled(&doubtful, &body("other", "SUCCESS")), QueryResult::NoAnswer);
     }
 }

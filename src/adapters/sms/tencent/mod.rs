@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::approved::{ApprovedTemplate, ApprovedTemplates, Pattern};
-use super::http::judged;
-use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
+use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
+use super::http::classify_response;
+use super::{Capabilities, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
@@ -139,7 +139,7 @@ impl Gateway for Tencent {
     }
 
     /// One request has one text, and holds either mainland or foreign numbers.
-    fn goes_with(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
+    fn can_share_request(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
         let is_domestic = |message: &OutgoingMessage| message.to.region() == Some("CN");
         let (Some(a), Some(b)) = (self.templates.of(first), self.templates.of(next)) else { return false };
         is_domestic(first) == is_domestic(next) && a.code == b.code && a.values(first) == b.values(next)
@@ -149,23 +149,23 @@ impl Gateway for Tencent {
         self.templates.check_step(step)
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
+    async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
         let Some(body) = self.send_sms(batch) else {
-            let exchange = Exchange::new("no template for this step".into(), "", batch);
-            return Submitted::all(Outcome::AccountFailure { code: "no_template".into() }, batch.len(), exchange);
+            let exchange = GatewayExchange::new("no template for this step".into(), "", batch);
+            return BatchResult::all(SubmitOutcome::AccountFailure { code: "no_template".into() }, batch.len(), exchange);
         };
-        let asked = format!("SendSms to {} number(s), template {}", batch.len(), body["TemplateId"]);
+        let request_log = format!("SendSms to {} number(s), template {}", batch.len(), body["TemplateId"]);
         let numbers: Vec<&str> = batch.iter().map(|message| message.to.e164()).collect();
-        judged(self.call("SendSms", &body).await, batch, asked, |status, body| answer::judge_all(status, body, &numbers)).await
+        classify_response(self.call("SendSms", &body).await, batch, request_log, |status, body| answer::classify_all(status, body, &numbers)).await
     }
 
-    async fn query(&self, message: &Doubtful) -> QueryAnswer {
+    async fn query(&self, message: &QueriedMessage) -> QueryResult {
         let begin = message.submitted_at.0.div_euclid(1000);
         let body = json!({
             "BeginTime": begin - 60, "EndTime": begin + 3_600, "Offset": 0, "Limit": 100,
             "PhoneNumber": message.to.e164(), "SmsSdkAppId": self.file.sdk_app_id,
         });
-        answer::judge_query(message, self.call("PullSmsSendStatusByPhoneNumber", &body).await).await
+        answer::classify_query(message, self.call("PullSmsSendStatusByPhoneNumber", &body).await).await
     }
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
@@ -176,7 +176,7 @@ impl Gateway for Tencent {
         push::replies(push.body)
     }
 
-    fn push_answer(&self) -> (&'static str, &'static str) {
+    fn push_response(&self) -> (&'static str, &'static str) {
         ("application/json", r#"{"result":0,"errmsg":"OK"}"#)
     }
 }

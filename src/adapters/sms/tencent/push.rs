@@ -14,7 +14,7 @@ struct Report {
 }
 
 #[derive(Deserialize)]
-struct Up {
+struct UplinkMessage {
     mobile: String,
     nationcode: String,
     text: String,
@@ -55,9 +55,9 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
 }
 
 pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
-    let ups: OneOrMany<Up> = serde_json::from_slice(body).map_err(|_| PushError::Form("JSON of a reply"))?;
+    let ups: OneOrMany<UplinkMessage> = serde_json::from_slice(body).map_err(|_| PushError::Form("JSON of a reply"))?;
     // There is no id of a reply: a second push is recognised by its number, text and second.
-    let reply = |up: Up| Reply {
+    let reply = |up: UplinkMessage| Reply {
         id: up.time.map(|second| Personal::new(format!("{second} {} {}", up.mobile, up.text))),
         from: Personal::new(format!("+{}{}", up.nationcode, up.mobile)),
         text: Personal::new(up.text),

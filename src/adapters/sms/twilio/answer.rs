@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::http::outcome_of_status;
-use super::super::{Doubtful, Outcome, QueryAnswer};
+use super::super::{QueriedMessage, SubmitOutcome, QueryResult};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -24,12 +24,12 @@ struct Message {
     status: String,
 }
 
-pub(super) fn judge(status: u16, body: &str) -> Outcome {
+pub(super) fn classify(status: u16, body: &str) -> SubmitOutcome {
     let Ok(answer) = serde_json::from_str::<Answer>(body) else { return outcome_of_status(status) };
     if matches!(status, 200..=299) {
         return match answer.sid {
-            Some(sid) => Outcome::Accepted { id: Some(sid) },
-            None => Outcome::InDoubt { code: "no_sid".into() },
+            Some(sid) => SubmitOutcome::Accepted { id: Some(sid) },
+            None => SubmitOutcome::InDoubt { code: "no_sid".into() },
         };
     }
     let Some(number) = answer.code else { return outcome_of_status(status) };
@@ -37,41 +37,41 @@ pub(super) fn judge(status: u16, body: &str) -> Outcome {
     match number {
         // Not a number, not reachable by SMS, opted out with the carrier.
         // «Attempt to send to unsubscribed recipient».
-        21610 => Outcome::OptedOut { code },
-        21211 | 21614 | 21217 | 21408 => Outcome::RefusedNumber { code },
-        20429 | 14107 => Outcome::SlowDown { code, retry_after: None },
-        20003 | 20005 | 21606 | 21603 | 21703 | 30002 => Outcome::AccountFailure { code },
-        _ if status == 429 => Outcome::SlowDown { code, retry_after: None },
-        _ if matches!(status, 500..=502 | 504..=599) => Outcome::InDoubt { code },
-        _ => Outcome::PassingFailure { code },
+        21610 => SubmitOutcome::OptedOut { code },
+        21211 | 21614 | 21217 | 21408 => SubmitOutcome::RefusedNumber { code },
+        20429 | 14107 => SubmitOutcome::Throttled { code, retry_after: None },
+        20003 | 20005 | 21606 | 21603 | 21703 | 30002 => SubmitOutcome::AccountFailure { code },
+        _ if status == 429 => SubmitOutcome::Throttled { code, retry_after: None },
+        _ if matches!(status, 500..=502 | 504..=599) => SubmitOutcome::InDoubt { code },
+        _ => SubmitOutcome::TemporaryFailure { code },
     }
 }
 
-pub(super) async fn judge_query(message: &Doubtful, response: reqwest::Response) -> QueryAnswer {
+pub(super) async fn classify_query(message: &QueriedMessage, response: reqwest::Response) -> QueryResult {
     if !response.status().is_success() {
-        return QueryAnswer::NoAnswer;
+        return QueryResult::NoAnswer;
     }
-    response.text().await.map_or(QueryAnswer::NoAnswer, |body| judge_page(message, &body))
+    response.text().await.map_or(QueryResult::NoAnswer, |body| classify_page(message, &body))
 }
 
 /// A message has no field for our reference. So only two things are certain: its own id, and that a number which got nothing on that day did not get
 /// this one; anything else is for a person to look at.
-fn judge_page(message: &Doubtful, body: &str) -> QueryAnswer {
-    let Ok(page) = serde_json::from_str::<Page>(body) else { return QueryAnswer::NoAnswer };
+fn classify_page(message: &QueriedMessage, body: &str) -> QueryResult {
+    let Ok(page) = serde_json::from_str::<Page>(body) else { return QueryResult::NoAnswer };
     if page.messages.is_empty() {
-        return QueryAnswer::Unknown;
+        return QueryResult::Unknown;
     }
     match page.messages.into_iter().find(|m| message.id.as_deref() == Some(&m.sid)) {
-        None => QueryAnswer::NoAnswer,
-        Some(m) if m.status == "delivered" => QueryAnswer::Delivered { id: Some(m.sid) },
-        Some(m) if m.status == "undelivered" || m.status == "failed" => QueryAnswer::Undelivered { id: Some(m.sid) },
-        Some(m) => QueryAnswer::Accepted { id: Some(m.sid) },
+        None => QueryResult::NoAnswer,
+        Some(m) if m.status == "delivered" => QueryResult::Delivered { id: Some(m.sid) },
+        Some(m) if m.status == "undelivered" || m.status == "failed" => QueryResult::Undelivered { id: Some(m.sid) },
+        Some(m) => QueryResult::Accepted { id: Some(m.sid) },
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::approved::tests::message;
+    use super::super::super::approved_templates::tests::message;
     use super::*;
     use crate::domain::time::Timestamp;
 
@@ -79,30 +79,30 @@ mod tests {
     fn answers_to_a_message() {
         let code = |code: &str| code.to_owned();
         for (status, body, expected) in [
-            (201, r#"{"sid":"SM1","status":"queued"}"#, Outcome::Accepted { id: Some("SM1".into()) }),
-            (400, r#"{"code":21211,"message":"x","status":400}"#, Outcome::RefusedNumber { code: code("21211") }),
-            (400, r#"{"code":21610,"message":"x"}"#, Outcome::OptedOut { code: code("21610") }),
-            (429, r#"{"code":20429,"message":"x"}"#, Outcome::SlowDown { code: code("20429"), retry_after: None }),
-            (401, r#"{"code":20003,"message":"x"}"#, Outcome::AccountFailure { code: code("20003") }),
-            (500, r#"{"code":20500,"message":"x"}"#, Outcome::InDoubt { code: code("20500") }),
-            (503, "", Outcome::PassingFailure { code: code("http_503") }),
-            (201, "garbage", Outcome::InDoubt { code: code("http_201") }),
+            (201, r#"{"sid":"SM1","status":"queued"}"#, SubmitOutcome::Accepted { id: Some("SM1".into()) }),
+            (400, r#"{"code":21211,"message":"x","status":400}"#, SubmitOutcome::RefusedNumber { code: code("21211") }),
+            (400, r#"{"code":21610,"message":"x"}"#, SubmitOutcome::OptedOut { code: code("21610") }),
+            (429, r#"{"code":20429,"message":"x"}"#, SubmitOutcome::Throttled { code: code("20429"), retry_after: None }),
+            (401, r#"{"code":20003,"message":"x"}"#, SubmitOutcome::AccountFailure { code: code("20003") }),
+            (500, r#"{"code":20500,"message":"x"}"#, SubmitOutcome::InDoubt { code: code("20500") }),
+            (503, "", SubmitOutcome::TemporaryFailure { code: code("http_503") }),
+            (201, "garbage", SubmitOutcome::InDoubt { code: code("http_201") }),
         ] {
-            assert_eq!(judge(status, body), expected, "{status} {body}");
+            assert_eq!(classify(status, body), expected, "{status} {body}");
         }
     }
 
     #[test]
     fn answers_to_a_query() {
-        let doubtful = |id: Option<&str>| Doubtful {
+        let doubtful = |id: Option<&str>| QueriedMessage {
             reference: "ref1".into(),
             id: id.map(str::to_owned),
             to: message("13800138000").to,
             submitted_at: Timestamp(0),
         };
-        assert_eq!(judge_page(&doubtful(None), r#"{"messages":[]}"#), QueryAnswer::Unknown);
+        assert_eq!(classify_page(&doubtful(None), r#"{"messages":[]}"#), QueryResult::Unknown);
         let page = r#"{"messages":[{"sid":"SM1","status":"delivered"}]}"#;
-        assert_eq!(judge_page(&doubtful(Some("SM1")), page), QueryAnswer::Delivered { id: Some("SM1".into()) });
-        assert_eq!(judge_page(&doubtful(None), page), QueryAnswer::NoAnswer, "it may be another message to the same number");
+        assert_eq!(classify_page(&doubtful(Some("SM1")), page), QueryResult::Delivered { id: Some("SM1".into()) });
+        assert_eq!(classify_page(&doubtful(None), page), QueryResult::NoAnswer, "it may be another message to the same number");
     }
 }

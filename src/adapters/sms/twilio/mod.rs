@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::http::judged;
-use super::{Capabilities, Doubtful, Exchange, Gateway, Outcome, OutgoingMessage, Push, PushError, QueryAnswer, Receipt, Reply, Submitted};
+use super::http::classify_response;
+use super::{Capabilities, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
 use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
 pub use sign::{Algorithm, signature};
@@ -50,7 +50,7 @@ pub struct Twilio {
 
 impl Twilio {
     /// Reads the gateway's file; the error names the key and the remedy.
-    pub fn open(config: &GatewayConfig, hooks_url: &str) -> Result<Twilio, String> {
+    pub fn open(config: &GatewayConfig, webhook_base_url: &str) -> Result<Twilio, String> {
         let file: File = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
         if config.user.is_empty() {
             return Err("user is empty; set it to the Account SID".into());
@@ -66,7 +66,7 @@ impl Twilio {
             sender,
             account: config.user.clone(),
             token: config.secret.clone(),
-            callback_url: format!("{hooks_url}/receipts"),
+            callback_url: format!("{webhook_base_url}/receipts"),
             client: crate::adapters::http_client::new(TIMEOUT).map_err(|e| e.to_string())?,
         })
     }
@@ -109,26 +109,26 @@ impl Gateway for Twilio {
         Capabilities { batch: 1, query: true }
     }
 
-    async fn submit(&self, batch: &[OutgoingMessage]) -> Submitted {
-        let Some(message) = batch.first() else { return Submitted::all(Outcome::RefusedTogether, 0, Exchange::default()) };
+    async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
+        let Some(message) = batch.first() else { return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default()) };
         let request = self
             .client
             .post(self.messages_url())
             .basic_auth(&self.account, Some(self.token.reveal()))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(self.form(message));
-        let asked = format!("POST Messages {} of {} part(s), reference {}", self.sender.0, message.parts, message.reference);
-        judged(request.send().await, batch, asked, |status, body| vec![answer::judge(status, body)]).await
+        let request_log = format!("POST Messages {} of {} part(s), reference {}", self.sender.0, message.parts, message.reference);
+        classify_response(request.send().await, batch, request_log, |status, body| vec![answer::classify(status, body)]).await
     }
 
-    async fn query(&self, message: &Doubtful) -> QueryAnswer {
+    async fn query(&self, message: &QueriedMessage) -> QueryResult {
         // Twilio's days are UTC's.
         let day = message.submitted_at.in_zone(chrono_tz::UTC).format("%Y-%m-%d").to_string();
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("To", message.to.e164()).append_pair("DateSent", &day).finish();
         let request = self.client.get(format!("{}?{query}", self.messages_url())).basic_auth(&self.account, Some(self.token.reveal()));
         match request.send().await {
-            Err(_) => QueryAnswer::NoAnswer,
-            Ok(response) => answer::judge_query(message, response).await,
+            Err(_) => QueryResult::NoAnswer,
+            Ok(response) => answer::classify_query(message, response).await,
         }
     }
 
@@ -141,7 +141,7 @@ impl Gateway for Twilio {
     }
 
     /// An empty TwiML document: nothing is to be said in return.
-    fn push_answer(&self) -> (&'static str, &'static str) {
+    fn push_response(&self) -> (&'static str, &'static str) {
         ("text/xml", "<Response/>")
     }
 }

@@ -1,6 +1,6 @@
 //! `questionnaire`: looks a questionnaire's file over before it is launched, and draws it for those who review it.
 
-mod picture;
+mod routing_diagram;
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::output;
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Questionnaire, Weight, review};
+use crate::domain::questionnaire::{Questionnaire, Severity, review};
 
 #[derive(Subcommand)]
 pub enum QuestionnaireCommand {
@@ -44,7 +44,7 @@ pub enum QuestionnaireCommand {
 pub fn run(command: QuestionnaireCommand) -> Result<()> {
     match command {
         QuestionnaireCommand::Check { file, picture, form, language, json } => check(&file, picture, form, &language, json),
-        QuestionnaireCommand::Schema => output::json(&Questionnaire::schema()),
+        QuestionnaireCommand::Schema => output::print_json(&Questionnaire::schema()),
         QuestionnaireCommand::Import { file, output } => import(&file, output),
     }
 }
@@ -53,7 +53,7 @@ fn import(file: &Path, target: Option<PathBuf>) -> Result<()> {
     let imported = crate::services::questionnaires::import_xlsform(&super::read_file(file)?).with_context(|| file.display().to_string())?;
     imported.remarks.iter().for_each(|remark| eprintln!("{remark}"));
     match target {
-        None => output::text(&imported.toml),
+        None => output::print_text(&imported.toml),
         Some(target) => {
             write(&target, &imported.toml)?;
             eprintln!("{} is written; review it, and run: fieldworkd questionnaire check {}", target.display(), target.display());
@@ -66,27 +66,27 @@ fn check(file: &Path, picture: Option<PathBuf>, form: Option<PathBuf>, language:
     let Some(language) = Language::parse(language) else { bail!("--language {language}: take zh or en") };
     let questionnaire = Questionnaire::parse(&super::read_text(file)?).with_context(|| file.display().to_string())?;
     if let Some(target) = picture {
-        write(&target, &picture::draw(&questionnaire, language))?;
+        write(&target, &routing_diagram::render_svg(&questionnaire, language))?;
     }
     if let Some(target) = form {
-        write(&target, &crate::services::datasets::Paper::new(&questionnaire, language).render()?)?;
+        write(&target, &crate::services::datasets::PrintableQuestionnaire::new(&questionnaire, language).render()?)?;
     }
     let findings = review(&questionnaire);
-    let mistakes = findings.iter().filter(|finding| finding.weight == Weight::Mistake).count();
-    let word = |weight| if weight == Weight::Mistake { "mistake" } else { "remark" };
-    let items = questionnaire.items().filter(|item| item.asks()).count();
+    let mistakes = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let severity = |severity| if severity == Severity::Error { "mistake" } else { "remark" };
+    let items = questionnaire.items().filter(|item| item.is_question()).count();
     if json {
-        output::json(&json!({
+        output::print_json(&json!({
             "questionnaire": questionnaire.code, "version": questionnaire.version, "pages": questionnaire.pages.len(), "items": items,
             "minutes": (questionnaire.minutes() * 10.0).round() / 10.0,
-            "findings": findings.iter().map(|f| json!({ "weight": word(f.weight), "place": f.place, "what": f.what })).collect::<Vec<_>>(),
+            "findings": findings.iter().map(|f| json!({ "weight": severity(f.severity), "place": f.place, "what": f.what })).collect::<Vec<_>>(),
         }))?;
     } else {
         for finding in &findings {
-            say!("{:<8} {:<14} {}", word(finding.weight), finding.place, finding.what);
+            print_line!("{:<8} {:<14} {}", severity(finding.severity), finding.place, finding.what);
         }
         let (code, version, pages) = (&questionnaire.code, questionnaire.version, questionnaire.pages.len());
-        say!("{code} version {version}: {pages} pages, {items} items, about {:.1} minutes; {mistakes} mistakes", questionnaire.minutes());
+        print_line!("{code} version {version}: {pages} pages, {items} items, about {:.1} minutes; {mistakes} mistakes", questionnaire.minutes());
     }
     if mistakes > 0 {
         bail!("{}: {mistakes} of these cannot be meant so; correct them before the launch", file.display());

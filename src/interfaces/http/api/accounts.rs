@@ -8,29 +8,29 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::work::{DONE, Done};
-use super::{Body, Caller, Path, Problem, utc};
+use super::pending_work::{DONE, Done};
+use super::{Body, Caller, Path, Problem, format_utc};
 use crate::services::accounts::{self, AccountError, second_factor, tokens};
 use crate::adapters::crypto::password::new_token;
 use crate::domain::language::Language;
 use crate::domain::role::{Permission, Role};
 use crate::adapters::database::accounts as stored;
 use crate::adapters::database::api_tokens;
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Problem {
         match error {
             AccountError::Unknown(_) => Problem::not_found(),
             AccountError::Taken(_) => Problem::conflict(error.to_string()),
-            AccountError::Name | AccountError::Password | AccountError::Token => Problem::wrong(error.to_string()),
+            AccountError::InvalidName | AccountError::InvalidPassword | AccountError::InvalidToken => Problem::wrong(error.to_string()),
             other => Problem::internal(&other.to_string()),
         }
     }
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct AccountOf {
+pub struct AccountResponse {
     name: String,
     /// administrator, operator, interviewer or auditor.
     role: &'static str,
@@ -44,22 +44,22 @@ pub struct AccountOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Accounts {
-    items: Vec<AccountOf>,
+    items: Vec<AccountResponse>,
 }
 
 /// All accounts.
 #[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts", responses((status = 200, body = Accounts)))]
-pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Accounts>, Problem> {
-    let all = stored::all(&mut *site.installation.store.read().await?).await?;
-    let of = |account: stored::Account| AccountOf {
+pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Accounts>, Problem> {
+    let all = stored::all(&mut *app.context.database.read().await?).await?;
+    let to_response = |account: stored::Account| AccountResponse {
         name: account.name,
         role: account.role.as_str(),
         languages: account.languages.iter().map(|language| language.tag()).collect(),
         has_second_factor: account.has_second_factor,
-        created_at: utc(account.created_at),
-        disabled_at: account.disabled_at.map(utc),
+        created_at: format_utc(account.created_at),
+        disabled_at: account.disabled_at.map(format_utc),
     };
-    Ok(Json(Accounts { items: all.into_iter().map(of).collect() }))
+    Ok(Json(Accounts { items: all.into_iter().map(to_response).collect() }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -77,18 +77,18 @@ pub struct NewAccount {
 
 /// The password of an account, told once.
 #[derive(Serialize, ToSchema)]
-pub struct NewPassword {
+pub struct NewPasswordResponse {
     name: String,
     password: String,
 }
 
 /// Adds an account.
-#[utoipa::path(post, path = "/api/v1/accounts", tag = "accounts", request_body = NewAccount, responses((status = 201, body = NewPassword)))]
+#[utoipa::path(post, path = "/api/v1/accounts", tag = "accounts", request_body = NewAccount, responses((status = 201, body = NewPasswordResponse)))]
 pub async fn add(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewAccount>,
-) -> Result<(StatusCode, Json<NewPassword>), Problem> {
+) -> Result<(StatusCode, Json<NewPasswordResponse>), Problem> {
     let role = Role::parse(&new.role).ok_or_else(|| Problem::wrong("role is administrator, operator, interviewer or auditor"))?;
     let language = |tag: &String| Language::parse(tag).ok_or_else(|| Problem::wrong(format!("«{tag}» is no language; use zh or en")));
     let mut languages = new.languages.iter().map(language).collect::<Result<Vec<Language>, Problem>>()?;
@@ -96,49 +96,49 @@ pub async fn add(
         languages.push(Language::Zh);
     }
     let password = new_token().map_err(AccountError::from)?;
-    accounts::add(&site.installation, &caller.actor, &new.name, role, &languages, password.clone()).await?;
-    Ok((StatusCode::CREATED, Json(NewPassword { name: new.name, password: password.reveal().to_owned() })))
+    accounts::add(&app.context, &caller.actor, &new.name, role, &languages, password.clone()).await?;
+    Ok((StatusCode::CREATED, Json(NewPasswordResponse { name: new.name, password: password.reveal().to_owned() })))
 }
 
 /// Disables an account; whoever is signed in with it is not any more.
 #[utoipa::path(post, path = "/api/v1/accounts/{account}/disable", tag = "accounts", params(("account" = String, Path)),
     responses((status = 200, body = Done)))]
 pub async fn disable(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(account): Path<String>,
 ) -> Result<Json<Done>, Problem> {
-    accounts::disable(&site.installation, &caller.actor, &account).await?;
+    accounts::disable(&app.context, &caller.actor, &account).await?;
     Ok(DONE)
 }
 
 /// Sets a new password, which is told once.
 #[utoipa::path(post, path = "/api/v1/accounts/{account}/password", tag = "accounts", params(("account" = String, Path)),
-    responses((status = 200, body = NewPassword)))]
+    responses((status = 200, body = NewPasswordResponse)))]
 pub async fn reset_password(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(account): Path<String>,
-) -> Result<Json<NewPassword>, Problem> {
+) -> Result<Json<NewPasswordResponse>, Problem> {
     let password = new_token().map_err(AccountError::from)?;
-    accounts::set_password(&site.installation, &caller.actor, &account, password.clone()).await?;
-    Ok(Json(NewPassword { name: account, password: password.reveal().to_owned() }))
+    accounts::set_password(&app.context, &caller.actor, &account, password.clone()).await?;
+    Ok(Json(NewPasswordResponse { name: account, password: password.reveal().to_owned() }))
 }
 
 /// Turns somebody's one-time codes off.
 #[utoipa::path(delete, path = "/api/v1/accounts/{account}/second-factor", tag = "accounts", params(("account" = String, Path)),
     responses((status = 200, body = Done)))]
 pub async fn reset_second_factor(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(account): Path<String>,
 ) -> Result<Json<Done>, Problem> {
-    second_factor::reset(&site.installation, &caller.actor, &account).await?;
+    second_factor::reset(&app.context, &caller.actor, &account).await?;
     Ok(DONE)
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct TokenOf {
+pub struct TokenResponse {
     name: String,
     scopes: Vec<&'static str>,
     made_by: String,
@@ -151,23 +151,23 @@ pub struct TokenOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Tokens {
-    items: Vec<TokenOf>,
+    items: Vec<TokenResponse>,
 }
 
 /// All tokens, also those that count no more.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "accounts", responses((status = 200, body = Tokens)))]
-pub async fn tokens(State(site): State<Arc<Site>>) -> Result<Json<Tokens>, Problem> {
-    let all = api_tokens::all(&mut *site.installation.store.read().await?).await?;
-    let of = |token: api_tokens::ApiToken| TokenOf {
+pub async fn tokens(State(app): State<Arc<AppState>>) -> Result<Json<Tokens>, Problem> {
+    let all = api_tokens::all(&mut *app.context.database.read().await?).await?;
+    let to_response = |token: api_tokens::ApiToken| TokenResponse {
         name: token.name,
         scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
-        made_by: token.made_by,
-        created_at: utc(token.created_at),
-        expires_at: utc(token.expires_at),
-        revoked_at: token.revoked_at.map(utc),
-        last_used_at: token.last_used_at.map(utc),
+        made_by: token.created_by,
+        created_at: format_utc(token.created_at),
+        expires_at: format_utc(token.expires_at),
+        revoked_at: token.revoked_at.map(format_utc),
+        last_used_at: token.last_used_at.map(format_utc),
     };
-    Ok(Json(Tokens { items: all.into_iter().map(of).collect() }))
+    Ok(Json(Tokens { items: all.into_iter().map(to_response).collect() }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -184,31 +184,31 @@ pub struct NewToken {
 
 /// A token, told once.
 #[derive(Serialize, ToSchema)]
-pub struct MadeToken {
+pub struct NewTokenResponse {
     name: String,
     token: String,
 }
 
 /// Makes a token.
-#[utoipa::path(post, path = "/api/v1/tokens", tag = "accounts", request_body = NewToken, responses((status = 201, body = MadeToken)))]
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "accounts", request_body = NewToken, responses((status = 201, body = NewTokenResponse)))]
 pub async fn make_token(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewToken>,
-) -> Result<(StatusCode, Json<MadeToken>), Problem> {
+) -> Result<(StatusCode, Json<NewTokenResponse>), Problem> {
     let scope = |code: &String| Permission::parse(code).ok_or_else(|| Problem::wrong(format!("«{code}» is no scope")));
     let scopes = new.scopes.iter().map(scope).collect::<Result<Vec<Permission>, Problem>>()?;
-    let token = tokens::make(&site.installation, &caller.actor, &new.name, &scopes, new.days).await?;
-    Ok((StatusCode::CREATED, Json(MadeToken { name: new.name, token: token.reveal().to_owned() })))
+    let token = tokens::create(&app.context, &caller.actor, &new.name, &scopes, new.days).await?;
+    Ok((StatusCode::CREATED, Json(NewTokenResponse { name: new.name, token: token.reveal().to_owned() })))
 }
 
 /// Revokes a token.
 #[utoipa::path(delete, path = "/api/v1/tokens/{token}", tag = "accounts", params(("token" = String, Path)), responses((status = 200, body = Done)))]
 pub async fn revoke_token(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(token): Path<String>,
 ) -> Result<Json<Done>, Problem> {
-    tokens::revoke(&site.installation, &caller.actor, &token).await?;
+    tokens::revoke(&app.context, &caller.actor, &token).await?;
     Ok(DONE)
 }

@@ -9,26 +9,26 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Caller, Path, Problem, Query, utc};
-use crate::services::deadlines::changes::{self, By, ChangeError};
-use crate::services::deadlines::{Overview, overview};
+use super::{Body, Caller, Path, Problem, Query, format_utc};
+use crate::services::deadlines::changes::{self, ChangedBy, ChangeError};
+use crate::services::deadlines::{ApplicationOverview, programme_overview};
 use crate::domain::category::Category;
-use crate::services::list_import::{ImportOutcome, ImportRequest, IntakeError, Source, import_list};
+use crate::services::list_import::{ImportOutcome, ImportRequest, ListImportError, ListSource, import_list};
 use crate::services::programmes::{NewApplication as Declared, add_application};
 use crate::adapters::database::{application_events, applications, programmes};
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
 #[derive(Serialize, ToSchema)]
 pub struct Applications {
     /// Who is in most danger first.
-    items: Vec<Overview>,
+    items: Vec<ApplicationOverview>,
 }
 
 /// The applications of a programme.
 #[utoipa::path(get, path = "/api/v1/programmes/{programme}/applications", tag = "applications",
     params(("programme" = String, Path)), responses((status = 200, body = Applications)))]
-pub async fn of_programme(State(site): State<Arc<Site>>, Path(programme): Path<String>) -> Result<Json<Applications>, Problem> {
-    let items = overview(&site.installation, &programme).await?.ok_or_else(Problem::not_found)?;
+pub async fn of_programme(State(app): State<Arc<AppState>>, Path(programme): Path<String>) -> Result<Json<Applications>, Problem> {
+    let items = programme_overview(&app.context, &programme).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(Applications { items }))
 }
 
@@ -52,14 +52,14 @@ pub struct NewApplication {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Registered {
+pub struct RegisteredResponse {
     code: String,
 }
 
 /// Registers an application.
 #[utoipa::path(post, path = "/api/v1/applications", tag = "applications", request_body = NewApplication,
-    responses((status = 201, body = Registered)))]
-pub async fn register(State(site): State<Arc<Site>>, Body(new): Body<NewApplication>) -> Result<(StatusCode, Json<Registered>), Problem> {
+    responses((status = 201, body = RegisteredResponse)))]
+pub async fn register(State(app): State<Arc<AppState>>, Body(new): Body<NewApplication>) -> Result<(StatusCode, Json<RegisteredResponse>), Problem> {
     let declared = Declared {
         programme: &new.programme,
         code: &new.code,
@@ -69,13 +69,13 @@ pub async fn register(State(site): State<Arc<Site>>, Body(new): Body<NewApplicat
         subject: new.subject,
         target: new.target,
     };
-    let code = add_application(&site.installation, declared).await?;
-    Ok((StatusCode::CREATED, Json(Registered { code })))
+    let code = add_application(&app.context, declared).await?;
+    Ok((StatusCode::CREATED, Json(RegisteredResponse { code })))
 }
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Import {
+pub struct ImportParams {
     /// Check and tell everything, write nothing.
     #[serde(default)]
     dry_run: bool,
@@ -83,28 +83,28 @@ pub struct Import {
 
 /// Imports a list: CSV, TSV, XLSX, XLS or ODS.
 #[utoipa::path(post, path = "/api/v1/applications/{application}/list", tag = "applications",
-    params(("application" = String, Path), Import), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    params(("application" = String, Path), ImportParams), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = ImportOutcome)))]
 pub async fn import(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(application): Path<String>,
-    Query(import): Query<Import>,
+    Query(import): Query<ImportParams>,
     body: axum::body::Bytes,
 ) -> Result<Json<ImportOutcome>, Problem> {
     let codes = [application];
-    let request = ImportRequest { applications: &codes, file: "the body", content: Source::from(&body[..]), dry_run: import.dry_run };
-    match import_list(&site.installation, &request, &mut |_, _| ()).await {
+    let request = ImportRequest { applications: &codes, file: "the body", content: ListSource::from(&body[..]), dry_run: import.dry_run };
+    match import_list(&app.context, &request, &mut |_, _| ()).await {
         Ok(outcome) => Ok(Json(outcome)),
-        Err(IntakeError::Store(error)) => Err(error.into()),
-        Err(error @ (IntakeError::Keys(_) | IntakeError::Seal(_) | IntakeError::Stopped(_))) => Err(Problem::internal(&error.to_string())),
-        Err(IntakeError::UnknownApplication(_)) => Err(Problem::not_found()),
-        Err(error @ IntakeError::NotOpen(_)) => Err(Problem::conflict(error.to_string())),
+        Err(ListImportError::Database(error)) => Err(error.into()),
+        Err(error @ (ListImportError::Keys(_) | ListImportError::Seal(_) | ListImportError::Stopped(_))) => Err(Problem::internal(&error.to_string())),
+        Err(ListImportError::UnknownApplication(_)) => Err(Problem::not_found()),
+        Err(error @ ListImportError::NotOpen(_)) => Err(Problem::conflict(error.to_string())),
         Err(error) => Err(Problem::wrong(error.to_string())),
     }
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct HappenedOf {
+pub struct ApplicationEventResponse {
     at: String,
     /// fee_settled, launched, held, released, extended or closed.
     what: &'static str,
@@ -114,9 +114,9 @@ pub struct HappenedOf {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ApplicationOf {
+pub struct ApplicationResponse {
     #[serde(flatten)]
-    standing: Overview,
+    standing: ApplicationOverview,
     category: &'static str,
     /// What respondents are asked about.
     subject: String,
@@ -124,53 +124,53 @@ pub struct ApplicationOf {
     cap: u32,
     fee_settled_at: Option<String>,
     /// In the order in which it happened.
-    history: Vec<HappenedOf>,
+    history: Vec<ApplicationEventResponse>,
 }
 
 /// One application, with what has happened to it.
 #[utoipa::path(get, path = "/api/v1/applications/{application}", tag = "applications", params(("application" = String, Path)),
-    responses((status = 200, body = ApplicationOf)))]
-pub async fn show(State(site): State<Arc<Site>>, Path(application): Path<String>) -> Result<Json<ApplicationOf>, Problem> {
-    let mut connection = site.installation.store.read().await?;
-    let of = applications::find(&mut connection, &application).await?.ok_or_else(Problem::not_found)?;
-    let programme = programmes::get(&mut connection, of.programme_id).await?;
-    let history = application_events::of_application(&mut connection, of.id).await?;
+    responses((status = 200, body = ApplicationResponse)))]
+pub async fn show(State(app): State<Arc<AppState>>, Path(application): Path<String>) -> Result<Json<ApplicationResponse>, Problem> {
+    let mut connection = app.context.database.read().await?;
+    let stored = applications::find(&mut connection, &application).await?.ok_or_else(Problem::not_found)?;
+    let programme = programmes::get(&mut connection, stored.programme_id).await?;
+    let history = application_events::of_application(&mut connection, stored.id).await?;
     drop(connection);
-    let all = overview(&site.installation, &programme.code).await?.unwrap_or_default();
+    let all = programme_overview(&app.context, &programme.code).await?.unwrap_or_default();
     let standing = all.into_iter().find(|other| other.application == application).ok_or_else(Problem::not_found)?;
-    let happened = |event: application_events::HappenedTo| HappenedOf {
-        at: utc(event.at),
-        what: event.what.as_str(),
+    let event_response = |event: application_events::ApplicationEvent| ApplicationEventResponse {
+        at: format_utc(event.at),
+        what: event.kind.as_str(),
         days: event.days,
         reason: event.reason,
-        who: event.who,
+        who: event.actor,
     };
-    Ok(Json(ApplicationOf {
+    Ok(Json(ApplicationResponse {
         standing,
-        category: of.category.as_str(),
-        subject: of.subject.title(),
-        cap: programme.cap(of.category),
-        fee_settled_at: of.fee_settled_at.map(utc),
-        history: history.into_iter().map(happened).collect(),
+        category: stored.category.as_str(),
+        subject: stored.subject.title(),
+        cap: programme.cap(stored.category),
+        fee_settled_at: stored.fee_settled_at.map(format_utc),
+        history: history.into_iter().map(event_response).collect(),
     }))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Fee {
+pub struct FeeRequest {
     settled: chrono::NaiveDate,
 }
 
 /// Writes down when the survey fee was settled.
 #[utoipa::path(put, path = "/api/v1/applications/{application}/fee", tag = "applications", params(("application" = String, Path)),
-    request_body = Fee, responses((status = 200, body = StandingOf)))]
+    request_body = FeeRequest, responses((status = 200, body = DeadlineResponse)))]
 pub async fn settle_fee(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(application): Path<String>,
-    Body(fee): Body<Fee>,
-) -> Result<Json<StandingOf>, Problem> {
-    Ok(Json(changes::settle_fee(&site.installation, &application, fee.settled, &caller.actor.name).await?.into()))
+    Body(fee): Body<FeeRequest>,
+) -> Result<Json<DeadlineResponse>, Problem> {
+    Ok(Json(changes::settle_fee(&app.context, &application, fee.settled, &caller.actor.name).await?.into()))
 }
 
 /// What moves a due day.
@@ -184,7 +184,7 @@ pub enum DeadlineChange {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ChangedDeadline {
+pub struct DeadlineChangeRequest {
     what: DeadlineChange,
     /// Days to add, for `extend`.
     #[schema(minimum = 0, maximum = 366)]
@@ -195,7 +195,7 @@ pub struct ChangedDeadline {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct StandingOf {
+pub struct DeadlineResponse {
     dataset_due: Option<chrono::NaiveDate>,
     held_since: Option<String>,
     extended_days: u32,
@@ -203,25 +203,25 @@ pub struct StandingOf {
 
 /// Puts an application on hold, takes it up again, or adds days.
 #[utoipa::path(post, path = "/api/v1/applications/{application}/deadline", tag = "applications", params(("application" = String, Path)),
-    request_body = ChangedDeadline, responses((status = 200, body = StandingOf)))]
+    request_body = DeadlineChangeRequest, responses((status = 200, body = DeadlineResponse)))]
 pub async fn change_deadline(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(application): Path<String>,
-    Body(change): Body<ChangedDeadline>,
-) -> Result<Json<StandingOf>, Problem> {
-    let by = By { who: &caller.actor.name, reason: change.reason.trim() };
+    Body(change): Body<DeadlineChangeRequest>,
+) -> Result<Json<DeadlineResponse>, Problem> {
+    let by = ChangedBy { actor: &caller.actor.name, reason: change.reason.trim() };
     let done = match change.what {
-        DeadlineChange::Hold => changes::hold(&site.installation, &application, by).await,
-        DeadlineChange::Release => changes::release(&site.installation, &application, by).await,
-        DeadlineChange::Extend => changes::extend(&site.installation, &application, change.days.unwrap_or(0), by).await,
+        DeadlineChange::Hold => changes::hold(&app.context, &application, by).await,
+        DeadlineChange::Release => changes::release(&app.context, &application, by).await,
+        DeadlineChange::Extend => changes::extend(&app.context, &application, change.days.unwrap_or(0), by).await,
     };
     Ok(Json(done?.into()))
 }
 
-impl From<changes::Standing> for StandingOf {
-    fn from(standing: changes::Standing) -> StandingOf {
-        StandingOf { dataset_due: standing.dataset_due, held_since: standing.held_since, extended_days: standing.extended_days }
+impl From<changes::DeadlineStatus> for DeadlineResponse {
+    fn from(standing: changes::DeadlineStatus) -> DeadlineResponse {
+        DeadlineResponse { dataset_due: standing.dataset_due, held_since: standing.held_since, extended_days: standing.extended_days }
     }
 }
 
@@ -229,7 +229,7 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Problem {
         match error {
             ChangeError::UnknownApplication(_) => Problem::not_found(),
-            ChangeError::Store(error) => error.into(),
+            ChangeError::Database(error) => error.into(),
             ChangeError::NoReason | ChangeError::Days(_) => Problem::wrong(error.to_string()),
             error => Problem::conflict(error.to_string()),
         }

@@ -8,14 +8,14 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Page, Problem, Query, utc};
+use super::{PageParams, Problem, Query, format_utc};
 use crate::domain::audit::Action;
-use crate::adapters::database::audit::{self as log, Asked, Verified};
-use crate::interfaces::http::state::Site;
+use crate::adapters::database::audit::{self as log, AuditFilter, LogVerification};
+use crate::interfaces::http::state::AppState;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct AskedOfLog {
+pub struct AuditFilterParams {
     /// Only what this person or token did.
     who: Option<String>,
     /// Only such.
@@ -44,28 +44,28 @@ pub struct LogEntries {
 }
 
 /// The audit log, the latest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AskedOfLog, Page), responses((status = 200, body = LogEntries)))]
-pub async fn list(State(site): State<Arc<Site>>, Query(asked): Query<AskedOfLog>, Query(page): Query<Page>) -> Result<Json<LogEntries>, Problem> {
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditFilterParams, PageParams), responses((status = 200, body = LogEntries)))]
+pub async fn list(State(app): State<Arc<AppState>>, Query(filter): Query<AuditFilterParams>, Query(page): Query<PageParams>) -> Result<Json<LogEntries>, Problem> {
     let unknown = |code: &str| Problem::new(StatusCode::BAD_REQUEST, format!("«{code}» is no action"));
-    let asked = Asked {
-        who: asked.who.unwrap_or_default(),
-        action: asked.action.as_deref().map(|code| Action::parse(code).ok_or_else(|| unknown(code))).transpose()?,
-        object: asked.object.unwrap_or_default(),
+    let filter = AuditFilter {
+        actor: filter.who.unwrap_or_default(),
+        action: filter.action.as_deref().map(|code| Action::parse(code).ok_or_else(|| unknown(code))).transpose()?,
+        object: filter.object.unwrap_or_default(),
         before: page.cursor()?,
     };
     let limit = page.limit()?;
-    let entries = log::entries(&mut *site.installation.store.read().await?, &asked, limit).await?;
+    let entries = log::entries(&mut *app.context.database.read().await?, &filter, limit).await?;
     let next = entries.last().filter(|_| entries.len() == limit as usize).map(|entry| entry.number);
-    let of = |entry: crate::domain::audit::Entry| LogEntry {
+    let to_response = |entry: crate::domain::audit::AuditEntry| LogEntry {
         number: entry.number,
-        at: utc(entry.at),
-        who: entry.who.name,
-        via: entry.who.via.as_str(),
+        at: format_utc(entry.at),
+        who: entry.actor.name,
+        via: entry.actor.via.as_str(),
         action: entry.action.code(),
         object: entry.object,
         detail: entry.detail,
     };
-    Ok(Json(LogEntries { items: entries.into_iter().map(of).collect(), next }))
+    Ok(Json(LogEntries { items: entries.into_iter().map(to_response).collect(), next }))
 }
 
 /// What a verification found.
@@ -82,11 +82,11 @@ pub struct VerifiedLog {
 
 /// Reckons every hash again.
 #[utoipa::path(post, path = "/api/v1/audit/verify", tag = "audit", responses((status = 200, body = VerifiedLog)))]
-pub async fn verify(State(site): State<Arc<Site>>) -> Result<Json<VerifiedLog>, Problem> {
-    let verified = log::verify(&mut *site.installation.store.read().await?, site.installation.keys.hasher(), None).await?;
+pub async fn verify(State(app): State<Arc<AppState>>) -> Result<Json<VerifiedLog>, Problem> {
+    let verified = log::verify(&mut *app.context.database.read().await?, app.context.keys.hasher(), None).await?;
     Ok(Json(match verified {
-        Verified::Whole { entries, head } => VerifiedLog { is_whole: true, entries: Some(entries), head: Some(head), broken_at: None },
-        Verified::Broken { at } => VerifiedLog { is_whole: false, entries: None, head: None, broken_at: Some(at) },
-        Verified::NotInLog => VerifiedLog { is_whole: false, entries: None, head: None, broken_at: None },
+        LogVerification::Intact { entries, head } => VerifiedLog { is_whole: true, entries: Some(entries), head: Some(head), broken_at: None },
+        LogVerification::Broken { at } => VerifiedLog { is_whole: false, entries: None, head: None, broken_at: Some(at) },
+        LogVerification::HeadNotFound => VerifiedLog { is_whole: false, entries: None, head: None, broken_at: None },
     }))
 }

@@ -18,16 +18,16 @@ use crate::domain::audit::{Action, Actor, Via};
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::adapters::database::idempotency;
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
 /// A list comes as the body of a request.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 /// A larger answer gets no tag and is not kept for whoever asks again.
-const MAX_KEPT: usize = 1024 * 1024;
+const MAX_REPLAY_BYTES: usize = 1024 * 1024;
 /// An answer is kept so long for whoever sends the same request again.
-const KEEP: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+const IDEMPOTENCY_TIME: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
 /// A request that has not been answered by then was cut off by the daemon's end. Nobody knows how far it came, so it is not done again.
-const BROKEN_OFF: std::time::Duration = std::time::Duration::from_secs(600);
+const ABANDONED_AFTER: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -37,73 +37,73 @@ pub struct Caller {
 
 /// What a route asks of a token, and what it leaves in the audit log.
 #[derive(Clone)]
-struct Rule {
+struct RoutePolicy {
     permission: Permission,
-    deed: Option<(Action, &'static str)>,
+    audit: Option<(Action, &'static str)>,
     is_stream: bool,
     /// The answer holds something of a person, or a secret: it is not kept for whoever asks again.
     is_secret: bool,
 }
 
 /// Puts routes together, each with its rule.
-pub struct Gate {
-    site: Arc<Site>,
-    pub router: OpenApiRouter<Arc<Site>>,
+pub struct ApiAuth {
+    app: Arc<AppState>,
+    pub router: OpenApiRouter<Arc<AppState>>,
 }
 
-impl Gate {
-    pub fn new(site: &Arc<Site>, router: OpenApiRouter<Arc<Site>>) -> Gate {
-        Gate { site: site.clone(), router }
+impl ApiAuth {
+    pub fn new(app: &Arc<AppState>, router: OpenApiRouter<Arc<AppState>>) -> ApiAuth {
+        ApiAuth { app: app.clone(), router }
     }
 
     /// A route that only looks at counts and codes.
-    pub fn see(self, permission: Permission, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        self.add(Rule { permission, deed: None, is_stream: false, is_secret: false }, routes)
+    pub fn read_only(self, permission: Permission, routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
+        self.add(RoutePolicy { permission, audit: None, is_stream: false, is_secret: false }, routes)
     }
 
     /// A route that its use-case writes down itself, in the transaction that does it.
-    pub fn form(self, permission: Permission, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        self.see(permission, routes)
+    pub fn audited_by_service(self, permission: Permission, routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
+        self.read_only(permission, routes)
     }
 
     /// Such a route that answers with a secret, or with what people are or have said. It is not kept for whoever asks again (invariant I7).
-    pub fn secret(self, permission: Permission, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        self.add(Rule { permission, deed: None, is_stream: false, is_secret: true }, routes)
+    pub fn secret(self, permission: Permission, routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
+        self.add(RoutePolicy { permission, audit: None, is_stream: false, is_secret: true }, routes)
     }
 
     /// A route that sends a file.
-    pub fn file(self, permission: Permission, deed: (Action, &'static str), routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        self.add(Rule { permission, deed: Some(deed), is_stream: true, is_secret: false }, routes)
+    pub fn audited_file(self, permission: Permission, audit: (Action, &'static str), routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
+        self.add(RoutePolicy { permission, audit: Some(audit), is_stream: true, is_secret: false }, routes)
     }
 
     /// A route that does something, or shows something of a person. In the object, `{code}` is what the address has there.
-    pub fn deed(self, permission: Permission, deed: (Action, &'static str), routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        self.add(Rule { permission, deed: Some(deed), is_stream: false, is_secret: false }, routes)
+    pub fn audited(self, permission: Permission, audit: (Action, &'static str), routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
+        self.add(RoutePolicy { permission, audit: Some(audit), is_stream: false, is_secret: false }, routes)
     }
 
-    fn add(mut self, rule: Rule, routes: UtoipaMethodRouter<Arc<Site>>) -> Gate {
-        let site = self.site.clone();
-        let guarded = routes.map(|methods: MethodRouter<Arc<Site>>| methods.route_layer(from_fn_with_state((site, Arc::new(rule)), gate)));
+    fn add(mut self, policy: RoutePolicy, routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
+        let app = self.app.clone();
+        let guarded = routes.map(|methods: MethodRouter<Arc<AppState>>| methods.route_layer(from_fn_with_state((app, Arc::new(policy)), authorize)));
         self.router = self.router.routes(guarded);
         self
     }
 }
 
 /// The same gate before a route that is not of the API: whoever may watch.
-pub fn watched(site: &Arc<Site>, route: MethodRouter<Arc<Site>>) -> MethodRouter<Arc<Site>> {
-    let rule = Rule { permission: Permission::Watch, deed: None, is_stream: true, is_secret: false };
-    route.route_layer(from_fn_with_state((site.clone(), Arc::new(rule)), gate))
+pub fn require_watch(app: &Arc<AppState>, route: MethodRouter<Arc<AppState>>) -> MethodRouter<Arc<AppState>> {
+    let policy = RoutePolicy { permission: Permission::Watch, audit: None, is_stream: true, is_secret: false };
+    route.route_layer(from_fn_with_state((app.clone(), Arc::new(policy)), authorize))
 }
 
-async fn gate(State((site, rule)): State<(Arc<Site>, Arc<Rule>)>, request: Request, next: Next) -> Response {
-    match pass(&site, &rule, request, next).await {
+async fn authorize(State((app, policy)): State<(Arc<AppState>, Arc<RoutePolicy>)>, request: Request, next: Next) -> Response {
+    match handle_request(&app, &policy, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn pass(site: &Arc<Site>, rule: &Rule, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let caller = caller_of(site, rule.permission, request.headers()).await?;
+async fn handle_request(app: &Arc<AppState>, policy: &RoutePolicy, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let caller = authenticate(app, policy.permission, request.headers()).await?;
     let key =
         request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned).filter(|_| request.method() == Method::POST);
     if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 200) {
@@ -114,15 +114,15 @@ async fn pass(site: &Arc<Site>, rule: &Rule, mut request: Request, next: Next) -
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, MAX_BODY).await.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 32 MB"))?;
         let fingerprint =
-            site.installation.keys.hasher().fingerprint(&[parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body].concat());
+            app.context.keys.hasher().fingerprint(&[parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body].concat());
         request = Request::from_parts(parts, Body::from(body));
         if let Some(key) = &key
-            && let Some(before) = begin(site, &caller, key, &fingerprint).await?
+            && let Some(before) = begin_idempotent(app, &caller, key, &fingerprint).await?
         {
             return before;
         }
     }
-    if let Some((action, object)) = rule.deed {
+    if let Some((action, object)) = policy.audit {
         let (mut parts, body) = request.into_parts();
         let object = match RawPathParams::from_request_parts(&mut parts, &()).await {
             Ok(params) => params.iter().fold(object.to_owned(), |object, (name, value)| object.replace(&format!("{{{name}}}"), value)),
@@ -130,48 +130,48 @@ async fn pass(site: &Arc<Site>, rule: &Rule, mut request: Request, next: Next) -
         };
         request = Request::from_parts(parts, body);
         let object: String = object.chars().filter(|c| !c.is_control()).take(120).collect();
-        let entry = site.installation.note_ahead(&caller.actor, action, &object, "").await?;
+        let entry = app.context.audit_before(&caller.actor, action, &object, "").await?;
         request.extensions_mut().insert(caller.clone());
-        let response = finish(site, rule, &caller, key.as_deref(), request, next).await?;
+        let response = run_and_store_response(app, policy, &caller, key.as_deref(), request, next).await?;
         if response.status().is_client_error() {
-            site.installation.note_ahead(&caller.actor, Action::Refused, &format!("entry:{entry}"), "").await?;
+            app.context.audit_before(&caller.actor, Action::Refused, &format!("entry:{entry}"), "").await?;
         }
         return Ok(response);
     }
     request.extensions_mut().insert(caller.clone());
-    finish(site, rule, &caller, key.as_deref(), request, next).await
+    run_and_store_response(app, policy, &caller, key.as_deref(), request, next).await
 }
 
 /// Whose token it is. The token of `delivery.pull` is good for datasets.
-async fn caller_of(site: &Site, permission: Permission, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
-    let given = given.map(|given| Personal::new(given.trim()));
+async fn authenticate(app: &AppState, permission: Permission, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let token_sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let token_sent = token_sent.map(|token_sent| Personal::new(token_sent.trim()));
     let api = |name: &str| Caller { actor: Actor { name: name.to_owned(), via: Via::Api } };
-    if let Some(given) = &given {
-        if let Some(token) = tokens::known(&site.installation, given).await.map_err(|error| Problem::internal(&error.to_string()))? {
+    if let Some(token_sent) = &token_sent {
+        if let Some(token) = tokens::find_valid(&app.context, token_sent).await.map_err(|error| Problem::internal(&error.to_string()))? {
             return if token.may(permission) { Ok(api(&token.name)) } else { Err(Problem::forbidden(permission)) };
         }
         // Hashes are compared: how long that takes says nothing of the token.
-        let pull = site.installation.config.delivery.token.as_ref();
-        if pull.is_some_and(|token| sha256(given.reveal().as_bytes()) == sha256(token.reveal().as_bytes())) {
+        let pull = app.context.config.delivery.token.as_ref();
+        if pull.is_some_and(|token| sha256(token_sent.reveal().as_bytes()) == sha256(token.reveal().as_bytes())) {
             return if permission == Permission::Datasets { Ok(api("delivery.pull")) } else { Err(Problem::forbidden(permission)) };
         }
     }
-    Err(if given.is_none() || site.guesses.count() { Problem::unauthorised() } else { Problem::too_many() })
+    Err(if token_sent.is_none() || app.failed_links.allow() { Problem::unauthorised() } else { Problem::too_many() })
 }
 
 /// Begins a request under its key; what was answered to the same one before is answered again.
-async fn begin(site: &Site, caller: &Caller, key: &str, fingerprint: &str) -> Result<Option<Result<Response, Problem>>, Problem> {
-    let now = site.installation.clock.now();
-    let mut tx = site.installation.store.write().await?;
-    let before = idempotency::begin(&mut tx, (&caller.actor.name, key, fingerprint), now - KEEP, now).await?;
+async fn begin_idempotent(app: &AppState, caller: &Caller, key: &str, fingerprint: &str) -> Result<Option<Result<Response, Problem>>, Problem> {
+    let now = app.context.clock.now();
+    let mut tx = app.context.database.write().await?;
+    let before = idempotency::begin(&mut tx, (&caller.actor.name, key, fingerprint), now - IDEMPOTENCY_TIME, now).await?;
     tx.commit().await?;
     Ok(before.map(|before| {
         if before.fingerprint != fingerprint {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another request"));
         }
         if before.status == 0 {
-            let says = if now < before.at + BROKEN_OFF {
+            let says = if now < before.at + ABANDONED_AFTER {
                 "the same request is being worked on; ask again in a moment"
             } else {
                 "the same request broke off, and may have been done; look, and send it under another key if it was not"
@@ -185,20 +185,20 @@ async fn begin(site: &Site, caller: &Caller, key: &str, fingerprint: &str) -> Re
 }
 
 /// Runs the handler; tags what can be asked for again, and keeps what was answered under a key.
-async fn finish(site: &Site, rule: &Rule, caller: &Caller, key: Option<&str>, request: Request, next: Next) -> Result<Response, Problem> {
+async fn run_and_store_response(app: &AppState, policy: &RoutePolicy, caller: &Caller, key: Option<&str>, request: Request, next: Next) -> Result<Response, Problem> {
     let is_get = request.method() == Method::GET;
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let response = next.run(request).await;
-    if rule.is_stream || (!is_get && key.is_none()) {
+    if policy.is_stream || (!is_get && key.is_none()) {
         return Ok(response);
     }
     let (mut parts, body) = response.into_parts();
     let body = to_bytes(body, MAX_BODY).await.map_err(|error| Problem::internal(&error.to_string()))?;
     if let Some(key) = key {
-        let mut tx = site.installation.store.write().await?;
-        if parts.status.is_server_error() || body.len() > MAX_KEPT {
-            idempotency::forget(&mut tx, &caller.actor.name, key).await?;
-        } else if rule.is_secret && parts.status.is_success() {
+        let mut tx = app.context.database.write().await?;
+        if parts.status.is_server_error() || body.len() > MAX_REPLAY_BYTES {
+            idempotency::discard(&mut tx, &caller.actor.name, key).await?;
+        } else if policy.is_secret && parts.status.is_success() {
             let says = Problem::new(StatusCode::CONFLICT, "it was done, and what it showed is not kept; ask anew under another key if that was lost");
             idempotency::finish(&mut tx, &caller.actor.name, key, StatusCode::CONFLICT.as_u16(), &says.to_json()).await?;
         } else {

@@ -10,16 +10,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Path, Problem, Query};
 use crate::services;
-use crate::services::campaigns::{By, CampaignError, CampaignStatus, LaunchError, LaunchReport, LaunchRequest, RatesOf};
-use crate::services::forecasting::{self, ForecastOf};
+use crate::services::campaigns::{RateGrouping, CampaignError, CampaignStatus, LaunchError, LaunchReport, LaunchRequest, GroupRates};
+use crate::services::forecasting::{ForecastError, self, ApplicationForecast};
 use crate::services::deadlines::{DeadlineError, close_campaign};
 use crate::domain::contact_plan::PlanFile;
 use crate::adapters::database::campaigns::{self, CampaignState};
-use crate::adapters::database::{StoreError, applications, forecasts};
-use crate::interfaces::http::state::Site;
+use crate::adapters::database::{DatabaseError, applications, forecasts};
+use crate::interfaces::http::state::AppState;
 
 #[derive(Serialize, ToSchema)]
-pub struct CampaignOf {
+pub struct CampaignResponse {
     code: String,
     /// running, paused or closed.
     state: &'static str,
@@ -30,13 +30,13 @@ pub struct CampaignOf {
 #[derive(Serialize, ToSchema)]
 pub struct Campaigns {
     /// The latest first.
-    items: Vec<CampaignOf>,
+    items: Vec<CampaignResponse>,
 }
 
 impl From<CampaignError> for Problem {
     fn from(error: CampaignError) -> Problem {
         match error {
-            CampaignError::Unknown(_) => Problem::not_found(),
+            CampaignError::UnknownCampaign(_) => Problem::not_found(),
             CampaignError::WrongState { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
             other => Problem::internal(&other.to_string()),
         }
@@ -45,28 +45,28 @@ impl From<CampaignError> for Problem {
 
 /// All campaigns.
 #[utoipa::path(get, path = "/api/v1/campaigns", tag = "campaigns", responses((status = 200, body = Campaigns)))]
-pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Campaigns>, Problem> {
-    let all = campaigns::all(&mut *site.installation.store.read().await?).await?;
-    let of = |campaign: campaigns::Campaign| CampaignOf {
+pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Campaigns>, Problem> {
+    let all = campaigns::all(&mut *app.context.database.read().await?).await?;
+    let to_response = |campaign: campaigns::Campaign| CampaignResponse {
         code: campaign.code,
         state: campaign.state.as_str(),
         gateway: campaign.gateway,
         launched_at: campaign.launched_at.rfc3339(chrono_tz::UTC),
     };
-    Ok(Json(Campaigns { items: all.into_iter().map(of).collect() }))
+    Ok(Json(Campaigns { items: all.into_iter().map(to_response).collect() }))
 }
 
 /// How a campaign stands.
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = CampaignStatus)))]
-pub async fn show(State(site): State<Arc<Site>>, Path(campaign): Path<String>) -> Result<Json<CampaignStatus>, Problem> {
-    Ok(Json(services::campaigns::status(&site.installation, &campaign).await?))
+pub async fn show(State(app): State<Arc<AppState>>, Path(campaign): Path<String>) -> Result<Json<CampaignStatus>, Problem> {
+    Ok(Json(services::campaigns::status(&app.context, &campaign).await?))
 }
 
 /// What rates are told by.
 #[derive(Deserialize, ToSchema, Default, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-pub enum RatesBy {
+pub enum RateGroupingParam {
     #[default]
     Application,
     Mode,
@@ -76,46 +76,46 @@ pub enum RatesBy {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Grouped {
+pub struct RateGroupingParams {
     #[serde(default)]
     #[param(inline)]
-    by: RatesBy,
+    by: RateGroupingParam,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Rates {
     /// The whole campaign first.
-    items: Vec<RatesOf>,
+    items: Vec<GroupRates>,
 }
 
 /// The outcome rates of AAPOR.
-#[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/rates", tag = "campaigns", params(("campaign" = String, Path), Grouped),
+#[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/rates", tag = "campaigns", params(("campaign" = String, Path), RateGroupingParams),
     responses((status = 200, body = Rates)))]
-pub async fn rates(State(site): State<Arc<Site>>, Path(campaign): Path<String>, Query(grouped): Query<Grouped>) -> Result<Json<Rates>, Problem> {
-    let by = match grouped.by {
-        RatesBy::Application => By::Application,
-        RatesBy::Mode => By::Mode,
-        RatesBy::Segment => By::Segment,
-        RatesBy::Wave => By::Wave,
+pub async fn rates(State(app): State<Arc<AppState>>, Path(campaign): Path<String>, Query(params): Query<RateGroupingParams>) -> Result<Json<Rates>, Problem> {
+    let by = match params.by {
+        RateGroupingParam::Application => RateGrouping::Application,
+        RateGroupingParam::Mode => RateGrouping::Mode,
+        RateGroupingParam::Segment => RateGrouping::Segment,
+        RateGroupingParam::Wave => RateGrouping::Wave,
     };
-    Ok(Json(Rates { items: services::campaigns::rates(&site.installation, &campaign, by).await? }))
+    Ok(Json(Rates { items: services::campaigns::rates(&app.context, &campaign, by).await? }))
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Forecasts {
-    items: Vec<ForecastOf>,
+    items: Vec<ApplicationForecast>,
 }
 
 /// The latest forecast of each application.
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = Forecasts)))]
-pub async fn forecasts(State(site): State<Arc<Site>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
-    let mut connection = site.installation.store.read().await?;
+pub async fn forecasts(State(app): State<Arc<AppState>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
+    let mut connection = app.context.database.read().await?;
     let campaign = campaigns::find(&mut connection, &campaign).await?.ok_or_else(Problem::not_found)?;
     let mut items = Vec::new();
     for application in applications::of_campaign(&mut connection, campaign.id).await? {
         if let Some(kept) = forecasts::of_application(&mut connection, application.id).await?.pop() {
-            let unreadable = |_| StoreError::Unreadable { what: "a forecast", value: String::new() };
+            let unreadable = |_| DatabaseError::Unreadable { what: "a forecast", value: String::new() };
             items.push(serde_json::from_str(&kept.document).map_err(unreadable)?);
         }
     }
@@ -125,11 +125,10 @@ pub async fn forecasts(State(site): State<Arc<Site>>, Path(campaign): Path<Strin
 /// Makes the forecasts of a campaign now, beside those of the day.
 #[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = Forecasts)))]
-pub async fn forecast(State(site): State<Arc<Site>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
-    match forecasting::of_campaign(&site.installation, &campaign).await {
+pub async fn forecast(State(app): State<Arc<AppState>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
+    match forecasting::forecast_campaign(&app.context, &campaign).await {
         Ok(items) => Ok(Json(Forecasts { items })),
-        Err(DeadlineError::UnknownCampaign(_)) => Err(Problem::not_found()),
-        Err(error @ DeadlineError::Closed(_)) => Err(Problem::conflict(error.to_string())),
+        Err(ForecastError::UnknownCampaign(_)) => Err(Problem::not_found()),
         Err(error) => Err(Problem::internal(&error.to_string())),
     }
 }
@@ -146,15 +145,15 @@ pub struct Budget {
 #[utoipa::path(put, path = "/api/v1/campaigns/{campaign}/budget", tag = "campaigns", params(("campaign" = String, Path)), request_body = Budget,
     responses((status = 200, body = CampaignStatus)))]
 pub async fn set_budget(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(campaign): Path<String>,
     Body(budget): Body<Budget>,
 ) -> Result<Json<CampaignStatus>, Problem> {
     if budget.amount.is_some_and(|amount| !(0.0..1e9).contains(&amount)) {
         return Err(Problem::wrong("amount is between 0 and 1,000,000,000"));
     }
-    services::campaigns::set_budget(&site.installation, &campaign, budget.amount).await?;
-    Ok(Json(services::campaigns::status(&site.installation, &campaign).await?))
+    services::campaigns::set_budget(&app.context, &campaign, budget.amount).await?;
+    Ok(Json(services::campaigns::status(&app.context, &campaign).await?))
 }
 
 /// A campaign to be launched.
@@ -181,8 +180,8 @@ pub struct NewCampaign {
 
 /// Launches a campaign, or reckons what the launch would do. Where two people have to agree to a launch, only the console launches.
 #[utoipa::path(post, path = "/api/v1/campaigns", tag = "campaigns", request_body = NewCampaign, responses((status = 201, body = LaunchReport)))]
-pub async fn launch(State(site): State<Arc<Site>>, Body(new): Body<NewCampaign>) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
-    if site.installation.config.console.four_eyes && !new.dry_run {
+pub async fn launch(State(app): State<Arc<AppState>>, Body(new): Body<NewCampaign>) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
+    if app.context.config.console.four_eyes && !new.dry_run {
         return Err(Problem::wrong("two people agree to a launch here: launch it on the console"));
     }
     if new.budget.is_some_and(|budget| !(0.0..1e9).contains(&budget)) {
@@ -198,23 +197,23 @@ pub async fn launch(State(site): State<Arc<Site>>, Body(new): Body<NewCampaign>)
         seed: None,
         dry_run: new.dry_run,
     };
-    let report = services::campaigns::launch(&site.installation, &request).await.map_err(refused)?;
+    let report = services::campaigns::launch(&app.context, &request).await.map_err(launch_problem)?;
     Ok((StatusCode::CREATED, Json(report)))
 }
 
 /// Why a launch was refused.
-pub fn refused(error: LaunchError) -> Problem {
+pub fn launch_problem(error: LaunchError) -> Problem {
     match error {
-        LaunchError::Store(error) => error.into(),
+        LaunchError::Database(error) => error.into(),
         LaunchError::Keys(_) | LaunchError::Seal(_) | LaunchError::Questionnaire(_) => Problem::internal(&error.to_string()),
-        LaunchError::Exists(_) => Problem::conflict(error.to_string()),
+        LaunchError::CodeTaken(_) => Problem::conflict(error.to_string()),
         error => Problem::wrong(error.to_string()),
     }
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum StateWanted {
+pub enum WantedState {
     Running,
     Paused,
     Closed,
@@ -222,27 +221,27 @@ pub enum StateWanted {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ChangedState {
-    to: StateWanted,
+pub struct StateChangeRequest {
+    to: WantedState,
 }
 
 /// Pauses, resumes or closes a campaign. Closing cannot be taken back.
-#[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/state", tag = "campaigns", params(("campaign" = String, Path)), request_body = ChangedState,
+#[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/state", tag = "campaigns", params(("campaign" = String, Path)), request_body = StateChangeRequest,
     responses((status = 200, body = CampaignStatus)))]
 pub async fn change_state(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(campaign): Path<String>,
-    Body(change): Body<ChangedState>,
+    Body(change): Body<StateChangeRequest>,
 ) -> Result<Json<CampaignStatus>, Problem> {
     match change.to {
-        StateWanted::Running => services::campaigns::change_state(&site.installation, &campaign, CampaignState::Running).await?,
-        StateWanted::Paused => services::campaigns::change_state(&site.installation, &campaign, CampaignState::Paused).await?,
-        StateWanted::Closed => match close_campaign(&site.installation, &campaign).await {
+        WantedState::Running => services::campaigns::change_state(&app.context, &campaign, CampaignState::Running).await?,
+        WantedState::Paused => services::campaigns::change_state(&app.context, &campaign, CampaignState::Paused).await?,
+        WantedState::Closed => match close_campaign(&app.context, &campaign).await {
             Ok(_) => {}
             Err(DeadlineError::UnknownCampaign(_)) => return Err(Problem::not_found()),
             Err(error @ DeadlineError::Closed(_)) => return Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
             Err(error) => return Err(Problem::internal(&error.to_string())),
         },
     }
-    Ok(Json(services::campaigns::status(&site.installation, &campaign).await?))
+    Ok(Json(services::campaigns::status(&app.context, &campaign).await?))
 }

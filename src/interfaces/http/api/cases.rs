@@ -7,25 +7,25 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Page, Path, Problem, Query, utc};
+use super::{Body, PageParams, Path, Problem, Query, format_utc};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::Personal;
-use crate::adapters::database::timeline::{self as stored, By, CaseOf};
-use crate::services::monitoring::WatchError;
+use crate::adapters::database::timeline::{self as stored, CaseFilter, CaseDetails};
+use crate::services::monitoring::MonitoringError;
 use crate::services::monitoring::search::search as search_for;
-use crate::services::monitoring::timeline::{self, Told, What};
-use crate::interfaces::http::state::Site;
+use crate::services::monitoring::timeline::{self, TimelineEvent, TimelineEventKind};
+use crate::interfaces::http::state::AppState;
 
-impl From<WatchError> for Problem {
-    fn from(error: WatchError) -> Problem {
+impl From<MonitoringError> for Problem {
+    fn from(error: MonitoringError) -> Problem {
         Problem::internal(&error.to_string())
     }
 }
 
 /// A case without its person.
 #[derive(Serialize, ToSchema)]
-pub struct CaseBrief {
+pub struct CaseResponse {
     case: i64,
     application: String,
     campaign: Option<String>,
@@ -39,54 +39,54 @@ pub struct CaseBrief {
 
 #[derive(Serialize, ToSchema)]
 pub struct Cases {
-    items: Vec<CaseBrief>,
+    items: Vec<CaseResponse>,
     /// The cursor of the next page; null on the last.
     next: Option<i64>,
 }
 
-fn brief(case: CaseOf) -> CaseBrief {
-    CaseBrief {
+fn case_response(case: CaseDetails) -> CaseResponse {
+    CaseResponse {
         case: case.id.0,
         application: case.application,
         campaign: case.campaign,
         pseudonym: case.pseudonym,
         disposition: case.disposition.code(),
-        disposed_at: utc(case.disposed_at),
+        disposed_at: format_utc(case.disposed_at),
         is_open: case.is_open,
     }
 }
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct At {
+pub struct DispositionParams {
     /// Only cases at this disposition: `1.1`.
     disposition: Option<String>,
 }
 
 /// Cases of an application, the latest first.
-#[utoipa::path(get, path = "/api/v1/applications/{application}/cases", tag = "cases", params(("application" = String, Path), At, Page),
+#[utoipa::path(get, path = "/api/v1/applications/{application}/cases", tag = "cases", params(("application" = String, Path), DispositionParams, PageParams),
     responses((status = 200, body = Cases)))]
 pub async fn of_application(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(application): Path<String>,
-    Query(at): Query<At>,
-    Query(page): Query<Page>,
+    Query(at): Query<DispositionParams>,
+    Query(page): Query<PageParams>,
 ) -> Result<Json<Cases>, Problem> {
     let unknown = |code: &str| Problem::new(axum::http::StatusCode::BAD_REQUEST, format!("«{code}» is no disposition"));
     let at = at.disposition.as_deref().map(|code| Disposition::from_code(code).ok_or_else(|| unknown(code))).transpose()?;
     let (limit, before) = (page.limit()?, page.cursor()?.map(CaseId));
-    let mut connection = site.installation.store.read().await?;
+    let mut connection = app.context.database.read().await?;
     if crate::adapters::database::applications::find(&mut connection, &application).await?.is_none() {
         return Err(Problem::not_found());
     }
-    let found = stored::cases(&mut connection, &By::Application(&application, at), before, limit).await?;
+    let found = stored::cases(&mut connection, &CaseFilter::Application(&application, at), before, limit).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|case| case.id.0);
-    Ok(Json(Cases { items: found.into_iter().map(brief).collect(), next }))
+    Ok(Json(Cases { items: found.into_iter().map(case_response).collect(), next }))
 }
 
 /// One thing that happened.
 #[derive(Serialize, ToSchema)]
-pub struct Happened {
+pub struct TimelineEventResponse {
     at: String,
     /// message, delivered, opened, consented, consent_withdrawn, begun, page, complete, call, reply or disposition.
     what: &'static str,
@@ -95,64 +95,64 @@ pub struct Happened {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct CaseStory {
+pub struct CaseTimeline {
     #[serde(flatten)]
-    case: CaseBrief,
+    case: CaseResponse,
     /// The oldest first.
-    story: Vec<Happened>,
+    story: Vec<TimelineEventResponse>,
 }
 
-fn happened(told: &Told) -> Happened {
-    let (what, detail) = match &told.what {
-        What::Message { step, message, .. } => ("message", format!("{step}: {} by {}", message.state, message.gateway)),
-        What::Delivered { step } => ("delivered", step.clone()),
-        What::Opened => ("opened", String::new()),
-        What::Consented { version, .. } => ("consented", version.clone()),
-        What::ConsentWithdrawn { version } => ("consent_withdrawn", version.clone()),
-        What::AnswersBegun => ("begun", String::new()),
-        What::Page(visit) => ("page", (visit.page + 1).to_string()),
-        What::AnswersComplete { items } => ("complete", items.to_string()),
-        What::Call { outcome, .. } => ("call", outcome.map(|outcome| outcome.as_str().to_owned()).unwrap_or_default()),
-        What::Reply { meaning, .. } => ("reply", meaning.clone()),
-        What::Disposition { to, source } => ("disposition", format!("{} ({source})", to.code())),
+fn timeline_event(told: &TimelineEvent) -> TimelineEventResponse {
+    let (what, detail) = match &told.kind {
+        TimelineEventKind::Message { step, message, .. } => ("message", format!("{step}: {} by {}", message.state, message.gateway)),
+        TimelineEventKind::Delivered { step } => ("delivered", step.clone()),
+        TimelineEventKind::Opened => ("opened", String::new()),
+        TimelineEventKind::Consented { version, .. } => ("consented", version.clone()),
+        TimelineEventKind::ConsentWithdrawn { version } => ("consent_withdrawn", version.clone()),
+        TimelineEventKind::AnswersBegun => ("begun", String::new()),
+        TimelineEventKind::Page(visit) => ("page", (visit.page + 1).to_string()),
+        TimelineEventKind::AnswersComplete { items } => ("complete", items.to_string()),
+        TimelineEventKind::Call { outcome, .. } => ("call", outcome.map(|outcome| outcome.as_str().to_owned()).unwrap_or_default()),
+        TimelineEventKind::Reply { meaning, .. } => ("reply", meaning.clone()),
+        TimelineEventKind::Disposition { to, source } => ("disposition", format!("{} ({source})", to.code())),
     };
-    Happened { at: utc(told.at), what, detail }
+    TimelineEventResponse { at: format_utc(told.at), what, detail }
 }
 
 /// What has happened to a case.
-#[utoipa::path(get, path = "/api/v1/cases/{case}", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = CaseStory)))]
-pub async fn story(State(site): State<Arc<Site>>, Path(case): Path<i64>) -> Result<Json<CaseStory>, Problem> {
-    let story = timeline::story(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
-    let told = story.told.iter().map(happened).collect();
-    Ok(Json(CaseStory { case: brief(story.found.case), story: told }))
+#[utoipa::path(get, path = "/api/v1/cases/{case}", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = CaseTimeline)))]
+pub async fn timeline(State(app): State<Arc<AppState>>, Path(case): Path<i64>) -> Result<Json<CaseTimeline>, Problem> {
+    let story = timeline::case_timeline(&app.context, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+    let told = story.events.iter().map(timeline_event).collect();
+    Ok(Json(CaseTimeline { case: case_response(story.found.case), story: told }))
 }
 
 /// Whom to look for.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct CaseSearchRequest {
     /// A number, a name, a case's number, or its code in datasets.
     #[schema(min_length = 1)]
     who: String,
 }
 
 /// Finds the cases of a person; what is looked for stands nowhere.
-#[utoipa::path(post, path = "/api/v1/cases/search", tag = "cases", request_body = Wanted, responses((status = 200, body = Cases)))]
-pub async fn search(State(site): State<Arc<Site>>, Body(wanted): Body<Wanted>) -> Result<Json<Cases>, Problem> {
-    let found = search_for(&site.installation, &Personal::new(wanted.who), super::MOST).await?;
-    Ok(Json(Cases { items: found.into_iter().map(|found| brief(found.case)).collect(), next: None }))
+#[utoipa::path(post, path = "/api/v1/cases/search", tag = "cases", request_body = CaseSearchRequest, responses((status = 200, body = Cases)))]
+pub async fn search(State(app): State<Arc<AppState>>, Body(request): Body<CaseSearchRequest>) -> Result<Json<Cases>, Problem> {
+    let found = search_for(&app.context, &Personal::new(request.who), super::MAX_PAGE_SIZE).await?;
+    Ok(Json(Cases { items: found.into_iter().map(|found| case_response(found.case)).collect(), next: None }))
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct PersonOf {
+pub struct PersonResponse {
     name: String,
     /// E.164.
     number: String,
 }
 
 /// Who it is. That it was looked at is in the audit log.
-#[utoipa::path(get, path = "/api/v1/cases/{case}/person", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = PersonOf)))]
-pub async fn person(State(site): State<Arc<Site>>, Path(case): Path<i64>) -> Result<Json<PersonOf>, Problem> {
-    let (name, phone) = timeline::reveal(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json(PersonOf { name: name.reveal().to_owned(), number: phone.e164().to_owned() }))
+#[utoipa::path(get, path = "/api/v1/cases/{case}/person", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = PersonResponse)))]
+pub async fn person(State(app): State<Arc<AppState>>, Path(case): Path<i64>) -> Result<Json<PersonResponse>, Problem> {
+    let (name, phone) = timeline::reveal_person(&app.context, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+    Ok(Json(PersonResponse { name: name.reveal().to_owned(), number: phone.e164().to_owned() }))
 }

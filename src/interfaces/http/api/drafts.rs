@@ -9,33 +9,33 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::campaigns::refused;
-use super::work::{DONE, Done};
-use super::{Body, Caller, Path, Problem, utc};
+use super::campaigns::launch_problem;
+use super::pending_work::{DONE, Done};
+use super::{Body, Caller, Path, Problem, format_utc};
 use crate::services::campaigns::LaunchReport;
-use crate::services::forecasting::RehearsalOf;
-use crate::services::sms_sending::one_off::Sent;
+use crate::services::forecasting::RehearsalForecast;
+use crate::services::sms_sending::one_off::OneOffResult;
 use crate::domain::contact_plan::PlanFile;
-use crate::services::drafts::campaigns::{self as setup, DraftError};
+use crate::services::drafts::campaigns::{self as setup, CampaignDraftError};
 use crate::services::drafts::plan_form::PlanForm;
 use crate::adapters::database::drafts::{self, CampaignDraft};
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
-impl From<DraftError> for Problem {
-    fn from(error: DraftError) -> Problem {
+impl From<CampaignDraftError> for Problem {
+    fn from(error: CampaignDraftError) -> Problem {
         match error {
-            DraftError::Launch(error) => refused(error),
-            DraftError::Store(error) => error.into(),
-            DraftError::Gone => Problem::not_found(),
-            DraftError::Changed | DraftError::NeedsAnother | DraftError::NotAsked => Problem::conflict(error.to_string()),
-            DraftError::Number(_) | DraftError::NoMessage => Problem::wrong(error.to_string()),
-            DraftError::Deadline(error) => Problem::internal(&error.to_string()),
+            CampaignDraftError::Launch(error) => launch_problem(error),
+            CampaignDraftError::Database(error) => error.into(),
+            CampaignDraftError::NotFound => Problem::not_found(),
+            CampaignDraftError::Changed | CampaignDraftError::NeedsSecondPerson | CampaignDraftError::LaunchNotRequested => Problem::conflict(error.to_string()),
+            CampaignDraftError::Number(_) | CampaignDraftError::NoMessage => Problem::wrong(error.to_string()),
+            CampaignDraftError::Forecast(error) => Problem::internal(&error.to_string()),
         }
     }
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct DraftOf {
+pub struct DraftResponse {
     code: String,
     applications: Vec<String>,
     gateway: String,
@@ -51,33 +51,33 @@ pub struct DraftOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Drafts {
-    items: Vec<DraftOf>,
+    items: Vec<DraftResponse>,
 }
 
-fn shown(draft: CampaignDraft) -> DraftOf {
-    DraftOf {
+fn draft_response(draft: CampaignDraft) -> DraftResponse {
+    DraftResponse {
         applications: draft.applications.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
         code: draft.code,
         gateway: draft.gateway,
         budget: draft.budget_micros.map(|micros| micros as f64 / 1e6),
-        made_by: draft.made_by,
-        changed_at: utc(draft.changed_at),
-        asked_by: draft.asked_by,
+        made_by: draft.created_by,
+        changed_at: format_utc(draft.changed_at),
+        asked_by: draft.launch_requested_by,
         plan: serde_json::from_str(&draft.plan).unwrap_or_default(),
     }
 }
 
 /// All drafts, the latest first.
 #[utoipa::path(get, path = "/api/v1/drafts", tag = "drafts", responses((status = 200, body = Drafts)))]
-pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Drafts>, Problem> {
-    let all = drafts::campaigns(&mut *site.installation.store.read().await?).await?;
-    Ok(Json(Drafts { items: all.into_iter().map(shown).collect() }))
+pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Drafts>, Problem> {
+    let all = drafts::campaigns(&mut *app.context.database.read().await?).await?;
+    Ok(Json(Drafts { items: all.into_iter().map(draft_response).collect() }))
 }
 
 /// One draft.
-#[utoipa::path(get, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = DraftOf)))]
-pub async fn show(State(site): State<Arc<Site>>, Path(draft): Path<String>) -> Result<Json<DraftOf>, Problem> {
-    Ok(Json(shown(setup::find(&site.installation, &draft).await?)))
+#[utoipa::path(get, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = DraftResponse)))]
+pub async fn show(State(app): State<Arc<AppState>>, Path(draft): Path<String>) -> Result<Json<DraftResponse>, Problem> {
+    Ok(Json(draft_response(setup::find(&app.context, &draft).await?)))
 }
 
 /// A draft to be kept.
@@ -97,13 +97,13 @@ pub struct PutDraft {
 
 /// Keeps a draft under its code, or puts it in the place of the one there is; that somebody asked for its launch is taken back.
 #[utoipa::path(put, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), request_body = PutDraft,
-    responses((status = 200, body = DraftOf)))]
+    responses((status = 200, body = DraftResponse)))]
 pub async fn put(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(code): Path<String>,
     Body(draft): Body<PutDraft>,
-) -> Result<Json<DraftOf>, Problem> {
+) -> Result<Json<DraftResponse>, Problem> {
     if draft.applications.is_empty() || draft.applications.iter().any(|code| code.is_empty() || code.contains(',')) {
         return Err(Problem::wrong("name one application at least, by its code"));
     }
@@ -114,15 +114,15 @@ pub async fn put(
     if let Err(error) = serde_json::from_value::<PlanFile>(plan.clone()) {
         return Err(Problem::wrong(format!("plan: {error}")));
     }
-    setup::save(&site.installation, &caller.actor.name, &code, &draft.applications.join(","), &plan, &draft.gateway, draft.budget).await?;
-    Ok(Json(shown(setup::find(&site.installation, &code).await?)))
+    setup::save(&app.context, &caller.actor.name, &code, &draft.applications.join(","), &plan, &draft.gateway, draft.budget).await?;
+    Ok(Json(draft_response(setup::find(&app.context, &code).await?)))
 }
 
 /// Throws a draft away.
 #[utoipa::path(delete, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
-pub async fn discard(State(site): State<Arc<Site>>, Path(draft): Path<String>) -> Result<Json<Done>, Problem> {
-    setup::find(&site.installation, &draft).await?;
-    setup::throw_away(&site.installation, &draft).await?;
+pub async fn discard(State(app): State<Arc<AppState>>, Path(draft): Path<String>) -> Result<Json<Done>, Problem> {
+    setup::find(&app.context, &draft).await?;
+    setup::discard_draft(&app.context, &draft).await?;
     Ok(DONE)
 }
 
@@ -140,16 +140,16 @@ pub struct CalendarDay {
 pub struct Rehearsal {
     launch: LaunchReport,
     calendar: Vec<CalendarDay>,
-    applications: Vec<RehearsalOf>,
+    applications: Vec<RehearsalForecast>,
 }
 
 /// Reckons what the launch of a draft would do, and plays it through. Nothing is written and nothing is sent; 422 says what stands against the launch.
 #[utoipa::path(get, path = "/api/v1/drafts/{draft}/rehearsal", tag = "drafts", params(("draft" = String, Path)),
     responses((status = 200, body = Rehearsal)))]
-pub async fn rehearse(State(site): State<Arc<Site>>, Path(draft): Path<String>) -> Result<Json<Rehearsal>, Problem> {
-    let draft = setup::find(&site.installation, &draft).await?;
-    let checked = setup::check(&site.installation, &draft).await?;
-    let day = |day: setup::Day| CalendarDay { day: day.day, is_open: day.is_open, steps: day.steps };
+pub async fn rehearse(State(app): State<Arc<AppState>>, Path(draft): Path<String>) -> Result<Json<Rehearsal>, Problem> {
+    let draft = setup::find(&app.context, &draft).await?;
+    let checked = setup::check(&app.context, &draft).await?;
+    let day = |day: setup::CalendarDay| CalendarDay { day: day.day, is_open: day.is_open, steps: day.steps };
     Ok(Json(Rehearsal { launch: checked.report, calendar: checked.calendar.into_iter().map(day).collect(), applications: checked.rehearsals }))
 }
 
@@ -166,20 +166,20 @@ pub struct TestMessage {
 /// Sends a message of the plan to somebody of the staff, with a made-up name and a link to try the questionnaire out.
 #[utoipa::path(post, path = "/api/v1/drafts/{draft}/test", tag = "drafts", params(("draft" = String, Path)), request_body = TestMessage,
     responses((status = 200, body = Done)))]
-pub async fn send_test(State(site): State<Arc<Site>>, Path(draft): Path<String>, Body(message): Body<TestMessage>) -> Result<Json<Done>, Problem> {
-    let draft = setup::find(&site.installation, &draft).await?;
+pub async fn send_test(State(app): State<Arc<AppState>>, Path(draft): Path<String>, Body(message): Body<TestMessage>) -> Result<Json<Done>, Problem> {
+    let draft = setup::find(&app.context, &draft).await?;
     let step = message.step.checked_sub(1).ok_or_else(|| Problem::wrong("steps are counted from 1"))?;
-    match setup::send_test(&site.installation, &draft, step, &message.number).await? {
-        Sent::Accepted => Ok(DONE),
-        Sent::Never(problem) | Sent::NotNow(problem) => Err(Problem::conflict(problem)),
+    match setup::send_test(&app.context, &draft, step, &message.number).await? {
+        OneOffResult::Accepted => Ok(DONE),
+        OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem) => Err(Problem::conflict(problem)),
     }
 }
 
 /// Asks for the launch of a draft as it stands; somebody else agrees to it on the console.
 #[utoipa::path(post, path = "/api/v1/drafts/{draft}/ask", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
-pub async fn ask(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(draft): Path<String>) -> Result<Json<Done>, Problem> {
-    let draft = setup::find(&site.installation, &draft).await?;
-    setup::ask(&site.installation, &draft, &caller.actor.name).await?;
+pub async fn ask(State(app): State<Arc<AppState>>, Extension(caller): Extension<Caller>, Path(draft): Path<String>) -> Result<Json<Done>, Problem> {
+    let draft = setup::find(&app.context, &draft).await?;
+    setup::request_launch(&app.context, &draft, &caller.actor.name).await?;
     Ok(DONE)
 }
 
@@ -187,14 +187,14 @@ pub async fn ask(State(site): State<Arc<Site>>, Extension(caller): Extension<Cal
 #[utoipa::path(post, path = "/api/v1/drafts/{draft}/launch", tag = "drafts", params(("draft" = String, Path)),
     responses((status = 201, body = LaunchReport)))]
 pub async fn launch(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(draft): Path<String>,
 ) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
-    if site.installation.config.console.four_eyes {
+    if app.context.config.console.four_eyes {
         return Err(Problem::wrong("two people agree to a launch here: ask for it, and somebody launches it on the console"));
     }
-    let draft = setup::find(&site.installation, &draft).await?;
-    let (report, _) = setup::launch(&site.installation, &draft, &caller.actor.name).await?;
+    let draft = setup::find(&app.context, &draft).await?;
+    let (report, _) = setup::launch(&app.context, &draft, &caller.actor.name).await?;
     Ok((StatusCode::CREATED, Json(report)))
 }

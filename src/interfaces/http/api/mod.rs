@@ -16,7 +16,7 @@ mod programmes;
 mod suppressions;
 mod telephone;
 mod webhooks;
-mod work;
+mod pending_work;
 
 use std::sync::Arc;
 
@@ -30,28 +30,28 @@ use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::state::Site;
+use super::state::AppState;
 use super::metrics::metrics;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use auth::{Caller, Gate};
+use auth::{Caller, ApiAuth};
 use input::{Body, Path, Query};
 use problem::{Problem, ProblemDetails};
 
 /// At most so many on a page; so many where nothing is said.
-const MOST: u32 = 500;
-const USUAL: u32 = 100;
+const MAX_PAGE_SIZE: u32 = 500;
+const DEFAULT_PAGE_SIZE: u32 = 100;
 
 /// A time as answers tell it.
-fn utc(at: Timestamp) -> String {
+fn format_utc(at: Timestamp) -> String {
     at.rfc3339(chrono_tz::UTC)
 }
 
 /// What is asked of a list.
 #[derive(serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Page {
+pub struct PageParams {
     /// Where the page before ended, as its `next` said.
     #[param(minimum = 1)]
     cursor: Option<i64>,
@@ -60,11 +60,11 @@ pub struct Page {
     limit: Option<u32>,
 }
 
-impl Page {
+impl PageParams {
     fn limit(&self) -> Result<u32, Problem> {
         match self.limit {
-            None => Ok(USUAL),
-            Some(limit) if (1..=MOST).contains(&limit) => Ok(limit),
+            None => Ok(DEFAULT_PAGE_SIZE),
+            Some(limit) if (1..=MAX_PAGE_SIZE).contains(&limit) => Ok(limit),
             Some(_) => Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "limit is between 1 and 500")),
         }
     }
@@ -77,98 +77,98 @@ impl Page {
     }
 }
 
-fn put_together(site: &Arc<Site>) -> Gate {
+fn build_routes(app: &Arc<AppState>) -> ApiAuth {
     use Permission::{Audit, Datasets, ManageAccounts, Operate, Reveal, Supervise, Watch};
     let info = InfoBuilder::new().title("fieldworkd").version("1").description(Some("Survey fieldwork: applications, campaigns, cases, datasets."));
-    Gate::new(site, OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info.build()).build()))
-        .see(Watch, routes!(programmes::list))
-        .see(Watch, routes!(programmes::show))
-        .deed(Operate, (Action::Programme, "programme:{programme}"), routes!(programmes::put))
-        .see(Operate, routes!(programmes::questionnaires))
-        .see(Watch, routes!(applications::of_programme))
-        .see(Watch, routes!(applications::show))
-        .deed(Operate, (Action::Applicant, ""), routes!(applications::register))
-        .deed(Operate, (Action::ListImported, "application:{application}"), routes!(applications::import))
-        .deed(Operate, (Action::Deadline, "application:{application}"), routes!(applications::settle_fee))
-        .deed(Operate, (Action::Deadline, "application:{application}"), routes!(applications::change_deadline))
-        .see(Operate, routes!(drafts::list))
-        .see(Operate, routes!(drafts::show))
-        .deed(Operate, (Action::PlanSaved, "draft:{draft}"), routes!(drafts::put))
-        .deed(Operate, (Action::PlanDropped, "draft:{draft}"), routes!(drafts::discard))
-        .see(Operate, routes!(drafts::rehearse))
-        .deed(Operate, (Action::TextTested, "draft:{draft}"), routes!(drafts::send_test))
-        .deed(Operate, (Action::LaunchAsked, "draft:{draft}"), routes!(drafts::ask))
-        .deed(Operate, (Action::Launched, "campaign:{draft}"), routes!(drafts::launch))
-        .see(Watch, routes!(campaigns::list))
-        .see(Watch, routes!(campaigns::show))
-        .see(Watch, routes!(campaigns::rates))
-        .see(Watch, routes!(campaigns::forecasts))
-        .see(Operate, routes!(campaigns::forecast))
-        .deed(Operate, (Action::Launched, ""), routes!(campaigns::launch))
-        .deed(Operate, (Action::CampaignState, "campaign:{campaign}"), routes!(campaigns::change_state))
-        .deed(Operate, (Action::CampaignState, "campaign:{campaign}"), routes!(campaigns::set_budget))
-        .see(Watch, routes!(cases::of_application))
-        .see(Watch, routes!(cases::story))
-        .deed(Reveal, (Action::Searched, ""), routes!(cases::search))
-        .deed(Reveal, (Action::ShownCase, "case:{case}"), routes!(cases::person))
+    ApiAuth::new(app, OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info.build()).build()))
+        .read_only(Watch, routes!(programmes::list))
+        .read_only(Watch, routes!(programmes::show))
+        .audited(Operate, (Action::ProgrammeSaved, "programme:{programme}"), routes!(programmes::put))
+        .read_only(Operate, routes!(programmes::questionnaires))
+        .read_only(Watch, routes!(applications::of_programme))
+        .read_only(Watch, routes!(applications::show))
+        .audited(Operate, (Action::ApplicationRegistered, ""), routes!(applications::register))
+        .audited(Operate, (Action::ListImported, "application:{application}"), routes!(applications::import))
+        .audited(Operate, (Action::DeadlineChanged, "application:{application}"), routes!(applications::settle_fee))
+        .audited(Operate, (Action::DeadlineChanged, "application:{application}"), routes!(applications::change_deadline))
+        .read_only(Operate, routes!(drafts::list))
+        .read_only(Operate, routes!(drafts::show))
+        .audited(Operate, (Action::PlanSaved, "draft:{draft}"), routes!(drafts::put))
+        .audited(Operate, (Action::DraftDiscarded, "draft:{draft}"), routes!(drafts::discard))
+        .read_only(Operate, routes!(drafts::rehearse))
+        .audited(Operate, (Action::TestMessageSent, "draft:{draft}"), routes!(drafts::send_test))
+        .audited(Operate, (Action::LaunchRequested, "draft:{draft}"), routes!(drafts::ask))
+        .audited(Operate, (Action::CampaignLaunched, "campaign:{draft}"), routes!(drafts::launch))
+        .read_only(Watch, routes!(campaigns::list))
+        .read_only(Watch, routes!(campaigns::show))
+        .read_only(Watch, routes!(campaigns::rates))
+        .read_only(Watch, routes!(campaigns::forecasts))
+        .read_only(Operate, routes!(campaigns::forecast))
+        .audited(Operate, (Action::CampaignLaunched, ""), routes!(campaigns::launch))
+        .audited(Operate, (Action::CampaignStateChanged, "campaign:{campaign}"), routes!(campaigns::change_state))
+        .audited(Operate, (Action::CampaignStateChanged, "campaign:{campaign}"), routes!(campaigns::set_budget))
+        .read_only(Watch, routes!(cases::of_application))
+        .read_only(Watch, routes!(cases::timeline))
+        .audited(Reveal, (Action::PersonSearched, ""), routes!(cases::search))
+        .audited(Reveal, (Action::CasePersonViewed, "case:{case}"), routes!(cases::person))
         .secret(Reveal, routes!(privacy::export))
-        .deed(Operate, (Action::Erased, "case:{case}"), routes!(privacy::erase))
-        .see(ManageAccounts, routes!(privacy::applicants))
-        .deed(ManageAccounts, (Action::Purged, "applicant:{programme}/{applicant}"), routes!(privacy::forget))
-        .deed(ManageAccounts, (Action::LegalHold, "applicant:{programme}/{applicant}"), routes!(privacy::hold))
-        .deed(ManageAccounts, (Action::LegalHold, "applicant:{programme}/{applicant}"), routes!(privacy::lift))
-        .see(ManageAccounts, routes!(privacy::certificates))
-        .see(Watch, routes!(work::waiting))
-        .see(Watch, routes!(work::alarms))
-        .deed(Operate, (Action::AlarmTaken, "application:{application}"), routes!(work::take_alarm))
-        .see(Watch, routes!(work::gateways))
-        .see(Operate, routes!(work::replies))
-        .deed(Reveal, (Action::ShownReply, "reply:{reply}"), routes!(work::reply_text))
-        .deed(Operate, (Action::ReplyHandled, "reply:{reply}"), routes!(work::reply_done))
-        .see(Operate, routes!(work::doubts))
-        .deed(Operate, (Action::MessageSettled, "message:{reference}"), routes!(work::settle))
-        .see(Operate, routes!(suppressions::list))
-        .deed(Operate, (Action::Suppressed, ""), routes!(suppressions::suppress))
-        .see(Supervise, routes!(telephone::queue))
-        .form(Supervise, routes!(telephone::assign))
-        .see(Supervise, routes!(telephone::interviewers))
-        .see(Supervise, routes!(telephone::verifications))
-        .deed(Supervise, (Action::VerificationsDrawn, ""), routes!(telephone::draw))
-        .see(Datasets, routes!(datasets::list))
-        .see(Datasets, routes!(datasets::show))
-        .file(Datasets, (Action::ShownData, "application:{application}"), routes!(datasets::file))
-        .deed(Datasets, (Action::Judged, "application:{application}"), routes!(datasets::judge))
+        .audited(Operate, (Action::PersonErased, "case:{case}"), routes!(privacy::erase))
+        .read_only(ManageAccounts, routes!(privacy::applicants))
+        .audited(ManageAccounts, (Action::PeoplePurged, "applicant:{programme}/{applicant}"), routes!(privacy::purge_applicant))
+        .audited(ManageAccounts, (Action::LegalHoldChanged, "applicant:{programme}/{applicant}"), routes!(privacy::set_legal_hold))
+        .audited(ManageAccounts, (Action::LegalHoldChanged, "applicant:{programme}/{applicant}"), routes!(privacy::lift_legal_hold))
+        .read_only(ManageAccounts, routes!(privacy::certificates))
+        .read_only(Watch, routes!(pending_work::pending_work))
+        .read_only(Watch, routes!(pending_work::alarms))
+        .audited(Operate, (Action::AlarmAcknowledged, "application:{application}"), routes!(pending_work::acknowledge_alarm))
+        .read_only(Watch, routes!(pending_work::gateways))
+        .read_only(Operate, routes!(pending_work::replies))
+        .audited(Reveal, (Action::ReplyViewed, "reply:{reply}"), routes!(pending_work::reply_text))
+        .audited(Operate, (Action::ReplyHandled, "reply:{reply}"), routes!(pending_work::reply_done))
+        .read_only(Operate, routes!(pending_work::messages_in_doubt))
+        .audited(Operate, (Action::MessageSettled, "message:{reference}"), routes!(pending_work::settle))
+        .read_only(Operate, routes!(suppressions::list))
+        .audited(Operate, (Action::NumberSuppressed, ""), routes!(suppressions::suppress))
+        .read_only(Supervise, routes!(telephone::queue))
+        .audited_by_service(Supervise, routes!(telephone::assign))
+        .read_only(Supervise, routes!(telephone::interviewers))
+        .read_only(Supervise, routes!(telephone::verifications))
+        .audited(Supervise, (Action::VerificationsDrawn, ""), routes!(telephone::draw))
+        .read_only(Datasets, routes!(datasets::list))
+        .read_only(Datasets, routes!(datasets::show))
+        .audited_file(Datasets, (Action::DatasetDownloaded, "application:{application}"), routes!(datasets::file))
+        .audited(Datasets, (Action::VerdictRecorded, "application:{application}"), routes!(datasets::judge))
         .secret(Reveal, routes!(datasets::review))
-        .deed(Reveal, (Action::Released, "application:{application}"), routes!(datasets::release))
-        .deed(Operate, (Action::Frozen, "application:{application}"), routes!(datasets::freeze))
-        .deed(Operate, (Action::Redelivered, "application:{application}"), routes!(datasets::deliver))
-        .see(Watch, routes!(datasets::deliveries))
-        .see(ManageAccounts, routes!(accounts::list))
+        .audited(Reveal, (Action::DatasetReleased, "application:{application}"), routes!(datasets::release))
+        .audited(Operate, (Action::DatasetFrozen, "application:{application}"), routes!(datasets::freeze))
+        .audited(Operate, (Action::DatasetRedelivered, "application:{application}"), routes!(datasets::deliver))
+        .read_only(Watch, routes!(datasets::deliveries))
+        .read_only(ManageAccounts, routes!(accounts::list))
         .secret(ManageAccounts, routes!(accounts::add))
-        .form(ManageAccounts, routes!(accounts::disable))
+        .audited_by_service(ManageAccounts, routes!(accounts::disable))
         .secret(ManageAccounts, routes!(accounts::reset_password))
-        .form(ManageAccounts, routes!(accounts::reset_second_factor))
-        .see(ManageAccounts, routes!(accounts::tokens))
+        .audited_by_service(ManageAccounts, routes!(accounts::reset_second_factor))
+        .read_only(ManageAccounts, routes!(accounts::tokens))
         .secret(ManageAccounts, routes!(accounts::make_token))
-        .form(ManageAccounts, routes!(accounts::revoke_token))
-        .see(ManageAccounts, routes!(webhooks::list))
+        .audited_by_service(ManageAccounts, routes!(accounts::revoke_token))
+        .read_only(ManageAccounts, routes!(webhooks::list))
         .secret(ManageAccounts, routes!(webhooks::add))
-        .form(ManageAccounts, routes!(webhooks::remove))
-        .form(ManageAccounts, routes!(webhooks::test))
-        .see(ManageAccounts, routes!(webhooks::told))
-        .see(Audit, routes!(audit::list))
-        .deed(Audit, (Action::LogVerified, ""), routes!(audit::verify))
+        .audited_by_service(ManageAccounts, routes!(webhooks::remove))
+        .audited_by_service(ManageAccounts, routes!(webhooks::test))
+        .read_only(ManageAccounts, routes!(webhooks::list_events))
+        .read_only(Audit, routes!(audit::list))
+        .audited(Audit, (Action::AuditLogVerified, ""), routes!(audit::verify))
 }
 
-pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
-    let (router, described) = put_together(site).router.split_for_parts();
-    let described = Arc::new(finished(described));
-    router.route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) })).route("/metrics", auth::watched(site, get(metrics)))
+pub fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
+    let (router, described) = build_routes(app).router.split_for_parts();
+    let described = Arc::new(complete_description(described));
+    router.route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) })).route("/metrics", auth::require_watch(app, get(metrics)))
 }
 
 /// The description of the API, as `/api/v1/openapi.json` has it.
-pub fn openapi(site: &Arc<Site>) -> OpenApi {
-    finished(put_together(site).router.into_openapi())
+pub fn openapi(app: &Arc<AppState>) -> OpenApi {
+    complete_description(build_routes(app).router.into_openapi())
 }
 
 #[derive(utoipa::OpenApi)]
@@ -176,7 +176,7 @@ pub fn openapi(site: &Arc<Site>) -> OpenApi {
 struct Problems;
 
 /// Adds what holds for every operation: the token, and the problems that there may be.
-fn finished(mut described: OpenApi) -> OpenApi {
+fn complete_description(mut described: OpenApi) -> OpenApi {
     described.merge(Problems::openapi());
     let components = described.components.get_or_insert_default();
     components.add_security_scheme("token", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));

@@ -7,23 +7,23 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::work::{DONE, Done};
-use super::{Body, Caller, Path, Problem, utc};
+use super::pending_work::{DONE, Done};
+use super::{Body, Caller, Path, Problem, format_utc};
 use crate::domain::ids::CaseId;
 use crate::domain::phone::Phone;
-use crate::services::erasure::purge::{self, Review};
-use crate::services::erasure::{Order, RetentionError, is_genuine, person};
-use crate::adapters::database::erasure::{self, Applicant, Hold};
+use crate::services::erasure::purge::{self, PurgeReview};
+use crate::services::erasure::{ErasureOrder, ErasureError, is_genuine, person};
+use crate::adapters::database::erasure::{self, Applicant, LegalHold};
 use crate::services::monitoring::timeline;
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
-impl From<RetentionError> for Problem {
-    fn from(error: RetentionError) -> Problem {
+impl From<ErasureError> for Problem {
+    fn from(error: ErasureError) -> Problem {
         match error {
-            RetentionError::Store(error) => error.into(),
-            RetentionError::UnknownApplicant { .. } | RetentionError::Nobody => Problem::not_found(),
-            RetentionError::NoReason => Problem::wrong(error.to_string()),
-            RetentionError::InField(_) | RetentionError::LegalHold { .. } | RetentionError::Forgotten(_) | RetentionError::NoHold(_) => {
+            ErasureError::Database(error) => error.into(),
+            ErasureError::UnknownApplicant { .. } | ErasureError::UnknownNumber => Problem::not_found(),
+            ErasureError::NoReason => Problem::wrong(error.to_string()),
+            ErasureError::InField(_) | ErasureError::LegalHold { .. } | ErasureError::AlreadyErased(_) | ErasureError::NoLegalHold(_) => {
                 Problem::conflict(error.to_string())
             }
             other => Problem::internal(&other.to_string()),
@@ -31,14 +31,14 @@ impl From<RetentionError> for Problem {
     }
 }
 
-async fn phone_of(site: &Site, case: i64) -> Result<Phone, Problem> {
-    let (_, phone) = timeline::reveal(&site.installation, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+async fn phone_of(app: &AppState, case: i64) -> Result<Phone, Problem> {
+    let (_, phone) = timeline::reveal_person(&app.context, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
     Ok(phone)
 }
 
 /// Everything that is held about one person.
 #[derive(Serialize, ToSchema)]
-pub struct Held {
+pub struct PersonExportResponse {
     /// By applicant: name, number, cases with answers, consents, messages, calls, replies.
     #[schema(value_type = Vec<Object>)]
     held: serde_json::Value,
@@ -48,54 +48,54 @@ pub struct Held {
 }
 
 /// Everything that is held about the person of a case, on every list, for that person to have.
-#[utoipa::path(post, path = "/api/v1/cases/{case}/export", tag = "privacy", params(("case" = i64, Path)), responses((status = 200, body = Held)))]
-pub async fn export(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(case): Path<i64>) -> Result<Json<Held>, Problem> {
-    let phone = phone_of(&site, case).await?;
-    let mut all = person::export(&site.installation, phone.e164(), &caller.actor).await?;
-    Ok(Json(Held { held: all["held"].take(), not_to_be_contacted: all["not_to_be_contacted"].take() }))
+#[utoipa::path(post, path = "/api/v1/cases/{case}/export", tag = "privacy", params(("case" = i64, Path)), responses((status = 200, body = PersonExportResponse)))]
+pub async fn export(State(app): State<Arc<AppState>>, Extension(caller): Extension<Caller>, Path(case): Path<i64>) -> Result<Json<PersonExportResponse>, Problem> {
+    let phone = phone_of(&app, case).await?;
+    let mut all = person::export(&app.context, phone.e164(), &caller.actor).await?;
+    Ok(Json(PersonExportResponse { held: all["held"].take(), not_to_be_contacted: all["not_to_be_contacted"].take() }))
 }
 
 /// Why something is done; it stands in the certificate, so no name and no number.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Why {
+pub struct ReasonRequest {
     #[schema(min_length = 1)]
     reason: String,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct CorrectedOf {
+pub struct CorrectedVersionResponse {
     application: String,
     version: u32,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ErasedOf {
+pub struct ErasureResponse {
     /// Rows: one for each applicant that had the person on its lists.
     people: u64,
     /// Versions that were frozen without the person.
-    corrected: Vec<CorrectedOf>,
+    corrected: Vec<CorrectedVersionResponse>,
     /// Applicants whose legal hold forbids it.
     held: Vec<String>,
 }
 
 /// Deletes whoever a case is about, on every list, and contacts the number no more. It cannot be undone.
-#[utoipa::path(post, path = "/api/v1/cases/{case}/erase", tag = "privacy", params(("case" = i64, Path)), request_body = Why,
-    responses((status = 200, body = ErasedOf)))]
+#[utoipa::path(post, path = "/api/v1/cases/{case}/erase", tag = "privacy", params(("case" = i64, Path)), request_body = ReasonRequest,
+    responses((status = 200, body = ErasureResponse)))]
 pub async fn erase(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(case): Path<i64>,
-    Body(why): Body<Why>,
-) -> Result<Json<ErasedOf>, Problem> {
-    let phone = phone_of(&site, case).await?;
-    let erased = person::erase(&site.installation, phone.e164(), Order { who: &caller.actor.name, reason: why.reason.trim() }).await?;
-    let corrected = erased.corrected.into_iter().map(|(application, version)| CorrectedOf { application, version });
-    Ok(Json(ErasedOf { people: erased.people, corrected: corrected.collect(), held: erased.held }))
+    Body(request): Body<ReasonRequest>,
+) -> Result<Json<ErasureResponse>, Problem> {
+    let phone = phone_of(&app, case).await?;
+    let erased = person::erase(&app.context, phone.e164(), ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() }).await?;
+    let corrected = erased.corrected.into_iter().map(|(application, version)| CorrectedVersionResponse { application, version });
+    Ok(Json(ErasureResponse { people: erased.people, corrected: corrected.collect(), held: erased.held }))
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct HoldOf {
+pub struct LegalHoldResponse {
     since: String,
     who: String,
     reason: String,
@@ -103,83 +103,83 @@ pub struct HoldOf {
 
 /// How long an applicant's people are kept.
 #[derive(Serialize, ToSchema)]
-pub struct ApplicantOf {
+pub struct ApplicantResponse {
     programme: String,
     applicant: String,
     people: u64,
     /// When its last field was closed.
     done_at: Option<String>,
     forgotten_at: Option<String>,
-    legal_hold: Option<HoldOf>,
+    legal_hold: Option<LegalHoldResponse>,
     /// In words.
     standing: String,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Applicants {
-    items: Vec<ApplicantOf>,
+    items: Vec<ApplicantResponse>,
 }
 
 /// How long every applicant's people are kept.
 #[utoipa::path(get, path = "/api/v1/applicants", tag = "privacy", responses((status = 200, body = Applicants)))]
-pub async fn applicants(State(site): State<Arc<Site>>) -> Result<Json<Applicants>, Problem> {
-    let hold = |hold: Hold| HoldOf { since: utc(hold.since), who: hold.who, reason: hold.reason };
-    let of = |Review { applicant, standing }: Review| ApplicantOf {
+pub async fn applicants(State(app): State<Arc<AppState>>) -> Result<Json<Applicants>, Problem> {
+    let hold = |hold: LegalHold| LegalHoldResponse { since: format_utc(hold.since), who: hold.actor, reason: hold.reason };
+    let to_response = |PurgeReview { applicant, status }: PurgeReview| ApplicantResponse {
         programme: applicant.programme_code,
         applicant: applicant.code,
         people: applicant.people,
-        done_at: applicant.done_at.map(utc),
-        forgotten_at: applicant.purged_at.map(utc),
+        done_at: applicant.done_at.map(format_utc),
+        forgotten_at: applicant.purged_at.map(format_utc),
         legal_hold: applicant.hold.map(hold),
-        standing: standing.words(utc).1,
+        standing: status.labels(format_utc).1,
     };
-    Ok(Json(Applicants { items: purge::review(&site.installation).await?.into_iter().map(of).collect() }))
+    Ok(Json(Applicants { items: purge::review_applicants(&app.context).await?.into_iter().map(to_response).collect() }))
 }
 
-async fn find(site: &Site, (programme, code): &(String, String)) -> Result<Applicant, Problem> {
-    erasure::find(&mut *site.installation.store.read().await?, programme, code).await?.ok_or_else(Problem::not_found)
+async fn find(app: &AppState, (programme, code): &(String, String)) -> Result<Applicant, Problem> {
+    erasure::find(&mut *app.context.database.read().await?, programme, code).await?.ok_or_else(Problem::not_found)
 }
 
 /// Forgets all people of an applicant now, whatever the programme's time. It cannot be undone.
 #[utoipa::path(post, path = "/api/v1/applicants/{programme}/{applicant}/forget", tag = "privacy",
-    params(("programme" = String, Path), ("applicant" = String, Path)), request_body = Why, responses((status = 200, body = Done)))]
-pub async fn forget(
-    State(site): State<Arc<Site>>,
+    params(("programme" = String, Path), ("applicant" = String, Path)), request_body = ReasonRequest, responses((status = 200, body = Done)))]
+pub async fn purge_applicant(
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
-    Path(whose): Path<(String, String)>,
-    Body(why): Body<Why>,
+    Path(target): Path<(String, String)>,
+    Body(request): Body<ReasonRequest>,
 ) -> Result<Json<Done>, Problem> {
-    let applicant = find(&site, &whose).await?;
-    purge::purge(&site.installation, applicant.id, Order { who: &caller.actor.name, reason: why.reason.trim() }).await?;
+    let applicant = find(&app, &target).await?;
+    purge::purge(&app.context, applicant.id, ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() }).await?;
     Ok(DONE)
 }
 
 /// Puts an applicant under a legal hold: nothing of its people is deleted until it is lifted.
 #[utoipa::path(put, path = "/api/v1/applicants/{programme}/{applicant}/legal-hold", tag = "privacy",
-    params(("programme" = String, Path), ("applicant" = String, Path)), request_body = Why, responses((status = 200, body = Done)))]
-pub async fn hold(
-    State(site): State<Arc<Site>>,
+    params(("programme" = String, Path), ("applicant" = String, Path)), request_body = ReasonRequest, responses((status = 200, body = Done)))]
+pub async fn set_legal_hold(
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
-    Path(whose): Path<(String, String)>,
-    Body(why): Body<Why>,
+    Path(target): Path<(String, String)>,
+    Body(request): Body<ReasonRequest>,
 ) -> Result<Json<Done>, Problem> {
-    let applicant = find(&site, &whose).await?;
-    purge::set_hold(&site.installation, applicant.id, Some(Order { who: &caller.actor.name, reason: why.reason.trim() })).await?;
+    let applicant = find(&app, &target).await?;
+    purge::set_hold(&app.context, applicant.id, Some(ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() })).await?;
     Ok(DONE)
 }
 
 /// Lifts a legal hold.
 #[utoipa::path(delete, path = "/api/v1/applicants/{programme}/{applicant}/legal-hold", tag = "privacy",
     params(("programme" = String, Path), ("applicant" = String, Path)), responses((status = 200, body = Done)))]
-pub async fn lift(State(site): State<Arc<Site>>, Path(whose): Path<(String, String)>) -> Result<Json<Done>, Problem> {
-    let applicant = find(&site, &whose).await?;
-    purge::set_hold(&site.installation, applicant.id, None).await?;
+pub async fn lift_legal_hold(State(app): State<Arc<AppState>>, Path(target): Path<(String, String)>) -> Result<Json<Done>, Problem> {
+    let applicant = find(&app, &target).await?;
+    purge::set_hold(&app.context, applicant.id, None).await?;
     Ok(DONE)
 }
 
 /// What was deleted, and by whose order.
 #[derive(Serialize, ToSchema)]
-pub struct CertificateOf {
+pub struct CertificateResponse {
     id: i64,
     /// purge or erasure.
     kind: &'static str,
@@ -195,22 +195,22 @@ pub struct CertificateOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Certificates {
-    items: Vec<CertificateOf>,
+    items: Vec<CertificateResponse>,
 }
 
 /// Certificates of deletion.
 #[utoipa::path(get, path = "/api/v1/certificates", tag = "privacy", responses((status = 200, body = Certificates)))]
-pub async fn certificates(State(site): State<Arc<Site>>) -> Result<Json<Certificates>, Problem> {
-    let all = erasure::certificates(&mut *site.installation.store.read().await?).await?;
-    let of = |certificate: erasure::Certificate| CertificateOf {
+pub async fn certificates(State(app): State<Arc<AppState>>) -> Result<Json<Certificates>, Problem> {
+    let all = erasure::certificates(&mut *app.context.database.read().await?).await?;
+    let to_response = |certificate: erasure::Certificate| CertificateResponse {
         is_genuine: is_genuine(&certificate),
         id: certificate.id,
         kind: certificate.kind.as_str(),
         programme: certificate.programme_code,
         applicant: certificate.applicant_code,
-        issued_at: certificate.issued_at.map(utc),
+        issued_at: certificate.issued_at.map(format_utc),
         text: certificate.body,
         signature: certificate.signature,
     };
-    Ok(Json(Certificates { items: all.into_iter().map(of).collect() }))
+    Ok(Json(Certificates { items: all.into_iter().map(to_response).collect() }))
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::services::datasets::DatasetError;
 use crate::domain::role::Permission;
-use crate::adapters::database::StoreError;
-use crate::interfaces::http::error_page::reference_in_log;
+use crate::adapters::database::DatabaseError;
+use crate::interfaces::http::error_page::log_with_reference;
 
 pub struct Problem {
     status: StatusCode,
@@ -47,12 +47,12 @@ impl Problem {
 
     /// Ours: the text goes to the log only.
     pub fn internal(problem: &str) -> Problem {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("something went wrong here; the log has it under {}", reference_in_log(problem)))
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("something went wrong here; the log has it under {}", log_with_reference(problem)))
     }
 }
 
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Problem {
+impl From<DatabaseError> for Problem {
+    fn from(error: DatabaseError) -> Problem {
         Problem::internal(&error.to_string())
     }
 }
@@ -60,11 +60,11 @@ impl From<StoreError> for Problem {
 impl From<DatasetError> for Problem {
     fn from(error: DatasetError) -> Problem {
         match error {
-            DatasetError::JudgedAlready(_) | DatasetError::OtherHash { .. } | DatasetError::NoWay => {
+            DatasetError::VerdictExists(_) | DatasetError::HashMismatch { .. } | DatasetError::NoDeliveryChannel => {
                 Problem::new(StatusCode::CONFLICT, error.to_string())
             }
             DatasetError::NothingToReview(_) => Problem::conflict(error.to_string()),
-            DatasetError::NoSuchAnswer(_) | DatasetError::NoReason => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            DatasetError::UnknownAnswer(_) | DatasetError::NoReason => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             other => Problem::internal(&other.to_string()),
         }
     }

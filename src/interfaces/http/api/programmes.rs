@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Path, Problem};
-use crate::services::questionnaires::of_category;
+use crate::services::questionnaires::load_for_category;
 use crate::domain::category::Category;
 use crate::domain::programme::Programme;
 use crate::services::programmes::{RegistrationError, put_programme};
-use crate::services::drafts::try_link;
+use crate::services::drafts::trial_link;
 use crate::adapters::database::programmes;
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
 impl From<RegistrationError> for Problem {
     fn from(error: RegistrationError) -> Problem {
         match error {
-            RegistrationError::Store(error) => error.into(),
+            RegistrationError::Database(error) => error.into(),
             RegistrationError::Keys(error) => Problem::internal(&error.to_string()),
             error => Problem::wrong(error.to_string()),
         }
@@ -27,7 +27,7 @@ impl From<RegistrationError> for Problem {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ProgrammeOf {
+pub struct ProgrammeResponse {
     code: String,
     name_zh: String,
     name_en: String,
@@ -35,17 +35,17 @@ pub struct ProgrammeOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Programmes {
-    items: Vec<ProgrammeOf>,
+    items: Vec<ProgrammeResponse>,
 }
 
 /// All programmes.
 #[utoipa::path(get, path = "/api/v1/programmes", tag = "programmes", responses((status = 200, body = Programmes)))]
-pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Programmes>, Problem> {
-    let mut connection = site.installation.store.read().await?;
+pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Programmes>, Problem> {
+    let mut connection = app.context.database.read().await?;
     let mut items = Vec::new();
     for code in programmes::codes(&mut connection).await? {
         if let Some((_, programme)) = programmes::find(&mut connection, &code).await? {
-            items.push(ProgrammeOf { code, name_zh: programme.name.zh, name_en: programme.name.en });
+            items.push(ProgrammeResponse { code, name_zh: programme.name.zh, name_en: programme.name.en });
         }
     }
     Ok(Json(Programmes { items }))
@@ -59,7 +59,7 @@ pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Programmes>, Pro
 pub struct Rules(serde_json::Value);
 
 impl Rules {
-    fn of(programme: &Programme) -> Result<Rules, Problem> {
+    fn from_programme(programme: &Programme) -> Result<Rules, Problem> {
         serde_json::to_value(programme).map(Rules).map_err(|error| Problem::internal(&error.to_string()))
     }
 }
@@ -67,28 +67,28 @@ impl Rules {
 /// The rules of a programme.
 #[utoipa::path(get, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)),
     responses((status = 200, body = Rules)))]
-pub async fn show(State(site): State<Arc<Site>>, Path(programme): Path<String>) -> Result<Json<Rules>, Problem> {
-    let found = programmes::find(&mut *site.installation.store.read().await?, &programme).await?;
+pub async fn show(State(app): State<Arc<AppState>>, Path(programme): Path<String>) -> Result<Json<Rules>, Problem> {
+    let found = programmes::find(&mut *app.context.database.read().await?, &programme).await?;
     let (_, programme) = found.ok_or_else(Problem::not_found)?;
-    Ok(Json(Rules::of(&programme)?))
+    Ok(Json(Rules::from_programme(&programme)?))
 }
 
 /// Sets up a programme, or gives it other rules; what is not said has its usual value.
 #[utoipa::path(put, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)), request_body = Rules,
     responses((status = 200, body = Rules)))]
-pub async fn put(State(site): State<Arc<Site>>, Path(code): Path<String>, Body(rules): Body<Rules>) -> Result<Json<Rules>, Problem> {
+pub async fn put(State(app): State<Arc<AppState>>, Path(code): Path<String>, Body(rules): Body<Rules>) -> Result<Json<Rules>, Problem> {
     let serde_json::Value::Object(mut rules) = rules.0 else { return Err(Problem::wrong("rules are an object")) };
     if rules.insert("code".to_owned(), code.clone().into()).is_some_and(|said| said != code.as_str()) {
         return Err(Problem::wrong("code is another one than the address has"));
     }
     let programme: Programme = serde_json::from_value(rules.into()).map_err(|error| Problem::wrong(error.to_string()))?;
-    let programme = put_programme(&site.installation, programme).await?;
-    Ok(Json(Rules::of(&programme)?))
+    let programme = put_programme(&app.context, programme).await?;
+    Ok(Json(Rules::from_programme(&programme)?))
 }
 
 /// A category's questionnaire.
 #[derive(Serialize, ToSchema)]
-pub struct QuestionnaireOf {
+pub struct QuestionnaireResponse {
     category: &'static str,
     version: u32,
     title_zh: String,
@@ -101,23 +101,23 @@ pub struct QuestionnaireOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Questionnaires {
-    items: Vec<QuestionnaireOf>,
+    items: Vec<QuestionnaireResponse>,
 }
 
 /// The questionnaires that launches would use.
 #[utoipa::path(get, path = "/api/v1/questionnaires", tag = "programmes", responses((status = 200, body = Questionnaires)))]
-pub async fn questionnaires(State(site): State<Arc<Site>>) -> Result<Json<Questionnaires>, Problem> {
-    let folder = site.installation.config.questionnaires.as_deref();
+pub async fn questionnaires(State(app): State<Arc<AppState>>) -> Result<Json<Questionnaires>, Problem> {
+    let folder = app.context.config.questionnaires.as_deref();
     let mut items = Vec::new();
     for category in Category::ALL {
-        let (source, questionnaire) = of_category(folder, category).map_err(|error| Problem::internal(&error.to_string()))?;
-        items.push(QuestionnaireOf {
+        let (source, questionnaire) = load_for_category(folder, category).map_err(|error| Problem::internal(&error.to_string()))?;
+        items.push(QuestionnaireResponse {
             category: category.as_str(),
             version: questionnaire.version,
             title_zh: questionnaire.title.zh,
             title_en: questionnaire.title.en,
             source,
-            try_url: try_link(&site.installation, category.as_str()),
+            try_url: trial_link(&app.context, category.as_str()),
         });
     }
     Ok(Json(Questionnaires { items }))

@@ -8,16 +8,16 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Body, Page, Problem, Query, utc};
+use super::{Body, PageParams, Problem, Query, format_utc};
 use crate::domain::suppression::SuppressionReason;
 use crate::services::suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
 use crate::adapters::database::suppressions;
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
 /// Numbers that are to be contacted no more.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Suppress {
+pub struct SuppressRequest {
     #[schema(min_items = 1)]
     numbers: Vec<String>,
     /// opt_out, complaint or invalid.
@@ -30,25 +30,25 @@ pub struct Suppress {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Suppressed {
+pub struct SuppressResponse {
     numbers: u64,
 }
 
 /// Suppresses numbers.
-#[utoipa::path(post, path = "/api/v1/suppressions", tag = "suppressions", request_body = Suppress, responses((status = 200, body = Suppressed)))]
-pub async fn suppress(State(site): State<Arc<Site>>, Body(new): Body<Suppress>) -> Result<Json<Suppressed>, Problem> {
+#[utoipa::path(post, path = "/api/v1/suppressions", tag = "suppressions", request_body = SuppressRequest, responses((status = 200, body = SuppressResponse)))]
+pub async fn suppress(State(app): State<Arc<AppState>>, Body(new): Body<SuppressRequest>) -> Result<Json<SuppressResponse>, Problem> {
     let reason = SuppressionReason::parse(&new.reason).ok_or_else(|| Problem::wrong("reason is opt_out, complaint or invalid"))?;
     let defaults = SuppressionDefaults { reason, programme: new.programme.as_deref(), until: new.until };
     let lines: String = new.numbers.iter().map(|number| number.replace(['\n', '\r', ',', '"'], " ") + "\n").collect();
-    match import_suppressions(&site.installation, lines.as_bytes(), &defaults).await {
-        Ok(numbers) => Ok(Json(Suppressed { numbers })),
-        Err(SuppressionError::Store(error)) => Err(error.into()),
+    match import_suppressions(&app.context, lines.as_bytes(), &defaults).await {
+        Ok(numbers) => Ok(Json(SuppressResponse { numbers })),
+        Err(SuppressionError::Database(error)) => Err(error.into()),
         Err(error) => Err(Problem::wrong(error.to_string())),
     }
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct SuppressionOf {
+pub struct SuppressionResponse {
     /// The programme; null: everywhere.
     programme: Option<String>,
     /// opt_out, complaint or invalid.
@@ -60,22 +60,22 @@ pub struct SuppressionOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Suppressions {
-    items: Vec<SuppressionOf>,
+    items: Vec<SuppressionResponse>,
     /// The cursor of the next page; null on the last.
     next: Option<i64>,
 }
 
 /// The suppression list, the oldest first.
-#[utoipa::path(get, path = "/api/v1/suppressions", tag = "suppressions", params(Page), responses((status = 200, body = Suppressions)))]
-pub async fn list(State(site): State<Arc<Site>>, Query(page): Query<Page>) -> Result<Json<Suppressions>, Problem> {
+#[utoipa::path(get, path = "/api/v1/suppressions", tag = "suppressions", params(PageParams), responses((status = 200, body = Suppressions)))]
+pub async fn list(State(app): State<Arc<AppState>>, Query(page): Query<PageParams>) -> Result<Json<Suppressions>, Problem> {
     let (limit, after) = (page.limit()?, page.cursor()?);
-    let all = suppressions::after(&mut *site.installation.store.read().await?, after.unwrap_or(0), limit).await?;
+    let all = suppressions::page_after(&mut *app.context.database.read().await?, after.unwrap_or(0), limit).await?;
     let next = all.last().filter(|_| all.len() == limit as usize).map(|(id, _)| *id);
-    let of = |(_, suppression): (i64, suppressions::Suppression)| SuppressionOf {
+    let to_response = |(_, suppression): (i64, suppressions::Suppression)| SuppressionResponse {
         programme: Some(suppression.scope).filter(|scope| scope != suppressions::ALL),
         reason: suppression.reason,
-        since: utc(suppression.created_at),
-        until: suppression.expires_at.map(utc),
+        since: format_utc(suppression.created_at),
+        until: suppression.expires_at.map(format_utc),
     };
-    Ok(Json(Suppressions { items: all.into_iter().map(of).collect(), next }))
+    Ok(Json(Suppressions { items: all.into_iter().map(to_response).collect(), next }))
 }

@@ -7,25 +7,25 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::work::{DONE, Done};
-use super::{Body, Caller, Path, Problem, utc};
+use super::pending_work::{DONE, Done};
+use super::{Body, Caller, Path, Problem, format_utc};
 use crate::domain::ids::InvitationId;
 use crate::adapters::database::verifications;
-use crate::services::call_center::quality::{self, Quality};
-use crate::services::call_center::supervision::{self, BoardRow};
-use crate::services::call_center::{TelephoneError, verification};
-use crate::interfaces::http::state::Site;
+use crate::services::call_center::quality::{self, InterviewerQuality};
+use crate::services::call_center::supervision::{self, QueueDashboardRow};
+use crate::services::call_center::{CallCenterError, verification};
+use crate::interfaces::http::state::AppState;
 
 /// How interviewers do is told of so many days.
-const DAYS: u64 = 30;
-const LISTED: u32 = 200;
+const QUALITY_DAYS: u64 = 30;
+const MAX_ROWS: u32 = 200;
 
-impl From<TelephoneError> for Problem {
-    fn from(error: TelephoneError) -> Problem {
+impl From<CallCenterError> for Problem {
+    fn from(error: CallCenterError) -> Problem {
         match error {
-            TelephoneError::Store(error) => error.into(),
-            TelephoneError::NotInQueue => Problem::conflict(error.to_string()),
-            TelephoneError::UnknownInterviewer(_) => Problem::wrong(error.to_string()),
+            CallCenterError::Database(error) => error.into(),
+            CallCenterError::NotInQueue => Problem::conflict(error.to_string()),
+            CallCenterError::UnknownInterviewer(_) => Problem::wrong(error.to_string()),
             other => Problem::internal(&other.to_string()),
         }
     }
@@ -33,7 +33,7 @@ impl From<TelephoneError> for Problem {
 
 /// Somebody in the queue, without name and number.
 #[derive(Serialize, ToSchema)]
-pub struct Queued {
+pub struct QueueEntryResponse {
     invitation: i64,
     campaign: String,
     /// `APPLICATION/PSEUDONYM`.
@@ -42,7 +42,7 @@ pub struct Queued {
     /// A call-back that was promised.
     promised_at: Option<String>,
     calls: u32,
-    most_calls: u32,
+    max_calls: u32,
     assigned_to: Option<String>,
     /// On whose screen the person is.
     with: Option<String>,
@@ -55,56 +55,56 @@ pub struct Queue {
     promised: usize,
     on_screens: usize,
     /// Those on screens and the nearest, 200 at most.
-    items: Vec<Queued>,
+    items: Vec<QueueEntryResponse>,
 }
 
 /// The queue of calls.
 #[utoipa::path(get, path = "/api/v1/telephone/queue", tag = "telephone", responses((status = 200, body = Queue)))]
-pub async fn queue(State(site): State<Arc<Site>>) -> Result<Json<Queue>, Problem> {
-    let board = supervision::board(&site.installation).await?;
-    let of = |row: BoardRow| Queued {
+pub async fn queue(State(app): State<Arc<AppState>>) -> Result<Json<Queue>, Problem> {
+    let board = supervision::supervision_dashboard(&app.context).await?;
+    let to_response = |row: QueueDashboardRow| QueueEntryResponse {
         invitation: row.invitation.0,
         campaign: row.campaign,
         cases: row.cases,
-        next_at: row.next_at.map(utc),
-        promised_at: row.promised_at.map(utc),
+        next_at: row.next_at.map(format_utc),
+        promised_at: row.promised_at.map(format_utc),
         calls: row.calls,
-        most_calls: row.most_calls,
+        max_calls: row.max_calls,
         assigned_to: row.assigned_to,
-        with: row.with,
+        with: row.on_screen_of,
     };
     Ok(Json(Queue {
         waiting: board.waiting,
         due: board.due,
         promised: board.promised,
         on_screens: board.on_screens,
-        items: board.rows.into_iter().map(of).collect(),
+        items: board.rows.into_iter().map(to_response).collect(),
     }))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Assigned {
+pub struct AssignRequest {
     /// The interviewer; empty: whoever is free.
     to: String,
 }
 
 /// Hands somebody to one interviewer, or back to all.
 #[utoipa::path(post, path = "/api/v1/telephone/queue/{invitation}/assign", tag = "telephone", params(("invitation" = i64, Path)),
-    request_body = Assigned, responses((status = 200, body = Done)))]
+    request_body = AssignRequest, responses((status = 200, body = Done)))]
 pub async fn assign(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(invitation): Path<i64>,
-    Body(assigned): Body<Assigned>,
+    Body(request): Body<AssignRequest>,
 ) -> Result<Json<Done>, Problem> {
-    supervision::assign(&site.installation, &caller.actor, InvitationId(invitation), assigned.to.trim()).await?;
+    supervision::assign(&app.context, &caller.actor, InvitationId(invitation), request.to.trim()).await?;
     Ok(DONE)
 }
 
 /// How one interviewer did in the last 30 days.
 #[derive(Serialize, ToSchema)]
-pub struct InterviewerOf {
+pub struct InterviewerResponse {
     name: String,
     attempts: u32,
     interviews: u32,
@@ -120,14 +120,14 @@ pub struct InterviewerOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Interviewers {
-    items: Vec<InterviewerOf>,
+    items: Vec<InterviewerResponse>,
 }
 
 /// How the interviewers do.
 #[utoipa::path(get, path = "/api/v1/telephone/interviewers", tag = "telephone", responses((status = 200, body = Interviewers)))]
-pub async fn interviewers(State(site): State<Arc<Site>>) -> Result<Json<Interviewers>, Problem> {
-    let since = site.installation.clock.now() - std::time::Duration::from_secs(DAYS * 86_400);
-    let of = |quality: Quality| InterviewerOf {
+pub async fn interviewers(State(app): State<Arc<AppState>>) -> Result<Json<Interviewers>, Problem> {
+    let since = app.context.clock.now() - std::time::Duration::from_secs(QUALITY_DAYS * 86_400);
+    let to_response = |quality: InterviewerQuality| InterviewerResponse {
         name: quality.name,
         attempts: quality.attempts,
         interviews: quality.interviews,
@@ -138,11 +138,11 @@ pub async fn interviewers(State(site): State<Arc<Site>>) -> Result<Json<Intervie
         verified: quality.verified,
         doubtful: quality.doubtful,
     };
-    Ok(Json(Interviewers { items: quality::of_interviewers(&site.installation, since).await?.into_iter().map(of).collect() }))
+    Ok(Json(Interviewers { items: quality::of_interviewers(&app.context, since).await?.into_iter().map(to_response).collect() }))
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct VerificationOf {
+pub struct VerificationResponse {
     id: i64,
     interviewer: String,
     interviewed_at: String,
@@ -153,42 +153,42 @@ pub struct VerificationOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Verifications {
-    items: Vec<VerificationOf>,
+    items: Vec<VerificationResponse>,
 }
 
 /// Interviews that were drawn to be verified, those still to be made first; 200 at most.
 #[utoipa::path(get, path = "/api/v1/telephone/verifications", tag = "telephone", responses((status = 200, body = Verifications)))]
-pub async fn verifications(State(site): State<Arc<Site>>) -> Result<Json<Verifications>, Problem> {
-    let all = verifications::all(&mut *site.installation.store.read().await?, LISTED).await?;
-    let of = |verification: verifications::Verification| VerificationOf {
+pub async fn verifications(State(app): State<Arc<AppState>>) -> Result<Json<Verifications>, Problem> {
+    let all = verifications::all(&mut *app.context.database.read().await?, MAX_ROWS).await?;
+    let to_response = |verification: verifications::Verification| VerificationResponse {
         id: verification.id,
         interviewer: verification.interviewer_name,
-        interviewed_at: utc(verification.interviewed_at),
-        verified_at: verification.verified_at.map(utc),
+        interviewed_at: format_utc(verification.interviewed_at),
+        verified_at: verification.verified_at.map(format_utc),
         outcome: verification.outcome,
     };
-    Ok(Json(Verifications { items: all.into_iter().map(of).collect() }))
+    Ok(Json(Verifications { items: all.into_iter().map(to_response).collect() }))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Draw {
+pub struct DrawRequest {
     /// Of the interviews that nobody has looked at; a tenth where nothing is said.
     #[schema(minimum = 0, maximum = 1)]
     share: Option<f64>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Drawn {
+pub struct DrawResponse {
     interviews: usize,
 }
 
 /// Draws interviews to be verified, one at least of each interviewer.
-#[utoipa::path(post, path = "/api/v1/telephone/verifications", tag = "telephone", request_body = Draw, responses((status = 200, body = Drawn)))]
-pub async fn draw(State(site): State<Arc<Site>>, Body(draw): Body<Draw>) -> Result<Json<Drawn>, Problem> {
-    let share = draw.share.unwrap_or(verification::SHARE);
+#[utoipa::path(post, path = "/api/v1/telephone/verifications", tag = "telephone", request_body = DrawRequest, responses((status = 200, body = DrawResponse)))]
+pub async fn draw(State(app): State<Arc<AppState>>, Body(request): Body<DrawRequest>) -> Result<Json<DrawResponse>, Problem> {
+    let share = request.share.unwrap_or(verification::DEFAULT_SHARE);
     if !(0.0..=1.0).contains(&share) {
         return Err(Problem::wrong("share is between 0 and 1"));
     }
-    Ok(Json(Drawn { interviews: verification::draw(&site.installation, share).await? }))
+    Ok(Json(DrawResponse { interviews: verification::draw(&app.context, share).await? }))
 }

@@ -8,17 +8,17 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::work::{DONE, Done};
-use super::{Body, Caller, Page, Path, Problem, Query, utc};
+use super::pending_work::{DONE, Done};
+use super::{Body, Caller, PageParams, Path, Problem, Query, format_utc};
 use crate::domain::event::EventKind;
 use crate::services::webhooks::{self, EndpointError};
 use crate::adapters::database::events as stored;
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
 impl From<EndpointError> for Problem {
     fn from(error: EndpointError) -> Problem {
         match error {
-            EndpointError::Store(error) => error.into(),
+            EndpointError::Database(error) => error.into(),
             EndpointError::Unknown(_) => Problem::not_found(),
             EndpointError::Taken(_) => Problem::conflict(error.to_string()),
             EndpointError::Name(_) | EndpointError::Address => Problem::wrong(error.to_string()),
@@ -27,7 +27,7 @@ impl From<EndpointError> for Problem {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WebhookOf {
+pub struct WebhookResponse {
     name: String,
     url: String,
     /// What it is told; empty: everything.
@@ -45,25 +45,25 @@ pub struct WebhookOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Webhooks {
-    items: Vec<WebhookOf>,
+    items: Vec<WebhookResponse>,
 }
 
 /// All webhooks.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", responses((status = 200, body = Webhooks)))]
-pub async fn list(State(site): State<Arc<Site>>) -> Result<Json<Webhooks>, Problem> {
-    let mut connection = site.installation.store.read().await?;
+pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Webhooks>, Problem> {
+    let mut connection = app.context.database.read().await?;
     let mut items = Vec::new();
     for endpoint in stored::endpoints(&mut connection).await? {
-        items.push(WebhookOf {
-            waiting: stored::waiting(&mut connection, endpoint.id).await?,
+        items.push(WebhookResponse {
+            waiting: stored::count_pending(&mut connection, endpoint.id).await?,
             events: endpoint.kinds.iter().map(|kind| kind.code()).collect(),
             name: endpoint.name,
             url: endpoint.url,
-            made_by: endpoint.made_by,
-            created_at: utc(endpoint.created_at),
-            failing_since: endpoint.failing_since.map(utc),
-            next_try_at: endpoint.failing_since.and(Some(endpoint.waits_until)).filter(|until| *until < stored::FOR_GOOD).map(utc),
-            problem: endpoint.problem,
+            made_by: endpoint.created_by,
+            created_at: format_utc(endpoint.created_at),
+            failing_since: endpoint.failing_since.map(format_utc),
+            next_try_at: endpoint.failing_since.and(Some(endpoint.retry_at)).filter(|until| *until < stored::NEVER_AGAIN).map(format_utc),
+            problem: endpoint.last_error,
         });
     }
     Ok(Json(Webhooks { items }))
@@ -84,43 +84,43 @@ pub struct NewWebhook {
 
 /// What the signatures are checked with, told once.
 #[derive(Serialize, ToSchema)]
-pub struct MadeWebhook {
+pub struct NewWebhookResponse {
     name: String,
     /// `whsec_…`
     secret: String,
 }
 
 /// Adds a webhook.
-#[utoipa::path(post, path = "/api/v1/webhooks", tag = "webhooks", request_body = NewWebhook, responses((status = 201, body = MadeWebhook)))]
+#[utoipa::path(post, path = "/api/v1/webhooks", tag = "webhooks", request_body = NewWebhook, responses((status = 201, body = NewWebhookResponse)))]
 pub async fn add(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewWebhook>,
-) -> Result<(StatusCode, Json<MadeWebhook>), Problem> {
+) -> Result<(StatusCode, Json<NewWebhookResponse>), Problem> {
     let kind = |code: &String| EventKind::parse(code).ok_or_else(|| Problem::wrong(format!("«{code}» is no event; docs/api.md lists them")));
     let kinds = new.events.iter().map(kind).collect::<Result<Vec<EventKind>, Problem>>()?;
-    let secret = webhooks::add(&site.installation, &caller.actor, &new.name, &new.url, &kinds).await?;
-    Ok((StatusCode::CREATED, Json(MadeWebhook { name: new.name, secret: secret.reveal().to_owned() })))
+    let secret = webhooks::add(&app.context, &caller.actor, &new.name, &new.url, &kinds).await?;
+    Ok((StatusCode::CREATED, Json(NewWebhookResponse { name: new.name, secret: secret.reveal().to_owned() })))
 }
 
 /// Takes a webhook away, with what was on its way there.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{webhook}", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]
-pub async fn remove(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(webhook): Path<String>) -> Result<Json<Done>, Problem> {
-    webhooks::remove(&site.installation, &caller.actor, &webhook).await?;
+pub async fn remove(State(app): State<Arc<AppState>>, Extension(caller): Extension<Caller>, Path(webhook): Path<String>) -> Result<Json<Done>, Problem> {
+    webhooks::remove(&app.context, &caller.actor, &webhook).await?;
     Ok(DONE)
 }
 
 /// Tells a webhook an event of no meaning (`webhook.test`).
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook}/test", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]
-pub async fn test(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(webhook): Path<String>) -> Result<Json<Done>, Problem> {
-    webhooks::test(&site.installation, &caller.actor, &webhook).await?;
+pub async fn test(State(app): State<Arc<AppState>>, Extension(caller): Extension<Caller>, Path(webhook): Path<String>) -> Result<Json<Done>, Problem> {
+    webhooks::send_test_event(&app.context, &caller.actor, &webhook).await?;
     Ok(DONE)
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct EventOf {
+pub struct EventResponse {
     /// The end of its `webhook-id`.
     number: i64,
     event: String,
@@ -134,28 +134,28 @@ pub struct EventOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Events {
-    items: Vec<EventOf>,
+    items: Vec<EventResponse>,
     /// The cursor of the next page; null on the last.
     next: Option<i64>,
 }
 
 /// What a webhook was told in the last 30 days, the latest first.
-#[utoipa::path(get, path = "/api/v1/webhooks/{webhook}/events", tag = "webhooks", params(("webhook" = String, Path), Page),
+#[utoipa::path(get, path = "/api/v1/webhooks/{webhook}/events", tag = "webhooks", params(("webhook" = String, Path), PageParams),
     responses((status = 200, body = Events)))]
-pub async fn told(State(site): State<Arc<Site>>, Path(webhook): Path<String>, Query(page): Query<Page>) -> Result<Json<Events>, Problem> {
+pub async fn list_events(State(app): State<Arc<AppState>>, Path(webhook): Path<String>, Query(page): Query<PageParams>) -> Result<Json<Events>, Problem> {
     let (limit, before) = (page.limit()?, page.cursor()?);
-    let mut connection = site.installation.store.read().await?;
+    let mut connection = app.context.database.read().await?;
     let endpoint = stored::endpoint(&mut connection, &webhook).await?.ok_or_else(Problem::not_found)?;
     let all = stored::deliveries(&mut connection, endpoint.id, before, limit).await?;
     let next = all.last().filter(|_| all.len() == limit as usize).map(|last| last.id);
-    let of = |event: stored::EventDelivery| EventOf {
+    let to_response = |event: stored::EventDelivery| EventResponse {
         number: event.id,
         event: event.kind,
-        at: utc(event.created_at),
-        tries: event.tries,
-        arrived_at: event.arrived_at.map(utc),
-        next_at: event.next_at.map(utc),
-        problem: event.problem,
+        at: format_utc(event.created_at),
+        tries: event.attempt_count,
+        arrived_at: event.arrived_at.map(format_utc),
+        next_at: event.next_at.map(format_utc),
+        problem: event.last_error,
     };
-    Ok(Json(Events { items: all.into_iter().map(of).collect(), next }))
+    Ok(Json(Events { items: all.into_iter().map(to_response).collect(), next }))
 }

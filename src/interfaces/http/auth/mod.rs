@@ -15,16 +15,16 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 
-use super::state::Site;
+use super::state::AppState;
 use crate::domain::role::Permission;
-pub use routes::{Deed, Door, Doors};
-pub use authorize::{Sent, Staff};
+pub use routes::{AuditSpec, RouteSpec, StaffRouter};
+pub use authorize::{FormFields, Staff};
 
 /// Forms of the staff; a note to a call is the longest.
 const MAX_FORM: usize = 64 * 1024;
 
 /// Signing in, which is open to everybody.
-pub fn routes() -> Router<Arc<Site>> {
+pub fn public_routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/staff/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/staff/code", get(sign_in::code_form).post(sign_in::code))
@@ -32,8 +32,8 @@ pub fn routes() -> Router<Arc<Site>> {
 }
 
 /// The own account, and everybody's.
-pub fn doors(site: &Arc<Site>) -> Doors {
-    Doors::new(site)
+pub fn routes(app: &Arc<AppState>) -> StaffRouter {
+    StaffRouter::new(app)
         .page("/staff", None, sign_in::home)
         .form("/staff/sign-out", None, sign_in::sign_out)
         .form("/staff/language", None, sign_in::set_language)

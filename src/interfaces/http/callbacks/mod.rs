@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use super::Failure;
-use super::state::Site;
+use super::state::AppState;
 use crate::adapters::crypto::sha256_hex;
 use crate::services::sms_inbound;
 use crate::adapters::sms::{Gateway, Push, PushError};
@@ -21,7 +21,7 @@ use crate::services::interviews::sms_conversation;
 /// A push of some hundred receipts stays far below this.
 const MAX_PUSH: usize = 1024 * 1024;
 
-pub fn routes() -> Router<Arc<Site>> {
+pub fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/hooks/{gateway}/{secret}/receipts", any(receipts))
         .route("/hooks/{gateway}/{secret}/replies", any(replies))
@@ -29,51 +29,51 @@ pub fn routes() -> Router<Arc<Site>> {
 }
 
 /// A push, taken apart by axum.
-type Pushed = (Path<(String, String)>, ConnectInfo<SocketAddr>, OriginalUri, HeaderMap, Bytes);
+type PushParts = (Path<(String, String)>, ConnectInfo<SocketAddr>, OriginalUri, HeaderMap, Bytes);
 
-async fn receipts(State(site): State<Arc<Site>>, (Path((name, secret)), from, uri, headers, body): Pushed) -> Result<Response, Failure> {
-    let gateway = authorised(&site, &name, &secret, sender(&site, from, &headers))?;
-    let url = format!("{}{}", site.installation.config.public_url, uri.path());
+async fn receipts(State(app): State<Arc<AppState>>, (Path((name, secret)), from, uri, headers, body): PushParts) -> Result<Response, Failure> {
+    let gateway = authorised_gateway(&app, &name, &secret, sender_address(&app, from, &headers))?;
+    let url = format!("{}{}", app.context.config.public_url, uri.path());
     let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
-    let receipts = gateway.parse_receipts(push).map_err(|error| unreadable(&name, error))?;
-    sms_inbound::take_receipts(&site.installation, &name, receipts).await?;
-    Ok(heard(gateway))
+    let receipts = gateway.parse_receipts(push).map_err(|error| bad_request(&name, error))?;
+    sms_inbound::process_receipts(&app.context, &name, receipts).await?;
+    Ok(acknowledgement(gateway))
 }
 
-async fn replies(State(site): State<Arc<Site>>, (Path((name, secret)), from, uri, headers, body): Pushed) -> Result<Response, Failure> {
-    let gateway = authorised(&site, &name, &secret, sender(&site, from, &headers))?;
-    let url = format!("{}{}", site.installation.config.public_url, uri.path());
+async fn replies(State(app): State<Arc<AppState>>, (Path((name, secret)), from, uri, headers, body): PushParts) -> Result<Response, Failure> {
+    let gateway = authorised_gateway(&app, &name, &secret, sender_address(&app, from, &headers))?;
+    let url = format!("{}{}", app.context.config.public_url, uri.path());
     let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
-    for reply in gateway.parse_replies(push).map_err(|error| unreadable(&name, error))? {
-        if let Some(taken) = sms_inbound::take_reply(&site.installation, &name, &reply).await? {
-            sms_conversation::hear(&site.installation, &site.collector, &taken).await.map_err(|error| Failure::Internal(error.to_string()))?;
+    for reply in gateway.parse_replies(push).map_err(|error| bad_request(&name, error))? {
+        if let Some(taken) = sms_inbound::process_reply(&app.context, &name, &reply).await? {
+            sms_conversation::handle_reply(&app.context, &app.interview_service, &taken).await.map_err(|error| Failure::Internal(error.to_string()))?;
         }
     }
-    Ok(heard(gateway))
+    Ok(acknowledgement(gateway))
 }
 
 /// On disk by now; said in the gateway's own way.
-fn heard(gateway: &dyn Gateway) -> Response {
-    let (content_type, body) = gateway.push_answer();
+fn acknowledgement(gateway: &dyn Gateway) -> Response {
+    let (content_type, body) = gateway.push_response();
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
 /// Where a push comes from; behind a proxy of our own, from where that one says.
-fn sender(site: &Site, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: &HeaderMap) -> IpAddr {
+fn sender_address(app: &AppState, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: &HeaderMap) -> IpAddr {
     let peer = peer.ip().to_canonical();
-    let is_proxy = site.installation.config.proxies.iter().any(|network| network.contains(&peer));
+    let is_proxy = app.context.config.proxies.iter().any(|network| network.contains(&peer));
     let forwarded = || headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
     if is_proxy { forwarded().unwrap_or(peer) } else { peer }
 }
 
-fn authorised<'a>(site: &'a Site, name: &str, secret: &str, from: IpAddr) -> Result<&'a dyn Gateway, Failure> {
-    let gateway = site.installation.gateways.get(name).ok_or(Failure::NotFound)?;
-    let allow = site.installation.config.gateways.get(name).map(|g| g.allow.as_slice()).unwrap_or_default();
+fn authorised_gateway<'a>(app: &'a AppState, name: &str, secret: &str, from: IpAddr) -> Result<&'a dyn Gateway, Failure> {
+    let gateway = app.context.gateways.get(name).ok_or(Failure::NotFound)?;
+    let allow = app.context.config.gateways.get(name).map(|g| g.allowed_networks.as_slice()).unwrap_or_default();
     if !allow.is_empty() && !allow.iter().any(|network| network.contains(&from)) {
         tracing::warn!(gateway = name, %from, "a push came from outside the gateway's allow list");
         return Err(Failure::NotFound);
     }
-    let expected = site.installation.keys.hasher().webhook_secret(name);
+    let expected = app.context.keys.hasher().webhook_secret(name);
     // Compared as hashes, so that the time it takes says nothing about how much of the secret was right.
     if sha256_hex(secret.as_bytes()) != sha256_hex(expected.as_bytes()) {
         return Err(Failure::NotFound);
@@ -81,7 +81,7 @@ fn authorised<'a>(site: &'a Site, name: &str, secret: &str, from: IpAddr) -> Res
     Ok(gateway.as_ref())
 }
 
-fn unreadable(gateway: &str, error: PushError) -> Failure {
+fn bad_request(gateway: &str, error: PushError) -> Failure {
     tracing::warn!(gateway, %error, "a push cannot be read");
-    Failure::Unreadable(error.to_string())
+    Failure::BadRequest(error.to_string())
 }

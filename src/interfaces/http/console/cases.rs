@@ -9,10 +9,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{Frame, Say, page};
-use super::super::auth::{Sent, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
+use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
-use super::super::state::Site;
+use super::super::state::AppState;
 use super::ZONE;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
@@ -20,18 +20,18 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::services::erasure::{Order, RetentionError, person};
+use crate::services::erasure::{ErasureOrder, ErasureError, person};
 use crate::adapters::database::audit;
-use crate::services::monitoring::search::{Found, of_application, search as search_for};
-use crate::services::monitoring::timeline::{self, Story, Told, What};
+use crate::services::monitoring::search::{CaseMatch, cases_of_application, search as search_for};
+use crate::services::monitoring::timeline::{self, CaseTimeline, TimelineEvent, TimelineEventKind};
 
 /// Cases on a page.
 const LISTED: u32 = 50;
 /// Entries of the audit log beside a story.
-const LOOKS: u32 = 20;
+const MAX_REVEALS: u32 = 20;
 
 struct CaseRow {
-    found: Found,
+    found: CaseMatch,
     disposition: &'static str,
     since: String,
 }
@@ -39,7 +39,7 @@ struct CaseRow {
 #[derive(Template)]
 #[template(path = "console/cases.html")]
 struct CasesPage<'a> {
-    f: Frame<'a>,
+    layout: PageLayout<'a>,
     /// Somebody was looked for.
     was_searched: bool,
     heading: String,
@@ -48,109 +48,109 @@ struct CasesPage<'a> {
     next: Option<String>,
 }
 
-fn shown(at: Timestamp) -> String {
+fn format_time(at: Timestamp) -> String {
     at.in_zone(ZONE).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-fn rows(s: Say, found: Vec<Found>) -> Vec<CaseRow> {
-    let row = |found: Found| CaseRow { disposition: s.of(found.case.disposition.words()), since: shown(found.case.disposed_at), found };
+fn rows(tr: Translator, found: Vec<CaseMatch>) -> Vec<CaseRow> {
+    let row = |found: CaseMatch| CaseRow { disposition: tr.pair(found.case.disposition.labels()), since: format_time(found.case.disposed_at), found };
     found.into_iter().map(row).collect()
 }
 
 /// The search, or the cases of an application.
 pub async fn show(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let text = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
     let (application, disposition) = (text("application"), text("disposition"));
     if application.is_empty() {
-        let shown = CasesPage { f: Frame::of(&staff), was_searched: false, heading: String::new(), rows: Vec::new(), next: None };
-        return Ok(page(StatusCode::OK, &shown));
+        let template = CasesPage { layout: PageLayout::for_staff(&staff), was_searched: false, heading: String::new(), rows: Vec::new(), next: None };
+        return Ok(render_page(StatusCode::OK, &template));
     }
     let before = text("before").parse().ok().map(CaseId);
-    let found = of_application(&site.installation, application, Disposition::from_code(disposition), before, LISTED).await?;
+    let found = cases_of_application(&app.context, application, Disposition::from_code(disposition), before, LISTED).await?;
     let last = found.last().filter(|_| found.len() == LISTED as usize).map(|found| found.case.id.0);
     let encoded = |value: &str| form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
     let next = last.map(|last| format!("/cases?application={}&disposition={}&before={last}", encoded(application), encoded(disposition)));
     let heading = format!("{application} {disposition}");
-    Ok(page(StatusCode::OK, &CasesPage { f: Frame::of(&staff), was_searched: false, heading, rows: rows(staff.say, found), next }))
+    Ok(render_page(StatusCode::OK, &CasesPage { layout: PageLayout::for_staff(&staff), was_searched: false, heading, rows: rows(staff.tr, found), next }))
 }
 
 /// What somebody looks for never stands in an address or in a log.
 pub async fn search(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
-    let found = search_for(&site.installation, &Personal::new(sent.text("who")), LISTED).await?;
-    let shown = CasesPage { f: Frame::of(&staff), was_searched: true, heading: String::new(), rows: rows(staff.say, found), next: None };
-    Ok(page(StatusCode::OK, &shown))
+    let found = search_for(&app.context, &Personal::new(form.text("who")), LISTED).await?;
+    let template = CasesPage { layout: PageLayout::for_staff(&staff), was_searched: true, heading: String::new(), rows: rows(staff.tr, found), next: None };
+    Ok(render_page(StatusCode::OK, &template))
 }
 
 /// One line of a story.
-struct Line {
+struct TimelineLine {
     at: String,
     kind: &'static str,
     text: String,
     /// What a gateway was asked and answered.
-    talk: Vec<(String, String)>,
+    gateway_log: Vec<(String, String)>,
 }
 
-struct Look {
+struct CaseReveal {
     at: String,
     who: String,
-    did: &'static str,
+    action: &'static str,
 }
 
 #[derive(Template)]
 #[template(path = "console/timeline.html")]
-struct StoryPage<'a> {
-    f: Frame<'a>,
-    of: &'a Story,
+struct TimelinePage<'a> {
+    layout: PageLayout<'a>,
+    timeline: &'a CaseTimeline,
     person: Option<(Personal, Phone)>,
     disposition: &'static str,
-    lines: Vec<Line>,
+    lines: Vec<TimelineLine>,
     next: Option<String>,
-    looks: Option<Vec<Look>>,
-    noted: Option<&'static str>,
+    reveals: Option<Vec<CaseReveal>>,
+    flash: Option<&'static str>,
     problem: Option<String>,
     may_erase: bool,
 }
 
-fn line(s: Say, told: &Told) -> Line {
-    let (kind, text, talk) = match &told.what {
-        What::Message { step, talk, message } => {
+fn line(tr: Translator, told: &TimelineEvent) -> TimelineLine {
+    let (kind, text, talk) = match &told.kind {
+        TimelineEventKind::Message { step, gateway_log: talk, message } => {
             let code = message.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
-            let state = s.of(state_of_message(&message.state));
-            let parts = s.t("条", "parts");
-            (s.t("短信", "message"), format!("{step}: {state}{code} · {} · {} {parts}", message.gateway, message.parts), talk.clone())
+            let state = tr.pair(state_of_message(&message.state));
+            let parts = tr.t("条", "parts");
+            (tr.t("短信", "message"), format!("{step}: {state}{code} · {} · {} {parts}", message.gateway, message.parts), talk.clone())
         }
-        What::Delivered { step } => (s.t("回执", "receipt"), format!("{step}: {}", s.t("已送达", "delivered")), Vec::new()),
-        What::Opened => (s.t("链接", "link"), s.t("首次打开", "opened for the first time").to_owned(), Vec::new()),
-        What::Consented { version, mode } => {
-            (s.t("同意", "consent"), format!("{} {version} ({mode})", s.t("同意告知", "agreed to the notice")), Vec::new())
+        TimelineEventKind::Delivered { step } => (tr.t("回执", "receipt"), format!("{step}: {}", tr.t("已送达", "delivered")), Vec::new()),
+        TimelineEventKind::Opened => (tr.t("链接", "link"), tr.t("首次打开", "opened for the first time").to_owned(), Vec::new()),
+        TimelineEventKind::Consented { version, mode } => {
+            (tr.t("同意", "consent"), format!("{} {version} ({mode})", tr.t("同意告知", "agreed to the notice")), Vec::new())
         }
-        What::ConsentWithdrawn { version } => (s.t("同意", "consent"), format!("{} {version}", s.t("撤回", "took it back")), Vec::new()),
-        What::AnswersBegun => (s.t("作答", "answers"), s.t("开始", "begun").to_owned(), Vec::new()),
-        What::Page(visit) => {
+        TimelineEventKind::ConsentWithdrawn { version } => (tr.t("同意", "consent"), format!("{} {version}", tr.t("撤回", "took it back")), Vec::new()),
+        TimelineEventKind::AnswersBegun => (tr.t("作答", "answers"), tr.t("开始", "begun").to_owned(), Vec::new()),
+        TimelineEventKind::Page(visit) => {
             let problems =
-                if visit.problems > 0 { format!(" · {} {}", visit.problems, s.t("题被退回", "items sent back")) } else { String::new() };
-            let text = format!("{} {} · {} · {} · {} s{problems}", s.t("第", "page"), visit.page + 1, visit.mode, visit.device, visit.seconds);
-            (s.t("作答", "answers"), text, Vec::new())
+                if visit.problems > 0 { format!(" · {} {}", visit.problems, tr.t("题被退回", "items sent back")) } else { String::new() };
+            let text = format!("{} {} · {} · {} · {} s{problems}", tr.t("第", "page"), visit.page + 1, visit.mode, visit.device, visit.seconds);
+            (tr.t("作答", "answers"), text, Vec::new())
         }
-        What::AnswersComplete { items } => {
-            (s.t("作答", "answers"), format!("{} · {items} {}", s.t("完成", "complete"), s.t("题", "items")), Vec::new())
+        TimelineEventKind::AnswersComplete { items } => {
+            (tr.t("作答", "answers"), format!("{} · {items} {}", tr.t("完成", "complete"), tr.t("题", "items")), Vec::new())
         }
-        What::Call { by, outcome } => {
-            let outcome = outcome.map_or_else(|| s.t("进行中", "under way"), |outcome| s.of(outcome.words()));
-            (s.t("电话", "call"), format!("{by}: {outcome}"), Vec::new())
+        TimelineEventKind::Call { by, outcome } => {
+            let outcome = outcome.map_or_else(|| tr.t("进行中", "under way"), |outcome| tr.pair(outcome.labels()));
+            (tr.t("电话", "call"), format!("{by}: {outcome}"), Vec::new())
         }
-        What::Reply { number, meaning } => (s.t("回复", "reply"), format!("#{number} {}", s.of(super::inbox::meaning_in_words(meaning))), Vec::new()),
-        What::Disposition { to, source } => (s.t("处置", "disposition"), format!("{} {} ({source})", to.code(), s.of(to.words())), Vec::new()),
+        TimelineEventKind::Reply { number, meaning } => (tr.t("回复", "reply"), format!("#{number} {}", tr.pair(super::inbox::meaning_label(meaning))), Vec::new()),
+        TimelineEventKind::Disposition { to, source } => (tr.t("处置", "disposition"), format!("{} {} ({source})", to.code(), tr.pair(to.labels())), Vec::new()),
     };
-    Line { at: shown(told.at), kind, text, talk }
+    TimelineLine { at: format_time(told.at), kind, text, gateway_log: talk }
 }
 
 fn state_of_message(state: &str) -> (&'static str, &'static str) {
@@ -168,61 +168,61 @@ fn state_of_message(state: &str) -> (&'static str, &'static str) {
 
 /// What a handler leaves to be said on the page.
 #[derive(Default)]
-struct Slip {
+struct FormState {
     person: Option<(Personal, Phone)>,
-    noted: Option<&'static str>,
+    flash: Option<&'static str>,
     problem: Option<String>,
 }
 
-async fn render(site: &Site, staff: &Staff, case: CaseId, slip: Slip) -> Result<Response, Failure> {
-    let Some(of) = timeline::story(&site.installation, case).await? else { return Err(Failure::NotFound) };
-    let s = staff.say;
-    let looks = if staff.may(Permission::Audit) {
-        let asked = audit::Asked { object: format!("case:{}", case.0), ..audit::Asked::default() };
-        let entries = audit::entries(&mut *site.installation.store.read().await?, &asked, LOOKS).await?;
+async fn render(app: &AppState, staff: &Staff, case: CaseId, form_state: FormState) -> Result<Response, Failure> {
+    let Some(timeline) = timeline::case_timeline(&app.context, case).await? else { return Err(Failure::NotFound) };
+    let tr = staff.tr;
+    let reveals = if staff.may(Permission::Audit) {
+        let filter = audit::AuditFilter { object: format!("case:{}", case.0), ..audit::AuditFilter::default() };
+        let entries = audit::entries(&mut *app.context.database.read().await?, &filter, MAX_REVEALS).await?;
         // `case:1` is the beginning of `case:17`.
-        let exact = entries.into_iter().filter(|entry| entry.object == asked.object);
-        Some(exact.map(|entry| Look { at: shown(entry.at), who: entry.who.name, did: s.of(entry.action.words()) }).collect())
+        let exact = entries.into_iter().filter(|entry| entry.object == filter.object);
+        Some(exact.map(|entry| CaseReveal { at: format_time(entry.at), who: entry.actor.name, action: tr.pair(entry.action.labels()) }).collect())
     } else {
         None
     };
-    let page_of = StoryPage {
-        f: Frame::of(staff),
-        person: slip.person,
-        noted: slip.noted,
-        problem: slip.problem,
+    let template = TimelinePage {
+        layout: PageLayout::for_staff(staff),
+        person: form_state.person,
+        flash: form_state.flash,
+        problem: form_state.problem,
         may_erase: staff.may(Permission::Operate),
-        disposition: s.of(of.found.case.disposition.words()),
-        lines: of.told.iter().map(|told| line(s, told)).collect(),
-        next: of.next.as_ref().map(|(step, at)| format!("{step}: {}", shown(*at))),
-        looks,
-        of: &of,
+        disposition: tr.pair(timeline.found.case.disposition.labels()),
+        lines: timeline.events.iter().map(|told| line(tr, told)).collect(),
+        next: timeline.next.as_ref().map(|(step, at)| format!("{step}: {}", format_time(*at))),
+        reveals,
+        timeline: &timeline,
     };
-    let status = if page_of.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(page(status, &page_of))
+    let status = if template.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    Ok(render_page(status, &template))
 }
 
-pub async fn story(
-    State(site): State<Arc<Site>>,
+pub async fn timeline(
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Path(case): Path<i64>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let s = staff.say;
-    let noted = query.get("noted").map(|_| s.t("已删除，此号码不再联系。", "It is deleted, and the number is contacted no more."));
-    render(&site, &staff, CaseId(case), Slip { noted, ..Slip::default() }).await
+    let tr = staff.tr;
+    let flash = query.get("noted").map(|_| tr.t("已删除，此号码不再联系。", "It is deleted, and the number is contacted no more."));
+    render(&app, &staff, CaseId(case), FormState { flash, ..FormState::default() }).await
 }
 
 /// Shows who it is, this once: the page is the answer to the form, and no address leads to it.
-pub async fn reveal(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
-    let person = timeline::reveal(&site.installation, CaseId(case)).await?;
-    render(&site, &staff, CaseId(case), Slip { person, ..Slip::default() }).await
+pub async fn reveal(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
+    let person = timeline::reveal_person(&app.context, CaseId(case)).await?;
+    render(&app, &staff, CaseId(case), FormState { person, ..FormState::default() }).await
 }
 
 /// Everything that is held about the person of a case, for that person to have (Personal Information Protection Law, article 45).
-pub async fn export(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
-    let (_, phone) = timeline::reveal(&site.installation, CaseId(case)).await?.ok_or(Failure::NotFound)?;
-    let held = person::export(&site.installation, phone.e164(), &staff.session.actor()).await.map_err(|e| Failure::Internal(e.to_string()))?;
+pub async fn export(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
+    let (_, phone) = timeline::reveal_person(&app.context, CaseId(case)).await?.ok_or(Failure::NotFound)?;
+    let held = person::export(&app.context, phone.e164(), &staff.session.actor()).await.map_err(|e| Failure::Internal(e.to_string()))?;
     let body = serde_json::to_string_pretty(&held).map_err(|e| Failure::Internal(e.to_string()))?;
     let headers =
         [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"case-{case}.json\""))];
@@ -231,33 +231,33 @@ pub async fn export(State(site): State<Arc<Site>>, Extension(staff): Extension<S
 
 /// Deletes whoever a case is about, on every list, as that person has asked for (article 47).
 pub async fn erase(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
     Path(case): Path<i64>,
 ) -> Result<Response, Failure> {
-    let s = staff.say;
-    let refused = |problem: &str| Slip { problem: Some(problem.to_owned()), ..Slip::default() };
-    if sent.text("sure").trim() != case.to_string() {
-        let slip = refused(s.t("请输入个案编号以确认删除。", "To delete it, type the case's number."));
-        return render(&site, &staff, CaseId(case), slip).await;
+    let tr = staff.tr;
+    let refused = |problem: &str| FormState { problem: Some(problem.to_owned()), ..FormState::default() };
+    if form.text("sure").trim() != case.to_string() {
+        let form_state = refused(tr.t("请输入个案编号以确认删除。", "To delete it, type the case's number."));
+        return render(&app, &staff, CaseId(case), form_state).await;
     }
-    let Some((_, phone)) = timeline::reveal(&site.installation, CaseId(case)).await? else {
-        let slip = refused(s.t("此人的信息已清除。", "This person is forgotten already."));
-        return render(&site, &staff, CaseId(case), slip).await;
+    let Some((_, phone)) = timeline::reveal_person(&app.context, CaseId(case)).await? else {
+        let form_state = refused(tr.t("此人的信息已清除。", "This person is forgotten already."));
+        return render(&app, &staff, CaseId(case), form_state).await;
     };
-    let order = Order { who: &staff.session.account.name, reason: sent.text("reason").trim() };
-    match person::erase(&site.installation, phone.e164(), order).await {
+    let order = ErasureOrder { actor: &staff.session.account.name, reason: form.text("reason").trim() };
+    match person::erase(&app.context, phone.e164(), order).await {
         Ok(erased) if erased.held.is_empty() => Ok(Redirect::to(&format!("/cases/{case}?noted=erased")).into_response()),
         Ok(erased) => {
             let held = erased.held.join(", ");
             let says =
-                s.t("以下单位处于法律保全，其信息保留；号码不再联系：", "Under a legal hold, and kept there; the number is contacted no more:");
-            render(&site, &staff, CaseId(case), refused(&format!("{says} {held}"))).await
+                tr.t("以下单位处于法律保全，其信息保留；号码不再联系：", "Under a legal hold, and kept there; the number is contacted no more:");
+            render(&app, &staff, CaseId(case), refused(&format!("{says} {held}"))).await
         }
-        Err(RetentionError::NoReason) => {
-            let says = s.t("请写明原因（勿写姓名和号码），它会留在证明中。", "Say why (no name, no number); it stands in the certificate.");
-            render(&site, &staff, CaseId(case), refused(says)).await
+        Err(ErasureError::NoReason) => {
+            let says = tr.t("请写明原因（勿写姓名和号码），它会留在证明中。", "Say why (no name, no number); it stands in the certificate.");
+            render(&app, &staff, CaseId(case), refused(says)).await
         }
         Err(error) => Err(Failure::Internal(error.to_string())),
     }

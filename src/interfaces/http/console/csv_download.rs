@@ -4,16 +4,16 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::super::Failure;
-use crate::adapters::transports::harmless_cell;
+use crate::adapters::transports::csv_safe_cell;
 
 /// A download; spreadsheets take no cell of it for a formula.
-pub fn csv(name: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<Response, Failure> {
+pub fn csv_download(name: &str, header_row: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<Response, Failure> {
     // With the mark by which Excel knows UTF-8.
     let mut out = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
     let failed = |error: csv::Error| Failure::Internal(error.to_string());
-    out.write_record(head).map_err(failed)?;
+    out.write_record(header_row).map_err(failed)?;
     for row in rows {
-        out.write_record(row.iter().map(|cell| harmless_cell(cell))).map_err(failed)?;
+        out.write_record(row.iter().map(|cell| csv_safe_cell(cell))).map_err(failed)?;
     }
     let bytes = out.into_inner().map_err(|error| Failure::Internal(error.to_string()))?;
     let headers =

@@ -9,10 +9,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 
-use super::super::page_layout::{Frame, Say, page};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::auth::Staff;
 use super::super::Failure;
-use super::super::state::Site;
+use super::super::state::AppState;
 use super::ZONE;
 use crate::services::datasets::{DatasetError, delivery};
 use crate::domain::role::Permission;
@@ -22,87 +22,87 @@ use crate::adapters::database::datasets::{self, Dataset};
 use crate::adapters::database::deliveries::{self, Delivery};
 
 struct VersionRow {
-    of: Dataset,
+    dataset: Dataset,
     version: String,
     frozen: String,
     /// Each way, in words, and how endangered it is.
-    ways: Vec<(String, &'static str)>,
+    channels: Vec<(String, &'static str)>,
     verdict: String,
-    danger: &'static str,
+    status_class: &'static str,
 }
 
 #[derive(Template)]
 #[template(path = "console/deliveries.html")]
 struct DeliveriesPage<'a> {
-    f: Frame<'a>,
-    noted: Option<&'static str>,
+    layout: PageLayout<'a>,
+    flash: Option<&'static str>,
     may_operate: bool,
     rows: Vec<VersionRow>,
     /// Applications that a version can be frozen of, and whether their fields are open.
     freezable: Vec<(String, bool)>,
 }
 
-fn shown(at: Timestamp) -> String {
+fn format_time(at: Timestamp) -> String {
     at.in_zone(ZONE).format("%m-%d %H:%M").to_string()
 }
 
-fn way(s: Say, of: &Delivery) -> (String, &'static str) {
-    let name = of.way.as_str();
-    let problem = of.problem.as_deref().unwrap_or_default();
-    match (of.arrived_at, of.next_at) {
-        (Some(at), _) => (format!("{name}: {} {}", s.t("已送达", "arrived"), shown(at)), "good"),
-        (None, Some(at)) => (format!("{name}: {} {} {problem}", s.t("将重试于", "tried again at"), shown(at)), "watch"),
-        (None, None) => (format!("{name}: {} {problem}", s.t("已放弃", "given up")), "bad"),
+fn channel_status(tr: Translator, delivery: &Delivery) -> (String, &'static str) {
+    let name = delivery.channel.as_str();
+    let problem = delivery.last_error.as_deref().unwrap_or_default();
+    match (delivery.arrived_at, delivery.next_at) {
+        (Some(at), _) => (format!("{name}: {} {}", tr.t("已送达", "arrived"), format_time(at)), "good"),
+        (None, Some(at)) => (format!("{name}: {} {} {problem}", tr.t("将重试于", "tried again at"), format_time(at)), "warning"),
+        (None, None) => (format!("{name}: {} {problem}", tr.t("已放弃", "given up")), "bad"),
     }
 }
 
-fn noted(s: Say, what: &str) -> Option<&'static str> {
+fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "again" => s.t("将再次交付。", "It is handed over once more."),
-        "no-way" => s.t("没有配置交付方式。", "No way of handing over is set up."),
-        "released" => s.t("已放行，稍后写出并交付。", "It may go out; it is written and handed over in a moment."),
-        "no-review" => s.t("没有待审阅的版本，或它刚变化，请再看一遍。", "No version waits to be read, or it has just changed; look again."),
-        "frozen" => s.t("已冻结。", "It is frozen."),
-        "nothing-new" => s.t("自上一版本以来没有变化，未冻结。", "Nothing has changed since the last version; nothing was frozen."),
+        "again" => tr.t("将再次交付。", "It is handed over once more."),
+        "no-way" => tr.t("没有配置交付方式。", "No way of handing over is set up."),
+        "released" => tr.t("已放行，稍后写出并交付。", "It may go out; it is written and handed over in a moment."),
+        "no-review" => tr.t("没有待审阅的版本，或它刚变化，请再看一遍。", "No version waits to be read, or it has just changed; look again."),
+        "frozen" => tr.t("已冻结。", "It is frozen."),
+        "nothing-new" => tr.t("自上一版本以来没有变化，未冻结。", "Nothing has changed since the last version; nothing was frozen."),
         _ => return None,
     })
 }
 
 pub async fn show(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let s = staff.say;
-    let mut connection = site.installation.store.read().await?;
+    let tr = staff.tr;
+    let mut connection = app.context.database.read().await?;
     let mut all = datasets::all(&mut connection).await?;
     all.sort_by_key(|dataset| std::cmp::Reverse((dataset.frozen_at, dataset.id)));
     let sent = deliveries::all(&mut connection).await?;
     let mut rows = Vec::with_capacity(all.len());
-    for of in all {
-        let verdict = deliveries::verdict(&mut connection, of.id).await?;
-        let (verdict, danger) = match verdict {
-            Some(verdict) if verdict.is_accepted => (format!("{} {}", s.t("已接受", "accepted"), shown(verdict.at)), "good"),
-            Some(verdict) => (format!("{} {}: {}", s.t("被退回", "rejected"), shown(verdict.at), verdict.reason), "bad"),
-            None if of.folder.is_none() => (s.t("待审阅或写出", "waits to be read, or written").to_owned(), "watch"),
-            None => (s.t("尚无反馈", "nothing yet").to_owned(), ""),
+    for dataset in all {
+        let verdict = deliveries::verdict(&mut connection, dataset.id).await?;
+        let (verdict, status_class) = match verdict {
+            Some(verdict) if verdict.is_accepted => (format!("{} {}", tr.t("已接受", "accepted"), format_time(verdict.at)), "good"),
+            Some(verdict) => (format!("{} {}: {}", tr.t("被退回", "rejected"), format_time(verdict.at), verdict.reason), "bad"),
+            None if dataset.folder.is_none() => (tr.t("待审阅或写出", "waits to be read, or written").to_owned(), "warning"),
+            None => (tr.t("尚无反馈", "nothing yet").to_owned(), ""),
         };
-        let ways = sent.iter().filter(|delivery| delivery.dataset == of.id).map(|delivery| way(s, delivery)).collect();
-        rows.push(VersionRow { version: of.version_name(), frozen: shown(of.frozen_at), ways, verdict, danger, of });
+        let channels = sent.iter().filter(|delivery| delivery.dataset == dataset.id).map(|delivery| channel_status(tr, delivery)).collect();
+        rows.push(VersionRow { version: dataset.version_name(), frozen: format_time(dataset.frozen_at), channels, verdict, status_class, dataset });
     }
     let freezable = applications::all(&mut connection).await?.into_iter().filter(|application| application.state != ApplicationState::Registered);
     let freezable = freezable.map(|application| (application.code, application.state == ApplicationState::InField)).collect();
     drop(connection);
-    let noted = query.get("noted").and_then(|what| noted(s, what));
-    Ok(page(StatusCode::OK, &DeliveriesPage { f: Frame::of(&staff), noted, may_operate: staff.may(Permission::Operate), rows, freezable }))
+    let flash = query.get("noted").and_then(|what| flash_text(tr, what));
+    Ok(render_page(StatusCode::OK, &DeliveriesPage { layout: PageLayout::for_staff(&staff), flash, may_operate: staff.may(Permission::Operate), rows, freezable }))
 }
 
-pub async fn again(State(site): State<Arc<Site>>, Path((application, version)): Path<(String, String)>) -> Result<Redirect, Failure> {
-    let all = datasets::all(&mut *site.installation.store.read().await?).await?;
+pub async fn again(State(app): State<Arc<AppState>>, Path((application, version)): Path<(String, String)>) -> Result<Redirect, Failure> {
+    let all = datasets::all(&mut *app.context.database.read().await?).await?;
     let dataset = all.into_iter().find(|dataset| dataset.application_code == application && dataset.version_name() == version);
-    match delivery::deliver_again(&site.installation, &dataset.ok_or(Failure::NotFound)?).await {
+    match delivery::deliver_again(&app.context, &dataset.ok_or(Failure::NotFound)?).await {
         Ok(()) => Ok(Redirect::to("/deliveries?noted=again")),
-        Err(DatasetError::NoWay) => Ok(Redirect::to("/deliveries?noted=no-way")),
+        Err(DatasetError::NoDeliveryChannel) => Ok(Redirect::to("/deliveries?noted=no-way")),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
 }

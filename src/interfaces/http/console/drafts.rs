@@ -10,24 +10,24 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::Datelike;
 
-use super::super::page_layout::{Frame, Say, page};
-use super::super::auth::{Sent, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
+use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
-use super::super::state::Site;
+use super::super::state::AppState;
 use super::chart::{Curve, curve};
-use super::refusals::Refusal;
+use super::localized_errors::LocalizedError;
 use crate::services::campaigns::LaunchError;
-use crate::services::sms_sending::one_off::Sent as TestSent;
-use crate::services::drafts::campaigns::{self as setup, Checked, Day, DraftError};
+use crate::services::sms_sending::one_off::OneOffResult;
+use crate::services::drafts::campaigns::{self as setup, DraftCheck, CalendarDay, CampaignDraftError};
 use crate::services::drafts::plan_form::{DAYS, PlanForm};
-use crate::services::drafts::try_link;
+use crate::services::drafts::trial_link;
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::drafts::CampaignDraft;
 
 #[derive(Template)]
 #[template(path = "console/new-campaign.html")]
 struct NewPage<'a> {
-    f: Frame<'a>,
+    layout: PageLayout<'a>,
     problem: Option<String>,
     code: String,
     /// Codes, applicants, and whether it is chosen.
@@ -36,56 +36,56 @@ struct NewPage<'a> {
 }
 
 async fn render_new(
-    site: &Site,
+    app: &AppState,
     staff: &Staff,
     status: StatusCode,
     problem: Option<String>,
     code: String,
     chosen: &[String],
 ) -> Result<Response, Failure> {
-    let all = applications::all(&mut *site.installation.store.read().await?).await?;
+    let all = applications::all(&mut *app.context.database.read().await?).await?;
     let open = all.into_iter().filter(|application| application.state == ApplicationState::Registered && application.list_received_at.is_some());
-    let shown = NewPage {
-        f: Frame::of(staff),
+    let template = NewPage {
+        layout: PageLayout::for_staff(staff),
         problem,
         code,
         applications: open.map(|a| (a.code.clone(), format!("{} · {}", a.applicant_name, a.subject.title()), chosen.contains(&a.code))).collect(),
-        gateways: gateways(site),
+        gateways: gateways(app),
     };
-    Ok(page(status, &shown))
+    Ok(render_page(status, &template))
 }
 
-fn gateways(site: &Site) -> Vec<String> {
-    site.installation.config.routes.keys().chain(site.installation.config.gateways.keys()).cloned().collect()
+fn gateways(app: &AppState) -> Vec<String> {
+    app.context.config.routes.keys().chain(app.context.config.gateways.keys()).cloned().collect()
 }
 
 pub async fn new(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let chosen: Vec<String> = query.get("application").cloned().into_iter().collect();
-    let code = chosen.first().map(|code| format!("{code}-{}", site.installation.clock.now().date(super::ZONE).year())).unwrap_or_default();
-    render_new(&site, &staff, StatusCode::OK, None, code, &chosen).await
+    let code = chosen.first().map(|code| format!("{code}-{}", app.context.clock.now().date(super::ZONE).year())).unwrap_or_default();
+    render_new(&app, &staff, StatusCode::OK, None, code, &chosen).await
 }
 
 /// Draws a campaign up, with the standard plan.
 pub async fn create(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
-    let chosen: Vec<String> = sent.0.keys().filter_map(|name| name.strip_prefix("application-")).map(str::to_owned).collect();
-    let code = sent.text("code").trim().to_owned();
-    let who = &staff.session.account.name;
+    let chosen: Vec<String> = form.0.keys().filter_map(|name| name.strip_prefix("application-")).map(str::to_owned).collect();
+    let code = form.text("code").trim().to_owned();
+    let actor = &staff.session.account.name;
     if chosen.is_empty() {
-        let problem = staff.say.t("请至少选择一个申报。", "Choose one application at least.").to_owned();
-        return render_new(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(problem), code, &chosen).await;
+        let problem = staff.tr.t("请至少选择一个申报。", "Choose one application at least.").to_owned();
+        return render_new(&app, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(problem), code, &chosen).await;
     }
-    match setup::save(&site.installation, who, &code, &chosen.join(","), &PlanForm::standard().to_json(), sent.text("gateway"), None).await {
+    match setup::save(&app.context, actor, &code, &chosen.join(","), &PlanForm::standard().to_json(), form.text("gateway"), None).await {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}")).into_response()),
-        Err(DraftError::Launch(error @ (LaunchError::Code(_) | LaunchError::Exists(_)))) => {
-            render_new(&site, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(error.words(staff.say)), code, &chosen).await
+        Err(CampaignDraftError::Launch(error @ (LaunchError::InvalidCode(_) | LaunchError::CodeTaken(_)))) => {
+            render_new(&app, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(error.localized(staff.tr)), code, &chosen).await
         }
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
@@ -98,15 +98,15 @@ struct RehearsalView {
     chance: String,
     completes: String,
     messages: String,
-    handed_over: String,
+    handed_to_interviewers: String,
     curve: Option<Curve>,
 }
 
 #[derive(Template)]
 #[template(path = "console/draft.html")]
 struct DraftPage<'a> {
-    f: Frame<'a>,
-    noted: Option<&'static str>,
+    layout: PageLayout<'a>,
+    flash: Option<&'static str>,
     problem: Option<String>,
     draft: &'a CampaignDraft,
     budget: String,
@@ -114,9 +114,9 @@ struct DraftPage<'a> {
     gateways: Vec<String>,
     day_names: [&'static str; 8],
     /// What the launch would do; `None`: something stands against it, which is the problem.
-    checked: Option<&'a Checked>,
+    checked: Option<&'a DraftCheck>,
     rehearsals: Vec<RehearsalView>,
-    try_link: String,
+    trial_link: String,
     needs_two: bool,
     is_asked_by_self: bool,
 }
@@ -126,46 +126,46 @@ impl DraftPage<'_> {
         DAYS.get(*at).copied().unwrap_or_default()
     }
 
-    fn short(&self, at: &str) -> String {
+    fn short_time(&self, at: &str) -> String {
         at.get(..16).unwrap_or(at).replace('T', " ")
     }
 
-    fn of_month(&self, day: &Day) -> String {
+    fn day_label(&self, day: &CalendarDay) -> String {
         if day.day.day() == 1 { day.day.format("%m-%d").to_string() } else { day.day.day().to_string() }
     }
 }
 
-fn noted(s: Say, what: &str) -> Option<&'static str> {
+fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "saved" => s.t("已保存。", "It is kept."),
-        "tested" => s.t("测试短信已发出。", "The test message is sent."),
-        "asked" => s.t("已申请启动，等待另一人同意。", "You have asked for the launch; somebody else has to agree."),
+        "saved" => tr.t("已保存。", "It is kept."),
+        "tested" => tr.t("测试短信已发出。", "The test message is sent."),
+        "asked" => tr.t("已申请启动，等待另一人同意。", "You have asked for the launch; somebody else has to agree."),
         _ => return None,
     })
 }
 
 async fn render(
-    site: &Site,
+    app: &AppState,
     staff: &Staff,
     code: &str,
     status: StatusCode,
-    noted: Option<&'static str>,
+    flash: Option<&'static str>,
     problem: Option<String>,
 ) -> Result<Response, Failure> {
-    let draft = match setup::find(&site.installation, code).await {
+    let draft = match setup::find(&app.context, code).await {
         Ok(draft) => draft,
-        Err(DraftError::Gone) => return Err(Failure::NotFound),
+        Err(CampaignDraftError::NotFound) => return Err(Failure::NotFound),
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
-    let s = staff.say;
-    let (checked, against) = match setup::check(&site.installation, &draft).await {
+    let tr = staff.tr;
+    let (checked, launch_problem) = match setup::check(&app.context, &draft).await {
         Ok(checked) => (Some(checked), None),
-        Err(DraftError::Launch(LaunchError::Store(error))) => return Err(error.into()),
-        Err(DraftError::Launch(error)) => (None, Some(error.words(s))),
+        Err(CampaignDraftError::Launch(LaunchError::Database(error))) => return Err(error.into()),
+        Err(CampaignDraftError::Launch(error)) => (None, Some(error.localized(tr))),
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
     let band = |low: u32, median: u32, high: u32| format!("{median} ({low}–{high})");
-    let rehearsal = |r: &crate::services::forecasting::RehearsalOf| {
+    let rehearsal = |r: &crate::services::forecasting::RehearsalForecast| {
         let days: Vec<_> = r.days.iter().map(|day| (day.day, (day.completes.low, day.completes.median, day.completes.high))).collect();
         RehearsalView {
             code: r.application.clone(),
@@ -174,21 +174,21 @@ async fn render(
             chance: format!("{:.0} %", r.chance * 100.0),
             completes: band(r.completes.low, r.completes.median, r.completes.high),
             messages: band(r.messages.low, r.messages.median, r.messages.high),
-            handed_over: band(r.handed_over.low, r.handed_over.median, r.handed_over.high),
+            handed_to_interviewers: band(r.handed_to_interviewers.low, r.handed_to_interviewers.median, r.handed_to_interviewers.high),
             curve: curve(&[(r.launched, 0)], &days, r.target),
         }
     };
-    let mut connection = site.installation.store.read().await?;
+    let mut connection = app.context.database.read().await?;
     let first = draft.applications.split(',').next().unwrap_or_default();
     let category = applications::find(&mut connection, first).await?.map(|application| application.category);
     drop(connection);
-    let shown = DraftPage {
-        f: Frame::of(staff),
-        noted,
-        problem: problem.or(against),
+    let template = DraftPage {
+        layout: PageLayout::for_staff(staff),
+        flash,
+        problem: problem.or(launch_problem),
         budget: draft.budget_micros.map(|micros| format!("{:.2}", micros as f64 / 1e6)).unwrap_or_default(),
-        plan: PlanForm::of(&serde_json::from_str(&draft.plan).unwrap_or_default()),
-        gateways: gateways(site),
+        plan: PlanForm::from_plan(&serde_json::from_str(&draft.plan).unwrap_or_default()),
+        gateways: gateways(app),
         day_names: [
             ("周一", "Monday"),
             ("周二", "Tuesday"),
@@ -199,46 +199,46 @@ async fn render(
             ("周日", "Sunday"),
             ("节假日", "Holidays"),
         ]
-        .map(|words| s.of(words)),
+        .map(|words| tr.pair(words)),
         rehearsals: checked.iter().flat_map(|checked| &checked.rehearsals).map(rehearsal).collect(),
         checked: checked.as_ref(),
-        try_link: category.map(|category| try_link(&site.installation, category.as_str())).unwrap_or_default(),
-        needs_two: site.installation.config.console.four_eyes,
-        is_asked_by_self: draft.asked_by.as_deref() == Some(staff.session.account.name.as_str()),
+        trial_link: category.map(|category| trial_link(&app.context, category.as_str())).unwrap_or_default(),
+        needs_two: app.context.config.console.four_eyes,
+        is_asked_by_self: draft.launch_requested_by.as_deref() == Some(staff.session.account.name.as_str()),
         draft: &draft,
     };
-    Ok(page(status, &shown))
+    Ok(render_page(status, &template))
 }
 
 pub async fn show(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Path(code): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let noted = query.get("noted").and_then(|what| noted(staff.say, what));
-    render(&site, &staff, &code, StatusCode::OK, noted, None).await
+    let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
+    render(&app, &staff, &code, StatusCode::OK, flash, None).await
 }
 
-async fn draft_of(site: &Site, code: &str) -> Result<CampaignDraft, Failure> {
-    match setup::find(&site.installation, code).await {
+async fn draft_of(app: &AppState, code: &str) -> Result<CampaignDraft, Failure> {
+    match setup::find(&app.context, code).await {
         Ok(draft) => Ok(draft),
-        Err(DraftError::Gone) => Err(Failure::NotFound),
+        Err(CampaignDraftError::NotFound) => Err(Failure::NotFound),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
 }
 
 /// Keeps what somebody has filled in, right or not: what is wrong is said beside it.
 pub async fn save(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(_): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
-    let draft = draft_of(&site, &code).await?;
-    let budget = sent.text("budget").trim().parse::<f64>().ok().filter(|budget| budget.is_finite() && *budget >= 0.0);
-    let plan = PlanForm::sent(&sent.0).to_json_over(&serde_json::from_str(&draft.plan).unwrap_or_default());
-    let saved = setup::save(&site.installation, &draft.made_by, &code, &draft.applications, &plan, sent.text("gateway"), budget).await;
+    let draft = draft_of(&app, &code).await?;
+    let budget = form.text("budget").trim().parse::<f64>().ok().filter(|budget| budget.is_finite() && *budget >= 0.0);
+    let plan = PlanForm::from_fields(&form.0).to_json_keeping_unknown(&serde_json::from_str(&draft.plan).unwrap_or_default());
+    let saved = setup::save(&app.context, &draft.created_by, &code, &draft.applications, &plan, form.text("gateway"), budget).await;
     match saved {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=saved")).into_response()),
         Err(error) => Err(Failure::Internal(error.to_string())),
@@ -247,54 +247,54 @@ pub async fn save(
 
 /// Sends a message of the plan to somebody of the staff.
 pub async fn send_test(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
-    let draft = draft_of(&site, &code).await?;
-    let step = sent.text("step").parse().unwrap_or(0);
-    let problem = match setup::send_test(&site.installation, &draft, step, sent.text("number")).await {
-        Ok(TestSent::Accepted) => return Ok(Redirect::to(&format!("/drafts/{code}?noted=tested")).into_response()),
-        Ok(TestSent::Never(problem) | TestSent::NotNow(problem)) => problem,
-        Err(DraftError::Store(error)) => return Err(error.into()),
-        Err(error) => error.words(staff.say),
+    let draft = draft_of(&app, &code).await?;
+    let step = form.text("step").parse().unwrap_or(0);
+    let problem = match setup::send_test(&app.context, &draft, step, form.text("number")).await {
+        Ok(OneOffResult::Accepted) => return Ok(Redirect::to(&format!("/drafts/{code}?noted=tested")).into_response()),
+        Ok(OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem)) => problem,
+        Err(CampaignDraftError::Database(error)) => return Err(error.into()),
+        Err(error) => error.localized(staff.tr),
     };
-    render(&site, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await
+    render(&app, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await
 }
 
 /// Asks for the launch, which somebody else has to agree to.
-pub async fn ask(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(code): Path<String>) -> Result<Response, Failure> {
-    let draft = draft_of(&site, &code).await?;
-    match setup::ask(&site.installation, &draft, &staff.session.account.name).await {
+pub async fn ask(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(code): Path<String>) -> Result<Response, Failure> {
+    let draft = draft_of(&app, &code).await?;
+    match setup::request_launch(&app.context, &draft, &staff.session.account.name).await {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=asked")).into_response()),
-        Err(DraftError::Store(error)) => Err(error.into()),
-        Err(error) => render(&site, &staff, &code, StatusCode::CONFLICT, None, Some(error.words(staff.say))).await,
+        Err(CampaignDraftError::Database(error)) => Err(error.into()),
+        Err(error) => render(&app, &staff, &code, StatusCode::CONFLICT, None, Some(error.localized(staff.tr))).await,
     }
 }
 
 /// Launches what the page showed: one that was changed meanwhile is looked at again first.
 pub async fn launch(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
-    let draft = draft_of(&site, &code).await?;
-    let launched = if sent.text("seen") == draft.changed_at.0.to_string() {
-        setup::launch(&site.installation, &draft, &staff.session.account.name).await
+    let draft = draft_of(&app, &code).await?;
+    let launched = if form.text("seen") == draft.changed_at.0.to_string() {
+        setup::launch(&app.context, &draft, &staff.session.account.name).await
     } else {
-        Err(DraftError::Changed)
+        Err(CampaignDraftError::Changed)
     };
     let problem = match launched {
         Ok(_) => return Ok(Redirect::to(&format!("/campaigns/{code}?noted=launched")).into_response()),
-        Err(DraftError::Store(error) | DraftError::Launch(LaunchError::Store(error))) => return Err(error.into()),
-        Err(error) => error.words(staff.say),
+        Err(CampaignDraftError::Database(error) | CampaignDraftError::Launch(LaunchError::Database(error))) => return Err(error.into()),
+        Err(error) => error.localized(staff.tr),
     };
-    render(&site, &staff, &code, StatusCode::CONFLICT, None, Some(problem)).await
+    render(&app, &staff, &code, StatusCode::CONFLICT, None, Some(problem)).await
 }
 
-pub async fn discard(State(site): State<Arc<Site>>, Path(code): Path<String>) -> Result<Redirect, Failure> {
-    setup::throw_away(&site.installation, &code).await.map_err(|error| Failure::Internal(error.to_string()))?;
+pub async fn discard(State(app): State<Arc<AppState>>, Path(code): Path<String>) -> Result<Redirect, Failure> {
+    setup::discard_draft(&app.context, &code).await.map_err(|error| Failure::Internal(error.to_string()))?;
     Ok(Redirect::to("/setup?noted=dropped"))
 }

@@ -9,45 +9,45 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{Frame, Say, page};
-use super::super::auth::{Sent, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
+use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
-use super::super::state::Site;
+use super::super::state::AppState;
 use super::ZONE;
-use crate::services::sms_sending::in_doubt::{self, Verdict, VerdictError};
+use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::services::sealing::place;
-use crate::adapters::database::messages::{self, ShownDoubt};
+use crate::services::sealing::seal_context;
+use crate::adapters::database::messages::{self, DoubtSummary};
 use crate::adapters::database::replies::{self, InboxEntry};
 
 struct ReplyRow {
-    of: InboxEntry,
+    entry: InboxEntry,
     meaning: &'static str,
     at: String,
 }
 
-struct DoubtRow {
-    of: ShownDoubt,
+struct InDoubtRow {
+    message: DoubtSummary,
     at: String,
 }
 
 #[derive(Template)]
 #[template(path = "console/inbox.html")]
 struct InboxPage<'a> {
-    f: Frame<'a>,
-    noted: Option<&'static str>,
+    layout: PageLayout<'a>,
+    flash: Option<&'static str>,
     may_reveal: bool,
     with_handled: bool,
     /// The reply that was opened, and what it says.
-    opened: Option<(i64, Personal)>,
+    opened_reply: Option<(i64, Personal)>,
     replies: Vec<ReplyRow>,
-    doubts: Vec<DoubtRow>,
+    in_doubt: Vec<InDoubtRow>,
 }
 
 /// What a reply was taken for, in Chinese and in English.
-pub fn meaning_in_words(meaning: &str) -> (&'static str, &'static str) {
+pub fn meaning_label(meaning: &str) -> (&'static str, &'static str) {
     match meaning {
         "opt_out" => ("退订", "opt-out"),
         "call_me" => ("请回电", "call me"),
@@ -58,82 +58,82 @@ pub fn meaning_in_words(meaning: &str) -> (&'static str, &'static str) {
     }
 }
 
-fn noted(s: Say, what: &str) -> Option<&'static str> {
+fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "done" => s.t("已处理。", "Dealt with."),
-        "gone" => s.t("已被他人处理。", "Somebody else has dealt with it."),
-        "settled" => s.t("已处理存疑短信。", "The message is settled."),
+        "done" => tr.t("已处理。", "Dealt with."),
+        "gone" => tr.t("已被他人处理。", "Somebody else has dealt with it."),
+        "settled" => tr.t("已处理存疑短信。", "The message is settled."),
         "unreadable" => {
-            s.t("此回复来自从未联系过的号码，只保留了含义。", "This reply came from a number that was never written to; only its meaning was kept.")
+            tr.t("此回复来自从未联系过的号码，只保留了含义。", "This reply came from a number that was never written to; only its meaning was kept.")
         }
         _ => return None,
     })
 }
 
 async fn render(
-    site: &Site,
+    app: &AppState,
     staff: &Staff,
-    noted: Option<&'static str>,
+    flash: Option<&'static str>,
     with_handled: bool,
-    opened: Option<(i64, Personal)>,
+    opened_reply: Option<(i64, Personal)>,
 ) -> Result<Response, Failure> {
-    let shown = |at: Timestamp| at.in_zone(ZONE).format("%m-%d %H:%M").to_string();
-    let mut connection = site.installation.store.read().await?;
+    let format_time = |at: Timestamp| at.in_zone(ZONE).format("%m-%d %H:%M").to_string();
+    let mut connection = app.context.database.read().await?;
     let mut all = replies::inbox(&mut connection, None, with_handled).await?;
     // Whoever wants a call comes first.
     all.sort_by_key(|reply| (reply.handled_at.is_some(), reply.meaning != "call_me", reply.received_at));
-    let since = site.installation.clock.now() - site.installation.config.dispatch.ask_after;
-    let doubts = messages::doubts(&mut connection, since).await?;
+    let since = app.context.clock.now() - app.context.config.dispatch.query_after;
+    let in_doubt = messages::list_in_doubt(&mut connection, since).await?;
     drop(connection);
-    let row = |of: InboxEntry| ReplyRow { meaning: staff.say.of(meaning_in_words(&of.meaning)), at: shown(of.received_at), of };
-    let inbox = InboxPage {
-        f: Frame::of(staff),
-        noted,
+    let row = |entry: InboxEntry| ReplyRow { meaning: staff.tr.pair(meaning_label(&entry.meaning)), at: format_time(entry.received_at), entry };
+    let template = InboxPage {
+        layout: PageLayout::for_staff(staff),
+        flash,
         may_reveal: staff.may(Permission::Reveal),
         with_handled,
-        opened,
+        opened_reply,
         replies: all.into_iter().map(row).collect(),
-        doubts: doubts.into_iter().map(|of| DoubtRow { at: shown(of.submitted_at), of }).collect(),
+        in_doubt: in_doubt.into_iter().map(|message| InDoubtRow { at: format_time(message.submitted_at), message }).collect(),
     };
-    Ok(page(StatusCode::OK, &inbox))
+    Ok(render_page(StatusCode::OK, &template))
 }
 
 pub async fn show(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let noted = query.get("noted").and_then(|what| noted(staff.say, what));
-    render(&site, &staff, noted, query.contains_key("all"), None).await
+    let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
+    render(&app, &staff, flash, query.contains_key("all"), None).await
 }
 
 /// Shows what a reply says; no address leads to it.
-pub async fn read(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(reply): Path<i64>) -> Result<Response, Failure> {
-    let sealed = replies::sealed_text(&mut *site.installation.store.read().await?, reply).await?.ok_or(Failure::NotFound)?;
+pub async fn read(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(reply): Path<i64>) -> Result<Response, Failure> {
+    let sealed = replies::sealed_text(&mut *app.context.database.read().await?, reply).await?.ok_or(Failure::NotFound)?;
     let Some((sealed, key)) = sealed else { return Ok(Redirect::to("/inbox?noted=unreadable").into_response()) };
-    let opened = site.installation.keys.sealer(&key).map_err(|error| Failure::Internal(error.to_string()))?.open_text(place::REPLY, &sealed);
-    let text = Personal::new(opened.map_err(|error| Failure::Internal(error.to_string()))?);
-    render(&site, &staff, None, true, Some((reply, text))).await
+    let opened_reply = app.context.keys.sealer(&key).map_err(|error| Failure::Internal(error.to_string()))?.open_text(seal_context::REPLY, &sealed);
+    let text = Personal::new(opened_reply.map_err(|error| Failure::Internal(error.to_string()))?);
+    render(&app, &staff, None, true, Some((reply, text))).await
 }
 
-pub async fn done(State(site): State<Arc<Site>>, Path(reply): Path<i64>) -> Result<Redirect, Failure> {
-    let mut tx = site.installation.store.write().await?;
-    let is_done = replies::mark_handled(&mut tx, reply, site.installation.clock.now()).await?;
+pub async fn done(State(app): State<Arc<AppState>>, Path(reply): Path<i64>) -> Result<Redirect, Failure> {
+    let mut tx = app.context.database.write().await?;
+    let is_done = replies::mark_handled(&mut tx, reply, app.context.clock.now()).await?;
     tx.commit().await?;
     Ok(Redirect::to(if is_done { "/inbox?noted=done" } else { "/inbox?noted=gone" }))
 }
 
 /// Somebody has found out whether a message in doubt went out.
-pub async fn settle(State(site): State<Arc<Site>>, Extension(sent): Extension<Sent>, Path(reference): Path<String>) -> Result<Redirect, Failure> {
-    let verdict = match sent.text("as") {
-        "sent" => Verdict::Sent,
-        "not_sent" => Verdict::NotSent,
-        _ => return Err(Failure::Unreadable("the form does not say what became of it".into())),
+pub async fn settle(State(app): State<Arc<AppState>>, Extension(form): Extension<FormFields>, Path(reference): Path<String>) -> Result<Redirect, Failure> {
+    let verdict = match form.text("as") {
+        "sent" => DoubtResolution::Sent,
+        "not_sent" => DoubtResolution::NotSent,
+        _ => return Err(Failure::BadRequest("the form does not say what became of it".into())),
     };
-    match in_doubt::settle_by_hand(&site.installation, &reference, verdict).await {
+    match in_doubt::resolve_manually(&app.context, &reference, verdict).await {
         Ok(_) => Ok(Redirect::to("/inbox?noted=settled")),
-        Err(VerdictError::Unknown(_)) => Err(Failure::NotFound),
-        Err(VerdictError::NotInDoubt { .. }) => Ok(Redirect::to("/inbox?noted=gone")),
+        Err(DoubtResolutionError::Unknown(_)) => Err(Failure::NotFound),
+        Err(DoubtResolutionError::NotInDoubt { .. }) => Ok(Redirect::to("/inbox?noted=gone")),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
 }

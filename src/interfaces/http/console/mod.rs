@@ -11,10 +11,10 @@ mod deliveries;
 mod drafts;
 mod inbox;
 mod lists;
-mod live;
+mod home_stream;
 mod privacy;
 mod questionnaires;
-mod refusals;
+mod localized_errors;
 mod review;
 mod setup;
 mod csv_download;
@@ -23,118 +23,118 @@ mod webhooks;
 
 use std::sync::Arc;
 
-pub use live::Latest;
+pub use home_stream::OverviewCache;
 
 use axum::Router;
 use axum::routing::get;
 
-use super::auth::Doors;
+use super::auth::StaffRouter;
 use super::Failure;
-use super::state::Site;
+use super::state::AppState;
 use crate::services::campaigns::CampaignError;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
-use crate::adapters::database::StoreError;
-use crate::services::monitoring::WatchError;
+use crate::adapters::database::DatabaseError;
+use crate::services::monitoring::MonitoringError;
 
 /// The time zone that pages tell times in, where no programme says its own.
 const ZONE: chrono_tz::Tz = chrono_tz::Asia::Shanghai;
 
-pub fn doors(site: &Arc<Site>) -> Doors {
+pub fn routes(app: &Arc<AppState>) -> StaffRouter {
     const WATCH: Permission = Permission::Watch;
     const OPERATE: Permission = Permission::Operate;
-    Doors::new(site)
+    StaffRouter::new(app)
         .page("/home", WATCH, home::show)
-        .background("/home/live", WATCH, live::home)
+        .background_page("/home/live", WATCH, home_stream::home)
         .page("/campaigns", WATCH, campaigns::list)
         .page("/campaigns/{code}", WATCH, campaigns::show)
-        .deed("/campaigns/{code}/state", OPERATE, (Action::CampaignState, "campaign:{code}", "{to}"), campaigns::change_state)
-        .deed("/campaigns/{code}/budget", OPERATE, (Action::CampaignState, "campaign:{code}", "budget {amount}"), campaigns::set_budget)
-        .deed("/applications/{code}/deadline", OPERATE, (Action::Deadline, "application:{code}", "{what} {days}"), campaigns::change_deadline)
-        .deed("/applications/{code}/alarm", OPERATE, (Action::AlarmTaken, "application:{code}", ""), home::take_alarm)
+        .audited_form("/campaigns/{code}/state", OPERATE, (Action::CampaignStateChanged, "campaign:{code}", "{to}"), campaigns::change_state)
+        .audited_form("/campaigns/{code}/budget", OPERATE, (Action::CampaignStateChanged, "campaign:{code}", "budget {amount}"), campaigns::set_budget)
+        .audited_form("/applications/{code}/deadline", OPERATE, (Action::DeadlineChanged, "application:{code}", "{what} {days}"), campaigns::change_deadline)
+        .audited_form("/applications/{code}/alarm", OPERATE, (Action::AlarmAcknowledged, "application:{code}", ""), home::acknowledge_alarm)
         .page("/cases", Permission::Reveal, cases::show)
-        .deed("/cases/search", Permission::Reveal, (Action::Searched, "", ""), cases::search)
-        .page("/cases/{case}", Permission::Reveal, cases::story)
-        .deed("/cases/{case}/reveal", Permission::Reveal, (Action::ShownCase, "case:{case}", ""), cases::reveal)
+        .audited_form("/cases/search", Permission::Reveal, (Action::PersonSearched, "", ""), cases::search)
+        .page("/cases/{case}", Permission::Reveal, cases::timeline)
+        .audited_form("/cases/{case}/reveal", Permission::Reveal, (Action::CasePersonViewed, "case:{case}", ""), cases::reveal)
         .form("/cases/{case}/export", Permission::Reveal, cases::export)
-        .deed("/cases/{case}/erase", OPERATE, (Action::Erased, "case:{case}", ""), cases::erase)
+        .audited_form("/cases/{case}/erase", OPERATE, (Action::PersonErased, "case:{case}", ""), cases::erase)
         .page("/inbox", OPERATE, inbox::show)
-        .deed("/inbox/{reply}/read", Permission::Reveal, (Action::ShownReply, "reply:{reply}", ""), inbox::read)
-        .deed("/inbox/{reply}/done", OPERATE, (Action::ReplyHandled, "reply:{reply}", ""), inbox::done)
-        .deed("/doubts/{reference}", OPERATE, (Action::MessageSettled, "message:{reference}", "{as}"), inbox::settle)
+        .audited_form("/inbox/{reply}/read", Permission::Reveal, (Action::ReplyViewed, "reply:{reply}", ""), inbox::read)
+        .audited_form("/inbox/{reply}/done", OPERATE, (Action::ReplyHandled, "reply:{reply}", ""), inbox::done)
+        .audited_form("/doubts/{reference}", OPERATE, (Action::MessageSettled, "message:{reference}", "{as}"), inbox::settle)
         .page("/suppressions", OPERATE, suppressions::show)
-        .deed("/suppressions", OPERATE, (Action::Suppressed, "", "{reason}"), suppressions::add)
+        .audited_form("/suppressions", OPERATE, (Action::NumberSuppressed, "", "{reason}"), suppressions::add)
         .page("/deliveries", WATCH, deliveries::show)
-        .deed(
+        .audited_form(
             "/deliveries/{application}/{version}/again",
             OPERATE,
-            (Action::Redelivered, "application:{application}", "{version}"),
+            (Action::DatasetRedelivered, "application:{application}", "{version}"),
             deliveries::again,
         )
         .form("/datasets/{application}/{version}/review", Permission::Reveal, review::read)
-        .deed(
+        .audited_form(
             "/datasets/{application}/{version}/release",
             Permission::Reveal,
-            (Action::Released, "application:{application}", "{version}"),
+            (Action::DatasetReleased, "application:{application}", "{version}"),
             review::release,
         )
-        .deed("/datasets/{application}/freeze", OPERATE, (Action::Frozen, "application:{application}", ""), review::freeze)
+        .audited_form("/datasets/{application}/freeze", OPERATE, (Action::DatasetFrozen, "application:{application}", ""), review::freeze)
         .page("/privacy", Permission::ManageAccounts, privacy::show)
-        .deed(
+        .audited_form(
             "/privacy/{programme}/{applicant}/forget",
             Permission::ManageAccounts,
-            (Action::Purged, "applicant:{programme}/{applicant}", ""),
-            privacy::forget,
+            (Action::PeoplePurged, "applicant:{programme}/{applicant}", ""),
+            privacy::purge_applicant,
         )
-        .deed(
+        .audited_form(
             "/privacy/{programme}/{applicant}/hold",
             Permission::ManageAccounts,
-            (Action::LegalHold, "applicant:{programme}/{applicant}", "{do}"),
-            privacy::hold,
+            (Action::LegalHoldChanged, "applicant:{programme}/{applicant}", "{do}"),
+            privacy::set_legal_hold,
         )
         .page("/privacy/certificates/{id}/{part}", Permission::ManageAccounts, privacy::certificate)
         .page("/setup", OPERATE, setup::show)
-        .deed("/programmes", OPERATE, (Action::Programme, "programme:{code}", ""), setup::save_programme)
-        .deed("/applications", OPERATE, (Action::Applicant, "application:{code}", "{category}"), setup::register)
+        .audited_form("/programmes", OPERATE, (Action::ProgrammeSaved, "programme:{code}", ""), setup::save_programme)
+        .audited_form("/applications", OPERATE, (Action::ApplicationRegistered, "application:{code}", "{category}"), setup::register)
         .page("/applications/{code}", OPERATE, setup::application)
-        .deed("/applications/{code}/fee", OPERATE, (Action::Deadline, "application:{code}", "fee settled on {day}"), setup::settle_fee)
-        .upload("/applications/{code}/list", OPERATE, (Action::ListUploaded, "application:{code}", "{others}"), lists::upload)
-        .reveal("/lists/{list}", Permission::Reveal, (Action::ShownList, "list:{list}"), lists::show)
-        .deed("/lists/{list}", Permission::Reveal, (Action::ListCorrected, "list:{list}", ""), lists::correct)
-        .deed("/lists/{list}/import", OPERATE, (Action::ListImported, "list:{list}", ""), lists::import)
-        .deed("/lists/{list}/drop", OPERATE, (Action::ListDropped, "list:{list}", ""), lists::discard)
+        .audited_form("/applications/{code}/fee", OPERATE, (Action::DeadlineChanged, "application:{code}", "fee settled on {day}"), setup::settle_fee)
+        .audited_upload("/applications/{code}/list", OPERATE, (Action::ListUploaded, "application:{code}", "{others}"), lists::upload)
+        .audited_page("/lists/{list}", Permission::Reveal, (Action::ListViewed, "list:{list}"), lists::show)
+        .audited_form("/lists/{list}", Permission::Reveal, (Action::ListCorrected, "list:{list}", ""), lists::correct)
+        .audited_form("/lists/{list}/import", OPERATE, (Action::ListImported, "list:{list}", ""), lists::import)
+        .audited_form("/lists/{list}/drop", OPERATE, (Action::ListDiscarded, "list:{list}", ""), lists::discard)
         .page("/questionnaires/{category}", OPERATE, questionnaires::show)
         .page("/new-campaign", OPERATE, drafts::new)
-        .deed("/drafts", OPERATE, (Action::PlanSaved, "draft:{code}", ""), drafts::create)
+        .audited_form("/drafts", OPERATE, (Action::PlanSaved, "draft:{code}", ""), drafts::create)
         .page("/drafts/{code}", OPERATE, drafts::show)
-        .deed("/drafts/{code}", OPERATE, (Action::PlanSaved, "draft:{code}", "{do}"), drafts::save)
-        .deed("/drafts/{code}/test", OPERATE, (Action::TextTested, "draft:{code}", "{step}"), drafts::send_test)
-        .deed("/drafts/{code}/ask", OPERATE, (Action::LaunchAsked, "draft:{code}", ""), drafts::ask)
-        .deed("/drafts/{code}/launch", OPERATE, (Action::Launched, "campaign:{code}", ""), drafts::launch)
-        .deed("/drafts/{code}/drop", OPERATE, (Action::PlanDropped, "draft:{code}", ""), drafts::discard)
+        .audited_form("/drafts/{code}", OPERATE, (Action::PlanSaved, "draft:{code}", "{do}"), drafts::save)
+        .audited_form("/drafts/{code}/test", OPERATE, (Action::TestMessageSent, "draft:{code}", "{step}"), drafts::send_test)
+        .audited_form("/drafts/{code}/ask", OPERATE, (Action::LaunchRequested, "draft:{code}", ""), drafts::ask)
+        .audited_form("/drafts/{code}/launch", OPERATE, (Action::CampaignLaunched, "campaign:{code}", ""), drafts::launch)
+        .audited_form("/drafts/{code}/drop", OPERATE, (Action::DraftDiscarded, "draft:{code}", ""), drafts::discard)
         .page("/webhooks", Permission::ManageAccounts, webhooks::show)
         .form("/webhooks", Permission::ManageAccounts, webhooks::add)
         .form("/webhooks/{name}/test", Permission::ManageAccounts, webhooks::test)
         .form("/webhooks/{name}/remove", Permission::ManageAccounts, webhooks::remove)
         .page("/audit", Permission::Audit, audit::show)
-        .deed("/audit/verify", Permission::Audit, (Action::LogVerified, "", ""), audit::verify)
+        .audited_form("/audit/verify", Permission::Audit, (Action::AuditLogVerified, "", ""), audit::verify)
 }
 
 /// What is open to whoever has a signed link.
-pub fn routes() -> Router<Arc<Site>> {
+pub fn public_routes() -> Router<Arc<AppState>> {
     Router::new().route("/try/{category}/{until}/{signature}", get(questionnaires::try_out))
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
+impl From<DatabaseError> for Failure {
+    fn from(error: DatabaseError) -> Failure {
         Failure::Internal(error.to_string())
     }
 }
 
-impl From<WatchError> for Failure {
-    fn from(error: WatchError) -> Failure {
+impl From<MonitoringError> for Failure {
+    fn from(error: MonitoringError) -> Failure {
         match error {
-            WatchError::Campaign(CampaignError::Unknown(_)) => Failure::NotFound,
+            MonitoringError::Campaign(CampaignError::UnknownCampaign(_)) => Failure::NotFound,
             other => Failure::Internal(other.to_string()),
         }
     }

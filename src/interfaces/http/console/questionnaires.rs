@@ -9,20 +9,20 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::super::items::{Field, ItemView, sample_item_view};
+use super::super::items::{Field, ItemView, preview_item_view};
 use super::super::respondent::STYLE;
-use super::super::page_layout::{Frame, page};
+use super::super::page_layout::{PageLayout, render_page};
 use super::super::auth::Staff;
-use super::super::translations::{Words, words};
+use super::super::translations::{Translations, translations};
 use super::super::Failure;
-use super::super::state::Site;
-use super::setup::category_in_words;
-use crate::services::questionnaires::of_category;
+use super::super::state::AppState;
+use super::setup::category_label;
+use crate::services::questionnaires::load_for_category;
 use crate::domain::category::Category;
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Piped, Questionnaire};
+use crate::domain::questionnaire::{TextPiping, Questionnaire};
 use crate::domain::time::Timestamp;
-use crate::services::drafts::try_signature;
+use crate::services::drafts::trial_signature;
 
 struct PageView<'a> {
     title: &'a str,
@@ -35,17 +35,17 @@ struct PageView<'a> {
 #[derive(Template)]
 #[template(path = "shared/items.html")]
 struct Items<'a> {
-    w: &'static Words,
+    texts: &'static Translations,
     items: Vec<ItemView<'a>>,
 }
 
-fn pages<'a>(questionnaire: &'a Questionnaire, language: Language, w: &'static Words) -> Vec<PageView<'a>> {
+fn pages<'a>(questionnaire: &'a Questionnaire, language: Language, texts: &'static Translations) -> Vec<PageView<'a>> {
     let answers = BTreeMap::new();
-    let piped = Piped { questionnaire, subject: w.sample_subject, applicant: w.sample_applicant, answers: &answers, language };
+    let piped = TextPiping { questionnaire, subject: texts.sample_subject, applicant: texts.sample_applicant, answers: &answers, language };
     let page = |page: &'a crate::domain::questionnaire::Page| PageView {
         title: page.title.in_language(language),
         condition: page.show_if.as_ref().map(|condition| condition.source()),
-        items: Items { w, items: page.items.iter().map(|item| sample_item_view(item, &piped, w)).collect() },
+        items: Items { texts, items: page.items.iter().map(|item| preview_item_view(item, &piped, texts)).collect() },
     };
     questionnaire.pages.iter().map(page).collect()
 }
@@ -53,7 +53,7 @@ fn pages<'a>(questionnaire: &'a Questionnaire, language: Language, w: &'static W
 #[derive(Template)]
 #[template(path = "console/questionnaire.html")]
 struct QuestionnairePage<'a> {
-    f: Frame<'a>,
+    layout: PageLayout<'a>,
     category: String,
     code: &'static str,
     title: &'a str,
@@ -69,35 +69,35 @@ fn language_of(query: &BTreeMap<String, String>) -> Language {
 }
 
 pub async fn show(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Path(category): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let category = Category::parse(&category).ok_or(Failure::NotFound)?;
     let (_, questionnaire) =
-        of_category(site.installation.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
+        load_for_category(app.context.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query);
-    let w = words(language);
-    let shown = QuestionnairePage {
-        f: Frame::of(&staff),
-        category: category_in_words(staff.say, category),
+    let texts = translations(language);
+    let template = QuestionnairePage {
+        layout: PageLayout::for_staff(&staff),
+        category: category_label(staff.tr, category),
         code: category.as_str(),
         title: questionnaire.title.in_language(language),
         introduction: questionnaire.introduction.in_language(language),
         version: questionnaire.version,
         language,
         other: if language == Language::Zh { Language::En } else { Language::Zh },
-        pages: pages(&questionnaire, language, w),
+        pages: pages(&questionnaire, language, texts),
     };
-    Ok(page(StatusCode::OK, &shown))
+    Ok(render_page(StatusCode::OK, &template))
 }
 
 #[derive(Template)]
-#[template(path = "console/try.html")]
+#[template(path = "console/questionnaire-trial.html")]
 struct TryPage<'a> {
     style: &'static str,
-    w: &'static Words,
+    texts: &'static Translations,
     title: &'a str,
     introduction: &'a str,
     pages: Vec<PageView<'a>>,
@@ -105,26 +105,26 @@ struct TryPage<'a> {
 
 /// Whoever has the link, until its time is over.
 pub async fn try_out(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path((category, until, signature)): Path<(String, i64, String)>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let until = Timestamp(until);
-    let is_ours = try_signature(&site.installation, &category, until) == signature && until > site.installation.clock.now();
+    let is_ours = trial_signature(&app.context, &category, until) == signature && until > app.context.clock.now();
     if !is_ours {
-        return Err(if site.guesses.count() { Failure::NotFound } else { Failure::TooMany });
+        return Err(if app.failed_links.allow() { Failure::NotFound } else { Failure::TooManyAttempts });
     }
     let category = Category::parse(&category).ok_or(Failure::NotFound)?;
     let (_, questionnaire) =
-        of_category(site.installation.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
+        load_for_category(app.context.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query);
-    let w = words(language);
-    let shown = TryPage {
+    let texts = translations(language);
+    let template = TryPage {
         style: STYLE,
-        w,
+        texts,
         title: questionnaire.title.in_language(language),
         introduction: questionnaire.introduction.in_language(language),
-        pages: pages(&questionnaire, language, w),
+        pages: pages(&questionnaire, language, texts),
     };
-    Ok(Html(shown.render().map_err(|error| Failure::Internal(error.to_string()))?).into_response())
+    Ok(Html(template.render().map_err(|error| Failure::Internal(error.to_string()))?).into_response())
 }

@@ -14,12 +14,12 @@ use axum::{Extension, Json};
 use chrono::NaiveDateTime;
 use serde_json::json;
 
-use super::items::Attempt;
-use super::auth::{Doors, Sent, Staff};
-use super::page_layout::page;
+use super::items::RejectedAnswers;
+use super::auth::{StaffRouter, FormFields, Staff};
+use super::page_layout::render_page;
 use super::Failure;
-use super::state::Site;
-use crate::services::interviews::{Saved, Screen, SentPage, Sitting};
+use super::state::AppState;
+use crate::services::interviews::{SaveOutcome, Screen, SubmittedPage, AnswerContext};
 use crate::domain::audit::Action;
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::CallId;
@@ -30,74 +30,74 @@ use crate::domain::role::Permission;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
 use crate::adapters::database::accounts::Account;
-use crate::services::call_center::call_screen::{Desk, desk};
-use crate::services::call_center::outcome::{Told, record};
+use crate::services::call_center::call_screen::{CallScreen, load_call_screen};
+use crate::services::call_center::outcome::{CallReport, record_outcome};
 use crate::services::call_center::queue::Lease;
-use crate::services::call_center::{TelephoneError, quality, queue};
-use views::{CallPage, ReadyPage, Script, Slip};
+use crate::services::call_center::{CallCenterError, quality, queue};
+use views::{CallPage, ReadyPage, Script, FormState};
 
-pub fn doors(site: &Arc<Site>) -> Doors {
-    const MAY: Permission = Permission::Interview;
+pub fn routes(app: &Arc<AppState>) -> StaffRouter {
+    const PERMISSION: Permission = Permission::Interview;
     // Whose number is seen is written down by the queue; the rest is what an interview consists of.
-    Doors::new(site)
-        .page("/interview", MAY, show)
-        .form("/interview/next", MAY, next)
-        .background_form("/interview/{call}/alive", MAY, alive)
-        .form("/interview/{call}/dial", MAY, dial)
-        .form("/interview/{call}/begin", MAY, begin)
-        .form("/interview/{call}/answers", MAY, answers)
-        .deed("/interview/{call}/not-a-user", MAY, (Action::NotAUser, "call:{call}", ""), not_a_user)
-        .deed("/interview/{call}/outcome", MAY, (Action::Called, "call:{call}", "{outcome}"), outcome)
+    StaffRouter::new(app)
+        .page("/interview", PERMISSION, show)
+        .form("/interview/next", PERMISSION, next)
+        .background_form("/interview/{call}/alive", PERMISSION, keep_alive)
+        .form("/interview/{call}/dial", PERMISSION, dial)
+        .form("/interview/{call}/begin", PERMISSION, begin)
+        .form("/interview/{call}/answers", PERMISSION, answers)
+        .audited_form("/interview/{call}/not-a-user", PERMISSION, (Action::NonUserReported, "call:{call}", ""), not_a_user)
+        .audited_form("/interview/{call}/outcome", PERMISSION, (Action::CallReported, "call:{call}", "{outcome}"), outcome)
 }
 
-impl From<TelephoneError> for Failure {
-    fn from(error: TelephoneError) -> Failure {
+impl From<CallCenterError> for Failure {
+    fn from(error: CallCenterError) -> Failure {
         Failure::Internal(error.to_string())
     }
 }
 
 /// The interviewer's desk, or the way to the next person.
 async fn show(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let account = &staff.session.account;
-    let Some(lease) = queue::current(&site.installation, account).await? else { return ready(&site, &staff, &query).await };
+    let Some(lease) = queue::current_lease(&app.context, account).await? else { return render_ready(&app, &staff, &query).await };
     // The page is there; its script will tell that it goes on being there.
-    match queue::renew(&site.installation, account, lease.call, false).await {
-        Err(TelephoneError::CallOver) => return ready(&site, &staff, &query).await,
+    match queue::renew(&app.context, account, lease.call, false).await {
+        Err(CallCenterError::CallOver) => return render_ready(&app, &staff, &query).await,
         renewed => renewed?,
     }
-    let desk = desk(&site.installation, account, lease).await?;
+    let call_screen = load_call_screen(&app.context, account, lease).await?;
     let wanted = query.get("page").and_then(|page| page.parse().ok());
-    let slip = Slip { noted: query.get("noted").map(String::as_str).unwrap_or_default(), ..Slip::default() };
-    render(&site, &staff, &desk, wanted, slip).await
+    let form_state = FormState { flash: query.get("noted").map(String::as_str).unwrap_or_default(), ..FormState::default() };
+    render(&app, &staff, &call_screen, wanted, form_state).await
 }
 
-async fn ready(site: &Site, staff: &Staff, query: &BTreeMap<String, String>) -> Result<Response, Failure> {
-    let now = site.installation.clock.now();
-    let next = queue::next_due(&site.installation).await?;
-    let today = quality::of_today(&site.installation, &staff.session.account).await?;
-    let noted = query.get("noted").map(String::as_str).unwrap_or_default();
-    Ok(page(StatusCode::OK, &ReadyPage::new(staff, noted, today, next.map(|at| at.since(now)))))
+async fn render_ready(app: &AppState, staff: &Staff, query: &BTreeMap<String, String>) -> Result<Response, Failure> {
+    let now = app.context.clock.now();
+    let next = queue::next_due(&app.context).await?;
+    let today = quality::todays_work(&app.context, &staff.session.account).await?;
+    let flash = query.get("noted").map(String::as_str).unwrap_or_default();
+    Ok(render_page(StatusCode::OK, &ReadyPage::new(staff, flash, today, next.map(|at| at.since(now)))))
 }
 
-async fn next(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>) -> Result<Redirect, Failure> {
-    let found = queue::next(&site.installation, &staff.session.account).await?;
+async fn next(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>) -> Result<Redirect, Failure> {
+    let found = queue::lease_next(&app.context, &staff.session.account).await?;
     Ok(Redirect::to(if found.is_some() { "/interview" } else { "/interview?noted=nobody" }))
 }
 
 /// The page's script tells that the page is there, and hears whether the person still is.
-async fn alive(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(call): Path<i64>) -> Result<Response, Failure> {
-    let state = match held(&site, &staff, call).await? {
+async fn keep_alive(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(call): Path<i64>) -> Result<Response, Failure> {
+    let state = match leased_screen(&app, &staff, call).await? {
         None => "over",
-        Some(desk) => {
-            queue::renew(&site.installation, &staff.session.account, desk.lease.call, true).await?;
-            let bundle = site.collector.open(&desk.code, Mode::Telephone).await.map_err(|error| Failure::of_collect(&site, error))?;
-            let is_askable = bundle.cases.iter().any(|case| case.is_askable);
-            let taken_over = site.collector.has_web_answers(&bundle, desk.since).await.map_err(|error| Failure::of_collect(&site, error))?;
-            match (taken_over, is_askable) {
+        Some(call_screen) => {
+            queue::renew(&app.context, &staff.session.account, call_screen.lease.call, true).await?;
+            let invitation_cases = app.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await.map_err(|error| Failure::from_collect_error(&app, error))?;
+            let accepts_answers = invitation_cases.cases.iter().any(|case| case.accepts_answers);
+            let taken_over = app.interview_service.has_web_answers(&invitation_cases, call_screen.since).await.map_err(|error| Failure::from_collect_error(&app, error))?;
+            match (taken_over, accepts_answers) {
                 (true, _) => "web",
                 (false, true) => "held",
                 (false, false) => "closed",
@@ -108,10 +108,10 @@ async fn alive(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>
 }
 
 /// Has the telephone system connect the interviewer with the person on the desk.
-async fn dial(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>, Path(call): Path<i64>) -> Result<Redirect, Failure> {
-    let Some(desk) = held(&site, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
-    let Some(dialer) = &site.installation.dialer else { return Err(Failure::NotFound) };
-    match dialer.dial(&desk.phone, &staff.session.account.name).await {
+async fn dial(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(call): Path<i64>) -> Result<Redirect, Failure> {
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
+    let Some(dialer) = &app.context.dialer else { return Err(Failure::NotFound) };
+    match dialer.dial(&call_screen.phone, &staff.session.account.name).await {
         Ok(()) => Ok(Redirect::to("/interview?noted=dialling")),
         Err(problem) => {
             tracing::warn!(problem, "a call could not be connected");
@@ -121,148 +121,148 @@ async fn dial(State(site): State<Arc<Site>>, Extension(staff): Extension<Staff>,
 }
 
 async fn begin(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Redirect, Failure> {
-    let Some(desk) = held(&site, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
-    let failure = |error| Failure::of_collect(&site, error);
-    let saved = site.collector.begin(&desk.code, language_of(&sent, &desk), sent.text("notice"), sitting(&staff, &desk)).await.map_err(failure)?;
-    Ok(Redirect::to(if saved == Saved::Held { "/interview?noted=held" } else { "/interview" }))
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
+    let failure = |error| Failure::from_collect_error(&app, error);
+    let saved = app.interview_service.begin(&call_screen.code, language_of(&form, &call_screen), form.text("notice"), answer_context(&staff, &call_screen)).await.map_err(failure)?;
+    Ok(Redirect::to(if saved == SaveOutcome::PlacesReserved { "/interview?noted=held" } else { "/interview" }))
 }
 
 async fn answers(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let account = &staff.session.account;
-    let Some(desk) = held(&site, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over").into_response()) };
-    let failure = |error| Failure::of_collect(&site, error);
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over").into_response()) };
+    let failure = |error| Failure::from_collect_error(&app, error);
     let number =
-        |field: &str| sent.text(field).parse::<usize>().map_err(|_| Failure::Unreadable(format!("the form has no {field} that can be read")));
+        |field: &str| form.text(field).parse::<usize>().map_err(|_| Failure::BadRequest(format!("the form has no {field} that can be read")));
     let (case, page) = (number("case")?, number("page")?);
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let shown_at = sent.text("shown").parse().ok().map(Timestamp);
+    let shown_at = form.text("shown").parse().ok().map(Timestamp);
     let device = DeviceClass::of_user_agent(agent);
-    let as_sent =
-        SentPage { sitting: sitting(&staff, &desk), case, page, only: None, fields: &sent.0, language: language_of(&sent, &desk), device, shown_at };
-    match site.collector.save_page(&desk.code, &as_sent).await.map_err(failure)? {
-        Saved::GoOn => {
-            let bundle = site.collector.open(&desk.code, Mode::Telephone).await.map_err(failure)?;
-            if matches!(bundle.screen(&bundle.paths(), None), Screen::Finished(_)) {
-                record(&site.installation, account, desk.lease, CallOutcome::Interviewed, &Told::default()).await?;
+    let page_answers =
+        SubmittedPage { answer_context: answer_context(&staff, &call_screen), case, page, single_item: None, fields: &form.0, language: language_of(&form, &call_screen), device, shown_at };
+    match app.interview_service.save_page(&call_screen.code, &page_answers).await.map_err(failure)? {
+        SaveOutcome::Accepted => {
+            let invitation_cases = app.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await.map_err(failure)?;
+            if matches!(invitation_cases.screen(&invitation_cases.paths(), None), Screen::Finished(_)) {
+                record_outcome(&app.context, account, call_screen.lease, CallOutcome::Interviewed, &CallReport::default()).await?;
                 return Ok(Redirect::to("/interview?noted=interviewed").into_response());
             }
             Ok(Redirect::to(&format!("/interview?page={}", page + 1)).into_response())
         }
-        Saved::Held => Ok(Redirect::to("/interview?noted=held").into_response()),
-        Saved::TakenOver => Ok(Redirect::to("/interview?noted=web").into_response()),
-        Saved::NotAskable => Ok(Redirect::to("/interview").into_response()),
-        Saved::Problems(problems) => {
-            let attempt = Attempt { problems, sent: sent.0.clone() };
-            render(&site, &staff, &desk, Some(page), Slip { attempt: Some(attempt), ..Slip::default() }).await
+        SaveOutcome::PlacesReserved => Ok(Redirect::to("/interview?noted=held").into_response()),
+        SaveOutcome::AnsweredOnWeb => Ok(Redirect::to("/interview?noted=web").into_response()),
+        SaveOutcome::NotAccepting => Ok(Redirect::to("/interview").into_response()),
+        SaveOutcome::Problems(problems) => {
+            let rejected = RejectedAnswers { problems, fields: form.0.clone() };
+            render(&app, &staff, &call_screen, Some(page), FormState { rejected: Some(rejected), ..FormState::default() }).await
         }
     }
 }
 
 async fn not_a_user(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Redirect, Failure> {
-    let Some(desk) = held(&site, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
-    let failure = |error| Failure::of_collect(&site, error);
-    let case = sent.text("case").parse().map_err(|_| Failure::Unreadable("the form has no case that can be read".into()))?;
-    site.collector.not_a_user(&desk.code, case, sitting(&staff, &desk)).await.map_err(failure)?;
-    let bundle = site.collector.open(&desk.code, Mode::Telephone).await.map_err(failure)?;
-    if bundle.cases.iter().any(|case| case.is_askable) {
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
+    let failure = |error| Failure::from_collect_error(&app, error);
+    let case = form.text("case").parse().map_err(|_| Failure::BadRequest("the form has no case that can be read".into()))?;
+    app.interview_service.mark_not_eligible(&call_screen.code, case, answer_context(&staff, &call_screen)).await.map_err(failure)?;
+    let invitation_cases = app.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await.map_err(failure)?;
+    if invitation_cases.cases.iter().any(|case| case.accepts_answers) {
         return Ok(Redirect::to("/interview"));
     }
-    record(&site.installation, &staff.session.account, desk.lease, CallOutcome::Interviewed, &Told::default()).await?;
+    record_outcome(&app.context, &staff.session.account, call_screen.lease, CallOutcome::Interviewed, &CallReport::default()).await?;
     Ok(Redirect::to("/interview?noted=interviewed"))
 }
 
 async fn outcome(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
-    Extension(sent): Extension<Sent>,
+    Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Response, Failure> {
-    let Some(desk) = held(&site, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over").into_response()) };
-    let s = staff.say;
-    let wrong = async |problem: String| {
-        let slip = Slip {
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over").into_response()) };
+    let tr = staff.tr;
+    let render_problem = async |problem: String| {
+        let form_state = FormState {
             problem,
-            chosen: sent.text("outcome").to_owned(),
-            at: sent.text("at").to_owned(),
-            note: sent.text("note").to_owned(),
-            ..Slip::default()
+            chosen: form.text("outcome").to_owned(),
+            at: form.text("at").to_owned(),
+            note: form.text("note").to_owned(),
+            ..FormState::default()
         };
-        render(&site, &staff, &desk, None, slip).await
+        render(&app, &staff, &call_screen, None, form_state).await
     };
-    let Some(outcome) = CallOutcome::parse(sent.text("outcome")) else {
-        return wrong(s.t("请选择通话结果。", "Choose what the call came to.").into()).await;
+    let Some(outcome) = CallOutcome::parse(form.text("outcome")) else {
+        return render_problem(tr.t("请选择通话结果。", "Choose what the call came to.").into()).await;
     };
-    let at = sent.text("at").trim();
-    let read = NaiveDateTime::parse_from_str(at, "%Y-%m-%dT%H:%M").ok().map(|local| Timestamp::from_local(local, desk.zone));
-    if outcome == CallOutcome::CallBack && read.is_none() {
-        return wrong(s.t("请填写约定的日期和时间。", "Give the day and the hour that were agreed.").into()).await;
+    let at = form.text("at").trim();
+    let call_back_at = NaiveDateTime::parse_from_str(at, "%Y-%m-%dT%H:%M").ok().map(|local| Timestamp::from_local(local, call_screen.zone));
+    if outcome == CallOutcome::CallBack && call_back_at.is_none() {
+        return render_problem(tr.t("请填写约定的日期和时间。", "Give the day and the hour that were agreed.").into()).await;
     }
-    let told = Told {
-        call_back_at: read.filter(|_| outcome == CallOutcome::CallBack),
-        language: Language::parse(sent.text("language")),
-        note: Personal::new(sent.text("note").trim()),
+    let report = CallReport {
+        call_back_at: call_back_at.filter(|_| outcome == CallOutcome::CallBack),
+        language: Language::parse(form.text("language")),
+        note: Personal::new(form.text("note").trim()),
     };
-    match record(&site.installation, &staff.session.account, desk.lease, outcome, &told).await {
+    match record_outcome(&app.context, &staff.session.account, call_screen.lease, outcome, &report).await {
         Ok(()) => Ok(Redirect::to(&format!("/interview?noted={}", outcome.as_str())).into_response()),
-        Err(TelephoneError::CallOver) => Ok(Redirect::to("/interview?noted=over").into_response()),
-        Err(TelephoneError::Past) => wrong(s.t("约定的时间已过。", "That time has passed.").into()).await,
-        Err(TelephoneError::AfterTheField) => wrong(s.t("约定的时间在调查结束之后。", "The survey is over by then.").into()).await,
-        Err(TelephoneError::NoSms) => wrong(s.t("该号码不能收短信。", "This number gets no messages.").into()).await,
-        Err(TelephoneError::OutsideHours(open)) => {
-            let open = open.map(|at| at.in_zone(desk.zone).format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
-            wrong(format!("{} {open}", s.t("该时间不可拨打；其后最早可拨打的时间：", "At that time nobody is called; the next that is open:"))).await
+        Err(CallCenterError::CallOver) => Ok(Redirect::to("/interview?noted=over").into_response()),
+        Err(CallCenterError::TimeInPast) => render_problem(tr.t("约定的时间已过。", "That time has passed.").into()).await,
+        Err(CallCenterError::AfterFieldCloses) => render_problem(tr.t("约定的时间在调查结束之后。", "The survey is over by then.").into()).await,
+        Err(CallCenterError::NoSms) => render_problem(tr.t("该号码不能收短信。", "This number gets no messages.").into()).await,
+        Err(CallCenterError::OutsideHours(open)) => {
+            let open = open.map(|at| at.in_zone(call_screen.zone).format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
+            render_problem(format!("{} {open}", tr.t("该时间不可拨打；其后最早可拨打的时间：", "At that time nobody is called; the next that is open:"))).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// What is on this interviewer's desk, if it is this call; each thing that the interviewer sends keeps it there.
-async fn held(site: &Site, staff: &Staff, call: i64) -> Result<Option<Desk>, Failure> {
+async fn leased_screen(app: &AppState, staff: &Staff, call: i64) -> Result<Option<CallScreen>, Failure> {
     let account: &Account = &staff.session.account;
-    let Some(lease) = queue::current(&site.installation, account).await?.filter(|lease: &Lease| lease.call == CallId(call)) else { return Ok(None) };
-    match queue::renew(&site.installation, account, lease.call, false).await {
-        Err(TelephoneError::CallOver) => return Ok(None),
+    let Some(lease) = queue::current_lease(&app.context, account).await?.filter(|lease: &Lease| lease.call == CallId(call)) else { return Ok(None) };
+    match queue::renew(&app.context, account, lease.call, false).await {
+        Err(CallCenterError::CallOver) => return Ok(None),
         renewed => renewed?,
     }
-    Ok(Some(desk(&site.installation, account, lease).await?))
+    Ok(Some(load_call_screen(&app.context, account, lease).await?))
 }
 
-fn sitting(staff: &Staff, desk: &Desk) -> Sitting {
-    Sitting { mode: Mode::Telephone, since: Some(desk.since), account: Some(staff.session.account.id) }
+fn answer_context(staff: &Staff, call_screen: &CallScreen) -> AnswerContext {
+    AnswerContext { mode: Mode::Telephone, since: Some(call_screen.since), account: Some(staff.session.account.id) }
 }
 
-fn language_of(sent: &Sent, desk: &Desk) -> Language {
-    Language::parse(sent.text("asked_in")).unwrap_or(desk.language)
+fn language_of(form: &FormFields, call_screen: &CallScreen) -> Language {
+    Language::parse(form.text("asked_in")).unwrap_or(call_screen.language)
 }
 
-async fn render(site: &Site, staff: &Staff, desk: &Desk, wanted: Option<usize>, slip: Slip<'_>) -> Result<Response, Failure> {
-    let failure = |error| Failure::of_collect(site, error);
-    let bundle = site.collector.open(&desk.code, Mode::Telephone).await.map_err(failure)?;
-    let paths = bundle.paths();
-    let now = site.installation.clock.now();
-    let taken_over = site.collector.has_web_answers(&bundle, desk.since).await.map_err(failure)?;
-    let status = if slip.problem.is_empty() && slip.attempt.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let script = match bundle.screen(&paths, wanted) {
-        _ if taken_over => Script::TakenOver,
-        Screen::Welcome => Script::welcome(&bundle, desk),
-        Screen::Page { case, page } => Script::questions(&bundle, &paths, (case, page), desk, now, slip.attempt.as_ref()),
-        Screen::Finished(_) | Screen::Noted(_) => Script::Nothing,
+async fn render(app: &AppState, staff: &Staff, call_screen: &CallScreen, wanted: Option<usize>, form_state: FormState<'_>) -> Result<Response, Failure> {
+    let failure = |error| Failure::from_collect_error(app, error);
+    let invitation_cases = app.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await.map_err(failure)?;
+    let paths = invitation_cases.paths();
+    let now = app.context.clock.now();
+    let taken_over = app.interview_service.has_web_answers(&invitation_cases, call_screen.since).await.map_err(failure)?;
+    let status = if form_state.problem.is_empty() && form_state.rejected.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let script = match invitation_cases.screen(&paths, wanted) {
+        _ if taken_over => Script::AnsweredOnWeb,
+        Screen::Welcome => Script::welcome(&invitation_cases, call_screen),
+        Screen::Page { case, page } => Script::questions(&invitation_cases, &paths, (case, page), call_screen, now, form_state.rejected.as_ref()),
+        Screen::Finished(_) | Screen::RequestConfirmed(_) => Script::NothingToAsk,
     };
-    Ok(page(status, &CallPage::new(staff, desk, script, &slip, now, site.installation.dialer.is_some())))
+    Ok(render_page(status, &CallPage::new(staff, call_screen, script, &form_state, now, app.context.dialer.is_some())))
 }

@@ -16,33 +16,33 @@ use axum::routing::{get, post};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use super::items::{Attempt, gathered};
+use super::items::{RejectedAnswers, merge_form_fields};
 use super::Failure;
-use super::state::Site;
-use crate::services::interviews::{Bundle, CallWhen, Later, Noted, Saved, Screen, SentPage, Sitting};
+use super::state::AppState;
+use crate::services::interviews::{InvitationCases, CallTime, ReminderTime, RequestConfirmation, SaveOutcome, Screen, SubmittedPage, AnswerContext};
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire;
 use crate::domain::time::Timestamp;
-use views::{EndPage, Place, QuestionsPage, WelcomePage};
+use views::{EndPage, PageRef, QuestionsPage, WelcomePage};
 
 pub const STYLE: &str = include_str!("../../../../templates/respondent/style.css");
 const MAX_FORM: usize = 64 * 1024;
 /// Room for a page; they weigh 14 KB at most.
-const LARGEST_PAGE: usize = 14 * 1024;
+const PAGE_CAPACITY: usize = 14 * 1024;
 
 /// Nothing is loaded from anywhere; the one style sheet is in the page and allowed by its hash.
-static CSP: LazyLock<String> = LazyLock::new(|| {
+static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = BASE64.encode(&Sha256::digest(STYLE.as_bytes()));
     format!("default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 });
 
 pub fn content_security_policy() -> &'static str {
-    &CSP
+    &CONTENT_SECURITY_POLICY
 }
 
-pub fn routes() -> Router<Arc<Site>> {
+pub fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/i/{code}", get(show))
         .route("/i/{code}/begin", post(begin))
@@ -56,113 +56,113 @@ pub fn routes() -> Router<Arc<Site>> {
 
 type Fields = BTreeMap<String, String>;
 
-async fn show(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Response, Failure> {
-    let failure = |error| Failure::of_collect(&site, error);
-    let bundle = site.collector.open(checked(&code)?, Mode::Web).await.map_err(failure)?;
-    let language = language_of(&query).unwrap_or(bundle.language());
+async fn show(State(app): State<Arc<AppState>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Response, Failure> {
+    let failure = |error| Failure::from_collect_error(&app, error);
+    let invitation_cases = app.interview_service.open_invitation(parse_code(&code)?, Mode::Web).await.map_err(failure)?;
+    let language = language_of(&query).unwrap_or(invitation_cases.language());
     let wanted = query.get("page").and_then(|page| page.parse().ok());
-    let paths = bundle.paths();
-    let screen = match (bundle.screen(&paths, wanted), query.get("noted").map(String::as_str)) {
+    let paths = invitation_cases.paths();
+    let screen = match (invitation_cases.screen(&paths, wanted), query.get("noted").map(String::as_str)) {
         (finished @ Screen::Finished(_), _) => finished,
-        (_, Some("later")) => Screen::Noted(site.collector.noted_later(&bundle).await.map_err(failure)?),
-        (_, Some("call")) => Screen::Noted(Noted::Call),
-        (_, Some("held")) => Screen::Noted(Noted::Held),
+        (_, Some("later")) => Screen::RequestConfirmed(app.interview_service.reminder_confirmation(&invitation_cases).await.map_err(failure)?),
+        (_, Some("call")) => Screen::RequestConfirmed(RequestConfirmation::CallRequested),
+        (_, Some("held")) => Screen::RequestConfirmed(RequestConfirmation::PlacesReserved),
         (screen, _) => screen,
     };
-    Ok(render(&site, &bundle, &paths, &code, language, screen, None))
+    Ok(render(&app, &invitation_cases, &paths, &code, language, screen, None))
 }
 
 async fn begin(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
-    let code = checked(&code)?;
-    let failure = |error| Failure::of_collect(&site, error);
+    let code = parse_code(&code)?;
+    let failure = |error| Failure::from_collect_error(&app, error);
     let language = language_of(&query).unwrap_or_default();
-    match site.collector.begin(code, language, text(&form, "notice")?, Sitting::WEB).await.map_err(failure)? {
-        Saved::Held => Ok(noted(code, language, "held")),
-        _ => Ok(back_to(code, language, None)),
+    match app.interview_service.begin(code, language, text(&form, "notice")?, AnswerContext::WEB).await.map_err(failure)? {
+        SaveOutcome::PlacesReserved => Ok(redirect_with_confirmation(code, language, "held")),
+        _ => Ok(redirect_to_page(code, language, None)),
     }
 }
 
 async fn answers(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
     headers: HeaderMap,
     Form(form): Form<Vec<(String, String)>>,
 ) -> Result<Response, Failure> {
-    let form = gathered(form);
-    let code = checked(&code)?;
-    let failure = |error| Failure::of_collect(&site, error);
+    let form = merge_form_fields(form);
+    let code = parse_code(&code)?;
+    let failure = |error| Failure::from_collect_error(&app, error);
     let language = language_of(&query).unwrap_or_default();
     let (case, page) = (number(&form, "case")?, number(&form, "page")?);
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let shown_at = form.get("shown").and_then(|shown| shown.parse().ok()).map(Timestamp);
     let sent =
-        SentPage { sitting: Sitting::WEB, case, page, only: None, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
-    match site.collector.save_page(code, &sent).await.map_err(failure)? {
-        Saved::GoOn => Ok(back_to(code, language, Some(page + 1)).into_response()),
-        Saved::Held => Ok(noted(code, language, "held").into_response()),
-        Saved::NotAskable | Saved::TakenOver => Ok(back_to(code, language, None).into_response()),
-        Saved::Problems(problems) => {
-            let bundle = site.collector.open(code, Mode::Web).await.map_err(failure)?;
-            let attempt = Attempt { problems, sent: form };
-            let paths = bundle.paths();
-            Ok(render(&site, &bundle, &paths, code, language, bundle.screen(&paths, Some(page)), Some(attempt)))
+        SubmittedPage { answer_context: AnswerContext::WEB, case, page, single_item: None, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
+    match app.interview_service.save_page(code, &sent).await.map_err(failure)? {
+        SaveOutcome::Accepted => Ok(redirect_to_page(code, language, Some(page + 1)).into_response()),
+        SaveOutcome::PlacesReserved => Ok(redirect_with_confirmation(code, language, "held").into_response()),
+        SaveOutcome::NotAccepting | SaveOutcome::AnsweredOnWeb => Ok(redirect_to_page(code, language, None).into_response()),
+        SaveOutcome::Problems(problems) => {
+            let invitation_cases = app.interview_service.open_invitation(code, Mode::Web).await.map_err(failure)?;
+            let rejected = RejectedAnswers { problems, fields: form };
+            let paths = invitation_cases.paths();
+            Ok(render(&app, &invitation_cases, &paths, code, language, invitation_cases.screen(&paths, Some(page)), Some(rejected)))
         }
     }
 }
 
 async fn later(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
-    let code = checked(&code)?;
-    let failure = |error| Failure::of_collect(&site, error);
-    let when = Later::parse(text(&form, "when")?).ok_or_else(|| unreadable("when"))?;
-    site.collector.later(code, when).await.map_err(failure)?;
-    Ok(noted(code, language_of(&query).unwrap_or_default(), "later"))
+    let code = parse_code(&code)?;
+    let failure = |error| Failure::from_collect_error(&app, error);
+    let when = ReminderTime::parse(text(&form, "when")?).ok_or_else(|| bad_request("when"))?;
+    app.interview_service.remind_later(code, when).await.map_err(failure)?;
+    Ok(redirect_with_confirmation(code, language_of(&query).unwrap_or_default(), "later"))
 }
 
 async fn call_me(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
-    let code = checked(&code)?;
-    let failure = |error| Failure::of_collect(&site, error);
-    let when = CallWhen::parse(text(&form, "when")?).ok_or_else(|| unreadable("when"))?;
-    site.collector.call_me(code, when).await.map_err(failure)?;
-    Ok(noted(code, language_of(&query).unwrap_or_default(), "call"))
+    let code = parse_code(&code)?;
+    let failure = |error| Failure::from_collect_error(&app, error);
+    let when = CallTime::parse(text(&form, "when")?).ok_or_else(|| bad_request("when"))?;
+    app.interview_service.request_call(code, when).await.map_err(failure)?;
+    Ok(redirect_with_confirmation(code, language_of(&query).unwrap_or_default(), "call"))
 }
 
-async fn refuse(State(site): State<Arc<Site>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
-    let code = checked(&code)?;
-    let failure = |error| Failure::of_collect(&site, error);
-    site.collector.refuse(code).await.map_err(failure)?;
-    Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
+async fn refuse(State(app): State<Arc<AppState>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
+    let code = parse_code(&code)?;
+    let failure = |error| Failure::from_collect_error(&app, error);
+    app.interview_service.refuse(code).await.map_err(failure)?;
+    Ok(redirect_to_page(code, language_of(&query).unwrap_or_default(), None))
 }
 
 async fn not_a_user(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
-    let code = checked(&code)?;
-    let failure = |error| Failure::of_collect(&site, error);
-    site.collector.not_a_user(code, number(&form, "case")?, Sitting::WEB).await.map_err(failure)?;
-    Ok(back_to(code, language_of(&query).unwrap_or_default(), None))
+    let code = parse_code(&code)?;
+    let failure = |error| Failure::from_collect_error(&app, error);
+    app.interview_service.mark_not_eligible(code, number(&form, "case")?, AnswerContext::WEB).await.map_err(failure)?;
+    Ok(redirect_to_page(code, language_of(&query).unwrap_or_default(), None))
 }
 
 /// Only what can be a code is looked up.
-fn checked(code: &str) -> Result<&str, Failure> {
+fn parse_code(code: &str) -> Result<&str, Failure> {
     if (10..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric()) { Ok(code) } else { Err(Failure::NotFound) }
 }
 
@@ -171,42 +171,42 @@ fn language_of(query: &Fields) -> Option<Language> {
 }
 
 fn number(form: &Fields, field: &str) -> Result<usize, Failure> {
-    text(form, field)?.parse().map_err(|_| unreadable(field))
+    text(form, field)?.parse().map_err(|_| bad_request(field))
 }
 
 fn text<'f>(form: &'f Fields, field: &str) -> Result<&'f str, Failure> {
-    form.get(field).map(String::as_str).ok_or_else(|| unreadable(field))
+    form.get(field).map(String::as_str).ok_or_else(|| bad_request(field))
 }
 
-fn unreadable(field: &str) -> Failure {
-    Failure::Unreadable(format!("the form has no {field} that can be read"))
+fn bad_request(field: &str) -> Failure {
+    Failure::BadRequest(format!("the form has no {field} that can be read"))
 }
 
-fn noted(code: &str, language: Language, what: &str) -> Redirect {
+fn redirect_with_confirmation(code: &str, language: Language, what: &str) -> Redirect {
     Redirect::to(&format!("/i/{code}?lang={language}&noted={what}"))
 }
 
-fn back_to(code: &str, language: Language, page: Option<usize>) -> Redirect {
+fn redirect_to_page(code: &str, language: Language, page: Option<usize>) -> Redirect {
     let page = page.map(|page| format!("&page={page}")).unwrap_or_default();
     Redirect::to(&format!("/i/{code}?lang={language}{page}"))
 }
 
 fn render(
-    site: &Site,
-    bundle: &Bundle,
-    paths: &[questionnaire::Path<'_>],
+    app: &AppState,
+    invitation_cases: &InvitationCases,
+    paths: &[questionnaire::QuestionPath<'_>],
     code: &str,
     language: Language,
     screen: Screen,
-    attempt: Option<Attempt>,
+    rejected: Option<RejectedAnswers>,
 ) -> Response {
-    let status = if attempt.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let now = site.installation.clock.now();
-    let mut html = String::with_capacity(LARGEST_PAGE);
+    let status = if rejected.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let now = app.context.clock.now();
+    let mut html = String::with_capacity(PAGE_CAPACITY);
     let rendered = match screen {
-        Screen::Welcome => WelcomePage::new(bundle, code, language, now).render_into(&mut html),
-        Screen::Page { case, page } => QuestionsPage::new(bundle, paths, code, language, Place { case, page }, now, attempt).render_into(&mut html),
-        Screen::Noted(noted) => EndPage::noted(noted, bundle, code, language).render_into(&mut html),
+        Screen::Welcome => WelcomePage::new(invitation_cases, code, language, now).render_into(&mut html),
+        Screen::Page { case, page } => QuestionsPage::new(invitation_cases, paths, code, language, PageRef { case, page }, now, rejected).render_into(&mut html),
+        Screen::RequestConfirmed(noted) => EndPage::noted(noted, invitation_cases, code, language).render_into(&mut html),
         Screen::Finished(finish) => EndPage::finished(finish, code, language).render_into(&mut html),
     };
     match rendered {

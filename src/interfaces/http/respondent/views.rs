@@ -2,19 +2,19 @@
 
 use askama::Template;
 
-use super::super::items::{Attempt, Field, ItemView, item_view};
-use super::super::translations::{Words, words};
+use super::super::items::{RejectedAnswers, Field, ItemView, item_view};
+use super::super::translations::{Translations, translations};
 use super::STYLE;
-use crate::services::interviews::{Bundle, Finish, Noted};
+use crate::services::interviews::{InvitationCases, EndScreen, RequestConfirmation};
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Path, Piped};
+use crate::domain::questionnaire::{QuestionPath, TextPiping};
 use crate::domain::time::Timestamp;
 
 #[derive(Template)]
 #[template(path = "respondent/welcome.html")]
 pub struct WelcomePage<'a> {
     style: &'static str,
-    w: &'static Words,
+    texts: &'static Translations,
     code: &'a str,
     applicant: &'a str,
     subjects: Vec<String>,
@@ -24,23 +24,23 @@ pub struct WelcomePage<'a> {
 }
 
 /// The day that people read of a field that closes when the due day is over.
-fn last_day(bundle: &Bundle, closes: Timestamp) -> String {
-    (closes - std::time::Duration::from_secs(1)).date(bundle.programme.time_zone).to_string()
+fn last_day(invitation_cases: &InvitationCases, closes: Timestamp) -> String {
+    (closes - std::time::Duration::from_secs(1)).date(invitation_cases.programme.time_zone).to_string()
 }
 
 impl<'a> WelcomePage<'a> {
-    pub fn new(bundle: &'a Bundle, code: &'a str, language: Language, now: Timestamp) -> WelcomePage<'a> {
-        let askable = bundle.cases.iter().filter(|case| case.is_askable);
-        let privacy = &bundle.programme.privacy;
+    pub fn new(invitation_cases: &'a InvitationCases, code: &'a str, language: Language, now: Timestamp) -> WelcomePage<'a> {
+        let askable = invitation_cases.cases.iter().filter(|case| case.accepts_answers);
+        let privacy = &invitation_cases.programme.privacy;
         WelcomePage {
             style: STYLE,
-            w: words(language),
+            texts: translations(language),
             code,
-            applicant: bundle.applicant_name(),
+            applicant: invitation_cases.applicant_name(),
             subjects: askable.map(|case| case.application.subject.clone()).collect(),
-            open_until: bundle.field_closes_at().filter(|closes| *closes > now).map(|closes| last_day(bundle, closes)),
+            open_until: invitation_cases.field_closes_at().filter(|closes| *closes > now).map(|closes| last_day(invitation_cases, closes)),
             notice: &privacy.version,
-            notice_paragraphs: privacy.paragraphs(language, bundle.applicant_name(), &bundle.programme.name),
+            notice_paragraphs: privacy.paragraphs(language, invitation_cases.applicant_name(), &invitation_cases.programme.name),
         }
     }
 }
@@ -49,7 +49,7 @@ impl<'a> WelcomePage<'a> {
 #[template(path = "respondent/questions.html")]
 pub struct QuestionsPage<'a> {
     style: &'static str,
-    w: &'static Words,
+    texts: &'static Translations,
     code: &'a str,
     subject: &'a str,
     introduction: Option<&'a str>,
@@ -57,9 +57,9 @@ pub struct QuestionsPage<'a> {
     case: usize,
     page: usize,
     /// When the page was made, in UTC milliseconds.
-    shown: i64,
-    step: usize,
-    steps: usize,
+    shown_at: i64,
+    page_number: usize,
+    page_count: usize,
     back: Option<usize>,
     is_last: bool,
     has_problems: bool,
@@ -68,50 +68,50 @@ pub struct QuestionsPage<'a> {
 
 /// Where in a bundle somebody stands.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct PageRef {
     pub case: usize,
     pub page: usize,
 }
 
 impl<'a> QuestionsPage<'a> {
     pub fn new(
-        bundle: &'a Bundle,
-        paths: &[Path<'a>],
+        invitation_cases: &'a InvitationCases,
+        paths: &[QuestionPath<'a>],
         code: &'a str,
         language: Language,
-        place: Place,
+        position: PageRef,
         now: Timestamp,
-        attempt: Option<Attempt>,
+        rejected: Option<RejectedAnswers>,
     ) -> QuestionsPage<'a> {
-        let Place { case, page } = place;
-        let w = words(language);
-        let current = &bundle.cases[case];
+        let PageRef { case, page } = position;
+        let texts = translations(language);
+        let current = &invitation_cases.cases[case];
         let path = &paths[case];
-        let steps: usize = paths.iter().map(|path| path.pages.len()).sum();
-        let before: usize = paths[..case].iter().map(|path| path.pages.len()).sum();
+        let page_count: usize = paths.iter().map(|path| path.pages.len()).sum();
+        let pages_before_case: usize = paths[..case].iter().map(|path| path.pages.len()).sum();
         let subject = &current.application.subject;
-        let piped = Piped {
+        let piped = TextPiping {
             questionnaire: &current.application.questionnaire,
             subject,
-            applicant: bundle.applicant_name(),
+            applicant: invitation_cases.applicant_name(),
             answers: &current.answers,
             language,
         };
-        let items = path.on_page(page).iter().map(|item| item_view(item, current, &piped, attempt.as_ref(), w)).collect();
+        let items = path.items_on_page(page).iter().map(|item| item_view(item, current, &piped, rejected.as_ref(), texts)).collect();
         QuestionsPage {
             style: STYLE,
-            w,
+            texts,
             code,
             introduction: (page == 0).then(|| current.application.questionnaire.introduction.in_language(language)),
             title: current.application.questionnaire.pages[page].title.in_language(language),
             case,
             page,
-            shown: now.0,
-            step: before + path.pages_before(page) + 1,
-            steps,
+            shown_at: now.0,
+            page_number: pages_before_case + path.pages_before(page) + 1,
+            page_count,
             back: path.page_before(page),
             is_last: path.is_last(page),
-            has_problems: attempt.is_some(),
+            has_problems: rejected.is_some(),
             items,
             subject,
         }
@@ -122,61 +122,61 @@ impl<'a> QuestionsPage<'a> {
 #[template(path = "respondent/end.html")]
 pub struct EndPage<'a> {
     style: &'static str,
-    w: &'static Words,
+    texts: &'static Translations,
     code: Option<&'a str>,
     heading: &'static str,
-    texts: Vec<String>,
+    paragraphs: Vec<String>,
     /// Can one go on here?
-    goes_on: bool,
+    can_continue: bool,
     /// Can the consent still be taken back here?
     can_withdraw: bool,
 }
 
 impl<'a> EndPage<'a> {
-    pub fn finished(finish: Finish, code: &'a str, language: Language) -> EndPage<'a> {
-        let w = words(language);
+    pub fn finished(finish: EndScreen, code: &'a str, language: Language) -> EndPage<'a> {
+        let texts = translations(language);
         let (heading, text) = match finish {
-            Finish::Thanks => w.thanks,
-            Finish::Refused => w.refused,
-            Finish::Withdrawn => w.withdrawn,
-            Finish::NotAUser => w.not_a_user,
-            Finish::CellFull => w.cell_full,
-            Finish::Closed => w.closed,
+            EndScreen::Thanks => texts.thanks,
+            EndScreen::Refused => texts.refused,
+            EndScreen::Withdrawn => texts.withdrawn,
+            EndScreen::NotEligible => texts.not_a_user,
+            EndScreen::QuotaFull => texts.cell_full,
+            EndScreen::Closed => texts.closed,
         };
-        EndPage { style: STYLE, w, code: Some(code), heading, texts: vec![text.to_owned()], goes_on: false, can_withdraw: finish == Finish::Thanks }
+        EndPage { style: STYLE, texts, code: Some(code), heading, paragraphs: vec![text.to_owned()], can_continue: false, can_withdraw: finish == EndScreen::Thanks }
     }
 
-    pub fn noted(noted: Noted, bundle: &Bundle, code: &'a str, language: Language) -> EndPage<'a> {
-        let w = words(language);
+    pub fn noted(noted: RequestConfirmation, invitation_cases: &InvitationCases, code: &'a str, language: Language) -> EndPage<'a> {
+        let texts = translations(language);
         let (heading, text) = match noted {
-            Noted::Later(_) => w.noted_later,
-            Noted::Call => w.noted_call,
-            Noted::Held => w.held,
+            RequestConfirmation::RemindedOn(_) => texts.reminder_confirmed,
+            RequestConfirmation::CallRequested => texts.call_confirmed,
+            RequestConfirmation::PlacesReserved => texts.cell_reserved,
         };
-        let mut texts = vec![text.to_owned()];
-        if let Noted::Later(Some(reminder)) = noted {
-            texts.push(format!("{} {}", w.reminder_on, reminder.date(bundle.programme.time_zone)));
+        let mut paragraphs = vec![text.to_owned()];
+        if let RequestConfirmation::RemindedOn(Some(reminder)) = noted {
+            paragraphs.push(format!("{} {}", texts.reminder_on, reminder.date(invitation_cases.programme.time_zone)));
         }
-        texts.extend(bundle.field_closes_at().map(|closes| format!("{} {}", w.open_until, last_day(bundle, closes))));
-        EndPage { style: STYLE, w, code: Some(code), heading, texts, goes_on: true, can_withdraw: false }
+        paragraphs.extend(invitation_cases.field_closes_at().map(|closes| format!("{} {}", texts.open_until, last_day(invitation_cases, closes))));
+        EndPage { style: STYLE, texts, code: Some(code), heading, paragraphs, can_continue: true, can_withdraw: false }
     }
 
     pub fn not_found() -> EndPage<'static> {
-        let texts = vec!["请核对短信中的链接。".to_owned(), "Please check the link in your message.".to_owned()];
+        let paragraphs = vec!["请核对短信中的链接。".to_owned(), "Please check the link in your message.".to_owned()];
         EndPage {
-            style: STYLE, w: words(Language::Zh), code: None, heading: "没有这个页面 · Not found", texts, goes_on: false, can_withdraw: false
+            style: STYLE, texts: translations(Language::Zh), code: None, heading: "没有这个页面 · Not found", paragraphs, can_continue: false, can_withdraw: false
         }
     }
 
     pub fn failure(reference: &str) -> EndPage<'static> {
-        let texts = vec![format!("请稍后再试。编号 {reference}"), format!("Please try again later. Reference {reference}")];
+        let paragraphs = vec![format!("请稍后再试。编号 {reference}"), format!("Please try again later. Reference {reference}")];
         EndPage {
             style: STYLE,
-            w: words(Language::Zh),
+            texts: translations(Language::Zh),
             code: None,
             heading: "暂时无法处理 · Something went wrong",
-            texts,
-            goes_on: false,
+            paragraphs,
+            can_continue: false,
             can_withdraw: false,
         }
     }

@@ -2,18 +2,18 @@
 
 use askama::Template;
 
-use super::super::items::{Attempt, Field, ItemView, plain_item_view};
-use super::super::page_layout::{Frame, Say};
+use super::super::items::{RejectedAnswers, Field, ItemView, standalone_item_view};
+use super::super::page_layout::{PageLayout, Translator};
 use super::super::auth::Staff;
-use super::super::translations::{Words, words};
+use super::super::translations::{Translations, translations};
 use crate::domain::time::Timestamp;
 use crate::adapters::database::verifications::Verification;
-use crate::services::call_center::quality::{Quality, Share};
-use crate::services::call_center::supervision::{Board, BoardRow};
-use crate::services::call_center::verification::{Asked, questionnaire};
+use crate::services::call_center::quality::{InterviewerQuality, ObservedShare};
+use crate::services::call_center::supervision::{SupervisionDashboard, QueueDashboardRow};
+use crate::services::call_center::verification::{VerificationTask, questionnaire};
 
-fn noted(s: Say, what: &str) -> Option<&'static str> {
-    Some(match (what, s.tag()) {
+fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
+    Some(match (what, tr.tag()) {
         ("assigned", "zh") => "已转交。",
         ("assigned", _) => "Handed over.",
         ("gone", "zh") => "已被他人处理。",
@@ -39,80 +39,80 @@ fn noted(s: Say, what: &str) -> Option<&'static str> {
 }
 
 struct QueueRow<'a> {
-    row: &'a BoardRow,
+    row: &'a QueueDashboardRow,
     next: String,
     promised: Option<String>,
 }
 
 struct QualityRow<'a> {
-    of: &'a Quality,
-    shares: [(&'a Share, String); 3],
+    quality: &'a InterviewerQuality,
+    shares: [(&'a ObservedShare, String); 3],
     pace: String,
     outcomes: String,
 }
 
 struct VerificationRow<'a> {
-    of: &'a Verification,
+    verification: &'a Verification,
     at: String,
     state: &'static str,
 }
 
 #[derive(Template)]
 #[template(path = "supervisor/dashboard.html")]
-pub struct BoardPage<'a> {
-    f: Frame<'a>,
-    noted: Option<&'static str>,
-    board: &'a Board,
+pub struct SupervisionPage<'a> {
+    layout: PageLayout<'a>,
+    flash: Option<&'static str>,
+    board: &'a SupervisionDashboard,
     queue: Vec<QueueRow<'a>>,
     qualities: Vec<QualityRow<'a>>,
     names: &'a [String],
     verifications: Vec<VerificationRow<'a>>,
 }
 
-impl<'a> BoardPage<'a> {
+impl<'a> SupervisionPage<'a> {
     pub fn new(
         staff: &'a Staff,
         what: &str,
-        board: &'a Board,
-        qualities: &'a [Quality],
+        board: &'a SupervisionDashboard,
+        qualities: &'a [InterviewerQuality],
         names: &'a [String],
         verifications: &'a [Verification],
         now: Timestamp,
-    ) -> BoardPage<'a> {
-        let s = staff.say;
+    ) -> SupervisionPage<'a> {
+        let tr = staff.tr;
         let zone = chrono_tz::Asia::Shanghai;
-        let shown = |at: Timestamp| at.in_zone(zone).format("%m-%d %H:%M").to_string();
-        let share = |share: &Share| match share.percent() {
+        let format_time = |at: Timestamp| at.in_zone(zone).format("%m-%d %H:%M").to_string();
+        let share = |share: &ObservedShare| match share.percent() {
             Some(percent) => format!("{percent}% ({}/{}; {}–{})", share.count, share.of, share.expected.0, share.expected.1),
             None => "–".to_owned(),
         };
         let state = |v: &Verification| match (v.outcome.as_deref(), v.taken_by) {
-            (Some("sound"), _) => s.t("可信", "sound"),
-            (Some(_), _) => s.t("存疑", "doubtful"),
-            (None, Some(_)) => s.t("复核中", "being asked"),
-            (None, None) => s.t("待复核", "to be asked"),
+            (Some("sound"), _) => tr.t("可信", "sound"),
+            (Some(_), _) => tr.t("存疑", "doubtful"),
+            (None, Some(_)) => tr.t("复核中", "being asked"),
+            (None, None) => tr.t("待复核", "to be asked"),
         };
-        let next = |row: &BoardRow| match row.next_at {
-            Some(at) if at <= now => s.t("现在", "now").to_owned(),
-            Some(at) => shown(at),
+        let next = |row: &QueueDashboardRow| match row.next_at {
+            Some(at) if at <= now => tr.t("现在", "now").to_owned(),
+            Some(at) => format_time(at),
             None => String::new(),
         };
-        BoardPage {
-            f: Frame::of(staff),
-            noted: noted(s, what),
+        SupervisionPage {
+            layout: PageLayout::for_staff(staff),
+            flash: flash_text(tr, what),
             board,
-            queue: board.rows.iter().map(|row| QueueRow { row, next: next(row), promised: row.promised_at.map(shown) }).collect(),
+            queue: board.rows.iter().map(|row| QueueRow { row, next: next(row), promised: row.promised_at.map(format_time) }).collect(),
             qualities: qualities
                 .iter()
-                .map(|of| QualityRow {
-                    of,
-                    shares: [&of.no_answers, &of.refusals, &of.short].map(|known| (known, share(known))),
-                    outcomes: of.outcomes.iter().map(|(outcome, calls)| format!("{} {calls}", s.of(outcome.words()))).collect::<Vec<_>>().join(" · "),
-                    pace: of.seconds_per_answer.map_or("–".to_owned(), |seconds| format!("{seconds:.1}")),
+                .map(|quality| QualityRow {
+                    quality,
+                    shares: [&quality.no_answers, &quality.refusals, &quality.short].map(|known| (known, share(known))),
+                    outcomes: quality.outcomes.iter().map(|(outcome, calls)| format!("{} {calls}", tr.pair(outcome.labels()))).collect::<Vec<_>>().join(" · "),
+                    pace: quality.seconds_per_answer.map_or("–".to_owned(), |seconds| format!("{seconds:.1}")),
                 })
                 .collect(),
             names,
-            verifications: verifications.iter().map(|of| VerificationRow { of, at: shown(of.interviewed_at), state: state(of) }).collect(),
+            verifications: verifications.iter().map(|verification| VerificationRow { verification, at: format_time(verification.interviewed_at), state: state(verification) }).collect(),
         }
     }
 }
@@ -120,26 +120,26 @@ impl<'a> BoardPage<'a> {
 #[derive(Template)]
 #[template(path = "supervisor/verification.html")]
 pub struct VerificationPage<'a> {
-    f: Frame<'a>,
-    asked: &'a Asked,
+    layout: PageLayout<'a>,
+    task: &'a VerificationTask,
     introduction: &'a str,
-    w: &'static Words,
+    texts: &'static Translations,
     items: Vec<ItemView<'a>>,
     has_problems: bool,
     comment: &'a str,
 }
 
 impl<'a> VerificationPage<'a> {
-    pub fn new(staff: &'a Staff, asked: &'a Asked, attempt: Option<&'a Attempt>) -> VerificationPage<'a> {
-        let (language, w) = (asked.language, words(asked.language));
+    pub fn new(staff: &'a Staff, task: &'a VerificationTask, rejected: Option<&'a RejectedAnswers>) -> VerificationPage<'a> {
+        let (language, texts) = (task.language, translations(task.language));
         VerificationPage {
-            f: Frame::of(staff),
-            asked,
+            layout: PageLayout::for_staff(staff),
+            task,
             introduction: questionnaire().introduction.in_language(language),
-            w,
-            items: questionnaire().items().map(|item| plain_item_view(item, language, attempt, w)).collect(),
-            has_problems: attempt.is_some(),
-            comment: attempt.and_then(|attempt| attempt.sent.get("comment")).map(String::as_str).unwrap_or_default(),
+            texts,
+            items: questionnaire().items().map(|item| standalone_item_view(item, language, rejected, texts)).collect(),
+            has_problems: rejected.is_some(),
+            comment: rejected.and_then(|rejected| rejected.fields.get("comment")).map(String::as_str).unwrap_or_default(),
         }
     }
 }

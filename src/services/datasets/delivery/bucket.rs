@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::Failed;
+use super::DeliveryFailure;
 use crate::adapters::config::S3Config;
 use crate::services::datasets::package::SUMS;
 use crate::adapters::transports::Bucket;
 use crate::adapters::database::datasets::Dataset;
 
-pub(super) async fn put(written: &Path, config: &S3Config, dataset: &Dataset) -> Result<(), Failed> {
+pub(super) async fn put(written: &Path, config: &S3Config, dataset: &Dataset) -> Result<(), DeliveryFailure> {
     let parts = [config.prefix.as_str(), &dataset.application_code, &dataset.version_name()];
     let prefix = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    let failed = |error: String| Failed::Again(format!("{}/{prefix}: {error}", config.bucket));
+    let failed = |error: String| DeliveryFailure::Retry(format!("{}/{prefix}: {error}", config.bucket));
     let bucket = Bucket::open(config).map_err(|error| failed(error.to_string()))?;
     for name in names(written).map_err(|error| failed(error.to_string()))? {
         bucket.put_file(&format!("{prefix}/{name}"), &written.join(&name)).await.map_err(|error| failed(error.to_string()))?;

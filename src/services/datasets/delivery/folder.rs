@@ -4,18 +4,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Failed;
+use super::DeliveryFailure;
 use crate::adapters::transports::NewFolder;
 use crate::adapters::database::datasets::Dataset;
 
-pub(super) async fn copy(written: &Path, to: &Path, dataset: &Dataset) -> Result<(), Failed> {
+pub(super) async fn copy(written: &Path, to: &Path, dataset: &Dataset) -> Result<(), DeliveryFailure> {
     let name = written.file_name().map(|name| name.to_owned()).unwrap_or_default();
     let target = to.join(&dataset.application_code).join(name);
     let (from, shown) = (written.to_owned(), target.display().to_string());
     match tokio::task::spawn_blocking(move || copy_files(&from, &target)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failed::Again(format!("{shown}: {error}"))),
-        Err(_) => Err(Failed::Again(format!("{shown}: the copying broke off"))),
+        Ok(Err(error)) => Err(DeliveryFailure::Retry(format!("{shown}: {error}"))),
+        Err(_) => Err(DeliveryFailure::Retry(format!("{shown}: the copying broke off"))),
     }
 }
 

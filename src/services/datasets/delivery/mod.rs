@@ -11,57 +11,57 @@ mod webhook;
 use std::path::PathBuf;
 
 use super::DatasetError;
-use crate::domain::retries::wait_after;
+use crate::domain::retry_delay::retry_delay;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::database::datasets::{self, Dataset};
-use crate::adapters::database::deliveries::{self, Delivery, Verdict, Way};
-use crate::adapters::database::{StoreError, WriteTx};
+use crate::adapters::database::deliveries::{self, Delivery, Verdict, DeliveryChannel};
+use crate::adapters::database::{DatabaseError, WriteTx};
 
 /// Why a try failed.
-pub(super) enum Failed {
-    Again(String),
-    GivenUp(String),
+pub(super) enum DeliveryFailure {
+    Retry(String),
+    Abandoned(String),
 }
 
 /// The ways that are set up.
-fn ways(installation: &Installation) -> Vec<Way> {
-    let config = &installation.config.delivery;
-    let all = [(Way::Folder, config.folder.is_some()), (Way::S3, config.s3.is_some()), (Way::Webhook, config.webhook.is_some())];
+fn configured_channels(context: &AppContext) -> Vec<DeliveryChannel> {
+    let config = &context.config.delivery;
+    let all = [(DeliveryChannel::Folder, config.folder.is_some()), (DeliveryChannel::S3, config.s3.is_some()), (DeliveryChannel::Webhook, config.webhook.is_some())];
     all.into_iter().filter(|(_, is_set)| *is_set).map(|(way, _)| way).collect()
 }
 
 /// Plans a version's deliveries, in the transaction that notes that it is written.
-pub(super) async fn plan(installation: &Installation, tx: &mut WriteTx, dataset: &Dataset) -> Result<(), StoreError> {
-    for way in ways(installation) {
-        deliveries::plan(tx, dataset.id, way, installation.clock.now()).await?;
+pub(super) async fn plan_deliveries(context: &AppContext, tx: &mut WriteTx, dataset: &Dataset) -> Result<(), DatabaseError> {
+    for way in configured_channels(context) {
+        deliveries::schedule(tx, dataset.id, way, context.clock.now()).await?;
     }
     Ok(())
 }
 
 /// Sends what is due; returns how many have arrived.
-pub async fn deliver_due(installation: &Installation) -> Result<u64, DatasetError> {
+pub async fn deliver_due(context: &AppContext) -> Result<u64, DatasetError> {
     let mut arrived = 0;
     loop {
-        let now = installation.clock.now();
-        if deliveries::next_due(&mut *installation.store.read().await?).await?.is_none_or(|next| next > now) {
+        let now = context.clock.now();
+        if deliveries::next_due(&mut *context.database.read().await?).await?.is_none_or(|next| next > now) {
             return Ok(arrived);
         }
-        let mut tx = installation.store.write().await?;
-        let again = now + wait_after(1).unwrap_or_default();
-        let Some(delivery) = deliveries::take_due(&mut tx, now, again).await? else { return Ok(arrived) };
+        let mut tx = context.database.write().await?;
+        let retry_at = now + retry_delay(1).unwrap_or_default();
+        let Some(delivery) = deliveries::take_due(&mut tx, now, retry_at).await? else { return Ok(arrived) };
         let dataset = datasets::get(&mut tx, delivery.dataset).await?;
         tx.commit().await?;
-        let tried = send(installation, &dataset, delivery.way, now).await;
-        let mut tx = installation.store.write().await?;
-        match tried {
+        let result = send(context, &dataset, delivery.channel, now).await;
+        let mut tx = context.database.write().await?;
+        match result {
             Ok(()) => {
-                deliveries::set_arrived(&mut tx, delivery.id, installation.clock.now()).await?;
+                deliveries::set_arrived(&mut tx, delivery.id, context.clock.now()).await?;
                 arrived += 1;
                 tracing::info!(
                     application = dataset.application_code,
                     version = dataset.version,
-                    way = delivery.way.as_str(),
+                    way = delivery.channel.as_str(),
                     "a dataset has arrived"
                 );
             }
@@ -71,63 +71,63 @@ pub async fn deliver_due(installation: &Installation) -> Result<u64, DatasetErro
     }
 }
 
-async fn set_failed(tx: &mut WriteTx, delivery: &Delivery, failed: Failed, now: Timestamp) -> Result<(), StoreError> {
-    let tries = delivery.tries + 1;
+async fn set_failed(tx: &mut WriteTx, delivery: &Delivery, failed: DeliveryFailure, now: Timestamp) -> Result<(), DatabaseError> {
+    let attempt_count = delivery.attempt_count + 1;
     let (next, problem) = match failed {
-        Failed::Again(problem) => (wait_after(tries).map(|wait| now + wait), problem),
-        Failed::GivenUp(problem) => (None, problem),
+        DeliveryFailure::Retry(problem) => (retry_delay(attempt_count).map(|wait| now + wait), problem),
+        DeliveryFailure::Abandoned(problem) => (None, problem),
     };
-    let (application, way) = (&delivery.application_code, delivery.way.as_str());
+    let (application, way) = (&delivery.application_code, delivery.channel.as_str());
     match next {
-        Some(_) => tracing::warn!(application, way, tries, problem, "a dataset did not arrive; it is tried again"),
-        None => tracing::error!(application, way, tries, problem, "a dataset could not be handed over; «dataset deliver» tries once more"),
+        Some(_) => tracing::warn!(application, way, attempt_count, problem, "a dataset did not arrive; it is tried again"),
+        None => tracing::error!(application, way, attempt_count, problem, "a dataset could not be handed over; «dataset deliver» tries once more"),
     }
     deliveries::set_failed(tx, delivery.id, next, &problem).await
 }
 
 #[tracing::instrument(name = "deliver dataset", level = "debug", skip_all, fields(application = dataset.application_code, way = way.as_str()))]
-async fn send(installation: &Installation, dataset: &Dataset, way: Way, now: Timestamp) -> Result<(), Failed> {
-    let config = &installation.config.delivery;
-    let unset = || Failed::GivenUp("this way is not set up any more".into());
-    let written = dataset.folder.as_ref().map(PathBuf::from).ok_or_else(|| Failed::Again("it is not written yet".into()))?;
+async fn send(context: &AppContext, dataset: &Dataset, way: DeliveryChannel, now: Timestamp) -> Result<(), DeliveryFailure> {
+    let config = &context.config.delivery;
+    let not_configured = || DeliveryFailure::Abandoned("this way is not set up any more".into());
+    let written = dataset.folder.as_ref().map(PathBuf::from).ok_or_else(|| DeliveryFailure::Retry("it is not written yet".into()))?;
     if !written.exists() {
-        return Err(Failed::GivenUp("its files are gone, with the people of the applicant; «dataset export» writes what may still be told".into()));
+        return Err(DeliveryFailure::Abandoned("its files are gone, with the people of the applicant; «dataset export» writes what may still be told".into()));
     }
     match way {
-        Way::Folder => folder::copy(&written, &config.folder.clone().ok_or_else(unset)?, dataset).await,
-        Way::S3 => bucket::put(&written, config.s3.as_ref().ok_or_else(unset)?, dataset).await,
-        Way::Webhook => webhook::announce(installation, config.webhook.as_ref().ok_or_else(unset)?, dataset, now).await,
+        DeliveryChannel::Folder => folder::copy(&written, &config.folder.clone().ok_or_else(not_configured)?, dataset).await,
+        DeliveryChannel::S3 => bucket::put(&written, config.s3.as_ref().ok_or_else(not_configured)?, dataset).await,
+        DeliveryChannel::Webhook => webhook::announce(context, config.webhook.as_ref().ok_or_else(not_configured)?, dataset, now).await,
     }
 }
 
 /// Hands a version over once more, by every way that is set up.
-pub async fn deliver_again(installation: &Installation, dataset: &Dataset) -> Result<(), DatasetError> {
-    let mut tx = installation.store.write().await?;
-    plan(installation, &mut tx, dataset).await?;
-    if deliveries::plan_again(&mut tx, dataset.id, installation.clock.now()).await? == 0 {
-        return Err(DatasetError::NoWay);
+pub async fn deliver_again(context: &AppContext, dataset: &Dataset) -> Result<(), DatasetError> {
+    let mut tx = context.database.write().await?;
+    plan_deliveries(context, &mut tx, dataset).await?;
+    if deliveries::schedule_again(&mut tx, dataset.id, context.clock.now()).await? == 0 {
+        return Err(DatasetError::NoDeliveryChannel);
     }
     tx.commit().await?;
     Ok(())
 }
 
 /// What the scoring step says to a version: it takes it, or not, and then why. `sha256`: what it has received, the hash of `SHA256SUMS`; it must be this version.
-pub async fn judge(installation: &Installation, dataset: &Dataset, sha256: &str, verdict: &Verdict) -> Result<(), DatasetError> {
+pub async fn record_verdict(context: &AppContext, dataset: &Dataset, sha256: &str, verdict: &Verdict) -> Result<(), DatasetError> {
     let version = || format!("{} {} {}", dataset.application_code, dataset.kind.as_str(), dataset.version);
     if dataset.sha256.as_deref() != Some(sha256) {
-        return Err(DatasetError::OtherHash { version: version(), sha256: dataset.sha256.clone().unwrap_or_default() });
+        return Err(DatasetError::HashMismatch { version: version(), sha256: dataset.sha256.clone().unwrap_or_default() });
     }
     if !verdict.is_accepted && verdict.reason.trim().is_empty() {
         return Err(DatasetError::NoReason);
     }
-    let mut tx = installation.store.write().await?;
-    if !deliveries::judge(&mut tx, dataset, verdict).await? {
+    let mut tx = context.database.write().await?;
+    if !deliveries::record_verdict(&mut tx, dataset, verdict).await? {
         let before = deliveries::verdict(&mut tx, dataset.id).await?;
         // Said again, it changes nothing.
         if before.is_some_and(|before| before.is_accepted == verdict.is_accepted) {
             return Ok(());
         }
-        return Err(DatasetError::JudgedAlready(version()));
+        return Err(DatasetError::VerdictExists(version()));
     }
     tx.commit().await?;
     if verdict.is_accepted {

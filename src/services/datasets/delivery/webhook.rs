@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::Failed;
+use super::DeliveryFailure;
 use crate::adapters::config::WebhookConfig;
 use crate::domain::time::Timestamp;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::transports::webhook::{self, WebhookError};
 use crate::adapters::database::datasets::Dataset;
 
-pub(super) async fn announce(installation: &Installation, config: &WebhookConfig, dataset: &Dataset, now: Timestamp) -> Result<(), Failed> {
+pub(super) async fn announce(context: &AppContext, config: &WebhookConfig, dataset: &Dataset, now: Timestamp) -> Result<(), DeliveryFailure> {
     let version = dataset.version_name();
     // The same on every try, and of this version alone.
     let id = format!("dataset-{}-{version}", dataset.application_code);
@@ -18,12 +18,12 @@ pub(super) async fn announce(installation: &Installation, config: &WebhookConfig
         "timestamp": dataset.frozen_at.rfc3339(chrono_tz::UTC),
         "data": {
             "application": dataset.application_code, "kind": dataset.kind.as_str(), "version": dataset.version, "reason": dataset.reason.as_str(),
-            "sha256": dataset.sha256, "url": format!("{}/api/v1/datasets/{}/{version}", installation.config.public_url, dataset.application_code),
+            "sha256": dataset.sha256, "url": format!("{}/api/v1/datasets/{}/{version}", context.config.public_url, dataset.application_code),
         },
     });
     match webhook::post(&config.url, &config.secret, &id, &body.to_string(), now).await {
         Ok(()) => Ok(()),
-        Err(error @ WebhookError::Gone) => Err(Failed::GivenUp(error.to_string())),
-        Err(error) => Err(Failed::Again(error.to_string())),
+        Err(error @ WebhookError::Gone) => Err(DeliveryFailure::Abandoned(error.to_string())),
+        Err(error) => Err(DeliveryFailure::Retry(error.to_string())),
     }
 }

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::services::datasets::columns::{Column, columns};
+use crate::services::datasets::columns::{ResponseColumn, columns};
 use crate::domain::disposition::Disposition;
-use crate::domain::language::Text;
-use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Take};
+use crate::domain::language::LocalizedText;
+use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Selection};
 
 pub use crate::services::datasets::columns::{DONT_KNOW, NOT_APPLICABLE};
 
 pub fn codebook(questionnaire: &Questionnaire) -> Value {
-    let both = |text: &Text| json!({ "zh": text.zh, "en": text.en });
-    let variable = |column: Column<'_>| {
+    let both = |text: &LocalizedText| json!({ "zh": text.zh, "en": text.en });
+    let variable = |column: ResponseColumn<'_>| {
         let item = column.item;
         let mut entry = json!({
             "variable": column.name,
@@ -29,11 +29,11 @@ pub fn codebook(questionnaire: &Questionnaire) -> Value {
                 entry["low"] = both(&scale.low);
                 entry["high"] = both(&scale.high);
             }
-            ItemKind::Choice(Choice { options, take, is_shuffled }) => {
-                entry["type"] = json!(match take {
-                    Take::One => "single",
-                    Take::Several { .. } => "multiple",
-                    Take::AllInOrder => "rank",
+            ItemKind::Choice(Choice { options, selection, is_shuffled }) => {
+                entry["type"] = json!(match selection {
+                    Selection::One => "single",
+                    Selection::Several { .. } => "multiple",
+                    Selection::Ranked => "rank",
                 });
                 entry["options"] = options.iter().map(|o| json!({ "code": o.code, "text": both(&o.text), "exclusive": o.is_exclusive })).collect();
                 entry["order"] = json!(if *is_shuffled { "random" } else { "as_written" });

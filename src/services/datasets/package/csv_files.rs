@@ -4,7 +4,7 @@ use std::io;
 
 use csv::StringRecord;
 
-use super::Part;
+use super::TableFormat;
 use crate::services::datasets::layout::{Table, layout};
 use crate::domain::questionnaire::Questionnaire;
 use crate::adapters::transports::{NewFile, NewFolder};
@@ -23,17 +23,17 @@ impl CsvFile {
 }
 
 /// One for each table.
-pub(super) fn all(folder: &NewFolder, questionnaire: &Questionnaire, list_fields: &[String]) -> io::Result<Vec<Box<dyn Part>>> {
-    let mut parts: Vec<Box<dyn Part>> = Vec::new();
+pub(super) fn all(folder: &NewFolder, questionnaire: &Questionnaire, list_fields: &[String]) -> io::Result<Vec<Box<dyn TableFormat>>> {
+    let mut formats: Vec<Box<dyn TableFormat>> = Vec::new();
     for table in Table::ALL {
         let fields = layout(table, questionnaire, list_fields);
         let file = folder.file(&format!("{}.csv", table.name()))?;
-        parts.push(Box::new(CsvFile::begin(file, table, fields.iter().map(|field| field.name.as_str()))?));
+        formats.push(Box::new(CsvFile::begin(file, table, fields.iter().map(|field| field.name.as_str()))?));
     }
-    Ok(parts)
+    Ok(formats)
 }
 
-impl Part for CsvFile {
+impl TableFormat for CsvFile {
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()> {
         if table == self.table {
             self.out.write_byte_record(row.as_byte_record())?;

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
-use crate::services::datasets::metadata::About;
+use crate::services::datasets::metadata::DatasetMetadata;
 use crate::services::datasets::layout::{Field, FieldKind, SUPPRESSED, Table, layout};
 use crate::domain::questionnaire::Questionnaire;
-use crate::adapters::transports::FileFacts;
+use crate::adapters::transports::FileDigest;
 
-pub fn descriptor(about: &About, questionnaire: &Questionnaire, files: &BTreeMap<String, FileFacts>) -> Value {
+pub fn descriptor(metadata: &DatasetMetadata, questionnaire: &Questionnaire, files: &BTreeMap<String, FileDigest>) -> Value {
     let resource = |table: Table| {
         let path = format!("{}.csv", table.name());
         let facts = files.get(&path);
-        let fields = layout(table, questionnaire, &about.list_fields);
+        let fields = layout(table, questionnaire, &metadata.list_fields);
         let mut schema = json!({
             "fields": fields.iter().map(described).collect::<Vec<_>>(),
             "missingValues": if table == Table::Responses { vec!["", NOT_APPLICABLE, DONT_KNOW] } else { vec!["", SUPPRESSED] },
@@ -31,14 +31,14 @@ pub fn descriptor(about: &About, questionnaire: &Questionnaire, files: &BTreeMap
     };
     json!({
         "profile": "tabular-data-package",
-        "name": format!("{}-{}{}", about.application.to_lowercase(), if about.kind == "final" { "v" } else { "interim-" }, about.version),
-        "title": about.subject,
-        "created": about.frozen_at,
-        "version": about.version.to_string(),
+        "name": format!("{}-{}{}", metadata.application.to_lowercase(), if metadata.kind == "final" { "v" } else { "interim-" }, metadata.version),
+        "title": metadata.subject,
+        "created": metadata.frozen_at,
+        "version": metadata.version.to_string(),
         "fieldwork": {
-            "application": about.application, "category": about.category, "questionnaire": about.questionnaire,
-            "questionnaire_version": about.questionnaire_version, "target": about.target, "closed_by": about.closed_by,
-            "rr1": about.rates.get("RR1").copied().flatten(), "kind": about.kind, "reason": about.reason,
+            "application": metadata.application, "category": metadata.category, "questionnaire": metadata.questionnaire,
+            "questionnaire_version": metadata.questionnaire_version, "target": metadata.target, "closed_by": metadata.closed_by,
+            "rr1": metadata.rates.get("RR1").copied().flatten(), "kind": metadata.kind, "reason": metadata.reason,
         },
         "resources": Table::ALL.map(resource),
     })

@@ -7,10 +7,10 @@ use csv::StringRecord;
 use serde_json::{Map, Value, json};
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
-use super::{Given, Part, pretty};
+use super::{FormatContext, TableFormat, pretty};
 use crate::adapters::crypto::sha256_hex;
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
-use crate::domain::questionnaire::{Choice, Item, ItemKind, Take};
+use crate::domain::questionnaire::{Choice, Item, ItemKind, Selection};
 use crate::adapters::transports::NewFile;
 
 const DATA: &str = "flow-results-data.json";
@@ -32,9 +32,9 @@ struct Question {
 }
 
 impl FlowResults {
-    pub(super) fn begin(given: Given<'_>) -> io::Result<FlowResults> {
-        let fields = layout(Table::Responses, given.questionnaire, &given.about.list_fields);
-        given.folder.write("flow-results.json", &pretty(&descriptor(given)))?;
+    pub(super) fn begin(format_context: FormatContext<'_>) -> io::Result<FlowResults> {
+        let fields = layout(Table::Responses, format_context.questionnaire, &format_context.metadata.list_fields);
+        format_context.folder.write("flow-results.json", &pretty(&descriptor(format_context)))?;
         let mut questions: Vec<Question> = Vec::new();
         for (field, at) in fields.iter().zip(0..) {
             let Some(column) = &field.column else { continue };
@@ -45,31 +45,31 @@ impl FlowResults {
                     id: column.item.variable.clone(),
                     columns: vec![(at, code)],
                     is_number: matches!(field.kind, FieldKind::Integer | FieldKind::Number),
-                    is_ranking: matches!(&column.item.kind, ItemKind::Choice(choice) if choice.take == Take::AllInOrder),
+                    is_ranking: matches!(&column.item.kind, ItemKind::Choice(choice) if choice.selection == Selection::Ranked),
                 }),
             }
         }
         let place = |name: &str| fields.iter().position(|field: &Field<'_>| field.name == name).unwrap_or(0);
-        let mut out = given.folder.file(DATA)?;
+        let mut out = format_context.folder.file(DATA)?;
         out.write_all(b"[")?;
         Ok(FlowResults { out, started_at: place("started_at"), completed_at: place("completed_at"), questions, rows: 0 })
     }
 }
 
-fn descriptor(given: Given<'_>) -> Value {
-    let about = given.about;
+fn descriptor(format_context: FormatContext<'_>) -> Value {
+    let metadata = format_context.metadata;
     let text = |name: &str, title: &str, kind: &str| json!({ "name": name, "title": title, "type": kind });
     let questions: Map<String, Value> =
-        given.questionnaire.items().filter(|item| item.asks()).map(|item| (item.variable.clone(), question(item))).collect();
-    let id = uuid_of(&format!("{} {} {}", about.application, about.kind, about.version));
+        format_context.questionnaire.items().filter(|item| item.is_question()).map(|item| (item.variable.clone(), question(item))).collect();
+    let id = uuid_of(&format!("{} {} {}", metadata.application, metadata.kind, metadata.version));
     json!({
         "profile": "flow-results-package",
-        "name": format!("{}-{}-{}", about.application, about.kind, about.version).to_lowercase(),
+        "name": format!("{}-{}-{}", metadata.application, metadata.kind, metadata.version).to_lowercase(),
         "flow_results_specification_version": "1.0.0-rc1",
-        "created": about.frozen_at,
-        "modified": about.frozen_at,
+        "created": metadata.frozen_at,
+        "modified": metadata.frozen_at,
         "id": id,
-        "title": about.subject,
+        "title": metadata.subject,
         "resources": [{
             "path": DATA,
             "api_data_url": null,
@@ -91,8 +91,8 @@ fn descriptor(given: Given<'_>) -> Value {
 fn question(item: &Item) -> Value {
     let (kind, options) = match &item.kind {
         ItemKind::Scale(scale) => ("numeric", json!({ "range": [scale.from, scale.to] })),
-        ItemKind::Choice(Choice { options, take, .. }) => {
-            let kind = if *take == Take::One { "select_one" } else { "select_many" };
+        ItemKind::Choice(Choice { options, selection, .. }) => {
+            let kind = if *selection == Selection::One { "select_one" } else { "select_many" };
             (kind, json!({ "choices": options.iter().map(|option| option.code.as_str()).collect::<Vec<_>>() }))
         }
         ItemKind::Number(range) => match (range.min, range.max) {
@@ -139,7 +139,7 @@ impl Question {
     }
 }
 
-impl Part for FlowResults {
+impl TableFormat for FlowResults {
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()> {
         if table != Table::Responses {
             return Ok(());

@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 
 use super::pretty;
 use crate::adapters::crypto::{Signer, sha256_hex};
-use crate::services::datasets::metadata::About;
+use crate::services::datasets::metadata::DatasetMetadata;
 use crate::adapters::transports::NewFolder;
 
 pub const MANIFEST: &str = "manifest.json";
@@ -16,22 +16,22 @@ pub const SIGNATURE: &str = "manifest.json.sig";
 pub const SUMS: &str = "SHA256SUMS";
 
 /// Signs what has been written, and writes the sums of it all; returns the sums' hash.
-pub fn sign(folder: &NewFolder, about: &About, signer: &Signer) -> io::Result<String> {
+pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> io::Result<String> {
     let files: Map<_, _> =
         folder.written().into_iter().map(|(name, facts)| (name, json!({ "bytes": facts.bytes, "sha256": facts.sha256 }))).collect();
     let manifest = json!({
         "format": "fieldworkd-dataset/1",
-        "application": about.application,
-        "category": about.category,
-        "kind": about.kind,
-        "version": about.version,
-        "reason": about.reason,
-        "frozen_at": about.frozen_at,
-        "questionnaire": about.questionnaire,
-        "questionnaire_version": about.questionnaire_version,
-        "responses": about.responses,
-        "cases": about.cases,
-        "open_answers": about.open_answers,
+        "application": metadata.application,
+        "category": metadata.category,
+        "kind": metadata.kind,
+        "version": metadata.version,
+        "reason": metadata.reason,
+        "frozen_at": metadata.frozen_at,
+        "questionnaire": metadata.questionnaire,
+        "questionnaire_version": metadata.questionnaire_version,
+        "responses": metadata.responses,
+        "cases": metadata.cases,
+        "open_answers": metadata.open_answers,
         "files": files,
         "signed_with": signer.public().to_pem(),
     });

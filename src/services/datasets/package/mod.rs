@@ -20,18 +20,18 @@ use std::path::Path;
 use csv::StringRecord;
 
 use super::DatasetError;
-use super::metadata::About;
+use super::metadata::DatasetMetadata;
 use super::frozen::Frozen;
 use super::layout::{Table, layout};
 use crate::adapters::crypto::Signer;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
-use crate::services::context::Installation;
+use crate::services::context::AppContext;
 use crate::adapters::transports::NewFolder;
 pub use manifest::{MANIFEST, SIGNATURE, SUMS};
 
 /// A format that takes the tables' rows one by one.
-pub trait Part: Send {
+pub trait TableFormat: Send {
     /// Takes a row, if the table is one of its own. Tables come one after the other, in the order of [`Table::ALL`].
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()>;
     /// Ends its files.
@@ -40,30 +40,30 @@ pub trait Part: Send {
 
 /// What every format is told.
 #[derive(Clone, Copy)]
-struct Given<'a> {
+struct FormatContext<'a> {
     folder: &'a NewFolder,
-    about: &'a About,
+    metadata: &'a DatasetMetadata,
     questionnaire: &'a Questionnaire,
 }
 
 /// Writes the whole folder of a version to `target`; returns the hash of its sums.
-pub async fn write(installation: &Installation, frozen: &Frozen, signer: &Signer, target: &Path) -> Result<String, DatasetError> {
+pub async fn write(context: &AppContext, frozen: &Frozen, signer: &Signer, target: &Path) -> Result<String, DatasetError> {
     let failed = |error: io::Error| DatasetError::Write { folder: target.display().to_string(), error };
     let folder = NewFolder::begin(target).map_err(failed)?;
-    let (about, questionnaire) = (&frozen.about, &frozen.questionnaire);
-    let given = Given { folder: &folder, about, questionnaire };
-    let mut parts = csv_files::all(&folder, questionnaire, &about.list_fields).map_err(failed)?;
+    let (metadata, questionnaire) = (&frozen.metadata, &frozen.questionnaire);
+    let format_context = FormatContext { folder: &folder, metadata, questionnaire };
+    let mut formats = csv_files::all(&folder, questionnaire, &metadata.list_fields).map_err(failed)?;
     for table in [Table::Responses, Table::Cases] {
-        let fields = layout(table, questionnaire, &about.list_fields);
+        let fields = layout(table, questionnaire, &metadata.list_fields);
         let codebook = codebook::codebook(questionnaire).to_string();
         let name = format!("{}.parquet", table.name());
         let file = folder.file(&name).map_err(failed)?;
-        parts.push(Box::new(parquet_files::ParquetFile::begin(file, table, &fields, &codebook).map_err(failed)?));
+        formats.push(Box::new(parquet_files::ParquetFile::begin(file, table, &fields, &codebook).map_err(failed)?));
     }
-    parts.push(Box::new(workbook::Workbook::begin(given).map_err(failed)?));
-    parts.push(Box::new(flow_results::FlowResults::begin(given).map_err(failed)?));
-    parts.push(Box::new(triple_s::TripleS::begin(given).map_err(failed)?));
-    write_rows(installation, frozen, parts).await?.map_err(failed)?;
+    formats.push(Box::new(workbook::Workbook::begin(format_context).map_err(failed)?));
+    formats.push(Box::new(flow_results::FlowResults::begin(format_context).map_err(failed)?));
+    formats.push(Box::new(triple_s::TripleS::begin(format_context).map_err(failed)?));
+    write_rows(context, frozen, formats).await?.map_err(failed)?;
 
     let rest = || -> io::Result<String> {
         folder.write("codebook.json", &pretty(&codebook::codebook(questionnaire)))?;
@@ -71,36 +71,36 @@ pub async fn write(installation: &Installation, frozen: &Frozen, signer: &Signer
         for language in [Language::Zh, Language::En] {
             folder.write(&format!("questionnaire.{}.html", language.tag()), report::questionnaire(questionnaire, language)?.as_bytes())?;
         }
-        folder.write("fieldwork-report.html", report::report(about)?.as_bytes())?;
-        folder.write("datapackage.json", &pretty(&descriptor::descriptor(about, questionnaire, &folder.written())))?;
-        manifest::sign(&folder, about, signer)
+        folder.write("fieldwork-report.html", report::report(metadata)?.as_bytes())?;
+        folder.write("datapackage.json", &pretty(&descriptor::descriptor(metadata, questionnaire, &folder.written())))?;
+        manifest::sign(&folder, metadata, signer)
     };
     let sums = rest().map_err(failed)?;
     folder.commit().map_err(failed)?;
     Ok(sums)
 }
 
-/// Sends every frozen row through `parts` and ends them. The formats' work is done beside the daemon's own.
-pub async fn write_rows(installation: &Installation, frozen: &Frozen, mut parts: Vec<Box<dyn Part>>) -> Result<io::Result<()>, DatasetError> {
+/// Sends every frozen row through `formats` and ends them. The formats' work is done beside the daemon's own.
+pub async fn write_rows(context: &AppContext, frozen: &Frozen, mut formats: Vec<Box<dyn TableFormat>>) -> Result<io::Result<()>, DatasetError> {
     let broken = |_| DatasetError::Format(frozen.dataset.application_code.clone(), "the writer of a format broke off".into());
     for table in Table::ALL {
         for number in 0.. {
-            let Some(rows) = frozen.block(installation, table, number).await? else { break };
+            let Some(rows) = frozen.block(context, table, number).await? else { break };
             let written = tokio::task::spawn_blocking(move || {
                 for row in &rows {
-                    for part in &mut parts {
-                        part.row(table, row)?;
+                    for format in &mut formats {
+                        format.row(table, row)?;
                     }
                 }
-                io::Result::Ok(parts)
+                io::Result::Ok(formats)
             });
             match written.await.map_err(broken)? {
-                Ok(again) => parts = again,
+                Ok(again) => formats = again,
                 Err(error) => return Ok(Err(error)),
             }
         }
     }
-    let finish = move || parts.into_iter().try_for_each(|part| part.finish());
+    let finish = move || formats.into_iter().try_for_each(|format| format.finish());
     tokio::task::spawn_blocking(finish).await.map_err(broken)
 }
 

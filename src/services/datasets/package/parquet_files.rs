@@ -14,13 +14,13 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
-use super::Part;
+use super::TableFormat;
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use crate::services::datasets::layout::{Field, FieldKind, Table};
 use crate::adapters::transports::NewFile;
 
 /// Rows that are held in memory until they are written as a row group.
-const GROUP: usize = 50_000;
+const ROWS_PER_GROUP: usize = 50_000;
 
 pub struct ParquetFile {
     table: Table,
@@ -85,11 +85,11 @@ impl ParquetFile {
             }
         }
         let schema = Arc::new(Type::group_type_builder(table.name()).with_fields(types).build().map_err(other)?);
-        let about = vec![KeyValue::new("codebook".to_owned(), codebook.to_owned())];
+        let metadata = vec![KeyValue::new("codebook".to_owned(), codebook.to_owned())];
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by("fieldworkd".to_owned())
-            .set_key_value_metadata(Some(about))
+            .set_key_value_metadata(Some(metadata))
             .build();
         let out = SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(other)?;
         Ok(ParquetFile { table, out, columns, rows: 0 })
@@ -151,7 +151,7 @@ impl Column {
     }
 }
 
-impl Part for ParquetFile {
+impl TableFormat for ParquetFile {
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()> {
         if table != self.table {
             return Ok(());
@@ -160,7 +160,7 @@ impl Part for ParquetFile {
             column.push(row.get(column.at).unwrap_or_default())?;
         }
         self.rows += 1;
-        if self.rows == GROUP { self.write_group() } else { Ok(()) }
+        if self.rows == ROWS_PER_GROUP { self.write_group() } else { Ok(()) }
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {

@@ -5,25 +5,25 @@ use std::io;
 
 use askama::Template;
 
-use crate::services::datasets::metadata::{About, CellOf};
-use crate::services::datasets::printable_questionnaire::Paper;
+use crate::services::datasets::metadata::{DatasetMetadata, CellSummary};
+use crate::services::datasets::printable_questionnaire::PrintableQuestionnaire;
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
 
-pub fn report(about: &About) -> io::Result<String> {
-    Report { about }.render().map_err(|e| io::Error::other(e.to_string()))
+pub fn report(metadata: &DatasetMetadata) -> io::Result<String> {
+    Report { metadata }.render().map_err(|e| io::Error::other(e.to_string()))
 }
 
 /// The questionnaire as asked.
 pub fn questionnaire(questionnaire: &Questionnaire, language: Language) -> io::Result<String> {
-    Paper::new(questionnaire, language).render().map_err(|e| io::Error::other(e.to_string()))
+    PrintableQuestionnaire::new(questionnaire, language).render().map_err(|e| io::Error::other(e.to_string()))
 }
 
 #[derive(Template)]
 #[template(path = "dataset/fieldwork-report.html")]
 struct Report<'a> {
-    about: &'a About,
+    metadata: &'a DatasetMetadata,
 }
 
 /// A line of the outcome table.
@@ -62,60 +62,60 @@ struct Curve {
 
 impl Report<'_> {
     fn completes(&self) -> u64 {
-        self.about.dispositions.get(Disposition::Complete.code()).copied().unwrap_or(0)
+        self.metadata.dispositions.get(Disposition::Complete.code()).copied().unwrap_or(0)
     }
 
     fn outcomes(&self) -> Vec<Outcome> {
-        let all = self.about.cases.max(1) as f64;
+        let all = self.metadata.cases.max(1) as f64;
         let outcome = |(code, cases): (&String, &u64)| {
-            let (zh, en) = Disposition::from_code(code).map_or(("", ""), Disposition::words);
+            let (zh, en) = Disposition::from_code(code).map_or(("", ""), Disposition::labels);
             Outcome { code: code.clone(), zh, en, cases: *cases, share: *cases as f64 / all * 100.0 }
         };
-        self.about.dispositions.iter().map(outcome).collect()
+        self.metadata.dispositions.iter().map(outcome).collect()
     }
 
     fn rates(&self) -> Vec<(&str, String)> {
         let shown = |rate: &Option<f64>| rate.map_or("n/a".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
-        self.about.rates.iter().map(|(name, rate)| (name.as_str(), shown(rate))).collect()
+        self.metadata.rates.iter().map(|(name, rate)| (name.as_str(), shown(rate))).collect()
     }
 
     /// A count of people, unless so few stand behind it that it could tell who they are.
-    fn counted(&self, count: &u64) -> String {
-        let smallest = u64::from(self.about.smallest_cell);
+    fn masked_count(&self, count: &u64) -> String {
+        let smallest = u64::from(self.metadata.smallest_cell);
         if (1..smallest).contains(count) { format!("< {smallest}") } else { count.to_string() }
     }
 
-    fn cell(&self, cell: &CellOf) -> String {
-        self.counted(&u64::from(cell.completes))
+    fn cell(&self, cell: &CellSummary) -> String {
+        self.masked_count(&u64::from(cell.completes))
     }
 
     /// How far a cell is filled, in hundredths; a cell that is too small to be told is drawn empty.
-    fn filled(&self, cell: &CellOf) -> f64 {
-        let is_told = cell.completes == 0 || cell.completes >= self.about.smallest_cell;
+    fn fill_percent(&self, cell: &CellSummary) -> f64 {
+        let is_told = cell.completes == 0 || cell.completes >= self.metadata.smallest_cell;
         if is_told && cell.target > 0 { (f64::from(cell.completes) / f64::from(cell.target) * 100.0).min(100.0) } else { 0.0 }
     }
 
     fn pairs<'m>(&self, counts: &'m BTreeMap<String, u64>) -> Vec<(&'m str, String)> {
-        counts.iter().map(|(name, count)| (name.as_str(), self.counted(count))).collect()
+        counts.iter().map(|(name, count)| (name.as_str(), self.masked_count(count))).collect()
     }
 
     fn attempts(&self) -> Vec<(i64, u64, u64)> {
-        self.about.attempts.iter().map(|(attempts, (cases, completes))| (*attempts, *cases, *completes)).collect()
+        self.metadata.attempts.iter().map(|(attempts, (cases, completes))| (*attempts, *cases, *completes)).collect()
     }
 
     /// `None`: nobody completed.
     fn curve(&self) -> Option<Curve> {
         let day = |text: &String| text.parse::<chrono::NaiveDate>().ok();
-        let all = self.about.completes_by_day.keys().chain(self.about.first_contacts_by_day.keys()).filter_map(day);
+        let all = self.metadata.completes_by_day.keys().chain(self.metadata.first_contacts_by_day.keys()).filter_map(day);
         let (first, last) = all.fold(None, |span: Option<(chrono::NaiveDate, chrono::NaiveDate)>, day| {
             Some(span.map_or((day, day), |(first, last)| (first.min(day), last.max(day))))
         })?;
         let days = (last - first).num_days() + 1;
-        let top = self.completes().max(u64::from(self.about.target)).max(1);
+        let top = self.completes().max(u64::from(self.metadata.target)).max(1);
         let (across, up) = ((WIDTH - LEFT) / days as f64, (HEIGHT - BELOW) / top as f64);
         let (mut sum, mut points, mut bars) = (0, Vec::new(), Vec::new());
         for (day, number) in first.iter_days().take(usize::try_from(days).unwrap_or(0)).zip(0..) {
-            let of_day = self.about.completes_by_day.get(&day.to_string()).copied().unwrap_or(0);
+            let of_day = self.metadata.completes_by_day.get(&day.to_string()).copied().unwrap_or(0);
             sum += of_day;
             let x = LEFT + across * f64::from(number);
             points.push(format!("{:.1},{:.1}", x + across / 2.0, HEIGHT - BELOW - sum as f64 * up));
@@ -124,7 +124,7 @@ impl Report<'_> {
                 bars.push(Bar { x, y: HEIGHT - BELOW - height, width: (across - 0.5).max(0.5), height });
             }
         }
-        let target_y = HEIGHT - BELOW - f64::from(self.about.target) * up;
+        let target_y = HEIGHT - BELOW - f64::from(self.metadata.target) * up;
         Some(Curve { points: points.join(" "), bars, target_y, top, first: first.to_string(), last: last.to_string() })
     }
 
@@ -138,7 +138,7 @@ impl Report<'_> {
     }
 
     fn reason(&self) -> &'static str {
-        match self.about.reason.as_str() {
+        match self.metadata.reason.as_str() {
             "rejected" => "上一版被退回 the version before was rejected",
             "late_answers" => "计入迟到的回答 with answers that came late",
             "withdrawal" => "撤回同意后更正 corrected after a consent was taken back",

@@ -6,9 +6,9 @@ use csv::StringRecord;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook as Book, XlsxError};
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
-use super::{Given, Part};
+use super::{FormatContext, TableFormat};
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
-use crate::domain::questionnaire::{Choice, ItemKind, Take};
+use crate::domain::questionnaire::{Choice, ItemKind, Selection};
 use crate::adapters::transports::NewFile;
 
 const SHEETS: [&str; 4] = ["codebook", "responses", "labels", "cases"];
@@ -18,18 +18,18 @@ const RESPONSES: usize = 1;
 const LABELS: usize = 2;
 const CASES: usize = 3;
 /// What a worksheet has room for, with its header (ECMA-376).
-const MOST_ROWS: u32 = 1_048_576;
+const MAX_ROWS: u32 = 1_048_576;
 
 pub struct Workbook {
     book: Book,
     out: NewFile,
-    responses: Vec<Shown>,
-    cases: Vec<Shown>,
+    responses: Vec<CellFormat>,
+    cases: Vec<CellFormat>,
     rows: [u32; 4],
 }
 
 /// How a column's cells are shown.
-struct Shown {
+struct CellFormat {
     kind: FieldKind,
     /// Codes with their labels.
     labels: Vec<(String, String)>,
@@ -39,14 +39,14 @@ fn other(error: XlsxError) -> io::Error {
     io::Error::other(error.to_string())
 }
 
-fn shown(field: &Field<'_>) -> Shown {
+fn cell_format(field: &Field<'_>) -> CellFormat {
     let mut labels = Vec::new();
     if let Some(column) = &field.column {
         match &column.item.kind {
-            ItemKind::Choice(Choice { take: Take::Several { .. }, .. }) => {
+            ItemKind::Choice(Choice { selection: Selection::Several { .. }, .. }) => {
                 labels.extend([("1", "是 yes"), ("0", "否 no")].map(|(code, label)| (code.to_owned(), label.to_owned())));
             }
-            ItemKind::Choice(Choice { take: Take::One, options, .. }) => {
+            ItemKind::Choice(Choice { selection: Selection::One, options, .. }) => {
                 labels.extend(options.iter().map(|option| (option.code.clone(), format!("{} {}", option.text.zh, option.text.en))));
             }
             ItemKind::Scale(scale) => {
@@ -58,25 +58,25 @@ fn shown(field: &Field<'_>) -> Shown {
         labels.push((NOT_APPLICABLE.to_owned(), "不适用 not applicable".to_owned()));
         labels.push((DONT_KNOW.to_owned(), "不知道 don't know".to_owned()));
     }
-    Shown { kind: field.kind, labels }
+    CellFormat { kind: field.kind, labels }
 }
 
 impl Workbook {
-    pub(super) fn begin(given: Given<'_>) -> io::Result<Workbook> {
+    pub(super) fn begin(format_context: FormatContext<'_>) -> io::Result<Workbook> {
         let mut book = Book::new();
-        let frozen = chrono::DateTime::parse_from_rfc3339(&given.about.frozen_at).map_or(0, |at| at.timestamp());
+        let frozen = chrono::DateTime::parse_from_rfc3339(&format_context.metadata.frozen_at).map_or(0, |at| at.timestamp());
         let created = ExcelDateTime::from_timestamp(frozen).map_err(other)?;
-        let properties = DocProperties::new().set_title(&given.about.subject).set_author("fieldworkd").set_creation_datetime(&created);
+        let properties = DocProperties::new().set_title(&format_context.metadata.subject).set_author("fieldworkd").set_creation_datetime(&created);
         book.set_properties(&properties);
         for name in SHEETS {
             book.add_worksheet_with_constant_memory().map_err(other)?.set_name(name).map_err(other)?;
         }
-        let out = given.folder.file("dataset.xlsx")?;
-        let responses = layout(Table::Responses, given.questionnaire, &given.about.list_fields);
-        let cases = layout(Table::Cases, given.questionnaire, &given.about.list_fields);
+        let out = format_context.folder.file("dataset.xlsx")?;
+        let responses = layout(Table::Responses, format_context.questionnaire, &format_context.metadata.list_fields);
+        let cases = layout(Table::Cases, format_context.questionnaire, &format_context.metadata.list_fields);
         let mut workbook =
-            Workbook { book, out, responses: responses.iter().map(shown).collect(), cases: cases.iter().map(shown).collect(), rows: [0; 4] };
-        workbook.codebook(given, &responses, &cases)?;
+            Workbook { book, out, responses: responses.iter().map(cell_format).collect(), cases: cases.iter().map(cell_format).collect(), rows: [0; 4] };
+        workbook.codebook(format_context, &responses, &cases)?;
         for (sheet, fields) in [(RESPONSES, &responses), (LABELS, &responses), (CASES, &cases)] {
             workbook.header(sheet, fields.iter().map(|field| field.name.as_str()))?;
         }
@@ -94,18 +94,18 @@ impl Workbook {
         Ok(())
     }
 
-    fn codebook(&mut self, given: Given<'_>, responses: &[Field<'_>], cases: &[Field<'_>]) -> io::Result<()> {
+    fn codebook(&mut self, format_context: FormatContext<'_>, responses: &[Field<'_>], cases: &[Field<'_>]) -> io::Result<()> {
         self.header(CODEBOOK, ["table", "variable", "type", "title", "description", "code", "label"].into_iter())?;
         let fields = responses.iter().map(|field| (Table::Responses, field)).chain(cases.iter().map(|field| (Table::Cases, field)));
         for (table, field) in fields {
             let description = field.description.clone().unwrap_or_default();
             let head = [table.name(), &field.name, field.kind.schema_type(), &field.title, &description];
             self.write_texts(CODEBOOK, &head)?;
-            for (code, label) in shown(field).labels {
+            for (code, label) in cell_format(field).labels {
                 self.write_texts(CODEBOOK, &[table.name(), &field.name, "", "", "", &code, &label])?;
             }
         }
-        let title = format!("{} {}", given.questionnaire.title.zh, given.questionnaire.title.en);
+        let title = format!("{} {}", format_context.questionnaire.title.zh, format_context.questionnaire.title.en);
         self.write_texts(CODEBOOK, &["", "", "", &title])
     }
 
@@ -122,17 +122,17 @@ impl Workbook {
     /// Writes a row of cells; `labelled`: as labels, where a code has one.
     fn write_row(&mut self, sheet: usize, row: &StringRecord, labelled: bool) -> io::Result<()> {
         let number = self.rows[sheet];
-        if number >= MOST_ROWS {
+        if number >= MAX_ROWS {
             return Ok(());
         }
         let columns = if sheet == CASES { &self.cases } else { &self.responses };
         let worksheet = self.book.worksheet_from_index(sheet).map_err(other)?;
-        for ((cell, shown), column) in row.iter().zip(columns).zip(0..) {
+        for ((cell, cell_format), column) in row.iter().zip(columns).zip(0..) {
             if cell.is_empty() {
                 continue;
             }
-            let label = if labelled { shown.labels.iter().find(|(code, _)| code == cell) } else { None };
-            match (label, shown.kind) {
+            let label = if labelled { cell_format.labels.iter().find(|(code, _)| code == cell) } else { None };
+            match (label, cell_format.kind) {
                 (Some((_, label)), _) => worksheet.write_string(number, column, label),
                 (None, FieldKind::Integer | FieldKind::Number) => match cell.parse::<f64>() {
                     Ok(value) => worksheet.write_number(number, column, value),
@@ -148,7 +148,7 @@ impl Workbook {
     }
 }
 
-impl Part for Workbook {
+impl TableFormat for Workbook {
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()> {
         match table {
             Table::Responses => {

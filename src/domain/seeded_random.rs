@@ -1,7 +1,7 @@
 //! Chance that repeats: fractions drawn from what a thing is called, so that the same plan gives the same run (invariant I8).
 
 /// A fraction in `[0, 1)`, evenly spread over different seeds (FNV-1a, then a finalizer so that neighbouring seeds lie apart).
-pub fn fraction(seed: &str, salt: u64) -> f64 {
+pub fn seeded_fraction(seed: &str, salt: u64) -> f64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for byte in seed.bytes().chain(salt.to_le_bytes()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -13,7 +13,7 @@ pub fn fraction(seed: &str, salt: u64) -> f64 {
 
 /// A time between half and one and a half times `about`: whoever waits for the same thing comes back at different times.
 pub fn jittered(about: std::time::Duration, seed: &str, salt: u64) -> std::time::Duration {
-    about.mul_f64(0.5 + fraction(seed, salt))
+    about.mul_f64(0.5 + seeded_fraction(seed, salt))
 }
 
 #[cfg(test)]
@@ -22,9 +22,9 @@ mod tests {
 
     #[test]
     fn fractions_repeat_and_are_even() {
-        assert_eq!(fraction("a", 1), fraction("a", 1));
+        assert_eq!(seeded_fraction("a", 1), seeded_fraction("a", 1));
         let mut tenths = [0u32; 10];
-        (0..10_000).for_each(|n| tenths[(fraction("number", n) * 10.0) as usize] += 1);
+        (0..10_000).for_each(|n| tenths[(seeded_fraction("number", n) * 10.0) as usize] += 1);
         assert!(tenths.iter().all(|&count| (900..1100).contains(&count)), "{tenths:?}");
     }
 }

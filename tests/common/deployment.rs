@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use fieldworkd::adapters::clock::SystemClock;
 use fieldworkd::adapters::config::SHIPPED;
-use fieldworkd::simulation::{Script, Simulator};
-use fieldworkd::adapters::database::{Store, messages};
+use fieldworkd::simulation::{Scenario, Simulator};
+use fieldworkd::adapters::database::{Database, messages};
 
 use super::list_of;
 
@@ -21,26 +21,26 @@ pub fn plan() -> String {
 }
 
 /// A folder with a configuration, a campaign of made-up people, and a simulator in this process.
-pub struct Site {
+pub struct Deployment {
     pub folder: tempfile::TempDir,
     pub url: String,
     pub port: u16,
     pub simulator: Simulator,
 }
 
-impl Site {
-    pub async fn on_each_engine(people: usize, script: &Script, rate: u32) -> Vec<Site> {
-        Site::with(people, script, rate, &|_, _| {}).await
+impl Deployment {
+    pub async fn on_each_engine(people: usize, scenario: &Scenario, rate: u32) -> Vec<Deployment> {
+        Deployment::with_config(people, scenario, rate, &|_, _| {}).await
     }
 
     /// `change` may change the configuration and the gateway's file before anything starts.
-    pub async fn with(people: usize, script: &Script, rate: u32, change: &dyn Fn(&mut String, &mut String)) -> Vec<Site> {
-        let scout = tempfile::tempdir().unwrap();
-        let mut sites = Vec::new();
-        for url in super::fresh_urls(scout.path()).await {
+    pub async fn with_config(people: usize, scenario: &Scenario, rate: u32, change: &dyn Fn(&mut String, &mut String)) -> Vec<Deployment> {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut deployments = Vec::new();
+        for url in super::fresh_urls(scratch.path()).await {
             let folder = tempfile::tempdir().unwrap();
             let url = if url.starts_with("sqlite:") { format!("sqlite:{}/test.db", folder.path().display()) } else { url };
-            let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), script.clone(), Arc::new(SystemClock)).await.unwrap();
+            let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), scenario.clone(), Arc::new(SystemClock)).await.unwrap();
             tokio::spawn({
                 let simulator = simulator.clone();
                 async move { simulator.run().await }
@@ -64,27 +64,27 @@ impl Site {
                 "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
             );
             write("plan.toml", &plan());
-            let site = Site { folder, url, port, simulator };
-            site.command(&["programme", "apply", "programme.toml"]);
-            site.command(&["application", "add", "applications.toml"]);
+            let deployment = Deployment { folder, url, port, simulator };
+            deployment.run_command(&["programme", "apply", "programme.toml"]);
+            deployment.run_command(&["application", "add", "applications.toml"]);
             for first in (0..people).step_by(LONGEST_LIST) {
-                std::fs::write(site.path().join("list.csv"), list_of(first..people.min(first + LONGEST_LIST))).unwrap();
-                site.command(&["list", "import", "--application", "A1", "list.csv"]);
+                std::fs::write(deployment.path().join("list.csv"), list_of(first..people.min(first + LONGEST_LIST))).unwrap();
+                deployment.run_command(&["list", "import", "--application", "A1", "list.csv"]);
             }
-            site.command(&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"]);
-            sites.push(site);
+            deployment.run_command(&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"]);
+            deployments.push(deployment);
         }
-        sites
+        deployments
     }
 
-    pub fn binary(&self, arguments: &[&str]) -> Command {
+    pub fn command_line(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fieldworkd"));
         command.current_dir(self.path()).env("FIELDWORKD_DATABASE__URL", &self.url).args(["--config", "fieldworkd.toml"]).args(arguments);
         command
     }
 
-    pub fn command(&self, arguments: &[&str]) {
-        let output = self.binary(arguments).output().unwrap();
+    pub fn run_command(&self, arguments: &[&str]) {
+        let output = self.command_line(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -93,9 +93,9 @@ impl Site {
     }
 
     /// Starts the daemon and waits until it answers. Its log is appended to `log` in the folder.
-    pub async fn daemon(&self, environment: &[(&str, &str)]) -> Daemon {
+    pub async fn start_daemon(&self, environment: &[(&str, &str)]) -> Daemon {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path().join("log")).unwrap();
-        let child = self.binary(&["serve"]).envs(environment.iter().copied()).stderr(Stdio::from(log)).spawn().unwrap();
+        let child = self.command_line(&["serve"]).envs(environment.iter().copied()).stderr(Stdio::from(log)).spawn().unwrap();
         let daemon = Daemon(child);
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
         let port = environment
@@ -111,9 +111,9 @@ impl Site {
     }
 
     pub async fn states(&self) -> Vec<(String, i64)> {
-        let store = Store::open(&self.url).await.unwrap();
-        let states = messages::count_by_state(&mut store.read().await.unwrap()).await.unwrap();
-        store.close().await;
+        let database = Database::open(&self.url).await.unwrap();
+        let states = messages::count_by_state(&mut database.read().await.unwrap()).await.unwrap();
+        database.close().await;
         states
     }
 
@@ -130,7 +130,7 @@ impl Daemon {
     }
 
     /// Waits for its end, with its exit status.
-    pub fn end(mut self) -> Option<i32> {
+    pub fn wait_for_exit(mut self) -> Option<i32> {
         self.0.wait().unwrap().code()
     }
 }

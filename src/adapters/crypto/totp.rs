@@ -9,22 +9,22 @@ use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 
 /// The secret that an authenticator and the database share.
-pub struct OneTime {
+pub struct TotpSecret {
     totp: Totp,
 }
 
-impl OneTime {
+impl TotpSecret {
     /// A new secret of 160 bits (RFC 4226, section 4).
-    pub fn draw(name: &str) -> Result<OneTime, NoRandom> {
+    pub fn generate(name: &str) -> Result<TotpSecret, NoRandom> {
         let mut bytes = [0u8; 20];
         getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
-        OneTime::of(&bytes, name).ok_or(NoRandom)
+        TotpSecret::from_bytes(&bytes, name).ok_or(NoRandom)
     }
 
     /// `None`: this is no secret of ours.
-    pub fn of(bytes: &[u8], name: &str) -> Option<OneTime> {
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Option<TotpSecret> {
         let builder = Builder::new().with_secret(Secret::new(bytes.into())).with_account_name(name).with_issuer(Some("fieldworkd"));
-        Some(OneTime { totp: builder.build().ok()? })
+        Some(TotpSecret { totp: builder.build().ok()? })
     }
 
     pub fn secret(&self) -> &[u8] {
@@ -32,13 +32,13 @@ impl OneTime {
     }
 
     /// The secret as people type it, in groups of four.
-    pub fn in_groups(&self) -> Personal {
+    pub fn grouped_base32(&self) -> Personal {
         let base32 = self.totp.secret().to_base32();
         Personal::new(base32.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" "))
     }
 
     /// The picture that authenticators read, as SVG.
-    pub fn picture(&self) -> Option<Personal> {
+    pub fn qr_svg(&self) -> Option<Personal> {
         let url = self.totp.to_url().ok()?;
         let code = QrCode::new(url.as_bytes()).ok()?;
         let svg = code.render::<svg::Color<'_>>().min_dimensions(200, 200).dark_color(svg::Color("#000")).light_color(svg::Color("#fff")).build();
@@ -64,14 +64,14 @@ mod tests {
 
     #[test]
     fn a_code_of_rfc_6238_is_known_within_a_step() {
-        let one_time = OneTime::of(b"12345678901234567890", "wu").unwrap();
+        let one_time = TotpSecret::from_bytes(b"12345678901234567890", "wu").unwrap();
         // RFC 6238, appendix B: 94287082 at 59 s, of which we take six digits.
         let at = |seconds: i64| Timestamp(seconds * 1_000);
         assert_eq!(one_time.code_at(at(59)), "287082");
         assert_eq!(one_time.step_of(" 287 082", at(59)), Some(1));
         assert_eq!(one_time.step_of("287082", at(89)), Some(1), "one step late");
         assert_eq!((one_time.step_of("287082", at(120)), one_time.step_of("abc", at(59))), (None, None));
-        assert!(one_time.picture().unwrap().reveal().trim_start().starts_with("<svg"));
-        assert_eq!(OneTime::draw("wu").unwrap().in_groups().reveal().len(), 39);
+        assert!(one_time.qr_svg().unwrap().reveal().trim_start().starts_with("<svg"));
+        assert_eq!(TotpSecret::generate("wu").unwrap().grouped_base32().reveal().len(), 39);
     }
 }

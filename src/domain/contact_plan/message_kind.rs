@@ -23,7 +23,7 @@ pub fn interview_step(nth: u32, goes_on: u32) -> u32 {
 
 /// Of an interview's messages every second one asks the question before it once more.
 pub fn is_reminder(step: u32) -> bool {
-    is_interview_step(step) && !is_answer(step) && (step >> 8) & 1 == 1
+    is_interview_step(step) && !is_acknowledgement(step) && (step >> 8) & 1 == 1
 }
 
 /// The message that asks once more what `step` asks.
@@ -45,7 +45,7 @@ pub fn goodbye_step(nth: u32, goes_on: u32) -> u32 {
 }
 
 /// Does a message only answer what the respondent said, so that it goes out though the cases are closed?
-pub fn is_answer(step: u32) -> bool {
+pub fn is_acknowledgement(step: u32) -> bool {
     step == CONFIRMATION_STEP || (is_interview_step(step) && step & GOODBYE != 0)
 }
 

@@ -1,7 +1,7 @@
 //! What chance alone does to counts: interviewers differ even if they all work alike.
 
 /// The range in which a count out of `all` lies in 95 of 100 cases when each happens with `chance` (the central interval of the binomial distribution).
-pub fn expected(all: u32, chance: f64) -> (u32, u32) {
+pub fn binomial_interval(all: u32, chance: f64) -> (u32, u32) {
     const TAIL: f64 = 0.025;
     let chance = chance.clamp(0.0, 1.0);
     if all == 0 || chance == 0.0 {
@@ -34,11 +34,11 @@ mod tests {
     #[test]
     fn ranges_are_those_of_the_binomial_distribution() {
         // Of 20 tosses of a coin, 6 to 14 heads: P(X <= 5) = 0.0207, P(X <= 14) = 0.9793.
-        assert_eq!(expected(20, 0.5), (6, 14));
-        assert_eq!(expected(0, 0.3), (0, 0));
-        assert_eq!(expected(10, 0.0), (0, 0));
-        assert_eq!(expected(10, 1.0), (10, 10));
-        let (low, high) = expected(20_000, 0.1);
+        assert_eq!(binomial_interval(20, 0.5), (6, 14));
+        assert_eq!(binomial_interval(0, 0.3), (0, 0));
+        assert_eq!(binomial_interval(10, 0.0), (0, 0));
+        assert_eq!(binomial_interval(10, 1.0), (10, 10));
+        let (low, high) = binomial_interval(20_000, 0.1);
         assert!((1_900..1_935).contains(&low) && (2_065..2_100).contains(&high), "{low} {high}");
     }
 }

@@ -1,6 +1,6 @@
 //! What was refused, in the reader's language: in Chinese here, in English as the error itself says it, but without its hints at the command line.
 
-use super::super::page_layout::Say;
+use super::super::page_layout::Translator;
 use crate::services::campaigns::LaunchError;
 use crate::services::questionnaires::QuestionnaireSourceError;
 use crate::services::deadlines::changes::ChangeError;
@@ -13,27 +13,27 @@ use crate::domain::programme::ProgrammeError;
 use crate::domain::quota::QuotaError;
 use crate::domain::sms_text::TemplateError;
 use crate::domain::subject::SubjectError;
-use crate::services::list_import::{IntakeError, TableError};
+use crate::services::list_import::{ListImportError, TableError};
 use crate::services::programmes::RegistrationError;
 use crate::services::suppressions::SuppressionError;
-use crate::services::drafts::campaigns::DraftError;
-use crate::services::drafts::lists::ListError;
+use crate::services::drafts::campaigns::CampaignDraftError;
+use crate::services::drafts::lists::ListDraftError;
 
 /// Something that a form asked for and that was refused.
-pub trait Refusal: std::error::Error {
+pub trait LocalizedError: std::error::Error {
     /// In Chinese; `None`: it is said as it is, for whoever runs the house.
     fn zh(&self) -> Option<String>;
 
-    fn words(&self, s: Say) -> String {
-        match s.0 {
+    fn localized(&self, tr: Translator) -> String {
+        match tr.0 {
             Language::Zh => self.zh().unwrap_or_else(|| self.to_string()),
-            Language::En => without_commands(&self.to_string()),
+            Language::En => strip_command_hints(&self.to_string()),
         }
     }
 }
 
 /// Hints such as «; import one with «list import»» are for the command line; pages have their own ways.
-fn without_commands(said: &str) -> String {
+fn strip_command_hints(said: &str) -> String {
     const COMMANDS: [&str; 6] =
         ["«application add»", "«list import»", "«application fee»", "«application release»", "«programme apply»", "«purge --dry-run»"];
     match said.rsplit_once("; ") {
@@ -42,15 +42,15 @@ fn without_commands(said: &str) -> String {
     }
 }
 
-fn category(of: Category) -> &'static str {
+fn category_zh(of: Category) -> &'static str {
     of.chinese()
 }
 
-impl Refusal for LaunchError {
+impl LocalizedError for LaunchError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            LaunchError::Code(code) => format!("活动代码“{code}”：请用字母、数字、- 和 _，最多 40 个"),
-            LaunchError::Exists(code) => format!("活动 {code} 已存在，请另取代码"),
+            LaunchError::InvalidCode(code) => format!("活动代码“{code}”：请用字母、数字、- 和 _，最多 40 个"),
+            LaunchError::CodeTaken(code) => format!("活动 {code} 已存在，请另取代码"),
             LaunchError::Plan(error) => return error.zh().map(|plan| format!("联系计划：{plan}")),
             LaunchError::UnknownGateway { name, known } => format!("没有名为 {name} 的网关；已配置：{known}"),
             LaunchError::GatewayStep { gateway, problem } => format!("网关 {gateway}：{problem}"),
@@ -60,8 +60,8 @@ impl Refusal for LaunchError {
             LaunchError::OtherProgramme(code, programme) => format!("申报 {code} 不属于项目 {programme}，请分两个活动启动"),
             LaunchError::NoList(code) => format!("申报 {code} 没有名单，请先上传"),
             LaunchError::FeeNotSettled(code) => format!("申报 {code} 的调查费未到账，请先登记"),
-            LaunchError::Held(code) => format!("申报 {code} 处于暂停，请先恢复"),
-            LaunchError::Shared(codes) => format!("{codes} 与所选申报有共同的受访者，请一并启动，以免同一人被问两次"),
+            LaunchError::OnHold(code) => format!("申报 {code} 处于暂停，请先恢复"),
+            LaunchError::SharesPeople(codes) => format!("{codes} 与所选申报有共同的受访者，请一并启动，以免同一人被问两次"),
             LaunchError::DueDayPast { code, due } => format!("申报 {code} 的数据期限 {due} 已过，启动即会结束"),
             LaunchError::Quota { code, error } => return error.zh().map(|error| format!("申报 {code}：{error}")),
             LaunchError::TooLate { number, name, until, code, closes } => {
@@ -74,45 +74,45 @@ impl Refusal for LaunchError {
             LaunchError::Questionnaire(error) => format!("问卷有误：{error}"),
             LaunchError::ListField { code, field } => format!("申报 {code} 的问卷用到名单字段 {field}，但该申报未保留此字段"),
             LaunchError::ChangedQuestionnaire { code, version } => format!("问卷 {code} 第 {version} 版曾以另一文本启动，请提高版本号"),
-            LaunchError::Store(_) | LaunchError::Keys(_) | LaunchError::Seal(_) => return None,
+            LaunchError::Database(_) | LaunchError::Keys(_) | LaunchError::Seal(_) => return None,
         })
     }
 }
 
-fn step(step: usize, name: &str) -> String {
+fn step_zh(step: usize, name: &str) -> String {
     format!("第 {step} 步（{name}）")
 }
 
-fn language(of: Language) -> &'static str {
+fn language_zh(of: Language) -> &'static str {
     match of {
         Language::Zh => "中文",
         Language::En => "英文",
     }
 }
 
-impl Refusal for ContactPlanError {
+impl LocalizedError for ContactPlanError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             ContactPlanError::Toml(problem) => format!("无法读取：{problem}"),
             ContactPlanError::TimeZone(zone) => format!("“{zone}”不是时区，请用 Asia/Shanghai 这样的名称"),
-            ContactPlanError::Hours { day, error } => format!("{} 的联系时段：{}", weekday(day), error.zh()?),
+            ContactPlanError::Hours { day, error } => format!("{} 的联系时段：{}", weekday_zh(day), error.zh()?),
             ContactPlanError::AllHours(error) => format!("联系时段：{}", error.zh()?),
-            ContactPlanError::Delay { step: n, name, value } => format!("{}：间隔“{value}”应写作 3d 或 12h", step(*n, name)),
-            ContactPlanError::Text { step: n, name, language: of, error } => format!("{}，{}文本：{}", step(*n, name), language(*of), error.zh()?),
-            ContactPlanError::NoText { step: n, name } => format!("{}没有文本，请填写中文文本", step(*n, name)),
+            ContactPlanError::Delay { step: n, name, value } => format!("{}：间隔“{value}”应写作 3d 或 12h", step_zh(*n, name)),
+            ContactPlanError::Text { step: n, name, language: of, error } => format!("{}，{}文本：{}", step_zh(*n, name), language_zh(*of), error.zh()?),
+            ContactPlanError::NoText { step: n, name } => format!("{}没有文本，请填写中文文本", step_zh(*n, name)),
             ContactPlanError::NoSteps => "没有步骤，请添加邀请短信".to_owned(),
             ContactPlanError::Holidays(problem) => format!("节假日：{problem}"),
             ContactPlanError::MaxParts => "短信条数上限为 1 到 10".to_owned(),
             ContactPlanError::Spread(value) => format!("分散方式“{value}”应为 window 或 2h、0s 这样的时长"),
-            ContactPlanError::Confirmation { language: of, error } => format!("退订确认的{}文本：{}", language(*of), error.zh()?),
-            ContactPlanError::Link { language: of, error } => format!("补发链接的{}文本：{}", language(*of), error.zh()?),
+            ContactPlanError::Confirmation { language: of, error } => format!("退订确认的{}文本：{}", language_zh(*of), error.zh()?),
+            ContactPlanError::Link { language: of, error } => format!("补发链接的{}文本：{}", language_zh(*of), error.zh()?),
             ContactPlanError::TooManySteps => "步骤过多".to_owned(),
-            ContactPlanError::Step { step: n, name, problem } => format!("{}：{}", step(*n, name), step_problem(problem)),
+            ContactPlanError::Step { step: n, name, problem } => format!("{}：{}", step_zh(*n, name), step_problem_zh(problem)),
         })
     }
 }
 
-fn weekday(day: &str) -> &str {
+fn weekday_zh(day: &str) -> &str {
     let all = [
         ("monday", "周一"),
         ("tuesday", "周二"),
@@ -126,7 +126,7 @@ fn weekday(day: &str) -> &str {
     all.into_iter().find(|(code, _)| *code == day).map_or(day, |(_, zh)| zh)
 }
 
-fn step_problem(problem: &str) -> String {
+fn step_problem_zh(problem: &str) -> String {
     match problem {
         "only a step with mode = \"telephone\" has calls" => "只有电话步骤才有拨打次数".to_owned(),
         "a step by telephone has no text; the interviewer reads the questionnaire" => "电话步骤没有文本，由访问员读问卷".to_owned(),
@@ -135,17 +135,17 @@ fn step_problem(problem: &str) -> String {
     }
 }
 
-impl Refusal for ContactHoursError {
+impl LocalizedError for ContactHoursError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             ContactHoursError::BadInterval(raw) => format!("“{raw}”不是时段，请写作 09:00-12:00，止在起之后"),
-            ContactHoursError::Overlap(day) => format!("{} 的时段重叠", weekday(day)),
+            ContactHoursError::Overlap(day) => format!("{} 的时段重叠", weekday_zh(day)),
             ContactHoursError::NeverOpen => "没有任何工作日可联系".to_owned(),
         })
     }
 }
 
-impl Refusal for TemplateError {
+impl LocalizedError for TemplateError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             TemplateError::UnknownPlaceholder { name } => {
@@ -160,10 +160,10 @@ impl Refusal for TemplateError {
     }
 }
 
-impl Refusal for QuotaError {
+impl LocalizedError for QuotaError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            QuotaError::OverCap { target, category: of, cap } => format!("目标 {target} 超过{}类上限 {cap}", category(*of)),
+            QuotaError::OverCap { target, category: of, cap } => format!("目标 {target} 超过{}类上限 {cap}", category_zh(*of)),
             QuotaError::Zero => "目标至少为 1".to_owned(),
             QuotaError::SoftTotal => "总配额为 hard 或 reserved；soft 用于配额格".to_owned(),
             QuotaError::NoReplicate => "样本批至少 1 人".to_owned(),
@@ -173,18 +173,18 @@ impl Refusal for QuotaError {
     }
 }
 
-impl Refusal for SubjectError {
+impl LocalizedError for SubjectError {
     fn zh(&self) -> Option<String> {
-        let named = |field: &str| super::setup::field_in_chinese(field);
+        let named = |field: &str| super::setup::field_label_zh(field);
         Some(match self {
             SubjectError::Missing { field, .. } => format!("请填写：{}", named(field)),
             SubjectError::Broken { field, .. } => format!("请只填一个具体的对象：{}", named(field)),
-            SubjectError::Unknown { field, category: of, .. } => format!("{}类没有字段 {field}", category(*of)),
+            SubjectError::Unknown { field, category: of, .. } => format!("{}类没有字段 {field}", category_zh(*of)),
         })
     }
 }
 
-impl Refusal for RegistrationError {
+impl LocalizedError for RegistrationError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             RegistrationError::Programme(ProgrammeError::Value { key, .. }) => match *key {
@@ -205,12 +205,12 @@ impl Refusal for RegistrationError {
             RegistrationError::Field { code, problem } => format!("申报 {code}：{problem}"),
             RegistrationError::Subject { code, error } => return error.zh().map(|error| format!("申报 {code}：{error}")),
             RegistrationError::Quota { code, error } => return error.zh().map(|error| format!("申报 {code}：{error}")),
-            RegistrationError::Forgotten { code, day } => format!("单位 {code} 的人员已于 {day} 清除，密钥已销毁；请用另一代码登记"),
+            RegistrationError::ApplicantErased { code, day } => format!("单位 {code} 的人员已于 {day} 清除，密钥已销毁；请用另一代码登记"),
             RegistrationError::NotOpen(code) => format!("申报 {code} 已启动，或属于另一单位，不能再改"),
-            RegistrationError::Nothing
+            RegistrationError::NoApplications
             | RegistrationError::Toml(_)
             | RegistrationError::Programme(_)
-            | RegistrationError::Store(_)
+            | RegistrationError::Database(_)
             | RegistrationError::Keys(_) => {
                 return None;
             }
@@ -218,7 +218,7 @@ impl Refusal for RegistrationError {
     }
 }
 
-impl Refusal for TableError {
+impl LocalizedError for TableError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             TableError::Empty => "文件是空的，名单至少要有一行".to_owned(),
@@ -232,53 +232,53 @@ impl Refusal for TableError {
     }
 }
 
-impl Refusal for IntakeError {
+impl LocalizedError for ListImportError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            IntakeError::Table { file, error } => return error.zh().map(|error| format!("{file}：{error}")),
-            IntakeError::UnknownApplication(code) => format!("没有代码为 {code} 的申报"),
-            IntakeError::DifferentApplicants(a, b) => format!("申报 {a} 和 {b} 属于不同单位；名单属于一个单位，请分别上传"),
-            IntakeError::NotOpen(code) => format!("申报 {code} 已启动或已结束，名单不能再改"),
-            IntakeError::OverCap { application, names, category: of, cap, over, .. } => {
-                format!("申报 {application} 将有 {names} 人，{}类最多 {cap} 人；请减少 {over} 人，未导入任何一行", category(*of))
+            ListImportError::Table { file, error } => return error.zh().map(|error| format!("{file}：{error}")),
+            ListImportError::UnknownApplication(code) => format!("没有代码为 {code} 的申报"),
+            ListImportError::DifferentApplicants(a, b) => format!("申报 {a} 和 {b} 属于不同单位；名单属于一个单位，请分别上传"),
+            ListImportError::NotOpen(code) => format!("申报 {code} 已启动或已结束，名单不能再改"),
+            ListImportError::OverCap { application, names, category: of, cap, over, .. } => {
+                format!("申报 {application} 将有 {names} 人，{}类最多 {cap} 人；请减少 {over} 人，未导入任何一行", category_zh(*of))
             }
-            IntakeError::NothingTaken { rejected, .. } => format!("没有一行可以导入（{rejected} 行有误），请更正后再导入"),
-            IntakeError::AfterCutOff { application, cut_off } => format!("申报 {application}：项目只收 {cut_off} 及以前的名单，请登记到下一年度"),
-            IntakeError::NoField { words, .. } => format!("没有表头为 {words} 的列，而申报保留此字段；请补上该列"),
-            IntakeError::Stopped(_) | IntakeError::Store(_) | IntakeError::Keys(_) | IntakeError::Seal(_) => return None,
+            ListImportError::NothingTaken { rejected, .. } => format!("没有一行可以导入（{rejected} 行有误），请更正后再导入"),
+            ListImportError::AfterCutOff { application, cut_off } => format!("申报 {application}：项目只收 {cut_off} 及以前的名单，请登记到下一年度"),
+            ListImportError::NoField { words, .. } => format!("没有表头为 {words} 的列，而申报保留此字段；请补上该列"),
+            ListImportError::Stopped(_) | ListImportError::Database(_) | ListImportError::Keys(_) | ListImportError::Seal(_) => return None,
         })
     }
 }
 
-impl Refusal for ListError {
+impl LocalizedError for ListDraftError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            ListError::Intake(error) => return error.zh(),
-            ListError::TooManyRows(rows) => format!("名单有 {rows} 行，网页上过多；请联系管理员用命令导入"),
-            ListError::HugeCell { row, length } => format!("第 {row} 行有 {length} 字的单元格，或列数过多；是否选错文件？"),
-            ListError::Changed => "他人刚刚更正过此名单，请再看一遍".to_owned(),
-            ListError::Gone => "此名单已不存在".to_owned(),
+            ListDraftError::Import(error) => return error.zh(),
+            ListDraftError::TooManyRows(rows) => format!("名单有 {rows} 行，网页上过多；请联系管理员用命令导入"),
+            ListDraftError::CellTooLarge { row, length } => format!("第 {row} 行有 {length} 字的单元格，或列数过多；是否选错文件？"),
+            ListDraftError::Changed => "他人刚刚更正过此名单，请再看一遍".to_owned(),
+            ListDraftError::NotFound => "此名单已不存在".to_owned(),
             _ => return None,
         })
     }
 }
 
-impl Refusal for DraftError {
+impl LocalizedError for CampaignDraftError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            DraftError::Launch(error) => return error.zh(),
-            DraftError::Gone => "此草稿已不存在".to_owned(),
-            DraftError::Changed => "草稿刚被修改，请再看一遍".to_owned(),
-            DraftError::NeedsAnother => "申请人不能自己批准，请另一人启动".to_owned(),
-            DraftError::NotAsked => "请先申请启动".to_owned(),
-            DraftError::Number(error) => return error.zh(),
-            DraftError::NoMessage => "计划中没有这条短信".to_owned(),
-            DraftError::Deadline(_) | DraftError::Store(_) => return None,
+            CampaignDraftError::Launch(error) => return error.zh(),
+            CampaignDraftError::NotFound => "此草稿已不存在".to_owned(),
+            CampaignDraftError::Changed => "草稿刚被修改，请再看一遍".to_owned(),
+            CampaignDraftError::NeedsSecondPerson => "申请人不能自己批准，请另一人启动".to_owned(),
+            CampaignDraftError::LaunchNotRequested => "请先申请启动".to_owned(),
+            CampaignDraftError::Number(error) => return error.zh(),
+            CampaignDraftError::NoMessage => "计划中没有这条短信".to_owned(),
+            CampaignDraftError::Forecast(_) | CampaignDraftError::Database(_) => return None,
         })
     }
 }
 
-impl Refusal for PhoneError {
+impl LocalizedError for PhoneError {
     fn zh(&self) -> Option<String> {
         Some(
             match self {
@@ -292,29 +292,29 @@ impl Refusal for PhoneError {
     }
 }
 
-impl Refusal for SuppressionError {
+impl LocalizedError for SuppressionError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             SuppressionError::Table(error) => return error.zh(),
             SuppressionError::Row { row, .. } => format!("第 {row} 行不是电话号码"),
             SuppressionError::UnknownProgramme(code) => format!("没有代码为 {code} 的项目"),
-            SuppressionError::Nothing => "没有填写号码".to_owned(),
-            SuppressionError::Dispatch(_) | SuppressionError::Store(_) => return None,
+            SuppressionError::NoNumbers => "没有填写号码".to_owned(),
+            SuppressionError::Database(_) => return None,
         })
     }
 }
 
-impl Refusal for ChangeError {
+impl LocalizedError for ChangeError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             ChangeError::UnknownApplication(code) => format!("没有代码为 {code} 的申报"),
             ChangeError::Closed(_) => "申报已结束，期限不再变动".to_owned(),
-            ChangeError::Held(_) => "已在暂停中".to_owned(),
-            ChangeError::NotHeld(_) => "未暂停".to_owned(),
-            ChangeError::FeeCounted { settled, .. } => format!("申报已启动，其费用到账日 {settled} 已计入期限"),
+            ChangeError::AlreadyOnHold(_) => "已在暂停中".to_owned(),
+            ChangeError::NotOnHold(_) => "未暂停".to_owned(),
+            ChangeError::FeeAlreadyCounted { settled, .. } => format!("申报已启动，其费用到账日 {settled} 已计入期限"),
             ChangeError::NoReason => "请写明原因，它会留在记录中".to_owned(),
             ChangeError::Days(_) => "延长 1 至 366 天".to_owned(),
-            ChangeError::Store(_) => return None,
+            ChangeError::Database(_) => return None,
         })
     }
 }
@@ -326,17 +326,17 @@ mod tests {
     #[test]
     fn pages_hint_at_no_commands() {
         let error = LaunchError::NoList("A1".into());
-        assert_eq!(error.words(Say(Language::Zh)), "申报 A1 没有名单，请先上传");
-        assert_eq!(error.words(Say(Language::En)), "application A1 has no list");
-        assert_eq!(LaunchError::Shared("B1".into()).words(Say(Language::En)), LaunchError::Shared("B1".into()).to_string());
+        assert_eq!(error.localized(Translator(Language::Zh)), "申报 A1 没有名单，请先上传");
+        assert_eq!(error.localized(Translator(Language::En)), "application A1 has no list");
+        assert_eq!(LaunchError::SharesPeople("B1".into()).localized(Translator(Language::En)), LaunchError::SharesPeople("B1".into()).to_string());
     }
 
     #[test]
     fn what_is_wrong_with_a_plan_is_said_in_chinese_to_its_end() {
         let error =
             LaunchError::Plan(ContactPlanError::Text { step: 2, name: "提醒".into(), language: Language::Zh, error: TemplateError::NoOptOut });
-        assert_eq!(error.words(Say(Language::Zh)), "联系计划：第 2 步（提醒），中文文本：没有退订说明，请加上“拒收请回复R”");
+        assert_eq!(error.localized(Translator(Language::Zh)), "联系计划：第 2 步（提醒），中文文本：没有退订说明，请加上“拒收请回复R”");
         let error = ContactPlanError::Hours { day: "monday".into(), error: ContactHoursError::BadInterval("9-12".into()) };
-        assert_eq!(error.words(Say(Language::Zh)), "周一 的联系时段：“9-12”不是时段，请写作 09:00-12:00，止在起之后");
+        assert_eq!(error.localized(Translator(Language::Zh)), "周一 的联系时段：“9-12”不是时段，请写作 09:00-12:00，止在起之后");
     }
 }

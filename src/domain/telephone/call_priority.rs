@@ -8,7 +8,7 @@ use crate::domain::time::Timestamp;
 /// one has not been tried with; then the fewest attempts; then whoever is in the cell that is furthest from its target; then in an order that says nothing of
 /// the list's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank {
+pub struct CallPriority {
     is_not_promised: bool,
     promised_at: Timestamp,
     /// Somebody else should ask whom this interviewer has heard a refusal from.
@@ -17,20 +17,20 @@ pub struct Rank {
     calls: u32,
     /// In thousandths of the target.
     still_needed: Reverse<u32>,
-    place: u64,
+    tie_breaker: u64,
 }
 
-impl Rank {
+impl CallPriority {
     /// `promised_at`: of a call-back that is due. `still_needed`: thousandths of its neediest cell's target.
-    pub fn new(promised_at: Option<Timestamp>, has_refused_to_me: bool, is_tried_part: bool, calls: u32, still_needed: u32, place: u64) -> Rank {
-        Rank {
+    pub fn new(promised_at: Option<Timestamp>, has_refused_to_me: bool, is_tried_part: bool, calls: u32, still_needed: u32, tie_breaker: u64) -> CallPriority {
+        CallPriority {
             is_not_promised: promised_at.is_none(),
             promised_at: promised_at.unwrap_or(Timestamp(0)),
             has_refused_to_me,
             is_tried_part,
             calls,
             still_needed: Reverse(still_needed),
-            place,
+            tie_breaker,
         }
     }
 }
@@ -41,13 +41,13 @@ mod tests {
 
     #[test]
     fn promises_come_first_then_new_parts_of_the_day_then_few_attempts_then_need() {
-        let promised = Rank::new(Some(Timestamp(5)), false, true, 9, 0, 9);
-        let promised_later = Rank::new(Some(Timestamp(6)), false, false, 0, 1_000, 0);
-        let new_part = Rank::new(None, false, false, 3, 0, 8);
-        let fewer = Rank::new(None, false, true, 1, 100, 7);
-        let needed = Rank::new(None, false, true, 2, 900, 6);
-        let rest = Rank::new(None, false, true, 2, 100, 0);
-        let refused = Rank::new(None, true, false, 0, 1_000, 0);
+        let promised = CallPriority::new(Some(Timestamp(5)), false, true, 9, 0, 9);
+        let promised_later = CallPriority::new(Some(Timestamp(6)), false, false, 0, 1_000, 0);
+        let new_part = CallPriority::new(None, false, false, 3, 0, 8);
+        let fewer = CallPriority::new(None, false, true, 1, 100, 7);
+        let needed = CallPriority::new(None, false, true, 2, 900, 6);
+        let rest = CallPriority::new(None, false, true, 2, 100, 0);
+        let refused = CallPriority::new(None, true, false, 0, 1_000, 0);
         let mut ranks = [refused, rest, needed, fewer, new_part, promised_later, promised];
         ranks.sort();
         assert_eq!(ranks, [promised, promised_later, new_part, fewer, needed, rest, refused]);

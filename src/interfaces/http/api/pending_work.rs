@@ -7,12 +7,12 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Body, Caller, Path, Problem, utc};
-use crate::services::sms_sending::in_doubt::{self, Verdict, VerdictError};
-use crate::services::sealing::place;
+use super::{Body, Caller, Path, Problem, format_utc};
+use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
+use crate::services::sealing::seal_context;
 use crate::adapters::database::{alarms, applications, messages, rates, replies};
 use crate::services::monitoring::overview;
-use crate::interfaces::http::state::Site;
+use crate::interfaces::http::state::AppState;
 
 /// A list of which rows were rejected, before its applications are launched.
 #[derive(Serialize, ToSchema)]
@@ -25,7 +25,7 @@ pub struct RejectedList {
 
 /// A version that the scoring step does not have as it should.
 #[derive(Serialize, ToSchema)]
-pub struct UndeliveredOf {
+pub struct UndeliveredVersionResponse {
     application: String,
     kind: String,
     version: u32,
@@ -37,37 +37,37 @@ pub struct UndeliveredOf {
 
 /// What waits for a person.
 #[derive(Serialize, ToSchema)]
-pub struct Waiting {
+pub struct PendingWork {
     alarms: usize,
     in_doubt: usize,
     replies: usize,
     /// Of the replies: those who want to be called.
     call_backs: usize,
-    datasets: Vec<UndeliveredOf>,
+    datasets: Vec<UndeliveredVersionResponse>,
     lists: Vec<RejectedList>,
     /// Webhooks that take no events.
     webhooks: Vec<String>,
 }
 
 /// What waits for a person.
-#[utoipa::path(get, path = "/api/v1/waiting", tag = "work", responses((status = 200, body = Waiting)))]
-pub async fn waiting(State(site): State<Arc<Site>>) -> Result<Json<Waiting>, Problem> {
-    let waiting = overview::waiting(&site.installation).await?;
-    let dataset = |problem: crate::adapters::database::deliveries::Problem| UndeliveredOf {
+#[utoipa::path(get, path = "/api/v1/waiting", tag = "work", responses((status = 200, body = PendingWork)))]
+pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<PendingWork>, Problem> {
+    let waiting = overview::pending_work(&app.context).await?;
+    let dataset = |problem: crate::adapters::database::deliveries::DeliveryProblem| UndeliveredVersionResponse {
         application: problem.application_code,
         kind: problem.kind,
         version: problem.version,
-        way: problem.way.map(|way| way.as_str()),
+        way: problem.channel.map(|way| way.as_str()),
         reason: problem.reason,
-        since: utc(problem.since),
+        since: format_utc(problem.since),
     };
     let list = |(codes, rows, rejected, at): (String, u64, u64, crate::domain::time::Timestamp)| RejectedList {
         applications: codes.split(',').map(str::to_owned).collect(),
         rows,
         rejected,
-        imported_at: utc(at),
+        imported_at: format_utc(at),
     };
-    Ok(Json(Waiting {
+    Ok(Json(PendingWork {
         alarms: waiting.alarms.len(),
         in_doubt: waiting.in_doubt,
         replies: waiting.replies,
@@ -79,7 +79,7 @@ pub async fn waiting(State(site): State<Arc<Site>>) -> Result<Json<Waiting>, Pro
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct AlarmOf {
+pub struct AlarmResponse {
     application: String,
     level: String,
     chance: f64,
@@ -89,26 +89,26 @@ pub struct AlarmOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Alarms {
-    items: Vec<AlarmOf>,
+    items: Vec<AlarmResponse>,
 }
 
 /// Alarms that are open.
 #[utoipa::path(get, path = "/api/v1/alarms", tag = "work", responses((status = 200, body = Alarms)))]
-pub async fn alarms(State(site): State<Arc<Site>>) -> Result<Json<Alarms>, Problem> {
-    let all = alarms::list(&mut *site.installation.store.read().await?, false).await?;
-    let of = |alarm: alarms::Alarm| AlarmOf {
+pub async fn alarms(State(app): State<Arc<AppState>>) -> Result<Json<Alarms>, Problem> {
+    let all = alarms::list(&mut *app.context.database.read().await?, false).await?;
+    let to_response = |alarm: alarms::Alarm| AlarmResponse {
         application: alarm.application_code,
         level: alarm.level,
         chance: alarm.chance,
-        raised_at: utc(alarm.raised_at),
+        raised_at: format_utc(alarm.raised_at),
         acknowledged_by: alarm.acknowledged_by,
     };
-    Ok(Json(Alarms { items: all.into_iter().map(of).collect() }))
+    Ok(Json(Alarms { items: all.into_iter().map(to_response).collect() }))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Taken {
+pub struct AcknowledgeRequest {
     /// What is being done.
     #[serde(default)]
     note: String,
@@ -123,17 +123,17 @@ pub struct Done {
 pub const DONE: Json<Done> = Json(Done { done: true });
 
 /// Takes over an alarm, which is not repeated then.
-#[utoipa::path(post, path = "/api/v1/alarms/{application}/acknowledge", tag = "work", params(("application" = String, Path)), request_body = Taken,
+#[utoipa::path(post, path = "/api/v1/alarms/{application}/acknowledge", tag = "work", params(("application" = String, Path)), request_body = AcknowledgeRequest,
     responses((status = 200, body = Done)))]
-pub async fn take_alarm(
-    State(site): State<Arc<Site>>,
+pub async fn acknowledge_alarm(
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(application): Path<String>,
-    Body(taken): Body<Taken>,
+    Body(request): Body<AcknowledgeRequest>,
 ) -> Result<Json<Done>, Problem> {
-    let mut tx = site.installation.store.write().await?;
+    let mut tx = app.context.database.write().await?;
     let application = applications::find(&mut tx, &application).await?.ok_or_else(Problem::not_found)?;
-    if !alarms::acknowledge(&mut tx, application.id, &caller.actor.name, taken.note.trim(), site.installation.clock.now()).await? {
+    if !alarms::acknowledge(&mut tx, application.id, &caller.actor.name, request.note.trim(), app.context.clock.now()).await? {
         return Err(Problem::conflict("it has no alarm that waits"));
     }
     tx.commit().await?;
@@ -141,7 +141,7 @@ pub async fn take_alarm(
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct GatewayOf {
+pub struct GatewayResponse {
     name: String,
     /// Held still until then.
     paused_until: Option<String>,
@@ -150,27 +150,27 @@ pub struct GatewayOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Gateways {
-    items: Vec<GatewayOf>,
+    items: Vec<GatewayResponse>,
 }
 
 /// How the gateways do.
 #[utoipa::path(get, path = "/api/v1/gateways", tag = "work", responses((status = 200, body = Gateways)))]
-pub async fn gateways(State(site): State<Arc<Site>>) -> Result<Json<Gateways>, Problem> {
-    let now = site.installation.clock.now();
-    let states = rates::states(&mut *site.installation.store.read().await?, now).await?;
-    let of = |name: &String| {
+pub async fn gateways(State(app): State<Arc<AppState>>) -> Result<Json<Gateways>, Problem> {
+    let now = app.context.clock.now();
+    let states = rates::states(&mut *app.context.database.read().await?, now).await?;
+    let to_response = |name: &String| {
         let state = states.get(name);
-        GatewayOf {
+        GatewayResponse {
             name: name.clone(),
-            paused_until: state.map(|state| state.paused_until).filter(|until| *until > now).map(utc),
+            paused_until: state.map(|state| state.paused_until).filter(|until| *until > now).map(format_utc),
             paused_because: state.and_then(|state| state.paused_because.clone()),
         }
     };
-    Ok(Json(Gateways { items: site.installation.gateways.keys().map(of).collect() }))
+    Ok(Json(Gateways { items: app.context.gateways.keys().map(to_response).collect() }))
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ReplyOf {
+pub struct ReplyResponse {
     id: i64,
     /// What it was taken for: `call_me`, `wrong_number`, `other`, …
     meaning: String,
@@ -180,16 +180,16 @@ pub struct ReplyOf {
 
 #[derive(Serialize, ToSchema)]
 pub struct Replies {
-    items: Vec<ReplyOf>,
+    items: Vec<ReplyResponse>,
 }
 
 /// Replies that nobody has dealt with.
 #[utoipa::path(get, path = "/api/v1/replies", tag = "work", responses((status = 200, body = Replies)))]
-pub async fn replies(State(site): State<Arc<Site>>) -> Result<Json<Replies>, Problem> {
-    let all = replies::inbox(&mut *site.installation.store.read().await?, None, false).await?;
-    let of =
-        |reply: replies::InboxEntry| ReplyOf { id: reply.id, meaning: reply.meaning, received_at: utc(reply.received_at), campaign: reply.campaign };
-    Ok(Json(Replies { items: all.into_iter().map(of).collect() }))
+pub async fn replies(State(app): State<Arc<AppState>>) -> Result<Json<Replies>, Problem> {
+    let all = replies::inbox(&mut *app.context.database.read().await?, None, false).await?;
+    let to_response =
+        |reply: replies::InboxEntry| ReplyResponse { id: reply.id, meaning: reply.meaning, received_at: format_utc(reply.received_at), campaign: reply.campaign };
+    Ok(Json(Replies { items: all.into_iter().map(to_response).collect() }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -199,19 +199,19 @@ pub struct ReplyText {
 
 /// What a reply says. That it was read is in the audit log.
 #[utoipa::path(get, path = "/api/v1/replies/{reply}/text", tag = "work", params(("reply" = i64, Path)), responses((status = 200, body = ReplyText)))]
-pub async fn reply_text(State(site): State<Arc<Site>>, Path(reply): Path<i64>) -> Result<Json<ReplyText>, Problem> {
-    let sealed = replies::sealed_text(&mut *site.installation.store.read().await?, reply).await?.flatten();
+pub async fn reply_text(State(app): State<Arc<AppState>>, Path(reply): Path<i64>) -> Result<Json<ReplyText>, Problem> {
+    let sealed = replies::sealed_text(&mut *app.context.database.read().await?, reply).await?.flatten();
     let (sealed, key) = sealed.ok_or_else(Problem::not_found)?;
-    let sealer = site.installation.keys.sealer(&key).map_err(|error| Problem::internal(&error.to_string()))?;
-    let text = sealer.open_text(place::REPLY, &sealed).map_err(|error| Problem::internal(&error.to_string()))?;
+    let sealer = app.context.keys.sealer(&key).map_err(|error| Problem::internal(&error.to_string()))?;
+    let text = sealer.open_text(seal_context::REPLY, &sealed).map_err(|error| Problem::internal(&error.to_string()))?;
     Ok(Json(ReplyText { text }))
 }
 
 /// Marks a reply as dealt with.
 #[utoipa::path(post, path = "/api/v1/replies/{reply}/done", tag = "work", params(("reply" = i64, Path)), responses((status = 200, body = Done)))]
-pub async fn reply_done(State(site): State<Arc<Site>>, Path(reply): Path<i64>) -> Result<Json<Done>, Problem> {
-    let mut tx = site.installation.store.write().await?;
-    if !replies::mark_handled(&mut tx, reply, site.installation.clock.now()).await? {
+pub async fn reply_done(State(app): State<Arc<AppState>>, Path(reply): Path<i64>) -> Result<Json<Done>, Problem> {
+    let mut tx = app.context.database.write().await?;
+    if !replies::mark_handled(&mut tx, reply, app.context.clock.now()).await? {
         return Err(Problem::not_found());
     }
     tx.commit().await?;
@@ -219,7 +219,7 @@ pub async fn reply_done(State(site): State<Arc<Site>>, Path(reply): Path<i64>) -
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct DoubtOf {
+pub struct MessageInDoubtResponse {
     reference: String,
     campaign: String,
     gateway: String,
@@ -227,40 +227,40 @@ pub struct DoubtOf {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Doubts {
-    items: Vec<DoubtOf>,
+pub struct MessagesInDoubt {
+    items: Vec<MessageInDoubtResponse>,
 }
 
 /// Messages in doubt, which are never sent again by themselves.
-#[utoipa::path(get, path = "/api/v1/doubts", tag = "work", responses((status = 200, body = Doubts)))]
-pub async fn doubts(State(site): State<Arc<Site>>) -> Result<Json<Doubts>, Problem> {
-    let since = site.installation.clock.now() - site.installation.config.dispatch.ask_after;
-    let all = messages::doubts(&mut *site.installation.store.read().await?, since).await?;
-    let of = |doubt: messages::ShownDoubt| DoubtOf {
+#[utoipa::path(get, path = "/api/v1/doubts", tag = "work", responses((status = 200, body = MessagesInDoubt)))]
+pub async fn messages_in_doubt(State(app): State<Arc<AppState>>) -> Result<Json<MessagesInDoubt>, Problem> {
+    let since = app.context.clock.now() - app.context.config.dispatch.query_after;
+    let all = messages::list_in_doubt(&mut *app.context.database.read().await?, since).await?;
+    let to_response = |doubt: messages::DoubtSummary| MessageInDoubtResponse {
         reference: doubt.reference,
         campaign: doubt.campaign,
         gateway: doubt.gateway,
-        submitted_at: utc(doubt.submitted_at),
+        submitted_at: format_utc(doubt.submitted_at),
     };
-    Ok(Json(Doubts { items: all.into_iter().map(of).collect() }))
+    Ok(Json(MessagesInDoubt { items: all.into_iter().map(to_response).collect() }))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Settled {
+pub struct ResolveRequest {
     /// It went out; or it did not, and is sent.
     went_out: bool,
 }
 
 /// Says what became of a message in doubt.
-#[utoipa::path(post, path = "/api/v1/doubts/{reference}", tag = "work", params(("reference" = String, Path)), request_body = Settled,
+#[utoipa::path(post, path = "/api/v1/doubts/{reference}", tag = "work", params(("reference" = String, Path)), request_body = ResolveRequest,
     responses((status = 200, body = Done)))]
-pub async fn settle(State(site): State<Arc<Site>>, Path(reference): Path<String>, Body(settled): Body<Settled>) -> Result<Json<Done>, Problem> {
-    let verdict = if settled.went_out { Verdict::Sent } else { Verdict::NotSent };
-    match in_doubt::settle_by_hand(&site.installation, &reference, verdict).await {
+pub async fn settle(State(app): State<Arc<AppState>>, Path(reference): Path<String>, Body(request): Body<ResolveRequest>) -> Result<Json<Done>, Problem> {
+    let verdict = if request.went_out { DoubtResolution::Sent } else { DoubtResolution::NotSent };
+    match in_doubt::resolve_manually(&app.context, &reference, verdict).await {
         Ok(_) => Ok(DONE),
-        Err(VerdictError::Unknown(_)) => Err(Problem::not_found()),
-        Err(error @ VerdictError::NotInDoubt { .. }) => Err(Problem::conflict(error.to_string())),
+        Err(DoubtResolutionError::Unknown(_)) => Err(Problem::not_found()),
+        Err(error @ DoubtResolutionError::NotInDoubt { .. }) => Err(Problem::conflict(error.to_string())),
         Err(error) => Err(Problem::internal(&error.to_string())),
     }
 }

@@ -2,11 +2,11 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::domain::questionnaire::{Answer, Choosable, Item, ItemKind, Take};
+use crate::domain::questionnaire::{Answer, ChoiceOption, Item, ItemKind, Selection};
 
 /// What a reply means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum ParsedReply {
     /// In the form that [`Answer::parse`] reads.
     Answer(String),
     /// The respondent leaves out what may be left out.
@@ -28,68 +28,68 @@ pub fn is_agreement(text: &str) -> bool {
 }
 
 /// A reply of few words that asks for the link.
-pub fn wants_link(text: &str) -> bool {
+pub fn requests_link(text: &str) -> bool {
     let folded = folded(text);
     folded.chars().count() <= 16 && ["链接", "网址", "网页", "上网", "link", "online"].iter().any(|word| folded.contains(word))
 }
 
 /// Reads a reply to an item. `shown`: the options in the order in which they were numbered.
-pub fn read(item: &Item, shown: &[&Choosable], text: &str) -> Heard {
+pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedReply {
     let folded = folded(text);
     let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
     if bare.is_empty() {
-        return Heard::Unclear;
+        return ParsedReply::Unclear;
     }
     let is_one_of = |words: &[&str]| words.contains(&bare.as_str());
     if item.not_applicable && is_one_of(&["不适用", "没用过", "没有用过", "不涉及", "na", "notapplicable"]) {
-        return Heard::Answer(Answer::NOT_APPLICABLE.to_owned());
+        return ParsedReply::Answer(Answer::NOT_APPLICABLE.to_owned());
     }
     if item.dont_know && is_one_of(&["不知道", "不清楚", "说不清", "dk", "dontknow"]) {
-        return Heard::Answer(Answer::DONT_KNOW.to_owned());
+        return ParsedReply::Answer(Answer::DONT_KNOW.to_owned());
     }
     if !item.required && is_one_of(&["无", "没有", "没了", "跳过", "略", "none", "no", "skip", "nothing"]) {
-        return Heard::Skip;
+        return ParsedReply::Skip;
     }
     match &item.kind {
         ItemKind::Scale(scale) => match &numbers(&folded)[..] {
-            [number] if number.fract() == 0.0 && scale.points().any(|point| point as f64 == *number) => Heard::Answer(format!("{number:.0}")),
-            _ => Heard::Unclear,
+            [number] if number.fract() == 0.0 && scale.points().any(|point| point as f64 == *number) => ParsedReply::Answer(format!("{number:.0}")),
+            _ => ParsedReply::Unclear,
         },
         ItemKind::Number(_) => match &numbers(&folded)[..] {
-            [number] => Heard::Answer(number.to_string()),
-            _ => Heard::Unclear,
+            [number] => ParsedReply::Answer(number.to_string()),
+            _ => ParsedReply::Unclear,
         },
         ItemKind::Choice(choice) => {
             let taken = options(shown, &folded);
-            match (choice.take, taken.len()) {
-                (_, 0) => Heard::Unclear,
-                (Take::One, 1) => Heard::Answer(taken[0].code.clone()),
-                (Take::One, _) => Heard::Unclear,
-                (Take::Several { .. }, _) => Heard::Answer(taken.iter().map(|option| option.code.as_str()).collect::<Vec<_>>().join(" ")),
-                (Take::AllInOrder, count) if count == shown.len() => {
-                    Heard::Answer(taken.iter().zip(1..).map(|(option, place)| format!("{}:{place}", option.code)).collect::<Vec<_>>().join(" "))
+            match (choice.selection, taken.len()) {
+                (_, 0) => ParsedReply::Unclear,
+                (Selection::One, 1) => ParsedReply::Answer(taken[0].code.clone()),
+                (Selection::One, _) => ParsedReply::Unclear,
+                (Selection::Several { .. }, _) => ParsedReply::Answer(taken.iter().map(|option| option.code.as_str()).collect::<Vec<_>>().join(" ")),
+                (Selection::Ranked, count) if count == shown.len() => {
+                    ParsedReply::Answer(taken.iter().zip(1..).map(|(option, place)| format!("{}:{place}", option.code)).collect::<Vec<_>>().join(" "))
                 }
-                (Take::AllInOrder, _) => Heard::Unclear,
+                (Selection::Ranked, _) => ParsedReply::Unclear,
             }
         }
         ItemKind::Date { .. } => match &numbers(&folded)[..] {
-            [year, month, day] => Heard::Answer(format!("{year:04}-{month:02}-{day:02}")),
-            _ => Heard::Unclear,
+            [year, month, day] => ParsedReply::Answer(format!("{year:04}-{month:02}-{day:02}")),
+            _ => ParsedReply::Unclear,
         },
-        ItemKind::Open { .. } => Heard::Answer(text.trim().to_owned()),
-        ItemKind::Info => Heard::Skip,
+        ItemKind::Open { .. } => ParsedReply::Answer(text.trim().to_owned()),
+        ItemKind::Info => ParsedReply::Skip,
     }
 }
 
 /// The options that a reply names, in its order: by number, by letter, by words.
-fn options<'o>(shown: &[&'o Choosable], folded: &str) -> Vec<&'o Choosable> {
+fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption> {
     let bare = |text: &str| -> String { text.nfkc().collect::<String>().to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
     let (reply, languages) = (bare(folded), crate::domain::language::Language::ALL);
-    let is_said = |option: &&&Choosable| languages.into_iter().any(|language| bare(option.text.in_language(language)) == reply);
+    let is_said = |option: &&&ChoiceOption| languages.into_iter().any(|language| bare(option.text.in_language(language)) == reply);
     if let Some(whole) = shown.iter().find(is_said) {
         return vec![*whole];
     }
-    let mut taken: Vec<&Choosable> = Vec::new();
+    let mut taken: Vec<&ChoiceOption> = Vec::new();
     let mut take = |at: Option<usize>| {
         if let Some(option) = at.and_then(|at| shown.get(at)).filter(|option| !taken.iter().any(|known| known.code == option.code)) {
             taken.push(option);
@@ -109,13 +109,13 @@ fn options<'o>(shown: &[&'o Choosable], folded: &str) -> Vec<&'o Choosable> {
     }
     if taken.is_empty() {
         // The words of exactly one option within the reply, or the reply within them.
-        let names = |option: &&&&Choosable| {
+        let names = |option: &&&&ChoiceOption| {
             languages
                 .into_iter()
                 .map(|language| bare(option.text.in_language(language)))
                 .any(|words| words.chars().count() >= 2 && (reply.contains(&words) || (reply.chars().count() >= 2 && words.contains(&reply))))
         };
-        let named: Vec<&&Choosable> = shown.iter().filter(|option| names(&option)).collect();
+        let named: Vec<&&ChoiceOption> = shown.iter().filter(|option| names(&option)).collect();
         if let [one] = named[..] {
             return vec![one];
         }
@@ -181,26 +181,26 @@ mod tests {
     }
 
     /// Of the shipped questionnaire on brands.
-    fn heard(id: &str, text: &str) -> Heard {
+    fn heard(id: &str, text: &str) -> ParsedReply {
         let questionnaire = Questionnaire::parse(include_str!("../../../config/questionnaires/brand.toml")).unwrap();
         let item = questionnaire.item(id).unwrap();
-        let shown: Vec<&Choosable> = match &item.kind {
+        let shown: Vec<&ChoiceOption> = match &item.kind {
             ItemKind::Choice(choice) => choice.options.iter().collect(),
             _ => Vec::new(),
         };
-        read(item, &shown, text)
+        parse_reply(item, &shown, text)
     }
 
     #[test]
     fn a_rating_is_read_in_its_usual_spellings() {
         for text in ["8", "８", "八", "8分", " 8 。", "我给8分", "打八分吧", "8.", "8 8"] {
-            assert_eq!(heard("sat1", text), Heard::Answer("8".into()), "{text}");
+            assert_eq!(heard("sat1", text), ParsedReply::Answer("8".into()), "{text}");
         }
         for text in ["十", "10分", "十分"] {
-            assert_eq!(heard("sat1", text), Heard::Answer("10".into()), "{text}");
+            assert_eq!(heard("sat1", text), ParsedReply::Answer("10".into()), "{text}");
         }
         for text in ["11", "0", "八九分", "7到8", "很好", "?", "", "7.5", "8分，比去年的6分好"] {
-            assert_eq!(heard("sat1", text), Heard::Unclear, "{text}");
+            assert_eq!(heard("sat1", text), ParsedReply::Unclear, "{text}");
         }
     }
 
@@ -210,20 +210,20 @@ mod tests {
             assert!(is_agreement(yes), "{yes}");
         }
         assert!(!is_agreement("你们是谁") && !is_agreement("10"));
-        assert!(wants_link("发链接") && wants_link("Link please") && !wants_link("这个链接我打开过了但是很慢而且看不清楚字"));
+        assert!(requests_link("发链接") && requests_link("Link please") && !requests_link("这个链接我打开过了但是很慢而且看不清楚字"));
     }
 
     #[test]
     fn options_are_named_by_number_letter_or_words() {
         let questionnaire = questionnaire();
-        let one = questionnaire.items().find(|item| matches!(&item.kind, ItemKind::Choice(choice) if choice.take == Take::One)).unwrap();
+        let one = questionnaire.items().find(|item| matches!(&item.kind, ItemKind::Choice(choice) if choice.selection == Selection::One)).unwrap();
         let ItemKind::Choice(choice) = &one.kind else { unreachable!() };
-        let shown: Vec<&Choosable> = choice.options.iter().collect();
-        let code = Heard::Answer(shown[1].code.clone());
+        let shown: Vec<&ChoiceOption> = choice.options.iter().collect();
+        let code = ParsedReply::Answer(shown[1].code.clone());
         for text in ["2", "２", "二", "选2", "B", "b.", shown[1].text.in_language(crate::domain::language::Language::Zh)] {
-            assert_eq!(read(one, &shown, text), code, "{text}");
+            assert_eq!(parse_reply(one, &shown, text), code, "{text}");
         }
-        assert_eq!(read(one, &shown, "1 2"), Heard::Unclear);
-        assert_eq!(read(one, &shown, "99"), Heard::Unclear);
+        assert_eq!(parse_reply(one, &shown, "1 2"), ParsedReply::Unclear);
+        assert_eq!(parse_reply(one, &shown, "99"), ParsedReply::Unclear);
     }
 }

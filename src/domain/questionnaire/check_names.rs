@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::condition::Condition;
 
 /// The names that a condition may use beside items.
-pub const FACTS: [&str; 3] = ["category", "segment", "mode"];
+pub const ROUTING_FACTS: [&str; 3] = ["category", "segment", "mode"];
 use super::file::{QuestionnaireError, wrong};
 use super::piping::placeholders;
 use super::{ItemKind, Questionnaire};
@@ -19,7 +19,7 @@ pub fn is_field_name(name: &str) -> bool {
 impl Questionnaire {
     /// Each name stands once; conditions and texts look only at what is known by then.
     pub(super) fn check_names(&self) -> Result<(), QuestionnaireError> {
-        if let Some(name) = self.list_fields.iter().find(|name| !is_field_name(name) || FACTS.contains(&name.as_str())) {
+        if let Some(name) = self.list_fields.iter().find(|name| !is_field_name(name) || ROUTING_FACTS.contains(&name.as_str())) {
             return wrong("list_fields", format!("{name} is taken or no name: use small letters, digits and «_», at most 20"));
         }
         let (mut ids, mut variables, mut earlier) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -29,13 +29,13 @@ impl Questionnaire {
             }
             for item in &page.items {
                 let place = format!("item {}", item.id);
-                if FACTS.contains(&item.id.as_str()) || self.list_fields.contains(&item.id) {
+                if ROUTING_FACTS.contains(&item.id.as_str()) || self.list_fields.contains(&item.id) {
                     return wrong(place, "this name is taken: conditions call a fact so");
                 }
                 if !ids.insert(item.id.as_str()) {
                     return wrong(place, "this id stands twice");
                 }
-                if item.asks() && !variables.insert(item.variable.as_str()) {
+                if item.is_question() && !variables.insert(item.variable.as_str()) {
                     return wrong(place, format!("the variable {} stands twice", item.variable));
                 }
                 if let Some(condition) = &item.show_if {
@@ -55,7 +55,7 @@ impl Questionnaire {
                     }
                 }
             }
-            earlier.extend(page.items.iter().filter(|item| item.asks()).map(|item| item.id.as_str()));
+            earlier.extend(page.items.iter().filter(|item| item.is_question()).map(|item| item.id.as_str()));
         }
         Ok(())
     }
@@ -67,14 +67,14 @@ impl Questionnaire {
         }
         for name in condition.names() {
             let name = name.as_str();
-            if FACTS.contains(&name) || self.list_fields.iter().any(|field| field == name) || own == Some(name) {
+            if ROUTING_FACTS.contains(&name) || self.list_fields.iter().any(|field| field == name) || own == Some(name) {
                 continue;
             }
             match self.item(name) {
                 None => {
                     return wrong(
                         place,
-                        format!("«{source}» looks at {name}, which is no item, no fact ({}) and none of list_fields", FACTS.join(", ")),
+                        format!("«{source}» looks at {name}, which is no item, no fact ({}) and none of list_fields", ROUTING_FACTS.join(", ")),
                     );
                 }
                 Some(item) if matches!(item.kind, ItemKind::Open { .. }) => {

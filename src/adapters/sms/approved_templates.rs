@@ -60,7 +60,7 @@ impl Pattern {
             .collect()
     }
 
-    fn leads_to_the_link(&self) -> bool {
+    fn contains_link(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::LinkCode | Piece::Field(Placeholder::Link)))
     }
 }
@@ -91,7 +91,7 @@ impl ApprovedTemplates {
         }
         let asks = |step: &&String| step.as_str() != CONFIRMATION;
         if let Some((step, _)) =
-            templates.iter().filter(|(step, _)| asks(step)).find(|(_, t)| !t.parameters.iter().any(|(_, pattern)| pattern.leads_to_the_link()))
+            templates.iter().filter(|(step, _)| asks(step)).find(|(_, t)| !t.parameters.iter().any(|(_, pattern)| pattern.contains_link()))
         {
             return Err(format!("template.\"{step}\": no parameter holds {{link_code}}; nobody could answer"));
         }
@@ -127,7 +127,7 @@ pub(super) mod tests {
             text: Personal::new("【质量协会】王 小*明~您好，请评价山海：https://x.cn/i/abc123 拒收请回复R"),
             parts: 1,
             step: "invitation".into(),
-            alone: false,
+            must_be_alone: false,
             fields: [
                 field(Placeholder::Name, "王 小*明~"),
                 field(Placeholder::Subject, "山海"),

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::site::{Site, count, free_port, wait_until};
-use fieldworkd::simulation::Script;
+use crate::common::deployment::{Deployment, count, free_port, wait_until};
+use fieldworkd::simulation::Scenario;
 use serde_json::Value;
 
 /// The SMSC, and what it has told.
@@ -73,9 +73,9 @@ impl Drop for Smsc {
 }
 
 /// A process that ends with the test.
-struct Ends(Child);
+struct KillOnDrop(Child);
 
-impl Drop for Ends {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -90,7 +90,7 @@ fn smpp_file(port: u16) -> String {
 }
 
 /// The account of the SMSC, and a doubt that is shown at once.
-fn account(config: &mut String) {
+fn use_account(config: &mut String) {
     *config =
         config.replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"").replace("show_doubt_after = \"2h\"", "show_doubt_after = \"1s\"");
 }
@@ -104,17 +104,17 @@ async fn an_smsc_over_smpp() {
     for engine in 0..2 {
         let Some(smsc) = Smsc::start(0) else { return };
         let change = |config: &mut String, gateway: &mut String| {
-            account(config);
+            use_account(config);
             // A long address makes a long message.
             *config = config.replace("public_url = \"http://127.0.0.1", "public_url = \"http://a-longer-name-than-one-would-choose.example");
             *gateway = smpp_file(smsc.port);
         };
-        let sites = Site::with(20, &Script::faultless(1, 100), 20, &change).await;
-        let Some(site) = sites.into_iter().nth(engine) else { return };
-        let daemon = site.daemon(&[SECRET]).await;
+        let deployments = Deployment::with_config(20, &Scenario::faultless(1, 100), 20, &change).await;
+        let Some(deployment) = deployments.into_iter().nth(engine) else { return };
+        let daemon = deployment.start_daemon(&[SECRET]).await;
         // Number 01 is refused, 03's answer is lost with its connection, 04 opts out; the rest is delivered, 02 at the second try.
         wait_until("everybody is settled", async || {
-            let states = site.states().await;
+            let states = deployment.states().await;
             let (delivered, in_doubt) = (count(&states, "delivered"), count(&states, "in_doubt"));
             // Whoever else was under way on that connection is in doubt too: at most the window.
             // (01's refusal may be on its way when the connection goes.)
@@ -123,7 +123,7 @@ async fn an_smsc_over_smpp() {
         })
         .await;
         wait_until("the reply is taken", async || smsc.events("taken").len() >= 16).await;
-        assert!(smsc.events("taken").iter().all(|event| event["status"] == 0), "{}", site.url);
+        assert!(smsc.events("taken").iter().all(|event| event["status"] == 0), "{}", deployment.url);
         assert!(smsc.events("bound").iter().all(|event| event["known"] == true && event["version"] == 0x34));
         assert!(smsc.events("bound").len() >= 2, "bound again after the connection was dropped");
         wait_until("the connection is kept alive", async || !smsc.events("enquire_link").is_empty()).await;
@@ -133,8 +133,8 @@ async fn an_smsc_over_smpp() {
         assert_eq!(smsc.events("submit").iter().filter(|e| e["to"].as_str().unwrap().ends_with("02")).count(), 3, "one part, then both");
         submits.extend(["8613810000001".to_owned(), "8613810000003".to_owned()]);
         submits.sort();
-        assert!(submits.windows(2).all(|pair| pair[0] != pair[1]), "{}: nobody twice", site.url);
-        assert!(submits.len() <= 20, "{}: nobody twice", site.url);
+        assert!(submits.windows(2).all(|pair| pair[0] != pair[1]), "{}: nobody twice", deployment.url);
+        assert!(submits.len() <= 20, "{}: nobody twice", deployment.url);
         let parts: Vec<Value> = smsc.events("submit").into_iter().filter(|e| e["to"].as_str().unwrap().ends_with("07")).collect();
         let text: String = parts.iter().map(|part| part["text"].as_str().unwrap()).collect();
         assert!(text.starts_with("【质协】受访者7您好") && text.ends_with("退订回T"), "{text}");
@@ -142,12 +142,12 @@ async fn an_smsc_over_smpp() {
 
         // The doubt is a person's to settle; the conversation tells what was heard.
         let json = |arguments: &[&str]| -> Value {
-            let output = site.binary(arguments).env(SECRET.0, SECRET.1).output().unwrap();
+            let output = deployment.command_line(arguments).env(SECRET.0, SECRET.1).output().unwrap();
             assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
             serde_json::from_slice(&output.stdout).unwrap_or_default()
         };
         wait_until("the doubt is shown", async || !json(&["message", "doubts", "--json"]).as_array().unwrap().is_empty()).await;
-        let before = count(&site.states().await, "in_doubt");
+        let before = count(&deployment.states().await, "in_doubt");
         let doubt = json(&["message", "doubts", "--json"])[0].clone();
         let reference = doubt["reference"].as_str().unwrap();
         assert_eq!((&doubt["campaign"], &doubt["applications"], &doubt["code"]), (&"C1".into(), &"A1".into(), &"connection_lost".into()));
@@ -156,9 +156,9 @@ async fn an_smsc_over_smpp() {
         let whole = shown.to_string();
         assert!(!whole.contains("138100000") && !whole.contains("受访者"), "{whole}");
         json(&["message", "settle", reference, "--as", "sent"]);
-        assert_eq!(count(&site.states().await, "in_doubt"), before - 1);
+        assert_eq!(count(&deployment.states().await, "in_doubt"), before - 1);
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0));
+        assert_eq!(daemon.wait_for_exit(), Some(0));
         wait_until("it has taken leave", async || !smsc.events("unbound").is_empty()).await;
     }
 }
@@ -177,21 +177,21 @@ async fn an_smsc_over_tls() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let Some(smsc) = Smsc::start_with(0, &[key, certificate]) else { return };
     let change = |config: &mut String, gateway: &mut String| {
-        account(config);
+        use_account(config);
         *gateway = smpp_file(smsc.port).replace("tls = false", "tls = true");
     };
-    let sites = Site::with(3, &Script::faultless(1, 100), 20, &change).await;
-    let site = &sites[0];
-    let daemon = site.daemon(&[SECRET]).await;
-    wait_until("it is not trusted, and why is said", async || site.log().contains("TLS with the SMSC")).await;
+    let deployments = Deployment::with_config(3, &Scenario::faultless(1, 100), 20, &change).await;
+    let deployment = &deployments[0];
+    let daemon = deployment.start_daemon(&[SECRET]).await;
+    wait_until("it is not trusted, and why is said", async || deployment.log().contains("TLS with the SMSC")).await;
     assert!(smsc.events("bound").is_empty() && smsc.submits().is_empty());
     drop(daemon);
-    let sites = Site::with(3, &Script::faultless(1, 100), 20, &change).await;
-    let site = &sites[0];
-    let _daemon = site.daemon(&[SECRET, ("SSL_CERT_FILE", certificate)]).await;
+    let deployments = Deployment::with_config(3, &Scenario::faultless(1, 100), 20, &change).await;
+    let deployment = &deployments[0];
+    let _daemon = deployment.start_daemon(&[SECRET, ("SSL_CERT_FILE", certificate)]).await;
     // 00 and 02 are delivered, 02 at the second try; 01 is refused.
     wait_until("everybody is settled", async || {
-        let states = site.states().await;
+        let states = deployment.states().await;
         count(&states, "delivered") == 2 && count(&states, "refused") == 1
     })
     .await;
@@ -202,16 +202,16 @@ async fn an_smsc_over_tls() {
 async fn an_smsc_that_does_not_let_us_in() {
     let Some(smsc) = Smsc::start(0) else { return };
     let change = |config: &mut String, gateway: &mut String| {
-        account(config);
+        use_account(config);
         *gateway = smpp_file(smsc.port);
     };
-    let sites = Site::with(3, &Script::faultless(1, 100), 20, &change).await;
-    let site = &sites[0];
-    let daemon = site.daemon(&[("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "wrong")]).await;
-    wait_until("the alarm is raised", async || site.log().contains("account does not work")).await;
-    let states = site.states().await;
+    let deployments = Deployment::with_config(3, &Scenario::faultless(1, 100), 20, &change).await;
+    let deployment = &deployments[0];
+    let daemon = deployment.start_daemon(&[("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "wrong")]).await;
+    wait_until("the alarm is raised", async || deployment.log().contains("account does not work")).await;
+    let states = deployment.states().await;
     assert!(states.iter().all(|(state, _)| ["deferred", "submitting"].contains(&state.as_str())), "nobody is failed: {states:?}");
-    assert!(smsc.submits().is_empty() && !site.log().contains("wrong"));
+    assert!(smsc.submits().is_empty() && !deployment.log().contains("wrong"));
     drop(daemon);
 }
 
@@ -223,12 +223,12 @@ async fn kannel_over_http() {
     let Some(smsc) = Smsc::start(0) else { return };
     let (admin, boxes, sendsms) = (free_port(), free_port(), free_port());
     let change = |config: &mut String, gateway: &mut String| {
-        account(config);
+        use_account(config);
         *gateway = include_str!("../config/gateways/kannel.toml").replace("127.0.0.1:13013", &format!("127.0.0.1:{sendsms}"));
     };
-    for site in Site::with(12, &Script::faultless(1, 100), 10, &change).await {
+    for deployment in Deployment::with_config(12, &Scenario::faultless(1, 100), 10, &change).await {
         let begun = smsc.events("submit").len();
-        let hooks = site.binary(&["gateways", "--json"]).output().unwrap();
+        let hooks = deployment.command_line(&["gateways", "--json"]).output().unwrap();
         let replies = serde_json::from_slice::<Value>(&hooks.stdout).unwrap()[0]["replies"].as_str().unwrap().to_owned();
         let conf = format!(
             "group = core\nadmin-port = {admin}\nadmin-interface = 127.0.0.1\nadmin-password = x\nsmsbox-port = {boxes}\nsmsbox-interface = 127.0.0.1\nbox-allow-ip = 127.0.0.1\nlog-level = 4\n\n\
@@ -238,12 +238,12 @@ async fn kannel_over_http() {
              group = sms-service\nkeyword = default\ncatch-all = true\nmax-messages = 0\nget-url = \"{replies}?from=%p&text=%a\"\n",
             smsc.port
         );
-        std::fs::write(site.folder.path().join("kannel.conf"), conf).unwrap();
+        std::fs::write(deployment.folder.path().join("kannel.conf"), conf).unwrap();
         let start = |program: &str| {
-            let log = std::fs::File::create(site.folder.path().join(format!("{program}.log"))).unwrap();
-            Ends(
+            let log = std::fs::File::create(deployment.folder.path().join(format!("{program}.log"))).unwrap();
+            KillOnDrop(
                 Command::new(format!("/usr/sbin/{program}"))
-                    .current_dir(site.folder.path())
+                    .current_dir(deployment.folder.path())
                     .arg("kannel.conf")
                     .stdout(log.try_clone().unwrap())
                     .stderr(log)
@@ -264,10 +264,10 @@ async fn kannel_over_http() {
             }
         })
         .await;
-        let daemon = site.daemon(&[SECRET]).await;
+        let daemon = deployment.start_daemon(&[SECRET]).await;
         // Kannel takes all of them; 01 comes back as a receipt that it failed, 03 loses Kannel's connection and is sent by Kannel again.
         wait_until("the receipts have come", async || {
-            let states = site.states().await;
+            let states = deployment.states().await;
             count(&states, "delivered") >= 10 && count(&states, "undelivered") == 1
         })
         .await;
@@ -276,12 +276,12 @@ async fn kannel_over_http() {
             smsc.events("submit").iter().rev().filter(|e| e["to"].as_str().unwrap().ends_with("07")).map(|e| e["text"].as_str().unwrap()).collect();
         assert!(text.contains("受访者7您好"), "{text}");
         wait_until("the opt-out has come", async || {
-            let listed = site.binary(&["suppress", "list", "--json"]).output().unwrap();
+            let listed = deployment.command_line(&["suppress", "list", "--json"]).output().unwrap();
             String::from_utf8_lossy(&listed.stdout).contains("opt_out")
         })
         .await;
         daemon.signal("TERM");
-        assert_eq!(daemon.end(), Some(0));
+        assert_eq!(daemon.wait_for_exit(), Some(0));
         drop((smsbox, bearerbox));
     }
 }

@@ -4,26 +4,26 @@
 use std::time::Duration;
 
 use crate::common::TestApp;
-use crate::common::browser::{Browser, PASSWORD, add};
+use crate::common::browser::{Browser, PASSWORD, add_account};
 use fieldworkd::services::accounts::{self, tokens};
-use fieldworkd::adapters::crypto::one_time::OneTime;
+use fieldworkd::adapters::crypto::totp::TotpSecret;
 use fieldworkd::domain::audit::{Action, Actor};
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::{Permission, Role};
-use fieldworkd::simulation::{PeopleScript, Script};
-use fieldworkd::adapters::database::audit::{self, Asked, Verified};
+use fieldworkd::simulation::{PeopleScenario, Scenario};
+use fieldworkd::adapters::database::audit::{self, AuditFilter, LogVerification};
 use fieldworkd::interfaces::http;
 
-fn silent() -> Script {
-    let mut script = Script::faultless(1, 100);
-    script.people = PeopleScript::silent();
-    script
+fn silent() -> Scenario {
+    let mut scenario = Scenario::faultless(1, 100);
+    scenario.people = PeopleScenario::silent();
+    scenario
 }
 
 const STAFF: [(&str, Role); 4] = [("wu", Role::Interviewer), ("li", Role::Auditor), ("qian", Role::Operator), ("zhao", Role::Administrator)];
 
 /// Forms that no entry is written ahead for: their use-cases write one in the transaction that does it, or they change nothing but the own session or call.
-const WRITTEN_BY_USE_CASES: [&str; 24] = [
+const AUDITED_BY_SERVICE: [&str; 24] = [
     "/accounts",
     "/accounts/{name}/disable",
     "/accounts/{name}/password",
@@ -51,7 +51,7 @@ const WRITTEN_BY_USE_CASES: [&str; 24] = [
 ];
 
 /// A path with something in place of its names.
-fn filled(path: &str) -> String {
+fn fill_path(path: &str) -> String {
     path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/")
 }
 
@@ -59,33 +59,33 @@ fn filled(path: &str) -> String {
 async fn every_route_is_open_to_its_roles_and_to_nobody_else() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
     for (name, role) in STAFF {
-        add(&app, name, role).await;
+        add_account(&app, name, role).await;
     }
-    let table = http::table_of_doors(app.installation.clone());
+    let table = http::staff_route_table(app.context.clone());
     assert!(table.len() > 25, "{}", table.len());
     let nobody = Browser::new(&app);
-    for door in &table {
-        let path = filled(door.path);
-        if door.method == "GET" {
+    for route in &table {
+        let path = fill_path(route.path);
+        if route.method == "GET" {
             let (status, to, _) = nobody.get(&path).await;
             assert!(status == 303 && to.starts_with("/staff/sign-in"), "nobody at {path}: {status} {to}");
         } else {
             assert_eq!(nobody.post(&path, &[]).await.0, 401, "nobody at {path}");
-            let is_listed = WRITTEN_BY_USE_CASES.contains(&door.path);
-            assert!(door.deed.is_some() != is_listed, "{}: every form is written down, ahead or by its use-case", door.path);
+            let is_listed = AUDITED_BY_SERVICE.contains(&route.path);
+            assert!(route.audit.is_some() != is_listed, "{}: every form is written down, ahead or by its use-case", route.path);
         }
     }
     for (name, role) in STAFF {
-        let browser = Browser::of(&app, name).await;
-        for door in &table {
-            let path = filled(door.path);
-            let may = door.permission.is_none_or(|permission| role.may(permission));
-            if door.method == "GET" {
+        let browser = Browser::signed_in(&app, name).await;
+        for route in &table {
+            let path = fill_path(route.path);
+            let may = route.permission.is_none_or(|permission| role.may(permission));
+            if route.method == "GET" {
                 let status = browser.status(&path).await;
                 assert_eq!(status == 403, !may, "{name} at {path}: {status}");
                 assert!(status < 500, "{name} at {path}: {status}");
             } else {
-                let sent = if door.takes_files { browser.upload_with(&path, "", &[], "a.csv", b"a").await } else { browser.post(&path, &[]).await };
+                let sent = if route.takes_files { browser.upload_with(&path, "", &[], "a.csv", b"a").await } else { browser.post(&path, &[]).await };
                 let (status, _, said) = sent;
                 assert_eq!(status, 403, "{name} at {path}, without a token");
                 assert_eq!(said.contains("未处理") || said.contains("Nothing was done"), may, "{name} at {path}: {said}");
@@ -95,11 +95,11 @@ async fn every_route_is_open_to_its_roles_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn nobody_comes_in_who_may_not_and_no_form_of_another_site_does_anything() {
+async fn unauthorised_requests_and_cross_site_forms_change_nothing() {
     let us = Actor::command("test");
     for app in TestApp::on_each_engine(silent(), &[]).await {
         for (name, role) in [("wu", Role::Interviewer), ("li", Role::Auditor), ("qian", Role::Operator), ("zhao", Role::Administrator)] {
-            add(&app, name, role).await;
+            add_account(&app, name, role).await;
         }
         let nobody = Browser::new(&app);
         assert_eq!(nobody.get("/interview").await.0, 303);
@@ -133,18 +133,18 @@ async fn nobody_comes_in_who_may_not_and_no_form_of_another_site_does_anything()
         assert_eq!(wu.post("/staff/sign-out", &[("token", &token)]).await.0, 303);
         assert_eq!(wu.get("/interview").await.0, 303);
         qian.sign_in("qian", PASSWORD).await;
-        accounts::set_password(&app.installation, &us, "qian", Personal::new("another good password")).await.unwrap();
+        accounts::set_password(&app.context, &us, "qian", Personal::new("another good password")).await.unwrap();
         assert_eq!(qian.get("/interview").await.0, 303);
         wu.sign_in("wu", PASSWORD).await;
-        accounts::disable(&app.installation, &us, "wu").await.unwrap();
+        accounts::disable(&app.context, &us, "wu").await.unwrap();
         assert_eq!((wu.get("/interview").await.0, wu.sign_in("wu", PASSWORD).await), (303, 401), "{}", app.engine);
         assert!(matches!(
-            accounts::add(&app.installation, &us, "x y", Role::Operator, &[], Personal::new(PASSWORD)).await,
-            Err(accounts::AccountError::Name)
+            accounts::add(&app.context, &us, "x y", Role::Operator, &[], Personal::new(PASSWORD)).await,
+            Err(accounts::AccountError::InvalidName)
         ));
         assert!(matches!(
-            accounts::add(&app.installation, &us, "sun", Role::Operator, &[], Personal::new("short")).await,
-            Err(accounts::AccountError::Password)
+            accounts::add(&app.context, &us, "sun", Role::Operator, &[], Personal::new("short")).await,
+            Err(accounts::AccountError::InvalidPassword)
         ));
     }
 }
@@ -152,7 +152,7 @@ async fn nobody_comes_in_who_may_not_and_no_form_of_another_site_does_anything()
 #[tokio::test]
 async fn signing_in_leads_back_within_the_site_and_nowhere_else() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
-    add(&app, "qian", Role::Operator).await;
+    add_account(&app, "qian", Role::Operator).await;
     let nobody = Browser::new(&app);
     assert_eq!(nobody.get("/supervision").await.1, "/staff/sign-in?next=%2Fsupervision");
     assert!(nobody.get("/staff/sign-in?next=%2Fsupervision").await.2.contains("name=\"next\" value=\"/supervision\""));
@@ -175,22 +175,22 @@ async fn signing_in_leads_back_within_the_site_and_nowhere_else() {
 }
 
 /// What stands between two marks of a page.
-fn between<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
+fn text_between<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
     page.split_once(before).and_then(|(_, rest)| rest.split_once(after)).map(|(found, _)| found).unwrap_or_default()
 }
 
 #[tokio::test]
 async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
     for app in TestApp::on_each_engine(silent(), &[("CONSOLE__SECOND_FACTOR", "required")]).await {
-        add(&app, "zhao", Role::Administrator).await;
-        let zhao = Browser::of(&app, "zhao").await;
+        add_account(&app, "zhao", Role::Administrator).await;
+        let zhao = Browser::signed_in(&app, "zhao").await;
         // Nothing opens before it is set up.
         assert_eq!(zhao.get("/accounts").await.1, "/staff/account", "{}", app.engine);
         assert_eq!(zhao.submit("/staff/account/second-factor", &[("present", "not the password at all")]).await.0, 422);
         let offered = zhao.submit("/staff/account/second-factor", &[("present", PASSWORD)]).await.2;
         assert!(offered.contains("<svg"), "{offered}");
-        let secret = between(&offered, "<code>", "</code>").replace(' ', "");
-        let one_time = OneTime::of(&data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap(), "zhao").unwrap();
+        let secret = text_between(&offered, "<code>", "</code>").replace(' ', "");
+        let one_time = TotpSecret::from_bytes(&data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap(), "zhao").unwrap();
         let code = || one_time.code_at(app.clock_now());
         assert_eq!(zhao.submit("/staff/account/second-factor/confirm", &[("code", "000000")]).await.0, 422);
         let shown = zhao.submit("/staff/account/second-factor/confirm", &[("code", &code())]).await.2;
@@ -227,7 +227,7 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
         let (status, to, _) = late.post("/staff/code", &[("code", &code())]).await;
         assert_eq!((status, to.as_str()), (303, "/staff/sign-in"));
         // Nothing of the secret can be read in the database.
-        let stored = fieldworkd::adapters::database::accounts::find(&mut app.installation.store.read().await.unwrap(), "zhao").await.unwrap().unwrap();
+        let stored = fieldworkd::adapters::database::accounts::find_credentials(&mut app.context.database.read().await.unwrap(), "zhao").await.unwrap().unwrap();
         assert!(!String::from_utf8_lossy(&stored.totp_sealed.unwrap()).contains(&secret));
     }
 }
@@ -235,10 +235,10 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
 #[tokio::test]
 async fn administrators_make_accounts_and_tokens_and_others_change_their_own_password() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
-    add(&app, "zhao", Role::Administrator).await;
-    let zhao = Browser::of(&app, "zhao").await;
+    add_account(&app, "zhao", Role::Administrator).await;
+    let zhao = Browser::signed_in(&app, "zhao").await;
     let made = zhao.submit("/accounts", &[("name", "sun"), ("role", "operator"), ("languages", "zh en")]).await.2;
-    let password = between(&made, "<code>", "</code>").to_owned();
+    let password = text_between(&made, "<code>", "</code>").to_owned();
     assert_eq!(zhao.submit("/accounts", &[("name", "sun"), ("role", "operator")]).await.0, 422, "the name is taken");
     assert_eq!(zhao.submit("/accounts", &[("name", "<script>"), ("role", "operator")]).await.0, 422);
     assert_eq!(zhao.submit("/accounts/zhao/disable", &[]).await.0, 422, "nobody disables themselves");
@@ -257,44 +257,44 @@ async fn administrators_make_accounts_and_tokens_and_others_change_their_own_pas
     assert_eq!(sun.get("/staff/account").await.0, 303);
     // Tokens: shown once, found by hash, for their scopes and their time.
     let made = zhao.submit("/tokens", &[("name", "scoring"), ("days", "30"), ("scope-datasets", "on"), ("scope-watch", "on")]).await.2;
-    let token = Personal::new(between(&made, "<code>", "</code>"));
+    let token = Personal::new(text_between(&made, "<code>", "</code>"));
     assert!(token.reveal().starts_with("fwd_"), "{made}");
     assert!(!zhao.get("/accounts").await.2.contains(token.reveal()));
-    let known = tokens::known(&app.installation, &token).await.unwrap().unwrap();
+    let known = tokens::find_valid(&app.context, &token).await.unwrap().unwrap();
     assert!(known.may(Permission::Datasets) && known.may(Permission::Watch) && !known.may(Permission::Operate));
-    assert!(tokens::known(&app.installation, &Personal::new("fwd_guess")).await.unwrap().is_none());
+    assert!(tokens::find_valid(&app.context, &Personal::new("fwd_guess")).await.unwrap().is_none());
     assert_eq!(zhao.submit("/tokens", &[("name", "endless"), ("days", "9999"), ("scope-watch", "on")]).await.0, 422);
     app.clock.advance_to(app.clock_now() + Duration::from_secs(31 * 86_400));
-    assert!(tokens::known(&app.installation, &token).await.unwrap().is_none(), "its time is over");
+    assert!(tokens::find_valid(&app.context, &token).await.unwrap().is_none(), "its time is over");
 }
 
 #[tokio::test]
-async fn the_audit_log_is_only_added_to_and_tells_when_it_was_not() {
+async fn the_audit_log_is_append_only_and_reveals_tampering() {
     for app in TestApp::on_each_engine(silent(), &[]).await {
         for (name, role) in STAFF {
-            add(&app, name, role).await;
+            add_account(&app, name, role).await;
         }
-        let qian = Browser::of(&app, "qian").await;
+        let qian = Browser::signed_in(&app, "qian").await;
         qian.submit("/supervision/verifications", &[("percent", "10")]).await;
         qian.submit("/staff/sign-out", &[]).await;
-        let ours = &app.installation;
+        let ours = &app.context;
         let hasher = ours.keys.hasher();
-        let read = async || ours.store.read().await.unwrap();
-        let entries = audit::entries(&mut *read().await, &Asked { who: "qian".into(), ..Asked::default() }, 10).await.unwrap();
+        let read = async || ours.database.read().await.unwrap();
+        let entries = audit::entries(&mut *read().await, &AuditFilter { actor: "qian".into(), ..AuditFilter::default() }, 10).await.unwrap();
         let did: Vec<Action> = entries.iter().map(|entry| entry.action).collect();
         assert_eq!(did, [Action::SignOut, Action::VerificationsDrawn, Action::SignIn], "{}", app.engine);
-        let Verified::Whole { entries, head } = audit::verify(&mut *read().await, hasher, None).await.unwrap() else { panic!("{}", app.engine) };
+        let LogVerification::Intact { entries, head } = audit::verify(&mut *read().await, hasher, None).await.unwrap() else { panic!("{}", app.engine) };
         assert!(entries >= 7);
         // Many at once: each holds the one before.
         let many =
-            (0..20).map(|n| async move { ours.note_ahead(&Actor::command("test"), Action::ShownCase, &format!("case:{n}"), "").await.unwrap() });
+            (0..20).map(|n| async move { ours.audit_before(&Actor::command("test"), Action::CasePersonViewed, &format!("case:{n}"), "").await.unwrap() });
         let mut numbers = futures_util::future::join_all(many).await;
         numbers.sort_unstable();
         assert_eq!(numbers, (entries + 1..=entries + 20).collect::<Vec<_>>(), "{}", app.engine);
-        assert!(matches!(audit::verify(&mut *read().await, hasher, Some(&head)).await.unwrap(), Verified::Whole { .. }));
+        assert!(matches!(audit::verify(&mut *read().await, hasher, Some(&head)).await.unwrap(), LogVerification::Intact { .. }));
         // The database refuses to change it.
-        let execute = async |sql: &str| app.execute(sql).await;
-        for sql in ["UPDATE audit_entry SET who = 'nobody' WHERE number = 3", "DELETE FROM audit_entry WHERE number = 3"] {
+        let execute = async |sql: &str| app.execute_sql(sql).await;
+        for sql in ["UPDATE audit_entry SET actor = 'nobody' WHERE number = 3", "DELETE FROM audit_entry WHERE number = 3"] {
             let refused = execute(sql).await.unwrap_err();
             assert!(refused.contains("only added to"), "{}: {refused}", app.engine);
         }
@@ -306,27 +306,27 @@ async fn the_audit_log_is_only_added_to_and_tells_when_it_was_not() {
         for sql in drop.split("; ") {
             execute(sql).await.unwrap();
         }
-        execute("UPDATE audit_entry SET who = 'nobody' WHERE number = 3").await.unwrap();
-        assert_eq!(audit::verify(&mut *read().await, hasher, None).await.unwrap(), Verified::Broken { at: 3 }, "{}", app.engine);
+        execute("UPDATE audit_entry SET actor = 'nobody' WHERE number = 3").await.unwrap();
+        assert_eq!(audit::verify(&mut *read().await, hasher, None).await.unwrap(), LogVerification::Broken { at: 3 }, "{}", app.engine);
         execute("DELETE FROM audit_entry WHERE number = 2").await.unwrap();
-        assert_eq!(audit::verify(&mut *read().await, hasher, None).await.unwrap(), Verified::Broken { at: 2 }, "{}", app.engine);
+        assert_eq!(audit::verify(&mut *read().await, hasher, None).await.unwrap(), LogVerification::Broken { at: 2 }, "{}", app.engine);
     }
 }
 
 /// Entries taken off the end, head and all, are missed by whoever has noted a head elsewhere.
 #[tokio::test]
-async fn a_head_that_was_noted_elsewhere_holds_the_end_of_the_log() {
+async fn an_audit_head_kept_elsewhere_reveals_a_truncated_log() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
-    let ours = &app.installation;
+    let ours = &app.context;
     for n in 0..5 {
-        ours.note_ahead(&Actor::command("test"), Action::ShownCase, &format!("case:{n}"), "").await.unwrap();
+        ours.audit_before(&Actor::command("test"), Action::CasePersonViewed, &format!("case:{n}"), "").await.unwrap();
     }
-    let verify = async |kept: Option<&str>| audit::verify(&mut ours.store.read().await.unwrap(), ours.keys.hasher(), kept).await.unwrap();
-    let Verified::Whole { head, .. } = verify(None).await else { panic!() };
-    app.execute("DROP TRIGGER audit_entry_is_not_deleted").await.unwrap();
-    app.execute("DELETE FROM audit_entry WHERE number > 3").await.unwrap();
-    assert_eq!(verify(None).await, Verified::Broken { at: 4 });
-    app.execute("UPDATE audit_head SET number = 3, hash = (SELECT hash FROM audit_entry WHERE number = 3)").await.unwrap();
-    assert!(matches!(verify(None).await, Verified::Whole { entries: 3, .. }), "the log alone cannot tell");
-    assert_eq!(verify(Some(&head)).await, Verified::NotInLog);
+    let verify = async |kept: Option<&str>| audit::verify(&mut ours.database.read().await.unwrap(), ours.keys.hasher(), kept).await.unwrap();
+    let LogVerification::Intact { head, .. } = verify(None).await else { panic!() };
+    app.execute_sql("DROP TRIGGER audit_entry_is_not_deleted").await.unwrap();
+    app.execute_sql("DELETE FROM audit_entry WHERE number > 3").await.unwrap();
+    assert_eq!(verify(None).await, LogVerification::Broken { at: 4 });
+    app.execute_sql("UPDATE audit_head SET number = 3, hash = (SELECT hash FROM audit_entry WHERE number = 3)").await.unwrap();
+    assert!(matches!(verify(None).await, LogVerification::Intact { entries: 3, .. }), "the log alone cannot tell");
+    assert_eq!(verify(Some(&head)).await, LogVerification::HeadNotFound);
 }

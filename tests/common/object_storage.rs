@@ -25,7 +25,7 @@ impl Storage {
         };
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
-        Some(Storage { program, child: None, port: super::site::free_port(), folder })
+        Some(Storage { program, child: None, port: super::deployment::free_port(), folder })
     }
 
     pub fn endpoint(&self) -> String {

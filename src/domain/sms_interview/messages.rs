@@ -1,7 +1,7 @@
 //! What a message of the interview says.
 
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Choosable, Item, ItemKind, Take};
+use crate::domain::questionnaire::{ChoiceOption, Item, ItemKind, Selection};
 
 /// What stands before a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,14 +12,14 @@ pub enum Prefix {
 }
 
 /// A question on its way out.
-pub struct Asking<'a> {
+pub struct QuestionMessage<'a> {
     pub item: &'a Item,
     /// Its short wording for SMS where there is one, with what stands in its placeholders.
     pub text: &'a str,
     /// The options in the order in which this respondent sees them.
-    pub shown: &'a [&'a Choosable],
+    pub shown: &'a [&'a ChoiceOption],
     /// The how manieth of how many, from 1.
-    pub place: (usize, usize),
+    pub position: (usize, usize),
     pub signature: &'a str,
     /// What is rated; said with the first question, and with each where several things are.
     pub subject: Option<&'a str>,
@@ -28,21 +28,21 @@ pub struct Asking<'a> {
 }
 
 /// The message that asks an item.
-pub fn question(asking: &Asking<'_>) -> String {
-    let zh = asking.language == Language::Zh;
+pub fn compose_question(message: &QuestionMessage<'_>) -> String {
+    let zh = message.language == Language::Zh;
     let t = |chinese: &str, english: &str| if zh { chinese.to_owned() } else { english.to_owned() };
-    let prefix = match asking.prefix {
+    let prefix = match message.prefix {
         Prefix::None => String::new(),
         Prefix::NotUnderstood => t("抱歉没看懂。", "Sorry, that was not clear. "),
     };
     let listed = || {
         let option =
-            |(number, option): (usize, &&Choosable)| format!("{number}{}{}", if zh { "" } else { " " }, option.text.in_language(asking.language));
-        (1..).zip(asking.shown).map(option).collect::<Vec<_>>().join(if zh { " " } else { ", " })
+            |(number, option): (usize, &&ChoiceOption)| format!("{number}{}{}", if zh { "" } else { " " }, option.text.in_language(message.language));
+        (1..).zip(message.shown).map(option).collect::<Vec<_>>().join(if zh { " " } else { ", " })
     };
-    let how = match &asking.item.kind {
+    let how = match &message.item.kind {
         ItemKind::Scale(scale) => {
-            let (low, high) = (scale.low.in_language(asking.language), scale.high.in_language(asking.language));
+            let (low, high) = (scale.low.in_language(message.language), scale.high.in_language(message.language));
             let (from, to) = (scale.from, scale.to);
             if zh {
                 format!("回复{from}至{to}（{from}{low}，{to}{high}）")
@@ -50,32 +50,32 @@ pub fn question(asking: &Asking<'_>) -> String {
                 format!("Reply {from} to {to} ({from} {low}, {to} {high})")
             }
         }
-        ItemKind::Choice(choice) => match choice.take {
-            Take::One => format!("{}{}", t("回复序号：", "Reply a number: "), listed()),
-            Take::Several { .. } => format!("{}{}", t("可选多项，回复序号：", "Reply one or more numbers: "), listed()),
-            Take::AllInOrder => format!("{}{}", t("按先后回复全部序号：", "Reply all numbers in your order: "), listed()),
+        ItemKind::Choice(choice) => match choice.selection {
+            Selection::One => format!("{}{}", t("回复序号：", "Reply a number: "), listed()),
+            Selection::Several { .. } => format!("{}{}", t("可选多项，回复序号：", "Reply one or more numbers: "), listed()),
+            Selection::Ranked => format!("{}{}", t("按先后回复全部序号：", "Reply all numbers in your order: "), listed()),
         },
         ItemKind::Number(range) => {
-            let unit = range.unit.as_ref().map(|unit| format!("（{}）", unit.in_language(asking.language))).unwrap_or_default();
+            let unit = range.unit.as_ref().map(|unit| format!("（{}）", unit.in_language(message.language))).unwrap_or_default();
             t("回复数字", "Reply a number") + &unit
         }
         ItemKind::Date { .. } => t("回复日期，如2026-05-13", "Reply a day, such as 2026-05-13"),
-        ItemKind::Open { .. } if !asking.item.required => t("直接回复即可，没有请回“无”", "Just write; or reply none"),
+        ItemKind::Open { .. } if !message.item.required => t("直接回复即可，没有请回“无”", "Just write; or reply none"),
         ItemKind::Open { .. } | ItemKind::Info => t("直接回复即可", "Just write"),
     };
-    let not_applicable = match (asking.item.not_applicable, asking.item.dont_know) {
+    let not_applicable = match (message.item.not_applicable, message.item.dont_know) {
         (true, _) => t("，不适用请回“不适用”", "; or not applicable"),
         (false, true) => t("，不清楚请回“不清楚”", "; or don't know"),
         (false, false) => String::new(),
     };
-    let (place, all) = asking.place;
+    let (position, all) = message.position;
     let end = if zh { "。" } else { "." };
-    let about = asking.subject.map(|subject| if zh { format!("关于{subject}：") } else { format!("About {subject}: ") }).unwrap_or_default();
-    format!("【{}】{prefix}{about}({place}/{all}){} {how}{not_applicable}{end}", asking.signature, asking.text)
+    let about = message.subject.map(|subject| if zh { format!("关于{subject}：") } else { format!("About {subject}: ") }).unwrap_or_default();
+    format!("【{}】{prefix}{about}({position}/{all}){} {how}{not_applicable}{end}", message.signature, message.text)
 }
 
 /// The same question after a day of silence.
-pub fn once_more(text: &str, language: Language) -> String {
+pub fn compose_reminder(text: &str, language: Language) -> String {
     let words = match language {
         Language::Zh => "还差几题就完成了：",
         Language::En => "Only a few are left: ",
@@ -87,7 +87,7 @@ pub fn once_more(text: &str, language: Language) -> String {
 }
 
 /// The last message.
-pub fn goodbye(signature: &str, language: Language, is_complete: bool) -> String {
+pub fn compose_goodbye(signature: &str, language: Language, is_complete: bool) -> String {
     let text = match (language, is_complete) {
         (Language::Zh, true) => "谢谢！您的回答已全部保存。",
         (Language::Zh, false) => "谢谢您的关注，现已无需再答。",
