@@ -1,9 +1,11 @@
-//! `tests/run bench --bench claim`: what a tick of the dispatcher costs, and what memory the daemon takes, with 10,000 and with 1,000,000 invitations
-//! that wait.
+//! `tests/run bench --bench claim`: what a tick of the dispatcher costs, and what memory the daemon
+//! takes, with 10,000 and with 1,000,000 invitations that wait.
 //!
-//! The lists are imported and the campaigns launched by the real program; the ticks (claim, submit to the simulator, settle; 500 messages each) are timed
-//! one by one in this process; then the real daemon sends at full speed for some seconds, and its greatest resident memory is read from the kernel. The
-//! ratio is the median tick at 10,000 through the median tick at 1,000,000: 1 is flat, and 0.67 is the goal (a tick costs at most 1.5 times as much).
+//! The lists are imported and the campaigns launched by the real program; the ticks (claim, submit
+//! to the simulator, settle; 500 messages each) are timed one by one in this process; then the real
+//! daemon sends at full speed for some seconds, and its greatest resident memory is read from the
+//! kernel. The ratio is the median tick at 10,000 through the median tick at 1,000,000: 1 is flat,
+//! and 0.67 is the goal (a tick costs at most 1.5 times as much).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -15,30 +17,39 @@ use std::time::{Duration, Instant};
 use common::deployment::Deployment;
 use fieldworkd::adapters::clock::SystemClock;
 use fieldworkd::adapters::config::Config;
+use fieldworkd::services::context::AppContext;
 use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::simulation::Scenario;
-use fieldworkd::services::context::AppContext;
 
 const FEW: usize = 10_000;
 const MANY: usize = 1_000_000;
 const TICKS: usize = 15;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut medians: HashMap<(&str, usize), f64> = HashMap::new();
         for people in [FEW, MANY] {
             let scenario = Scenario { no_receipt: 1.0, ..Scenario::faultless(1, 1_000_000) };
-            for deployment in Deployment::with_config(people, &scenario, 100_000, &raise_rates).await {
-                let engine = if deployment.url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
+            for deployment in
+                Deployment::with_config(people, &scenario, 100_000, &raise_rates).await
+            {
+                let engine =
+                    if deployment.url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
                 let tick = measure_ticks(&deployment).await;
                 let memory = memory_of_the_daemon(&deployment).await;
-                println!("{people:>9} waiting on {engine:<9} {tick:>6.1} ms a tick, daemon {memory} MB at most");
+                println!(
+                    "{people:>9} waiting on {engine:<9} {tick:>6.1} ms a tick, daemon \
+                    {memory} MB at most"
+                );
                 medians.insert((engine, people), tick);
             }
         }
         for engine in ["sqlite", "postgres"] {
-            if let (Some(few), Some(many)) = (medians.get(&(engine, FEW)), medians.get(&(engine, MANY))) {
+            if let (Some(few), Some(many)) =
+                (medians.get(&(engine, FEW)), medians.get(&(engine, MANY)))
+            {
                 println!("ratio claim_{engine} {:.2}", few / many);
             }
         }
@@ -53,9 +64,13 @@ fn raise_rates(config: &mut String, _: &mut String) {
 async fn measure_ticks(deployment: &Deployment) -> f64 {
     // The site's files name each other by their own folder.
     std::env::set_current_dir(deployment.path()).expect("the site's folder");
-    let environment = std::iter::once(("FIELDWORKD_DATABASE__URL".to_owned(), deployment.url.clone()));
-    let config = Config::load(Some("fieldworkd.toml".as_ref()), environment).expect("the configuration is good");
-    let context = Arc::new(AppContext::open(config, Arc::new(SystemClock)).await.expect("the installation opens"));
+    let environment =
+        std::iter::once(("FIELDWORKD_DATABASE__URL".to_owned(), deployment.url.clone()));
+    let config = Config::load(Some("fieldworkd.toml".as_ref()), environment)
+        .expect("the configuration is good");
+    let context = Arc::new(
+        AppContext::open(config, Arc::new(SystemClock)).await.expect("the installation opens"),
+    );
     let dispatcher = Dispatcher::new(context.clone());
     let mut took = Vec::new();
     while took.len() < TICKS {
@@ -74,7 +89,8 @@ async fn measure_ticks(deployment: &Deployment) -> f64 {
 async fn memory_of_the_daemon(deployment: &Deployment) -> u64 {
     let daemon = deployment.start_daemon(&[]).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).expect("the daemon runs");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id()))
+        .expect("the daemon runs");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
     peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1000
 }

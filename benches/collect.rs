@@ -1,8 +1,9 @@
-//! `cargo bench --bench collect`: the respondent's pages a second, and whole interviews a second (open, agree, every page, thanks; durable), 64 at a time,
-//! beside a bare axum server that sends the same bytes to the same client. One run, ratios at the end, higher is better.
+//! `cargo bench --bench collect`: the respondent's pages a second, and whole interviews a second
+//! (open, agree, every page, thanks; durable), 64 at a time, beside a bare axum server that sends
+//! the same bytes to the same client. One run, ratios at the end, higher is better.
 //!
-//! Servers and client share this process and its cores, both times. PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server
-//! (`tests/run bench --bench collect` starts one).
+//! Servers and client share this process and its cores, both times. PostgreSQL is measured when
+//! FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench collect` starts one).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -26,7 +27,8 @@ const ROUNDS: usize = 5;
 const COMMITS: usize = 5;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(measure());
 }
 
@@ -36,7 +38,12 @@ async fn measure() {
         if std::env::var("ONLY").is_ok_and(|only| only != app.engine) {
             continue;
         }
-        apply_programme(&app.context, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.expect("it applies");
+        apply_programme(
+            &app.context,
+            &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME),
+        )
+        .await
+        .expect("it applies");
         app.register_brand("A1", "a", "").await;
         app.import(&["A1"], list(PEOPLE).as_bytes()).await.expect("it imports");
         app.launch("C1", &["A1"], PLAN).await.expect("it launches");
@@ -49,7 +56,8 @@ async fn measure() {
 
         let interviews = measure_interviews(&app, &links).await;
         println!(
-            "interviews on {:<9} {interviews:>7.0}/s, {COMMITS} durable commits each ({:.0} commits/s), {AT_ONCE} at a time",
+            "interviews on {:<9} {interviews:>7.0}/s, {COMMITS} durable commits each ({:.0} \
+                commits/s), {AT_ONCE} at a time",
             app.engine,
             interviews * COMMITS as f64
         );
@@ -63,7 +71,8 @@ async fn measure() {
             let theirs = measure_pages(&app.http, Arc::new(vec![bare.clone()])).await;
             let ours = measure_pages(&app.http, standing.clone()).await;
             println!(
-                "pages on {:<9} {:>7.0}/s, p99 {:.1} ms; a bare server with the same {} bytes {:.0}/s, p99 {:.1} ms",
+                "pages on {:<9} {:>7.0}/s, p99 {:.1} ms; a bare server with the same {} bytes \
+                    {:.0}/s, p99 {:.1} ms",
                 app.engine,
                 ours.per_second,
                 ours.p99 * 1e3,
@@ -79,7 +88,11 @@ async fn measure() {
         };
         let p99 = median(rounds.iter().map(|(_, p99)| *p99).collect());
         println!("p99 on {}: {p99:.1} times that of the bare server", app.engine);
-        ratios.push(format!("ratio pages_{} {:.2}", app.engine, median(rounds.iter().map(|(pages, _)| *pages).collect())));
+        ratios.push(format!(
+            "ratio pages_{} {:.2}",
+            app.engine,
+            median(rounds.iter().map(|(pages, _)| *pages).collect())
+        ));
     }
     ratios.iter().for_each(|ratio| println!("{ratio}"));
 }
@@ -165,7 +178,8 @@ async fn measure_interviews(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> f64
                 let (_, mut to, _) = app.post(&format!("{link}/begin"), CONSENT_FORM).await;
                 for page in 0..4 {
                     app.get(&format!("{}{to}", app.base)).await;
-                    let (status, next, _) = app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
+                    let (status, next, _) =
+                        app.post(&format!("{link}/answers"), &answers(0, page, "8")).await;
                     assert_eq!(status, 303);
                     to = next;
                 }

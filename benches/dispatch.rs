@@ -1,8 +1,10 @@
-//! `cargo bench --bench dispatch`: our dispatcher from stored due invitations to settled messages, beside a bare HTTP loop that posts the same bodies
-//! to the same sink with the same number in flight and no database. One run, ratios at the end, higher is better.
+//! `cargo bench --bench dispatch`: our dispatcher from stored due invitations to settled messages,
+//! beside a bare HTTP loop that posts the same bodies to the same sink with the same number in
+//! flight and no database. One run, ratios at the end, higher is better.
 //!
-//! The sink is this program again, as a process of its own: it answers every submit with an id and keeps nothing. PostgreSQL is measured when
-//! FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench dispatch` starts one).
+//! The sink is this program again, as a process of its own: it answers every submit with an id and
+//! keeps nothing. PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run
+//! bench --bench dispatch` starts one).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -18,10 +20,10 @@ use std::time::{Duration, Instant};
 
 use axum::routing::post;
 use fieldworkd::adapters::clock::{Clock, SystemClock};
-use fieldworkd::services::sms_sending::{Dispatcher, WORKERS_PER_ROUTE};
+use fieldworkd::adapters::database::messages;
 use fieldworkd::services::context::AppContext;
 use fieldworkd::services::list_import::{self, ImportRequest};
-use fieldworkd::adapters::database::messages;
+use fieldworkd::services::sms_sending::{Dispatcher, WORKERS_PER_ROUTE};
 
 const MESSAGES: usize = 40_000;
 const IN_FLIGHT: usize = 32;
@@ -29,7 +31,8 @@ const IN_FLIGHT: usize = 32;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     if std::env::args().any(|argument| argument == "--sink") {
         return runtime.block_on(sink());
     }
@@ -45,17 +48,24 @@ async fn sink() {
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
-    axum::serve(listener, axum::Router::new().route("/v1/messages", post(answer))).await.expect("the sink serves");
+    axum::serve(listener, axum::Router::new().route("/v1/messages", post(answer)))
+        .await
+        .expect("the sink serves");
 }
 
 struct Sink(Child, SocketAddr);
 
 impl Sink {
     fn start() -> Sink {
-        let mut child =
-            Command::new(std::env::current_exe().expect("this program")).arg("--sink").stdout(Stdio::piped()).spawn().expect("the sink starts");
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .arg("--sink")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the sink starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut line).expect("a line");
+        BufReader::new(child.stdout.as_mut().expect("its output"))
+            .read_line(&mut line)
+            .expect("a line");
         let address = line.trim().parse().expect("an address");
         Sink(child, address)
     }
@@ -79,15 +89,28 @@ async fn measure() {
         for _ in 0..ROUNDS {
             // A database of its own for each round.
             let folder = tempfile::tempdir().expect("a folder");
-            let Some(url) = common::fresh_urls(folder.path()).await.into_iter().find(|url| url.starts_with(engine)) else { continue };
+            let Some(url) = common::fresh_urls(folder.path())
+                .await
+                .into_iter()
+                .find(|url| url.starts_with(engine))
+            else {
+                continue;
+            };
             let before = bare_loop(sink.1).await;
             let ours = measure_fieldworkd(&url, sink.1).await;
             let after = bare_loop(sink.1).await;
-            println!("dispatcher on {engine:<9} {ours:>8.0} messages/s, bare loop before it {before:.0}, after it {after:.0}");
+            println!(
+                "dispatcher on {engine:<9} {ours:>8.0} messages/s, bare loop before it \
+                    {before:.0}, after it {after:.0}"
+            );
             rounds.push(ours / ((before + after) / 2.0));
         }
         rounds.sort_by(f64::total_cmp);
-        ratios.extend(rounds.get(rounds.len() / 2).map(|median| format!("ratio dispatch_{engine} {median:.2}")));
+        ratios.extend(
+            rounds
+                .get(rounds.len() / 2)
+                .map(|median| format!("ratio dispatch_{engine} {median:.2}")),
+        );
     }
     ratios.iter().for_each(|ratio| println!("{ratio}"));
 }
@@ -135,15 +158,25 @@ async fn measure_fieldworkd(url: &str, sink: SocketAddr) -> f64 {
     ];
     let config = common::config_for(folder.path(), url, "http://127.0.0.1:8080", sink, &settings);
     let clock = Arc::new(SystemClock);
-    let context = Arc::new(AppContext::open(config, clock.clone()).await.expect("the installation opens"));
+    let context =
+        Arc::new(AppContext::open(config, clock.clone()).await.expect("the installation opens"));
     let programme = format!("{}caps = {{ brand = {MESSAGES} }}\n", common::PROGRAMME);
     apply_programme(&context, &programme).await.expect("the programme applies");
-    let application = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"a公司\" }\ncategory = \"brand\"\nsubject = { brand = \"A1牌\" }\n";
+    let application = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \
+        \"a\", name = \"a公司\" }\ncategory = \"brand\"\nsubject = { brand = \"A1牌\" }\n";
     add_applications(&context, application).await.expect("the application registers");
     let list = common::list(MESSAGES);
-    let request = ImportRequest { applications: &["A1".to_owned()], file: "list", content: list.as_bytes().into(), dry_run: false };
+    let request = ImportRequest {
+        applications: &["A1".to_owned()],
+        file: "list",
+        content: list.as_bytes().into(),
+        dry_run: false,
+    };
     list_import::import_list(&context, &request, &mut |_, _| {}).await.expect("the list imports");
-    let plan = fieldworkd::domain::contact_plan::PlanFile::parse(&common::PLAN.replace("09:00-21:00", "00:00-24:00")).expect("a plan");
+    let plan = fieldworkd::domain::contact_plan::PlanFile::parse(
+        &common::PLAN.replace("09:00-21:00", "00:00-24:00"),
+    )
+    .expect("a plan");
     let launch = fieldworkd::services::campaigns::LaunchRequest {
         code: "C1",
         applications: &["A1".to_owned()],
@@ -153,7 +186,9 @@ async fn measure_fieldworkd(url: &str, sink: SocketAddr) -> f64 {
         seed: None,
         dry_run: false,
     };
-    fieldworkd::services::campaigns::launch(&context, &launch).await.expect("the campaign launches");
+    fieldworkd::services::campaigns::launch(&context, &launch)
+        .await
+        .expect("the campaign launches");
     let dispatcher = Arc::new(Dispatcher::new(context.clone()));
     clock.sleep_until(clock.now() + Duration::from_millis(200)).await;
     let begun = Instant::now();
@@ -171,7 +206,10 @@ async fn measure_fieldworkd(url: &str, sink: SocketAddr) -> f64 {
     }
     workers.join_all().await;
     let took = begun.elapsed().as_secs_f64();
-    let states = messages::count_by_state(&mut context.database.read().await.expect("a connection")).await.expect("states");
+    let states =
+        messages::count_by_state(&mut context.database.read().await.expect("a connection"))
+            .await
+            .expect("states");
     assert_eq!(states, [("accepted".to_owned(), MESSAGES as i64)]);
     MESSAGES as f64 / took
 }

@@ -1,7 +1,10 @@
-//! Writing a dataset of a million responses as CSV and Parquet out of the database, against writing the same rows from memory with the same crates.
+//! Writing a dataset of a million responses as CSV and Parquet out of the database, against writing
+//! the same rows from memory with the same crates.
 //!
-//! The last line is `ratio export VALUE`: the time from memory over the time from the database, medians of alternating rounds (goal: 0.35 at least), the
-//! memory that it took beside it (goal: under 250 MB). `ROWS` in the environment: the size; `ONLY=sqlite|postgres`: one engine, whose memory is told.
+//! The last line is `ratio export VALUE`: the time from memory over the time from the database,
+//! medians of alternating rounds (goal: 0.35 at least), the memory that it took beside it (goal:
+//! under 250 MB). `ROWS` in the environment: the size; `ONLY=sqlite|postgres`: one engine, whose
+//! memory is told.
 
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
@@ -11,26 +14,27 @@ use std::time::Instant;
 use csv::StringRecord;
 use fieldworkd::adapters::clock::SystemClock;
 use fieldworkd::adapters::config::Config;
-use fieldworkd::services::datasets::metadata::DatasetMetadata;
-use fieldworkd::services::datasets::frozen::Frozen;
-use fieldworkd::services::datasets::layout::{Table, layout};
-use fieldworkd::services::datasets::package::csv_files::CsvFile;
-use fieldworkd::services::datasets::package::parquet_files::ParquetFile;
-use fieldworkd::services::datasets::package::{TableFormat, write_rows};
+use fieldworkd::adapters::crypto;
+use fieldworkd::adapters::database::datasets::{self, DatasetKind, FreezeReason};
+use fieldworkd::adapters::database::{applications, campaigns};
+use fieldworkd::adapters::transports::NewFolder;
 use fieldworkd::domain::questionnaire::Questionnaire;
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::context::AppContext;
-use fieldworkd::adapters::transports::NewFolder;
-use fieldworkd::adapters::database::datasets::{self, DatasetKind, FreezeReason};
-use fieldworkd::adapters::database::{applications, campaigns};
-use fieldworkd::adapters::crypto;
+use fieldworkd::services::datasets::frozen::Frozen;
+use fieldworkd::services::datasets::layout::{Table, layout};
+use fieldworkd::services::datasets::metadata::DatasetMetadata;
+use fieldworkd::services::datasets::package::csv_files::CsvFile;
+use fieldworkd::services::datasets::package::parquet_files::ParquetFile;
+use fieldworkd::services::datasets::package::{TableFormat, write_rows};
 
 const ROUNDS: usize = 3;
 /// Rows in a frozen block, as the freezing makes them.
 const BLOCK: usize = 1_000;
 
 const PROGRAMME: &str = "code = \"p26\"\nname = { zh = \"评价\", en = \"Rating\" }\n";
-const APPLICATION: &str = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\n\
+const APPLICATION: &str = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { \
+    code = \"a\", name = \"甲公司\" }\n\
                            category = \"brand\"\nsubject = { brand = \"甲\" }\n";
 
 /// Fifteen items: twelve ratings, a single choice, a number, a day.
@@ -42,32 +46,56 @@ fn row(number: u64, rng: &mut fastrand::Rng) -> StringRecord {
         if rng.u8(0..10) == 0 { "1.2" } else { "1.1" }.to_owned(),
         "zh".into(),
         "web".into(),
-        format!("2026-03-{:02}T{:02}:{:02}:{:02}+08:00", rng.u8(1..29), rng.u8(9..21), rng.u8(0..60), rng.u8(0..60)),
-        format!("2026-04-{:02}T{:02}:{:02}:{:02}+08:00", rng.u8(1..29), rng.u8(9..21), rng.u8(0..60), rng.u8(0..60)),
+        format!(
+            "2026-03-{:02}T{:02}:{:02}:{:02}+08:00",
+            rng.u8(1..29),
+            rng.u8(9..21),
+            rng.u8(0..60),
+            rng.u8(0..60)
+        ),
+        format!(
+            "2026-04-{:02}T{:02}:{:02}:{:02}+08:00",
+            rng.u8(1..29),
+            rng.u8(9..21),
+            rng.u8(0..60),
+            rng.u8(0..60)
+        ),
         rng.u16(60..900).to_string(),
         "phone".into(),
         "false".into(),
         "false".into(),
         "0.0000".into(),
     ];
-    cells.extend((0..12).map(|_| if rng.u8(0..20) == 0 { "NA".to_owned() } else { rng.u8(1..11).to_string() }));
+    cells.extend(
+        (0..12)
+            .map(|_| if rng.u8(0..20) == 0 { "NA".to_owned() } else { rng.u8(1..11).to_string() }),
+    );
     cells.push(["a", "b", "c"][rng.usize(0..3)].to_owned());
     cells.push(rng.u16(0..500).to_string());
     cells.push(format!("2025-{:02}-{:02}", rng.u8(1..13), rng.u8(1..29)));
     StringRecord::from(cells)
 }
 
-fn formats(folder: &NewFolder, questionnaire: &Questionnaire) -> io::Result<Vec<Box<dyn TableFormat>>> {
+fn formats(
+    folder: &NewFolder,
+    questionnaire: &Questionnaire,
+) -> io::Result<Vec<Box<dyn TableFormat>>> {
     let fields = layout(Table::Responses, questionnaire, &[]);
-    let csv = CsvFile::begin(folder.file("responses.csv")?, Table::Responses, fields.iter().map(|field| field.name.as_str()))?;
-    let parquet = ParquetFile::begin(folder.file("responses.parquet")?, Table::Responses, &fields, "{}")?;
+    let csv = CsvFile::begin(
+        folder.file("responses.csv")?,
+        Table::Responses,
+        fields.iter().map(|field| field.name.as_str()),
+    )?;
+    let parquet =
+        ParquetFile::begin(folder.file("responses.parquet")?, Table::Responses, &fields, "{}")?;
     Ok(vec![Box::new(csv), Box::new(parquet)])
 }
 
 /// The memory that this process holds now, in MB.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    status.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(0.0) * 4096.0 / 1e6
+    status.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(0.0) * 4096.0
+        / 1e6
 }
 
 fn peak() -> f64 {
@@ -81,20 +109,41 @@ async fn freeze(context: &AppContext, rows: u64) -> datasets::Dataset {
     apply_programme(context, PROGRAMME).await.unwrap();
     add_applications(context, APPLICATION).await.unwrap();
     let mut tx = context.database.write().await.unwrap();
-    let questionnaire =
-        campaigns::freeze_questionnaire(&mut tx, "bench", 1, &crypto::sha256_hex(QUESTIONNAIRE.as_bytes()), QUESTIONNAIRE).await.unwrap();
+    let questionnaire = campaigns::freeze_questionnaire(
+        &mut tx,
+        "bench",
+        1,
+        &crypto::sha256_hex(QUESTIONNAIRE.as_bytes()),
+        QUESTIONNAIRE,
+    )
+    .await
+    .unwrap();
     let application = applications::find(&mut tx, "A1").await.unwrap().unwrap();
-    let (id, _) = datasets::begin(&mut tx, application.id, DatasetKind::Final, FreezeReason::Closed, 0, Timestamp(0)).await.unwrap();
+    let (id, _) = datasets::begin(
+        &mut tx,
+        application.id,
+        DatasetKind::Final,
+        FreezeReason::Closed,
+        0,
+        Timestamp(0),
+    )
+    .await
+    .unwrap();
     let mut rng = fastrand::Rng::with_seed(1);
     for (first, number) in (0..rows).step_by(BLOCK).zip(0..) {
         let mut block = csv::Writer::from_writer(Vec::new());
         for at in first..rows.min(first + BLOCK as u64) {
             block.write_record(&row(at, &mut rng)).unwrap();
         }
-        datasets::add_block(&mut tx, id, "responses", number, block.into_inner().unwrap(), None).await.unwrap();
+        datasets::add_block(&mut tx, id, "responses", number, block.into_inner().unwrap(), None)
+            .await
+            .unwrap();
     }
-    let metadata = DatasetMetadata { questionnaire_id: questionnaire.unwrap(), ..DatasetMetadata::default() };
-    datasets::finalise(&mut tx, id, &serde_json::to_string(&metadata).unwrap(), Some(Timestamp(0))).await.unwrap();
+    let metadata =
+        DatasetMetadata { questionnaire_id: questionnaire.unwrap(), ..DatasetMetadata::default() };
+    datasets::finalise(&mut tx, id, &serde_json::to_string(&metadata).unwrap(), Some(Timestamp(0)))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     datasets::all(&mut context.database.read().await.unwrap()).await.unwrap().remove(0)
 }
@@ -110,7 +159,10 @@ async fn bench(url: &str, rows: u64) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let url = if url == "sqlite" { format!("sqlite:{}", path("bench.db")) } else { url.to_owned() };
-    let settings = [("FIELDWORKD_DATABASE__URL".to_owned(), url), ("FIELDWORKD_KEYS__RING".to_owned(), path("keyring"))];
+    let settings = [
+        ("FIELDWORKD_DATABASE__URL".to_owned(), url),
+        ("FIELDWORKD_KEYS__RING".to_owned(), path("keyring")),
+    ];
     let config = Config::load(None, settings.into_iter()).unwrap();
     let context = AppContext::open(config, std::sync::Arc::new(SystemClock)).await.unwrap();
     let dataset = freeze(&context, rows).await;
@@ -121,7 +173,10 @@ async fn measure_fieldworkd(bench: &Bench, round: usize) -> f64 {
     let frozen = Frozen::open(&bench.context, &bench.dataset).await.unwrap();
     let began = Instant::now();
     let target = NewFolder::begin(&bench.folder.path().join(format!("round-{round}"))).unwrap();
-    write_rows(&bench.context, &frozen, formats(&target, &frozen.questionnaire).unwrap()).await.unwrap().unwrap();
+    write_rows(&bench.context, &frozen, formats(&target, &frozen.questionnaire).unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     target.commit().unwrap();
     began.elapsed().as_secs_f64()
 }
@@ -151,7 +206,8 @@ fn measure_bound(rows: u64) -> f64 {
 
 #[tokio::main]
 async fn main() {
-    let rows: u64 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(1_000_000);
+    let rows: u64 =
+        std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(1_000_000);
     let only = std::env::var("ONLY").unwrap_or_default();
     let mut urls = vec![("sqlite", "sqlite".to_owned())];
     if let Ok(server) = std::env::var("FIELDWORKD_TEST_POSTGRES") {
@@ -162,7 +218,8 @@ async fn main() {
         let bench = bench(url, rows).await;
         let (mut times, mut bounds) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS {
-            // Of each engine the first round tells the memory: before it, nothing was kept in memory here.
+            // Of each engine the first round tells the memory: before it, nothing was kept in
+            // memory here.
             let before = resident();
             times.push(measure_fieldworkd(&bench, round).await);
             if lines.is_empty() && round == 0 {
@@ -172,8 +229,14 @@ async fn main() {
         }
         bench.context.database.close().await;
         let (ours, bound) = (median(times), median(bounds));
-        println!("{engine}: {rows} rows in {ours:.2} s, from memory {bound:.2} s (medians of {ROUNDS})");
-        lines.push(format!("ratio export{} {:.2}", if *engine == "sqlite" { "" } else { "_postgres" }, bound / ours));
+        println!(
+            "{engine}: {rows} rows in {ours:.2} s, from memory {bound:.2} s (medians of {ROUNDS})"
+        );
+        lines.push(format!(
+            "ratio export{} {:.2}",
+            if *engine == "sqlite" { "" } else { "_postgres" },
+            bound / ours
+        ));
     }
     lines.iter().rev().for_each(|line| println!("{line}"));
 }

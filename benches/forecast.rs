@@ -1,9 +1,11 @@
-//! `cargo bench --bench forecast`: a thousand campaigns of a hundred people, a week into the field, forecast as the daemon does it every hour: read from the
-//! database, played, what would help played too, kept. The bound is a minute; the ratio at the end is the bound over the time it took, higher is better.
+//! `cargo bench --bench forecast`: a thousand campaigns of a hundred people, a week into the field,
+//! forecast as the daemon does it every hour: read from the database, played, what would help
+//! played too, kept. The bound is a minute; the ratio at the end is the bound over the time it
+//! took, higher is better.
 //!
-//! `CAMPAIGNS` in the environment takes fewer (the bound shrinks with them), `ONLY=sqlite|postgres` one engine: putting a thousand into the field takes some
-//! minutes.
-//! PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench forecast` starts one).
+//! `CAMPAIGNS` in the environment takes fewer (the bound shrinks with them), `ONLY=sqlite|postgres`
+//! one engine: putting a thousand into the field takes some minutes. PostgreSQL is measured when
+//! FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench forecast` starts one).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -12,33 +14,47 @@ use std::time::{Duration, Instant};
 
 use common::{PLAN, TestApp, list_of, local};
 use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::database::forecasts;
 use fieldworkd::services::forecasting;
 use fieldworkd::simulation::Scenario;
-use fieldworkd::adapters::database::forecasts;
 
 const PEOPLE: usize = 100;
 /// For a thousand campaigns.
 const BOUND_SECONDS: f64 = 60.0;
 
 fn main() {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(run());
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(run());
 }
 
 async fn run() {
     // Nobody answers but those who have no link to open: their numbers are dead, and leave.
     let mut scenario = Scenario::faultless(1, 1_000_000);
     scenario.invalid_numbers = 0.05;
-    let settings = [("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000"), ("GATEWAY__SIMULATOR__IN_FLIGHT", "64")];
+    let settings =
+        [("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000"), ("GATEWAY__SIMULATOR__IN_FLIGHT", "64")];
     let mut lines = Vec::new();
-    let campaigns: usize = std::env::var("CAMPAIGNS").ok().and_then(|number| number.parse().ok()).unwrap_or(1_000);
+    let campaigns: usize =
+        std::env::var("CAMPAIGNS").ok().and_then(|number| number.parse().ok()).unwrap_or(1_000);
     let bound = BOUND_SECONDS * campaigns as f64 / 1_000.0;
     let only = std::env::var("ONLY").unwrap_or_default();
-    for app in TestApp::on_each_engine(scenario, &settings).await.into_iter().filter(|app| only.is_empty() || only == app.engine) {
+    for app in TestApp::on_each_engine(scenario, &settings)
+        .await
+        .into_iter()
+        .filter(|app| only.is_empty() || only == app.engine)
+    {
         for campaign in 0..campaigns {
             let (code, first) = (format!("A{campaign}"), campaign * PEOPLE);
             app.register_brand(&code, &code, "").await;
-            app.import(&[&code], list_of(first..first + PEOPLE).as_bytes()).await.expect("the list imports");
-            app.launch(&format!("C{campaign}"), &[&code], PLAN).await.expect("the campaign launches");
+            app.import(&[&code], list_of(first..first + PEOPLE).as_bytes())
+                .await
+                .expect("the list imports");
+            app.launch(&format!("C{campaign}"), &[&code], PLAN)
+                .await
+                .expect("the campaign launches");
         }
         println!("{:<9} {campaigns} campaigns are launched", app.engine);
         app.advance_in_steps(Duration::from_secs(1), local("2026-03-08T12:00:00")).await;
@@ -48,10 +64,15 @@ async fn run() {
         let made = forecasting::tick(&app.context).await.expect("forecasts");
         let seconds = begun.elapsed().as_secs_f64();
         assert_eq!(made as usize, campaigns);
-        let forecast_count = forecasts::chances(&mut app.context.database.read().await.expect("a connection")).await.expect("the forecasts are kept").len();
+        let forecast_count =
+            forecasts::chances(&mut app.context.database.read().await.expect("a connection"))
+                .await
+                .expect("the forecasts are kept")
+                .len();
         assert_eq!(forecast_count, campaigns, "at {:?}", app.clock.now());
         println!(
-            "{:<9} {campaigns} campaigns of {PEOPLE} people ({sent} messages sent): {seconds:.1} s, {:.1} ms each",
+            "{:<9} {campaigns} campaigns of {PEOPLE} people ({sent} messages sent): {seconds:.1} \
+                s, {:.1} ms each",
             app.engine,
             seconds * 1e3 / campaigns as f64
         );
@@ -59,6 +80,9 @@ async fn run() {
     }
     lines.sort_by_key(|(engine, _)| *engine == "sqlite");
     for (engine, ratio) in lines {
-        println!("ratio {} {ratio:.2}", if engine == "sqlite" { "forecast".to_owned() } else { format!("forecast_{engine}") });
+        println!(
+            "ratio {} {ratio:.2}",
+            if engine == "sqlite" { "forecast".to_owned() } else { format!("forecast_{engine}") }
+        );
     }
 }

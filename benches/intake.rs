@@ -1,7 +1,10 @@
-//! `cargo bench --bench intake`: a list of a million people through the real binary (`list import`: read, checked, merged, sealed, on disk), beside reading
-//! the same file and parsing its numbers, and nothing else. One run, the ratio at the end, higher is better; the import's memory is told too.
+//! `cargo bench --bench intake`: a list of a million people through the real binary (`list import`:
+//! read, checked, merged, sealed, on disk), beside reading the same file and parsing its numbers,
+//! and nothing else. One run, the ratio at the end, higher is better; the import's memory is told
+//! too.
 //!
-//! PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench intake` starts one).
+//! PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench
+//! intake` starts one).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -16,7 +19,8 @@ use fieldworkd::domain::phone::Phone;
 const PEOPLE: usize = 1_000_000;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let list = folder.path().join("list.csv");
     write_list(&list);
@@ -31,15 +35,22 @@ fn main() {
         let after = parse_alone(&list);
         let bound = (before + after) / 2.0;
         println!(
-            "import on {engine:<9} {:.0} rows/s, {memory} MB at most; reading and parsing alone {:.0} rows/s",
+            "import on {engine:<9} {:.0} rows/s, {memory} MB at most; reading and parsing alone \
+                {:.0} rows/s",
             PEOPLE as f64 / ours,
             PEOPLE as f64 / bound
         );
         ratios.push((engine, bound / ours));
     }
     // The embedded database comes last: it is what the goal is about.
-    ratios.iter().filter(|(engine, _)| *engine != "sqlite").for_each(|(engine, ratio)| println!("ratio intake_{engine} {ratio:.2}"));
-    ratios.iter().filter(|(engine, _)| *engine == "sqlite").for_each(|(_, ratio)| println!("ratio intake {ratio:.2}"));
+    ratios
+        .iter()
+        .filter(|(engine, _)| *engine != "sqlite")
+        .for_each(|(engine, ratio)| println!("ratio intake_{engine} {ratio:.2}"));
+    ratios
+        .iter()
+        .filter(|(engine, _)| *engine == "sqlite")
+        .for_each(|(_, ratio)| println!("ratio intake {ratio:.2}"));
 }
 
 /// A million made-up people, with numbers as lists have them.
@@ -65,7 +76,9 @@ fn parse_alone(list: &Path) -> f64 {
     let mut record = csv::StringRecord::new();
     let mut good = 0;
     while reader.read_record(&mut record).expect("a record") {
-        good += usize::from(Phone::parse(record.get(2).unwrap_or_default(), phonenumber::country::CN).is_ok());
+        good += usize::from(
+            Phone::parse(record.get(2).unwrap_or_default(), phonenumber::country::CN).is_ok(),
+        );
     }
     assert_eq!(good, PEOPLE);
     begun.elapsed().as_secs_f64()
@@ -75,25 +88,37 @@ fn parse_alone(list: &Path) -> f64 {
 fn import(folder: &Path, url: &str, engine: &str) -> (f64, u64) {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fieldworkd"));
-        command.current_dir(folder).env("FIELDWORKD_DATABASE__URL", url).env("FIELDWORKD_KEYS__RING", format!("keys-{engine}"));
+        command
+            .current_dir(folder)
+            .env("FIELDWORKD_DATABASE__URL", url)
+            .env("FIELDWORKD_KEYS__RING", format!("keys-{engine}"));
         command.args(arguments).stdout(Stdio::null());
         command
     };
-    let written = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("it is written");
+    let written =
+        |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("it is written");
     written("programme.toml", &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME));
     written(
         "applications.toml",
-        "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
+        "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \
+            \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
     );
-    for arguments in [["programme", "apply", "programme.toml"], ["application", "add", "applications.toml"]] {
+    for arguments in
+        [["programme", "apply", "programme.toml"], ["application", "add", "applications.toml"]]
+    {
         assert!(run(&arguments).status().expect("it runs").success());
     }
     let begun = Instant::now();
-    let mut child = run(&["list", "import", "--application", "A1", "list.csv"]).spawn().expect("it runs");
+    let mut child =
+        run(&["list", "import", "--application", "A1", "list.csv"]).spawn().expect("it runs");
     let mut most = 0;
     let status = loop {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let kilobytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
         most = kilobytes.unwrap_or(0).max(most);
         match child.try_wait().expect("it is ours") {
             Some(status) => break status,

@@ -1,9 +1,12 @@
-//! `tests/run bench --bench rate`: how well a gateway's rate is used, and that it is never passed (invariant I3).
+//! `tests/run bench --bench rate`: how well a gateway's rate is used, and that it is never passed
+//! (invariant I3).
 //!
-//! Real daemons against the simulator, in real time: at 7, 100 and 1,000 messages a second, one daemon on SQLite, one and three on one PostgreSQL. Counted
-//! are the submit times in the database (no sliding second may hold more than the limit) and the simulator's own log of arrivals (limit + 1 % + 1, for the
-//! network's jitter); `used` is what went out of what might have, while work waited. One of three daemons is killed in the middle of the last run: its
-//! share must be back within seconds.
+//! Real daemons against the simulator, in real time: at 7, 100 and 1,000 messages a second, one
+//! daemon on SQLite, one and three on one PostgreSQL. Counted are the submit times in the database
+//! (no sliding second may hold more than the limit) and the simulator's own log of arrivals (limit
+//! + 1 % + 1, for the network's jitter); `used` is what went out of what might have, while work
+//! waited. One of three daemons is killed in the middle of the last run: its share must be back
+//! within seconds.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -11,29 +14,36 @@ mod common;
 use std::time::Duration;
 
 use common::deployment::{Deployment, free_port};
-use fieldworkd::simulation::Scenario;
 use fieldworkd::adapters::database::Database;
+use fieldworkd::simulation::Scenario;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut worst: f64 = 1.0;
         // `tests/run bench --bench rate killed`: only the last part.
         let all = [(7, 20), (100, 10), (1_000, 8)];
-        let parts = if std::env::args().any(|argument| argument == "killed") { &[][..] } else { &all[..] };
+        let parts =
+            if std::env::args().any(|argument| argument == "killed") { &[][..] } else { &all[..] };
         for &(rate, seconds) in parts {
             for daemons in [1, 3] {
                 let people = rate as usize * (seconds + 4);
                 let scenario = Scenario { no_receipt: 1.0, ..Scenario::faultless(1, 100_000) };
                 for deployment in Deployment::on_each_engine(people, &scenario, rate).await {
                     if daemons == 1 || deployment.url.starts_with("postgres") {
-                        worst = worst.min(run(&deployment, rate, seconds as u64, daemons, false).await);
+                        worst =
+                            worst.min(run(&deployment, rate, seconds as u64, daemons, false).await);
                     }
                 }
             }
         }
         let scenario = Scenario { no_receipt: 1.0, ..Scenario::faultless(1, 100_000) };
-        if let Some(deployment) = Deployment::on_each_engine(2_000, &scenario, 100).await.into_iter().find(|deployment| deployment.url.starts_with("postgres")) {
+        if let Some(deployment) = Deployment::on_each_engine(2_000, &scenario, 100)
+            .await
+            .into_iter()
+            .find(|deployment| deployment.url.starts_with("postgres"))
+        {
             run(&deployment, 100, 12, 3, true).await;
         }
         if !parts.is_empty() {
@@ -60,9 +70,14 @@ async fn run(deployment: &Deployment, rate: u32, seconds: u64, daemons: u32, kil
     }
     drop(running);
     let database = Database::open(&deployment.url).await.expect("the database opens");
-    let mut submitted = fieldworkd::adapters::database::messages::submit_times(&mut database.read().await.expect("a connection")).await.expect("times");
+    let mut submitted = fieldworkd::adapters::database::messages::submit_times(
+        &mut database.read().await.expect("a connection"),
+    )
+    .await
+    .expect("times");
     database.close().await;
-    let mut arrived: Vec<i64> = deployment.simulator.record().submits.iter().map(|(at, _)| at.0).collect();
+    let mut arrived: Vec<i64> =
+        deployment.simulator.record().submits.iter().map(|(at, _)| at.0).collect();
     submitted.sort_unstable();
     arrived.sort_unstable();
     // While work waited and all daemons stood: from the second second on, to the last but one.
@@ -72,7 +87,8 @@ async fn run(deployment: &Deployment, rate: u32, seconds: u64, daemons: u32, kil
     let engine = if deployment.url.starts_with("sqlite") { "sqlite" } else { "postgres" };
     let (by_submit, by_arrival) = (most_in_a_second(&submitted), most_in_a_second(&arrived));
     println!(
-        "{rate:>5}/s, {daemons} daemon(s) on {engine:<8}{} used {:.1} %, most in a sliding second: {by_submit} submitted, {by_arrival} arrived",
+        "{rate:>5}/s, {daemons} daemon(s) on {engine:<8}{} used {:.1} %, most in a sliding \
+            second: {by_submit} submitted, {by_arrival} arrived",
         if kill { ", one killed," } else { "," },
         used * 100.0
     );

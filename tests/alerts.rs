@@ -1,6 +1,6 @@
-//! Whoever is responsible hears of danger in time, once, by every way, and not in a storm (invariant I6); the ways are a real mail server, a real receiver of
-//! Standard Webhooks, and the gateway.
-
+//! Whoever is responsible hears of danger in time, once, by every way, and not in a storm
+//! (invariant I6); the ways are a real mail server, a real receiver of Standard Webhooks, and the
+//! gateway.
 
 use crate::common;
 use std::collections::BTreeSet;
@@ -10,11 +10,11 @@ use crate::common::receivers::{Receivers, SECRET};
 use crate::common::{PLAN, TestApp, list_of, local};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::config::NoticeChannel;
+use fieldworkd::adapters::database::{alarms as stored, applications, notices};
+use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::deadlines::changes::{self, ChangedBy};
 use fieldworkd::services::{alerts, forecasting};
-use fieldworkd::domain::time::Timestamp;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
-use fieldworkd::adapters::database::{alarms as stored, applications, notices};
 use serde_json::Value;
 
 const APPLICATIONS: usize = 45;
@@ -52,19 +52,36 @@ fn of_kind<'a>(posts: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 fn applications_in(post: &Value) -> BTreeSet<String> {
-    post["body"]["data"]["alarms"].as_array().unwrap().iter().map(|alarm| alarm["application"].as_str().unwrap().to_owned()).collect()
+    post["body"]["data"]["alarms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|alarm| alarm["application"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// How many messages the duty officer's telephone has had.
 fn notices_by_sms(app: &TestApp) -> usize {
-    app.simulator.record().submits.iter().filter(|(_, reference)| reference.starts_with("notice")).count()
+    app.simulator
+        .record()
+        .submits
+        .iter()
+        .filter(|(_, reference)| reference.starts_with("notice"))
+        .count()
 }
 
 async fn acknowledge(app: &TestApp, code: &str) {
     let mut tx = app.context.database.write().await.unwrap();
     let id = applications::find(&mut tx, code).await.unwrap().unwrap().id;
-    assert!(stored::acknowledge(&mut tx, id, "li", "a second list is on its way", app.clock.now()).await.unwrap());
-    assert!(!stored::acknowledge(&mut tx, id, "wu", "", app.clock.now()).await.unwrap(), "the first word stands");
+    assert!(
+        stored::acknowledge(&mut tx, id, "li", "a second list is on its way", app.clock.now())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !stored::acknowledge(&mut tx, id, "wu", "", app.clock.now()).await.unwrap(),
+        "the first word stands"
+    );
     tx.commit().await.unwrap();
 }
 
@@ -87,32 +104,59 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
     let (mut mails, mut posts) = (0, 0);
     for app in TestApp::on_each_engine(silent(), &settings).await {
         launch_in_danger(&app, APPLICATIONS).await;
-        // More than 45 days are left: hopeless, and nobody is woken. Mondays at eight the digest says how things stand.
+        // More than 45 days are left: hopeless, and nobody is woken. Mondays at eight the digest
+        // says how things stand.
         advance_to(&app, "2026-03-28T00:00:00").await;
         let got = receivers.came("webhook", posts + 3).await.split_off(posts);
-        assert_eq!((of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()), (3, 0), "{}: {got:#?}", app.engine);
+        assert_eq!(
+            (of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()),
+            (3, 0),
+            "{}: {got:#?}",
+            app.engine
+        );
         assert_eq!(got[0]["body"]["data"]["states"]["in_field"], APPLICATIONS);
         let digests = receivers.came("email", mails + 3).await.split_off(mails);
-        assert!(digests[0]["body"].as_str().unwrap().contains(&format!("in_field {APPLICATIONS}")), "{digests:#?}");
+        assert!(
+            digests[0]["body"].as_str().unwrap().contains(&format!("in_field {APPLICATIONS}")),
+            "{digests:#?}"
+        );
         (mails, posts) = (mails + 3, posts + 3);
 
         // 45 days: one notice by each way of the level, for all of them; three days later, again.
         advance_to(&app, "2026-03-30T23:00:00").await;
         let got = receivers.came("webhook", posts + 2).await.split_off(posts);
-        assert_eq!((of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()), (1, 1), "{}: {got:#?}", app.engine);
+        assert_eq!(
+            (of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()),
+            (1, 1),
+            "{}: {got:#?}",
+            app.engine
+        );
         let alarm = of_kind(&got, "alarm")[0];
         assert_eq!(applications_in(alarm).len(), APPLICATIONS);
         let first = &alarm["body"]["data"]["alarms"][0];
         assert_eq!(
-            (first["level"].as_str(), first["chance"].as_f64(), first["forecast"]["target"].as_u64()),
+            (
+                first["level"].as_str(),
+                first["chance"].as_f64(),
+                first["forecast"]["target"].as_u64()
+            ),
             (Some("watch"), Some(0.0), Some(4)),
             "{first}"
         );
-        assert!(first["forecast"]["days_left"].as_u64() <= Some(51) && first["forecast"]["help"].is_array());
+        assert!(
+            first["forecast"]["days_left"].as_u64() <= Some(51)
+                && first["forecast"]["help"].is_array()
+        );
         assert!(got.iter().all(|post| post["signed"] == true), "{got:#?}");
         let got = receivers.came("email", mails + 2).await.split_off(mails);
-        let mail = got.iter().find(|mail| mail["subject"].as_str().unwrap().contains("in danger")).unwrap();
-        assert!(mail["body"].as_str().unwrap().contains(&format!("and {} more", APPLICATIONS - 40)), "{mail}");
+        let mail = got
+            .iter()
+            .find(|mail| mail["subject"].as_str().unwrap().contains("in danger"))
+            .unwrap();
+        assert!(
+            mail["body"].as_str().unwrap().contains(&format!("and {} more", APPLICATIONS - 40)),
+            "{mail}"
+        );
         assert_eq!(mail["to"][0], "head@example.com");
         assert_eq!(notices_by_sms(&app), 0, "the telephone rings at the next level only");
         (mails, posts) = (mails + 2, posts + 2);
@@ -120,32 +164,58 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
         advance_to(&app, "2026-04-02T23:00:00").await;
         let got = receivers.came("webhook", posts + 1).await.split_off(posts);
         assert_eq!(got.len(), 1, "{}: {got:#?}", app.engine);
-        assert!(applications_in(&got[0]).len() == APPLICATIONS - 1 && !applications_in(&got[0]).contains("A007"), "what is acknowledged is not told again");
+        assert!(
+            applications_in(&got[0]).len() == APPLICATIONS - 1
+                && !applications_in(&got[0]).contains("A007"),
+            "what is acknowledged is not told again"
+        );
         (mails, posts) = (mails + 1, posts + 1);
         for n in (0..APPLICATIONS).filter(|n| *n != 7) {
             acknowledge(&app, &format!("A{n:03}")).await;
         }
 
-        // All are acknowledged: silence but for the digest. At 21 days it is worse, which nobody has acknowledged.
+        // All are acknowledged: silence but for the digest. At 21 days it is worse, which nobody
+        // has acknowledged.
         advance_to(&app, "2026-04-21T00:00:00").await;
         let got = receivers.came("webhook", posts + 3).await.split_off(posts);
-        assert_eq!((of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()), (3, 0), "{}: {got:#?}", app.engine);
+        assert_eq!(
+            (of_kind(&got, "digest").len(), of_kind(&got, "alarm").len()),
+            (3, 0),
+            "{}: {got:#?}",
+            app.engine
+        );
         (mails, posts) = (mails + 3, posts + 3);
         advance_to(&app, "2026-04-23T22:00:00").await;
         let got = receivers.came("webhook", posts + 1).await.split_off(posts);
         assert_eq!(applications_in(&got[0]).len(), APPLICATIONS, "{}: {got:#?}", app.engine);
         assert_eq!(got[0]["body"]["data"]["alarms"][0]["level"], "danger");
-        assert_eq!(notices_by_sms(&app), got.len(), "the duty officer's telephone, once for all of them each time");
-        let latest = notices::latest(&mut app.context.database.read().await.unwrap(), 3).await.unwrap();
-        let text = latest.into_iter().find(|notice| notice.channel == NoticeChannel::Sms).unwrap().body;
-        assert!(text.starts_with("【质协】") && text.contains(&format!("等{APPLICATIONS}项")), "{text}");
+        assert_eq!(
+            notices_by_sms(&app),
+            got.len(),
+            "the duty officer's telephone, once for all of them each time"
+        );
+        let latest =
+            notices::latest(&mut app.context.database.read().await.unwrap(), 3).await.unwrap();
+        let text =
+            latest.into_iter().find(|notice| notice.channel == NoticeChannel::Sms).unwrap().body;
+        assert!(
+            text.starts_with("【质协】") && text.contains(&format!("等{APPLICATIONS}项")),
+            "{text}"
+        );
         (mails, posts) = (mails + got.len(), posts + got.len());
 
         // One gets more time: its alarm is over, and that is told once, by mail and webhook.
         for n in (0..APPLICATIONS).filter(|n| *n != 7) {
             acknowledge(&app, &format!("A{n:03}")).await;
         }
-        changes::extend(&app.context, "A007", 60, ChangedBy { actor: "li", reason: "the applicant sends another list" }).await.unwrap();
+        changes::extend(
+            &app.context,
+            "A007",
+            60,
+            ChangedBy { actor: "li", reason: "the applicant sends another list" },
+        )
+        .await
+        .unwrap();
         advance_to(&app, "2026-04-25T23:00:00").await;
         let got = receivers.came("webhook", posts + 1).await.split_off(posts);
         assert_eq!(got.len(), 1, "{}: {got:#?}", app.engine);
@@ -153,15 +223,28 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
         (mails, posts) = (mails + 1, posts + 1);
         let mut connection = app.context.database.read().await.unwrap();
         let open = stored::list(&mut connection, false).await.unwrap();
-        assert_eq!((open.len(), stored::list(&mut connection, true).await.unwrap().len()), (APPLICATIONS - 1, APPLICATIONS));
+        assert_eq!(
+            (open.len(), stored::list(&mut connection, true).await.unwrap().len()),
+            (APPLICATIONS - 1, APPLICATIONS)
+        );
         assert_eq!(receivers.came("email", mails).await.len(), mails, "as many mails as posts");
-        let all: BTreeSet<String> = receivers.came("webhook", posts).await.iter().map(|post| post["id"].to_string()).collect();
-        assert_eq!(all.len(), posts / if app.engine == "sqlite" { 1 } else { 2 }, "each notice has an id of its own");
+        let all: BTreeSet<String> = receivers
+            .came("webhook", posts)
+            .await
+            .iter()
+            .map(|post| post["id"].to_string())
+            .collect();
+        assert_eq!(
+            all.len(),
+            posts / if app.engine == "sqlite" { 1 } else { 2 },
+            "each notice has an id of its own"
+        );
         assert!(notices::next_due(&mut connection).await.unwrap().is_none(), "nothing waits");
     }
 }
 
-/// A receiver that is down hears of it when it is up again, with the same id; one that is gone is not asked again; a way that does not work holds up no other.
+/// A receiver that is down hears of it when it is up again, with the same id; one that is gone is
+/// not asked again; a way that does not work holds up no other.
 #[tokio::test]
 async fn what_does_not_arrive_is_tried_again_and_given_up_after_days() {
     let Some(receivers) = Receivers::start() else { return };
@@ -190,18 +273,27 @@ async fn what_does_not_arrive_is_tried_again_and_given_up_after_days() {
             assert!(tries < 100, "it ends");
         }
         posts += tries;
-        let ids: BTreeSet<String> = receivers.came("webhook", posts).await.iter().skip(posts - tries).map(|post| post["id"].to_string()).collect();
+        let ids: BTreeSet<String> = receivers
+            .came("webhook", posts)
+            .await
+            .iter()
+            .skip(posts - tries)
+            .map(|post| post["id"].to_string())
+            .collect();
         assert_eq!(ids.len(), 1, "the same id on every try: {ids:?}");
         let days = app.clock.now().since(began).as_secs_f64() / 86_400.0;
         assert!(tries == 12 && (2.0..4.0).contains(&days), "{tries} tries in {days} days");
-        let latest = notices::latest(&mut app.context.database.read().await.unwrap(), 2).await.unwrap();
-        let webhook = latest.iter().find(|notice| notice.channel == NoticeChannel::Webhook).unwrap();
+        let latest =
+            notices::latest(&mut app.context.database.read().await.unwrap(), 2).await.unwrap();
+        let webhook =
+            latest.iter().find(|notice| notice.channel == NoticeChannel::Webhook).unwrap();
         assert_eq!((webhook.sent_at, webhook.next_at, webhook.attempt_count), (None, None, 12));
         assert_eq!(webhook.last_error.as_deref(), Some("the endpoint answered 503"));
     }
 }
 
-/// The whole way through the real binary: signatures that the receiver's own library takes, with their time.
+/// The whole way through the real binary: signatures that the receiver's own library takes, with
+/// their time.
 #[tokio::test]
 async fn the_command_tests_every_channel() {
     let Some(receivers) = Receivers::start() else { return };
@@ -235,28 +327,46 @@ async fn the_command_tests_every_channel() {
         let post = receivers.came("webhook", came).await.pop().unwrap();
         assert!(post["signed"] == true && post["fresh"] == true, "{post}");
         let mail = receivers.came("email", came).await.pop().unwrap();
-        assert_eq!(mail["to"], serde_json::json!(["head@example.com", "duty@example.com"]), "{mail}");
+        assert_eq!(
+            mail["to"],
+            serde_json::json!(["head@example.com", "duty@example.com"]),
+            "{mail}"
+        );
         telephones += 1;
         assert_eq!(deployment.simulator.record().submits.len(), 1, "site {telephones}");
         // Gone for good: said, and not tried again.
         let output = run(&["alarm", "test"], "gone").await;
         assert_eq!(output.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&output.stdout).contains("webhook: the endpoint is gone for good (410)"));
+        assert!(
+            String::from_utf8_lossy(&output.stdout)
+                .contains("webhook: the endpoint is gone for good (410)")
+        );
         came += 1;
         receivers.came("webhook", came).await;
         let output = run(&["alarm", "notices", "--json"], "gone").await;
         let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(rows.iter().filter(|row| row["sent_at"].is_null() && row["next_at"].is_null()).count(), 1, "{rows:#?}");
+        assert_eq!(
+            rows.iter().filter(|row| row["sent_at"].is_null() && row["next_at"].is_null()).count(),
+            1,
+            "{rows:#?}"
+        );
         let output = run(&["alarm", "digest"], "hook").await;
         assert!(String::from_utf8_lossy(&output.stdout).contains("in_field 1"), "{output:?}");
         let output = run(&["alarm", "list", "--json"], "hook").await;
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "[]");
         let output = run(&["alarm", "ack", "A1"], "hook").await;
-        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("A1 has no alarm"), "{output:?}");
+        assert!(
+            !output.status.success()
+                && String::from_utf8_lossy(&output.stderr).contains("A1 has no alarm"),
+            "{output:?}"
+        );
         // A secret in the file, or none at all, is refused with the place and the remedy.
         let config = std::fs::read_to_string(deployment.path().join("fieldworkd.toml")).unwrap();
-        std::fs::write(deployment.path().join("fieldworkd.toml"), config.replace("[notify.webhook]\n", "[notify.webhook]\nsecret = \"whsec_AAAA\"\n"))
-            .unwrap();
+        std::fs::write(
+            deployment.path().join("fieldworkd.toml"),
+            config.replace("[notify.webhook]\n", "[notify.webhook]\nsecret = \"whsec_AAAA\"\n"),
+        )
+        .unwrap();
         let output = deployment.command_line(&["check-config"]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("notify.webhook.secret") && said.contains("secret_file"), "{said}");

@@ -1,14 +1,23 @@
-//! The house's rules, read from its source: layers, the order of services, SQL in the database adapter, time from the clock, licences, no run-time data.
+//! The house's rules, read from its source: layers, the order of services, SQL in the database
+//! adapter, time from the clock, licences, no run-time data.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Folders from the lowest layer to the highest. A file imports only from its own layer and those below.
-const LAYERS: [&[&str]; 6] =
-    [&["domain"], &["adapters"], &["services"], &["interfaces/http"], &["daemon", "simulation"], &["interfaces/cli", "interfaces"]];
+/// Folders from the lowest layer to the highest. A file imports only from its own layer and those
+/// below.
+const LAYERS: [&[&str]; 6] = [
+    &["domain"],
+    &["adapters"],
+    &["services"],
+    &["interfaces/http"],
+    &["daemon", "simulation"],
+    &["interfaces/cli", "interfaces"],
+];
 
-/// Services in their order: each calls only those before it. `context` and `sealing` are below all of them.
+/// Services in their order: each calls only those before it. `context` and `sealing` are below all
+/// of them.
 const SERVICES: [&str; 21] = [
     "sealing",
     "context",
@@ -49,7 +58,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// The module path of a file: `src/services/quotas/mod.rs` is `services/quotas`.
 fn module_of(file: &Path) -> Vec<String> {
     let path = file.strip_prefix("src").unwrap().with_extension("");
-    let mut module: Vec<String> = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let mut module: Vec<String> =
+        path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     if module.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
         module.pop();
     }
@@ -57,7 +67,8 @@ fn module_of(file: &Path) -> Vec<String> {
 }
 
 fn layer_of(module: &[String]) -> Option<usize> {
-    let (one, two) = (module.first()?.clone(), module.iter().take(2).cloned().collect::<Vec<_>>().join("/"));
+    let (one, two) =
+        (module.first()?.clone(), module.iter().take(2).cloned().collect::<Vec<_>>().join("/"));
     let position = |name: &str| LAYERS.iter().position(|layer| layer.contains(&name));
     position(&two).or_else(|| position(&one))
 }
@@ -66,10 +77,15 @@ fn layer_of(module: &[String]) -> Option<usize> {
 fn program_of(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap();
     let program = text.split("#[cfg(test)]").next().unwrap_or_default();
-    program.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    program
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
-/// Every module path that a text in this module names by `crate::` or `super::`, groups in braces included.
+/// Every module path that a text in this module names by `crate::` or `super::`, groups in braces
+/// included.
 fn imports(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices("crate::") {
@@ -134,7 +150,8 @@ fn no_file_imports_from_a_layer_above_its_own() {
         if module.is_empty() {
             continue;
         }
-        let own = layer_of(&module).unwrap_or_else(|| panic!("{} stands in no layer; put it into LAYERS", file.display()));
+        let own = layer_of(&module)
+            .unwrap_or_else(|| panic!("{} stands in no layer; put it into LAYERS", file.display()));
         for import in imports(&program_of(&file), &module) {
             if layer_of(&import).is_some_and(|layer| layer > own) {
                 wrong.push(format!("{} imports {}", file.display(), import.join("::")));
@@ -153,7 +170,8 @@ fn a_service_calls_only_services_before_it() {
         let Some(service) = module.get(1) else { continue };
         let own = place(service).unwrap_or_else(|| panic!("{service} has no place in SERVICES"));
         for import in imports(&program_of(&file), &module) {
-            let other = import.get(1).filter(|_| import[0] == "services").and_then(|name| place(name));
+            let other =
+                import.get(1).filter(|_| import[0] == "services").and_then(|name| place(name));
             if other.is_some_and(|other| other > own) {
                 wrong.push(format!("{} imports {}", file.display(), import.join("::")));
             }
@@ -165,7 +183,8 @@ fn a_service_calls_only_services_before_it() {
 #[test]
 fn the_layer_test_finds_an_upward_import() {
     let found = imports(
-        "use crate::{services::datasets::{self, x}, adapters::y};\nuse super::super::http::z;\nservices::quotas::f()",
+        "use crate::{services::datasets::{self, x}, adapters::y};\nuse \
+            super::super::http::z;\nservices::quotas::f()",
         &["interfaces".to_owned(), "cli".to_owned(), "demo".to_owned()],
     );
     let found: Vec<String> = found.iter().map(|path| path.join("::")).collect();
@@ -188,13 +207,21 @@ fn domain_is_pure_sql_is_in_the_database_adapter_and_time_comes_from_the_clock()
     for file in sources(Path::new("src")) {
         let code = program_of(&file);
         let mut forbid = |words: &[&str], why: &str| {
-            wrong.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word} ({why})", file.display())));
+            wrong.extend(
+                words
+                    .iter()
+                    .filter(|word| code.contains(**word))
+                    .map(|word| format!("{}: {word} ({why})", file.display())),
+            );
         };
         if !file.ends_with("adapters/clock.rs") {
             forbid(&["SystemTime::now", "Utc::now", "Local::now"], "time comes from the clock");
         }
         if !file.starts_with("src/adapters/database") {
-            forbid(&["sqlx::query", "\"SELECT ", "\"INSERT ", "\"UPDATE ", "\"DELETE "], "SQL stands in the database adapter");
+            forbid(
+                &["sqlx::query", "\"SELECT ", "\"INSERT ", "\"UPDATE ", "\"DELETE "],
+                "SQL stands in the database adapter",
+            );
         }
         if file.starts_with("src/domain") {
             forbid(&["async fn", "std::fs", "sqlx", "tokio", "Instant::now"], "the domain is pure");
@@ -212,9 +239,13 @@ fn panics_are_explained_where_they_stand() {
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         for (n, line) in lines.iter().enumerate() {
-            let panics =
-                [".unwrap()", ".expect(\"", "panic!(", "unreachable!("].iter().any(|p| line.contains(p)) && !line.trim_start().starts_with("//");
-            let explained = lines[n.saturating_sub(4)..n].iter().any(|above| above.trim_start().starts_with("//"));
+            let panics = [".unwrap()", ".expect(\"", "panic!(", "unreachable!("]
+                .iter()
+                .any(|p| line.contains(p))
+                && !line.trim_start().starts_with("//");
+            let explained = lines[n.saturating_sub(4)..n]
+                .iter()
+                .any(|above| above.trim_start().starts_with("//"));
             if panics && !explained {
                 wrong.push(format!("{}:{}: {}", file.display(), n + 1, line.trim()));
             }
@@ -228,22 +259,48 @@ fn every_licence_is_permissive_and_only_ring_does_cryptography_for_tls() {
     let version = Command::new("rustc").arg("-vV").output().unwrap().stdout;
     let version = String::from_utf8(version).unwrap();
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let arguments = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", host];
+    let arguments =
+        ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", host];
     let output = Command::new(env!("CARGO")).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    const PERMISSIVE: [&str; 11] =
-        ["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "Unlicense", "CC0-1.0", "MIT-0", "0BSD"];
-    let built: BTreeSet<&str> = metadata["resolve"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+    const PERMISSIVE: [&str; 11] = [
+        "MIT",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "ISC",
+        "Zlib",
+        "Unicode-3.0",
+        "Unlicense",
+        "CC0-1.0",
+        "MIT-0",
+        "0BSD",
+    ];
+    let built: BTreeSet<&str> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["id"].as_str().unwrap())
+        .collect();
     let mut wrong = Vec::new();
-    for package in metadata["packages"].as_array().unwrap().iter().filter(|p| built.contains(p["id"].as_str().unwrap())) {
+    for package in metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|p| built.contains(p["id"].as_str().unwrap()))
+    {
         let name = package["name"].as_str().unwrap();
         let licence = package["license"].as_str().unwrap_or("none");
-        // One alternative of an OR is enough; all parts of an AND must fit. (`WITH LLVM-exception` only permits more.)
-        let fits =
-            licence.replace('/', " OR ").replace(['(', ')'], " ").split(" OR ").any(|alternative| {
-                alternative.split(" AND ").all(|part| PERMISSIVE.contains(&part.split(" WITH ").next().unwrap_or_default().trim()))
-            });
+        // One alternative of an OR is enough; all parts of an AND must fit. (`WITH LLVM-exception`
+        // only permits more.)
+        let fits = licence.replace('/', " OR ").replace(['(', ')'], " ").split(" OR ").any(
+            |alternative| {
+                alternative.split(" AND ").all(|part| {
+                    PERMISSIVE.contains(&part.split(" WITH ").next().unwrap_or_default().trim())
+                })
+            },
+        );
         if !fits && !(licence.contains("CDLA-Permissive-2.0")) {
             wrong.push(format!("{name}: {licence}"));
         }
@@ -264,12 +321,16 @@ fn nothing_that_is_written_at_run_time_is_committed() {
     assert!(files.contains(&"Cargo.toml"), "git lists the tree");
     let mut wrong = Vec::new();
     for file in files {
-        let is_named_so = [".key", ".db", ".db-wal", ".db-shm", ".sqlite", ".log", ".pem", ".p12"].iter().any(|end| file.ends_with(end));
+        let is_named_so = [".key", ".db", ".db-wal", ".db-shm", ".sqlite", ".log", ".pem", ".p12"]
+            .iter()
+            .any(|end| file.ends_with(end));
         let Ok(content) = std::fs::read(file) else { continue };
         let text = String::from_utf8_lossy(&content[..content.len().min(4096)]);
         let is_key = text.trim().len() == 64 && text.trim().bytes().all(|b| b.is_ascii_hexdigit());
         // In two parts, so that this file does not find itself.
-        let is_secret = is_key || text.contains(concat!("PRIVATE KEY", "-----")) || text.starts_with("SQLite format 3");
+        let is_secret = is_key
+            || text.contains(concat!("PRIVATE KEY", "-----"))
+            || text.starts_with("SQLite format 3");
         if is_named_so || is_secret || file.starts_with("var/") {
             wrong.push(file);
         }

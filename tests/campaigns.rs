@@ -1,6 +1,5 @@
 //! What a launch refuses, and what it tells.
 
-
 use crate::common::{PLAN, TestApp, list, local};
 use fieldworkd::simulation::Scenario;
 
@@ -13,7 +12,9 @@ async fn app() -> TestApp {
 #[tokio::test]
 async fn each_launch_error_names_the_place_and_the_remedy() {
     let app = app().await;
-    let refused = async |codes: &[&str], plan: &str| app.launch("C1", codes, plan).await.expect_err("must be refused").to_string();
+    let refused = async |codes: &[&str], plan: &str| {
+        app.launch("C1", codes, plan).await.expect_err("must be refused").to_string()
+    };
     assert!(refused(&["A1"], PLAN).await.contains("list import"));
     app.import(&["A1"], list(20).as_bytes()).await.unwrap();
     assert!(refused(&["A9"], PLAN).await.contains("A9"));
@@ -24,7 +25,10 @@ async fn each_launch_error_names_the_place_and_the_remedy() {
         (change("{name}您好", "{nmae}您好"), "{nmae} is not a placeholder"),
         (change("【{signature}】", ""), "approved signature"),
         (change("name = \"test\"", "name = \"test\"\ntime_zone = \"Asia/Peking\""), "Asia/Peking"),
-        (change("再请评价", &"再三请您评价".repeat(40)), "step 2 (reminder): for 20 of the people the text takes up to 5 parts, allowed are 3"),
+        (
+            change("再请评价", &"再三请您评价".repeat(40)),
+            "step 2 (reminder): for 20 of the people the text takes up to 5 parts, allowed are 3",
+        ),
         (change("after = \"7d\"", "after = \"50d\""), "closes on 2026-05-13"),
         (change("after = \"7d\"", "after = \"a week\""), "after = «a week»"),
         (change("monday = [\"09:00-21:00\"]", "monday = [\"21:00-09:00\"]"), "hours.monday"),
@@ -37,17 +41,31 @@ async fn each_launch_error_names_the_place_and_the_remedy() {
     }
     // Nothing was half-launched by all that.
     app.launch("C1", &["A1"], PLAN).await.unwrap();
-    assert!(app.launch("C1", &["A1"], PLAN).await.unwrap_err().to_string().contains("exists already"));
-    assert!(app.launch("C2", &["A1"], PLAN).await.unwrap_err().to_string().contains("in the field or closed"));
+    assert!(
+        app.launch("C1", &["A1"], PLAN).await.unwrap_err().to_string().contains("exists already")
+    );
+    assert!(
+        app.launch("C2", &["A1"], PLAN)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("in the field or closed")
+    );
 }
 
 #[tokio::test]
 async fn a_launch_tells_parts_cost_and_days() {
     let app = app().await;
-    app.import(&["A1"], format!("{}外地,+49 151 23456789\n座机,021-61234567\n", list(20)).as_bytes()).await.unwrap();
+    app.import(
+        &["A1"],
+        format!("{}外地,+49 151 23456789\n座机,021-61234567\n", list(20)).as_bytes(),
+    )
+    .await
+    .unwrap();
     let report = app.launch("C1", &["A1"], PLAN).await.unwrap();
     assert_eq!((report.invitations, report.without_mobile), (22, 1));
-    // 21 people, three steps, two parts each (70 characters, then 67, for any Chinese text), at 0.045 a part.
+    // 21 people, three steps, two parts each (70 characters, then 67, for any Chinese text), at
+    // 0.045 a part.
     assert_eq!((report.parts_at_most, report.cost_at_most), (21 * 3, 2.84));
     assert_eq!(report.applications[0].dataset_due, "2026-05-13");
     assert_eq!(report.steps[1].begins, "2026-03-09T09:30:00+08:00");
@@ -68,5 +86,11 @@ async fn a_field_whose_due_day_is_over_is_not_opened() {
     let app = app().await;
     app.import(&["A1"], list(3).as_bytes()).await.unwrap();
     app.clock.advance_to(local("2026-05-14T00:00:01"));
-    assert!(app.launch("C1", &["A1"], PLAN).await.unwrap_err().to_string().contains("was due on 2026-05-13"));
+    assert!(
+        app.launch("C1", &["A1"], PLAN)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("was due on 2026-05-13")
+    );
 }

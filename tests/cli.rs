@@ -1,5 +1,5 @@
-//! The command line through the real binary: every refusal is one clear line, exit status 1 or 2, and nothing is half-written.
-
+//! The command line through the real binary: every refusal is one clear line, exit status 1 or 2,
+//! and nothing is half-written.
 
 use crate::common;
 use std::path::Path;
@@ -17,7 +17,8 @@ impl WorkFolder {
         work_folder.write("programme.toml", common::PROGRAMME);
         work_folder.write(
             "applications.toml",
-            "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
+            "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", \
+                name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
         );
         work_folder.write("plan.toml", common::PLAN);
         work_folder.write("list.csv", &list(5));
@@ -33,12 +34,21 @@ impl WorkFolder {
     }
 
     fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(arguments).current_dir(self.path()).envs(environment.iter().copied()).output().unwrap()
+        Command::new(env!("CARGO_BIN_EXE_fieldworkd"))
+            .args(arguments)
+            .current_dir(self.path())
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap()
     }
 
     fn run_ok(&self, arguments: &[&str]) -> String {
         let output = self.run_with(arguments, &[]);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -48,7 +58,11 @@ impl WorkFolder {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
         assert_eq!(error.trim_end().lines().count(), 1, "{arguments:?}: {error}");
-        error.strip_prefix("fieldworkd: ").unwrap_or_else(|| panic!("{error}")).trim_end().to_owned()
+        error
+            .strip_prefix("fieldworkd: ")
+            .unwrap_or_else(|| panic!("{error}"))
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -58,32 +72,77 @@ fn from_nothing_to_launched_on_the_command_line() {
     work_folder.run_ok(&["programme", "apply", "programme.toml"]);
     assert!(work_folder.run_ok(&["application", "add", "applications.toml"]).contains("A1"));
     work_folder.write("list.csv", &format!("{}坏,1381\n", list(5)));
-    let dry = work_folder.run_ok(&["list", "import", "--application", "A1", "list.csv", "--dry-run"]);
-    assert!(dry.contains("dry run, nothing written") && dry.contains("row 7, 手机: rejected") && !work_folder.path().join("list.csv.report.csv").exists());
+    let dry =
+        work_folder.run_ok(&["list", "import", "--application", "A1", "list.csv", "--dry-run"]);
+    assert!(
+        dry.contains("dry run, nothing written")
+            && dry.contains("row 7, 手机: rejected")
+            && !work_folder.path().join("list.csv.report.csv").exists()
+    );
     let done = work_folder.run_ok(&["list", "import", "--application", "A1", "list.csv"]);
-    assert!(done.contains("5 taken, 0 merged, 1 rejected") && done.contains("list.csv.report.csv"), "{done}");
+    assert!(
+        done.contains("5 taken, 0 merged, 1 rejected") && done.contains("list.csv.report.csv"),
+        "{done}"
+    );
     let report = std::fs::read_to_string(work_folder.path().join("list.csv.report.csv")).unwrap();
     assert!(report.contains("list.csv,7,手机,****,rejected,"), "{report}");
-    assert!(work_folder.run_ok(&["list", "import", "--application", "A1", "list.csv"]).contains("nothing was changed"));
-    let launch = ["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"];
-    assert!(work_folder.run_ok(&[&launch[..], &["--dry-run"]].concat()).contains("could be launched"));
+    assert!(
+        work_folder
+            .run_ok(&["list", "import", "--application", "A1", "list.csv"])
+            .contains("nothing was changed")
+    );
+    let launch = [
+        "campaign",
+        "launch",
+        "C1",
+        "--application",
+        "A1",
+        "--plan",
+        "plan.toml",
+        "--gateway",
+        "simulator",
+    ];
+    assert!(
+        work_folder.run_ok(&[&launch[..], &["--dry-run"]].concat()).contains("could be launched")
+    );
     assert!(work_folder.run_ok(&launch).contains("if everybody gets every step: "));
-    let status: serde_json::Value = serde_json::from_str(&work_folder.run_ok(&["campaign", "status", "C1", "--json"])).unwrap();
-    assert_eq!((&status["state"], &status["applications"][0]["names"]), (&"running".into(), &5.into()));
+    let status: serde_json::Value =
+        serde_json::from_str(&work_folder.run_ok(&["campaign", "status", "C1", "--json"])).unwrap();
+    assert_eq!(
+        (&status["state"], &status["applications"][0]["names"]),
+        (&"running".into(), &5.into())
+    );
     assert!(work_folder.run_ok(&["application", "list"]).contains("in_field"));
-    let campaigns: serde_json::Value = serde_json::from_str(&work_folder.run_ok(&["campaign", "list", "--json"])).unwrap();
-    assert_eq!((&campaigns[0]["code"], &campaigns[0]["applications"][0]), (&"C1".into(), &"A1".into()));
+    let campaigns: serde_json::Value =
+        serde_json::from_str(&work_folder.run_ok(&["campaign", "list", "--json"])).unwrap();
+    assert_eq!(
+        (&campaigns[0]["code"], &campaigns[0]["applications"][0]),
+        (&"C1".into(), &"A1".into())
+    );
     assert!(work_folder.run_ok(&["campaign", "pause", "C1"]).contains("paused"));
     assert!(work_folder.run_ok(&["campaign", "resume", "C1"]).contains("running"));
-    assert!(work_folder.run_ok(&["suppress", "add", "13810000000"]).contains("1 numbers are suppressed everywhere"));
+    assert!(
+        work_folder
+            .run_ok(&["suppress", "add", "13810000000"])
+            .contains("1 numbers are suppressed everywhere")
+    );
     assert!(work_folder.run_ok(&["suppress", "list"]).contains("opt_out"));
     assert!(work_folder.run_ok(&["campaign", "close", "C1"]).contains("A1"));
     assert!(work_folder.run_ok(&["dataset", "verify", "var/datasets/A1/v1"]).contains("is whole"));
-    let datasets: serde_json::Value = serde_json::from_str(&work_folder.run_ok(&["dataset", "list", "--json"])).unwrap();
+    let datasets: serde_json::Value =
+        serde_json::from_str(&work_folder.run_ok(&["dataset", "list", "--json"])).unwrap();
     assert_eq!(datasets[0]["application"], "A1");
     let doctor = work_folder.run_ok(&["doctor"]);
-    assert!(doctor.contains("ok      the key ring belongs to the database") && !doctor.contains("PROBLEM"), "{doctor}");
-    assert!(work_folder.run_ok(&["gateways"]).contains("receipts come to http://127.0.0.1:8080/hooks/simulator/"));
+    assert!(
+        doctor.contains("ok      the key ring belongs to the database")
+            && !doctor.contains("PROBLEM"),
+        "{doctor}"
+    );
+    assert!(
+        work_folder
+            .run_ok(&["gateways"])
+            .contains("receipts come to http://127.0.0.1:8080/hooks/simulator/")
+    );
     work_folder.run_ok(&["migrate"]);
     work_folder.run_ok(&["check-config"]);
 }
@@ -91,7 +150,11 @@ fn from_nothing_to_launched_on_the_command_line() {
 #[test]
 fn every_wrong_input_gets_one_line_that_names_it() {
     let work_folder = WorkFolder::new();
-    assert!(work_folder.run_refused(&["application", "add", "applications.toml"], &[]).contains("no programme has the code p26"));
+    assert!(
+        work_folder
+            .run_refused(&["application", "add", "applications.toml"], &[])
+            .contains("no programme has the code p26")
+    );
     work_folder.run_ok(&["programme", "apply", "programme.toml"]);
     work_folder.run_ok(&["application", "add", "applications.toml"]);
     work_folder.write("empty.csv", "");
@@ -103,15 +166,41 @@ fn every_wrong_input_gets_one_line_that_names_it() {
         (&import("nowhere.csv"), "nowhere.csv cannot be read"),
         (&import("empty.csv"), "empty.csv: the file is empty"),
         (&import("."), ". cannot be read"),
-        (&import("long.csv"), "long.csv: application A1 would have 101 names, but category brand allows at most 100"),
+        (
+            &import("long.csv"),
+            "long.csv: application A1 would have 101 names, but category brand allows at most 100",
+        ),
         (&["list", "import", "--application", "B7", "list.csv"], "no application has the code B7"),
         (&["campaign", "status", "C9"], "no campaign has the code C9"),
         (&["campaign", "close", "C9"], "no campaign has the code C9"),
         (
-            &["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "pigeon"],
+            &[
+                "campaign",
+                "launch",
+                "C1",
+                "--application",
+                "A1",
+                "--plan",
+                "plan.toml",
+                "--gateway",
+                "pigeon",
+            ],
             "no gateway is called pigeon; configured are: simulator",
         ),
-        (&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"], "application A1 has no list"),
+        (
+            &[
+                "campaign",
+                "launch",
+                "C1",
+                "--application",
+                "A1",
+                "--plan",
+                "plan.toml",
+                "--gateway",
+                "simulator",
+            ],
+            "application A1 has no list",
+        ),
         (&["dataset", "verify", "."], ". is no dataset folder: it has no SHA256SUMS"),
         (&["suppress", "add", "12"], "row 1: this is not a telephone number"),
         (&["--config", "nowhere.toml", "doctor"], "nowhere.toml: cannot be read"),
@@ -122,10 +211,24 @@ fn every_wrong_input_gets_one_line_that_names_it() {
     }
     // A plan's own mistakes name the plan's file.
     work_folder.run_ok(&import("list.csv"));
-    let launch = ["campaign", "launch", "C1", "--application", "A1", "--plan", "bad.toml", "--gateway", "simulator"];
+    let launch = [
+        "campaign",
+        "launch",
+        "C1",
+        "--application",
+        "A1",
+        "--plan",
+        "bad.toml",
+        "--gateway",
+        "simulator",
+    ];
     work_folder.write("bad.toml", &common::PLAN.replace("{link}", "{lnik}"));
     let told = work_folder.run_refused(&launch, &[]);
-    assert!(told.contains("bad.toml: contact plan: step 1 (invitation), text") && told.matches("step 1").count() == 1, "{told}");
+    assert!(
+        told.contains("bad.toml: contact plan: step 1 (invitation), text")
+            && told.matches("step 1").count() == 1,
+        "{told}"
+    );
     work_folder.write("bad.toml", &format!("time_zone = \"Mars/Olympus\"\n{}", common::PLAN));
     assert!(work_folder.run_refused(&launch, &[]).contains("«Mars/Olympus» is no time zone"));
     work_folder.write("bad.toml", &format!("holidays = \"none.toml\"\n{}", common::PLAN));
@@ -135,7 +238,9 @@ fn every_wrong_input_gets_one_line_that_names_it() {
 #[test]
 fn wrong_usage_is_status_2() {
     let work_folder = WorkFolder::new();
-    for arguments in [&["lunch"][..], &["list", "import", "list.csv"], &["demo", "--seed", "x"], &[]] {
+    for arguments in
+        [&["lunch"][..], &["list", "import", "list.csv"], &["demo", "--seed", "x"], &[]]
+    {
         assert_eq!(work_folder.run_with(arguments, &[]).status.code(), Some(2), "{arguments:?}");
     }
 }
@@ -143,11 +248,20 @@ fn wrong_usage_is_status_2() {
 #[test]
 fn configuration_mistakes_are_all_listed_with_file_and_key() {
     let work_folder = WorkFolder::new();
-    work_folder.write("bad.toml", "[web]\nlisten = \"here\"\n[dispatch]\nbatch = 0\ntick = 1\n[gateway.g]\nfile = \"none.toml\"\n");
+    work_folder.write(
+        "bad.toml",
+        "[web]\nlisten = \"here\"\n[dispatch]\nbatch = 0\ntick = \
+        1\n[gateway.g]\nfile = \"none.toml\"\n",
+    );
     let output = work_folder.run_with(&["--config", "bad.toml", "check-config"], &[]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    for expected in ["bad.toml: web.listen:", "bad.toml: dispatch.batch:", "bad.toml: dispatch.tick: no such key", "bad.toml: gateway.g.file:"] {
+    for expected in [
+        "bad.toml: web.listen:",
+        "bad.toml: dispatch.batch:",
+        "bad.toml: dispatch.tick: no such key",
+        "bad.toml: gateway.g.file:",
+    ] {
         assert!(error.contains(expected), "{expected} in\n{error}");
     }
 }
@@ -164,21 +278,36 @@ fn a_database_that_cannot_be_used_says_why() {
     drop(holder);
     // Nothing was half-written while it was locked.
     assert!(!work_folder.run_ok(&list).contains("p26"));
-    let nobody = work_folder.run_refused(&list, &[("FIELDWORKD_DATABASE__URL", "postgres://u:hush@127.0.0.1:1/x")]);
+    let nobody = work_folder
+        .run_refused(&list, &[("FIELDWORKD_DATABASE__URL", "postgres://u:hush@127.0.0.1:1/x")]);
     assert!(nobody.contains("check database.url") && !nobody.contains("hush"), "{nobody}");
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(work_folder.path().join(format!("var/fieldworkd.db{end}")));
     }
-    std::fs::write(work_folder.path().join("var/fieldworkd.db"), "not a database at all, whatever its name says").unwrap();
+    std::fs::write(
+        work_folder.path().join("var/fieldworkd.db"),
+        "not a database at all, whatever its name says",
+    )
+    .unwrap();
     assert!(work_folder.run_refused(&list, &[]).contains("database"));
 }
 
 /// Holds the write lock of an SQLite file until the child is killed.
 fn lock_of_another_program(path: &Path) -> LockHolder {
-    let script = "import sqlite3,sys,time\nc=sqlite3.connect(sys.argv[1])\nc.execute('BEGIN EXCLUSIVE')\nprint('held',flush=True)\ntime.sleep(120)";
-    let mut child = Command::new("python3").args(["-c", script]).arg(path).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let script = "import sqlite3,sys,time\nc=sqlite3.connect(sys.argv[1])\nc.execute('BEGIN \
+        EXCLUSIVE')\nprint('held',flush=True)\ntime.sleep(120)";
+    let mut child = Command::new("python3")
+        .args(["-c", script])
+        .arg(path)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::new(child.stdout.as_mut().unwrap()),
+        &mut line,
+    )
+    .unwrap();
     assert_eq!(line, "held\n");
     LockHolder(child)
 }
@@ -196,13 +325,22 @@ impl Drop for LockHolder {
 fn completions_a_manual_and_the_apis_description_come_from_the_commands_themselves() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(arguments).current_dir(folder.path()).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(run(&["completions", "bash"]).contains("fieldworkd"));
     run(&["manual", "man"]);
-    let page = std::fs::read_to_string(folder.path().join("man/fieldworkd-campaign-launch.1")).unwrap();
+    let page =
+        std::fs::read_to_string(folder.path().join("man/fieldworkd-campaign-launch.1")).unwrap();
     assert!(page.contains("contact plan"), "{page}");
     let api: serde_json::Value = serde_json::from_str(&run(&["openapi"])).unwrap();
     assert!(api["paths"]["/api/v1/campaigns"]["post"].is_object());
@@ -229,7 +367,11 @@ fn a_closed_output_pipe_stops_no_command() {
         // Nobody reads a word.
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?} ({what}): {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{arguments:?} ({what}): {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     assert!(work_folder.run_ok(&["application", "list"]).contains("A1"));
     assert!(work_folder.run_ok(&["programme", "status", "p26"]).contains('5'), "the list is in");

@@ -1,31 +1,39 @@
-//! The console on both engines and in a real Chromium: what operators see and do, and that whoever looks at people is written down (invariant I7).
-
+//! The console on both engines and in a real Chromium: what operators see and do, and that whoever
+//! looks at people is written down (invariant I7).
 
 use crate::common::browser::{Browser, add_account, run_in_chromium};
 use crate::common::{PLAN, TestApp, list_of, local, number};
-use fieldworkd::services::{alerts, forecasting};
+use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::role::Role;
+use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::simulation::Scenario;
-use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use serde_json::json;
 
 /// Alarms are raised however many days are left.
 const EARLY_ALARMS: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
 
-/// Two applications, ten days in the field, one of them far behind; a third with a list that is full of dirt.
+/// Two applications, ten days in the field, one of them far behind; a third with a list that is
+/// full of dirt.
 async fn advance_ten_days(app: &TestApp) {
     for (code, people, target) in [("A1", 0..40, 35), ("B1", 40..70, 5)] {
         app.register_brand(code, code, &format!("[application.quota]\ntarget = {target}")).await;
         app.import(&[code], list_of(people).as_bytes()).await.unwrap();
     }
     app.register_brand("D1", "D1", "").await;
-    app.import(&["D1"], format!("{}赵六,138\n,13800000000\n", list_of(80..85)).as_bytes()).await.unwrap();
+    app.import(&["D1"], format!("{}赵六,138\n,13800000000\n", list_of(80..85)).as_bytes())
+        .await
+        .unwrap();
     app.launch("C1", &["A1", "B1"], PLAN).await.unwrap();
     app.advance_until(local("2026-03-12T12:00:00")).await;
     forecasting::forecast_campaign(&app.context, "C1").await.unwrap();
     alerts::tick(&app.context).await.unwrap();
-    for (name, role) in [("qian", Role::Operator), ("li", Role::Auditor), ("zhao", Role::Administrator), ("wu", Role::Interviewer)] {
+    for (name, role) in [
+        ("qian", Role::Operator),
+        ("li", Role::Auditor),
+        ("zhao", Role::Administrator),
+        ("wu", Role::Interviewer),
+    ] {
         add_account(app, name, role).await;
     }
 }
@@ -45,45 +53,120 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
         advance_ten_days(&app).await;
         let qian = Browser::signed_in(&app, "qian").await;
         let home = qian.get("/home").await.2;
-        let at = |what: &str| home.find(what).unwrap_or_else(|| panic!("{}: {what} is not on the page: {home}", app.engine));
+        let at = |what: &str| {
+            home.find(what)
+                .unwrap_or_else(|| panic!("{}: {what} is not on the page: {home}", app.engine))
+        };
         assert!(at(">A1<") < at(">B1<"), "{}: who is in danger comes first", app.engine);
-        assert!(home.contains("配额告急") && home.contains("/applications/A1/alarm") && home.contains("名单有误: D1"), "{home}");
+        assert!(
+            home.contains("配额告急")
+                && home.contains("/applications/A1/alarm")
+                && home.contains("名单有误: D1"),
+            "{home}"
+        );
         assert_eq!(qian.submit("/applications/A1/alarm", &[]).await.1, "/home?noted=taken");
         assert!(qian.get("/home").await.2.contains("已由其确认： qian"));
-        assert_eq!(qian.submit("/applications/A1/alarm", &[]).await.1, "/home?noted=no-alarm", "{}: once", app.engine);
+        assert_eq!(
+            qian.submit("/applications/A1/alarm", &[]).await.1,
+            "/home?noted=no-alarm",
+            "{}: once",
+            app.engine
+        );
         assert_eq!(qian.submit("/applications/X9/alarm", &[]).await.0, 404);
         // The campaign: what it shows is what is counted elsewhere.
         let page = qian.get("/campaigns/C1").await.2;
-        assert!(page.contains("<svg class=\"curve\"") && page.contains("invitation") && page.contains("RR1"), "{page}");
+        assert!(
+            page.contains("<svg class=\"curve\"")
+                && page.contains("invitation")
+                && page.contains("RR1"),
+            "{page}"
+        );
         assert_eq!(qian.get("/campaigns/C9").await.0, 404);
-        assert!(qian.submit("/campaigns/C1/state", &[("to", "paused")]).await.1.ends_with("noted=paused"));
-        assert_eq!(qian.submit("/campaigns/C1/state", &[("to", "paused")]).await.0, 409, "{}: it is paused already", app.engine);
-        assert!(qian.submit("/campaigns/C1/state", &[("to", "running")]).await.1.ends_with("noted=running"));
-        assert_eq!(qian.submit("/campaigns/C1/state", &[("to", "closed")]).await.0, 422, "{}: only whoever types the code closes it", app.engine);
+        assert!(
+            qian.submit("/campaigns/C1/state", &[("to", "paused")])
+                .await
+                .1
+                .ends_with("noted=paused")
+        );
+        assert_eq!(
+            qian.submit("/campaigns/C1/state", &[("to", "paused")]).await.0,
+            409,
+            "{}: it is paused already",
+            app.engine
+        );
+        assert!(
+            qian.submit("/campaigns/C1/state", &[("to", "running")])
+                .await
+                .1
+                .ends_with("noted=running")
+        );
+        assert_eq!(
+            qian.submit("/campaigns/C1/state", &[("to", "closed")]).await.0,
+            422,
+            "{}: only whoever types the code closes it",
+            app.engine
+        );
         assert_eq!(qian.submit("/campaigns/C1/budget", &[("amount", "much")]).await.0, 422);
         assert_eq!(qian.submit("/campaigns/C1/budget", &[("amount", "100")]).await.0, 303);
         let hold = [("what", "hold"), ("campaign", "C1"), ("reason", "")];
-        assert_eq!(qian.submit("/applications/A1/deadline", &hold).await.0, 422, "{}: not without a reason", app.engine);
-        assert_eq!(qian.submit("/applications/A1/deadline", &[("what", "hold"), ("campaign", "C1"), ("reason", "asked")]).await.0, 303);
+        assert_eq!(
+            qian.submit("/applications/A1/deadline", &hold).await.0,
+            422,
+            "{}: not without a reason",
+            app.engine
+        );
+        assert_eq!(
+            qian.submit(
+                "/applications/A1/deadline",
+                &[("what", "hold"), ("campaign", "C1"), ("reason", "asked")]
+            )
+            .await
+            .0,
+            303
+        );
         assert!(qian.get("/home").await.2.contains("暂停"));
         let sheet = qian.get("/campaigns?format=csv").await.2;
         assert!(sheet.contains("campaign,state,") && sheet.contains("C1,running"), "{sheet}");
-        assert!(qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")]).await.1.ends_with("noted=closed"));
-        assert_eq!(qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")]).await.0, 409, "{}: it is closed already", app.engine);
+        assert!(
+            qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")])
+                .await
+                .1
+                .ends_with("noted=closed")
+        );
+        assert_eq!(
+            qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")]).await.0,
+            409,
+            "{}: it is closed already",
+            app.engine
+        );
         assert!(qian.get("/deliveries").await.2.contains(">A1<"));
         assert_eq!(qian.submit("/deliveries/A1/v1/again", &[]).await.1, "/deliveries?noted=no-way");
         // All of it is in the log, what was refused as well.
         let did = entries(&app, "qian").await;
         let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
-        assert_eq!((count(Action::AlarmAcknowledged), count(Action::CampaignStateChanged), count(Action::DeadlineChanged)), (3, 8, 2), "{}: {did:?}", app.engine);
+        assert_eq!(
+            (
+                count(Action::AlarmAcknowledged),
+                count(Action::CampaignStateChanged),
+                count(Action::DeadlineChanged)
+            ),
+            (3, 8, 2),
+            "{}: {did:?}",
+            app.engine
+        );
         assert_eq!(count(Action::Refused), 6, "{}: {did:?}", app.engine);
-        assert!(did.contains(&(Action::CampaignStateChanged, "campaign:C1".into(), "paused".into())), "{did:?}");
+        assert!(
+            did.contains(&(Action::CampaignStateChanged, "campaign:C1".into(), "paused".into())),
+            "{did:?}"
+        );
     }
 }
 
 async fn entries(app: &TestApp, actor: &str) -> Vec<(Action, String, String)> {
     let asked = AuditFilter { actor: actor.into(), ..AuditFilter::default() };
-    let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 1_000).await.unwrap();
+    let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 1_000)
+        .await
+        .unwrap();
     entries.into_iter().map(|entry| (entry.action, entry.object, entry.detail)).collect()
 }
 
@@ -94,19 +177,49 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         let qian = Browser::signed_in(&app, "qian").await;
         let (name, phone) = ("受访者3", number(3));
         let listed = list_of(3..4);
-        let name = listed.lines().nth(1).and_then(|line| line.split(',').next()).unwrap_or(name).to_owned();
-        let case_of = |page: &str| page.split("href=\"/cases/").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
+        let name = listed
+            .lines()
+            .nth(1)
+            .and_then(|line| line.split(',').next())
+            .unwrap_or(name)
+            .to_owned();
+        let case_of = |page: &str| {
+            page.split("href=\"/cases/")
+                .nth(1)
+                .and_then(|rest| rest.split('"').next())
+                .unwrap_or_default()
+                .to_owned()
+        };
         let by_number = qian.submit("/cases/search", &[("who", &phone)]).await.2;
         let case = case_of(&by_number);
-        assert!(!case.is_empty() && !by_number.contains(&phone) && !by_number.contains(&name), "{}: {by_number}", app.engine);
+        assert!(
+            !case.is_empty() && !by_number.contains(&phone) && !by_number.contains(&name),
+            "{}: {by_number}",
+            app.engine
+        );
         let spaced: String = name.chars().flat_map(|c| [c, ' ']).collect();
-        assert_eq!(case_of(&qian.submit("/cases/search", &[("who", &spaced)]).await.2), case, "{}: by name", app.engine);
-        assert_eq!(case_of(&qian.submit("/cases/search", &[("who", &format!("#{case}"))]).await.2), case);
+        assert_eq!(
+            case_of(&qian.submit("/cases/search", &[("who", &spaced)]).await.2),
+            case,
+            "{}: by name",
+            app.engine
+        );
+        assert_eq!(
+            case_of(&qian.submit("/cases/search", &[("who", &format!("#{case}"))]).await.2),
+            case
+        );
         let story = qian.get(&format!("/cases/{case}")).await.2;
-        assert!(story.contains("invitation") && !story.contains(&phone) && !story.contains(&name), "{}: {story}", app.engine);
-        let pseudonym = story.split("<code>").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+        assert!(
+            story.contains("invitation") && !story.contains(&phone) && !story.contains(&name),
+            "{}: {story}",
+            app.engine
+        );
+        let pseudonym =
+            story.split("<code>").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
         assert_eq!(case_of(&qian.submit("/cases/search", &[("who", pseudonym)]).await.2), case);
-        assert!(qian.submit("/cases/search", &[("who", "13999999999")]).await.2.contains("没有找到"));
+        assert!(
+            qian.submit("/cases/search", &[("who", "13999999999")]).await.2.contains("没有找到")
+        );
         let shown = qian.submit(&format!("/cases/{case}/reveal"), &[]).await.2;
         assert!(shown.contains(&phone) && shown.contains(&name), "{}: {shown}", app.engine);
         // Who looked is found by who may look for that; what was looked for stands nowhere.
@@ -116,63 +229,153 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         let log = li.get(&format!("/audit?object=case%3A{case}&action=case_revealed")).await.2;
         assert!(log.contains("<td>qian</td>"), "{log}");
         let everything = li.get("/audit?format=csv").await.2;
-        assert!(!everything.contains(&phone) && !everything.contains(&name) && everything.contains("searched"), "{}: {everything}", app.engine);
+        assert!(
+            !everything.contains(&phone)
+                && !everything.contains(&name)
+                && everything.contains("searched"),
+            "{}: {everything}",
+            app.engine
+        );
         assert!(li.submit("/audit/verify", &[]).await.2.contains("条记录全部完好"));
         // A list of an application's cases pages.
         let all = qian.get("/cases?application=A1").await.2;
         assert!(all.matches("href=\"/cases/").count() >= 40 && !all.contains(&phone), "{all}");
         // Before names could be found, they were not reckoned; they are when somebody looks.
         app.execute_sql("UPDATE respondent SET name_hash = ''").await.unwrap();
-        assert_eq!(case_of(&qian.submit("/cases/search", &[("who", &name)]).await.2), case, "{}: after an upgrade", app.engine);
+        assert_eq!(
+            case_of(&qian.submit("/cases/search", &[("who", &name)]).await.2),
+            case,
+            "{}: after an upgrade",
+            app.engine
+        );
         // Replies: what they say is shown to whoever asks, and that is written down.
         let inbox = qian.get("/inbox").await.2;
         let something_else = inbox.split("<tr id=").find(|row| row.contains("其他")).unwrap();
-        let reply = something_else.split("action=\"/inbox/").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+        let reply = something_else
+            .split("action=\"/inbox/")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next())
+            .unwrap()
+            .to_owned();
         let read = qian.submit(&format!("/inbox/{reply}/read"), &[]).await.2;
         assert!(read.contains("<blockquote>"), "{}: {read}", app.engine);
         assert_eq!(qian.submit(&format!("/inbox/{reply}/done"), &[]).await.1, "/inbox?noted=done");
         assert_eq!(qian.submit(&format!("/inbox/{reply}/done"), &[]).await.1, "/inbox?noted=gone");
-        assert!(entries(&app, "qian").await.contains(&(Action::ReplyViewed, format!("reply:{reply}"), String::new())));
+        assert!(entries(&app, "qian").await.contains(&(
+            Action::ReplyViewed,
+            format!("reply:{reply}"),
+            String::new()
+        )));
         // Numbers that are not contacted: taken one a line, shown as counts.
         let numbers = format!("{}\n13811112222", number(5));
-        assert_eq!(qian.submit("/suppressions", &[("numbers", &numbers), ("reason", "complaint"), ("scope", ""), ("until", "")]).await.0, 303);
-        assert_eq!(qian.submit("/suppressions", &[("numbers", "12"), ("reason", "complaint")]).await.0, 422);
+        assert_eq!(
+            qian.submit(
+                "/suppressions",
+                &[("numbers", &numbers), ("reason", "complaint"), ("scope", ""), ("until", "")]
+            )
+            .await
+            .0,
+            303
+        );
+        assert_eq!(
+            qian.submit("/suppressions", &[("numbers", "12"), ("reason", "complaint")]).await.0,
+            422
+        );
         let page = qian.get("/suppressions").await.2;
         assert!(page.contains("投诉") && !page.contains("13811112222"), "{page}");
     }
 }
 
 #[tokio::test]
-async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_command_line_for_it() {
+async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_command_line_for_it()
+{
     for app in TestApp::on_each_engine(people(), &[("DATASET__OPEN_ANSWERS", "reviewed")]).await {
         advance_ten_days(&app).await;
-        let (qian, wu) = (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "wu").await);
+        let (qian, wu) =
+            (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "wu").await);
         assert!(qian.get("/deliveries").await.2.contains("A1 · 期中版本"), "{}", app.engine);
-        assert_eq!(qian.submit("/datasets/A1/freeze", &[]).await.1, "/deliveries?noted=frozen", "{}: on the way", app.engine);
-        assert_eq!(qian.submit("/datasets/D1/freeze", &[]).await.1, "/deliveries?noted=nothing-new", "{}: it is not in the field", app.engine);
+        assert_eq!(
+            qian.submit("/datasets/A1/freeze", &[]).await.1,
+            "/deliveries?noted=frozen",
+            "{}: on the way",
+            app.engine
+        );
+        assert_eq!(
+            qian.submit("/datasets/D1/freeze", &[]).await.1,
+            "/deliveries?noted=nothing-new",
+            "{}: it is not in the field",
+            app.engine
+        );
         assert_eq!(qian.submit("/datasets/X9/freeze", &[]).await.0, 404);
-        assert!(qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")]).await.1.ends_with("noted=closed"));
-        assert_eq!(qian.submit("/datasets/A1/freeze", &[]).await.1, "/deliveries?noted=nothing-new", "{}: nothing came since", app.engine);
-        // The last version waits beside the one on the way; who reads it is written down; what is ticked is left out.
+        assert!(
+            qian.submit("/campaigns/C1/state", &[("to", "closed"), ("sure", "C1")])
+                .await
+                .1
+                .ends_with("noted=closed")
+        );
+        assert_eq!(
+            qian.submit("/datasets/A1/freeze", &[]).await.1,
+            "/deliveries?noted=nothing-new",
+            "{}: nothing came since",
+            app.engine
+        );
+        // The last version waits beside the one on the way; who reads it is written down; what is
+        // ticked is left out.
         assert_eq!(wu.submit("/datasets/A1/v1/review", &[]).await.0, 403);
         let (status, _, page) = qian.submit("/datasets/A1/v1/review", &[]).await;
         assert_eq!(status, 200, "{}", app.engine);
         let answers = page.matches("name=\"strike-").count();
         assert!(answers > 0 && page.contains("/datasets/A1/v1/release"), "{}: {page}", app.engine);
-        let words = page.split("</code></td><td>").nth(1).and_then(|rest| rest.split("<td>").nth(1)).and_then(|rest| rest.split('<').next()).unwrap();
+        let words = page
+            .split("</code></td><td>")
+            .nth(1)
+            .and_then(|rest| rest.split("<td>").nth(1))
+            .and_then(|rest| rest.split('<').next())
+            .unwrap();
         let with_them = page.matches(&format!(">{words}<")).count();
-        assert_eq!(qian.submit("/datasets/A1/v7/release", &[]).await.1, "/deliveries?noted=no-review", "{}: there is none such", app.engine);
-        assert_eq!(qian.submit("/datasets/A1/v1/release", &[("strike-1", "on")]).await.1, "/deliveries?noted=released");
-        assert_eq!(qian.submit("/datasets/X9/v1/review", &[]).await.1, "/deliveries?noted=no-review");
+        assert_eq!(
+            qian.submit("/datasets/A1/v7/release", &[]).await.1,
+            "/deliveries?noted=no-review",
+            "{}: there is none such",
+            app.engine
+        );
+        assert_eq!(
+            qian.submit("/datasets/A1/v1/release", &[("strike-1", "on")]).await.1,
+            "/deliveries?noted=released"
+        );
+        assert_eq!(
+            qian.submit("/datasets/X9/v1/review", &[]).await.1,
+            "/deliveries?noted=no-review"
+        );
         fieldworkd::services::datasets::write_pending(&app.context).await.unwrap();
-        let written = std::fs::read_to_string(app.folder.path().join("datasets/A1/v1/responses.csv")).unwrap();
-        assert!(!words.is_empty() && written.matches(words).count() == with_them - 1, "{}: {words} {with_them} times", app.engine);
+        let written =
+            std::fs::read_to_string(app.folder.path().join("datasets/A1/v1/responses.csv"))
+                .unwrap();
+        assert!(
+            !words.is_empty() && written.matches(words).count() == with_them - 1,
+            "{}: {words} {with_them} times",
+            app.engine
+        );
         let did = entries(&app, "qian").await;
         let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
         // Each release reads as well.
-        assert_eq!((count(Action::OpenAnswersViewed), count(Action::DatasetReleased), count(Action::DatasetFrozen)), (2, 2, 4), "{}: {did:?}", app.engine);
+        assert_eq!(
+            (
+                count(Action::OpenAnswersViewed),
+                count(Action::DatasetReleased),
+                count(Action::DatasetFrozen)
+            ),
+            (2, 2, 4),
+            "{}: {did:?}",
+            app.engine
+        );
         // What it was on the way still waits, by itself.
-        assert_eq!(qian.submit("/datasets/A1/interim-1/review", &[]).await.0, 200, "{}", app.engine);
+        assert_eq!(
+            qian.submit("/datasets/A1/interim-1/review", &[]).await.0,
+            200,
+            "{}",
+            app.engine
+        );
     }
 }
 
@@ -180,46 +383,119 @@ async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_co
 async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held_or_forgotten() {
     for app in TestApp::on_each_engine(people(), &[]).await {
         advance_ten_days(&app).await;
-        let (qian, zhao) = (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "zhao").await);
+        let (qian, zhao) =
+            (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "zhao").await);
         let case = {
             let page = qian.submit("/cases/search", &[("who", &number(3))]).await.2;
-            page.split("href=\"/cases/").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
+            page.split("href=\"/cases/")
+                .nth(1)
+                .and_then(|rest| rest.split('"').next())
+                .unwrap()
+                .to_owned()
         };
         let held = qian.submit(&format!("/cases/{case}/export"), &[]).await.2;
-        assert!(held.contains(&number(3)) && held.contains("\"messages\""), "{}: {held}", app.engine);
+        assert!(
+            held.contains(&number(3)) && held.contains("\"messages\""),
+            "{}: {held}",
+            app.engine
+        );
         let erase = format!("/cases/{case}/erase");
-        assert_eq!(qian.submit(&erase, &[("sure", "no"), ("reason", "asked")]).await.0, 422, "{}", app.engine);
-        assert_eq!(qian.submit(&erase, &[("sure", &case), ("reason", " ")]).await.0, 422, "{}", app.engine);
+        assert_eq!(
+            qian.submit(&erase, &[("sure", "no"), ("reason", "asked")]).await.0,
+            422,
+            "{}",
+            app.engine
+        );
+        assert_eq!(
+            qian.submit(&erase, &[("sure", &case), ("reason", " ")]).await.0,
+            422,
+            "{}",
+            app.engine
+        );
         // While the applicant is under a hold, it is kept.
         assert_eq!(qian.get("/privacy").await.0, 403);
-        assert_eq!(zhao.submit("/privacy/p26/A1/hold", &[("do", "set"), ("reason", "")]).await.0, 422);
-        assert_eq!(zhao.submit("/privacy/p26/A1/hold", &[("do", "set"), ("reason", "a lawsuit")]).await.1, "/privacy?noted=held");
+        assert_eq!(
+            zhao.submit("/privacy/p26/A1/hold", &[("do", "set"), ("reason", "")]).await.0,
+            422
+        );
+        assert_eq!(
+            zhao.submit("/privacy/p26/A1/hold", &[("do", "set"), ("reason", "a lawsuit")]).await.1,
+            "/privacy?noted=held"
+        );
         assert!(zhao.get("/privacy").await.2.contains("法律保全中"));
         let (status, _, said) = qian.submit(&erase, &[("sure", &case), ("reason", "asked")]).await;
-        assert!(status == 422 && said.contains("法律保全") && said.contains("A1"), "{}: {said}", app.engine);
-        assert_eq!(zhao.submit("/privacy/p26/A1/hold", &[("do", "lift")]).await.1, "/privacy?noted=lifted");
-        assert_eq!(zhao.submit("/privacy/p26/A1/hold", &[("do", "lift")]).await.0, 422, "{}: there is none", app.engine);
-        assert_eq!(qian.submit(&erase, &[("sure", &case), ("reason", "asked")]).await.1, format!("/cases/{case}?noted=erased"), "{}", app.engine);
-        assert_eq!(qian.submit(&erase, &[("sure", &case), ("reason", "asked")]).await.0, 422, "{}: once", app.engine);
+        assert!(
+            status == 422 && said.contains("法律保全") && said.contains("A1"),
+            "{}: {said}",
+            app.engine
+        );
+        assert_eq!(
+            zhao.submit("/privacy/p26/A1/hold", &[("do", "lift")]).await.1,
+            "/privacy?noted=lifted"
+        );
+        assert_eq!(
+            zhao.submit("/privacy/p26/A1/hold", &[("do", "lift")]).await.0,
+            422,
+            "{}: there is none",
+            app.engine
+        );
+        assert_eq!(
+            qian.submit(&erase, &[("sure", &case), ("reason", "asked")]).await.1,
+            format!("/cases/{case}?noted=erased"),
+            "{}",
+            app.engine
+        );
+        assert_eq!(
+            qian.submit(&erase, &[("sure", &case), ("reason", "asked")]).await.0,
+            422,
+            "{}: once",
+            app.engine
+        );
         let page = qian.get(&format!("/cases/{case}")).await.2;
-        assert!(page.contains("此人的信息已按规定清除") && !page.contains(&erase), "{}: {page}", app.engine);
+        assert!(
+            page.contains("此人的信息已按规定清除") && !page.contains(&erase),
+            "{}: {page}",
+            app.engine
+        );
         assert!(qian.submit("/cases/search", &[("who", &number(3))]).await.2.contains("没有找到"));
         // An applicant's people, by hand; the certificate is signed.
         let forget = |code: &str| format!("/privacy/p26/{code}/forget");
-        assert_eq!(zhao.submit(&forget("A1"), &[("sure", "A1"), ("reason", "over")]).await.0, 422, "{}: it is in the field", app.engine);
+        assert_eq!(
+            zhao.submit(&forget("A1"), &[("sure", "A1"), ("reason", "over")]).await.0,
+            422,
+            "{}: it is in the field",
+            app.engine
+        );
         assert_eq!(zhao.submit(&forget("D1"), &[("sure", "D"), ("reason", "over")]).await.0, 422);
         assert_eq!(zhao.submit(&forget("X9"), &[("sure", "X9"), ("reason", "over")]).await.0, 404);
-        assert_eq!(zhao.submit(&forget("D1"), &[("sure", "D1"), ("reason", "over")]).await.1, "/privacy?noted=purged", "{}", app.engine);
+        assert_eq!(
+            zhao.submit(&forget("D1"), &[("sure", "D1"), ("reason", "over")]).await.1,
+            "/privacy?noted=purged",
+            "{}",
+            app.engine
+        );
         assert_eq!(zhao.submit(&forget("D1"), &[("sure", "D1"), ("reason", "over")]).await.0, 422);
         let page = zhao.get("/privacy").await.2;
         assert_eq!(page.matches("签名有效").count(), 2, "{}: {page}", app.engine);
-        let id = page.split("/privacy/certificates/").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
+        let id = page
+            .split("/privacy/certificates/")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next())
+            .unwrap();
         let text = zhao.get(&format!("/privacy/certificates/{id}/text")).await.2;
-        assert!(text.contains("\"applicant\": \"D1\"") && text.contains("\"ordered_by\": \"zhao\""), "{}: {text}", app.engine);
+        assert!(
+            text.contains("\"applicant\": \"D1\"") && text.contains("\"ordered_by\": \"zhao\""),
+            "{}: {text}",
+            app.engine
+        );
         assert!(zhao.get(&format!("/privacy/certificates/{id}/signature")).await.2.len() > 60);
         assert_eq!(zhao.get("/privacy/certificates/99/text").await.0, 404);
         let did = entries(&app, "qian").await;
-        assert!(did.iter().any(|(action, object, _)| *action == Action::PersonErased && *object == format!("case:{case}")), "{did:?}");
+        assert!(
+            did.iter().any(|(action, object, _)| *action == Action::PersonErased
+                && *object == format!("case:{case}")),
+            "{did:?}"
+        );
         assert!(did.iter().any(|(action, ..)| *action == Action::PersonExported), "{did:?}");
     }
 }
@@ -229,7 +505,10 @@ async fn the_home_page_goes_on_telling_until_the_session_ends() {
     let app = TestApp::on_sqlite(people(), &EARLY_ALARMS).await;
     advance_ten_days(&app).await;
     let qian = Browser::signed_in(&app, "qian").await;
-    let request = app.http.get(format!("{}/home/live", app.base)).header("cookie", qian.cookie.clone().unwrap());
+    let request = app
+        .http
+        .get(format!("{}/home/live", app.base))
+        .header("cookie", qian.cookie.clone().unwrap());
     let mut told = request.send().await.unwrap();
     assert_eq!(told.headers()["content-type"], "text/event-stream");
     let mut text = String::new();
@@ -248,8 +527,17 @@ async fn the_home_page_goes_on_telling_until_the_session_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_of_the_console_is_accessible_and_usable() {
-    let app = TestApp::on_sqlite(people(), &[EARLY_ALARMS[0], ("DATASET__OPEN_ANSWERS", "reviewed")]).await;
+    let app =
+        TestApp::on_sqlite(people(), &[EARLY_ALARMS[0], ("DATASET__OPEN_ANSWERS", "reviewed")])
+            .await;
     advance_ten_days(&app).await;
-    let Some(done) = run_in_chromium("tests/external/console.js", json!({ "base": app.base, "number": number(3) })).await else { return };
+    let Some(done) = run_in_chromium(
+        "tests/external/console.js",
+        json!({ "base": app.base, "number": number(3) }),
+    )
+    .await
+    else {
+        return;
+    };
     assert!(done["looked"].as_u64() >= Some(48), "{done}");
 }

@@ -1,7 +1,8 @@
-//! The daemon killed again and again in the middle of a campaign, with receipts flowing: nothing is sent twice, nothing is lost, nothing is stuck.
+//! The daemon killed again and again in the middle of a campaign, with receipts flowing: nothing is
+//! sent twice, nothing is lost, nothing is stuck.
 //!
-//! The short form runs with all tests. The long one, thirty kills in a campaign of 5,000 messages on each engine: `FIELDWORKD_TEST_LONG=1 tests/run --test crash`.
-
+//! The short form runs with all tests. The long one, thirty kills in a campaign of 5,000 messages
+//! on each engine: `FIELDWORKD_TEST_LONG=1 tests/run --test crash`.
 
 use std::time::Duration;
 
@@ -27,8 +28,12 @@ async fn killed_at_random_moments_it_sends_nothing_twice_and_loses_nothing() {
         let mut daemon = deployment.start_daemon(&[]).await;
         let mut killed = 0;
         while killed < kills {
-            // Somewhere in the life of a batch: while it is claimed, sent, settled, or while receipts come in.
-            tokio::time::sleep(Duration::from_millis(150).mul_f64(1.0 + 9.0 * seeded_fraction("kill", killed))).await;
+            // Somewhere in the life of a batch: while it is claimed, sent, settled, or while
+            // receipts come in.
+            tokio::time::sleep(
+                Duration::from_millis(150).mul_f64(1.0 + 9.0 * seeded_fraction("kill", killed)),
+            )
+            .await;
             daemon.signal("KILL");
             daemon.wait_for_exit();
             killed += 1;
@@ -37,16 +42,30 @@ async fn killed_at_random_moments_it_sends_nothing_twice_and_loses_nothing() {
         wait_until("everybody is settled", async || {
             let states = deployment.states().await;
             states.iter().map(|(_, n)| n).sum::<i64>() == people as i64
-                && ["submitting", "in_doubt", "deferred"].iter().all(|state| count(&states, state) == 0)
+                && ["submitting", "in_doubt", "deferred"]
+                    .iter()
+                    .all(|state| count(&states, state) == 0)
         })
         .await;
         let (record, states) = (deployment.simulator.record(), deployment.states().await);
-        println!("{} kills, {} submits, {} taken, {states:?}", killed, record.submits.len(), record.accepted.len());
+        println!(
+            "{} kills, {} submits, {} taken, {states:?}",
+            killed,
+            record.submits.len(),
+            record.accepted.len()
+        );
         assert_eq!(record.duplicates(), 0, "{}: no person got a step twice", deployment.url);
-        // What the gateway took, and what we say it took: the same. Receipts have moved most of it on.
-        let ours = count(&states, "accepted") + count(&states, "delivered") + count(&states, "undelivered");
+        // What the gateway took, and what we say it took: the same. Receipts have moved most of it
+        // on.
+        let ours = count(&states, "accepted")
+            + count(&states, "delivered")
+            + count(&states, "undelivered");
         assert_eq!(ours, record.accepted.len() as i64, "{}: {states:?}", deployment.url);
-        assert!(count(&states, "delivered") > people as i64 / 20, "{}: receipts came in between: {states:?}", deployment.url);
+        assert!(
+            count(&states, "delivered") > people as i64 / 20,
+            "{}: receipts came in between: {states:?}",
+            deployment.url
+        );
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0));
     }

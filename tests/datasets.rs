@@ -1,20 +1,20 @@
 //! From the closed field to the verified folder, on both engines.
 
-
 use crate::common;
 use std::path::{Path, PathBuf};
 
 use crate::common::{TestApp, answers, local};
+use fieldworkd::adapters::database::applications;
+use fieldworkd::adapters::database::datasets::{self, FreezeReason};
+use fieldworkd::services;
 use fieldworkd::services::campaigns::{self, RateGrouping};
 use fieldworkd::services::datasets::frozen::Frozen;
-use fieldworkd::services;
 use fieldworkd::services::datasets::package;
 use fieldworkd::services::deadlines;
 use fieldworkd::simulation::Scenario;
-use fieldworkd::adapters::database::applications;
-use fieldworkd::adapters::database::datasets::{self, FreezeReason};
 
-/// Ten people: three complete, one leaves after the core items, one after the first page, one refuses, the others stay silent.
+/// Ten people: three complete, one leaves after the core items, one after the first page, one
+/// refuses, the others stay silent.
 async fn closed_field(app: &TestApp) -> PathBuf {
     app.launch_with_people(10, "").await;
     app.advance_until(local("2026-03-03T12:00:00")).await;
@@ -31,7 +31,11 @@ async fn closed_field(app: &TestApp) -> PathBuf {
     app.post(&format!("{}/refuse", app.link(5).await), &[]).await;
     // Received on 2 March: the certificate is due on 2 June, the dataset 20 days before.
     app.advance_until(local("2026-05-13T23:59:59")).await;
-    assert_eq!(services::datasets::write_pending(&app.context).await.unwrap(), 0, "the due day is not over");
+    assert_eq!(
+        services::datasets::write_pending(&app.context).await.unwrap(),
+        0,
+        "the due day is not over"
+    );
     app.advance_until(local("2026-05-14T00:00:00")).await;
     assert_eq!(services::datasets::write_pending(&app.context).await.unwrap(), 1);
     assert_eq!(services::datasets::write_pending(&app.context).await.unwrap(), 0);
@@ -42,30 +46,56 @@ async fn closed_field(app: &TestApp) -> PathBuf {
 async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
         let folder = closed_field(&app).await;
-        let expected = [("1.1", 3), ("1.2", 1), ("2.112", 1), ("2.12", 1), ("2.20", 4)].map(|(code, n)| (code.to_owned(), n));
+        let expected = [("1.1", 3), ("1.2", 1), ("2.112", 1), ("2.12", 1), ("2.20", 4)]
+            .map(|(code, n)| (code.to_owned(), n));
         assert_eq!(app.dispositions("A1").await, expected, "{}", app.engine);
         let verified = services::datasets::verify(&folder, None).unwrap();
         assert_eq!((verified.files, verified.responses, verified.cases), (19, 4, 10));
         let cases = std::fs::read_to_string(folder.join("cases.csv")).unwrap();
-        assert_eq!(cases.lines().filter(|line| line.contains(",2.20,non_contact,") && line.contains(",3,")).count(), 4, "three attempts each");
+        assert_eq!(
+            cases
+                .lines()
+                .filter(|line| line.contains(",2.20,non_contact,") && line.contains(",3,"))
+                .count(),
+            4,
+            "three attempts each"
+        );
         let status = fieldworkd::services::campaigns::status(&app.context, "C1").await.unwrap();
         assert_eq!((status.state, status.applications[0].closed_by), ("closed", Some("due_day")));
         assert_eq!(status.applications[0].rr1, Some(0.3));
         // I 3, P 1, R 2 (a refusal and a break-off), NC 4.
         let rates = campaigns::rates(&app.context, "C1", RateGrouping::Wave).await.unwrap();
         let all = &rates[0];
-        assert_eq!((all.cases, all.complete, all.partial, all.refusal, all.non_contact), (10, 3, 1, 2, 4));
+        assert_eq!(
+            (all.cases, all.complete, all.partial, all.refusal, all.non_contact),
+            (10, 3, 1, 2, 4)
+        );
         let rate = |name: &str| (all.rates[name].unwrap() * 1e4).round() / 1e4;
-        assert_eq!(["RR1", "RR2", "COOP1", "REF1", "CON1"].map(rate), [0.3, 0.4, 0.5, 0.2, 0.6], "{}", app.engine);
-        // Whoever answered or refused did so after the first message; the others were reminded twice.
-        let waves: Vec<(&str, u64, u64)> = rates[1..].iter().map(|of| (of.group.as_str(), of.cases, of.complete)).collect();
+        assert_eq!(
+            ["RR1", "RR2", "COOP1", "REF1", "CON1"].map(rate),
+            [0.3, 0.4, 0.5, 0.2, 0.6],
+            "{}",
+            app.engine
+        );
+        // Whoever answered or refused did so after the first message; the others were reminded
+        // twice.
+        let waves: Vec<(&str, u64, u64)> =
+            rates[1..].iter().map(|of| (of.group.as_str(), of.cases, of.complete)).collect();
         assert_eq!(waves, [("invitation", 6, 3), ("last", 4, 0)], "{}", app.engine);
         assert!(rates.iter().all(|of| of.rates.len() == 16));
         let by = |by| campaigns::rates(&app.context, "C1", by);
-        let groups = |rates: Vec<campaigns::GroupRates>| rates.into_iter().map(|of| (of.group, of.cases)).collect::<Vec<_>>();
+        let groups = |rates: Vec<campaigns::GroupRates>| {
+            rates.into_iter().map(|of| (of.group, of.cases)).collect::<Vec<_>>()
+        };
         assert_eq!(groups(by(RateGrouping::Application).await.unwrap())[1], ("A1".to_owned(), 10));
-        assert_eq!(groups(by(RateGrouping::Mode).await.unwrap())[1..], [("sms".to_owned(), 5), ("web".to_owned(), 5)]);
-        assert_eq!(groups(by(RateGrouping::Segment).await.unwrap())[1..], [("none".to_owned(), 10)]);
+        assert_eq!(
+            groups(by(RateGrouping::Mode).await.unwrap())[1..],
+            [("sms".to_owned(), 5), ("web".to_owned(), 5)]
+        );
+        assert_eq!(
+            groups(by(RateGrouping::Segment).await.unwrap())[1..],
+            [("none".to_owned(), 10)]
+        );
     }
 }
 
@@ -82,17 +112,30 @@ async fn one_flipped_byte_anywhere_is_found() {
             let mut changed = content.clone();
             changed[at] ^= 1;
             std::fs::write(&path, changed).unwrap();
-            assert!(services::datasets::verify(&folder, None).is_err(), "{} at {at}", path.display());
+            assert!(
+                services::datasets::verify(&folder, None).is_err(),
+                "{} at {at}",
+                path.display()
+            );
         }
         std::fs::write(&path, &content).unwrap();
     }
     std::fs::write(folder.join("more.txt"), "x").unwrap();
-    assert!(services::datasets::verify(&folder, None).unwrap_err().to_string().contains("more.txt"));
+    assert!(
+        services::datasets::verify(&folder, None).unwrap_err().to_string().contains("more.txt")
+    );
     std::fs::remove_file(folder.join("more.txt")).unwrap();
     assert!(services::datasets::verify(&folder, None).is_ok());
     std::fs::remove_file(folder.join("cases.csv")).unwrap();
-    assert!(services::datasets::verify(&folder, None).unwrap_err().to_string().contains("cases.csv"));
-    assert!(services::datasets::verify(Path::new("/nowhere"), None).unwrap_err().to_string().contains("no dataset folder"));
+    assert!(
+        services::datasets::verify(&folder, None).unwrap_err().to_string().contains("cases.csv")
+    );
+    assert!(
+        services::datasets::verify(Path::new("/nowhere"), None)
+            .unwrap_err()
+            .to_string()
+            .contains("no dataset folder")
+    );
 }
 
 #[tokio::test]
@@ -110,7 +153,10 @@ async fn the_same_frozen_data_gives_the_same_bytes_after_a_crash_between_writing
 }
 
 async fn application(app: &TestApp) -> applications::Application {
-    applications::find(&mut app.context.database.read().await.unwrap(), "A1").await.unwrap().unwrap()
+    applications::find(&mut app.context.database.read().await.unwrap(), "A1")
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn versions(app: &TestApp) -> Vec<datasets::Dataset> {
@@ -126,7 +172,8 @@ fn count_rows(folder: &Path, file: &str) -> usize {
     read_file(folder, file).lines().count() - 1
 }
 
-/// Frozen data never changes: whatever goes on in the field, a version gives the same bytes, and the database refuses to touch it.
+/// Frozen data never changes: whatever goes on in the field, a version gives the same bytes, and
+/// the database refuses to touch it.
 #[tokio::test]
 async fn a_frozen_version_stays_as_it_is() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
@@ -135,7 +182,8 @@ async fn a_frozen_version_stays_as_it_is() {
         for sql in [
             "UPDATE frozen_block SET plain_cells = sealed_cells",
             "DELETE FROM frozen_block",
-            "INSERT INTO frozen_block (dataset_id, table_name, number, plain_cells) SELECT dataset_id, table_name, 99, plain_cells FROM frozen_block",
+            "INSERT INTO frozen_block (dataset_id, table_name, number, plain_cells) SELECT \
+                dataset_id, table_name, 99, plain_cells FROM frozen_block",
             "DELETE FROM dataset",
             "UPDATE dataset SET metadata = '{}'",
             "UPDATE dataset SET frozen_at = frozen_at + 1",
@@ -144,20 +192,37 @@ async fn a_frozen_version_stays_as_it_is() {
         ] {
             let mut tx = app.context.database.write().await.unwrap();
             let refused = sqlx::query(sql).execute(&mut *tx).await.unwrap_err().to_string();
-            assert!(refused.contains("frozen data never changes"), "{}: {sql}: {refused}", app.engine);
+            assert!(
+                refused.contains("frozen data never changes"),
+                "{}: {sql}: {refused}",
+                app.engine
+            );
         }
-        // The field's own rows change, and so does the configuration of the day; the version does not.
+        // The field's own rows change, and so does the configuration of the day; the version does
+        // not.
         let mut tx = app.context.database.write().await.unwrap();
-        sqlx::query("UPDATE answer SET value = '1' WHERE value = '8'").execute(&mut *tx).await.unwrap();
-        sqlx::query("UPDATE survey_case SET segment = 'x', disposition = '4.1'").execute(&mut *tx).await.unwrap();
+        sqlx::query("UPDATE answer SET value = '1' WHERE value = '8'")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        sqlx::query("UPDATE survey_case SET segment = 'x', disposition = '4.1'")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         let version = versions(&app).await.remove(0);
         let again = app.folder.path().join("again");
         let frozen = Frozen::open(&app.context, &version).await.unwrap();
-        let sums = package::write(&app.context, &frozen, &app.context.keys.signer().unwrap(), &again).await.unwrap();
+        let sums =
+            package::write(&app.context, &frozen, &app.context.keys.signer().unwrap(), &again)
+                .await
+                .unwrap();
         assert_eq!(Some(sums), version.sha256, "{}", app.engine);
         assert_eq!(read_file(&folder, "SHA256SUMS"), read_file(&again, "SHA256SUMS"));
-        assert_eq!(std::fs::read(folder.join("dataset.xlsx")).unwrap(), std::fs::read(again.join("dataset.xlsx")).unwrap());
+        assert_eq!(
+            std::fs::read(folder.join("dataset.xlsx")).unwrap(),
+            std::fs::read(again.join("dataset.xlsx")).unwrap()
+        );
         // Another key signs the same data: only the signature and the key's name differ.
         let other = app.folder.path().join("other");
         let signer = app.context.keys.rotate_signer().unwrap();
@@ -165,11 +230,17 @@ async fn a_frozen_version_stays_as_it_is() {
         assert_eq!(read_file(&folder, "datapackage.json"), read_file(&other, "datapackage.json"));
         let key = signer.public();
         assert_eq!(services::datasets::verify(&other, Some(&key)).unwrap().signed_with, key.id());
-        assert!(services::datasets::verify(&folder, Some(&key)).unwrap_err().to_string().contains("not with the one that was given"));
+        assert!(
+            services::datasets::verify(&folder, Some(&key))
+                .unwrap_err()
+                .to_string()
+                .contains("not with the one that was given")
+        );
     }
 }
 
-/// Who was under way when the field closed may still finish: it is kept, and goes into version 2 when that is asked for; never over the quota.
+/// Who was under way when the field closed may still finish: it is kept, and goes into version 2
+/// when that is asked for; never over the quota.
 #[tokio::test]
 async fn late_answers_go_into_a_second_version_when_asked_for() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
@@ -193,29 +264,58 @@ async fn late_answers_go_into_a_second_version_when_asked_for() {
             for page in 1..4 {
                 app.post(&format!("{link}/answers"), &answers(0, page, "6")).await;
             }
-            assert!(app.get(&link).await.1.contains("感谢您的评价"), "{}: a late answer is thanked for: it is kept", app.engine);
+            assert!(
+                app.get(&link).await.1.contains("感谢您的评价"),
+                "{}: a late answer is thanked for: it is kept",
+                app.engine
+            );
         }
         // Who had never begun, and who comes too late, finds the field closed.
         let (_, closed) = app.get(&app.link(7).await).await;
         assert!(closed.contains("已结束"), "{closed}");
-        assert_eq!(app.dispositions("A1").await[0], ("1.1".to_owned(), 3), "{}: nothing has moved yet", app.engine);
+        assert_eq!(
+            app.dispositions("A1").await[0],
+            ("1.1".to_owned(), 3),
+            "{}: nothing has moved yet",
+            app.engine
+        );
         assert_eq!(deadlines::freeze(&app.context, "A1").await.unwrap(), 2);
         services::datasets::write_pending(&app.context).await.unwrap();
-        let (first, second) = (app.context.config.datasets.join("A1/v1"), app.context.config.datasets.join("A1/v2"));
-        assert_eq!((count_rows(&first, "responses.csv"), count_rows(&second, "responses.csv")), (3, 5), "{}", app.engine);
+        let (first, second) =
+            (app.context.config.datasets.join("A1/v1"), app.context.config.datasets.join("A1/v2"));
+        assert_eq!(
+            (count_rows(&first, "responses.csv"), count_rows(&second, "responses.csv")),
+            (3, 5),
+            "{}",
+            app.engine
+        );
         // Of the two there was room for one.
-        let of = |code: &str| read_file(&second, "responses.csv").lines().filter(|line| line.split(',').nth(1) == Some(code)).count();
+        let of = |code: &str| {
+            read_file(&second, "responses.csv")
+                .lines()
+                .filter(|line| line.split(',').nth(1) == Some(code))
+                .count()
+        };
         assert_eq!((of("1.1"), of("1.2")), (4, 1), "{}", app.engine);
         assert_eq!(versions(&app).await[1].reason, FreezeReason::LateAnswers);
         common::validate_dataset(&second);
         app.clock.advance_to(local("2026-06-20T09:00:00"));
         let link = app.link(5).await;
         app.post(&format!("{link}/answers"), &answers(0, 1, "3")).await;
-        assert!(deadlines::freeze(&app.context, "A1").await.unwrap_err().to_string().contains("since version 2"), "{}", app.engine);
+        assert!(
+            deadlines::freeze(&app.context, "A1")
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("since version 2"),
+            "{}",
+            app.engine
+        );
     }
 }
 
-/// Whoever takes back the consent is in no version from then on, without anybody's doing; and the answers are gone.
+/// Whoever takes back the consent is in no version from then on, without anybody's doing; and the
+/// answers are gone.
 #[tokio::test]
 async fn a_withdrawn_consent_produces_a_corrected_version() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
@@ -234,8 +334,16 @@ async fn a_withdrawn_consent_produces_a_corrected_version() {
         );
         assert_eq!(services::datasets::write_pending(&app.context).await.unwrap(), 1);
         let corrected = app.context.config.datasets.join("A1/v2");
-        assert_eq!((count_rows(&folder, "responses.csv"), count_rows(&corrected, "responses.csv")), (4, 3), "{}", app.engine);
-        assert_eq!((count_rows(&folder, "cases.csv"), count_rows(&corrected, "cases.csv")), (10, 10));
+        assert_eq!(
+            (count_rows(&folder, "responses.csv"), count_rows(&corrected, "responses.csv")),
+            (4, 3),
+            "{}",
+            app.engine
+        );
+        assert_eq!(
+            (count_rows(&folder, "cases.csv"), count_rows(&corrected, "cases.csv")),
+            (10, 10)
+        );
         assert_eq!(app.dispositions("A1").await[0], ("1.1".to_owned(), 2));
         common::validate_dataset(&corrected);
         let cases = read_file(&corrected, "cases.csv");
@@ -255,16 +363,27 @@ async fn a_complete_that_is_taken_back_makes_room_while_the_field_is_open() {
         assert_eq!(application(&app).await.closed_by, None, "{}: one of two", app.engine);
         app.answer_all(&app.link(2).await, 0, "8").await;
         deadlines::tick(&app.context).await.unwrap();
-        assert_eq!(application(&app).await.closed_by, Some(applications::ClosedBy::Quota), "{}", app.engine);
+        assert_eq!(
+            application(&app).await.closed_by,
+            Some(applications::ClosedBy::Quota),
+            "{}",
+            app.engine
+        );
         services::datasets::write_pending(&app.context).await.unwrap();
         assert_eq!(count_rows(&app.context.config.datasets.join("A1/v1"), "responses.csv"), 2);
     }
 }
 
-/// Open answers are read by somebody before they go out; what is struck out is nowhere in the folder.
+/// Open answers are read by somebody before they go out; what is struck out is nowhere in the
+/// folder.
 #[tokio::test]
 async fn open_answers_wait_for_their_reader() {
-    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[("DATASET__OPEN_ANSWERS", "reviewed")]).await {
+    for app in TestApp::on_each_engine(
+        Scenario::faultless(1, 50),
+        &[("DATASET__OPEN_ANSWERS", "reviewed")],
+    )
+    .await
+    {
         app.launch_with_people(4, "").await;
         app.advance_until(local("2026-03-03T12:00:00")).await;
         for (n, words) in [(0, "服务员小李很好"), (1, "价格太高"), (2, "")] {
@@ -277,14 +396,30 @@ async fn open_answers_wait_for_their_reader() {
             }
         }
         deadlines::close_campaign(&app.context, "C1").await.unwrap();
-        assert_eq!(services::datasets::write_pending(&app.context).await.unwrap(), 0, "{}: it waits", app.engine);
+        assert_eq!(
+            services::datasets::write_pending(&app.context).await.unwrap(),
+            0,
+            "{}: it waits",
+            app.engine
+        );
         let wu = fieldworkd::domain::audit::Actor::command("wu");
-        let (_, open) = services::datasets::load_for_review(&app.context, "A1", None, &wu).await.unwrap();
+        let (_, open) =
+            services::datasets::load_for_review(&app.context, "A1", None, &wu).await.unwrap();
         assert_eq!(open.len(), 2, "{}", app.engine);
         let named = open.iter().find(|answer| answer.text.contains("小李")).unwrap().number;
-        assert!(services::datasets::release(&app.context, "A1", None, &[9].into(), &wu).await.err().unwrap().to_string().contains("number 9"));
+        assert!(
+            services::datasets::release(&app.context, "A1", None, &[9].into(), &wu)
+                .await
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("number 9")
+        );
         services::datasets::release(&app.context, "A1", None, &[named].into(), &wu).await.unwrap();
-        assert!(services::datasets::release(&app.context, "A1", None, &[].into(), &wu).await.is_err(), "once");
+        assert!(
+            services::datasets::release(&app.context, "A1", None, &[].into(), &wu).await.is_err(),
+            "once"
+        );
         assert_eq!(services::datasets::write_pending(&app.context).await.unwrap(), 1);
         let folder = app.context.config.datasets.join("A1/v1");
         common::validate_dataset(&folder);
@@ -307,9 +442,21 @@ async fn an_interim_version_is_frozen_while_the_field_goes_on() {
         assert_eq!(deadlines::freeze_interim(&app.context, "A1").await.unwrap(), 2);
         services::datasets::write_pending(&app.context).await.unwrap();
         let folder = |name: &str| app.context.config.datasets.join("A1").join(name);
-        assert_eq!((count_rows(&folder("interim-1"), "responses.csv"), count_rows(&folder("interim-2"), "responses.csv")), (1, 2), "{}", app.engine);
+        assert_eq!(
+            (
+                count_rows(&folder("interim-1"), "responses.csv"),
+                count_rows(&folder("interim-2"), "responses.csv")
+            ),
+            (1, 2),
+            "{}",
+            app.engine
+        );
         assert!(versions(&app).await.is_empty() && application(&app).await.closed_by.is_none());
-        assert_eq!(deadlines::freeze(&app.context, "A1").await.unwrap(), 1, "by hand the field is closed");
+        assert_eq!(
+            deadlines::freeze(&app.context, "A1").await.unwrap(),
+            1,
+            "by hand the field is closed"
+        );
         assert_eq!(application(&app).await.closed_by, Some(applications::ClosedBy::ByHand));
         common::validate_dataset(&folder("interim-2"));
     }
@@ -322,11 +469,27 @@ async fn closing_by_hand_writes_what_there_is() {
         app.advance_until(local("2026-03-03T12:00:00")).await;
         app.answer_all(&app.link(0).await, 0, "8").await;
         assert_eq!(deadlines::close_campaign(&app.context, "C1").await.unwrap(), ["A1"]);
-        assert!(deadlines::close_campaign(&app.context, "C1").await.unwrap_err().to_string().contains("closed already"));
+        assert!(
+            deadlines::close_campaign(&app.context, "C1")
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("closed already")
+        );
         services::datasets::write_pending(&app.context).await.unwrap();
-        assert_eq!(services::datasets::verify(&app.context.config.datasets.join("A1/v1"), None).unwrap().responses, 1);
+        assert_eq!(
+            services::datasets::verify(&app.context.config.datasets.join("A1/v1"), None)
+                .unwrap()
+                .responses,
+            1
+        );
         let sent = app.simulator.record().accepted.len();
         app.advance_until(local("2026-04-03T12:00:00")).await;
-        assert_eq!(app.simulator.record().accepted.len(), sent, "{}: nobody is reminded of a closed field", app.engine);
+        assert_eq!(
+            app.simulator.record().accepted.len(),
+            sent,
+            "{}: nobody is reminded of a closed field",
+            app.engine
+        );
     }
 }

@@ -1,18 +1,18 @@
-//! What moves deadlines: the fee, holds, extensions; what is held is not contacted and not closed; who is in danger stands first.
+//! What moves deadlines: the fee, holds, extensions; what is held is not contacted and not closed;
+//! who is in danger stands first.
 
-
-use fieldworkd::services::programmes::apply_programme;
 use crate::common;
+use fieldworkd::services::programmes::apply_programme;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::common::{CONSENT_FORM, PLAN, PROGRAMME, TestApp, answers, list, local};
-use fieldworkd::services::campaigns;
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::services::deadlines::changes::{self, ChangedBy};
-use fieldworkd::services::deadlines;
-use fieldworkd::simulation::Scenario;
 use fieldworkd::adapters::database::{application_events, applications};
+use fieldworkd::services::campaigns;
+use fieldworkd::services::deadlines;
+use fieldworkd::services::deadlines::changes::{self, ChangedBy};
+use fieldworkd::simulation::Scenario;
 
 const BY: ChangedBy<'_> = ChangedBy { actor: "王", reason: "名单有争议" };
 
@@ -31,9 +31,21 @@ async fn a_hold_stops_contacts_keeps_the_field_open_and_adds_its_days() {
         app.advance_until(local("2026-03-02T12:00:00")).await;
         let sent = || app.simulator.record().submits.len();
         assert_eq!(sent(), 4);
-        assert!(changes::hold(&app.context, "A1", ChangedBy { actor: "王", reason: "  " }).await.unwrap_err().to_string().contains("reason"));
+        assert!(
+            changes::hold(&app.context, "A1", ChangedBy { actor: "王", reason: "  " })
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("reason")
+        );
         changes::hold(&app.context, "A1", BY).await.unwrap();
-        assert!(changes::hold(&app.context, "A1", BY).await.unwrap_err().to_string().contains("on hold already"));
+        assert!(
+            changes::hold(&app.context, "A1", BY)
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("on hold already")
+        );
         app.advance_until(local("2026-03-20T12:00:00")).await;
         assert_eq!(sent(), 4, "{}: no reminder while it is held", app.engine);
         // Who comes by the link may answer.
@@ -45,12 +57,18 @@ async fn a_hold_stops_contacts_keeps_the_field_open_and_adds_its_days() {
         assert!(app.get(&link).await.1.contains("感谢您的评价"));
         // Past its due day, and still not closed.
         app.advance_until(local("2026-05-20T12:00:00")).await;
-        let standing = changes::release(&app.context, "A1", ChangedBy { actor: "李", reason: "已澄清" }).await.unwrap();
+        let standing =
+            changes::release(&app.context, "A1", ChangedBy { actor: "李", reason: "已澄清" })
+                .await
+                .unwrap();
         assert_eq!(standing.extended_days, 79, "{}: from 2 March to 20 May", app.engine);
         assert_eq!(standing.dataset_due.unwrap().to_string(), "2026-07-31");
         app.advance_until(local("2026-05-22T12:00:00")).await;
         assert_eq!(sent(), 4 + 3, "{}: whoever has not answered is reminded again", app.engine);
-        let more = changes::extend(&app.context, "A1", 5, ChangedBy { actor: "李", reason: "节假日" }).await.unwrap();
+        let more =
+            changes::extend(&app.context, "A1", 5, ChangedBy { actor: "李", reason: "节假日" })
+                .await
+                .unwrap();
         assert_eq!(more.dataset_due.unwrap().to_string(), "2026-08-05");
         app.advance_until(local("2026-08-05T23:59:59")).await;
         assert!(changes::extend(&app.context, "A1", 0, BY).await.is_err());
@@ -70,7 +88,9 @@ async fn a_hold_stops_contacts_keeps_the_field_open_and_adds_its_days() {
             "{}",
             app.engine
         );
-        assert!(changes::hold(&app.context, "A1", BY).await.unwrap_err().to_string().contains("closed"));
+        assert!(
+            changes::hold(&app.context, "A1", BY).await.unwrap_err().to_string().contains("closed")
+        );
     }
 }
 
@@ -82,14 +102,24 @@ async fn where_the_fee_comes_first_nothing_is_launched_before_it() {
         app.import(&["A1"], list(2).as_bytes()).await.unwrap();
         let error = app.launch("C1", &["A1"], PLAN).await.unwrap_err().to_string();
         assert!(error.contains("A1: its survey fee is not settled"), "{error}");
-        let state = async || deadlines::programme_overview(&app.context, "p26").await.unwrap().unwrap()[0].state;
+        let state = async || {
+            deadlines::programme_overview(&app.context, "p26").await.unwrap().unwrap()[0].state
+        };
         assert_eq!(state().await, "waits_for_fee");
-        let standing = changes::settle_fee(&app.context, "A1", "2026-03-09".parse().unwrap(), "王").await.unwrap();
-        assert_eq!((standing.begins, standing.certificate_due), ("2026-03-09".parse().ok(), "2026-06-09".parse().ok()));
+        let standing = changes::settle_fee(&app.context, "A1", "2026-03-09".parse().unwrap(), "王")
+            .await
+            .unwrap();
+        assert_eq!(
+            (standing.begins, standing.certificate_due),
+            ("2026-03-09".parse().ok(), "2026-06-09".parse().ok())
+        );
         let report = app.launch("C1", &["A1"], PLAN).await.unwrap();
         assert_eq!(report.applications[0].dataset_due, "2026-05-20", "{}", app.engine);
         assert_eq!(state().await, "in_field");
-        let again = changes::settle_fee(&app.context, "A1", "2026-03-10".parse().unwrap(), "王").await.unwrap_err().to_string();
+        let again = changes::settle_fee(&app.context, "A1", "2026-03-10".parse().unwrap(), "王")
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(again.contains("2026-03-09"), "{again}");
     }
 }
@@ -116,9 +146,20 @@ async fn the_application_furthest_behind_is_listed_first() {
         let order: Vec<&str> = status.applications.iter().map(|a| a.code.as_str()).collect();
         assert_eq!(order, ["B1", "A1"], "{}", app.engine);
         let all = deadlines::programme_overview(&app.context, "p26").await.unwrap().unwrap();
-        let order: Vec<(&str, &str)> = all.iter().map(|o| (o.application.as_str(), o.state)).collect();
-        assert_eq!(order, [("B1", "in_field"), ("A1", "in_field"), ("C1", "registered")], "{}", app.engine);
-        assert!(all[0].behind.unwrap() > 0.1 && all[1].behind.unwrap() < -0.8 && all[0].days_left == Some(65), "{all:?}");
+        let order: Vec<(&str, &str)> =
+            all.iter().map(|o| (o.application.as_str(), o.state)).collect();
+        assert_eq!(
+            order,
+            [("B1", "in_field"), ("A1", "in_field"), ("C1", "registered")],
+            "{}",
+            app.engine
+        );
+        assert!(
+            all[0].behind.unwrap() > 0.1
+                && all[1].behind.unwrap() < -0.8
+                && all[0].days_left == Some(65),
+            "{all:?}"
+        );
         assert!(deadlines::programme_overview(&app.context, "none").await.unwrap().is_none());
         app.clock.advance_to(app.clock.now() + Duration::from_secs(1));
     }
@@ -137,31 +178,62 @@ async fn the_command_line_moves_deadlines_with_reasons() {
             .env("FIELDWORKD_DATABASE__URL", "sqlite:x.db")
             .env("FIELDWORKD_KEYS__RING", "ring");
         let output = command.args(arguments).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     std::fs::write(folder.path().join("p.toml"), PROGRAMME).unwrap();
     std::fs::write(
         folder.path().join("a.toml"),
-        "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\nlist_received = 2026-11-01\n",
+        "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \
+            \"甲\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\nlist_received = \
+            2026-11-01\n",
     )
     .unwrap();
     assert_eq!(run(&["programme", "apply", "p.toml"]).0, Some(0));
     assert_eq!(run(&["application", "add", "a.toml"]).0, Some(0));
-    let (status, said, error) = run(&["application", "extend", "A1", "--days", "9", "--reason", "春节"]);
-    assert!(status == Some(0) && said.contains("the certificate on 2027-02-10; 9 days were added"), "{said}{error}");
+    let (status, said, error) =
+        run(&["application", "extend", "A1", "--days", "9", "--reason", "春节"]);
+    assert!(
+        status == Some(0) && said.contains("the certificate on 2027-02-10; 9 days were added"),
+        "{said}{error}"
+    );
     let (status, said, _) = run(&["application", "hold", "A1", "--reason", "争议"]);
     assert!(status == Some(0) && said.contains("on hold since"), "{said}");
     assert_eq!(run(&["application", "release", "A1", "--reason", "澄清"]).0, Some(0));
     let (status, _, error) = run(&["application", "release", "A1", "--reason", "x"]);
-    assert!(status == Some(1) && error.contains("A1 is not on hold") && error.trim().lines().count() == 1, "{error}");
+    assert!(
+        status == Some(1)
+            && error.contains("A1 is not on hold")
+            && error.trim().lines().count() == 1,
+        "{error}"
+    );
     assert_eq!(run(&["application", "extend", "A1", "--days", "9", "--reason", ""]).0, Some(1));
     let (_, said, _) = run(&["application", "history", "A1", "--json"]);
     let history: serde_json::Value = serde_json::from_str(&said).unwrap();
-    let told: Vec<(&str, &str)> = history.as_array().unwrap().iter().map(|e| (e["what"].as_str().unwrap(), e["who"].as_str().unwrap())).collect();
+    let told: Vec<(&str, &str)> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["what"].as_str().unwrap(), e["who"].as_str().unwrap()))
+        .collect();
     // Who it was is what the system says, not the environment.
-    assert_eq!(told.iter().map(|(what, _)| *what).collect::<Vec<_>>(), ["extended", "held", "released"]);
-    assert!(told.iter().all(|(_, actor)| actor.starts_with("wang as ") && !actor.contains("forged")), "{told:?}");
+    assert_eq!(
+        told.iter().map(|(what, _)| *what).collect::<Vec<_>>(),
+        ["extended", "held", "released"]
+    );
+    assert!(
+        told.iter().all(|(_, actor)| actor.starts_with("wang as ") && !actor.contains("forged")),
+        "{told:?}"
+    );
     let (status, said, _) = run(&["programme", "status", "p26", "--json"]);
     let overview: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert!(status == Some(0) && overview[0]["state"] == "registered" && overview[0]["application"] == "A1", "{said}");
+    assert!(
+        status == Some(0)
+            && overview[0]["state"] == "registered"
+            && overview[0]["application"] == "A1",
+        "{said}"
+    );
 }

@@ -1,17 +1,17 @@
-//! From nothing to launched on the console, on both engines and in a real Chromium: programmes, applications, dirty lists that are corrected row by row, plans,
-//! tests, rehearsals, and two who have to agree. And what people upload who mean no good.
-
+//! From nothing to launched on the console, on both engines and in a real Chromium: programmes,
+//! applications, dirty lists that are corrected row by row, plans, tests, rehearsals, and two who
+//! have to agree. And what people upload who mean no good.
 
 use crate::common;
 use std::io::Write;
 
 use crate::common::browser::{Browser, add_account, run_in_chromium};
 use crate::common::{TestApp, list_of};
+use fieldworkd::adapters::database::audit::{self, AuditFilter};
+use fieldworkd::adapters::database::{campaigns, drafts};
 use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::role::Role;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
-use fieldworkd::adapters::database::audit::{self, AuditFilter};
-use fieldworkd::adapters::database::{campaigns, drafts};
 use serde_json::json;
 
 fn silent() -> Scenario {
@@ -23,10 +23,22 @@ fn silent() -> Scenario {
 async fn with_application(app: &TestApp) {
     add_account(app, "qian", Role::Operator).await;
     let qian = Browser::signed_in(app, "qian").await;
-    let programme = [("code", "p26"), ("name_zh", "评价"), ("name_en", ""), ("certificate_months", "3"), ("dataset_lead_days", "20")];
+    let programme = [
+        ("code", "p26"),
+        ("name_zh", "评价"),
+        ("name_en", ""),
+        ("certificate_months", "3"),
+        ("dataset_lead_days", "20"),
+    ];
     assert_eq!(qian.submit("/programmes", &programme).await.1, "/setup?noted=programme");
-    let brand =
-        [("programme", "p26"), ("code", "A1"), ("applicant", "a"), ("applicant_name", "山海"), ("category", "brand"), ("brand-brand", "山海")];
+    let brand = [
+        ("programme", "p26"),
+        ("code", "A1"),
+        ("applicant", "a"),
+        ("applicant_name", "山海"),
+        ("category", "brand"),
+        ("brand-brand", "山海"),
+    ];
     assert_eq!(qian.submit("/applications", &brand).await.1, "/applications/A1");
 }
 
@@ -36,48 +48,118 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         add_account(&app, "qian", Role::Operator).await;
         let qian = Browser::signed_in(&app, "qian").await;
         // What is wrong is said, and what was typed stays.
-        let wrong = [("code", "p 26"), ("name_zh", "评价"), ("certificate_months", "3"), ("dataset_lead_days", "20")];
+        let wrong = [
+            ("code", "p 26"),
+            ("name_zh", "评价"),
+            ("certificate_months", "3"),
+            ("dataset_lead_days", "20"),
+        ];
         let (status, _, page) = qian.submit("/programmes", &wrong).await;
-        assert!(status == 422 && page.contains("最多 40 个") && page.contains("value=\"p 26\""), "{}: {page}", app.engine);
+        assert!(
+            status == 422 && page.contains("最多 40 个") && page.contains("value=\"p 26\""),
+            "{}: {page}",
+            app.engine
+        );
         register_brand_on_page(&app, &qian).await;
         // The same programme with another rule: what the form does not have stays.
-        let changed = [("code", "p26"), ("name_zh", "评价"), ("certificate_months", "4"), ("dataset_lead_days", "20"), ("fee_first", "on")];
+        let changed = [
+            ("code", "p26"),
+            ("name_zh", "评价"),
+            ("certificate_months", "4"),
+            ("dataset_lead_days", "20"),
+            ("fee_first", "on"),
+        ];
         assert_eq!(qian.submit("/programmes", &changed).await.0, 303);
-        let two_brands =
-            [("programme", "p26"), ("code", "A2"), ("applicant", "a"), ("applicant_name", "山海"), ("category", "brand"), ("brand-brand", "山、海")];
+        let two_brands = [
+            ("programme", "p26"),
+            ("code", "A2"),
+            ("applicant", "a"),
+            ("applicant_name", "山海"),
+            ("category", "brand"),
+            ("brand-brand", "山、海"),
+        ];
         let (status, _, page) = qian.submit("/applications", &two_brands).await;
-        assert!(status == 422 && page.contains("请只填一个具体的对象：品牌") && page.contains("value=\"山、海\""), "{}: {page}", app.engine);
+        assert!(
+            status == 422
+                && page.contains("请只填一个具体的对象：品牌")
+                && page.contains("value=\"山、海\""),
+            "{}: {page}",
+            app.engine
+        );
         // A file that is no list changes nothing.
-        let (status, _, page) = qian.upload("/applications/A1/list", &[], "a.xlsx", b"PK\x03\x04 no").await;
+        let (status, _, page) =
+            qian.upload("/applications/A1/list", &[], "a.xlsx", b"PK\x03\x04 no").await;
         assert!(status == 422 && page.contains("表格无法打开"), "{}: {page}", app.engine);
         // A dirty list: the problems stand beside their rows.
         let dirty = format!("{}赵六,139123456,,\n钱七,,,\n", list_of(0..20));
-        let (status, to, _) = qian.upload("/applications/A1/list", &[], "../../名单.csv", dirty.as_bytes()).await;
+        let (status, to, _) =
+            qian.upload("/applications/A1/list", &[], "../../名单.csv", dirty.as_bytes()).await;
         assert_eq!(status, 303, "{}: {to}", app.engine);
         let page = qian.get(&to).await.2;
         assert!(
-            page.contains("号段不存在") && page.contains("没有电话号码") && page.contains("value=\"赵六\"") && page.contains("名单.csv"),
+            page.contains("号段不存在")
+                && page.contains("没有电话号码")
+                && page.contains("value=\"赵六\"")
+                && page.contains("名单.csv"),
             "{page}"
         );
         assert!(!page.contains("../"), "no folder of the sender's: {page}");
-        let names = |page: &str| page.split("导入 ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
+        let names = |page: &str| {
+            page.split("导入 ")
+                .nth(1)
+                .and_then(|rest| rest.split(' ').next())
+                .unwrap_or_default()
+                .to_owned()
+        };
         assert_eq!(names(&page), "20", "{page}");
-        let corrected = qian.submit(&to, &[("cell-22-1", "13912345678"), ("cell-99-9", "x"), ("cell-1", "y")]).await.2;
-        assert!(names(&corrected) == "21" && corrected.contains("已更正") && corrected.contains("没有电话号码"), "{corrected}");
-        assert_eq!(qian.submit(&format!("{to}/import"), &[]).await.1, "/applications/A1?noted=imported");
+        let corrected = qian
+            .submit(&to, &[("cell-22-1", "13912345678"), ("cell-99-9", "x"), ("cell-1", "y")])
+            .await
+            .2;
+        assert!(
+            names(&corrected) == "21"
+                && corrected.contains("已更正")
+                && corrected.contains("没有电话号码"),
+            "{corrected}"
+        );
+        assert_eq!(
+            qian.submit(&format!("{to}/import"), &[]).await.1,
+            "/applications/A1?noted=imported"
+        );
         assert_eq!(qian.get(&to).await.0, 404, "{}: the draft is gone", app.engine);
         let application = qian.get("/applications/A1").await.2;
-        assert!(application.contains("<dd>21</dd>") && application.contains("待费用"), "{application}");
+        assert!(
+            application.contains("<dd>21</dd>") && application.contains("待费用"),
+            "{application}"
+        );
         assert_eq!(qian.submit("/applications/A1/fee", &[("day", "soon")]).await.0, 422);
         assert_eq!(qian.submit("/applications/A1/fee", &[("day", "2026-03-01")]).await.0, 303);
         // The questionnaire as a phone shows it.
         assert!(qian.get("/questionnaires/brand").await.2.contains("class=\"phone\""));
         assert_eq!(qian.get("/questionnaires/nothing").await.0, 404);
         // The campaign: drawn up, refused as long as something is wrong, kept meanwhile.
-        assert_eq!(qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator")]).await.0, 422, "no application is chosen");
-        assert_eq!(qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")]).await.1, "/drafts/C1");
+        assert_eq!(
+            qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator")]).await.0,
+            422,
+            "no application is chosen"
+        );
+        assert_eq!(
+            qian.submit(
+                "/drafts",
+                &[("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")]
+            )
+            .await
+            .1,
+            "/drafts/C1"
+        );
         let page = qian.get("/drafts/C1").await.2;
-        assert!(page.contains("class=\"calendar\"") && page.contains("class=\"curve\"") && page.contains("sends"), "{}: {page}", app.engine);
+        assert!(
+            page.contains("class=\"calendar\"")
+                && page.contains("class=\"curve\"")
+                && page.contains("sends"),
+            "{}: {page}",
+            app.engine
+        );
         let fields = form_of(&page);
         let with = |changes: &[(&str, &str)]| {
             let mut fields = fields.clone();
@@ -89,24 +171,38 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         };
         let save = async |changes: &[(&str, &str)]| {
             let fields = with(changes);
-            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let fields: Vec<(&str, &str)> =
+                fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             assert_eq!(qian.submit("/drafts/C1", &fields).await.0, 303);
             qian.get("/drafts/C1").await.2
         };
         let broken = save(&[("step-0-zh", "没有链接")]).await;
         assert!(
-            broken.contains("第 1 步（") && broken.contains("没有 {link}，收到的人无法作答") && !broken.contains("class=\"calendar\""),
+            broken.contains("第 1 步（")
+                && broken.contains("没有 {link}，收到的人无法作答")
+                && !broken.contains("class=\"calendar\""),
             "{}: {broken}",
             app.engine
         );
-        assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", "0")]).await.0, 409, "{}: not what was looked at", app.engine);
+        assert_eq!(
+            qian.submit("/drafts/C1/launch", &[("seen", "0")]).await.0,
+            409,
+            "{}: not what was looked at",
+            app.engine
+        );
         let longer = save(&[("do", "add-telephone")]).await;
         assert!(longer.contains("<option value=\"telephone\" selected>"), "{longer}");
         let page = save(&[]).await;
         assert!(page.contains("class=\"calendar\""), "{}: {page}", app.engine);
         // A test to oneself, with a link that opens without signing in.
-        assert_eq!(qian.submit("/drafts/C1/test", &[("step", "0"), ("number", "138")]).await.0, 422);
-        assert_eq!(qian.submit("/drafts/C1/test", &[("step", "0"), ("number", "13812345678")]).await.1, "/drafts/C1?noted=tested");
+        assert_eq!(
+            qian.submit("/drafts/C1/test", &[("step", "0"), ("number", "138")]).await.0,
+            422
+        );
+        assert_eq!(
+            qian.submit("/drafts/C1/test", &[("step", "0"), ("number", "13812345678")]).await.1,
+            "/drafts/C1?noted=tested"
+        );
         let sent = app.simulator.record().submits.last().unwrap().clone();
         assert!(sent.1.starts_with("test"), "{sent:?}");
         let link = page.split("/try/").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
@@ -119,35 +215,90 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
             app.engine
         );
         // Launched: what was looked at, and nothing else.
-        let seen = page.split("name=\"seen\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
-        assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", seen)]).await.1, "/campaigns/C1?noted=launched", "{}", app.engine);
+        let seen = page
+            .split("name=\"seen\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap();
+        assert_eq!(
+            qian.submit("/drafts/C1/launch", &[("seen", seen)]).await.1,
+            "/campaigns/C1?noted=launched",
+            "{}",
+            app.engine
+        );
         let mut connection = app.context.database.read().await.unwrap();
         assert!(campaigns::find(&mut connection, "C1").await.unwrap().is_some());
-        assert!(drafts::campaigns(&mut connection).await.unwrap().is_empty() && drafts::lists(&mut connection).await.unwrap().is_empty());
+        assert!(
+            drafts::campaigns(&mut connection).await.unwrap().is_empty()
+                && drafts::lists(&mut connection).await.unwrap().is_empty()
+        );
         drop(connection);
-        assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", seen)]).await.0, 404, "{}: once", app.engine);
+        assert_eq!(
+            qian.submit("/drafts/C1/launch", &[("seen", seen)]).await.0,
+            404,
+            "{}: once",
+            app.engine
+        );
         app.advance_until(common::local("2026-03-03T12:00:00")).await;
-        assert_eq!(app.dispositions("A1").await.iter().map(|(_, cases)| cases).sum::<u64>(), 21, "{}", app.engine);
+        assert_eq!(
+            app.dispositions("A1").await.iter().map(|(_, cases)| cases).sum::<u64>(),
+            21,
+            "{}",
+            app.engine
+        );
         assert!(app.simulator.record().submits.len() > 15, "{}: messages go out", app.engine);
     }
 }
 
 async fn register_brand_on_page(app: &TestApp, qian: &Browser<'_>) {
-    let programme = [("code", "p26"), ("name_zh", "评价"), ("name_en", ""), ("certificate_months", "3"), ("dataset_lead_days", "20")];
-    assert_eq!(qian.submit("/programmes", &programme).await.1, "/setup?noted=programme", "{}", app.engine);
-    let brand =
-        [("programme", "p26"), ("code", "A1"), ("applicant", "a"), ("applicant_name", "山海"), ("category", "brand"), ("brand-brand", "山海")];
+    let programme = [
+        ("code", "p26"),
+        ("name_zh", "评价"),
+        ("name_en", ""),
+        ("certificate_months", "3"),
+        ("dataset_lead_days", "20"),
+    ];
+    assert_eq!(
+        qian.submit("/programmes", &programme).await.1,
+        "/setup?noted=programme",
+        "{}",
+        app.engine
+    );
+    let brand = [
+        ("programme", "p26"),
+        ("code", "A1"),
+        ("applicant", "a"),
+        ("applicant_name", "山海"),
+        ("category", "brand"),
+        ("brand-brand", "山海"),
+    ];
     assert_eq!(qian.submit("/applications", &brand).await.1, "/applications/A1", "{}", app.engine);
 }
 
 /// The fields of a draft's form as a browser would send them.
 fn form_of(page: &str) -> Vec<(String, String)> {
-    let form = page.split("<form method=\"post\" action=\"/drafts/C1\">").nth(1).unwrap().split("</form>").next().unwrap();
-    let text = |raw: &str| raw.replace("&#38;", "&").replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"").replace("&#39;", "'");
-    let attribute = |tag: &str, name: &str| tag.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).map(text);
+    let form = page
+        .split("<form method=\"post\" action=\"/drafts/C1\">")
+        .nth(1)
+        .unwrap()
+        .split("</form>")
+        .next()
+        .unwrap();
+    let text = |raw: &str| {
+        raw.replace("&#38;", "&")
+            .replace("&#60;", "<")
+            .replace("&#62;", ">")
+            .replace("&#34;", "\"")
+            .replace("&#39;", "'")
+    };
+    let attribute = |tag: &str, name: &str| {
+        tag.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).map(text)
+    };
     let mut fields = Vec::new();
     for tag in form.split('<') {
-        let (Some(name), Some((head, rest))) = (attribute(tag, "name"), tag.split_once('>')) else { continue };
+        let (Some(name), Some((head, rest))) = (attribute(tag, "name"), tag.split_once('>')) else {
+            continue;
+        };
         if name == "token" || name == "do" {
             continue;
         }
@@ -156,10 +307,22 @@ fn form_of(page: &str) -> Vec<(String, String)> {
         } else if head.starts_with("textarea") {
             fields.push((name, text(rest)));
         } else if head.starts_with("select") {
-            let select = form.split(&format!("name=\"{name}\">")).nth(1).unwrap().split("</select>").next().unwrap();
-            let chosen =
-                select.split("<option").skip(1).find(|option| option.contains("selected")).or_else(|| select.split("<option").nth(1)).unwrap();
-            let value = attribute(chosen, "value").unwrap_or_else(|| text(chosen.split('>').nth(1).unwrap().split('<').next().unwrap()));
+            let select = form
+                .split(&format!("name=\"{name}\">"))
+                .nth(1)
+                .unwrap()
+                .split("</select>")
+                .next()
+                .unwrap();
+            let chosen = select
+                .split("<option")
+                .skip(1)
+                .find(|option| option.contains("selected"))
+                .or_else(|| select.split("<option").nth(1))
+                .unwrap();
+            let value = attribute(chosen, "value").unwrap_or_else(|| {
+                text(chosen.split('>').nth(1).unwrap().split('<').next().unwrap())
+            });
             fields.push((name, value));
         }
     }
@@ -172,27 +335,64 @@ async fn a_launch_needs_two_people_where_configured() {
         with_application(&app).await;
         app.import(&["A1"], list_of(0..20).as_bytes()).await.unwrap();
         add_account(&app, "sun", Role::Operator).await;
-        let (qian, sun) = (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "sun").await);
-        qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")]).await;
+        let (qian, sun) =
+            (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "sun").await);
+        qian.submit(
+            "/drafts",
+            &[("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")],
+        )
+        .await;
         let seen = async || {
-            let draft = drafts::campaign(&mut app.context.database.read().await.unwrap(), "C1").await.unwrap().unwrap();
+            let draft = drafts::campaign(&mut app.context.database.read().await.unwrap(), "C1")
+                .await
+                .unwrap()
+                .unwrap();
             draft.changed_at.0.to_string()
         };
-        assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0, 409, "{}: nobody has asked", app.engine);
+        assert_eq!(
+            sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0,
+            409,
+            "{}: nobody has asked",
+            app.engine
+        );
         assert_eq!(qian.submit("/drafts/C1/ask", &[]).await.1, "/drafts/C1?noted=asked");
-        assert_eq!(qian.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0, 409, "{}: not the one who asked", app.engine);
+        assert_eq!(
+            qian.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0,
+            409,
+            "{}: not the one who asked",
+            app.engine
+        );
         // Whoever changes it afterwards takes the asking back.
         let page = qian.get("/drafts/C1").await.2;
         let fields = form_of(&page);
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(1));
         qian.submit("/drafts/C1", &fields).await;
-        assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0, 409, "{}: it was changed", app.engine);
+        assert_eq!(
+            sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0,
+            409,
+            "{}: it was changed",
+            app.engine
+        );
         qian.submit("/drafts/C1/ask", &[]).await;
-        assert_eq!(sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.1, "/campaigns/C1?noted=launched", "{}", app.engine);
-        let asked = AuditFilter { action: Some(Action::CampaignLaunched), ..AuditFilter::default() };
-        let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 10).await.unwrap();
-        assert_eq!(entries.iter().map(|entry| entry.actor.name.as_str()).collect::<Vec<_>>(), ["sun", "sun", "qian", "sun"], "{}", app.engine);
+        assert_eq!(
+            sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.1,
+            "/campaigns/C1?noted=launched",
+            "{}",
+            app.engine
+        );
+        let asked =
+            AuditFilter { action: Some(Action::CampaignLaunched), ..AuditFilter::default() };
+        let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 10)
+            .await
+            .unwrap();
+        assert_eq!(
+            entries.iter().map(|entry| entry.actor.name.as_str()).collect::<Vec<_>>(),
+            ["sun", "sun", "qian", "sun"],
+            "{}",
+            app.engine
+        );
     }
 }
 
@@ -207,7 +407,10 @@ async fn zip_bombs_and_oversized_files_are_refused() {
         assert!(
             status == 422 && page.contains(word),
             "{name}: {status} {}",
-            page.split("role=\"alert\">").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default()
+            page.split("role=\"alert\">")
+                .nth(1)
+                .and_then(|rest| rest.split('<').next())
+                .unwrap_or_default()
         );
     };
     // A spreadsheet of 1 MB that unpacks to a gigabyte.
@@ -220,7 +423,12 @@ async fn zip_bombs_and_oversized_files_are_refused() {
     let bomb = bomb.finish().unwrap().into_inner();
     assert!(bomb.len() < 2 * 1024 * 1024, "{}", bomb.len());
     refused("bomb.xlsx", &bomb, "解压后").await;
-    refused("giant.csv", format!("姓名,手机\n{},13800000001\n", "大".repeat(5_000)).as_bytes(), "单元格").await;
+    refused(
+        "giant.csv",
+        format!("姓名,手机\n{},13800000001\n", "大".repeat(5_000)).as_bytes(),
+        "单元格",
+    )
+    .await;
     refused("wide.csv", format!("姓名,手机{}\n", ",x".repeat(500)).as_bytes(), "列数过多").await;
     let million: String = "姓名,手机\n".to_owned() + &"某,13800000001\n".repeat(1_000_000);
     refused("million.csv", million.as_bytes(), "过多").await;
@@ -231,8 +439,21 @@ async fn zip_bombs_and_oversized_files_are_refused() {
     let sent = qian.upload("/applications/A1/list", &[], "large.csv", &large);
     assert_eq!(sent.await.0, 413);
     // A form of another session, or of none, brings nothing in.
-    assert_eq!(qian.upload_with("/applications/A1/list", "no token", &[], "a.csv", list_of(0..3).as_bytes()).await.0, 403);
-    assert!(drafts::lists(&mut app.context.database.read().await.unwrap()).await.unwrap().is_empty());
+    assert_eq!(
+        qian.upload_with(
+            "/applications/A1/list",
+            "no token",
+            &[],
+            "a.csv",
+            list_of(0..3).as_bytes()
+        )
+        .await
+        .0,
+        403
+    );
+    assert!(
+        drafts::lists(&mut app.context.database.read().await.unwrap()).await.unwrap().is_empty()
+    );
 }
 
 /// A list that waits is sealed, goes with its person's erasure, and is thrown away after a week.
@@ -242,12 +463,16 @@ async fn a_list_that_waits_is_sealed_and_forgotten() {
         with_application(&app).await;
         app.import(&["A1"], list_of(0..3).as_bytes()).await.unwrap();
         let qian = Browser::signed_in(&app, "qian").await;
-        let waiting = async || drafts::lists(&mut app.context.database.read().await.unwrap()).await.unwrap();
+        let waiting =
+            async || drafts::lists(&mut app.context.database.read().await.unwrap()).await.unwrap();
         qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
         let kept = waiting().await.remove(0);
         assert!(!String::from_utf8_lossy(&kept.rows_sealed).contains("138"), "{}", app.engine);
-        let order = fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
-        fieldworkd::services::erasure::person::erase(&app.context, &common::number(0), order).await.unwrap();
+        let order =
+            fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
+        fieldworkd::services::erasure::person::erase(&app.context, &common::number(0), order)
+            .await
+            .unwrap();
         assert!(waiting().await.is_empty(), "{}: with the person's erasure", app.engine);
         qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
         app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(8 * 86_400));
@@ -261,7 +486,18 @@ async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_br
     let app = TestApp::on_sqlite(silent(), &[]).await;
     add_account(&app, "qian", Role::Operator).await;
     let list = std::fs::canonicalize("config/demo/lists/qinghe-users.csv").unwrap();
-    let Some(done) = run_in_chromium("tests/external/drafts.js", json!({ "base": app.base, "list": list })).await else { return };
+    let Some(done) =
+        run_in_chromium("tests/external/drafts.js", json!({ "base": app.base, "list": list }))
+            .await
+    else {
+        return;
+    };
     assert!(done["looked"].as_u64() >= Some(24), "{done}");
-    assert!(campaigns::find(&mut app.context.database.read().await.unwrap(), "QH-2026").await.unwrap().is_some(), "{done}");
+    assert!(
+        campaigns::find(&mut app.context.database.read().await.unwrap(), "QH-2026")
+            .await
+            .unwrap()
+            .is_some(),
+        "{done}"
+    );
 }

@@ -1,9 +1,9 @@
-//! Forgetting: the purge with its certificate, what backups tell after it, legal holds, a person's rights, and backup and restore.
+//! Forgetting: the purge with its certificate, what backups tell after it, legal holds, a person's
+//! rights, and backup and restore.
 
-
+use crate::common;
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
-use crate::common;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -11,21 +11,22 @@ use std::process::{Command, Stdio};
 use crate::common::deployment::{Deployment, wait_until};
 use crate::common::{TestApp, list, local, number};
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::services;
-use fieldworkd::services::deadlines;
-use fieldworkd::domain::audit::Actor;
-use fieldworkd::simulation::Scenario;
-use fieldworkd::services::sealing::open_phone;
-use fieldworkd::services::erasure::{ErasureOrder, ErasureError, person, purge};
 use fieldworkd::adapters::database;
 use fieldworkd::adapters::database::erasure::Applicant;
 use fieldworkd::adapters::database::{Database, applications, backup, datasets, lists};
+use fieldworkd::domain::audit::Actor;
+use fieldworkd::services;
+use fieldworkd::services::deadlines;
+use fieldworkd::services::erasure::{ErasureError, ErasureOrder, person, purge};
+use fieldworkd::services::sealing::open_phone;
+use fieldworkd::simulation::Scenario;
 use serde_json::Value;
 use sqlx::Connection;
 
 const ORDER: ErasureOrder<'static> = ErasureOrder { actor: "tester", reason: "the contract ended" };
 
-/// A closed application of three people, the first of whom has answered, with its dataset written; the programme forgets after a month.
+/// A closed application of three people, the first of whom has answered, with its dataset written;
+/// the programme forgets after a month.
 async fn close_field(app: &TestApp) {
     let programme = format!("{}retention_months = 1\n", common::PROGRAMME);
     apply_programme(&app.context, &programme).await.unwrap();
@@ -47,7 +48,10 @@ async fn close_field(app: &TestApp) {
 }
 
 async fn applicant(app: &TestApp) -> Applicant {
-    database::erasure::find(&mut app.context.database.read().await.unwrap(), "p26", "a").await.unwrap().unwrap()
+    database::erasure::find(&mut app.context.database.read().await.unwrap(), "p26", "a")
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn sealed_people(database: &Database) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -56,13 +60,15 @@ async fn sealed_people(database: &Database) -> Vec<(Vec<u8>, Vec<u8>)> {
     lists::sealed_persons(&mut connection, id).await.unwrap()
 }
 
-/// Cells of the database that hold something personal, read past every function of ours: numbers and names, list fields, open answers, replies, links.
+/// Cells of the database that hold something personal, read past every function of ours: numbers
+/// and names, list fields, open answers, replies, links.
 async fn personal_cells(url: &str) -> [i64; 5] {
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
     let mut counts = [0; 5];
     let tables = [
-        "respondent WHERE LENGTH(phone_sealed) + LENGTH(person_sealed) > 0 OR phone_hash NOT LIKE 'erased-%'",
+        "respondent WHERE LENGTH(phone_sealed) + LENGTH(person_sealed) > 0 OR phone_hash NOT \
+            LIKE 'erased-%'",
         "survey_case WHERE fields_sealed IS NOT NULL",
         "answer WHERE value_sealed IS NOT NULL",
         "reply WHERE text_sealed IS NOT NULL OR phone_hash <> ''",
@@ -85,56 +91,129 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
         backup::backup(&ours.database, &ours.config.database_url, &file).await.unwrap();
         let before = sealed_people(&ours.database).await;
         assert_eq!(before.len(), 3);
-        assert_eq!(personal_cells(&ours.config.database_url).await, [3, 3, 1, 1, 3], "{}", app.engine);
+        assert_eq!(
+            personal_cells(&ours.config.database_url).await,
+            [3, 3, 1, 1, 3],
+            "{}",
+            app.engine
+        );
         let key = applicant(&app).await.key_id;
 
-        let responses = std::fs::read_to_string(ours.config.datasets.join("A1/v1/responses.csv")).unwrap();
+        let responses =
+            std::fs::read_to_string(ours.config.datasets.join("A1/v1/responses.csv")).unwrap();
         let had_told = responses.contains("请问我的朋友[…]");
-        assert_eq!(services::erasure::remove_expired(ours).await.unwrap().applicants, 0, "{}: not yet", app.engine);
+        assert_eq!(
+            services::erasure::remove_expired(ours).await.unwrap().applicants,
+            0,
+            "{}: not yet",
+            app.engine
+        );
         app.clock.advance_to(local("2026-04-04T12:00:00"));
         purge::set_hold(ours, applicant(&app).await.id, Some(ORDER)).await.unwrap();
-        assert_eq!(services::erasure::remove_expired(ours).await.unwrap().applicants, 0, "{}: under a hold", app.engine);
+        assert_eq!(
+            services::erasure::remove_expired(ours).await.unwrap().applicants,
+            0,
+            "{}: under a hold",
+            app.engine
+        );
         let refused = purge::purge(ours, applicant(&app).await.id, ORDER).await.unwrap_err();
         assert!(matches!(refused, ErasureError::LegalHold { .. }), "{refused}");
         purge::set_hold(ours, applicant(&app).await.id, None).await.unwrap();
-        assert_eq!(services::erasure::remove_expired(ours).await.unwrap().applicants, 1, "{}", app.engine);
-        assert_eq!(services::erasure::remove_expired(ours).await.unwrap().applicants, 0, "{}: once", app.engine);
+        assert_eq!(
+            services::erasure::remove_expired(ours).await.unwrap().applicants,
+            1,
+            "{}",
+            app.engine
+        );
+        assert_eq!(
+            services::erasure::remove_expired(ours).await.unwrap().applicants,
+            0,
+            "{}: once",
+            app.engine
+        );
 
         // Nothing opens any more, wherever it is kept.
         assert!(sealed_people(&ours.database).await.is_empty());
         assert_eq!(personal_cells(&ours.config.database_url).await, [0; 5], "{}", app.engine);
-        assert!(ours.keys.sealer(&key).is_err() && ours.keys.destruction_reason(&key).unwrap().is_some());
+        assert!(
+            ours.keys.sealer(&key).is_err()
+                && ours.keys.destruction_reason(&key).unwrap().is_some()
+        );
         assert_eq!(app.get(&app.link(0).await).await.0, 404, "{}", app.engine);
-        let certificates = database::erasure::certificates(&mut ours.database.read().await.unwrap()).await.unwrap();
+        let certificates =
+            database::erasure::certificates(&mut ours.database.read().await.unwrap())
+                .await
+                .unwrap();
         assert!(certificates.len() == 1 && services::erasure::is_genuine(&certificates[0]));
         let body: Value = serde_json::from_str(&certificates[0].body).unwrap();
-        assert_eq!((body["deleted"]["people"].as_u64(), body["deleted"]["key"].as_str()), (Some(3), Some(key.as_str())), "{body}");
+        assert_eq!(
+            (body["deleted"]["people"].as_u64(), body["deleted"]["key"].as_str()),
+            (Some(3), Some(key.as_str())),
+            "{body}"
+        );
         assert!(!certificates[0].body.contains("受访者"));
         // Frozen data stays, under pseudonyms.
-        let version = datasets::all(&mut ours.database.read().await.unwrap()).await.unwrap().remove(0);
+        let version =
+            datasets::all(&mut ours.database.read().await.unwrap()).await.unwrap().remove(0);
         let out = app.folder.path().join("exported");
         services::datasets::export(ours, &version, &out).await.unwrap();
         assert_eq!(services::datasets::verify(&out, None).unwrap().responses, 1);
-        let told = |folder: &std::path::Path| std::fs::read_to_string(folder.join("responses.csv")).is_ok_and(|csv| csv.contains("请问我的朋友"));
-        assert!(had_told && !told(&out) && !ours.config.datasets.join("A1/v1").exists(), "{}: our copy with open answers is gone", app.engine);
+        let told = |folder: &std::path::Path| {
+            std::fs::read_to_string(folder.join("responses.csv"))
+                .is_ok_and(|csv| csv.contains("请问我的朋友"))
+        };
+        assert!(
+            had_told && !told(&out) && !ours.config.datasets.join("A1/v1").exists(),
+            "{}: our copy with open answers is gone",
+            app.engine
+        );
         // Nobody is added to it.
-        let again = "programme = \"p26\"\n[[application]]\ncode = \"A2\"\napplicant = { code = \"a\", name = \"a\" }\ncategory = \"brand\"\n\
+        let again = "programme = \"p26\"\n[[application]]\ncode = \"A2\"\napplicant = { code = \
+            \"a\", name = \"a\" }\ncategory = \"brand\"\n\
                      subject = { brand = \"x\" }\n";
-        assert!(add_applications(ours, again).await.unwrap_err().to_string().contains("were forgotten on 2026-04-04"));
+        assert!(
+            add_applications(ours, again)
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("were forgotten on 2026-04-04")
+        );
 
-        // The backup of before is restored: its people are sealed for good, and are forgotten again.
+        // The backup of before is restored: its people are sealed for good, and are forgotten
+        // again.
         let scout = tempfile::tempdir().unwrap();
         let urls = common::fresh_urls(scout.path()).await;
-        let url = urls.into_iter().find(|url| url.starts_with("sqlite:") == (app.engine == "sqlite")).unwrap();
+        let url = urls
+            .into_iter()
+            .find(|url| url.starts_with("sqlite:") == (app.engine == "sqlite"))
+            .unwrap();
         backup::restore(&url, &file).await.unwrap();
-        assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NotEmpty(_))), "{}", app.engine);
-        let config = fieldworkd::adapters::config::Config { database_url: url, ..ours.config.clone() };
-        let restored = fieldworkd::services::context::AppContext::open(config, app.clock.clone()).await.unwrap();
+        assert!(
+            matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NotEmpty(_))),
+            "{}",
+            app.engine
+        );
+        let config =
+            fieldworkd::adapters::config::Config { database_url: url, ..ours.config.clone() };
+        let restored = fieldworkd::services::context::AppContext::open(config, app.clock.clone())
+            .await
+            .unwrap();
         assert_eq!(sealed_people(&restored.database).await.len(), 3);
         for (_, phone) in before {
-            assert!(restored.keys.sealer(&key).and_then(|sealer| open_phone(&sealer, &phone).map_err(Into::into)).is_err());
+            assert!(
+                restored
+                    .keys
+                    .sealer(&key)
+                    .and_then(|sealer| open_phone(&sealer, &phone).map_err(Into::into))
+                    .is_err()
+            );
         }
-        assert_eq!(services::erasure::reapply_erasures(&restored).await.unwrap(), (1, 0), "{}", app.engine);
+        assert_eq!(
+            services::erasure::reapply_erasures(&restored).await.unwrap(),
+            (1, 0),
+            "{}",
+            app.engine
+        );
         assert!(sealed_people(&restored.database).await.is_empty());
     }
 }
@@ -153,14 +232,28 @@ async fn a_purge_that_was_cut_off_is_done_to_the_end() {
         std::fs::rename(&file, &hidden).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert!(purge::purge(ours, applicant(&app).await.id, ORDER).await.is_err());
-        let owed = database::erasure::certificates(&mut ours.database.read().await.unwrap()).await.unwrap();
-        assert!(owed.len() == 1 && owed[0].signature.is_none() && applicant(&app).await.purged_at.is_some(), "{}", app.engine);
+        let owed = database::erasure::certificates(&mut ours.database.read().await.unwrap())
+            .await
+            .unwrap();
+        assert!(
+            owed.len() == 1
+                && owed[0].signature.is_none()
+                && applicant(&app).await.purged_at.is_some(),
+            "{}",
+            app.engine
+        );
         std::fs::remove_dir(&obstacle).unwrap();
         std::fs::remove_dir(&file).unwrap();
         std::fs::rename(&hidden, &file).unwrap();
         services::erasure::remove_expired(ours).await.unwrap();
-        let done = database::erasure::certificates(&mut ours.database.read().await.unwrap()).await.unwrap();
-        assert!(done.len() == 1 && services::erasure::is_genuine(&done[0]) && !file.exists(), "{}", app.engine);
+        let done = database::erasure::certificates(&mut ours.database.read().await.unwrap())
+            .await
+            .unwrap();
+        assert!(
+            done.len() == 1 && services::erasure::is_genuine(&done[0]) && !file.exists(),
+            "{}",
+            app.engine
+        );
     }
 }
 
@@ -173,24 +266,59 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
         let ours = &app.context;
         let shown = person::export(ours, &number(0), &Actor::command("tester")).await.unwrap();
         let held = shown["held"].as_array().unwrap();
-        assert_eq!((held.len(), held[0]["name"].as_str(), held[1]["applicant"].as_str()), (2, Some("受访者0"), Some("b公司")), "{shown}");
         assert_eq!(
-            (held[0]["cases"][0]["disposition"].as_str(), held[0]["cases"][0]["answers"]["sat1"].as_str()),
+            (held.len(), held[0]["name"].as_str(), held[1]["applicant"].as_str()),
+            (2, Some("受访者0"), Some("b公司")),
+            "{shown}"
+        );
+        assert_eq!(
+            (
+                held[0]["cases"][0]["disposition"].as_str(),
+                held[0]["cases"][0]["answers"]["sat1"].as_str()
+            ),
             (Some("1.1"), Some("8")),
             "{shown}"
         );
-        assert!(matches!(person::export(ours, "13900000000", &Actor::command("tester")).await, Err(ErasureError::UnknownNumber)));
+        assert!(matches!(
+            person::export(ours, "13900000000", &Actor::command("tester")).await,
+            Err(ErasureError::UnknownNumber)
+        ));
 
         let erased = person::erase(ours, &number(0), ORDER).await.unwrap();
-        assert_eq!((erased.people, erased.corrected.as_slice()), (2, [("A1".to_owned(), 2)].as_slice()), "{}", app.engine);
-        assert!(matches!(person::export(ours, &number(0), &Actor::command("tester")).await, Err(ErasureError::UnknownNumber)));
+        assert_eq!(
+            (erased.people, erased.corrected.as_slice()),
+            (2, [("A1".to_owned(), 2)].as_slice()),
+            "{}",
+            app.engine
+        );
+        assert!(matches!(
+            person::export(ours, &number(0), &Actor::command("tester")).await,
+            Err(ErasureError::UnknownNumber)
+        ));
         services::datasets::write_pending(ours).await.unwrap();
-        assert_eq!(services::datasets::verify(&ours.config.datasets.join("A1/v2"), None).unwrap().responses, 0);
+        assert_eq!(
+            services::datasets::verify(&ours.config.datasets.join("A1/v2"), None)
+                .unwrap()
+                .responses,
+            0
+        );
         assert_eq!(app.get(&app.link(0).await).await.0, 404);
-        assert_eq!((app.get(&app.link(1).await).await.0, sealed_people(&ours.database).await.len()), (200, 2), "{}: the others stay", app.engine);
+        assert_eq!(
+            (app.get(&app.link(1).await).await.0, sealed_people(&ours.database).await.len()),
+            (200, 2),
+            "{}: the others stay",
+            app.engine
+        );
         let launched = app.launch("C2", &["B1"], common::PLAN).await;
-        assert!(launched.is_ok_and(|report| report.invitations == 1), "{}: nobody invites the erased", app.engine);
-        let certificates = database::erasure::certificates(&mut ours.database.read().await.unwrap()).await.unwrap();
+        assert!(
+            launched.is_ok_and(|report| report.invitations == 1),
+            "{}: nobody invites the erased",
+            app.engine
+        );
+        let certificates =
+            database::erasure::certificates(&mut ours.database.read().await.unwrap())
+                .await
+                .unwrap();
         assert!(certificates.len() == 2 && certificates.iter().all(services::erasure::is_genuine));
         assert!(app.clock.now() > local("2026-03-03T00:00:00"));
     }
@@ -201,15 +329,29 @@ async fn a_certificate_is_checked_by_openssl() {
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
     close_field(&app).await;
     purge::purge(&app.context, applicant(&app).await.id, ORDER).await.unwrap();
-    let certificate = database::erasure::certificates(&mut app.context.database.read().await.unwrap()).await.unwrap().remove(0);
+    let certificate =
+        database::erasure::certificates(&mut app.context.database.read().await.unwrap())
+            .await
+            .unwrap()
+            .remove(0);
     let at = |name: &str| app.folder.path().join(name);
     let [(body, content), (_, signature)] = services::erasure::certificate_files(&certificate);
     std::fs::write(at(&body), &content).unwrap();
-    std::fs::write(at("sig"), data_encoding::BASE64.decode(signature.trim().as_bytes()).unwrap()).unwrap();
+    std::fs::write(at("sig"), data_encoding::BASE64.decode(signature.trim().as_bytes()).unwrap())
+        .unwrap();
     std::fs::write(at("key.pem"), app.context.keys.signer().unwrap().public().to_pem()).unwrap();
     let check = || {
-        let arguments = ["pkeyutl", "-verify", "-pubin", "-inkey", "key.pem", "-rawin", "-in", &body, "-sigfile", "sig"];
-        Command::new("openssl").args(arguments).current_dir(app.folder.path()).output().unwrap().status.success()
+        let arguments = [
+            "pkeyutl", "-verify", "-pubin", "-inkey", "key.pem", "-rawin", "-in", &body,
+            "-sigfile", "sig",
+        ];
+        Command::new("openssl")
+            .args(arguments)
+            .current_dir(app.folder.path())
+            .output()
+            .unwrap()
+            .status
+            .success()
     };
     assert!(check());
     std::fs::write(at(&body), content.replace("\"people\": 3", "\"people\": 4")).unwrap();
@@ -224,7 +366,10 @@ async fn an_invalid_backup_is_refused_and_writes_nothing() {
     std::fs::write(&file, "hello").unwrap();
     assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NoBackup(_))));
     std::fs::write(&file, b"PGDMP and more").unwrap();
-    assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::OtherEngine { .. })));
+    assert!(matches!(
+        backup::restore(&url, &file).await,
+        Err(backup::BackupError::OtherEngine { .. })
+    ));
     std::fs::write(&file, [b"SQLite format 3\0".as_slice(), &[7; 5_000]].concat()).unwrap();
     assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::Damaged(_))));
     assert!(!folder.path().join("new.db").exists());
@@ -236,11 +381,19 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
     for deployment in Deployment::on_each_engine(4, &Scenario::faultless(1, 50), 50).await {
         let run_on = |url: &str, arguments: &[&str], input: &str| {
             let mut child = deployment.command_line(arguments);
-            child.env("FIELDWORKD_DATABASE__URL", url).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            child
+                .env("FIELDWORKD_DATABASE__URL", url)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
             let mut child = child.spawn().unwrap();
             child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
             let output = child.wait_with_output().unwrap();
-            (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+            (
+                output.status.code().unwrap(),
+                String::from_utf8(output.stdout).unwrap()
+                    + &String::from_utf8(output.stderr).unwrap(),
+            )
         };
         let run = |arguments: &[&str], input: &str| run_on(&deployment.url, arguments, input);
         let done = |arguments: &[&str]| {
@@ -248,30 +401,55 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
             assert_eq!(status, 0, "{arguments:?}: {said}");
         };
         let daemon = deployment.start_daemon(&[]).await;
-        wait_until("all are invited", async || deployment.states().await.iter().map(|(_, n)| n).sum::<i64>() == 4).await;
+        wait_until("all are invited", async || {
+            deployment.states().await.iter().map(|(_, n)| n).sum::<i64>() == 4
+        })
+        .await;
 
         done(&["backup", "before.backup"]);
         let (status, said) = run(&["backup", "before.backup"], "");
         assert!(status == 1 && said.contains("before.backup exists"), "{said}");
-        let mode = std::fs::metadata(deployment.path().join("before.backup")).unwrap().permissions().mode();
+        let mode = std::fs::metadata(deployment.path().join("before.backup"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
 
         let (status, said) = run(&["person", "export", "-"], &format!("{}\n", number(1)));
         let shown: Value = serde_json::from_str(&said).unwrap();
-        assert!(status == 0 && shown["held"][0]["name"] == "受访者1" && shown["held"][0]["messages"].as_array().unwrap().len() == 1, "{said}");
+        assert!(
+            status == 0
+                && shown["held"][0]["name"] == "受访者1"
+                && shown["held"][0]["messages"].as_array().unwrap().len() == 1,
+            "{said}"
+        );
         let (status, said) = run(&["person", "export", "12"], "");
         assert!(status == 1 && said.lines().count() == 1 && !said.contains("panicked"), "{said}");
-        let (status, said) = run(&["person", "erase", "-", "--reason", "asked for it by letter"], &number(1));
+        let (status, said) =
+            run(&["person", "erase", "-", "--reason", "asked for it by letter"], &number(1));
         assert!(status == 0 && said.contains("erased from the lists of 1 applicants"), "{said}");
         assert_eq!(run(&["person", "export", "-"], &number(1)).0, 1);
 
-        let purge = ["purge", "--programme", "p26", "--applicant", "a", "--reason", "the contract ended"];
+        let purge =
+            ["purge", "--programme", "p26", "--applicant", "a", "--reason", "the contract ended"];
         let (status, said) = run(&purge, "");
         assert!(status == 1 && said.contains("in the field"), "{said}");
         done(&["campaign", "close", "C1"]);
-        wait_until("the dataset is written", async || deployment.path().join("var/datasets/A1/v1").exists()).await;
+        wait_until("the dataset is written", async || {
+            deployment.path().join("var/datasets/A1/v1").exists()
+        })
+        .await;
         assert!(run(&["purge", "--dry-run"], "").1.contains("by hand only"));
-        done(&["legal-hold", "set", "--programme", "p26", "--applicant", "a", "--reason", "a lawsuit"]);
+        done(&[
+            "legal-hold",
+            "set",
+            "--programme",
+            "p26",
+            "--applicant",
+            "a",
+            "--reason",
+            "a lawsuit",
+        ]);
         let (status, said) = run(&purge, "");
         assert!(status == 1 && said.contains("legal hold") && said.contains("a lawsuit"), "{said}");
         assert!(run(&["legal-hold", "list", "--json"], "").1.contains("a lawsuit"));
@@ -280,8 +458,14 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         let (status, said) = run(&purge, "");
         assert!(status == 1 && said.contains("forgotten already"), "{said}");
         assert_eq!(run(&["doctor"], "").0, 0, "{}", run(&["doctor"], "").1);
-        let certificates: Value = serde_json::from_str(&run(&["certificate", "list", "--json"], "").1).unwrap();
-        let kinds: Vec<_> = certificates.as_array().unwrap().iter().map(|c| (c["kind"].as_str().unwrap(), c["signature_is_good"] == true)).collect();
+        let certificates: Value =
+            serde_json::from_str(&run(&["certificate", "list", "--json"], "").1).unwrap();
+        let kinds: Vec<_> = certificates
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| (c["kind"].as_str().unwrap(), c["signature_is_good"] == true))
+            .collect();
         assert_eq!(kinds, [("erasure", true), ("purge", true)]);
         done(&["certificate", "export", "2", "certificates"]);
         assert!(deployment.path().join("certificates/certificate-2.json.sig").exists());
@@ -292,10 +476,18 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
 
         // The backup of the beginning comes back, and forgets both.
         let scout = tempfile::tempdir().unwrap();
-        let url =
-            common::fresh_urls(scout.path()).await.into_iter().find(|url| url.starts_with("sqlite:") == deployment.url.starts_with("sqlite:")).unwrap();
+        let url = common::fresh_urls(scout.path())
+            .await
+            .into_iter()
+            .find(|url| url.starts_with("sqlite:") == deployment.url.starts_with("sqlite:"))
+            .unwrap();
         let (status, said) = run_on(&url, &["restore", "before.backup"], "");
-        assert!(status == 0 && said.contains("forgotten again") && said.contains("the people of 1 applicants"), "{said}");
+        assert!(
+            status == 0
+                && said.contains("forgotten again")
+                && said.contains("the people of 1 applicants"),
+            "{said}"
+        );
         let (status, said) = run_on(&url, &["restore", "before.backup"], "");
         assert!(status == 1 && said.contains("there is a database already"), "{said}");
         assert!(run_on(&url, &["purge", "--dry-run"], "").1.contains("forgotten on"));

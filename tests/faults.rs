@@ -1,6 +1,6 @@
-//! The daemon as a process while the world around it fails: a gateway that cuts off, talks garbage, is late or storms; a database that is gone; a disk
-//! that is full. The short form runs with all tests; `FIELDWORKD_TEST_LONG=1 tests/run --test faults` takes a minute for each outage.
-
+//! The daemon as a process while the world around it fails: a gateway that cuts off, talks garbage,
+//! is late or storms; a database that is gone; a disk that is full. The short form runs with all
+//! tests; `FIELDWORKD_TEST_LONG=1 tests/run --test faults` takes a minute for each outage.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -59,8 +59,10 @@ async fn proxy_connection(mut client: TcpStream, target: String, mode: Arc<Atomi
             read = client.read(&mut request) => {
                 let Ok(n @ 1..) = read else { return };
                 let storm = match mode.load(Ordering::SeqCst) {
-                    STORM_500 => Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"),
-                    STORM_429 => Some("HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"),
+                    STORM_500 => Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: \
+                        0\r\n\r\n"),
+                    STORM_429 => Some("HTTP/1.1 429 Too Many Requests\r\nretry-after: \
+                        1\r\ncontent-length: 0\r\n\r\n"),
                     _ => None,
                 };
                 match storm {
@@ -87,16 +89,19 @@ fn is_long() -> bool {
     std::env::var("FIELDWORKD_TEST_LONG").is_ok()
 }
 
-/// At the end everybody is settled, nobody has got a step twice, and what the gateway took is what we say it took.
+/// At the end everybody is settled, nobody has got a step twice, and what the gateway took is what
+/// we say it took.
 async fn assert_ends_well(deployment: &Deployment, people: i64) {
     wait_until("everybody is settled", async || {
         let states = deployment.states().await;
-        states.iter().map(|(_, n)| n).sum::<i64>() == people && ["submitting", "in_doubt", "deferred"].iter().all(|state| count(&states, state) == 0)
+        states.iter().map(|(_, n)| n).sum::<i64>() == people
+            && ["submitting", "in_doubt", "deferred"].iter().all(|state| count(&states, state) == 0)
     })
     .await;
     let (record, states) = (deployment.simulator.record(), deployment.states().await);
     assert_eq!(record.duplicates(), 0, "{}", deployment.url);
-    let ours = count(&states, "accepted") + count(&states, "delivered") + count(&states, "undelivered");
+    let ours =
+        count(&states, "accepted") + count(&states, "delivered") + count(&states, "undelivered");
     assert_eq!(ours, record.accepted.len() as i64, "{}: {states:?}", deployment.url);
     assert_eq!(ours + count(&states, "failed"), people, "{}: {states:?}", deployment.url);
 }
@@ -112,17 +117,33 @@ async fn a_gateway_with_every_fault() {
     for deployment in Deployment::with_config(80, &scenario, 20, &change).await {
         let proxy = FaultyProxy::to(deployment.simulator.address().to_string()).await;
         let file = deployment.folder.path().join("gateway.toml");
-        let through_line =
-            std::fs::read_to_string(&file).unwrap().replace(&deployment.simulator.address().to_string(), &format!("127.0.0.1:{}", proxy.port));
+        let through_line = std::fs::read_to_string(&file).unwrap().replace(
+            &deployment.simulator.address().to_string(),
+            &format!("127.0.0.1:{}", proxy.port),
+        );
         std::fs::write(&file, through_line).unwrap();
         let daemon = deployment.start_daemon(&[]).await;
-        for mode in [PASS, CUT_RESPONSE, GARBAGE_RESPONSE, PASS, LATE_RESPONSE, STORM_500, PASS, STORM_429, CUT_RESPONSE] {
+        for mode in [
+            PASS,
+            CUT_RESPONSE,
+            GARBAGE_RESPONSE,
+            PASS,
+            LATE_RESPONSE,
+            STORM_500,
+            PASS,
+            STORM_429,
+            CUT_RESPONSE,
+        ] {
             proxy.set(mode);
             tokio::time::sleep(Duration::from_millis(if is_long() { 5_000 } else { 500 })).await;
         }
         proxy.set(PASS);
-        // Failures put off by half a minute and more are not waited for: whoever is not through by then is asked again at once.
-        wait_until("the gateway is used again", async || deployment.simulator.record().accepted.len() > 40).await;
+        // Failures put off by half a minute and more are not waited for: whoever is not through by
+        // then is asked again at once.
+        wait_until("the gateway is used again", async || {
+            deployment.simulator.record().accepted.len() > 40
+        })
+        .await;
         assert_ends_well(&deployment, 80).await;
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0));
@@ -133,11 +154,18 @@ async fn a_gateway_with_every_fault() {
 async fn a_database_that_is_gone_for_a_while() {
     let scenario = Scenario { latency_millis: 20, ..Scenario::faultless(1, 1_000) };
     for deployment in Deployment::on_each_engine(120, &scenario, 20).await {
-        let Some((before, database)) = deployment.url.split_once('@').and_then(|(before, rest)| Some((before, rest.split_once('/')?))) else { continue };
+        let Some((before, database)) = deployment
+            .url
+            .split_once('@')
+            .and_then(|(before, rest)| Some((before, rest.split_once('/')?)))
+        else {
+            continue;
+        };
         let proxy = FaultyProxy::to(database.0.to_owned()).await;
         let through_line = format!("{before}@127.0.0.1:{}/{}", proxy.port, database.1);
         let daemon = deployment.start_daemon(&[("FIELDWORKD_DATABASE__URL", &through_line)]).await;
-        wait_until("messages go out", async || deployment.simulator.record().accepted.len() > 20).await;
+        wait_until("messages go out", async || deployment.simulator.record().accepted.len() > 20)
+            .await;
         proxy.set(GONE);
         tokio::time::sleep(Duration::from_secs(if is_long() { 60 } else { 3 })).await;
         let while_gone = deployment.simulator.record().accepted.len();
@@ -155,7 +183,11 @@ struct SmallDisk(std::path::PathBuf);
 impl SmallDisk {
     fn mount(at: std::path::PathBuf) -> Option<SmallDisk> {
         std::fs::create_dir_all(&at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(&at).status().is_ok_and(|status| status.success());
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .arg(&at)
+            .status()
+            .is_ok_and(|status| status.success());
         mounted.then_some(SmallDisk(at))
     }
 }
@@ -186,7 +218,10 @@ async fn a_disk_that_is_full() {
     let _ = std::fs::write(disk.0.join("ballast"), vec![0u8; 16 << 20]);
     wait_until("the failure is told", async || deployment.log().contains("failed")).await;
     tokio::time::sleep(Duration::from_secs(if is_long() { 60 } else { 2 })).await;
-    assert!(deployment.simulator.record().accepted.len() < 120, "nothing is sent that cannot be written down");
+    assert!(
+        deployment.simulator.record().accepted.len() < 120,
+        "nothing is sent that cannot be written down"
+    );
     std::fs::remove_file(disk.0.join("ballast")).unwrap();
     assert_ends_well(&deployment, 120).await;
     daemon.signal("TERM");

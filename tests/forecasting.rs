@@ -1,32 +1,39 @@
-//! The forecast against what happens: in five hundred simulated campaigns the band holds the truth eight times of ten; and through an installation, that it
-//! sees danger, says what would help, and stands in the listings.
-
+//! The forecast against what happens: in five hundred simulated campaigns the band holds the truth
+//! eight times of ten; and through an installation, that it sees danger, says what would help, and
+//! stands in the listings.
 
 use std::time::Duration;
 
-use crate::common::interviewers::{add_interviewer, ask_all_pages, mixed_plan, next_call, record_outcome};
+use crate::common::interviewers::{
+    add_interviewer, ask_all_pages, mixed_plan, next_call, record_outcome,
+};
 use crate::common::{PLAN, TestApp, list_of, local};
-use fieldworkd::services::campaigns;
 use fieldworkd::adapters::clock::Clock;
+use fieldworkd::services::campaigns;
 use fieldworkd::services::deadlines;
 use fieldworkd::services::forecasting::{self, Measure};
 use fieldworkd::simulation::Scenario;
 
-use fieldworkd::services::interviews::InterviewService;
-use fieldworkd::domain::forecast::{BINS, ResponseModel, CellCount, Exposure, HeldBackReplicates, ContactOutcome, FieldState, DelaysByMode, ForecastPerson, Prior, StepCounts, ContactOrdinal, bin_of, simulate};
+use fieldworkd::domain::forecast::{
+    BINS, CellCount, ContactOrdinal, ContactOutcome, DelaysByMode, Exposure, FieldState,
+    ForecastPerson, HeldBackReplicates, Prior, ResponseModel, StepCounts, bin_of, simulate,
+};
 use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::quota::CellKind;
 use fieldworkd::domain::telephone::CallOutcome;
 use fieldworkd::domain::time::Timestamp;
+use fieldworkd::services::interviews::InterviewService;
 
-/// The truth of the backtest: people of an application with a mind of its own, whose answers take their time by another law than the forecast assumes.
+/// The truth of the backtest: people of an application with a mind of its own, whose answers take
+/// their time by another law than the forecast assumes.
 mod truth {
     pub const PEOPLE: usize = 100;
     pub const STEPS: usize = 3;
     const STEP: f64 = 7.0 * 24.0;
     pub const CLOSES: f64 = 40.0 * 24.0;
 
-    /// What happened to somebody: the hours of their contacts, and of their end, with whether it is a complete.
+    /// What happened to somebody: the hours of their contacts, and of their end, with whether it is
+    /// a complete.
     pub struct SimulatedPerson {
         pub group: usize,
         pub contacts: Vec<f64>,
@@ -76,7 +83,12 @@ mod truth {
     }
 
     pub fn completes_by(simulated_people: &[SimulatedPerson], hour: f64) -> u32 {
-        simulated_people.iter().filter(|person_history| person_history.end.is_some_and(|(at, is_complete)| is_complete && at <= hour)).count() as u32
+        simulated_people
+            .iter()
+            .filter(|person_history| {
+                person_history.end.is_some_and(|(at, is_complete)| is_complete && at <= hour)
+            })
+            .count() as u32
     }
 }
 
@@ -89,7 +101,9 @@ fn exposures(simulated_people: &[truth::SimulatedPerson], now: f64) -> Vec<Expos
     let mut seen = Vec::new();
     for person_history in simulated_people {
         let end = person_history.end.filter(|(at, _)| *at <= now);
-        for (step, &contact) in person_history.contacts.iter().enumerate().filter(|(_, contact)| **contact <= now) {
+        for (step, &contact) in
+            person_history.contacts.iter().enumerate().filter(|(_, contact)| **contact <= now)
+        {
             let next = person_history.contacts.get(step + 1).copied().filter(|next| *next <= now);
             let (outcome, until) = match (next, end) {
                 (Some(next), _) => (ContactOutcome::Nothing, next),
@@ -97,7 +111,13 @@ fn exposures(simulated_people: &[truth::SimulatedPerson], now: f64) -> Vec<Expos
                 (None, Some((at, false))) => (ContactOutcome::DropsOut, at),
                 (None, None) => (ContactOutcome::Nothing, now.min(truth::CLOSES)),
             };
-            seen.push(Exposure { step, group: person_history.group, outcome, hours: until - contact, cases: 1.0 });
+            seen.push(Exposure {
+                step,
+                group: person_history.group,
+                outcome,
+                hours: until - contact,
+                cases: 1.0,
+            });
         }
     }
     seen
@@ -110,8 +130,13 @@ fn field_state(simulated_people: &[truth::SimulatedPerson], now: f64) -> FieldSt
             group: person_history.group,
             cell_mask: 1,
             is_decided: true,
-            last_contact: (0..truth::STEPS).rfind(sent).map(|step| (step, at(person_history.planned[step]))),
-            upcoming_contacts: (0..truth::STEPS).filter(|step| !sent(step)).map(|step| (step, at(person_history.planned[step]))).collect(),
+            last_contact: (0..truth::STEPS)
+                .rfind(sent)
+                .map(|step| (step, at(person_history.planned[step]))),
+            upcoming_contacts: (0..truth::STEPS)
+                .filter(|step| !sent(step))
+                .map(|step| (step, at(person_history.planned[step])))
+                .collect(),
         }
     };
     let completes = truth::completes_by(simulated_people, now);
@@ -124,7 +149,11 @@ fn field_state(simulated_people: &[truth::SimulatedPerson], now: f64) -> FieldSt
             .chain([at(truth::CLOSES)])
             .collect(),
         cells: vec![CellCount { kind: CellKind::Hard, target: 100, completes }],
-        people: simulated_people.iter().filter(|person_history| person_history.end.is_none_or(|(at, _)| at > now)).map(person).collect(),
+        people: simulated_people
+            .iter()
+            .filter(|person_history| person_history.end.is_none_or(|(at, _)| at > now))
+            .map(person)
+            .collect(),
         completed_cell_masks: Vec::new(),
         held_back: HeldBackReplicates::default(),
     }
@@ -132,21 +161,32 @@ fn field_state(simulated_people: &[truth::SimulatedPerson], now: f64) -> FieldSt
 
 /// The prior and the delays that a programme's history teaches.
 fn learn(history: &[Vec<truth::SimulatedPerson>]) -> (Prior, DelaysByMode) {
-    let all: Vec<Vec<Exposure>> = history.iter().map(|simulated_people| exposures(simulated_people, truth::CLOSES)).collect();
+    let all: Vec<Vec<Exposure>> =
+        history.iter().map(|simulated_people| exposures(simulated_people, truth::CLOSES)).collect();
     let mut bins = [0.0; BINS];
-    for exposure in all.iter().flatten().filter(|exposure| exposure.outcome == ContactOutcome::Completes) {
+    for exposure in
+        all.iter().flatten().filter(|exposure| exposure.outcome == ContactOutcome::Completes)
+    {
         bins[bin_of(exposure.hours)] += exposure.cases;
     }
-    let (delays_by_mode, ordinals) = (DelaysByMode::from_observed(&[(Mode::Sms, bins)].into()), ContactOrdinal::of_plan([Mode::Sms; truth::STEPS]));
-    let seen: Vec<_> = all.iter().map(|exposures| StepCounts::by_ordinal(exposures, &ordinals, &delays_by_mode)).collect();
+    let (delays_by_mode, ordinals) = (
+        DelaysByMode::from_observed(&[(Mode::Sms, bins)].into()),
+        ContactOrdinal::of_plan([Mode::Sms; truth::STEPS]),
+    );
+    let seen: Vec<_> = all
+        .iter()
+        .map(|exposures| StepCounts::by_ordinal(exposures, &ordinals, &delays_by_mode))
+        .collect();
     (Prior::learn(&seen, 0.5, &ordinals), delays_by_mode)
 }
 
-/// In 500 campaigns the 80 % band holds the truth 75–85 % of the time; and chances are kept: of quotas said to be met seven times of ten, about so many are.
+/// In 500 campaigns the 80 % band holds the truth 75–85 % of the time; and chances are kept: of
+/// quotas said to be met seven times of ten, about so many are.
 #[test]
 fn the_forecast_band_covers_the_outcome_in_eight_of_ten_cases() {
     let mut rng = fastrand::Rng::with_seed(20_261_124);
-    let history: Vec<Vec<truth::SimulatedPerson>> = (0..200).map(|_| truth::simulated_people(&mut rng)).collect();
+    let history: Vec<Vec<truth::SimulatedPerson>> =
+        (0..200).map(|_| truth::simulated_people(&mut rng)).collect();
     let (prior, delays_by_mode) = learn(&history);
     const CAMPAIGNS: u32 = 500;
     let (mut at_the_end, mut in_ten_days, mut widths) = (0, 0, 0);
@@ -156,13 +196,24 @@ fn the_forecast_band_covers_the_outcome_in_eight_of_ten_cases() {
         let now = rng.f64() * 13.0 * 24.0;
         let mut field_state = field_state(&simulated_people, now);
         let truth_is = truth::completes_by(&simulated_people, truth::CLOSES);
-        let model = ResponseModel::new(&prior, &exposures(&simulated_people, now), 2, delays_by_mode.clone());
+        let model = ResponseModel::new(
+            &prior,
+            &exposures(&simulated_people, now),
+            2,
+            delays_by_mode.clone(),
+        );
         let forecast = simulate(&field_state, &model, u64::from(campaign), 400);
-        let holds = |band: &fieldworkd::domain::forecast::Band, truth: u32| (band.low..=band.high).contains(&truth);
+        let holds = |band: &fieldworkd::domain::forecast::Band, truth: u32| {
+            (band.low..=band.high).contains(&truth)
+        };
         at_the_end += u32::from(holds(&forecast.completes, truth_is));
-        in_ten_days += u32::from(holds(&forecast.days[9], truth::completes_by(&simulated_people, now + 240.0)));
+        in_ten_days += u32::from(holds(
+            &forecast.days[9],
+            truth::completes_by(&simulated_people, now + 240.0),
+        ));
         widths += forecast.completes.high - forecast.completes.low;
-        // A target in the neighbourhood of what can be expected, so that its chance is neither none nor certain.
+        // A target in the neighbourhood of what can be expected, so that its chance is neither none
+        // nor certain.
         let target = (forecast.completes.median + rng.u32(0..13)).saturating_sub(6);
         field_state.cells[0].target = target;
         let chance = simulate(&field_state, &model, u64::from(campaign), 400).chances[0];
@@ -171,14 +222,21 @@ fn the_forecast_band_covers_the_outcome_in_eight_of_ten_cases() {
         *was += f64::from(u8::from(truth_is >= target));
         *count += 1;
     }
-    println!("of {CAMPAIGNS}: {at_the_end} hold the last day's completes, {in_ten_days} those in ten days; mean width {}", widths / CAMPAIGNS);
+    println!(
+        "of {CAMPAIGNS}: {at_the_end} hold the last day's completes, {in_ten_days} those in ten \
+            days; mean width {}",
+        widths / CAMPAIGNS
+    );
     assert!((375..=425).contains(&at_the_end), "the last day: {at_the_end} of {CAMPAIGNS}");
     assert!((375..=425).contains(&in_ten_days), "in ten days: {in_ten_days} of {CAMPAIGNS}");
     for (said, was, count) in by_chance.into_iter().filter(|(_, _, count)| *count >= 30) {
         let (said, was) = (said / f64::from(count), was / f64::from(count));
         println!("chance {said:.2}: met {was:.2} of {count}");
         let error = 2.5 * (said * (1.0 - said) / f64::from(count)).sqrt() + 0.03;
-        assert!((said - was).abs() < error, "a chance of {said:.2} came true {was:.2} of the time ({count} campaigns)");
+        assert!(
+            (said - was).abs() < error,
+            "a chance of {said:.2} came true {was:.2} of the time ({count} campaigns)"
+        );
     }
 }
 
@@ -200,25 +258,51 @@ async fn two_applications(app: &TestApp) {
 
 #[tokio::test]
 async fn danger_is_forecast_in_time_with_interventions() {
-    for app in TestApp::on_each_engine(people([0.2, 0.05, 0.0]), &[("FORECAST__EVERY", "6h")]).await {
+    for app in TestApp::on_each_engine(people([0.2, 0.05, 0.0]), &[("FORECAST__EVERY", "6h")]).await
+    {
         two_applications(&app).await;
         let first = forecasting::forecast_campaign(&app.context, "C1").await.unwrap().remove(0);
-        assert_eq!((first.target, first.completed, first.due.to_string().as_str()), (20, 0, "2026-05-13"), "{}", app.engine);
-        assert!((0.2..0.8).contains(&first.chance), "half of forty are expected, and little is known: {}", first.chance);
+        assert_eq!(
+            (first.target, first.completed, first.due.to_string().as_str()),
+            (20, 0, "2026-05-13"),
+            "{}",
+            app.engine
+        );
+        assert!(
+            (0.2..0.8).contains(&first.chance),
+            "half of forty are expected, and little is known: {}",
+            first.chance
+        );
         assert_eq!(first.days.len(), 73);
-        assert!(first.days.windows(2).all(|pair| pair[0].completes.median <= pair[1].completes.median), "{:?}", first.days);
+        assert!(
+            first.days.windows(2).all(|pair| pair[0].completes.median <= pair[1].completes.median),
+            "{:?}",
+            first.days
+        );
         // Everybody has had the invitation and the first reminder, and few have answered.
         app.advance_until(local("2026-03-12T12:00:00")).await;
         assert!(forecasting::next_due(&app.context).await.unwrap().unwrap() <= app.clock.now());
         assert_eq!(forecasting::tick(&app.context).await.unwrap(), 2);
-        assert_eq!(forecasting::tick(&app.context).await.unwrap(), 0, "{}: the next is due in six hours", app.engine);
-        assert_eq!(forecasting::next_due(&app.context).await.unwrap(), Some(app.clock.now() + Duration::from_secs(6 * 3_600)));
+        assert_eq!(
+            forecasting::tick(&app.context).await.unwrap(),
+            0,
+            "{}: the next is due in six hours",
+            app.engine
+        );
+        assert_eq!(
+            forecasting::next_due(&app.context).await.unwrap(),
+            Some(app.clock.now() + Duration::from_secs(6 * 3_600))
+        );
         let now = forecasting::forecast_campaign(&app.context, "C1").await.unwrap().remove(0);
         assert!(now.chance < 0.2 && now.completes.high < 20, "{}: {now:?}", app.engine);
         assert!(now.completes.low >= now.completed && now.completed > 2, "{now:?}");
-        let measures: Vec<Measure> = now.interventions.iter().map(|intervention| intervention.measure).collect();
-        for measure in [Measure::ReleaseReplicate, Measure::AddReminder, Measure::NextStepNow, Measure::Extend] {
-            let could = measure != Measure::ReleaseReplicate || now.completed > 0 && has_held_back(&app).await;
+        let measures: Vec<Measure> =
+            now.interventions.iter().map(|intervention| intervention.measure).collect();
+        for measure in
+            [Measure::ReleaseReplicate, Measure::AddReminder, Measure::NextStepNow, Measure::Extend]
+        {
+            let could = measure != Measure::ReleaseReplicate
+                || now.completed > 0 && has_held_back(&app).await;
             assert_eq!(measures.contains(&measure), could, "{measure:?}: {measures:?}");
         }
         assert!(now.interventions.windows(2).all(|pair| pair[0].chance >= pair[1].chance));
@@ -228,15 +312,34 @@ async fn danger_is_forecast_in_time_with_interventions() {
         let overview = deadlines::programme_overview(&app.context, "p26").await.unwrap().unwrap();
         assert!(overview.windows(2).all(|pair| pair[0].chance <= pair[1].chance), "{overview:?}");
         // What a campaign sends while it is paused: nothing.
-        campaigns::change_state(&app.context, "C1", fieldworkd::adapters::database::campaigns::CampaignState::Paused).await.unwrap();
+        campaigns::change_state(
+            &app.context,
+            "C1",
+            fieldworkd::adapters::database::campaigns::CampaignState::Paused,
+        )
+        .await
+        .unwrap();
         let paused = forecasting::forecast_campaign(&app.context, "C1").await.unwrap().remove(0);
         assert!(paused.is_paused && paused.completes.high <= now.completes.high);
-        assert!(paused.interventions.iter().any(|intervention| intervention.measure == Measure::Resume));
+        assert!(
+            paused.interventions.iter().any(|intervention| intervention.measure == Measure::Resume)
+        );
         // One forecast of a day is kept, the last.
         let mut connection = app.context.database.read().await.unwrap();
-        let id = fieldworkd::adapters::database::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        let kept = fieldworkd::adapters::database::forecasts::of_application(&mut connection, id).await.unwrap();
-        assert_eq!(kept.iter().map(|kept| kept.day.to_string()).collect::<Vec<_>>(), ["2026-03-02", "2026-03-12"], "{}", app.engine);
+        let id = fieldworkd::adapters::database::applications::find(&mut connection, "A1")
+            .await
+            .unwrap()
+            .unwrap()
+            .id;
+        let kept = fieldworkd::adapters::database::forecasts::of_application(&mut connection, id)
+            .await
+            .unwrap();
+        assert_eq!(
+            kept.iter().map(|kept| kept.day.to_string()).collect::<Vec<_>>(),
+            ["2026-03-02", "2026-03-12"],
+            "{}",
+            app.engine
+        );
     }
 }
 
@@ -248,34 +351,58 @@ async fn has_held_back(app: &TestApp) -> bool {
 async fn applications_learn_from_each_other_and_a_rehearsal_repeats() {
     for app in TestApp::on_each_engine(people([0.8, 0.1, 0.0]), &[]).await {
         two_applications(&app).await;
-        let before = forecasting::rehearse(&app.context, "C2", None, Some(7)).await.unwrap().remove(0);
+        let before =
+            forecasting::rehearse(&app.context, "C2", None, Some(7)).await.unwrap().remove(0);
         assert_eq!((before.people, before.target), (40, 20));
         // C1 is played to its end; its people answer well.
         app.advance_until(local("2026-03-20T12:00:00")).await;
-        let chance = |rehearsal: &forecasting::RehearsalForecast| (rehearsal.chance, rehearsal.completes.median);
-        let after = forecasting::rehearse(&app.context, "C2", None, Some(7)).await.unwrap().remove(0);
-        assert!(chance(&after) > chance(&before), "{}: {:?} {:?}", app.engine, chance(&before), chance(&after));
-        let again = forecasting::rehearse(&app.context, "C2", None, Some(7)).await.unwrap().remove(0);
+        let chance = |rehearsal: &forecasting::RehearsalForecast| {
+            (rehearsal.chance, rehearsal.completes.median)
+        };
+        let after =
+            forecasting::rehearse(&app.context, "C2", None, Some(7)).await.unwrap().remove(0);
+        assert!(
+            chance(&after) > chance(&before),
+            "{}: {:?} {:?}",
+            app.engine,
+            chance(&before),
+            chance(&after)
+        );
+        let again =
+            forecasting::rehearse(&app.context, "C2", None, Some(7)).await.unwrap().remove(0);
         assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&after).unwrap());
         let sent = app.simulator.record().submits.len();
-        let poor = forecasting::rehearse(&app.context, "C2", Some(0.1), Some(7)).await.unwrap().remove(0);
+        let poor =
+            forecasting::rehearse(&app.context, "C2", Some(0.1), Some(7)).await.unwrap().remove(0);
         assert!(poor.chance < 0.05 && poor.messages.median > after.messages.median, "{poor:?}");
         assert_eq!(app.simulator.record().submits.len(), sent, "{}: nothing is sent", app.engine);
-        let unknown = forecasting::rehearse(&app.context, "C9", None, None).await.unwrap_err().to_string();
+        let unknown =
+            forecasting::rehearse(&app.context, "C9", None, None).await.unwrap_err().to_string();
         assert!(unknown.contains("C9"), "{unknown}");
     }
 }
 
-/// Nobody answers messages, everybody the telephone: a field that will miss its quota is helped by calling now, and what calls bring is learnt from calls.
+/// Nobody answers messages, everybody the telephone: a field that will miss its quota is helped by
+/// calling now, and what calls bring is learnt from calls.
 #[tokio::test]
 async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() {
-    for app in TestApp::on_each_engine(people([0.0, 0.0, 0.0]), &[("QUOTA__EXPECTED_RESPONSE_RATE", "0.3")]).await {
-        app.register_brand("A1", "A1", "[application.quota]\ntarget = 4\nreplicate_size = 40").await;
-        app.import(&["A1"], format!("{}店主,010-65121000\n", list_of(0..30)).as_bytes()).await.unwrap();
+    for app in TestApp::on_each_engine(
+        people([0.0, 0.0, 0.0]),
+        &[("QUOTA__EXPECTED_RESPONSE_RATE", "0.3")],
+    )
+    .await
+    {
+        app.register_brand("A1", "A1", "[application.quota]\ntarget = 4\nreplicate_size = 40")
+            .await;
+        app.import(&["A1"], format!("{}店主,010-65121000\n", list_of(0..30)).as_bytes())
+            .await
+            .unwrap();
         // The calls would come on the last day.
-        let mixed =
-            mixed_plan(3).replace("after = \"2d\"", "after = \"71d\"").replace("if = \"!begun\"", "if = \"!begun && delivered || fixed_line\"");
-        let (steps, link) = (mixed.rsplit_once("[[step]]").unwrap().0, mixed.rsplit_once("[link]").unwrap().1);
+        let mixed = mixed_plan(3)
+            .replace("after = \"2d\"", "after = \"71d\"")
+            .replace("if = \"!begun\"", "if = \"!begun && delivered || fixed_line\"");
+        let (steps, link) =
+            (mixed.rsplit_once("[[step]]").unwrap().0, mixed.rsplit_once("[link]").unwrap().1);
         let late = format!("{steps}[link]{link}");
         app.launch("C1", &["A1"], &late).await.unwrap();
         app.register_brand("B1", "B1", "[application.quota]\ntarget = 20").await;
@@ -283,17 +410,33 @@ async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() 
         app.launch("C2", &["B1"], &mixed_plan(3)).await.unwrap();
         app.advance_until(local("2026-03-03T12:00:00")).await;
         let before = forecasting::forecast_campaign(&app.context, "C1").await.unwrap().remove(0);
-        let chance = |forecast: &forecasting::ApplicationForecast, measure| forecast.interventions.iter().find(|intervention| intervention.measure == measure).map(|intervention| intervention.chance);
+        let chance = |forecast: &forecasting::ApplicationForecast, measure| {
+            forecast
+                .interventions
+                .iter()
+                .find(|intervention| intervention.measure == measure)
+                .map(|intervention| intervention.chance)
+        };
         let now = chance(&before, Measure::TelephoneNow).expect("calls can be brought forward");
         println!("{}: {:.2} as planned, {now:.2} with the calls now", app.engine, before.chance);
         assert!(now > before.chance + 0.05, "{}: {now} against {}", app.engine, before.chance);
-        assert_eq!(chance(&before, Measure::NextStepNow), None, "{}: no message is next", app.engine);
-        let rehearsed = forecasting::rehearse(&app.context, "C1", Some(0.3), Some(7)).await.unwrap().remove(0);
-        assert!(rehearsed.handed_to_interviewers.median >= 15 && rehearsed.messages.median <= 30, "{rehearsed:?}");
+        assert_eq!(
+            chance(&before, Measure::NextStepNow),
+            None,
+            "{}: no message is next",
+            app.engine
+        );
+        let rehearsed =
+            forecasting::rehearse(&app.context, "C1", Some(0.3), Some(7)).await.unwrap().remove(0);
+        assert!(
+            rehearsed.handed_to_interviewers.median >= 15 && rehearsed.messages.median <= 30,
+            "{rehearsed:?}"
+        );
 
         // The other application's people are called and all of them answer.
         app.advance_until(local("2026-03-06T10:00:00")).await;
-        let (account, interview_service) = (add_interviewer(&app, "wu").await, InterviewService::new(app.context.clone()));
+        let (account, interview_service) =
+            (add_interviewer(&app, "wu").await, InterviewService::new(app.context.clone()));
         let mut interviewed = 0;
         while let Some(call_screen) = next_call(&app, &account).await {
             ask_all_pages(&interview_service, &call_screen).await;
@@ -302,8 +445,16 @@ async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() 
         }
         assert!(interviewed >= 10, "{}: {interviewed}", app.engine);
         let of_calls = forecasting::forecast_campaign(&app.context, "C2").await.unwrap();
-        assert!(of_calls.iter().all(|forecast| forecast.completed >= 20), "{}: {of_calls:?}", app.engine);
+        assert!(
+            of_calls.iter().all(|forecast| forecast.completed >= 20),
+            "{}: {of_calls:?}",
+            app.engine
+        );
         let after = forecasting::forecast_campaign(&app.context, "C1").await.unwrap().remove(0);
-        assert!(chance(&after, Measure::TelephoneNow).unwrap_or(after.chance) > now + 0.1, "{}: {after:?}", app.engine);
+        assert!(
+            chance(&after, Measure::TelephoneNow).unwrap_or(after.chance) > now + 0.1,
+            "{}: {after:?}",
+            app.engine
+        );
     }
 }

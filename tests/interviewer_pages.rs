@@ -1,5 +1,5 @@
-//! The staff's pages: the guard before them, and two interviewers side by side in a real Chromium while respondents open their links.
-
+//! The staff's pages: the guard before them, and two interviewers side by side in a real Chromium
+//! while respondents open their links.
 
 use std::collections::BTreeMap;
 
@@ -32,12 +32,23 @@ async fn click_to_dial_connects_the_call() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let keep = heard.clone();
-    let pbx = axum::Router::new().fallback(async move |uri: axum::http::Uri, body: String| keep.lock().unwrap().push((uri.to_string(), body)));
+    let pbx = axum::Router::new().fallback(async move |uri: axum::http::Uri, body: String| {
+        keep.lock().unwrap().push((uri.to_string(), body))
+    });
     tokio::spawn(async move { axum::serve(listener, pbx).await });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dial.toml");
-    std::fs::write(&file, include_str!("../config/telephone/dial.toml").replace("127.0.0.1:8088", &address.to_string())).unwrap();
-    let settings = [("TELEPHONE__DIAL", file.to_str().unwrap()), ("TELEPHONE__USER", "ari"), ("TELEPHONE__SECRET", "made up")];
+    std::fs::write(
+        &file,
+        include_str!("../config/telephone/dial.toml")
+            .replace("127.0.0.1:8088", &address.to_string()),
+    )
+    .unwrap();
+    let settings = [
+        ("TELEPHONE__DIAL", file.to_str().unwrap()),
+        ("TELEPHONE__USER", "ari"),
+        ("TELEPHONE__SECRET", "made up"),
+    ];
     let app = TestApp::on_sqlite(silent(), &settings).await;
     launch_with_queue(&app).await;
     add_account(&app, "wu", Role::Interviewer).await;
@@ -48,13 +59,22 @@ async fn click_to_dial_connects_the_call() {
     let page = wu.get("/interview").await.2;
     let call = page.split("data-call=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let number = page.split("href=\"tel:").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    assert!(wu.post(&format!("/interview/{call}/dial"), &[("token", &token)]).await.1.contains("noted=dialling"));
+    assert!(
+        wu.post(&format!("/interview/{call}/dial"), &[("token", &token)])
+            .await
+            .1
+            .contains("noted=dialling")
+    );
     assert!(wu.post("/interview/999/dial", &[("token", &token)]).await.1.contains("noted=over"));
     let heard = heard.lock().unwrap().clone();
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert_eq!(heard[0].0, "/ari/channels?api_key=ari:made%20up");
     let asked: Value = serde_json::from_str(&heard[0].1).unwrap();
-    assert_eq!((asked["endpoint"].as_str(), asked["extension"].as_str()), (Some("PJSIP/wu"), number.strip_prefix("+86")), "{asked}");
+    assert_eq!(
+        (asked["endpoint"].as_str(), asked["extension"].as_str()),
+        (Some("PJSIP/wu"), number.strip_prefix("+86")),
+        "{asked}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,8 +88,23 @@ async fn two_interviewers_work_side_by_side_while_respondents_open_their_links()
     for n in 0..4 {
         links.insert(format!("+86{}", number(n)), app.link(n).await);
     }
-    let Some(done) = run_in_chromium("tests/external/interviewer_pages.js", json!({ "base": app.base, "links": links })).await else { return };
-    assert_eq!((done["looked"].as_u64(), done["interviews"].as_u64()), (Some(32), Some(1)), "{done}");
+    let Some(done) = run_in_chromium(
+        "tests/external/interviewer_pages.js",
+        json!({ "base": app.base, "links": links }),
+    )
+    .await
+    else {
+        return;
+    };
+    assert_eq!(
+        (done["looked"].as_u64(), done["interviews"].as_u64()),
+        (Some(32), Some(1)),
+        "{done}"
+    );
     let dispositions: BTreeMap<String, u64> = app.dispositions("A1").await.into_iter().collect();
-    assert_eq!((dispositions.get("1.1"), dispositions.get("2.12"), dispositions.get("2.21")), (Some(&1), Some(&1), Some(&1)), "{dispositions:?}");
+    assert_eq!(
+        (dispositions.get("1.1"), dispositions.get("2.12"), dispositions.get("2.21")),
+        (Some(&1), Some(&1), Some(&1)),
+        "{dispositions:?}"
+    );
 }

@@ -1,6 +1,5 @@
 //! The respondent's side, over HTTP as a browser without script does it, on both engines.
 
-
 use crate::common;
 use crate::common::{PLAN, TestApp, answers, list, local, number};
 use fieldworkd::adapters::clock::Clock;
@@ -38,24 +37,40 @@ async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
         let link = app.link(0).await;
         app.post(&format!("{link}/begin?lang=en"), common::CONSENT_FORM).await;
         let to = format!("{link}/answers?lang=en");
-        // One item is missing and one is no point of the scale: the page comes back and says so; nothing is lost that was good.
+        // One item is missing and one is no point of the scale: the page comes back and says so;
+        // nothing is lost that was good.
         let (status, _, page) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7")]).await;
-        assert!(status == 422 && page.contains("Please answer this.") && page.contains("value=\"7\" checked"));
-        let (status, _, page) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "11")]).await;
+        assert!(
+            status == 422
+                && page.contains("Please answer this.")
+                && page.contains("value=\"7\" checked")
+        );
+        let (status, _, page) =
+            app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "11")]).await;
         assert!(status == 422 && page.contains("Please answer in the form that is asked for."));
-        let (status, location, _) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "10")]).await;
+        let (status, location, _) =
+            app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "10")]).await;
         assert!(status == 303 && location.ends_with("lang=en&page=1"), "{location}");
         // Another phone, later: the same link goes on where it was left, in either language.
         assert!(app.get(&link).await.1.contains("name=\"pq1\""));
         assert!(app.get(&format!("{link}?lang=en")).await.1.contains("How good is the quality"));
         // Back without losing.
-        assert!(app.get(&format!("{link}?page=0")).await.1.contains("name=\"img1\" value=\"7\" checked"));
-        // A page that is not reached yet is not shown, and a form that skips ahead completes nothing.
+        assert!(
+            app.get(&format!("{link}?page=0"))
+                .await
+                .1
+                .contains("name=\"img1\" value=\"7\" checked")
+        );
+        // A page that is not reached yet is not shown, and a form that skips ahead completes
+        // nothing.
         assert!(app.get(&format!("{link}?page=3")).await.1.contains("name=\"pq1\""));
         app.post(&to, &answers(0, 3, "9")).await;
         assert_eq!(app.dispositions("A1").await, [("2.12".to_owned(), 1)]);
         for page in 1..4 {
-            assert_eq!(app.post(&to, &answers(0, page, if page == 1 { "5" } else { "9" })).await.0, 303);
+            assert_eq!(
+                app.post(&to, &answers(0, page, if page == 1 { "5" } else { "9" })).await.0,
+                303
+            );
         }
         let (status, page) = app.get(&link).await;
         assert!(status == 200 && page.contains("感谢您的评价"));
@@ -65,7 +80,12 @@ async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
         assert_eq!(app.dispositions("A1").await, [("1.1".to_owned(), 1)]);
         let before = app.simulator.record().accepted.len();
         app.advance_until(local("2026-03-20T12:00:00")).await;
-        assert_eq!(app.simulator.record().accepted.len(), before, "{}: who has answered is not reminded", app.engine);
+        assert_eq!(
+            app.simulator.record().accepted.len(),
+            before,
+            "{}: who has answered is not reminded",
+            app.engine
+        );
     }
 }
 
@@ -99,24 +119,40 @@ async fn refusing_and_not_being_a_user_end_what_they_should() {
         app.post(&format!("{no_user}/not-a-user"), &[("case", "0")]).await;
         assert!(app.get(&no_user).await.1.contains("您不是其用户"));
         let now = app.dispositions("A1").await;
-        assert!(now.contains(&("2.112".to_owned(), 1)) && now.contains(&("4.1".to_owned(), 1)), "{}: {now:?}", app.engine);
+        assert!(
+            now.contains(&("2.112".to_owned(), 1)) && now.contains(&("4.1".to_owned(), 1)),
+            "{}: {now:?}",
+            app.engine
+        );
         let before = app.simulator.record().accepted.len();
         app.advance_until(local("2026-03-20T12:00:00")).await;
-        assert_eq!(app.simulator.record().accepted.len(), before + 2, "{}: only the third one is reminded, twice", app.engine);
+        assert_eq!(
+            app.simulator.record().accepted.len(),
+            before + 2,
+            "{}: only the third one is reminded, twice",
+            app.engine
+        );
     }
 }
 
 #[tokio::test]
 async fn wrong_links_and_forms_get_a_polite_page_and_closed_fields_too() {
     let app = apps(1).await.remove(0);
-    for path in ["/i/0000000000000000", "/i/short", "/i/../etc", "/nothing", "/i/%E7%8E%8B%E5%B0%8F%E6%98%8E00000"] {
+    for path in [
+        "/i/0000000000000000",
+        "/i/short",
+        "/i/../etc",
+        "/nothing",
+        "/i/%E7%8E%8B%E5%B0%8F%E6%98%8E00000",
+    ] {
         let (status, page) = app.get(&format!("{}{path}", app.base)).await;
         assert!(status == 404 && page.contains("没有这个页面"), "{path}: {status}");
     }
     // Somebody who tries many is slowed down; real links still work.
     let mut slowed = 0;
     for n in 0..60 {
-        slowed += u32::from(app.get(&format!("{}/i/00000000000000{n:02}", app.base)).await.0 == 429);
+        slowed +=
+            u32::from(app.get(&format!("{}/i/00000000000000{n:02}", app.base)).await.0 == 429);
     }
     assert!(slowed >= 5, "{slowed}");
     let link = app.link(0).await;
@@ -124,7 +160,10 @@ async fn wrong_links_and_forms_get_a_polite_page_and_closed_fields_too() {
     assert_eq!(app.post(&format!("{link}/answers"), &[("case", "7"), ("page", "0")]).await.0, 400);
     assert_eq!(app.post(&format!("{link}/answers"), &[("case", "0"), ("page", "77")]).await.0, 400);
     assert_eq!(app.post(&format!("{link}/answers"), &[]).await.0, 400);
-    assert_eq!(app.post(&format!("{link}/answers"), &[("open1", &"字".repeat(40_000))]).await.0, 413);
+    assert_eq!(
+        app.post(&format!("{link}/answers"), &[("open1", &"字".repeat(40_000))]).await.0,
+        413
+    );
     app.advance_until(local("2026-06-01T12:00:00")).await;
     assert!(app.get(&link).await.1.contains("调查已结束"));
     assert_eq!(app.post(&format!("{link}/answers"), &answers(0, 0, "5")).await.0, 303);
@@ -137,9 +176,16 @@ async fn pages_are_small_load_nothing_and_are_kept_from_search_engines() {
     let link = app.link(0).await;
     let check = async |url: &str| {
         let answer = app.http.get(url).send().await.unwrap();
-        let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-        assert!(header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
-        assert_eq!((header("referrer-policy").as_str(), header("cache-control").as_str()), ("no-referrer", "no-store"));
+        let header = |name: &str| {
+            answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
+        };
+        assert!(
+            header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-")
+        );
+        assert_eq!(
+            (header("referrer-policy").as_str(), header("cache-control").as_str()),
+            ("no-referrer", "no-store")
+        );
         assert!(header("x-robots-tag").contains("noindex"));
         let page = answer.text().await.unwrap();
         assert!(page.len() <= 14 * 1024, "{url}: {} bytes", page.len());
@@ -163,8 +209,12 @@ async fn pages_are_small_load_nothing_and_are_kept_from_search_engines() {
 async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
     for app in apps(2).await {
         let link = app.link(0).await;
-        assert!(app.get(&link).await.1.contains("a公司提供"), "the notice names who gave the number");
-        // A form without the notice, or with another version of it, begins nothing; neither does a page that is sent without consent.
+        assert!(
+            app.get(&link).await.1.contains("a公司提供"),
+            "the notice names who gave the number"
+        );
+        // A form without the notice, or with another version of it, begins nothing; neither does a
+        // page that is sent without consent.
         assert_eq!(app.post(&format!("{link}/begin"), &[]).await.0, 400);
         app.post(&format!("{link}/begin"), &[("notice", "standard-0")]).await;
         app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
@@ -172,27 +222,50 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
         assert_eq!(app.dispositions("A1").await, [("3.19".to_owned(), 2)], "{}", app.engine);
         app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
-        let consents = async || fieldworkd::adapters::database::consents::count(&mut app.context.database.read().await.unwrap()).await.unwrap();
+        let consents = async || {
+            fieldworkd::adapters::database::consents::count(
+                &mut app.context.database.read().await.unwrap(),
+            )
+            .await
+            .unwrap()
+        };
         assert_eq!(consents().await, [("standard-1".to_owned(), 1, 0)]);
 
-        // The programme gets a notice of its own: it is asked for anew, and what was answered stays.
+        // The programme gets a notice of its own: it is asked for anew, and what was answered
+        // stays.
         let own = |version: &str, text: &str| {
-            format!("{}[privacy]\nversion = \"{version}\"\ntext = {{ zh = \"{text}\", en = \"Ours, {{applicant}}\" }}\n", common::PROGRAMME)
+            format!(
+                "{}[privacy]\nversion = \"{version}\"\ntext = {{ zh = \"{text}\", en = \"Ours, \
+                    {{applicant}}\" }}\n",
+                common::PROGRAMME
+            )
         };
-        fieldworkd::services::programmes::apply_programme(&app.context, &own("2026-1", "本会告知")).await.unwrap();
-        let changed = fieldworkd::services::programmes::apply_programme(&app.context, &own("2026-1", "另一告知")).await;
+        fieldworkd::services::programmes::apply_programme(&app.context, &own("2026-1", "本会告知"))
+            .await
+            .unwrap();
+        let changed = fieldworkd::services::programmes::apply_programme(
+            &app.context,
+            &own("2026-1", "另一告知"),
+        )
+        .await;
         assert!(changed.unwrap_err().to_string().contains("raise the version"));
         assert!(app.get(&format!("{link}?page=1")).await.1.contains("本会告知"));
         app.post(&format!("{link}/answers"), &answers(0, 1, "8")).await;
         app.clock.advance_to(app.clock.now() + std::time::Duration::from_secs(60));
         app.post(&format!("{link}/begin"), &[("notice", "2026-1")]).await;
         assert!(app.get(&link).await.1.contains("name=\"pq1\""));
-        assert_eq!(consents().await, [("2026-1".to_owned(), 1, 0), ("standard-1".to_owned(), 1, 0)]);
+        assert_eq!(
+            consents().await,
+            [("2026-1".to_owned(), 1, 0), ("standard-1".to_owned(), 1, 0)]
+        );
 
         // Who refuses after that withdraws.
         app.post(&format!("{link}/refuse"), &[]).await;
         assert!(app.get(&link).await.1.contains("已撤回同意"));
-        assert_eq!(consents().await, [("2026-1".to_owned(), 0, 1), ("standard-1".to_owned(), 0, 1)]);
+        assert_eq!(
+            consents().await,
+            [("2026-1".to_owned(), 0, 1), ("standard-1".to_owned(), 0, 1)]
+        );
     }
 }
 
@@ -202,26 +275,48 @@ async fn postponing_moves_the_reminder_and_a_call_request_is_in_the_inbox() {
         let (later, call) = (app.link(0).await, app.link(1).await);
         assert_eq!(app.post(&format!("{later}/later"), &[("when", "never")]).await.0, 400);
         // Monday half past nine: the reminder would come in a week. It comes tomorrow.
-        let (status, to, _) = app.post(&format!("{later}/later?lang=en"), &[("when", "tomorrow")]).await;
+        let (status, to, _) =
+            app.post(&format!("{later}/later?lang=en"), &[("when", "tomorrow")]).await;
         assert!(status == 303 && to.ends_with("noted=later"), "{to}");
         let page = app.get(&format!("{}{to}", app.base)).await.1;
-        assert!(page.contains("All right, later") && page.contains("Reminder on 2026-03-03"), "{page}");
+        assert!(
+            page.contains("All right, later") && page.contains("Reminder on 2026-03-03"),
+            "{page}"
+        );
         let sent = async || app.simulator.record().submits.len();
         assert_eq!(sent().await, 2);
         app.advance_until(local("2026-03-04T12:00:00")).await;
         assert_eq!(sent().await, 3, "{}: one reminder, brought forward", app.engine);
-        assert_eq!(app.dispositions("A1").await, [("2.20".to_owned(), 2)], "a wish is no beginning");
+        assert_eq!(
+            app.dispositions("A1").await,
+            [("2.20".to_owned(), 2)],
+            "a wish is no beginning"
+        );
 
         for _ in 0..2 {
             let (_, to, _) = app.post(&format!("{call}/call-me"), &[("when", "evening")]).await;
             assert!(app.get(&format!("{}{to}", app.base)).await.1.contains("我们会给您打电话"));
         }
         let mut connection = app.context.database.read().await.unwrap();
-        let waiting = fieldworkd::adapters::database::replies::inbox(&mut connection, Some("call_me"), false).await.unwrap();
+        let waiting =
+            fieldworkd::adapters::database::replies::inbox(&mut connection, Some("call_me"), false)
+                .await
+                .unwrap();
         assert_eq!(waiting.len(), 1, "{}: asked twice on a day is one request", app.engine);
         assert!(waiting[0].cases.starts_with("A1/"));
-        let (sealed, key) = fieldworkd::adapters::database::replies::sealed_text(&mut connection, waiting[0].id).await.unwrap().flatten().unwrap();
-        let told = app.context.keys.sealer(&key).unwrap().open_text(fieldworkd::services::sealing::seal_context::REPLY, &sealed).unwrap();
+        let (sealed, key) =
+            fieldworkd::adapters::database::replies::sealed_text(&mut connection, waiting[0].id)
+                .await
+                .unwrap()
+                .flatten()
+                .unwrap();
+        let told = app
+            .context
+            .keys
+            .sealer(&key)
+            .unwrap()
+            .open_text(fieldworkd::services::sealing::seal_context::REPLY, &sealed)
+            .unwrap();
         assert!(told.contains("晚上"), "{told}");
     }
 }
@@ -232,8 +327,21 @@ async fn what_is_asked_for_in_the_evening_keeps_hours_and_the_due_day() {
     let link = app.link(0).await;
     let next = async || {
         let mut connection = app.context.database.read().await.unwrap();
-        let id = fieldworkd::adapters::database::links::find_by_hashes(&mut connection, &[hash(&app, &link).as_str()]).await.unwrap().into_values().next().unwrap().id;
-        fieldworkd::adapters::database::invitations::next_contact(&mut connection, id).await.unwrap().unwrap().1
+        let id = fieldworkd::adapters::database::links::find_by_hashes(
+            &mut connection,
+            &[hash(&app, &link).as_str()],
+        )
+        .await
+        .unwrap()
+        .into_values()
+        .next()
+        .unwrap()
+        .id;
+        fieldworkd::adapters::database::invitations::next_contact(&mut connection, id)
+            .await
+            .unwrap()
+            .unwrap()
+            .1
     };
     app.post(&format!("{link}/later"), &[("when", "evening")]).await;
     assert_eq!(next().await, local("2026-03-02T19:00:00"));
@@ -263,16 +371,30 @@ async fn paradata_are_recorded_and_exclude_nobody() {
             if page == 0 {
                 app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
             }
-            let shown = app.get(&link).await.1.split("name=\"shown\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+            let shown = app
+                .get(&link)
+                .await
+                .1
+                .split("name=\"shown\" value=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+                .to_owned();
             app.clock.advance_to(app.clock.now() + std::time::Duration::from_secs(seconds));
             let mut fields = answers(0, page, point);
             fields.push(("shown", &shown));
             if page == 1 && n != 5 {
                 fields[2].1 = "3";
             }
-            let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-            let request =
-                app.http.post(format!("{link}/answers")).header("content-type", "application/x-www-form-urlencoded").header("user-agent", PHONE);
+            let body: String =
+                form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+            let request = app
+                .http
+                .post(format!("{link}/answers"))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("user-agent", PHONE);
             assert_eq!(request.body(body).send().await.unwrap().status(), 303);
         };
         for page in 0..4 {
@@ -289,11 +411,16 @@ async fn paradata_are_recorded_and_exclude_nobody() {
         assert_eq!(responses.matches(",80,phone,false,false,0.0000,").count(), 5, "{responses}");
         assert_eq!(responses.matches(",12,phone,true,true,0.0000,").count(), 1, "{responses}");
         let paradata = std::fs::read_to_string(folder.join("paradata.csv")).unwrap();
-        assert_eq!((paradata.lines().count(), paradata.matches(",web,phone,").count()), (25, 24), "{paradata}");
+        assert_eq!(
+            (paradata.lines().count(), paradata.matches(",web,phone,").count()),
+            (25, 24),
+            "{paradata}"
+        );
     }
 }
 
-/// The answers of a page are on disk, or the page can be sent again; whichever, nothing is counted twice.
+/// The answers of a page are on disk, or the page can be sent again; whichever, nothing is counted
+/// twice.
 #[tokio::test]
 async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing() {
     for app in apps(1).await {
@@ -311,7 +438,8 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
         let path = to.trim_start_matches(app.base.as_str());
         let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: \
+                application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         tokio::io::AsyncWriteExt::write_all(&mut socket, request.as_bytes()).await.unwrap();
@@ -325,14 +453,24 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
         assert_eq!(app.post(&to, &answers(0, 1, "1")).await.0, 303);
         assert_eq!(app.dispositions("A1").await, [("1.1".to_owned(), 1)], "{}", app.engine);
         let mut connection = app.context.database.read().await.unwrap();
-        let id = fieldworkd::adapters::database::applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        let responses = fieldworkd::adapters::database::responses::of_application(&mut connection, id).await.unwrap();
+        let id = fieldworkd::adapters::database::applications::find(&mut connection, "A1")
+            .await
+            .unwrap()
+            .unwrap()
+            .id;
+        let responses =
+            fieldworkd::adapters::database::responses::of_application(&mut connection, id)
+                .await
+                .unwrap();
         assert_eq!(responses.len(), 1);
         let value = |item: &str| match &responses[0].answers[item] {
             fieldworkd::adapters::database::responses::StoredValue::Plain(value) => value.clone(),
             fieldworkd::adapters::database::responses::StoredValue::Sealed(_) => String::new(),
         };
-        assert_eq!((value("img1"), value("pq1"), value("val1"), value("loy2")), ("7".into(), "8".into(), "8".into(), "8".into()));
+        assert_eq!(
+            (value("img1"), value("pq1"), value("val1"), value("loy2")),
+            ("7".into(), "8".into(), "8".into(), "8".into())
+        );
     }
 }
 

@@ -1,14 +1,13 @@
 //! Lists as applicants hand them in, on both engines.
 
-
-use fieldworkd::services::programmes::add_applications;
-use fieldworkd::services::programmes::apply_programme;
 use crate::common;
 use crate::common::{TestApp, list, number};
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::simulation::Scenario;
-use fieldworkd::services::list_import::{self, RowDecision, ImportRequest, ListImportError};
 use fieldworkd::adapters::database::{applications, lists};
+use fieldworkd::services::list_import::{self, ImportRequest, ListImportError, RowDecision};
+use fieldworkd::services::programmes::add_applications;
+use fieldworkd::services::programmes::apply_programme;
+use fieldworkd::simulation::Scenario;
 
 const DIRTY: &str = "序号,姓名,手机号码,备注\n\
     1,王小明,138 1000 0000,\n\
@@ -28,10 +27,22 @@ async fn a_dirty_list_gives_people_and_findings_that_name_the_place_and_hide_the
     for app in apps().await {
         app.register_brand("A1", "a", "").await;
         let outcome = app.import(&["A1"], DIRTY.as_bytes()).await.unwrap();
-        assert_eq!((outcome.rows, outcome.accepted, outcome.merged, outcome.rejected, outcome.fixed_lines), (7, 3, 1, 3, 1), "{}", app.engine);
-        let rejected: Vec<(u32, &str, &str)> =
-            outcome.findings.iter().filter(|f| f.decision == RowDecision::Rejected).map(|f| (f.row, f.column.as_str(), f.value.as_str())).collect();
-        assert_eq!(rejected, [(5, "手机号码", "138**00"), (6, "手机号码", ""), (7, "手机号码", "*.**E+**")]);
+        assert_eq!(
+            (outcome.rows, outcome.accepted, outcome.merged, outcome.rejected, outcome.fixed_lines),
+            (7, 3, 1, 3, 1),
+            "{}",
+            app.engine
+        );
+        let rejected: Vec<(u32, &str, &str)> = outcome
+            .findings
+            .iter()
+            .filter(|f| f.decision == RowDecision::Rejected)
+            .map(|f| (f.row, f.column.as_str(), f.value.as_str()))
+            .collect();
+        assert_eq!(
+            rejected,
+            [(5, "手机号码", "138**00"), (6, "手机号码", ""), (7, "手机号码", "*.**E+**")]
+        );
         let merged = outcome.findings.iter().find(|f| f.decision == RowDecision::Merged).unwrap();
         assert_eq!((merged.row, merged.message.contains("row 2")), (4, true));
         for finding in &outcome.findings {
@@ -48,10 +59,20 @@ async fn the_same_file_again_changes_nothing_and_a_dry_run_writes_nothing() {
     for app in apps().await {
         app.register_brand("A1", "a", "").await;
         let applications = ["A1".to_owned()];
-        let dry = ImportRequest { applications: &applications, file: "x", content: DIRTY.as_bytes().into(), dry_run: true };
+        let dry = ImportRequest {
+            applications: &applications,
+            file: "x",
+            content: DIRTY.as_bytes().into(),
+            dry_run: true,
+        };
         let shown = list_import::import_list(&app.context, &dry, &mut |_, _| {}).await.unwrap();
         assert_eq!((shown.accepted, shown.findings.len()), (3, 5));
-        let find = async || applications::find(&mut app.context.database.read().await.unwrap(), "A1").await.unwrap().unwrap();
+        let find = async || {
+            applications::find(&mut app.context.database.read().await.unwrap(), "A1")
+                .await
+                .unwrap()
+                .unwrap()
+        };
         assert_eq!(find().await.list_received_at, None, "{}: a dry run is no receipt", app.engine);
 
         assert!(!app.import(&["A1"], DIRTY.as_bytes()).await.unwrap().already_imported);
@@ -68,7 +89,8 @@ async fn the_same_file_again_changes_nothing_and_a_dry_run_writes_nothing() {
 }
 
 #[tokio::test]
-async fn one_person_on_two_lists_of_an_applicant_is_one_respondent_and_on_another_applicants_list_another() {
+async fn one_person_on_two_lists_of_an_applicant_is_one_respondent_and_on_another_applicants_list_another()
+ {
     for app in apps().await {
         app.register_brand("A1", "a", "").await;
         app.register_brand("A2", "a", "").await;
@@ -76,7 +98,8 @@ async fn one_person_on_two_lists_of_an_applicant_is_one_respondent_and_on_anothe
         app.import(&["A1"], list(3).as_bytes()).await.unwrap();
         let second = app.import(&["A2"], list(2).as_bytes()).await.unwrap();
         assert_eq!((second.accepted, second.merged), (2, 0));
-        assert!(second.findings.iter().all(|f| f.decision == RowDecision::AcceptedWithNotice && f.message.contains("one invitation")));
+        assert!(second.findings.iter().all(|f| f.decision == RowDecision::AcceptedWithNotice
+            && f.message.contains("one invitation")));
         app.import(&["B1"], list(1).as_bytes()).await.unwrap();
         let mut connection = app.context.database.read().await.unwrap();
         let mut ids = Vec::new();
@@ -109,15 +132,25 @@ async fn a_list_over_the_cap_is_refused_whole_with_the_count() {
     for app in apps().await {
         app.register_brand("A1", "a", "").await;
         let error = app.import(&["A1"], list(101).as_bytes()).await.unwrap_err().to_string();
-        assert!(error.contains("101 names") && error.contains("at most 100") && error.contains("by 1"), "{error}");
+        assert!(
+            error.contains("101 names") && error.contains("at most 100") && error.contains("by 1"),
+            "{error}"
+        );
         let mut connection = app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        assert!(lists::names_by_segment(&mut connection, id).await.unwrap().is_empty(), "{}: nothing was imported", app.engine);
+        assert!(
+            lists::names_by_segment(&mut connection, id).await.unwrap().is_empty(),
+            "{}: nothing was imported",
+            app.engine
+        );
         drop(connection);
         assert_eq!(app.import(&["A1"], list(100).as_bytes()).await.unwrap().accepted, 100);
         // One more on a second list is one too many as well.
         let one_more = format!("姓名,手机\n新,{}\n", number(500));
-        assert!(matches!(app.import(&["A1"], one_more.as_bytes()).await, Err(ListImportError::OverCap { names: 101, .. })));
+        assert!(matches!(
+            app.import(&["A1"], one_more.as_bytes()).await,
+            Err(ListImportError::OverCap { names: 101, .. })
+        ));
     }
 }
 
@@ -134,7 +167,10 @@ async fn what_cannot_be_a_list_is_refused_in_one_line() {
         ("姓名,手机\n王,坏的\n".as_bytes(), "no row could be taken"),
     ] {
         let error = app.import(&["A1"], content).await.unwrap_err().to_string();
-        assert!(error.starts_with("list.csv: ") && error.contains(expected) && !error.contains('\n'), "{error}");
+        assert!(
+            error.starts_with("list.csv: ") && error.contains(expected) && !error.contains('\n'),
+            "{error}"
+        );
     }
 }
 
@@ -145,7 +181,10 @@ async fn every_file_form_is_read() {
     let mut forms = Vec::new();
     for entry in std::fs::read_dir("config/demo/lists").unwrap() {
         let path = entry.unwrap().path();
-        forms.push((path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()));
+        forms.push((
+            path.file_stem().unwrap().to_string_lossy().into_owned(),
+            std::fs::read(&path).unwrap(),
+        ));
     }
     let mut workbook = rust_xlsxwriter::Workbook::new();
     let sheet = workbook.add_worksheet();
@@ -159,7 +198,8 @@ async fn every_file_form_is_read() {
     for (n, (name, content)) in forms.into_iter().enumerate() {
         let code = format!("F{n}");
         app.register_brand(&code, &format!("applicant{n}"), "").await;
-        let outcome = app.import(&[&code], &content).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let outcome =
+            app.import(&[&code], &content).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(
             outcome.accepted
                 >= match name.as_str() {
@@ -177,9 +217,14 @@ async fn every_file_form_is_read() {
 #[tokio::test]
 async fn lists_after_the_cut_off_belong_to_the_next_programme() {
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
-    apply_programme(&app.context, &format!("{}cut_off = 2026-03-01\n", common::PROGRAMME)).await.unwrap();
+    apply_programme(&app.context, &format!("{}cut_off = 2026-03-01\n", common::PROGRAMME))
+        .await
+        .unwrap();
     app.register_brand("A1", "a", "").await;
-    assert!(matches!(app.import(&["A1"], list(1).as_bytes()).await, Err(ListImportError::AfterCutOff { .. })));
+    assert!(matches!(
+        app.import(&["A1"], list(1).as_bytes()).await,
+        Err(ListImportError::AfterCutOff { .. })
+    ));
     app.register_brand("A1", "a", "list_received = 2026-02-27").await;
     app.import(&["A1"], list(1).as_bytes()).await.unwrap();
 }
@@ -187,21 +232,35 @@ async fn lists_after_the_cut_off_belong_to_the_next_programme() {
 #[tokio::test]
 async fn applications_that_break_a_rule_are_refused_with_its_name() {
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
-    let head = "programme = \"p26\"\n[[application]]\ncode = \"X\"\napplicant = { code = \"x\", name = \"X\" }\n";
+    let head = "programme = \"p26\"\n[[application]]\ncode = \"X\"\napplicant = { code = \"x\", \
+        name = \"X\" }\n";
     for (rest, expected) in [
-        ("category = \"product\"\nsubject = { brand = \"山海\", product = \"热水器\" }", "product with model and specification"),
-        ("category = \"project\"\nsubject = { name = \"江畔花园\" }", "building with place and number"),
+        (
+            "category = \"product\"\nsubject = { brand = \"山海\", product = \"热水器\" }",
+            "product with model and specification",
+        ),
+        (
+            "category = \"project\"\nsubject = { name = \"江畔花园\" }",
+            "building with place and number",
+        ),
         ("category = \"brand\"\nsubject = { brand = \"甲、乙\" }", "one brand"),
         ("category = \"car\"\nsubject = {}", "category «car» is unknown"),
-        ("category = \"brand\"\nsubject = { brand = \"甲\" }\nquota = { target = 101 }", "at most 100"),
+        (
+            "category = \"brand\"\nsubject = { brand = \"甲\" }\nquota = { target = 101 }",
+            "at most 100",
+        ),
         ("category = \"brand\"\nsubject = { brand = \"甲\" }\ncolour = 1", "colour"),
     ] {
-        let error = add_applications(&app.context, &format!("{head}{rest}\n")).await.unwrap_err().to_string();
+        let error = add_applications(&app.context, &format!("{head}{rest}\n"))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
     }
     let error = add_applications(
         &app.context,
-        "programme = \"p99\"\n[[application]]\ncode=\"X\"\napplicant={code=\"x\",name=\"X\"}\ncategory=\"brand\"\nsubject={brand=\"甲\"}",
+        "programme = \
+            \"p99\"\n[[application]]\ncode=\"X\"\napplicant={code=\"x\",name=\"X\"}\ncategory=\"brand\"\nsubject={brand=\"甲\"}",
     );
     assert!(error.await.unwrap_err().to_string().contains("p99"));
 }

@@ -1,10 +1,11 @@
-//! A thousand people in their interviews at once, for ten minutes of a virtual campaign, while messages go out and the deadline is watched: no error page,
-//! and what people were thanked for is what is stored, counted from outside (invariant I5). Who has finished makes room for somebody else. The usual form takes
-//! two minutes of virtual time; the ten come with `FIELDWORKD_TEST_LONG=1 tests/run --test load`.
+//! A thousand people in their interviews at once, for ten minutes of a virtual campaign, while
+//! messages go out and the deadline is watched: no error page, and what people were thanked for is
+//! what is stored, counted from outside (invariant I5). Who has finished makes room for somebody
+//! else. The usual form takes two minutes of virtual time; the ten come with
+//! `FIELDWORKD_TEST_LONG=1 tests/run --test load`.
 
-
-use fieldworkd::services::programmes::apply_programme;
 use crate::common;
+use fieldworkd::services::programmes::apply_programme;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -12,12 +13,12 @@ use std::time::Duration;
 
 use crate::common::{CONSENT_FORM, PLAN, TestApp, list};
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::services::deadlines;
-use fieldworkd::domain::questionnaire::Questionnaire;
-use fieldworkd::domain::time::Timestamp;
-use fieldworkd::simulation::Scenario;
 use fieldworkd::adapters::database::responses::StoredValue;
 use fieldworkd::adapters::database::{applications, cases, responses};
+use fieldworkd::domain::questionnaire::Questionnaire;
+use fieldworkd::domain::time::Timestamp;
+use fieldworkd::services::deadlines;
+use fieldworkd::simulation::Scenario;
 use tokio::sync::watch;
 
 const CONCURRENT_PEOPLE: usize = 1_000;
@@ -41,9 +42,15 @@ struct SimulatedRespondent {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
-    let (people_in_all, seconds) = if std::env::var("FIELDWORKD_TEST_LONG").is_ok() { (6_000, 600) } else { (1_500, 120) };
+    let (people_in_all, seconds) =
+        if std::env::var("FIELDWORKD_TEST_LONG").is_ok() { (6_000, 600) } else { (1_500, 120) };
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
-        apply_programme(&app.context, &format!("{}caps = {{ brand = {people_in_all} }}\n", common::PROGRAMME)).await.unwrap();
+        apply_programme(
+            &app.context,
+            &format!("{}caps = {{ brand = {people_in_all} }}\n", common::PROGRAMME),
+        )
+        .await
+        .unwrap();
         app.register_brand("A1", "a", "").await;
         app.import(&["A1"], list(people_in_all).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -57,7 +64,8 @@ async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
         let (links, next) = (Arc::new(links), Arc::new(AtomicUsize::new(0)));
         let mut workers = tokio::task::JoinSet::new();
         for _ in 0..CONCURRENT_PEOPLE {
-            let (app, time, requests, links, next) = (app.clone(), time.clone(), requests.clone(), links.clone(), next.clone());
+            let (app, time, requests, links, next) =
+                (app.clone(), time.clone(), requests.clone(), links.clone(), next.clone());
             workers.spawn(async move {
                 let mut saved = Vec::new();
                 loop {
@@ -66,9 +74,19 @@ async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
                     if n >= links.len() || time.has_changed().is_err() {
                         return saved;
                     }
-                    let nothing_saved = SavedAnswers { link: links[n].clone(), answers: BTreeMap::new(), is_thanked: false };
+                    let nothing_saved = SavedAnswers {
+                        link: links[n].clone(),
+                        answers: BTreeMap::new(),
+                        is_thanked: false,
+                    };
                     let rng = fastrand::Rng::with_seed(n as u64);
-                    let person = SimulatedRespondent { app: app.clone(), time: time.clone(), rng, saved: nothing_saved, requests: requests.clone() };
+                    let person = SimulatedRespondent {
+                        app: app.clone(),
+                        time: time.clone(),
+                        rng,
+                        saved: nothing_saved,
+                        requests: requests.clone(),
+                    };
                     saved.push(person.interview().await);
                 }
             });
@@ -89,14 +107,28 @@ async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
             saved.extend(theirs.unwrap());
         }
         assert_stored(&app, &saved).await;
-        let (answers, thanked) = (saved.iter().map(|one| one.answers.len()).sum::<usize>(), saved.iter().filter(|one| one.is_thanked).count());
-        eprintln!("{}: {} requests, {answers} answers acknowledged and stored, {thanked} thanked", app.engine, requests.load(Ordering::Relaxed));
-        assert!(thanked > CONCURRENT_PEOPLE / 10 && answers > 4 * CONCURRENT_PEOPLE && saved.len() >= CONCURRENT_PEOPLE, "{}: {thanked} {answers}", app.engine);
+        let (answers, thanked) = (
+            saved.iter().map(|one| one.answers.len()).sum::<usize>(),
+            saved.iter().filter(|one| one.is_thanked).count(),
+        );
+        eprintln!(
+            "{}: {} requests, {answers} answers acknowledged and stored, {thanked} thanked",
+            app.engine,
+            requests.load(Ordering::Relaxed)
+        );
+        assert!(
+            thanked > CONCURRENT_PEOPLE / 10
+                && answers > 4 * CONCURRENT_PEOPLE
+                && saved.len() >= CONCURRENT_PEOPLE,
+            "{}: {thanked} {answers}",
+            app.engine
+        );
     }
 }
 
 impl SimulatedRespondent {
-    /// Until the time or the interview is over: looks, answers, hesitates, goes back, taps twice, changes the language.
+    /// Until the time or the interview is over: looks, answers, hesitates, goes back, taps twice,
+    /// changes the language.
     async fn interview(mut self) -> SavedAnswers {
         let pause = self.rng.u64(0..60);
         if !self.wait_seconds(pause).await {
@@ -105,11 +137,18 @@ impl SimulatedRespondent {
         self.open_page("").await;
         let link = self.saved.link.clone();
         assert_eq!(self.send_form(&format!("{link}/begin"), CONSENT_FORM).await, 303);
-        let questionnaire = Questionnaire::parse(include_str!("../config/questionnaires/brand.toml")).unwrap();
+        let questionnaire =
+            Questionnaire::parse(include_str!("../config/questionnaires/brand.toml")).unwrap();
         let pages: Vec<Vec<String>> = questionnaire
             .pages
             .iter()
-            .map(|page| page.items.iter().filter(|item| item.is_coded() && item.show_if.is_none()).map(|i| i.id.clone()).collect())
+            .map(|page| {
+                page.items
+                    .iter()
+                    .filter(|item| item.is_coded() && item.show_if.is_none())
+                    .map(|i| i.id.clone())
+                    .collect()
+            })
             .collect();
         let mut page = 0;
         while page < pages.len() {
@@ -120,7 +159,10 @@ impl SimulatedRespondent {
             let language = ["zh", "en"][self.rng.usize(..2)];
             self.open_page(&format!("?lang={language}&page={page}")).await;
             let number = page.to_string();
-            let points: Vec<(String, String)> = pages[page].iter().map(|id| (id.clone(), self.rng.u32(5..=10).to_string())).collect();
+            let points: Vec<(String, String)> = pages[page]
+                .iter()
+                .map(|id| (id.clone(), self.rng.u32(5..=10).to_string()))
+                .collect();
             let mut fields: Vec<(&str, &str)> = vec![("case", "0"), ("page", &number)];
             fields.extend(points.iter().map(|(id, point)| (id.as_str(), point.as_str())));
             for _ in 0..1 + usize::from(self.rng.u8(..12) == 0) {
@@ -128,7 +170,11 @@ impl SimulatedRespondent {
             }
             self.saved.answers.extend(points.iter().cloned());
             // Now and then back to look at, and change, the page before.
-            page = if page > 0 && page + 1 < pages.len() && self.rng.u8(..10) == 0 { page - 1 } else { page + 1 };
+            page = if page > 0 && page + 1 < pages.len() && self.rng.u8(..10) == 0 {
+                page - 1
+            } else {
+                page + 1
+            };
         }
         self.saved.is_thanked = self.open_page("").await.contains("感谢您的评价");
         self.saved
@@ -155,24 +201,43 @@ impl SimulatedRespondent {
     }
 }
 
-/// Every answer that somebody was told is saved stands there, as it was sent last, and no other; who was thanked is a complete.
+/// Every answer that somebody was told is saved stands there, as it was sent last, and no other;
+/// who was thanked is a complete.
 async fn assert_stored(app: &TestApp, saved: &[SavedAnswers]) {
     let mut connection = app.context.database.read().await.unwrap();
     let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-    let complete: u64 = cases::by_disposition(&mut connection, id).await.unwrap().iter().filter(|(d, _)| d.code() == "1.1").map(|(_, n)| n).sum();
+    let complete: u64 = cases::by_disposition(&mut connection, id)
+        .await
+        .unwrap()
+        .iter()
+        .filter(|(d, _)| d.code() == "1.1")
+        .map(|(_, n)| n)
+        .sum();
     let mut stored: Vec<BTreeMap<String, String>> = Vec::new();
     for response in responses::of_application(&mut connection, id).await.unwrap() {
         let plain = |(item, value): (String, StoredValue)| match value {
             StoredValue::Plain(value) => (item, value),
             StoredValue::Sealed(_) => (item, "sealed".to_owned()),
         };
-        stored.push(response.answers.into_iter().map(plain).filter(|(item, _)| item != "why1").collect());
+        stored.push(
+            response.answers.into_iter().map(plain).filter(|(item, _)| item != "why1").collect(),
+        );
     }
-    let mut acknowledged: Vec<BTreeMap<String, String>> = saved.iter().map(|one| one.answers.clone()).filter(|answers| !answers.is_empty()).collect();
+    let mut acknowledged: Vec<BTreeMap<String, String>> =
+        saved.iter().map(|one| one.answers.clone()).filter(|answers| !answers.is_empty()).collect();
     stored.retain(|answers| !answers.is_empty());
     stored.sort();
     acknowledged.sort();
     assert_eq!(stored.len(), acknowledged.len(), "{}", app.engine);
-    assert!(stored == acknowledged, "{}: what is stored differs from what people were told", app.engine);
-    assert_eq!(complete, saved.iter().filter(|one| one.is_thanked).count() as u64, "{}", app.engine);
+    assert!(
+        stored == acknowledged,
+        "{}: what is stored differs from what people were told",
+        app.engine
+    );
+    assert_eq!(
+        complete,
+        saved.iter().filter(|one| one.is_thanked).count() as u64,
+        "{}",
+        app.engine
+    );
 }

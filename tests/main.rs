@@ -1,13 +1,14 @@
-//! All integration tests in one binary, a module for each capability; `invariants` holds what the README promises.
+//! All integration tests in one binary, a module for each capability; `invariants` holds what the
+//! README promises.
 
-mod common;
+mod access_control;
 mod alerts;
 mod api;
 mod architecture;
 mod call_center;
 mod campaigns;
-mod smsc;
 mod cli;
+mod common;
 mod console;
 mod crash;
 mod database;
@@ -32,5 +33,5 @@ mod routes;
 mod serve;
 mod sms_conversations;
 mod sms_sending;
-mod access_control;
+mod smsc;
 mod webhooks;

@@ -1,14 +1,14 @@
-//! The figures, and what is shipped to watch them: read, checked and asked for by a real Prometheus.
-
+//! The figures, and what is shipped to watch them: read, checked and asked for by a real
+//! Prometheus.
 
 use std::process::{Child, Command, Stdio};
 
 use crate::common::deployment::{free_port, wait_until};
 use crate::common::{PLAN, TestApp, list_of, local, number};
-use fieldworkd::services::accounts::tokens;
-use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::role::Permission;
+use fieldworkd::services::accounts::tokens;
+use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::simulation::Scenario;
 use serde_json::Value;
 
@@ -19,7 +19,11 @@ fn people() -> Scenario {
 }
 
 async fn token(app: &TestApp, name: &str, scopes: &[Permission]) -> String {
-    tokens::create(&app.context, &Actor::command("test"), name, scopes, 30).await.unwrap().reveal().to_owned()
+    tokens::create(&app.context, &Actor::command("test"), name, scopes, 30)
+        .await
+        .unwrap()
+        .reveal()
+        .to_owned()
 }
 
 async fn launch_campaign(app: &TestApp) {
@@ -36,11 +40,22 @@ async fn metrics_need_the_watch_scope_and_readiness_is_accurate() {
     for app in TestApp::on_each_engine(people(), &[]).await {
         launch_campaign(&app).await;
         let ask = async |token: &str| {
-            let answer = app.http.get(format!("{}/metrics", app.base)).bearer_auth(token).send().await.unwrap();
+            let answer = app
+                .http
+                .get(format!("{}/metrics", app.base))
+                .bearer_auth(token)
+                .send()
+                .await
+                .unwrap();
             (answer.status().as_u16(), answer.text().await.unwrap())
         };
         assert_eq!(ask("fwd_guess").await.0, 401);
-        assert_eq!(ask(&token(&app, "scoring", &[Permission::Datasets]).await).await.0, 403, "{}", app.engine);
+        assert_eq!(
+            ask(&token(&app, "scoring", &[Permission::Datasets]).await).await.0,
+            403,
+            "{}",
+            app.engine
+        );
         let (status, figures) = ask(&token(&app, "prometheus", &[Permission::Watch]).await).await;
         assert_eq!(status, 200);
         for line in [
@@ -61,11 +76,24 @@ async fn metrics_need_the_watch_scope_and_readiness_is_accurate() {
         };
         let (status, said) = ready().await;
         let is_off = app.engine == "postgres";
-        assert_eq!((status, said["database"].as_str()), (if is_off { 503 } else { 200 }, Some("ok")), "{}: {said}", app.engine);
-        assert_eq!(said["clock"] == "ok", !is_off, "{}: the tests live in another year than PostgreSQL: {said}", app.engine);
-        app.execute_sql(&format!("INSERT INTO audit_entry VALUES (999, {}, 'x', 'command', 'sign_in', '', '', '')", app.clock_now().0 + 3_600_000))
-            .await
-            .unwrap();
+        assert_eq!(
+            (status, said["database"].as_str()),
+            (if is_off { 503 } else { 200 }, Some("ok")),
+            "{}: {said}",
+            app.engine
+        );
+        assert_eq!(
+            said["clock"] == "ok",
+            !is_off,
+            "{}: the tests live in another year than PostgreSQL: {said}",
+            app.engine
+        );
+        app.execute_sql(&format!(
+            "INSERT INTO audit_entry VALUES (999, {}, 'x', 'command', 'sign_in', '', '', '')",
+            app.clock_now().0 + 3_600_000
+        ))
+        .await
+        .unwrap();
         let (status, said) = ready().await;
         assert!(status == 503 && said["clock"] != "ok", "{}: {said}", app.engine);
     }
@@ -83,10 +111,18 @@ impl Drop for Prometheus {
 
 /// Everything that the dashboard asks for.
 fn asked_by_the_dashboard() -> Vec<String> {
-    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string("config/grafana/fieldworkd.json").unwrap()).unwrap();
+    let dashboard: Value =
+        serde_json::from_str(&std::fs::read_to_string("config/grafana/fieldworkd.json").unwrap())
+            .unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    let asked =
-        |panel: &Value| panel["targets"].as_array().unwrap().iter().map(|target| target["expr"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let asked = |panel: &Value| {
+        panel["targets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|target| target["expr"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
     panels.iter().flat_map(asked).collect()
 }
 
@@ -97,13 +133,18 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
         return;
     };
     let rules = std::fs::canonicalize("config/prometheus/alerts.yml").unwrap();
-    let checked = Command::new(format!("{folder}/promtool")).args(["check", "rules"]).arg(&rules).output().unwrap();
+    let checked = Command::new(format!("{folder}/promtool"))
+        .args(["check", "rules"])
+        .arg(&rules)
+        .output()
+        .unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     let app = TestApp::on_sqlite(people(), &[]).await;
     launch_campaign(&app).await;
     let (ours, port) = (app.folder.path().join("prometheus.yml"), free_port());
     let config = format!(
-        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{}]\nscrape_configs:\n  - job_name: fieldworkd\n    \
+        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: \
+            [{}]\nscrape_configs:\n  - job_name: fieldworkd\n    \
          authorization: {{ credentials: {} }}\n    static_configs: [{{ targets: [\"{}\"] }}]\n",
         rules.display(),
         token(&app, "prometheus", &[Permission::Watch]).await,
@@ -120,12 +161,20 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
         .unwrap();
     let _prometheus = Prometheus(child);
     let ask = async |path: &str, query: &str| -> Option<Value> {
-        let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
-        let answer = app.http.get(format!("http://127.0.0.1:{port}/api/v1/{path}?{query}")).send().await.ok()?;
+        let query: String =
+            form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
+        let answer = app
+            .http
+            .get(format!("http://127.0.0.1:{port}/api/v1/{path}?{query}"))
+            .send()
+            .await
+            .ok()?;
         serde_json::from_str(&answer.text().await.ok()?).ok()
     };
     let is_up = async || {
-        ask("query", "up{job=\"fieldworkd\"} == 1").await.is_some_and(|up| !up["data"]["result"].as_array().unwrap_or(&Vec::new()).is_empty())
+        ask("query", "up{job=\"fieldworkd\"} == 1")
+            .await
+            .is_some_and(|up| !up["data"]["result"].as_array().unwrap_or(&Vec::new()).is_empty())
     };
     wait_until("Prometheus has read the figures", is_up).await;
     for expression in asked_by_the_dashboard() {
@@ -133,20 +182,37 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
         let found = answer["data"]["result"].as_array().map_or(0, Vec::len);
         assert!(answer["status"] == "success" && found > 0, "{expression}: {answer}");
     }
-    // Every rule is evaluated: the quota that is in danger pends, and nothing says (any more) that the daemon is down.
+    // Every rule is evaluated: the quota that is in danger pends, and nothing says (any more) that
+    // the daemon is down.
     let evaluated = async || {
         let Some(rules) = ask("rules", "").await else { return false };
         let all = rules["data"]["groups"][0]["rules"].as_array().cloned().unwrap_or_default();
-        let state = |name: &str| all.iter().find(|rule| rule["name"] == name).map(|rule| rule["state"].clone()).unwrap_or_default();
-        let as_it_is = state("FieldworkdQuotaInDanger") == "pending" && state("FieldworkdDown") == "inactive";
+        let state = |name: &str| {
+            all.iter()
+                .find(|rule| rule["name"] == name)
+                .map(|rule| rule["state"].clone())
+                .unwrap_or_default()
+        };
+        let as_it_is =
+            state("FieldworkdQuotaInDanger") == "pending" && state("FieldworkdDown") == "inactive";
         all.len() == 9 && all.iter().all(|rule| rule["health"] == "ok") && as_it_is
     };
     wait_until("every rule is evaluated", evaluated).await;
     // Every figure that we tell is asked for by somebody.
-    let told = app.http.get(format!("{}/metrics", app.base)).bearer_auth(token(&app, "me", &[Permission::Watch]).await).send().await.unwrap();
+    let told = app
+        .http
+        .get(format!("{}/metrics", app.base))
+        .bearer_auth(token(&app, "me", &[Permission::Watch]).await)
+        .send()
+        .await
+        .unwrap();
     let told = told.text().await.unwrap();
-    let names = told.lines().filter_map(|line| line.strip_prefix("# TYPE ")).filter_map(|line| line.split(' ').next());
-    let asked = asked_by_the_dashboard().join(" ") + &std::fs::read_to_string("config/prometheus/alerts.yml").unwrap();
+    let names = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|line| line.split(' ').next());
+    let asked = asked_by_the_dashboard().join(" ")
+        + &std::fs::read_to_string("config/prometheus/alerts.yml").unwrap();
     let unasked: Vec<&str> = names.filter(|name| !asked.contains(name)).collect();
     assert_eq!(unasked, ["fieldworkd_database_up"], "it says what «up» says");
 }

@@ -1,12 +1,12 @@
-//! The questionnaire engine through the web: every kind of item, the way that follows the answers, and what becomes of it in the dataset.
-
+//! The questionnaire engine through the web: every kind of item, the way that follows the answers,
+//! and what becomes of it in the dataset.
 
 use crate::common;
 use std::process::Command;
 
 use crate::common::{TestApp, local};
-use fieldworkd::services::datasets;
 use fieldworkd::domain::questionnaire::{ItemKind, Questionnaire};
+use fieldworkd::services::datasets;
 use fieldworkd::simulation::Scenario;
 
 const EVERY_KIND: &str = include_str!("fixtures/every_kind.toml");
@@ -18,7 +18,13 @@ async fn apps(people: usize) -> Vec<(TestApp, tempfile::TempDir)> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("brand.toml"), EVERY_KIND).unwrap();
         let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
-        let Some(app) = TestApp::on_each_engine(Scenario::faultless(1, 50), &settings).await.into_iter().nth(engine) else { break };
+        let Some(app) = TestApp::on_each_engine(Scenario::faultless(1, 50), &settings)
+            .await
+            .into_iter()
+            .nth(engine)
+        else {
+            break;
+        };
         app.launch_with_people(people, "").await;
         app.dispatcher.tick().await.unwrap();
         apps.push((app, folder));
@@ -39,29 +45,71 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
         let site = link.split("/i/").next().unwrap().to_owned();
         app.post(&format!("{link}/begin?lang=en"), common::CONSENT_FORM).await;
         let (_, first) = app.get(&format!("{link}?lang=en")).await;
-        assert!(first.contains("a公司 would like your view of A1牌.") && first.contains("Progress 1/3"), "{engine}: texts are filled in\n{first}");
+        assert!(
+            first.contains("a公司 would like your view of A1牌.") && first.contains("Progress 1/3"),
+            "{engine}: texts are filled in\n{first}"
+        );
         assert_eq!(app.post(&answers, &page("0", &[("use", "daily")])).await.0, 303);
         let (_, second) = app.get(&format!("{link}?lang=en&page=1")).await;
-        assert!(second.contains("Please rate:") && second.contains("value=\"-5\"") && second.contains("value=\"dk\""), "{engine}: {second}");
+        assert!(
+            second.contains("Please rate:")
+                && second.contains("value=\"-5\"")
+                && second.contains("value=\"dk\""),
+            "{engine}: {second}"
+        );
         // Dissatisfied: the page of reasons is on the way.
-        let (_, to, _) = app.post(&answers, &page("1", &[("sat1", "1"), ("g1", "4"), ("g2", "na")])).await;
+        let (_, to, _) =
+            app.post(&answers, &page("1", &[("sat1", "1"), ("g1", "4"), ("g2", "na")])).await;
         let (_, third) = app.get(&format!("{site}{to}")).await;
-        assert!(third.contains("You use it (Every day)") && third.contains("3/4"), "{engine}: {to}\n{third}");
-        assert!(third.contains("type=\"checkbox\"") && third.find("None of these").unwrap() > third.find("Quality").unwrap());
+        assert!(
+            third.contains("You use it (Every day)") && third.contains("3/4"),
+            "{engine}: {to}\n{third}"
+        );
+        assert!(
+            third.contains("type=\"checkbox\"")
+                && third.find("None of these").unwrap() > third.find("Quality").unwrap()
+        );
         // A form sends each choice as a field of its own; an exclusive option excludes.
-        let (status, _, again) = app.post(&answers, &page("2", &[("why", "none"), ("why", "price")])).await;
-        assert!(status == 422 && again.contains("This option cannot be chosen together with others.") && again.contains("value=\"price\" checked"));
-        assert_eq!(app.post(&answers, &page("2", &[("why", "quality"), ("why", "price")])).await.0, 303);
+        let (status, _, again) =
+            app.post(&answers, &page("2", &[("why", "none"), ("why", "price")])).await;
+        assert!(
+            status == 422
+                && again.contains("This option cannot be chosen together with others.")
+                && again.contains("value=\"price\" checked")
+        );
+        assert_eq!(
+            app.post(&answers, &page("2", &[("why", "quality"), ("why", "price")])).await.0,
+            303
+        );
         let (_, fourth) = app.get(&format!("{link}?lang=en&page=3")).await;
-        assert!(fourth.contains("name=\"paid\"") && !fourth.contains("name=\"since\"") && fourth.contains("name=\"rank1.a\""), "{engine}: {fourth}");
+        assert!(
+            fourth.contains("name=\"paid\"")
+                && !fourth.contains("name=\"since\"")
+                && fourth.contains("name=\"rank1.a\""),
+            "{engine}: {fourth}"
+        );
         let ranked = [("rank1.a", "2"), ("rank1.b", "1"), ("rank1.c", "1")];
-        let (status, _, again) = app.post(&answers, &page("3", &[&[("paid", "99.9")], &ranked[..]].concat())).await;
-        assert!(status == 422 && again.contains("a place of its own") && again.contains("value=\"99.9\""), "{engine}: {again}");
-        // Back, and satisfied after all: the reasons and the price are asked no more, and their answers are none.
-        assert_eq!(app.post(&answers, &page("1", &[("sat1", "4"), ("g1", "4"), ("g2", "na")])).await.0, 303);
+        let (status, _, again) =
+            app.post(&answers, &page("3", &[&[("paid", "99.9")], &ranked[..]].concat())).await;
+        assert!(
+            status == 422
+                && again.contains("a place of its own")
+                && again.contains("value=\"99.9\""),
+            "{engine}: {again}"
+        );
+        // Back, and satisfied after all: the reasons and the price are asked no more, and their
+        // answers are none.
+        assert_eq!(
+            app.post(&answers, &page("1", &[("sat1", "4"), ("g1", "4"), ("g2", "na")])).await.0,
+            303
+        );
         let (_, to, _) = app.post(&answers, &page("2", &[("why", "other")])).await;
-        assert!(app.get(&format!("{site}{to}")).await.1.contains("name=\"rank1.a\""), "{engine}: a page that is not asked any more leads on");
-        let ranked = [("rank1.a", "2"), ("rank1.b", "1"), ("rank1.c", "3"), ("open1", "电话 13800138000")];
+        assert!(
+            app.get(&format!("{site}{to}")).await.1.contains("name=\"rank1.a\""),
+            "{engine}: a page that is not asked any more leads on"
+        );
+        let ranked =
+            [("rank1.a", "2"), ("rank1.b", "1"), ("rank1.c", "3"), ("open1", "电话 13800138000")];
         assert_eq!(app.post(&answers, &page("3", &ranked)).await.0, 303);
         assert!(app.get(&link).await.1.contains("感谢您的评价"), "{engine}");
 
@@ -81,14 +129,29 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
             ("2", vec![("why", "price")]),
             ("3", vec![("paid", "１２.5"), ("rank1.a", "1"), ("rank1.b", "2"), ("rank1.c", "3")]),
         ] {
-            assert_eq!(app.post(&answers, &page(number, &fields)).await.0, 303, "{engine}: page {number}");
+            assert_eq!(
+                app.post(&answers, &page(number, &fields)).await.0,
+                303,
+                "{engine}: page {number}"
+            );
         }
-        assert_eq!(app.dispositions("A1").await, [("1.1", 2), ("4.1", 1)].map(|(code, n)| (code.to_owned(), n)), "{engine}");
+        assert_eq!(
+            app.dispositions("A1").await,
+            [("1.1", 2), ("4.1", 1)].map(|(code, n)| (code.to_owned(), n)),
+            "{engine}"
+        );
 
         let mut connection = app.context.database.read().await.unwrap();
-        let shown: Vec<String> =
-            sqlx::query_scalar("SELECT option_order FROM answer WHERE item = 'why' AND option_order IS NOT NULL").fetch_all(&mut *connection).await.unwrap();
-        assert!(shown.len() == 1 && shown[0].split(' ').count() == 4 && shown[0].ends_with(" none"), "{engine}: the drawn order is kept, {shown:?}");
+        let shown: Vec<String> = sqlx::query_scalar(
+            "SELECT option_order FROM answer WHERE item = 'why' AND option_order IS NOT NULL",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+        assert!(
+            shown.len() == 1 && shown[0].split(' ').count() == 4 && shown[0].ends_with(" none"),
+            "{engine}: the drawn order is kept, {shown:?}"
+        );
         drop(connection);
         app.advance_until(local("2026-05-14T00:00:00")).await;
         assert_eq!(datasets::write_pending(&app.context).await.unwrap(), 1);
@@ -107,8 +170,16 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
 }
 
 fn check(file: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(["questionnaire", "check", file]).args(arguments).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd"))
+        .args(["questionnaire", "check", file])
+        .args(arguments)
+        .output()
+        .unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
 }
 
 #[test]
@@ -116,24 +187,49 @@ fn a_file_is_checked_drawn_and_printed_before_anybody_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (picture, form) = (path("way.svg"), path("form.html"));
-    let (status, said, _) = check("tests/fixtures/every_kind.toml", &["--picture", &picture, "--form", &form, "--language", "en"]);
-    assert!(status == Some(0) && said.contains("every_kind version 1: 4 pages, 9 items, about 1.5 minutes; 0 mistakes"), "{said}");
+    let (status, said, _) = check(
+        "tests/fixtures/every_kind.toml",
+        &["--picture", &picture, "--form", &form, "--language", "en"],
+    );
+    assert!(
+        status == Some(0)
+            && said
+                .contains("every_kind version 1: 4 pages, 9 items, about 1.5 minutes; 0 mistakes"),
+        "{said}"
+    );
     let picture = std::fs::read_to_string(picture).unwrap();
     assert!(
-        picture.contains("sat1 &lt;= 2") && picture.contains("4.1 ⟨use == &apos;never&apos;⟩") && picture.matches("class=\"arrow\"").count() == 2,
+        picture.contains("sat1 &lt;= 2")
+            && picture.contains("4.1 ⟨use == &apos;never&apos;⟩")
+            && picture.matches("class=\"arrow\"").count() == 2,
         "{picture}"
     );
     quick_xml::Reader::from_str(&picture).read_event().unwrap();
     let form = std::fs::read_to_string(form).unwrap();
-    assert!(form.contains("How satisfied are you?") && form.contains("☞ Read out word by word") && form.contains("1–2 of them"), "{form}");
+    assert!(
+        form.contains("How satisfied are you?")
+            && form.contains("☞ Read out word by word")
+            && form.contains("1–2 of them"),
+        "{form}"
+    );
 
     let wrong = path("wrong.toml");
     std::fs::write(&wrong, EVERY_KIND.replace("sat1 <= 2", "sat1 > 9")).unwrap();
     let (status, said, error) = check(&wrong, &[]);
-    assert!(status == Some(1) && said.contains("nobody is ever asked") && error.contains("correct them before the launch"), "{said}{error}");
+    assert!(
+        status == Some(1)
+            && said.contains("nobody is ever asked")
+            && error.contains("correct them before the launch"),
+        "{said}{error}"
+    );
     std::fs::write(&wrong, EVERY_KIND.replace("sat1 <= 2", "sat9 <= 2")).unwrap();
     let (status, _, error) = check(&wrong, &[]);
-    assert!(status == Some(1) && error.contains("wrong.toml: page 3: «sat9 <= 2» looks at sat9") && error.trim().lines().count() == 1, "{error}");
+    assert!(
+        status == Some(1)
+            && error.contains("wrong.toml: page 3: «sat9 <= 2» looks at sat9")
+            && error.trim().lines().count() == 1,
+        "{error}"
+    );
 }
 
 #[test]
@@ -150,13 +246,20 @@ fn the_shipped_questionnaires_have_no_mistake() {
 /// A workbook as the field writes it.
 fn workbook(path: &str, survey: &[&[&str]], choices: &[&[&str]]) {
     let mut workbook = rust_xlsxwriter::Workbook::new();
-    let settings: &[&[&str]] = &[&["form_title", "form_id", "version"], &["门店满意度", "store_2026", "3"]];
+    let settings: &[&[&str]] =
+        &[&["form_title", "form_id", "version"], &["门店满意度", "store_2026", "3"]];
     for (name, rows) in [("survey", survey), ("choices", choices), ("settings", settings)] {
         let sheet = workbook.add_worksheet();
         sheet.set_name(name).unwrap();
         for (row, cells) in rows.iter().enumerate() {
             for (column, cell) in cells.iter().enumerate() {
-                sheet.write_string(u32::try_from(row).unwrap(), u16::try_from(column).unwrap(), *cell).unwrap();
+                sheet
+                    .write_string(
+                        u32::try_from(row).unwrap(),
+                        u16::try_from(column).unwrap(),
+                        *cell,
+                    )
+                    .unwrap();
             }
         }
     }
@@ -164,15 +267,70 @@ fn workbook(path: &str, survey: &[&[&str]], choices: &[&[&str]]) {
 }
 
 const SURVEY: [&[&str]; 12] = [
-    &["type", "name", "label::中文 (zh)", "label::English (en)", "required", "relevant", "latent", "parameters", "hint", "constraint"],
+    &[
+        "type",
+        "name",
+        "label::中文 (zh)",
+        "label::English (en)",
+        "required",
+        "relevant",
+        "latent",
+        "parameters",
+        "hint",
+        "constraint",
+    ],
     &["start", "start", "", "", "", "", "", "", "", ""],
     &["begin_group", "g1", "到店", "Your visit", "", "", "", "", "", ""],
-    &["select_one often", "use", "多久来一次？", "How often do you come?", "yes", "", "", "", "逐字念出", ""],
-    &["range", "sat", "满意吗？", "How satisfied are you?", "yes", "", "satisfaction", "start=1 end=10 step=1", "", ""],
-    &["select_multiple reason", "why", "为什么？", "Why?", "yes", "${sat} <= 4 and not(${use} = '1')", "", "randomize=true", "", ""],
+    &[
+        "select_one often",
+        "use",
+        "多久来一次？",
+        "How often do you come?",
+        "yes",
+        "",
+        "",
+        "",
+        "逐字念出",
+        "",
+    ],
+    &[
+        "range",
+        "sat",
+        "满意吗？",
+        "How satisfied are you?",
+        "yes",
+        "",
+        "satisfaction",
+        "start=1 end=10 step=1",
+        "",
+        "",
+    ],
+    &[
+        "select_multiple reason",
+        "why",
+        "为什么？",
+        "Why?",
+        "yes",
+        "${sat} <= 4 and not(${use} = '1')",
+        "",
+        "randomize=true",
+        "",
+        "",
+    ],
     &["end_group", "", "", "", "", "", "", "", "", ""],
     &["begin_group", "g2", "细节", "Details", "", "${sat} <= 4", "", "", "", ""],
-    &["decimal", "paid", "${use}：花了多少？", "How much did you spend?", "", "selected(${why}, 'price')", "", "", "", ". >= 0 and . <= 9999.5"],
+    &[
+        "decimal",
+        "paid",
+        "${use}：花了多少？",
+        "How much did you spend?",
+        "",
+        "selected(${why}, 'price')",
+        "",
+        "",
+        "",
+        ". >= 0 and . <= 9999.5",
+    ],
     &["note", "thanks", "谢谢", "Thank you", "", "", "", "", "", ""],
     &["end_group", "", "", "", "", "", "", "", "", ""],
     &["text", "open", "还有什么？", "", "", "", "", "", "", ""],
@@ -188,8 +346,16 @@ const CHOICES: [&[&str]; 5] = [
 /// The field's own reader of such forms takes our sample too.
 fn is_good_for_pyxform(form: &str) {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else { return };
-    let output = Command::new(python).args(["-m", "pyxform.xls2xform", "--skip_validate", form]).output().unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(python)
+        .args(["-m", "pyxform.xls2xform", "--skip_validate", form])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(std::fs::read_to_string(form.replace(".xlsx", ".xml")).unwrap().contains("selected("));
 }
 
@@ -198,22 +364,47 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd")).arg("questionnaire").args(arguments).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+        let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd"))
+            .arg("questionnaire")
+            .args(arguments)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     let (form, toml) = (path("form.xlsx"), path("form.toml"));
     workbook(&form, &SURVEY, &CHOICES);
     is_good_for_pyxform(&form);
     let (status, _, remarks) = run(&["import", &form, "--output", &toml]);
     assert_eq!(status, Some(0), "{remarks}");
-    for remark in ["row 2: start is left out", "sat is a scale; give its ends words", "2 texts stand in one language only", "no column core"] {
+    for remark in [
+        "row 2: start is left out",
+        "sat is a scale; give its ends words",
+        "2 texts stand in one language only",
+        "no column core",
+    ] {
         assert!(remarks.contains(remark), "{remarks}");
     }
     let read = Questionnaire::parse(&std::fs::read_to_string(&toml).unwrap()).unwrap();
-    assert_eq!((read.code.as_str(), read.version, read.title.zh.as_str()), ("store_2026", 3, "门店满意度"));
-    let pages: Vec<Vec<&str>> = read.pages.iter().map(|page| page.items.iter().map(|item| item.id.as_str()).collect()).collect();
-    assert_eq!(pages, [vec!["use", "sat"], vec!["why"], vec!["paid", "thanks"], vec!["open"]], "a condition looks at earlier pages");
-    let condition = |id: &str| read.item(id).unwrap().show_if.as_ref().map(|c| c.source().to_owned());
+    assert_eq!(
+        (read.code.as_str(), read.version, read.title.zh.as_str()),
+        ("store_2026", 3, "门店满意度")
+    );
+    let pages: Vec<Vec<&str>> = read
+        .pages
+        .iter()
+        .map(|page| page.items.iter().map(|item| item.id.as_str()).collect())
+        .collect();
+    assert_eq!(
+        pages,
+        [vec!["use", "sat"], vec!["why"], vec!["paid", "thanks"], vec!["open"]],
+        "a condition looks at earlier pages"
+    );
+    let condition =
+        |id: &str| read.item(id).unwrap().show_if.as_ref().map(|c| c.source().to_owned());
     assert_eq!(condition("why").as_deref(), Some("sat <= 4 && !(use == '1')"));
     let ItemKind::Number(range) = &read.item("paid").unwrap().kind else { panic!() };
     assert_eq!((range.min, range.max), (Some(0.0), Some(9999.5)));
@@ -227,10 +418,17 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
     wrong[8] = &["image", "photo", "拍照", "Photo", "", "", "", "", "", ""];
     workbook(&form, &wrong, &CHOICES);
     let (status, _, error) = run(&["import", &form]);
-    assert!(status == Some(1) && error.contains("form.xlsx: sheet survey, row 9: type image cannot be asked here"), "{error}");
+    assert!(
+        status == Some(1)
+            && error.contains("form.xlsx: sheet survey, row 9: type image cannot be asked here"),
+        "{error}"
+    );
     workbook(&form, &SURVEY, &CHOICES[..3]);
     let (status, _, error) = run(&["import", &form]);
-    assert!(status == Some(1) && error.contains("row 6: the list reason has no choices"), "{error}");
+    assert!(
+        status == Some(1) && error.contains("row 6: the list reason has no choices"),
+        "{error}"
+    );
     std::fs::write(&form, "name,phone\n").unwrap();
     let (status, _, error) = run(&["import", &form]);
     assert!(status == Some(1) && error.trim().lines().count() == 1, "{error}");
@@ -238,18 +436,33 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
 
 #[test]
 fn the_published_schema_is_that_of_the_program() {
-    let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd")).args(["questionnaire", "schema"]).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_fieldworkd"))
+        .args(["questionnaire", "schema"])
+        .output()
+        .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     let published = std::fs::read_to_string("docs/questionnaire.schema.json").unwrap();
-    assert!(published == printed, "write it anew: fieldworkd questionnaire schema > docs/questionnaire.schema.json");
+    assert!(
+        published == printed,
+        "write it anew: fieldworkd questionnaire schema > docs/questionnaire.schema.json"
+    );
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else { return };
     // The library that frictionless brings finds our files good, and a misspelt one not.
     let script = "import json, sys, tomllib, jsonschema\nschema = json.load(open(sys.argv[1]))\n\
-                  [jsonschema.Draft202012Validator(schema).validate(tomllib.load(open(f, 'rb'))) for f in sys.argv[2:]]\n\
-                  bad = tomllib.load(open(sys.argv[2], 'rb')); bad['page'][0]['item'][0]['typ'] = 'x'\n\
+                  [jsonschema.Draft202012Validator(schema).validate(tomllib.load(open(f, 'rb'))) \
+                  for f in sys.argv[2:]]\n\
+                  bad = tomllib.load(open(sys.argv[2], 'rb')); bad['page'][0]['item'][0]['typ'] \
+                  = 'x'\n\
                   sys.exit(0 if not jsonschema.Draft202012Validator(schema).is_valid(bad) else 1)";
-    let files: Vec<_> = std::fs::read_dir("config/questionnaires").unwrap().map(|file| file.unwrap().path()).collect();
+    let files: Vec<_> = std::fs::read_dir("config/questionnaires")
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
     let mut python = Command::new(python);
-    let output = python.args(["-c", script, "docs/questionnaire.schema.json", "tests/fixtures/every_kind.toml"]).args(files).output().unwrap();
+    let output = python
+        .args(["-c", script, "docs/questionnaire.schema.json", "tests/fixtures/every_kind.toml"])
+        .args(files)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

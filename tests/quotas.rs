@@ -1,26 +1,28 @@
-//! Invariant I4 under a rush: completes never exceed a hard target, however many people finish at the same moment.
+//! Invariant I4 under a rush: completes never exceed a hard target, however many people finish at
+//! the same moment.
 
-
+use crate::common;
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
-use crate::common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::common::{PLAN, TestApp, answers, list, local, number};
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::services::deadlines;
+use fieldworkd::adapters::database::{applications, quotas};
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
+use fieldworkd::services::deadlines;
 use fieldworkd::simulation::Scenario;
-use fieldworkd::adapters::database::{applications, quotas};
 
 /// Five hundred people send their last page at once, for fifty places.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn five_hundred_at_once_for_fifty_places() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 100), &[]).await {
-        apply_programme(&app.context, &format!("{}caps = {{ brand = 500 }}\n", common::PROGRAMME)).await.unwrap();
+        apply_programme(&app.context, &format!("{}caps = {{ brand = 500 }}\n", common::PROGRAMME))
+            .await
+            .unwrap();
         app.register_brand("A1", "a", "quota = { target = 50, replicate_size = 500 }").await;
         app.import(&["A1"], list(500).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -35,7 +37,10 @@ async fn five_hundred_at_once_for_fifty_places() {
             under_way.spawn(async move {
                 app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
                 for page in 0..3 {
-                    assert_eq!(app.post(&format!("{link}/answers"), &answers(0, page, "8")).await.0, 303);
+                    assert_eq!(
+                        app.post(&format!("{link}/answers"), &answers(0, page, "8")).await.0,
+                        303
+                    );
                 }
             });
         }
@@ -48,7 +53,11 @@ async fn five_hundred_at_once_for_fifty_places() {
             let (app, link, start) = (app.clone(), link.clone(), start.clone());
             under_way.spawn(async move {
                 start.wait().await;
-                assert_eq!(app.post(&format!("{link}/answers"), &answers(0, 3, "8")).await.0, 303, "{n}");
+                assert_eq!(
+                    app.post(&format!("{link}/answers"), &answers(0, 3, "8")).await.0,
+                    303,
+                    "{n}"
+                );
             });
         }
         while let Some(done) = under_way.join_next().await {
@@ -56,10 +65,23 @@ async fn five_hundred_at_once_for_fifty_places() {
         }
         let completes = app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1");
         assert_eq!(completes, Some(("1.1".to_owned(), 50)), "{}", app.engine);
-        assert_eq!(deadlines::tick(&app.context).await.unwrap(), ["A1"], "the field closes on quota");
+        assert_eq!(
+            deadlines::tick(&app.context).await.unwrap(),
+            ["A1"],
+            "the field closes on quota"
+        );
         let at_the_end = app.dispositions("A1").await;
-        let others: u64 = at_the_end.iter().filter(|(code, _)| code == "1.2" || code == "4.8").map(|(_, cases)| cases).sum();
-        assert_eq!((at_the_end.iter().find(|(code, _)| code == "1.1").unwrap().1, others), (50, 450), "{}: {at_the_end:?}", app.engine);
+        let others: u64 = at_the_end
+            .iter()
+            .filter(|(code, _)| code == "1.2" || code == "4.8")
+            .map(|(_, cases)| cases)
+            .sum();
+        assert_eq!(
+            (at_the_end.iter().find(|(code, _)| code == "1.1").unwrap().1, others),
+            (50, 450),
+            "{}: {at_the_end:?}",
+            app.engine
+        );
         let mut thanked = 0;
         for link in &links {
             let page = app.get(link).await.1;
@@ -80,19 +102,31 @@ async fn a_full_cell_takes_its_other_cases_out_of_the_field() {
         app.dispatcher.tick().await.unwrap();
         let (first, second) = (app.link(0).await, app.link(1).await);
         assert!(app.answer_all(&first, 0, "9").await.contains("感谢您的评价"));
-        assert!(app.get(&second).await.1.contains("已经收齐"), "{}: seen at once, before the case is released", app.engine);
+        assert!(
+            app.get(&second).await.1.contains("已经收齐"),
+            "{}: seen at once, before the case is released",
+            app.engine
+        );
         deadlines::tick(&app.context).await.unwrap();
         let now = app.dispositions("A1").await;
-        assert!(now.contains(&("1.1".to_owned(), 1)) && now.contains(&("4.8".to_owned(), 1)), "{now:?}");
+        assert!(
+            now.contains(&("1.1".to_owned(), 1)) && now.contains(&("4.8".to_owned(), 1)),
+            "{now:?}"
+        );
         let mut connection = app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        let cells: Vec<(String, u32, u32)> =
-            quotas::cells(&mut connection, id).await.unwrap().into_iter().map(|c| (c.name, c.completes, c.target)).collect();
+        let cells: Vec<(String, u32, u32)> = quotas::cells(&mut connection, id)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|c| (c.name, c.completes, c.target))
+            .collect();
         assert_eq!(cells, [("*".to_owned(), 1, 10), ("large_owner".to_owned(), 1, 1)]);
     }
 }
 
-/// One person's last page, sent eight times at once (a dying connection, an impatient thumb): one complete, counted once.
+/// One person's last page, sent eight times at once (a dying connection, an impatient thumb): one
+/// complete, counted once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_page_many_times_at_once_counts_once() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 100), &[]).await {
@@ -107,7 +141,9 @@ async fn the_same_page_many_times_at_once_counts_once() {
             }
             for _ in 0..8 {
                 let (app, link) = (app.clone(), link.clone());
-                under_way.spawn(async move { app.post(&format!("{link}/answers"), &answers(0, 3, "8")).await.0 });
+                under_way.spawn(async move {
+                    app.post(&format!("{link}/answers"), &answers(0, 3, "8")).await.0
+                });
             }
         }
         while let Some(status) = under_way.join_next().await {
@@ -115,7 +151,12 @@ async fn the_same_page_many_times_at_once_counts_once() {
         }
         let mut connection = app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        assert_eq!(quotas::cells(&mut connection, id).await.unwrap()[0].completes, 5, "{}", app.engine);
+        assert_eq!(
+            quotas::cells(&mut connection, id).await.unwrap()[0].completes,
+            5,
+            "{}",
+            app.engine
+        );
         assert!(app.dispositions("A1").await.contains(&("1.1".to_owned(), 5)));
     }
 }
@@ -127,44 +168,60 @@ async fn with_short_questionnaire(more: &[(&str, &str)]) -> (Vec<TestApp>, tempf
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("brand.toml"), CELLS).unwrap();
     let questionnaires = ("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap());
-    let settings: Vec<(&str, &str)> = [questionnaires].into_iter().chain(more.iter().copied()).collect();
+    let settings: Vec<(&str, &str)> =
+        [questionnaires].into_iter().chain(more.iter().copied()).collect();
     (TestApp::on_each_engine(Scenario::faultless(1, 1_000), &settings).await, folder)
 }
 
 /// A list with a region for everybody, alternately.
 fn list_with_regions(people: usize) -> String {
-    let rows: String = (0..people).map(|n| format!("受访者{n},{},{}\n", number(n), if n % 2 == 0 { "北" } else { "南" })).collect();
+    let rows: String = (0..people)
+        .map(|n| format!("受访者{n},{},{}\n", number(n), if n % 2 == 0 { "北" } else { "南" }))
+        .collect();
     format!("姓名,手机,所在地区\n{rows}")
 }
 
 const LIST_FIELDS: &str = "list_fields = { region = [\"地区\", \"所在地区\"] }";
 
 async fn send(app: &TestApp, link: &str, page: &str, field: (&str, &str)) -> (u16, String) {
-    let (status, to, _) = app.post(&format!("{link}/answers"), &[("case", "0"), ("page", page), field]).await;
+    let (status, to, _) =
+        app.post(&format!("{link}/answers"), &[("case", "0"), ("page", page), field]).await;
     (status, to)
 }
 
 async fn cells_of(app: &TestApp) -> Vec<(String, u32, u32)> {
     let mut connection = app.context.database.read().await.unwrap();
     let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-    quotas::cells(&mut connection, id).await.unwrap().into_iter().map(|c| (c.name, c.completes, c.target)).collect()
+    quotas::cells(&mut connection, id)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|c| (c.name, c.completes, c.target))
+        .collect()
 }
 
-/// Five thousand people, 64 at a time, in cells by a list field and answers, interlocked, one soft and one reserved: whoever was thanked is counted, each
-/// once, and no hard cell has more than its target. What people did is counted from outside.
+/// Five thousand people, 64 at a time, in cells by a list field and answers, interlocked, one soft
+/// and one reserved: whoever was thanked is counted, each once, and no hard cell has more than its
+/// target. What people did is counted from outside.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
     const PEOPLE: usize = 5_000;
     let quota = "quota = { target = 500, replicate_size = 5000, cell = [\n\
         { name = \"north daily\", if = \"region == '北' && use == 'daily'\", target = 40 },\n\
         { name = \"south daily\", if = \"region == '南' && use == 'daily'\", target = 30 },\n\
-        { name = \"weekly young\", if = \"use == 'weekly' && age < 35\", target = 25, kind = \"reserved\" },\n\
+        { name = \"weekly young\", if = \"use == 'weekly' && age < 35\", target = 25, kind = \
+        \"reserved\" },\n\
         { name = \"weekly old\", if = \"use == 'weekly' && age >= 35\", target = 60 },\n\
         { name = \"rarely\", if = \"use == 'rarely'\", target = 45, kind = \"soft\" },\n\
         { name = \"south\", if = \"region == '南'\", target = 140 },\n] }";
     let (apps, _folder) = with_short_questionnaire(&[]).await;
     for app in apps {
-        apply_programme(&app.context, &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME)).await.unwrap();
+        apply_programme(
+            &app.context,
+            &format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME),
+        )
+        .await
+        .unwrap();
         app.register_brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
         app.import(&["A1"], list_with_regions(PEOPLE).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -181,14 +238,20 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
                 loop {
                     let n = next.fetch_add(1, Ordering::SeqCst);
                     let Some(link) = links.get(n) else { return thanked };
-                    // Time goes by, so that the places of those who stop half-way become free again.
+                    // Time goes by, so that the places of those who stop half-way become free
+                    // again.
                     if n % 50 == 0 {
                         app.clock.advance_to(app.clock.now() + Duration::from_secs(180));
                     }
                     let mut rng = fastrand::Rng::with_seed(n as u64);
-                    let (usage, age) = (["daily", "weekly", "rarely"][rng.usize(..3)], rng.u32(18..60).to_string());
+                    let (usage, age) = (
+                        ["daily", "weekly", "rarely"][rng.usize(..3)],
+                        rng.u32(18..60).to_string(),
+                    );
                     app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
-                    for (page, field) in [("0", ("use", usage)), ("1", ("age", age.as_str())), ("2", ("sat1", "7"))] {
+                    for (page, field) in
+                        [("0", ("use", usage)), ("1", ("age", age.as_str())), ("2", ("sat1", "7"))]
+                    {
                         // Some stop half-way, some tap twice.
                         if page == "2" && rng.u8(..10) == 0 {
                             break;
@@ -207,7 +270,9 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
         while let Some(theirs) = under_way.join_next().await {
             thanked.extend(theirs.unwrap());
         }
-        let count = |is_in: &dyn Fn(usize, &str, u32) -> bool| thanked.iter().filter(|(n, usage, age)| is_in(*n, usage, *age)).count() as u32;
+        let count = |is_in: &dyn Fn(usize, &str, u32) -> bool| {
+            thanked.iter().filter(|(n, usage, age)| is_in(*n, usage, *age)).count() as u32
+        };
         let outside = [
             ("*", count(&|_, _, _| true), 500),
             ("north daily", count(&|n, usage, _| n % 2 == 0 && usage == "daily"), 40),
@@ -218,13 +283,29 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
             ("south", count(&|n, _, _| n % 2 == 1), 140),
         ];
         let inside = cells_of(&app).await;
-        assert_eq!(inside, outside.map(|(name, n, target)| (name.to_owned(), n, target)), "{}", app.engine);
-        let excess: u32 = outside.iter().filter(|(name, ..)| *name != "rarely").map(|(_, n, target)| n.saturating_sub(*target)).sum();
+        assert_eq!(
+            inside,
+            outside.map(|(name, n, target)| (name.to_owned(), n, target)),
+            "{}",
+            app.engine
+        );
+        let excess: u32 = outside
+            .iter()
+            .filter(|(name, ..)| *name != "rarely")
+            .map(|(_, n, target)| n.saturating_sub(*target))
+            .sum();
         assert_eq!(excess, 0, "{}", app.engine);
-        // People enough came for every cell but the total's sum: each hard one is filled to the last place, the soft one is over.
-        assert!(outside[1..4].iter().all(|(_, n, target)| n == target) && outside[5].1 > 45, "{}: {outside:?}", app.engine);
+        // People enough came for every cell but the total's sum: each hard one is filled to the
+        // last place, the soft one is over.
+        assert!(
+            outside[1..4].iter().all(|(_, n, target)| n == target) && outside[5].1 > 45,
+            "{}: {outside:?}",
+            app.engine
+        );
         let at_the_end = app.dispositions("A1").await;
-        let of = |code: &str| at_the_end.iter().find(|(known, _)| known == code).map_or(0, |(_, cases)| *cases);
+        let of = |code: &str| {
+            at_the_end.iter().find(|(known, _)| known == code).map_or(0, |(_, cases)| *cases)
+        };
         assert_eq!(of("1.1"), thanked.len() as u64, "{}: {at_the_end:?}", app.engine);
         assert!(of("4.8") > 300, "{}: {at_the_end:?}", app.engine);
         // Nobody who was thanked is told later that there was no room.
@@ -238,7 +319,8 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
 async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_cells_depend_on() {
     let (apps, _folder) = with_short_questionnaire(&[]).await;
     for app in apps {
-        let quota = "quota = { target = 9, cell = [{ name = \"north\", if = \"region == '北'\", target = 1 }, { name = \"old\", if = \"age > 80\", target = 5 }] }";
+        let quota = "quota = { target = 9, cell = [{ name = \"north\", if = \"region == '北'\", \
+            target = 1 }, { name = \"old\", if = \"age > 80\", target = 5 }] }";
         app.register_brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
         app.import(&["A1"], list_with_regions(10).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -250,10 +332,18 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
         for (page, field) in [("0", ("use", "daily")), ("1", ("age", "40"))] {
             send(&app, &fills, page, field).await;
         }
-        assert!(app.get(&fills).await.1.contains("name=\"heating\""), "{}: the north is asked, by a field of the list", app.engine);
+        assert!(
+            app.get(&fills).await.1.contains("name=\"heating\""),
+            "{}: the north is asked, by a field of the list",
+            app.engine
+        );
         send(&app, &fills, "2", ("sat1", "7")).await;
         deadlines::tick(&app.context).await.unwrap();
-        assert!(app.get(&late).await.1.contains("已经收齐"), "{}: who has not begun is not asked at all", app.engine);
+        assert!(
+            app.get(&late).await.1.contains("已经收齐"),
+            "{}: who has not begun is not asked at all",
+            app.engine
+        );
         // Who has begun is asked on, as far as the cells need it, and then thanked and let go.
         send(&app, &begun, "0", ("use", "weekly")).await;
         assert!(app.get(&begun).await.1.contains("name=\"age\""), "{}", app.engine);
@@ -261,16 +351,29 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
         send(&app, &begun, "1", ("age", "30")).await;
         assert!(app.get(&begun).await.1.contains("已经收齐"), "{}", app.engine);
         assert!(app.get(&fills).await.1.contains("感谢您的评价"));
-        // One complete, four in the full cell; the others of the south are reminded, nobody of the north.
+        // One complete, four in the full cell; the others of the south are reminded, nobody of the
+        // north.
         let now = app.dispositions("A1").await;
-        assert_eq!(now, [("1.1".to_owned(), 1), ("2.20".to_owned(), 5), ("4.8".to_owned(), 4)], "{}", app.engine);
+        assert_eq!(
+            now,
+            [("1.1".to_owned(), 1), ("2.20".to_owned(), 5), ("4.8".to_owned(), 4)],
+            "{}",
+            app.engine
+        );
         let before = app.simulator.record().submits.len();
         app.advance_until(local("2026-03-10T12:00:00")).await;
         assert_eq!(app.simulator.record().submits.len(), before + 5, "{}", app.engine);
         let mut connection = app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        let answers = fieldworkd::adapters::database::responses::of_application(&mut connection, id).await.unwrap();
-        assert!(answers.iter().all(|response| response.answers.contains_key("age")), "{}: for weighting", app.engine);
+        let answers =
+            fieldworkd::adapters::database::responses::of_application(&mut connection, id)
+                .await
+                .unwrap();
+        assert!(
+            answers.iter().all(|response| response.answers.contains_key("age")),
+            "{}: for weighting",
+            app.engine
+        );
     }
 }
 
@@ -278,7 +381,8 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
 async fn a_reserved_place_is_kept_for_a_time_and_a_soft_cell_only_stops_contacts() {
     let (apps, _folder) = with_short_questionnaire(&[]).await;
     for app in apps {
-        let quota = "quota = { target = 9, cell = [{ name = \"north\", if = \"region == '北'\", target = 1, kind = \"reserved\" },\n\
+        let quota = "quota = { target = 9, cell = [{ name = \"north\", if = \"region == '北'\", \
+            target = 1, kind = \"reserved\" },\n\
             { name = \"south\", if = \"region == '南'\", target = 1, kind = \"soft\" }] }";
         app.register_brand("A1", "a", &format!("{quota}\n{LIST_FIELDS}")).await;
         app.import(&["A1"], list_with_regions(6).as_bytes()).await.unwrap();
@@ -287,7 +391,8 @@ async fn a_reserved_place_is_kept_for_a_time_and_a_soft_cell_only_stops_contacts
         let minutes = |n: u64| app.clock.advance_to(app.clock.now() + Duration::from_secs(n * 60));
         let rest = [("1", ("age", "40")), ("2", ("sat1", "7"))];
         let (first, second, third) = (app.link(0).await, app.link(2).await, app.link(4).await);
-        let begin = async |link: &str| app.post(&format!("{link}/begin"), common::CONSENT_FORM).await.1;
+        let begin =
+            async |link: &str| app.post(&format!("{link}/begin"), common::CONSENT_FORM).await.1;
         assert!(!begin(&first).await.contains("held"));
         assert!(begin(&second).await.ends_with("noted=held"), "{}", app.engine);
         assert!(app.get(&format!("{second}?noted=held")).await.1.contains("请稍后再来"));
@@ -315,16 +420,28 @@ async fn a_reserved_place_is_kept_for_a_time_and_a_soft_cell_only_stops_contacts
             let link = app.link(n).await;
             begin(&link).await;
             for (page, field) in [("0", ("use", "daily"))].into_iter().chain(rest) {
-                assert!(!app.get(&link).await.1.contains("name=\"heating\""), "{}: the south is not", app.engine);
+                assert!(
+                    !app.get(&link).await.1.contains("name=\"heating\""),
+                    "{}: the south is not",
+                    app.engine
+                );
                 send(&app, &link, page, field).await;
             }
             assert!(app.get(&link).await.1.contains("感谢您的评价"), "{}", app.engine);
         }
         let counted = |name: &str, n, target| (name.to_owned(), n, target);
-        assert_eq!(cells_of(&app).await, [counted("*", 3, 9), counted("north", 1, 1), counted("south", 2, 1)]);
+        assert_eq!(
+            cells_of(&app).await,
+            [counted("*", 3, 9), counted("north", 1, 1), counted("south", 2, 1)]
+        );
         let before = app.simulator.record().submits.len();
         app.advance_until(local("2026-03-20T12:00:00")).await;
-        assert_eq!(app.simulator.record().submits.len(), before, "{}: nobody is contacted any more", app.engine);
+        assert_eq!(
+            app.simulator.record().submits.len(),
+            before,
+            "{}: nobody is contacted any more",
+            app.engine
+        );
     }
 }
 
@@ -332,10 +449,23 @@ async fn a_reserved_place_is_kept_for_a_time_and_a_soft_cell_only_stops_contacts
 async fn a_launch_refuses_cells_with_unknown_variables() {
     let (mut apps, _folder) = with_short_questionnaire(&[]).await;
     let app = apps.remove(0);
-    let cell = |condition: &str| format!("quota = {{ target = 5, cell = [{{ name = \"x\", if = \"{condition}\", target = 1 }}] }}");
+    let cell = |condition: &str| {
+        format!(
+            "quota = {{ target = 5, cell = [{{ name = \"x\", if = \"{condition}\", target = 1 \
+                }}] }}"
+        )
+    };
     for (code, declared, said) in [
-        ("A1", format!("{}\n{LIST_FIELDS}", cell("district == 'a'")), "quota cell x: it looks at district"),
-        ("A2", cell("use == 'daily'"), "looks at the list field region, which the application does not keep"),
+        (
+            "A1",
+            format!("{}\n{LIST_FIELDS}", cell("district == 'a'")),
+            "quota cell x: it looks at district",
+        ),
+        (
+            "A2",
+            cell("use == 'daily'"),
+            "looks at the list field region, which the application does not keep",
+        ),
         ("A3", format!("{}\n{LIST_FIELDS}", cell("now() > 3")), "calls now"),
     ] {
         app.register_brand(code, code, &declared).await;
@@ -348,7 +478,8 @@ async fn a_launch_refuses_cells_with_unknown_variables() {
     assert!(error.contains("no column is headed 地区, 所在地区"), "{error}");
     let file = |more: &str| {
         format!(
-            "programme = \"p26\"\n[[application]]\ncode = \"B1\"\napplicant = {{ code = \"b\", name = \"b\" }}\ncategory = \"brand\"\nsubject = {{ brand = \"b\" }}\n{more}\n"
+            "programme = \"p26\"\n[[application]]\ncode = \"B1\"\napplicant = {{ code = \"b\", \
+                name = \"b\" }}\ncategory = \"brand\"\nsubject = {{ brand = \"b\" }}\n{more}\n"
         )
     };
     for (more, said) in [
@@ -361,7 +492,8 @@ async fn a_launch_refuses_cells_with_unknown_variables() {
     }
 }
 
-/// A hundred names for a target of ten: twenty go into the field at first, drawn by the seed; the rest as the response rate shows the need.
+/// A hundred names for a target of ten: twenty go into the field at first, drawn by the seed; the
+/// rest as the response rate shows the need.
 #[tokio::test]
 async fn a_large_list_goes_into_the_field_by_replicates() {
     for (answers_of_ten, most_contacted) in [(6, 40), (0, 100)] {
@@ -393,12 +525,22 @@ async fn a_large_list_goes_into_the_field_by_replicates() {
             let dispositions = app.dispositions("A1").await;
             let cases: u64 = dispositions.iter().map(|(_, cases)| cases).sum();
             if answers_of_ten == 0 {
-                assert_eq!(last, 100, "{engine}: nobody answers, so everybody is asked: {released:?}");
-                let grown: Vec<usize> = (1..released.len()).filter(|day| released[*day] > released[*day - 1]).collect();
+                assert_eq!(
+                    last, 100,
+                    "{engine}: nobody answers, so everybody is asked: {released:?}"
+                );
+                let grown: Vec<usize> =
+                    (1..released.len()).filter(|day| released[*day] > released[*day - 1]).collect();
                 assert!(grown.len() >= 2, "{engine}: not all at once: {released:?}");
             } else {
-                assert!(dispositions.contains(&("1.1".to_owned(), 10)), "{engine}: {dispositions:?}");
-                assert_eq!(cases, last as u64, "{engine}: who was never drawn is in no outcome: {dispositions:?}");
+                assert!(
+                    dispositions.contains(&("1.1".to_owned(), 10)),
+                    "{engine}: {dispositions:?}"
+                );
+                assert_eq!(
+                    cases, last as u64,
+                    "{engine}: who was never drawn is in no outcome: {dispositions:?}"
+                );
             }
         }
     }
@@ -406,9 +548,20 @@ async fn a_large_list_goes_into_the_field_by_replicates() {
 
 /// The people who were sent something, by their place on the list.
 async fn contacted_people(app: &TestApp) -> Vec<usize> {
-    let hash = |n| app.context.keys.hasher().phone_hash(&Phone::parse(&number(n), phonenumber::country::CN).unwrap());
+    let hash = |n| {
+        app.context
+            .keys
+            .hasher()
+            .phone_hash(&Phone::parse(&number(n), phonenumber::country::CN).unwrap())
+    };
     let hashes: Vec<String> = (0..100).map(hash).collect();
     let mut connection = app.context.database.read().await.unwrap();
-    let contacts = fieldworkd::adapters::database::messages::recent_contacts(&mut connection, &hashes, Timestamp(0)).await.unwrap();
+    let contacts = fieldworkd::adapters::database::messages::recent_contacts(
+        &mut connection,
+        &hashes,
+        Timestamp(0),
+    )
+    .await
+    .unwrap();
     (0..100).filter(|n| contacts.iter().any(|(hash, _)| *hash == hashes[*n])).collect()
 }

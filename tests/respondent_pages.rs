@@ -1,5 +1,5 @@
-//! The respondent's pages in a real Chromium: accessible (axe-core, WCAG 2.2 AA), light, alone, and usable by keyboard without JavaScript.
-
+//! The respondent's pages in a real Chromium: accessible (axe-core, WCAG 2.2 AA), light, alone, and
+//! usable by keyboard without JavaScript.
 
 use crate::common;
 use std::io::Write;
@@ -10,12 +10,18 @@ use fieldworkd::simulation::Scenario;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() {
-    let (Ok(modules), Ok(chromium)) = (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM")) else {
-        eprintln!("FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use tests/run)");
+    let (Ok(modules), Ok(chromium)) =
+        (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM"))
+    else {
+        eprintln!(
+            "FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use \
+                tests/run)"
+        );
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("brand.toml"), include_str!("fixtures/every_kind.toml")).unwrap();
+    std::fs::write(folder.path().join("brand.toml"), include_str!("fixtures/every_kind.toml"))
+        .unwrap();
     let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &settings).await;
     // The quota is 4: whoever comes after that finds the cell full.
@@ -25,7 +31,10 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
         let link = app.link(n).await;
         app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         for (page, fields) in steps {
-            let fields: Vec<(&str, &str)> = [("case", "0"), ("page", *page)].into_iter().chain(fields.iter().copied()).collect();
+            let fields: Vec<(&str, &str)> = [("case", "0"), ("page", *page)]
+                .into_iter()
+                .chain(fields.iter().copied())
+                .collect();
             assert_eq!(app.post(&format!("{link}/answers"), &fields).await.0, 303);
         }
         link
@@ -33,7 +42,8 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     let first: (&str, &[(&str, &str)]) = ("0", &[("use", "daily")]);
     let second: (&str, &[(&str, &str)]) = ("1", &[("sat1", "1"), ("g1", "4"), ("g2", "na")]);
     let third: (&str, &[(&str, &str)]) = ("2", &[("why", "price")]);
-    let fourth: (&str, &[(&str, &str)]) = ("3", &[("paid", "5"), ("rank1.a", "1"), ("rank1.b", "2"), ("rank1.c", "3")]);
+    let fourth: (&str, &[(&str, &str)]) =
+        ("3", &[("paid", "5"), ("rank1.a", "1"), ("rank1.b", "2"), ("rank1.c", "3")]);
 
     let mut states = vec![("welcome", app.link(0).await, "")];
     let asked = send(1, &[first, second, third]).await;
@@ -45,7 +55,11 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     let refused = app.link(4).await;
     app.post(&format!("{refused}/refuse"), &[]).await;
     states.push(("refused", refused, ""));
-    states.push(("wrong link", asked.replace(asked.rsplit('/').next().unwrap(), "0000000000000000"), ""));
+    states.push((
+        "wrong link",
+        asked.replace(asked.rsplit('/').next().unwrap(), "0000000000000000"),
+        "",
+    ));
     for (noted, wish) in [("later", "tomorrow"), ("call-me", "any")] {
         app.post(&format!("{}/{noted}", asked), &[("when", wish)]).await;
     }
@@ -54,7 +68,10 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     let withdrawn = send(8, &[first]).await;
     app.post(&format!("{withdrawn}/refuse"), &[]).await;
     states.push(("withdrawn", withdrawn, ""));
-    let mistakes = [("with mistakes", send(5, &[]).await, ""), ("with mistakes", send(6, &[first, second, third]).await, "")];
+    let mistakes = [
+        ("with mistakes", send(5, &[]).await, ""),
+        ("with mistakes", send(6, &[first, second, third]).await, ""),
+    ];
 
     let mut pages = Vec::new();
     for (is_sent, states) in [(false, states.as_slice()), (true, mistakes.as_slice())] {
@@ -67,8 +84,13 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     let interview = format!("{}?lang=en", app.link(7).await);
     let task = serde_json::json!({ "chromium": chromium, "pages": pages, "interview": interview });
     let said = tokio::task::spawn_blocking(move || {
-        let mut node =
-            Command::new("node").arg("tests/external/respondent_pages.js").env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut node = Command::new("node")
+            .arg("tests/external/respondent_pages.js")
+            .env("NODE_PATH", modules)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         node.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
         let output = node.wait_with_output().unwrap();
         assert!(output.status.success());
@@ -77,5 +99,8 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     .await
     .unwrap();
     assert_eq!(said.trim(), format!("looked at {} pages", pages.len() * 4), "{said}");
-    assert_eq!(app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1"), Some(("1.1".to_owned(), 2)));
+    assert_eq!(
+        app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1"),
+        Some(("1.1".to_owned(), 2))
+    );
 }

@@ -1,37 +1,51 @@
-//! The daemon as a process: killed in the middle, told to stop in the middle, watched by systemd; on each engine, against a live simulator.
-
+//! The daemon as a process: killed in the middle, told to stop in the middle, watched by systemd;
+//! on each engine, against a live simulator.
 
 use crate::common;
 use std::time::Duration;
 
+use crate::common::deployment::{Deployment, count, free_port, wait_until};
 use crate::common::number;
 use crate::common::receivers::Receivers;
-use crate::common::deployment::{Deployment, count, free_port, wait_until};
-use fieldworkd::simulation::{PeopleScenario, Scenario};
 use fieldworkd::adapters::database::Database;
+use fieldworkd::simulation::{PeopleScenario, Scenario};
 
-/// Invariant I1 through the real program: killed twice without warning, nothing is sent twice, nothing is lost, nothing is stuck.
+/// Invariant I1 through the real program: killed twice without warning, nothing is sent twice,
+/// nothing is lost, nothing is stuck.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_it_sends_nothing_twice_and_forgets_nobody() {
     let scenario = Scenario { latency_millis: 60, ..Scenario::faultless(1, 100) };
     for deployment in Deployment::on_each_engine(100, &scenario, 40).await {
         for killed_at in [20, 50] {
             let daemon = deployment.start_daemon(&[]).await;
-            wait_until("messages go out", async || deployment.simulator.record().accepted.len() >= killed_at).await;
+            wait_until("messages go out", async || {
+                deployment.simulator.record().accepted.len() >= killed_at
+            })
+            .await;
             daemon.signal("KILL");
             daemon.wait_for_exit();
         }
-        assert!(count(&deployment.states().await, "submitting") > 0, "{}: it was killed with submits under way", deployment.url);
+        assert!(
+            count(&deployment.states().await, "submitting") > 0,
+            "{}: it was killed with submits under way",
+            deployment.url
+        );
         let daemon = deployment.start_daemon(&[]).await;
         wait_until("everybody is settled", async || {
             let states = deployment.states().await;
-            states.iter().map(|(_, n)| n).sum::<i64>() == 100 && ["submitting", "in_doubt", "deferred"].iter().all(|s| count(&states, s) == 0)
+            states.iter().map(|(_, n)| n).sum::<i64>() == 100
+                && ["submitting", "in_doubt", "deferred"].iter().all(|s| count(&states, s) == 0)
         })
         .await;
         let record = deployment.simulator.record();
         let states = deployment.states().await;
         assert_eq!(record.duplicates(), 0, "{}", deployment.url);
-        assert_eq!(record.accepted.len() as i64 + count(&states, "failed"), 100, "{}: {states:?}", deployment.url);
+        assert_eq!(
+            record.accepted.len() as i64 + count(&states, "failed"),
+            100,
+            "{}: {states:?}",
+            deployment.url
+        );
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0));
     }
@@ -42,11 +56,17 @@ async fn told_to_stop_it_settles_what_is_under_way() {
     let scenario = Scenario { latency_millis: 400, ..Scenario::faultless(1, 100) };
     for deployment in Deployment::on_each_engine(60, &scenario, 40).await {
         let daemon = deployment.start_daemon(&[]).await;
-        wait_until("messages go out", async || !deployment.simulator.record().submits.is_empty()).await;
+        wait_until("messages go out", async || !deployment.simulator.record().submits.is_empty())
+            .await;
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0), "{}", deployment.log());
         let states = deployment.states().await;
-        assert_eq!(count(&states, "submitting") + count(&states, "in_doubt"), 0, "{}: {states:?}", deployment.url);
+        assert_eq!(
+            count(&states, "submitting") + count(&states, "in_doubt"),
+            0,
+            "{}: {states:?}",
+            deployment.url
+        );
         assert!(deployment.log().contains("\"stopped\""));
     }
 }
@@ -55,45 +75,82 @@ async fn told_to_stop_it_settles_what_is_under_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
     for deployment in Deployment::on_each_engine(5, &Scenario::faultless(1, 100), 50).await {
-        std::fs::write(deployment.path().join("password"), "many words make a good password").unwrap();
-        deployment.run_command(&["user", "add", "qian", "--role", "operator", "--password-file", "password"]);
+        std::fs::write(deployment.path().join("password"), "many words make a good password")
+            .unwrap();
+        deployment.run_command(&[
+            "user",
+            "add",
+            "qian",
+            "--role",
+            "operator",
+            "--password-file",
+            "password",
+        ]);
         let daemon = deployment.start_daemon(&[]).await;
         let base = format!("http://127.0.0.1:{}", deployment.port);
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
         let form = "name=qian&password=many+words+make+a+good+password";
-        let signed_in =
-            http.post(format!("{base}/staff/sign-in")).header("content-type", "application/x-www-form-urlencoded").body(form).send().await.unwrap();
-        let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        let mut watching = http.get(format!("{base}/home/live")).header("cookie", cookie).send().await.unwrap();
+        let signed_in = http
+            .post(format!("{base}/staff/sign-in"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+            .await
+            .unwrap();
+        let cookie = signed_in.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
+        let mut watching =
+            http.get(format!("{base}/home/live")).header("cookie", cookie).send().await.unwrap();
         assert!(watching.chunk().await.unwrap().is_some(), "it is told something first");
         let told = std::time::Instant::now();
         daemon.signal("TERM");
         let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
-        assert!(ended == Some(0) && told.elapsed() < Duration::from_secs(10), "{ended:?} after {:?}", told.elapsed());
+        assert!(
+            ended == Some(0) && told.elapsed() < Duration::from_secs(10),
+            "{ended:?} after {:?}",
+            told.elapsed()
+        );
         assert!(watching.chunk().await.unwrap_or(None).is_none());
     }
 }
 
-/// People answer while the daemon is killed: whoever was thanked is complete in the database (invariant I5).
+/// People answer while the daemon is killed: whoever was thanked is complete in the database
+/// (invariant I5).
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_were_thanked_for_survives_a_kill() {
     for deployment in Deployment::on_each_engine(30, &Scenario::faultless(1, 100), 100).await {
         let mut daemon = Some(deployment.start_daemon(&[]).await);
-        wait_until("the invitations are out", async || deployment.simulator.record().accepted.len() == 30).await;
+        wait_until("the invitations are out", async || {
+            deployment.simulator.record().accepted.len() == 30
+        })
+        .await;
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
         let links = links(&deployment).await;
         let mut thanked = 0;
         for (n, link) in links.iter().enumerate() {
             let post = async |path: &str, body: String| {
-                http.post(format!("{link}/{path}")).header("content-type", "application/x-www-form-urlencoded").body(body).send().await.is_ok()
+                http.post(format!("{link}/{path}"))
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body(body)
+                    .send()
+                    .await
+                    .is_ok()
             };
             post("begin", "notice=standard-1".to_owned()).await;
             for page in 0..4 {
-                let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(common::answers(0, page, "7")).finish();
+                let body = form_urlencoded::Serializer::new(String::new())
+                    .extend_pairs(common::answers(0, page, "7"))
+                    .finish();
                 if n == 15 && page == 3 {
                     // The last page of this one is on its way when the daemon dies.
                     let daemon = daemon.take().unwrap();
-                    let (_, ()) = tokio::join!(post("answers", body), async { daemon.signal("KILL") });
+                    let (_, ()) =
+                        tokio::join!(post("answers", body), async { daemon.signal("KILL") });
                     daemon.wait_for_exit();
                     break;
                 }
@@ -109,9 +166,19 @@ async fn what_people_were_thanked_for_survives_a_kill() {
         let database = Database::open(&deployment.url).await.unwrap();
         let mut connection = database.read().await.unwrap();
         let complete: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM survey_case WHERE disposition = '1.1'").fetch_one(&mut *connection).await.unwrap();
-        let counted: i64 = sqlx::query_scalar("SELECT completes FROM quota_cell WHERE number = 0").fetch_one(&mut *connection).await.unwrap();
-        assert!(complete == thanked || complete == thanked + 1, "{}: {complete} complete, {thanked} thanked", deployment.url);
+            sqlx::query_scalar("SELECT COUNT(*) FROM survey_case WHERE disposition = '1.1'")
+                .fetch_one(&mut *connection)
+                .await
+                .unwrap();
+        let counted: i64 = sqlx::query_scalar("SELECT completes FROM quota_cell WHERE number = 0")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        assert!(
+            complete == thanked || complete == thanked + 1,
+            "{}: {complete} complete, {thanked} thanked",
+            deployment.url
+        );
         assert_eq!(complete, counted, "{}", deployment.url);
         drop(connection);
         database.close().await;
@@ -119,13 +186,24 @@ async fn what_people_were_thanked_for_survives_a_kill() {
 }
 
 async fn links(deployment: &Deployment) -> Vec<String> {
-    let keys = fieldworkd::adapters::crypto::KeyRing::open(&deployment.path().join("var/keyring"), None).unwrap();
+    let keys =
+        fieldworkd::adapters::crypto::KeyRing::open(&deployment.path().join("var/keyring"), None)
+            .unwrap();
     let database = Database::open(&deployment.url).await.unwrap();
     let mut connection = database.read().await.unwrap();
-    let key = fieldworkd::adapters::database::applications::find(&mut connection, "A1").await.unwrap().unwrap().key_id;
+    let key = fieldworkd::adapters::database::applications::find(&mut connection, "A1")
+        .await
+        .unwrap()
+        .unwrap()
+        .key_id;
     let link = |n| {
-        let phone = fieldworkd::domain::phone::Phone::parse(&number(n), phonenumber::country::CN).unwrap();
-        format!("http://127.0.0.1:{}/i/{}", deployment.port, keys.hasher().link_code("C1", &key, &keys.hasher().phone_hash(&phone)))
+        let phone =
+            fieldworkd::domain::phone::Phone::parse(&number(n), phonenumber::country::CN).unwrap();
+        format!(
+            "http://127.0.0.1:{}/i/{}",
+            deployment.port,
+            keys.hasher().link_code("C1", &key, &keys.hasher().phone_hash(&phone))
+        )
     };
     (0..30).map(link).collect()
 }
@@ -134,14 +212,20 @@ async fn links(deployment: &Deployment) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_daemons_on_one_postgresql_keep_one_rate() {
     let scenario = Scenario { people: PeopleScenario::silent(), ..Scenario::faultless(1, 1000) };
-    for deployment in Deployment::on_each_engine(100, &scenario, 20).await.into_iter().filter(|deployment| deployment.url.starts_with("postgres")) {
+    for deployment in Deployment::on_each_engine(100, &scenario, 20)
+        .await
+        .into_iter()
+        .filter(|deployment| deployment.url.starts_with("postgres"))
+    {
         let one = deployment.start_daemon(&[]).await;
         let listen = format!("127.0.0.1:{}", free_port());
         let two = deployment.start_daemon(&[("FIELDWORKD_WEB__LISTEN", listen.as_str())]).await;
-        wait_until("all are out", async || deployment.simulator.record().accepted.len() == 100).await;
+        wait_until("all are out", async || deployment.simulator.record().accepted.len() == 100)
+            .await;
         let record = deployment.simulator.record();
         assert_eq!(record.duplicates(), 0);
-        // What the simulator sees is blurred by a loaded machine's scheduler: two in twenty are its uncertainty, not the rate's.
+        // What the simulator sees is blurred by a loaded machine's scheduler: two in twenty are its
+        // uncertainty, not the rate's.
         assert_eq!(record.over_rate(22), 0);
         for daemon in [one, two] {
             daemon.signal("TERM");
@@ -162,7 +246,9 @@ async fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
         String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
     };
     let socket = socket.display().to_string();
-    let daemon = deployment.start_daemon(&[("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "900000")]).await;
+    let daemon = deployment
+        .start_daemon(&[("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "900000")])
+        .await;
     assert_eq!(next(), "READY=1");
     assert_eq!(next(), "WATCHDOG=1");
     daemon.signal("TERM");
@@ -177,23 +263,37 @@ async fn a_port_that_is_taken_is_named_and_nothing_starts() {
     let output = deployment.command_line(&["serve"]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
-    assert!(error.contains("web.listen") && error.contains(&deployment.port.to_string()), "{error}");
-    let simulator = deployment.command_line(&["simulator", "--listen", &format!("127.0.0.1:{}", deployment.port)]).output().unwrap();
+    assert!(
+        error.contains("web.listen") && error.contains(&deployment.port.to_string()),
+        "{error}"
+    );
+    let simulator = deployment
+        .command_line(&["simulator", "--listen", &format!("127.0.0.1:{}", deployment.port)])
+        .output()
+        .unwrap();
     assert!(String::from_utf8(simulator.stderr).unwrap().contains("--listen"));
-    let outside = deployment.command_line(&["simulator", "--listen", "0.0.0.0:0"]).output().unwrap();
+    let outside =
+        deployment.command_line(&["simulator", "--listen", "0.0.0.0:0"]).output().unwrap();
     assert!(String::from_utf8(outside.stderr).unwrap().contains("loopback only"));
 }
 
-/// Traces by OTLP, read by OpenTelemetry's own definitions: what was done, under what, and nothing of whom (invariant I7).
+/// Traces by OTLP, read by OpenTelemetry's own definitions: what was done, under what, and nothing
+/// of whom (invariant I7).
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_reach_a_collector_without_personal_data() {
     let Some(receivers) = Receivers::start() else { return };
     let mut before = 0;
     for deployment in Deployment::on_each_engine(20, &Scenario::faultless(1, 100), 40).await {
         let daemon = deployment.start_daemon(&[("FIELDWORKD_TRACES__OTLP", &receivers.http)]).await;
-        wait_until("everybody has a message", async || deployment.simulator.record().accepted.len() == 20).await;
+        wait_until("everybody has a message", async || {
+            deployment.simulator.record().accepted.len() == 20
+        })
+        .await;
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
-        http.get(format!("http://127.0.0.1:{}/i/NOBODYS-LINK", deployment.port)).send().await.unwrap();
+        http.get(format!("http://127.0.0.1:{}/i/NOBODYS-LINK", deployment.port))
+            .send()
+            .await
+            .unwrap();
         daemon.signal("TERM");
         let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
         assert_eq!(ended, Some(0), "{}", deployment.log());
@@ -202,29 +302,61 @@ async fn traces_reach_a_collector_without_personal_data() {
         let named = |name: &str| all.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
         assert!(all.iter().all(|span| span["service"] == "fieldworkd"));
         let opened = named("GET /i/{code}");
-        assert!(opened.len() == 1 && opened[0]["attributes"]["http.response.status_code"] == 404, "{}: {opened:?}", deployment.url);
-        let (batches, submits) = (named("batch"), named("submit"));
-        assert!(!batches.is_empty() && submits.len() >= 20, "{}: {} batches, {} submits", deployment.url, batches.len(), submits.len());
-        let sent: i64 = batches.iter().map(|batch| batch["attributes"]["submitted"].as_i64().unwrap_or(0)).sum();
-        assert!(sent >= 20 && batches[0]["attributes"]["campaign"] == "C1", "{}: {:?}", deployment.url, batches[0]);
         assert!(
-            submits.iter().all(|submit| batches.iter().any(|batch| batch["id"] == submit["parent"])),
+            opened.len() == 1 && opened[0]["attributes"]["http.response.status_code"] == 404,
+            "{}: {opened:?}",
+            deployment.url
+        );
+        let (batches, submits) = (named("batch"), named("submit"));
+        assert!(
+            !batches.is_empty() && submits.len() >= 20,
+            "{}: {} batches, {} submits",
+            deployment.url,
+            batches.len(),
+            submits.len()
+        );
+        let sent: i64 = batches
+            .iter()
+            .map(|batch| batch["attributes"]["submitted"].as_i64().unwrap_or(0))
+            .sum();
+        assert!(
+            sent >= 20 && batches[0]["attributes"]["campaign"] == "C1",
+            "{}: {:?}",
+            deployment.url,
+            batches[0]
+        );
+        assert!(
+            submits
+                .iter()
+                .all(|submit| batches.iter().any(|batch| batch["id"] == submit["parent"])),
             "{}: a submit stands below its batch",
             deployment.url
         );
         let said = serde_json::to_string(&all).unwrap();
-        assert!((0..20).all(|n| !said.contains(&number(n))) && !said.contains("NOBODYS-LINK"), "{said}");
+        assert!(
+            (0..20).all(|n| !said.contains(&number(n))) && !said.contains("NOBODYS-LINK"),
+            "{said}"
+        );
     }
 }
 
 /// A collector that is not there holds nothing up, and nothing fails by it.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_collector_the_daemon_does_its_work_and_stops() {
-    let deployment = Deployment::on_each_engine(5, &Scenario::faultless(1, 100), 50).await.remove(0);
-    let daemon = deployment.start_daemon(&[("FIELDWORKD_TRACES__OTLP", "http://127.0.0.1:9")]).await;
-    wait_until("everybody has a message", async || deployment.simulator.record().accepted.len() == 5).await;
+    let deployment =
+        Deployment::on_each_engine(5, &Scenario::faultless(1, 100), 50).await.remove(0);
+    let daemon =
+        deployment.start_daemon(&[("FIELDWORKD_TRACES__OTLP", "http://127.0.0.1:9")]).await;
+    wait_until("everybody has a message", async || {
+        deployment.simulator.record().accepted.len() == 5
+    })
+    .await;
     let told = std::time::Instant::now();
     daemon.signal("TERM");
     let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
-    assert!(ended == Some(0) && told.elapsed() < Duration::from_secs(25), "{ended:?} after {:?}", told.elapsed());
+    assert!(
+        ended == Some(0) && told.elapsed() < Duration::from_secs(25),
+        "{ended:?} after {:?}",
+        told.elapsed()
+    );
 }

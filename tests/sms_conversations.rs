@@ -1,36 +1,45 @@
-//! Interviews by SMS over the gateway simulator on both engines: no answer is lost, doubled or mixed with another's (invariants I1, I2, I5).
-
+//! Interviews by SMS over the gateway simulator on both engines: no answer is lost, doubled or
+//! mixed with another's (invariants I1, I2, I5).
 
 use std::time::Duration;
 
 use crate::common::{PLAN, TestApp, list_of, local, number};
+use fieldworkd::adapters::database::responses::StoredValue;
+use fieldworkd::adapters::database::{applications, replies, responses, sms_interviews};
 use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
-use fieldworkd::adapters::database::responses::StoredValue;
-use fieldworkd::adapters::database::{applications, replies, responses, sms_interviews};
 
 /// An offer of an interview by SMS, and a reminder with the link.
 fn plan() -> String {
     let head = PLAN.split("[[step]]").next().unwrap();
     format!(
         "{head}[[step]]\nname = \"offer\"\nmode = \"interview\"\nafter = \"0d\"\n\
-         text.zh = \"【{{signature}}】{{name}}您好，请评价{{subject}}。回复1同意并用短信作答，或点{{link}}（含隐私告知）；退订回T\"\n\
-         [[step]]\nname = \"reminder\"\nafter = \"10d\"\ntext.zh = \"【{{signature}}】{{name}}您好，再请评价{{subject}}：{{link}} 退订回T\"\n"
+         text.zh = \
+         \"【{{signature}}】{{name}}您好，请评价{{subject}}。回复1同意并用短信作答，或点{{link}}（含隐私告知）；退订回T\"\n\
+         [[step]]\nname = \"reminder\"\nafter = \"10d\"\ntext.zh = \
+         \"【{{signature}}】{{name}}您好，再请评价{{subject}}：{{link}} 退订回T\"\n"
     )
 }
 
 /// The items of the brand questionnaire for whoever is satisfied, in their order.
-const ITEMS: [&str; 15] = ["img1", "exp1", "pq1", "pq2", "pq3", "pq4", "val1", "val2", "sat1", "sat2", "sat3", "com1", "loy1", "loy2", "open1"];
+const ITEMS: [&str; 15] = [
+    "img1", "exp1", "pq1", "pq2", "pq3", "pq4", "val1", "val2", "sat1", "sat2", "sat3", "com1",
+    "loy1", "loy2", "open1",
+];
 
 #[tokio::test]
 async fn replies_that_come_late_twice_or_in_another_order_are_the_answers_that_were_meant() {
     const PEOPLE: usize = 60;
     let mut scenario = Scenario::faultless(9, 1_000);
-    scenario.people = PeopleScenario { answers_by_sms: 1.0, misunderstands: 0.08, ..PeopleScenario::silent() };
-    (scenario.duplicate_replies, scenario.delayed_replies, scenario.reordered_replies) = (0.25, 0.1, 0.15);
+    scenario.people =
+        PeopleScenario { answers_by_sms: 1.0, misunderstands: 0.08, ..PeopleScenario::silent() };
+    (scenario.duplicate_replies, scenario.delayed_replies, scenario.reordered_replies) =
+        (0.25, 0.1, 0.15);
     (scenario.response_lost, scenario.duplicate_receipts) = (0.02, 0.1);
-    for app in TestApp::on_each_engine(scenario, &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000")]).await {
+    for app in
+        TestApp::on_each_engine(scenario, &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000")]).await
+    {
         app.register_brand("A1", "a", "").await;
         app.import(&["A1"], list_of(0..PEOPLE).as_bytes()).await.unwrap();
         app.launch("C1", &["A1"], &plan()).await.unwrap();
@@ -39,10 +48,16 @@ async fn replies_that_come_late_twice_or_in_another_order_are_the_answers_that_w
         let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
         let all = responses::of_application(&mut connection, id).await.unwrap();
         let complete = all.iter().filter(|response| response.completed_at.is_some()).count();
-        assert!(complete * 10 >= PEOPLE * 8, "{}: {complete} of {PEOPLE} were asked to the end", app.engine);
+        assert!(
+            complete * 10 >= PEOPLE * 8,
+            "{}: {complete} of {PEOPLE} were asked to the end",
+            app.engine
+        );
         assert!(all.iter().all(|response| response.mode == Mode::Sms.as_str()));
         // What each respondent said last is what is stored, of those who stopped half-way too.
-        let said: Vec<_> = (0..PEOPLE).map(|n| app.simulator.sms_answers_of(&format!("+86{}", number(n)))).collect();
+        let said: Vec<_> = (0..PEOPLE)
+            .map(|n| app.simulator.sms_answers_of(&format!("+86{}", number(n))))
+            .collect();
         let mut unmatched: Vec<_> = said.iter().filter(|said| !said.is_empty()).collect();
         for response in &all {
             let stored: Vec<Option<String>> = ITEMS
@@ -54,21 +69,46 @@ async fn replies_that_come_late_twice_or_in_another_order_are_the_answers_that_w
                 })
                 .collect();
             let is_theirs = |said: &std::collections::BTreeMap<String, String>| {
-                stored.iter().zip(1..).all(|(stored, place)| match said.get(&format!("{place}/15")).map(String::as_str) {
-                    Some("无") | None => stored.is_none(),
-                    Some(said) => stored.as_deref() == Some(said),
+                stored.iter().zip(1..).all(|(stored, place)| {
+                    match said.get(&format!("{place}/15")).map(String::as_str) {
+                        Some("无") | None => stored.is_none(),
+                        Some(said) => stored.as_deref() == Some(said),
+                    }
                 })
             };
-            let at = unmatched.iter().position(|said| is_theirs(said)).unwrap_or_else(|| panic!("{}: nobody said {stored:?}", app.engine));
+            let at = unmatched
+                .iter()
+                .position(|said| is_theirs(said))
+                .unwrap_or_else(|| panic!("{}: nobody said {stored:?}", app.engine));
             unmatched.remove(at);
         }
-        assert!(unmatched.is_empty(), "{}: {} interviews left no answers", app.engine, unmatched.len());
+        assert!(
+            unmatched.is_empty(),
+            "{}: {} interviews left no answers",
+            app.engine,
+            unmatched.len()
+        );
         let record = app.simulator.record();
-        assert!(record.submits.len() > PEOPLE * 14, "{}: {} messages", app.engine, record.submits.len());
+        assert!(
+            record.submits.len() > PEOPLE * 14,
+            "{}: {} messages",
+            app.engine,
+            record.submits.len()
+        );
         let zone = chrono_tz::Asia::Shanghai.into();
-        let plan = fieldworkd::domain::contact_plan::PlanFile::parse(&plan()).unwrap().check().unwrap();
-        assert!(record.submits.iter().all(|(at, _)| plan.hours.is_open(*at, &zone)), "{}: outside hours", app.engine);
-        assert_eq!(record.accepted.values().filter(|times| **times > 1).count(), 0, "{}: twice", app.engine);
+        let plan =
+            fieldworkd::domain::contact_plan::PlanFile::parse(&plan()).unwrap().check().unwrap();
+        assert!(
+            record.submits.iter().all(|(at, _)| plan.hours.is_open(*at, &zone)),
+            "{}: outside hours",
+            app.engine
+        );
+        assert_eq!(
+            record.accepted.values().filter(|times| **times > 1).count(),
+            0,
+            "{}: twice",
+            app.engine
+        );
     }
 }
 
@@ -88,7 +128,15 @@ impl SmsDialogue<'_> {
         self.sent.set(self.sent.get() + 1);
         let body = serde_json::json!({ "id": format!("r{}", self.sent.get()), "from": format!("+86{}", number(n)), "text": text, "at": at });
         let url = format!("{}/replies", self.app.context.webhook_base_url("simulator"));
-        let answer = self.app.http.post(url).header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
+        let answer = self
+            .app
+            .http
+            .post(url)
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status().as_u16(), 200, "{}", answer.text().await.unwrap());
     }
 
@@ -115,8 +163,12 @@ impl SmsDialogue<'_> {
         let mut connection = self.app.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, application).await.unwrap().unwrap().id;
         let all = responses::of_application(&mut connection, id).await.unwrap();
-        let plain = |value: StoredValue| if let StoredValue::Plain(value) = value { value } else { "sealed".into() };
-        all.into_iter().flat_map(|response| response.answers.into_values().map(plain).collect::<Vec<_>>()).collect()
+        let plain = |value: StoredValue| {
+            if let StoredValue::Plain(value) = value { value } else { "sealed".into() }
+        };
+        all.into_iter()
+            .flat_map(|response| response.answers.into_values().map(plain).collect::<Vec<_>>())
+            .collect()
     }
 }
 
@@ -149,12 +201,23 @@ async fn a_number_with_two_applicants_is_asked_by_one_after_the_other() {
             dialogue.send_reply(0, if *item == "open1" { "无" } else { "9" }).await;
             dialogue.advance_seconds(60).await;
         }
-        let first = if dialogue.answers_of("A1").await.is_empty() { ("B1", "A1") } else { ("A1", "B1") };
-        assert_eq!((dialogue.answers_of(first.0).await, dialogue.answers_of(first.1).await.len()), (vec!["9".to_owned(); 14], 0), "{}", app.engine);
+        let first =
+            if dialogue.answers_of("A1").await.is_empty() { ("B1", "A1") } else { ("A1", "B1") };
+        assert_eq!(
+            (dialogue.answers_of(first.0).await, dialogue.answers_of(first.1).await.len()),
+            (vec!["9".to_owned(); 14], 0),
+            "{}",
+            app.engine
+        );
         dialogue.advance_seconds(86_400).await;
         dialogue.answer_all(0, "3").await;
         let second = dialogue.answers_of(first.1).await;
-        assert!(second.iter().filter(|answer| *answer == "3").count() == 14 && !second.contains(&"9".to_owned()), "{}: {second:?}", app.engine);
+        assert!(
+            second.iter().filter(|answer| *answer == "3").count() == 14
+                && !second.contains(&"9".to_owned()),
+            "{}: {second:?}",
+            app.engine
+        );
         assert_eq!(dialogue.answers_of(first.0).await, vec!["9".to_owned(); 14], "{}", app.engine);
     }
 }
@@ -168,7 +231,8 @@ async fn what_is_not_understood_is_asked_once_more_and_then_left_to_the_link() {
         let dialogue = SmsDialogue { app: &app, sent: Default::default() };
         dialogue.advance_seconds(60).await;
         let offered = dialogue.messages().await;
-        // The first is puzzled twice; the second asks for the link; the third opts out half-way; the fourth falls silent.
+        // The first is puzzled twice; the second asks for the link; the third opts out half-way;
+        // the fourth falls silent.
         for n in 0..4 {
             dialogue.send_reply(n, "1").await;
         }
@@ -178,17 +242,38 @@ async fn what_is_not_understood_is_asked_once_more_and_then_left_to_the_link() {
         dialogue.send_reply(1, "发链接给我").await;
         dialogue.send_reply(2, "8").await;
         dialogue.advance_seconds(60).await;
-        assert_eq!(dialogue.messages().await, offered + 7, "{}: a correction, a link, the next question", app.engine);
+        assert_eq!(
+            dialogue.messages().await,
+            offered + 7,
+            "{}: a correction, a link, the next question",
+            app.engine
+        );
         dialogue.send_reply(0, "哈哈").await;
         dialogue.send_reply(2, "退订").await;
         dialogue.advance_seconds(60).await;
-        assert_eq!(dialogue.messages().await, offered + 8, "{}: the link, and nothing more to whom opted out", app.engine);
+        assert_eq!(
+            dialogue.messages().await,
+            offered + 8,
+            "{}: the link, and nothing more to whom opted out",
+            app.engine
+        );
         let dispositions = app.dispositions("A1").await;
-        assert_eq!(dispositions, [("2.112".to_owned(), 1), ("2.12".to_owned(), 3)], "{}", app.engine);
+        assert_eq!(
+            dispositions,
+            [("2.112".to_owned(), 1), ("2.12".to_owned(), 3)],
+            "{}",
+            app.engine
+        );
         dialogue.send_reply(2, "8").await;
         dialogue.advance_seconds(60).await;
-        assert_eq!(dialogue.messages().await, offered + 8, "{}: nobody asks whom opted out", app.engine);
-        // A day later the question is asked once more, and only of who is silent; in ten days the plan goes on.
+        assert_eq!(
+            dialogue.messages().await,
+            offered + 8,
+            "{}: nobody asks whom opted out",
+            app.engine
+        );
+        // A day later the question is asked once more, and only of who is silent; in ten days the
+        // plan goes on.
         dialogue.advance_seconds(86_400 + 600).await;
         assert_eq!(dialogue.messages().await, offered + 9, "{}", app.engine);
         dialogue.send_reply(3, "7分").await;
@@ -196,7 +281,10 @@ async fn what_is_not_understood_is_asked_once_more_and_then_left_to_the_link() {
         assert_eq!(dialogue.messages().await, offered + 10, "{}: a late reply goes on", app.engine);
         // A wish to be called is nobody's answer: it stays with the staff.
         dialogue.send_reply(3, "请打电话给我").await;
-        let inbox = replies::inbox(&mut app.context.database.read().await.unwrap(), Some("call_me"), false).await.unwrap();
+        let inbox =
+            replies::inbox(&mut app.context.database.read().await.unwrap(), Some("call_me"), false)
+                .await
+                .unwrap();
         assert_eq!(inbox.len(), 1, "{}", app.engine);
         // At night nothing goes out.
         app.advance_until(local("2026-03-04T20:59:57")).await;
@@ -207,7 +295,11 @@ async fn what_is_not_understood_is_asked_once_more_and_then_left_to_the_link() {
         app.advance_until(local("2026-03-05T08:59:00")).await;
         assert!(dialogue.messages().await <= before + 1, "{}", app.engine);
         let night = local("2026-03-04T21:00:00")..local("2026-03-05T08:59:00");
-        assert!(app.simulator.record().submits.iter().all(|(at, _)| !night.contains(at)), "{}", app.engine);
+        assert!(
+            app.simulator.record().submits.iter().all(|(at, _)| !night.contains(at)),
+            "{}",
+            app.engine
+        );
     }
 }
 
@@ -232,15 +324,26 @@ async fn a_second_word_counts_and_an_older_one_that_comes_later_does_not() {
         dialogue.send_reply(0, "9").await;
         assert_eq!(dialogue.answers_of("A1").await.len(), 2, "{}", app.engine);
         // Whoever is erased is in no interview any more (invariant I7).
-        let order = fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
-        let hash = app.context.keys.hasher().phone_hash(&Phone::parse(&number(0), phonenumber::country::CN).unwrap());
-        fieldworkd::services::erasure::person::erase(&app.context, &number(0), order).await.unwrap();
-        let left = sms_interviews::find_by_phone(&mut app.context.database.read().await.unwrap(), &hash).await.unwrap();
+        let order =
+            fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
+        let hash = app
+            .context
+            .keys
+            .hasher()
+            .phone_hash(&Phone::parse(&number(0), phonenumber::country::CN).unwrap());
+        fieldworkd::services::erasure::person::erase(&app.context, &number(0), order)
+            .await
+            .unwrap();
+        let left =
+            sms_interviews::find_by_phone(&mut app.context.database.read().await.unwrap(), &hash)
+                .await
+                .unwrap();
         assert!(left.is_none(), "{}", app.engine);
     }
 }
 
-/// Two applications of one applicant are asked about one after the other, in one interview, each into its own response.
+/// Two applications of one applicant are asked about one after the other, in one interview, each
+/// into its own response.
 #[tokio::test]
 async fn two_applications_of_one_applicant_are_asked_about_one_after_the_other() {
     let mut scenario = Scenario::faultless(4, 1_000);
@@ -254,8 +357,18 @@ async fn two_applications_of_one_applicant_are_asked_about_one_after_the_other()
         app.advance_until(local("2026-03-06T12:00:00")).await;
         let dialogue = SmsDialogue { app: &app, sent: Default::default() };
         for application in ["A1", "A2"] {
-            assert_eq!(app.dispositions(application).await, [("1.1".to_owned(), 4)], "{}: {application}", app.engine);
-            assert_eq!(dialogue.answers_of(application).await.len(), 4 * 14, "{}: {application}", app.engine);
+            assert_eq!(
+                app.dispositions(application).await,
+                [("1.1".to_owned(), 4)],
+                "{}: {application}",
+                app.engine
+            );
+            assert_eq!(
+                dialogue.answers_of(application).await.len(),
+                4 * 14,
+                "{}: {application}",
+                app.engine
+            );
         }
         let record = app.simulator.record();
         assert_eq!(record.duplicates(), 0, "{}: each question names what it is about", app.engine);

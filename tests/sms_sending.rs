@@ -1,21 +1,24 @@
-//! The dispatcher's invariants, on both engines, against the simulator over HTTP: never twice, never against the rules, never too fast.
-
+//! The dispatcher's invariants, on both engines, against the simulator over HTTP: never twice,
+//! never against the rules, never too fast.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use crate::common::{PLAN, TestApp, list, local, monday, number};
+use async_trait::async_trait;
 use fieldworkd::adapters::clock::Clock;
-use fieldworkd::services::sms_sending::Dispatcher;
-use fieldworkd::services::suppressions::opt_out;
+use fieldworkd::adapters::database::{cases, messages};
+use fieldworkd::adapters::sms::{
+    BatchResult, Capabilities, Gateway, OutgoingMessage, Push, PushError, QueriedMessage,
+    QueryResult, Receipt, Reply,
+};
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::simulation::{PeopleScenario, Scenario};
-use fieldworkd::adapters::sms::{Capabilities, QueriedMessage, Gateway, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
 use fieldworkd::services::context::AppContext;
-use fieldworkd::adapters::database::{cases, messages};
+use fieldworkd::services::sms_sending::Dispatcher;
+use fieldworkd::services::suppressions::opt_out;
+use fieldworkd::simulation::{PeopleScenario, Scenario};
 
 async fn states(app: &TestApp) -> Vec<(String, i64)> {
     messages::count_by_state(&mut app.context.database.read().await.unwrap()).await.unwrap()
@@ -44,27 +47,52 @@ fn faulty(seed: u64) -> Scenario {
 
 #[tokio::test]
 async fn through_every_fault_nobody_gets_a_step_twice_and_everybody_gets_an_outcome() {
-    for app in TestApp::on_each_engine(faulty(7), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "20")]).await {
+    for app in
+        TestApp::on_each_engine(faulty(7), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "20")]).await
+    {
         app.launch_with_people(100, "").await;
         app.advance_until(local("2026-03-25T12:00:00")).await;
         let record = app.simulator.record();
         assert_eq!(record.duplicates(), 0, "{}", app.engine);
         assert_eq!(record.over_rate(20), 0, "{}", app.engine);
-        let outside =
-            record.submits.iter().filter(|(at, _)| !(9..21).contains(&chrono::Timelike::hour(&at.in_zone(chrono_tz::Asia::Shanghai)))).count();
+        let outside = record
+            .submits
+            .iter()
+            .filter(|(at, _)| {
+                !(9..21).contains(&chrono::Timelike::hour(&at.in_zone(chrono_tz::Asia::Shanghai)))
+            })
+            .count();
         assert_eq!(outside, 0, "{}", app.engine);
         let states = states(&app).await;
-        assert_eq!(count(&states, "submitting") + count(&states, "in_doubt") + count(&states, "deferred"), 0, "{}: {states:?}", app.engine);
-        assert!(count(&states, "delivered") > 200 && count(&states, "refused") > 0 && count(&states, "failed") > 0, "{states:?}");
-        // What the gateway says it took, and what we say it took, is the same: no message is lost either.
-        let ours = count(&states, "delivered") + count(&states, "undelivered") + count(&states, "accepted");
+        assert_eq!(
+            count(&states, "submitting") + count(&states, "in_doubt") + count(&states, "deferred"),
+            0,
+            "{}: {states:?}",
+            app.engine
+        );
+        assert!(
+            count(&states, "delivered") > 200
+                && count(&states, "refused") > 0
+                && count(&states, "failed") > 0,
+            "{states:?}"
+        );
+        // What the gateway says it took, and what we say it took, is the same: no message is lost
+        // either.
+        let ours = count(&states, "delivered")
+            + count(&states, "undelivered")
+            + count(&states, "accepted");
         assert_eq!(ours, record.accepted.len() as i64, "{}", app.engine);
     }
 }
 
 #[tokio::test]
 async fn two_daemons_on_one_database_share_the_work_and_the_caps() {
-    for app in TestApp::on_each_engine(Scenario::faultless(3, 200), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "200")]).await {
+    for app in TestApp::on_each_engine(
+        Scenario::faultless(3, 200),
+        &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "200")],
+    )
+    .await
+    {
         // The same hundred people on the lists of two applicants, due in the same second.
         for (application, applicant, campaign) in [("A1", "a", "C1"), ("B1", "b", "C2")] {
             app.register_brand(application, applicant, "").await;
@@ -79,9 +107,19 @@ async fn two_daemons_on_one_database_share_the_work_and_the_caps() {
             app.clock.advance_to(app.clock.now() + Duration::from_secs(1));
         }
         let record = app.simulator.record();
-        assert_eq!((record.duplicates(), record.accepted.len()), (0, 100), "{}: each person once a day", app.engine);
+        assert_eq!(
+            (record.duplicates(), record.accepted.len()),
+            (0, 100),
+            "{}: each person once a day",
+            app.engine
+        );
         app.advance_until(monday() + Duration::from_secs(2 * 86_400)).await;
-        assert_eq!(app.simulator.record().accepted.len(), 200, "{}: and the other applicant's a day later", app.engine);
+        assert_eq!(
+            app.simulator.record().accepted.len(),
+            200,
+            "{}: and the other applicant's a day later",
+            app.engine
+        );
     }
 }
 
@@ -91,7 +129,11 @@ async fn daemons_claim_one_after_another() {
     for app in TestApp::on_each_engine(Scenario::faultless(3, 50), &[]).await {
         app.launch_with_people(3, "").await;
         let other_daemon = app.context.database.claim_lock().await.unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(300), app.dispatcher.tick()).await.is_err(), "{}", app.engine);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(300), app.dispatcher.tick()).await.is_err(),
+            "{}",
+            app.engine
+        );
         assert!(app.simulator.record().submits.is_empty());
         drop(other_daemon);
         app.dispatcher.tick().await.unwrap();
@@ -105,7 +147,8 @@ async fn a_submit_whose_daemon_died_is_asked_after_and_never_sent_again() {
     let scenario = Scenario { latency_millis: 300, ..Scenario::faultless(3, 50) };
     for app in TestApp::on_each_engine(scenario, &[]).await {
         app.launch_with_people(4, "").await;
-        // A daemon marks the messages and is gone before it submits them: the task is cut off in its first HTTP request.
+        // A daemon marks the messages and is gone before it submits them: the task is cut off in
+        // its first HTTP request.
         let dying = tokio::spawn({
             let context = app.context.clone();
             async move { Dispatcher::new(context).tick().await }
@@ -121,9 +164,20 @@ async fn a_submit_whose_daemon_died_is_asked_after_and_never_sent_again() {
         let record = app.simulator.record();
         assert_eq!(record.duplicates(), 0, "{}", app.engine);
         let states = states(&app).await;
-        assert_eq!(count(&states, "submitting") + count(&states, "in_doubt"), 0, "{}: {states:?}", app.engine);
-        // What the gateway had taken is known to be, and what it had not is failed, for the reminder to make good.
-        assert_eq!(count(&states, "failed"), 4 - record.accepted.len() as i64, "{}: {states:?}", app.engine);
+        assert_eq!(
+            count(&states, "submitting") + count(&states, "in_doubt"),
+            0,
+            "{}: {states:?}",
+            app.engine
+        );
+        // What the gateway had taken is known to be, and what it had not is failed, for the
+        // reminder to make good.
+        assert_eq!(
+            count(&states, "failed"),
+            4 - record.accepted.len() as i64,
+            "{}: {states:?}",
+            app.engine
+        );
         app.advance_until(monday() + Duration::from_secs(8 * 86_400)).await;
         assert_eq!(app.simulator.record().duplicates(), 0);
     }
@@ -152,7 +206,9 @@ impl Gateway for InterferingGateway {
             let context = self.context.get().expect("set before the first tick");
             let mut tx = context.database.write().await.unwrap();
             let hash = context.keys.hasher().phone_hash(&self.opts_out);
-            opt_out(&mut tx, &hash, None, cases::DispositionSource::Reply, context.clock.now()).await.unwrap();
+            opt_out(&mut tx, &hash, None, cases::DispositionSource::Reply, context.clock.now())
+                .await
+                .unwrap();
             tx.commit().await.unwrap();
         }
         self.real_gateway.submit(batch).await
@@ -172,18 +228,31 @@ impl Gateway for InterferingGateway {
 }
 
 /// The same installation with another gateway or another clock.
-fn installation_with(app: &TestApp, gateway: Option<Arc<dyn Gateway>>, clock: Arc<dyn Clock>) -> Arc<AppContext> {
-    let keys = fieldworkd::adapters::crypto::KeyRing::open(&app.context.config.key_ring, None).unwrap();
+fn installation_with(
+    app: &TestApp,
+    gateway: Option<Arc<dyn Gateway>>,
+    clock: Arc<dyn Clock>,
+) -> Arc<AppContext> {
+    let keys =
+        fieldworkd::adapters::crypto::KeyRing::open(&app.context.config.key_ring, None).unwrap();
     let gateways = match gateway {
         Some(gateway) => [("simulator".to_owned(), gateway)].into(),
         None => app.context.gateways.clone(),
     };
-    Arc::new(AppContext { config: app.context.config.clone(), database: app.context.database.clone(), keys, clock, gateways, dialer: None })
+    Arc::new(AppContext {
+        config: app.context.config.clone(),
+        database: app.context.database.clone(),
+        keys,
+        clock,
+        gateways,
+        dialer: None,
+    })
 }
 
 #[tokio::test]
 async fn an_opt_out_between_claim_and_submit_holds() {
-    // The second or the third of three opts out while the first one's message is on its way; all were claimed together.
+    // The second or the third of three opts out while the first one's message is on its way; all
+    // were claimed together.
     for who in [1, 2] {
         for mut app in TestApp::on_each_engine(Scenario::faultless(3, 50), &[]).await {
             app.launch_with_people(3, "").await;
@@ -199,7 +268,12 @@ async fn an_opt_out_between_claim_and_submit_holds() {
             app.dispatcher.tick().await.unwrap();
             assert_eq!(app.simulator.record().accepted.len(), 2, "{}: {who}", app.engine);
             app.advance_until(monday() + Duration::from_secs(20 * 86_400)).await;
-            assert_eq!(app.simulator.record().accepted.len(), 6, "{}: two people, three steps", app.engine);
+            assert_eq!(
+                app.simulator.record().accepted.len(),
+                6,
+                "{}: two people, three steps",
+                app.engine
+            );
             assert!(app.dispositions("A1").await.contains(&("2.112".to_owned(), 1)));
         }
     }
@@ -218,17 +292,24 @@ impl Clock for LateClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        let delay = [0, 3, 40, 0, 17, 5, 41, 2][self.woken.fetch_add(1, Ordering::SeqCst) as usize % 8];
+        let delay =
+            [0, 3, 40, 0, 17, 5, 41, 2][self.woken.fetch_add(1, Ordering::SeqCst) as usize % 8];
         if at > self.now() {
             self.clock.advance_to(at + Duration::from_millis(delay));
         }
     }
 }
 
-/// Invariant I3 on a machine that is late: what missed its slot waits for another one, so nothing is pressed together.
+/// Invariant I3 on a machine that is late: what missed its slot waits for another one, so nothing
+/// is pressed together.
 #[tokio::test]
 async fn a_late_machine_is_slower_and_never_too_fast() {
-    for mut app in TestApp::on_each_engine(Scenario::faultless(3, 1000), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "20")]).await {
+    for mut app in TestApp::on_each_engine(
+        Scenario::faultless(3, 1000),
+        &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "20")],
+    )
+    .await
+    {
         app.launch_with_people(100, "").await;
         let late = Arc::new(LateClock { clock: app.clock.clone(), woken: AtomicU32::new(0) });
         app.dispatcher = Dispatcher::new(installation_with(&app, None, late));
@@ -252,20 +333,33 @@ async fn a_person_on_two_applicants_lists_is_spaced_by_the_caps() {
         let mut times: Vec<i64> = record.submits.iter().map(|(at, _)| at.0).collect();
         times.sort_unstable();
         let day = 86_400_000;
-        assert!(times.windows(2).all(|w| w[1] - w[0] >= day), "{}: never two within the quiet time", app.engine);
-        assert!(times.windows(4).all(|w| w[3] - w[0] >= 7 * day), "{}: never four in a week", app.engine);
+        assert!(
+            times.windows(2).all(|w| w[1] - w[0] >= day),
+            "{}: never two within the quiet time",
+            app.engine
+        );
+        assert!(
+            times.windows(4).all(|w| w[3] - w[0] >= 7 * day),
+            "{}: never four in a week",
+            app.engine
+        );
     }
 }
 
 #[tokio::test]
 async fn replies_opt_out_at_once_and_are_taken_once() {
     let people = PeopleScenario { replies_opt_out: 1.0, ..PeopleScenario::silent() };
-    for app in TestApp::on_each_engine(Scenario { people, ..Scenario::faultless(5, 50) }, &[]).await {
+    for app in TestApp::on_each_engine(Scenario { people, ..Scenario::faultless(5, 50) }, &[]).await
+    {
         app.launch_with_people(5, "").await;
         app.advance_until(monday() + Duration::from_secs(20 * 86_400)).await;
         assert_eq!(app.simulator.record().accepted.len(), 5, "{}: nobody is reminded", app.engine);
         assert_eq!(app.dispositions("A1").await, [("2.112".to_owned(), 5)]);
-        let replies = fieldworkd::adapters::database::replies::count_by_meaning(&mut app.context.database.read().await.unwrap()).await.unwrap();
+        let replies = fieldworkd::adapters::database::replies::count_by_meaning(
+            &mut app.context.database.read().await.unwrap(),
+        )
+        .await
+        .unwrap();
         assert_eq!(replies, [("opt_out".to_owned(), 5)], "{}", app.engine);
         // The same person on a later list of the programme is not contacted either.
         app.register_brand("B1", "b", "").await;
@@ -296,17 +390,25 @@ async fn a_pause_holds_everything_and_resuming_goes_on() {
     use fieldworkd::adapters::database::campaigns::CampaignState;
     for app in TestApp::on_each_engine(Scenario::faultless(5, 50), &[]).await {
         app.launch_with_people(3, "").await;
-        fieldworkd::services::campaigns::change_state(&app.context, "C1", CampaignState::Paused).await.unwrap();
+        fieldworkd::services::campaigns::change_state(&app.context, "C1", CampaignState::Paused)
+            .await
+            .unwrap();
         assert!(
-            fieldworkd::services::campaigns::change_state(&app.context, "C1", CampaignState::Paused)
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains("cannot be paused")
+            fieldworkd::services::campaigns::change_state(
+                &app.context,
+                "C1",
+                CampaignState::Paused
+            )
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("cannot be paused")
         );
         app.advance_until(monday() + Duration::from_secs(3600)).await;
         assert!(app.simulator.record().submits.is_empty());
-        fieldworkd::services::campaigns::change_state(&app.context, "C1", CampaignState::Running).await.unwrap();
+        fieldworkd::services::campaigns::change_state(&app.context, "C1", CampaignState::Running)
+            .await
+            .unwrap();
         app.advance_until(monday() + Duration::from_secs(7200)).await;
         assert_eq!(app.simulator.record().accepted.len(), 3, "{}", app.engine);
     }
@@ -316,13 +418,29 @@ async fn a_pause_holds_everything_and_resuming_goes_on() {
 async fn a_push_with_a_wrong_secret_or_shape_changes_nothing() {
     let app = TestApp::on_sqlite(Scenario::faultless(5, 50), &[]).await;
     let secret = app.context.keys.hasher().webhook_secret("simulator");
-    let post =
-        async |path: String, body: &'static str| app.http.post(format!("{}{path}", app.base)).body(body).send().await.unwrap().status().as_u16();
+    let post = async |path: String, body: &'static str| {
+        app.http
+            .post(format!("{}{path}", app.base))
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
     assert_eq!(post("/hooks/simulator/wrong/receipts".into(), "{}").await, 404);
     assert_eq!(post(format!("/hooks/other/{secret}/receipts"), "{}").await, 404);
     assert_eq!(post(format!("/hooks/simulator/{secret}/receipts"), "no json").await, 400);
-    assert_eq!(post(format!("/hooks/simulator/{secret}/receipts"), r#"{"id":"x","state":"delivered"}"#).await, 200);
-    assert_eq!(post(format!("/hooks/simulator/{secret}/replies"), r#"{"from":"not a number","text":"R"}"#).await, 200);
+    assert_eq!(
+        post(format!("/hooks/simulator/{secret}/receipts"), r#"{"id":"x","state":"delivered"}"#)
+            .await,
+        200
+    );
+    assert_eq!(
+        post(format!("/hooks/simulator/{secret}/replies"), r#"{"from":"not a number","text":"R"}"#)
+            .await,
+        200
+    );
     let huge: &'static str = Box::leak("x".repeat(2_000_000).into_boxed_str());
     assert_eq!(post(format!("/hooks/simulator/{secret}/receipts"), huge).await, 413);
 }

@@ -1,6 +1,6 @@
-//! The daemon as a process against carriers that we did not write: an SMSC (the npm package «smpp») over SMPP 3.4, and Kannel from Debian over HTTP,
-//! which hands on to the same SMSC. `tests/run` installs both and names them in the environment; without them, the test says so and passes.
-
+//! The daemon as a process against carriers that we did not write: an SMSC (the npm package «smpp»)
+//! over SMPP 3.4, and Kannel from Debian over HTTP, which hands on to the same SMSC. `tests/run`
+//! installs both and names them in the environment; without them, the test says so and passes.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -52,7 +52,8 @@ impl Smsc {
         self.events.lock().unwrap().iter().filter(|event| event["event"] == name).cloned().collect()
     }
 
-    /// The numbers that were submitted to, as often as they were; of long messages the last part counts.
+    /// The numbers that were submitted to, as often as they were; of long messages the last part
+    /// counts.
     fn submits(&self) -> Vec<String> {
         let mut to: Vec<String> = self
             .events("submit")
@@ -91,8 +92,9 @@ fn smpp_file(port: u16) -> String {
 
 /// The account of the SMSC, and a doubt that is shown at once.
 fn use_account(config: &mut String) {
-    *config =
-        config.replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"").replace("show_doubt_after = \"2h\"", "show_doubt_after = \"1s\"");
+    *config = config
+        .replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"")
+        .replace("show_doubt_after = \"2h\"", "show_doubt_after = \"1s\"");
 }
 
 const SECRET: (&str, &str) = ("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "secret");
@@ -106,13 +108,18 @@ async fn an_smsc_over_smpp() {
         let change = |config: &mut String, gateway: &mut String| {
             use_account(config);
             // A long address makes a long message.
-            *config = config.replace("public_url = \"http://127.0.0.1", "public_url = \"http://a-longer-name-than-one-would-choose.example");
+            *config = config.replace(
+                "public_url = \"http://127.0.0.1",
+                "public_url = \"http://a-longer-name-than-one-would-choose.example",
+            );
             *gateway = smpp_file(smsc.port);
         };
-        let deployments = Deployment::with_config(20, &Scenario::faultless(1, 100), 20, &change).await;
+        let deployments =
+            Deployment::with_config(20, &Scenario::faultless(1, 100), 20, &change).await;
         let Some(deployment) = deployments.into_iter().nth(engine) else { return };
         let daemon = deployment.start_daemon(&[SECRET]).await;
-        // Number 01 is refused, 03's answer is lost with its connection, 04 opts out; the rest is delivered, 02 at the second try.
+        // Number 01 is refused, 03's answer is lost with its connection, 04 opts out; the rest is
+        // delivered, 02 at the second try.
         wait_until("everybody is settled", async || {
             let states = deployment.states().await;
             let (delivered, in_doubt) = (count(&states, "delivered"), count(&states, "in_doubt"));
@@ -123,34 +130,75 @@ async fn an_smsc_over_smpp() {
         })
         .await;
         wait_until("the reply is taken", async || smsc.events("taken").len() >= 16).await;
-        assert!(smsc.events("taken").iter().all(|event| event["status"] == 0), "{}", deployment.url);
-        assert!(smsc.events("bound").iter().all(|event| event["known"] == true && event["version"] == 0x34));
+        assert!(
+            smsc.events("taken").iter().all(|event| event["status"] == 0),
+            "{}",
+            deployment.url
+        );
+        assert!(
+            smsc.events("bound")
+                .iter()
+                .all(|event| event["known"] == true && event["version"] == 0x34)
+        );
         assert!(smsc.events("bound").len() >= 2, "bound again after the connection was dropped");
-        wait_until("the connection is kept alive", async || !smsc.events("enquire_link").is_empty()).await;
+        wait_until("the connection is kept alive", async || {
+            !smsc.events("enquire_link").is_empty()
+        })
+        .await;
 
-        // Everybody once, in Chinese as it was written; who was throttled heard nothing the first time.
+        // Everybody once, in Chinese as it was written; who was throttled heard nothing the first
+        // time.
         let mut submits = smsc.submits();
-        assert_eq!(smsc.events("submit").iter().filter(|e| e["to"].as_str().unwrap().ends_with("02")).count(), 3, "one part, then both");
+        assert_eq!(
+            smsc.events("submit")
+                .iter()
+                .filter(|e| e["to"].as_str().unwrap().ends_with("02"))
+                .count(),
+            3,
+            "one part, then both"
+        );
         submits.extend(["8613810000001".to_owned(), "8613810000003".to_owned()]);
         submits.sort();
-        assert!(submits.windows(2).all(|pair| pair[0] != pair[1]), "{}: nobody twice", deployment.url);
+        assert!(
+            submits.windows(2).all(|pair| pair[0] != pair[1]),
+            "{}: nobody twice",
+            deployment.url
+        );
         assert!(submits.len() <= 20, "{}: nobody twice", deployment.url);
-        let parts: Vec<Value> = smsc.events("submit").into_iter().filter(|e| e["to"].as_str().unwrap().ends_with("07")).collect();
+        let parts: Vec<Value> = smsc
+            .events("submit")
+            .into_iter()
+            .filter(|e| e["to"].as_str().unwrap().ends_with("07"))
+            .collect();
         let text: String = parts.iter().map(|part| part["text"].as_str().unwrap()).collect();
         assert!(text.starts_with("【质协】受访者7您好") && text.ends_with("退订回T"), "{text}");
-        assert!(parts.len() > 1 && parts[0]["part"][0] == 0 && parts[0]["coding"] == 8, "a long message goes in parts: {parts:?}");
+        assert!(
+            parts.len() > 1 && parts[0]["part"][0] == 0 && parts[0]["coding"] == 8,
+            "a long message goes in parts: {parts:?}"
+        );
 
         // The doubt is a person's to settle; the conversation tells what was heard.
         let json = |arguments: &[&str]| -> Value {
-            let output = deployment.command_line(arguments).env(SECRET.0, SECRET.1).output().unwrap();
-            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            let output =
+                deployment.command_line(arguments).env(SECRET.0, SECRET.1).output().unwrap();
+            assert!(
+                output.status.success(),
+                "{arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             serde_json::from_slice(&output.stdout).unwrap_or_default()
         };
-        wait_until("the doubt is shown", async || !json(&["message", "doubts", "--json"]).as_array().unwrap().is_empty()).await;
+        wait_until("the doubt is shown", async || {
+            !json(&["message", "doubts", "--json"]).as_array().unwrap().is_empty()
+        })
+        .await;
         let before = count(&deployment.states().await, "in_doubt");
         let doubt = json(&["message", "doubts", "--json"])[0].clone();
         let reference = doubt["reference"].as_str().unwrap();
-        assert_eq!((&doubt["campaign"], &doubt["applications"], &doubt["code"]), (&"C1".into(), &"A1".into(), &"connection_lost".into()));
+        assert_eq!(
+            (&doubt["campaign"], &doubt["applications"], &doubt["code"]),
+            (&"C1".into(), &"A1".into(), &"connection_lost".into())
+        );
         let shown = json(&["message", "show", reference, "--json"]);
         assert_eq!(shown["conversation"][0]["answered"], "the connection was lost");
         let whole = shown.to_string();
@@ -170,8 +218,29 @@ async fn an_smsc_over_tls() {
     let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("cert.pem"));
     let (key, certificate) = (key.to_str().unwrap(), certificate.to_str().unwrap());
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=smsc"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=smsc",
+        ])
+        .args([
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ])
         .output()
         .expect("openssl is there (tests/run installs it)");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -183,7 +252,10 @@ async fn an_smsc_over_tls() {
     let deployments = Deployment::with_config(3, &Scenario::faultless(1, 100), 20, &change).await;
     let deployment = &deployments[0];
     let daemon = deployment.start_daemon(&[SECRET]).await;
-    wait_until("it is not trusted, and why is said", async || deployment.log().contains("TLS with the SMSC")).await;
+    wait_until("it is not trusted, and why is said", async || {
+        deployment.log().contains("TLS with the SMSC")
+    })
+    .await;
     assert!(smsc.events("bound").is_empty() && smsc.submits().is_empty());
     drop(daemon);
     let deployments = Deployment::with_config(3, &Scenario::faultless(1, 100), 20, &change).await;
@@ -207,10 +279,15 @@ async fn an_smsc_that_does_not_let_us_in() {
     };
     let deployments = Deployment::with_config(3, &Scenario::faultless(1, 100), 20, &change).await;
     let deployment = &deployments[0];
-    let daemon = deployment.start_daemon(&[("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "wrong")]).await;
-    wait_until("the alarm is raised", async || deployment.log().contains("account does not work")).await;
+    let daemon =
+        deployment.start_daemon(&[("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "wrong")]).await;
+    wait_until("the alarm is raised", async || deployment.log().contains("account does not work"))
+        .await;
     let states = deployment.states().await;
-    assert!(states.iter().all(|(state, _)| ["deferred", "submitting"].contains(&state.as_str())), "nobody is failed: {states:?}");
+    assert!(
+        states.iter().all(|(state, _)| ["deferred", "submitting"].contains(&state.as_str())),
+        "nobody is failed: {states:?}"
+    );
     assert!(smsc.submits().is_empty() && !deployment.log().contains("wrong"));
     drop(daemon);
 }
@@ -218,29 +295,44 @@ async fn an_smsc_that_does_not_let_us_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kannel_over_http() {
     if std::env::var("FIELDWORKD_TEST_KANNEL").is_err() {
-        return eprintln!("FIELDWORKD_TEST_KANNEL is not set: no Kannel is started (use tests/run)");
+        return eprintln!(
+            "FIELDWORKD_TEST_KANNEL is not set: no Kannel is started (use tests/run)"
+        );
     }
     let Some(smsc) = Smsc::start(0) else { return };
     let (admin, boxes, sendsms) = (free_port(), free_port(), free_port());
     let change = |config: &mut String, gateway: &mut String| {
         use_account(config);
-        *gateway = include_str!("../config/gateways/kannel.toml").replace("127.0.0.1:13013", &format!("127.0.0.1:{sendsms}"));
+        *gateway = include_str!("../config/gateways/kannel.toml")
+            .replace("127.0.0.1:13013", &format!("127.0.0.1:{sendsms}"));
     };
     for deployment in Deployment::with_config(12, &Scenario::faultless(1, 100), 10, &change).await {
         let begun = smsc.events("submit").len();
         let hooks = deployment.command_line(&["gateways", "--json"]).output().unwrap();
-        let replies = serde_json::from_slice::<Value>(&hooks.stdout).unwrap()[0]["replies"].as_str().unwrap().to_owned();
+        let replies = serde_json::from_slice::<Value>(&hooks.stdout).unwrap()[0]["replies"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let conf = format!(
-            "group = core\nadmin-port = {admin}\nadmin-interface = 127.0.0.1\nadmin-password = x\nsmsbox-port = {boxes}\nsmsbox-interface = 127.0.0.1\nbox-allow-ip = 127.0.0.1\nlog-level = 4\n\n\
-             group = smsc\nsmsc = smpp\nhost = 127.0.0.1\nport = {}\nsmsc-username = fieldwork\nsmsc-password = secret\nsystem-type = \"\"\ntransceiver-mode = true\nreconnect-delay = 1\n\n\
-             group = smsbox\nbearerbox-host = 127.0.0.1\nbearerbox-port = {boxes}\nsendsms-port = {sendsms}\nsendsms-interface = 127.0.0.1\nlog-level = 4\nmo-recode = true\n\n\
-             group = sendsms-user\nusername = fieldwork\npassword = secret\ndefault-sender = 10690000\nmax-messages = 10\nconcatenation = true\n\n\
-             group = sms-service\nkeyword = default\ncatch-all = true\nmax-messages = 0\nget-url = \"{replies}?from=%p&text=%a\"\n",
+            "group = core\nadmin-port = {admin}\nadmin-interface = 127.0.0.1\nadmin-password = \
+                x\nsmsbox-port = {boxes}\nsmsbox-interface = 127.0.0.1\nbox-allow-ip = \
+                127.0.0.1\nlog-level = 4\n\n\
+             group = smsc\nsmsc = smpp\nhost = 127.0.0.1\nport = {}\nsmsc-username = \
+             fieldwork\nsmsc-password = secret\nsystem-type = \"\"\ntransceiver-mode = \
+             true\nreconnect-delay = 1\n\n\
+             group = smsbox\nbearerbox-host = 127.0.0.1\nbearerbox-port = {boxes}\nsendsms-port \
+             = {sendsms}\nsendsms-interface = 127.0.0.1\nlog-level = 4\nmo-recode = true\n\n\
+             group = sendsms-user\nusername = fieldwork\npassword = secret\ndefault-sender = \
+             10690000\nmax-messages = 10\nconcatenation = true\n\n\
+             group = sms-service\nkeyword = default\ncatch-all = true\nmax-messages = 0\nget-url \
+             = \"{replies}?from=%p&text=%a\"\n",
             smsc.port
         );
         std::fs::write(deployment.folder.path().join("kannel.conf"), conf).unwrap();
         let start = |program: &str| {
-            let log = std::fs::File::create(deployment.folder.path().join(format!("{program}.log"))).unwrap();
+            let log =
+                std::fs::File::create(deployment.folder.path().join(format!("{program}.log")))
+                    .unwrap();
             KillOnDrop(
                 Command::new(format!("/usr/sbin/{program}"))
                     .current_dir(deployment.folder.path())
@@ -255,7 +347,10 @@ async fn kannel_over_http() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let smsbox = start("smsbox");
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
-        wait_until("Kannel answers", async || http.get(format!("http://127.0.0.1:{sendsms}/cgi-bin/sendsms")).send().await.is_ok()).await;
+        wait_until("Kannel answers", async || {
+            http.get(format!("http://127.0.0.1:{sendsms}/cgi-bin/sendsms")).send().await.is_ok()
+        })
+        .await;
         wait_until("Kannel is bound", async || {
             let status = http.get(format!("http://127.0.0.1:{admin}/status.txt")).send().await;
             match status {
@@ -265,15 +360,24 @@ async fn kannel_over_http() {
         })
         .await;
         let daemon = deployment.start_daemon(&[SECRET]).await;
-        // Kannel takes all of them; 01 comes back as a receipt that it failed, 03 loses Kannel's connection and is sent by Kannel again.
+        // Kannel takes all of them; 01 comes back as a receipt that it failed, 03 loses Kannel's
+        // connection and is sent by Kannel again.
         wait_until("the receipts have come", async || {
             let states = deployment.states().await;
             count(&states, "delivered") >= 10 && count(&states, "undelivered") == 1
         })
         .await;
-        wait_until("the SMSC has told of all of them", async || smsc.events("submit").len() >= begun + 12).await;
-        let text: String =
-            smsc.events("submit").iter().rev().filter(|e| e["to"].as_str().unwrap().ends_with("07")).map(|e| e["text"].as_str().unwrap()).collect();
+        wait_until("the SMSC has told of all of them", async || {
+            smsc.events("submit").len() >= begun + 12
+        })
+        .await;
+        let text: String = smsc
+            .events("submit")
+            .iter()
+            .rev()
+            .filter(|e| e["to"].as_str().unwrap().ends_with("07"))
+            .map(|e| e["text"].as_str().unwrap())
+            .collect();
         assert!(text.contains("受访者7您好"), "{text}");
         wait_until("the opt-out has come", async || {
             let listed = deployment.command_line(&["suppress", "list", "--json"]).output().unwrap();

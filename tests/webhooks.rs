@@ -1,25 +1,24 @@
-//! Events: told at least once, in the order in which they happened, under one id, signed, with nothing of a person; by a real receiver of Standard Webhooks
-//! (tests/external/receivers.py).
-
+//! Events: told at least once, in the order in which they happened, under one id, signed, with
+//! nothing of a person; by a real receiver of Standard Webhooks (tests/external/receivers.py).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::common::receivers::{Receivers, SECRET};
 use crate::common::deployment::Deployment;
+use crate::common::receivers::{Receivers, SECRET};
 use crate::common::{PLAN, TestApp, list_of, local, number};
-use fieldworkd::services::campaigns;
-use fieldworkd::services::{alerts, forecasting};
-use fieldworkd::services::deadlines::close_campaign;
-use fieldworkd::domain::audit::{Action, Actor};
-use fieldworkd::domain::contact_plan::PlanFile;
-use fieldworkd::domain::event::EventKind;
-use fieldworkd::services::webhooks::{self, EndpointError};
-use fieldworkd::simulation::Scenario;
-use fieldworkd::services::erasure;
 use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::adapters::database::campaigns::CampaignState;
 use fieldworkd::adapters::database::events as stored;
+use fieldworkd::domain::audit::{Action, Actor};
+use fieldworkd::domain::contact_plan::PlanFile;
+use fieldworkd::domain::event::EventKind;
+use fieldworkd::services::campaigns;
+use fieldworkd::services::deadlines::close_campaign;
+use fieldworkd::services::erasure;
+use fieldworkd::services::webhooks::{self, EndpointError};
+use fieldworkd::services::{alerts, forecasting};
+use fieldworkd::simulation::Scenario;
 use serde_json::{Value, json};
 
 fn people() -> Scenario {
@@ -36,8 +35,22 @@ fn administrator() -> Actor {
 const EARLY_ALARMS: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
 
 /// Adds a webhook at a path of the receiver, and has that check with its secret.
-async fn add(app: &TestApp, receivers: &mut Receivers, name: &str, path: &str, kinds: &[EventKind]) {
-    let secret = webhooks::add(&app.context, &administrator(), name, &format!("{}{path}", receivers.http), kinds).await.unwrap();
+async fn add(
+    app: &TestApp,
+    receivers: &mut Receivers,
+    name: &str,
+    path: &str,
+    kinds: &[EventKind],
+) {
+    let secret = webhooks::add(
+        &app.context,
+        &administrator(),
+        name,
+        &format!("{}{path}", receivers.http),
+        kinds,
+    )
+    .await
+    .unwrap();
     receivers.use_secret(secret.reveal());
     // It reads the line before the next post comes.
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -90,7 +103,8 @@ async fn events_are_delivered_once_in_order_signed_and_without_personal_data() {
         assert_eq!(ids.len(), came.len(), "{}", app.engine);
         assert!(came.iter().all(|post| post["signed"] == true), "{}: {came:#?}", app.engine);
         let told = event_types(&came);
-        let in_order: Vec<&str> = sent.iter().rev().map(|delivery| delivery.kind.as_str()).collect();
+        let in_order: Vec<&str> =
+            sent.iter().rev().map(|delivery| delivery.kind.as_str()).collect();
         assert_eq!(told, in_order, "{}", app.engine);
         for kind in [
             EventKind::ListImported,
@@ -106,19 +120,42 @@ async fn events_are_delivered_once_in_order_signed_and_without_personal_data() {
             EventKind::CampaignClosed,
             EventKind::DatasetReady,
         ] {
-            assert!(told.contains(&kind.code()), "{}: {} is not in {told:?}", app.engine, kind.code());
+            assert!(
+                told.contains(&kind.code()),
+                "{}: {} is not in {told:?}",
+                app.engine,
+                kind.code()
+            );
         }
         let place = |code: &str| told.iter().position(|other| *other == code).unwrap();
-        assert!(place("campaign.launched") < place("campaign.paused") && place("campaign.resumed") < place("interview.completed"));
+        assert!(
+            place("campaign.launched") < place("campaign.paused")
+                && place("campaign.resumed") < place("interview.completed")
+        );
         let completed = &came[place("interview.completed")]["body"]["data"];
-        assert!(completed["application"] == "A1" && completed["campaign"] == "C1" && completed["case"].is_i64() && completed["mode"] == "web");
-        let completes = app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1").unwrap().1;
-        assert_eq!(told.iter().filter(|kind| **kind == "interview.completed").count() as u64, completes, "{}", app.engine);
+        assert!(
+            completed["application"] == "A1"
+                && completed["campaign"] == "C1"
+                && completed["case"].is_i64()
+                && completed["mode"] == "web"
+        );
+        let completes =
+            app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1").unwrap().1;
+        assert_eq!(
+            told.iter().filter(|kind| **kind == "interview.completed").count() as u64,
+            completes,
+            "{}",
+            app.engine
+        );
         // Nobody's number, and no name of the list.
         let all = serde_json::to_string(&came).unwrap();
         assert!((0..40).all(|n| !all.contains(&number(n))), "{all}");
         let list = list_of(0..40);
-        let names = list.lines().skip(1).flat_map(|line| line.split(',')).filter(|cell| cell.chars().any(|c| c > '\u{2e80}'));
+        let names = list
+            .lines()
+            .skip(1)
+            .flat_map(|line| line.split(','))
+            .filter(|cell| cell.chars().any(|c| c > '\u{2e80}'));
         assert!(names.into_iter().all(|name| !all.contains(name)), "{all}");
     }
 }
@@ -128,11 +165,18 @@ async fn rolled_back_and_unsubscribed_events_are_not_delivered() {
     for app in TestApp::on_each_engine(people(), &[]).await {
         let some = [EventKind::CampaignLaunched];
         for (name, kinds) in [("all", [].as_slice()), ("some", &some)] {
-            webhooks::add(&app.context, &administrator(), name, "http://127.0.0.1:9/", kinds).await.unwrap();
+            webhooks::add(&app.context, &administrator(), name, "http://127.0.0.1:9/", kinds)
+                .await
+                .unwrap();
         }
         app.register_brand("A1", "a", "").await;
         app.import(&["A1"], list_of(0..10).as_bytes()).await.unwrap();
-        assert_eq!((undelivered(&app, "all").await, undelivered(&app, "some").await), (1, 0), "{}", app.engine);
+        assert_eq!(
+            (undelivered(&app, "all").await, undelivered(&app, "some").await),
+            (1, 0),
+            "{}",
+            app.engine
+        );
         // A rehearsed launch is done and taken back: nobody hears of it.
         let plan = PlanFile::parse(PLAN).unwrap();
         let applications = ["A1".to_owned()];
@@ -147,9 +191,19 @@ async fn rolled_back_and_unsubscribed_events_are_not_delivered() {
         };
         campaigns::launch(&app.context, &request).await.unwrap();
         drop(campaigns::prepare_launch(&app.context, &request).await.unwrap());
-        assert_eq!((undelivered(&app, "all").await, undelivered(&app, "some").await), (1, 0), "{}: nothing was launched", app.engine);
+        assert_eq!(
+            (undelivered(&app, "all").await, undelivered(&app, "some").await),
+            (1, 0),
+            "{}: nothing was launched",
+            app.engine
+        );
         app.launch("C1", &["A1"], PLAN).await.unwrap();
-        assert_eq!((undelivered(&app, "all").await, undelivered(&app, "some").await), (3, 1), "{}", app.engine);
+        assert_eq!(
+            (undelivered(&app, "all").await, undelivered(&app, "some").await),
+            (3, 1),
+            "{}",
+            app.engine
+        );
     }
 }
 
@@ -160,46 +214,115 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
     for app in TestApp::on_each_engine(people(), &[]).await {
         add(&app, &mut receivers, "down", "/broken", &[]).await;
         receivers.use_secret(SECRET);
-        webhooks::add(&app.context, &administrator(), "gone", &format!("{}/gone", receivers.http), &[]).await.unwrap();
-        webhooks::add(&app.context, &administrator(), "picky", &format!("{}/refuses", receivers.http), &[]).await.unwrap();
+        webhooks::add(
+            &app.context,
+            &administrator(),
+            "gone",
+            &format!("{}/gone", receivers.http),
+            &[],
+        )
+        .await
+        .unwrap();
+        webhooks::add(
+            &app.context,
+            &administrator(),
+            "picky",
+            &format!("{}/refuses", receivers.http),
+            &[],
+        )
+        .await
+        .unwrap();
         app.launch_with_people(10, "").await;
         let at = async |path: &str, least: usize| {
             let all = receivers.came("webhook", before + least).await;
             all[before..].iter().filter(|post| post["path"] == path).count()
         };
-        // Three events each: one that fails is enough to leave «down» alone, «gone» is left alone for good, «picky» refuses each by itself.
+        // Three events each: one that fails is enough to leave «down» alone, «gone» is left alone
+        // for good, «picky» refuses each by itself.
         webhooks::deliver_due_events(&app.context).await.unwrap();
-        assert_eq!((at("/broken", 5).await, at("/gone", 5).await, at("/refuses", 5).await), (1, 1, 3), "{}", app.engine);
-        assert_eq!((undelivered(&app, "down").await, undelivered(&app, "gone").await, undelivered(&app, "picky").await), (3, 2, 3), "{}", app.engine);
+        assert_eq!(
+            (at("/broken", 5).await, at("/gone", 5).await, at("/refuses", 5).await),
+            (1, 1, 3),
+            "{}",
+            app.engine
+        );
+        assert_eq!(
+            (
+                undelivered(&app, "down").await,
+                undelivered(&app, "gone").await,
+                undelivered(&app, "picky").await
+            ),
+            (3, 2, 3),
+            "{}",
+            app.engine
+        );
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(at("/broken", 5).await, 1, "{}: not before its time", app.engine);
-        let board = fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
+        let board =
+            fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
         assert!(board.webhooks.is_empty(), "a moment is nothing");
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
         webhooks::deliver_due_events(&app.context).await.unwrap();
-        assert_eq!((at("/broken", 9).await, at("/gone", 9).await, at("/refuses", 9).await), (2, 1, 6), "{}", app.engine);
+        assert_eq!(
+            (at("/broken", 9).await, at("/gone", 9).await, at("/refuses", 9).await),
+            (2, 1, 6),
+            "{}",
+            app.engine
+        );
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(at("/broken", 9).await, 2, "{}: the second wait is longer", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(900));
-        let board = fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
-        assert_eq!(board.webhooks, ["down", "gone", "picky"][..2], "{}: somebody is to look", app.engine);
-        // It comes back: all that it missed, in order, and it is well again. (The address is changed in the database: nobody can do that otherwise.)
-        app.execute_sql(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'down'", receivers.http)).await.unwrap();
+        let board =
+            fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
+        assert_eq!(
+            board.webhooks,
+            ["down", "gone", "picky"][..2],
+            "{}: somebody is to look",
+            app.engine
+        );
+        // It comes back: all that it missed, in order, and it is well again. (The address is
+        // changed in the database: nobody can do that otherwise.)
+        app.execute_sql(&format!(
+            "UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'down'",
+            receivers.http
+        ))
+        .await
+        .unwrap();
         app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
         webhooks::deliver_due_events(&app.context).await.unwrap();
         let now = receivers.came("webhook", before + 12).await;
-        let back: Vec<Value> = now[before..].iter().filter(|post| post["path"] == "/hook").cloned().collect();
-        assert_eq!(event_types(&back), ["list.imported", "campaign.launched", "application.launched"], "{}", app.engine);
+        let back: Vec<Value> =
+            now[before..].iter().filter(|post| post["path"] == "/hook").cloned().collect();
+        assert_eq!(
+            event_types(&back),
+            ["list.imported", "campaign.launched", "application.launched"],
+            "{}",
+            app.engine
+        );
         let first = now[before..].iter().find(|post| post["path"] == "/broken").unwrap();
-        assert_eq!(first["id"], back[0]["id"], "{}: one event, one id, however often it is tried", app.engine);
+        assert_eq!(
+            first["id"], back[0]["id"],
+            "{}: one event, one id, however often it is tried",
+            app.engine
+        );
         assert_eq!(undelivered(&app, "down").await, 0);
         // Whoever has said that it is gone for good is told nothing more.
         let gone = undelivered(&app, "gone").await;
         campaigns::change_state(&app.context, "C1", CampaignState::Paused).await.unwrap();
-        assert_eq!((undelivered(&app, "gone").await, undelivered(&app, "down").await), (gone, 1), "{}", app.engine);
+        assert_eq!(
+            (undelivered(&app, "gone").await, undelivered(&app, "down").await),
+            (gone, 1),
+            "{}",
+            app.engine
+        );
         // Somebody has mended it, and tries: it is asked at once, and gets what waited.
-        app.execute_sql(&format!("UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'gone'", receivers.http)).await.unwrap();
+        app.execute_sql(&format!(
+            "UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'gone'",
+            receivers.http
+        ))
+        .await
+        .unwrap();
         webhooks::send_test_event(&app.context, &administrator(), "gone").await.unwrap();
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(undelivered(&app, "gone").await, 0, "{}", app.engine);
@@ -214,12 +337,21 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
     for app in TestApp::on_each_engine(people(), &[]).await {
         add(&app, &mut receivers, "scoring", "/hook", &[]).await;
         app.launch_with_people(10, "").await;
-        let id = stored::endpoint(&mut app.context.database.read().await.unwrap(), "scoring").await.unwrap().unwrap().id;
-        // A daemon has taken the endpoint, and died: nobody else tells it meanwhile (they would tell it out of order), and then somebody does.
+        let id = stored::endpoint(&mut app.context.database.read().await.unwrap(), "scoring")
+            .await
+            .unwrap()
+            .unwrap()
+            .id;
+        // A daemon has taken the endpoint, and died: nobody else tells it meanwhile (they would
+        // tell it out of order), and then somebody does.
         let mut tx = app.context.database.write().await.unwrap();
         let now = app.clock_now();
         assert!(stored::lease(&mut tx, id, now, now + Duration::from_secs(60)).await.unwrap());
-        assert!(!stored::lease(&mut tx, id, now, now + Duration::from_secs(60)).await.unwrap(), "{}: one at a time", app.engine);
+        assert!(
+            !stored::lease(&mut tx, id, now, now + Duration::from_secs(60)).await.unwrap(),
+            "{}: one at a time",
+            app.engine
+        );
         tx.commit().await.unwrap();
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(undelivered(&app, "scoring").await, 3, "{}", app.engine);
@@ -231,21 +363,36 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
             let to = if n % 2 == 0 { CampaignState::Paused } else { CampaignState::Running };
             campaigns::change_state(&app.context, "C1", to).await.unwrap();
         }
-        let (one, other) = tokio::join!(webhooks::deliver_due_events(&app.context), webhooks::deliver_due_events(&app.context));
+        let (one, other) = tokio::join!(
+            webhooks::deliver_due_events(&app.context),
+            webhooks::deliver_due_events(&app.context)
+        );
         one.unwrap();
         other.unwrap();
         let both = receivers.came("webhook", before + 33).await.split_off(before + 3);
         let in_turn = ["campaign.paused", "campaign.resumed"];
-        assert!(both.len() == 30 && event_types(&both).iter().enumerate().all(|(n, kind)| *kind == in_turn[n % 2]), "{}: {:?}", app.engine, event_types(&both));
+        assert!(
+            both.len() == 30
+                && event_types(&both).iter().enumerate().all(|(n, kind)| *kind == in_turn[n % 2]),
+            "{}: {:?}",
+            app.engine,
+            event_types(&both)
+        );
         before += 30;
         // A test, whatever it wants to be told.
         webhooks::send_test_event(&app.context, &administrator(), "scoring").await.unwrap();
         webhooks::deliver_due_events(&app.context).await.unwrap();
-        assert_eq!(receivers.came("webhook", before + 4).await[before + 3]["body"]["type"], "webhook.test");
+        assert_eq!(
+            receivers.came("webhook", before + 4).await[before + 3]["body"]["type"],
+            "webhook.test"
+        );
         before += 4;
         app.clock.advance_to(now + Duration::from_secs(31 * 86_400));
         erasure::remove_expired(&app.context).await.unwrap();
-        let left = stored::deliveries(&mut app.context.database.read().await.unwrap(), id, None, 100).await.unwrap();
+        let left =
+            stored::deliveries(&mut app.context.database.read().await.unwrap(), id, None, 100)
+                .await
+                .unwrap();
         assert!(left.is_empty(), "{}: {left:?}", app.engine);
     }
 }
@@ -253,37 +400,81 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
 #[tokio::test]
 async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
     for app in TestApp::on_each_engine(people(), &[]).await {
-        let make = async |name: &str, url: &str| webhooks::add(&app.context, &administrator(), name, url, &[]).await;
+        let make = async |name: &str, url: &str| {
+            webhooks::add(&app.context, &administrator(), name, url, &[]).await
+        };
         let first = make("a", "https://scoring.example/hook").await.unwrap();
         assert!(first.reveal().starts_with("whsec_") && !format!("{first:?}").contains("whsec_"));
-        assert!(matches!(make("a", "https://other.example/").await, Err(EndpointError::Taken(_))), "{}", app.engine);
+        assert!(
+            matches!(make("a", "https://other.example/").await, Err(EndpointError::Taken(_))),
+            "{}",
+            app.engine
+        );
         assert!(matches!(make("a b", "https://other.example/").await, Err(EndpointError::Name(_))));
         assert!(matches!(make("b", "http://other.example/").await, Err(EndpointError::Address)));
         webhooks::remove(&app.context, &administrator(), "a").await.unwrap();
-        assert!(matches!(webhooks::remove(&app.context, &administrator(), "a").await, Err(EndpointError::Unknown(_))));
+        assert!(matches!(
+            webhooks::remove(&app.context, &administrator(), "a").await,
+            Err(EndpointError::Unknown(_))
+        ));
         app.clock.advance_to(app.clock_now() + Duration::from_millis(1));
         let second = make("a", "https://scoring.example/hook").await.unwrap();
-        assert_ne!(first.reveal(), second.reveal(), "{}: another one has another secret", app.engine);
-        let asked = AuditFilter { actor: "zhao".into(), action: None, object: "webhook:a".into(), before: None };
-        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 10).await.unwrap();
-        assert_eq!(log[0].detail, "https://scoring.example", "{}: where events go, without what may be a token", app.engine);
+        assert_ne!(
+            first.reveal(),
+            second.reveal(),
+            "{}: another one has another secret",
+            app.engine
+        );
+        let asked = AuditFilter {
+            actor: "zhao".into(),
+            action: None,
+            object: "webhook:a".into(),
+            before: None,
+        };
+        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 10)
+            .await
+            .unwrap();
+        assert_eq!(
+            log[0].detail, "https://scoring.example",
+            "{}: where events go, without what may be a token",
+            app.engine
+        );
         let actions: Vec<Action> = log.into_iter().map(|entry| entry.action).collect();
-        assert_eq!(actions, [Action::WebhookAdded, Action::WebhookRemoved, Action::WebhookAdded], "{}", app.engine);
+        assert_eq!(
+            actions,
+            [Action::WebhookAdded, Action::WebhookRemoved, Action::WebhookAdded],
+            "{}",
+            app.engine
+        );
     }
 }
 
-/// By the daemon itself: told within seconds, and after a kill without warning what was not told yet.
+/// By the daemon itself: told within seconds, and after a kill without warning what was not told
+/// yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_tells_by_itself_and_after_a_kill() {
     let Some(mut receivers) = Receivers::start() else { return };
     let mut before = 0;
     for deployment in Deployment::on_each_engine(10, &Scenario::faultless(1, 100), 40).await {
-        let output =
-            deployment.command_line(&["token", "make", "all", "--scope", "operate", "--scope", "watch", "--scope", "accounts", "--days", "1"]).output().unwrap();
-        let token = String::from_utf8(output.stdout).unwrap().split_whitespace().find(|word| word.starts_with("fwd_")).unwrap().to_owned();
+        let output = deployment
+            .command_line(&[
+                "token", "make", "all", "--scope", "operate", "--scope", "watch", "--scope",
+                "accounts", "--days", "1",
+            ])
+            .output()
+            .unwrap();
+        let token = String::from_utf8(output.stdout)
+            .unwrap()
+            .split_whitespace()
+            .find(|word| word.starts_with("fwd_"))
+            .unwrap()
+            .to_owned();
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(30)).unwrap();
         let ask = async |path: &str, body: Value| {
-            let request = http.post(format!("http://127.0.0.1:{}/api/v1{path}", deployment.port)).bearer_auth(&token).body(body.to_string());
+            let request = http
+                .post(format!("http://127.0.0.1:{}/api/v1{path}", deployment.port))
+                .bearer_auth(&token)
+                .body(body.to_string());
             let answer = request.send().await.unwrap();
             assert!(answer.status().is_success(), "{path}: {}", answer.status());
             serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap()
@@ -294,15 +485,28 @@ async fn the_daemon_tells_by_itself_and_after_a_kill() {
         receivers.use_secret(made["secret"].as_str().unwrap());
         ask("/campaigns/C1/state", json!({ "to": "paused" })).await;
         let came = receivers.came("webhook", before + 1).await.split_off(before);
-        assert_eq!((came.len(), &came[0]["body"]["type"]), (1, &json!("campaign.paused")), "{}", deployment.url);
-        assert!(came[0]["signed"] == true && came[0]["fresh"] == true, "{}: {came:?}", deployment.url);
+        assert_eq!(
+            (came.len(), &came[0]["body"]["type"]),
+            (1, &json!("campaign.paused")),
+            "{}",
+            deployment.url
+        );
+        assert!(
+            came[0]["signed"] == true && came[0]["fresh"] == true,
+            "{}: {came:?}",
+            deployment.url
+        );
         // Killed before its next look: the event is on disk, and told when it is up again.
         ask("/campaigns/C1/state", json!({ "to": "running" })).await;
         daemon.signal("KILL");
         daemon.wait_for_exit();
         let daemon = deployment.start_daemon(&[]).await;
         let came = receivers.came("webhook", before + 2).await.split_off(before);
-        assert!(came.iter().any(|post| post["body"]["type"] == "campaign.resumed"), "{}: {came:?}", deployment.url);
+        assert!(
+            came.iter().any(|post| post["body"]["type"] == "campaign.resumed"),
+            "{}: {came:?}",
+            deployment.url
+        );
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0));
         before = receivers.came("webhook", 0).await.len();

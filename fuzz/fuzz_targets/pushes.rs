@@ -17,7 +17,8 @@ static GATEWAYS: LazyLock<Vec<Arc<dyn Gateway>>> = LazyLock::new(|| {
         [("FILE", format!("gateways/{kind}.toml")), ("USER", "u".into()), ("SECRET", "s".into())]
             .map(|(key, value)| (format!("FIELDWORKD_GATEWAY__{}__{key}", kind.to_uppercase()), value))
     };
-    let config = Config::load(None, kinds.iter().flat_map(|kind| set(kind))).expect("the shipped configuration is good");
+    let config = Config::load(None, kinds.iter().flat_map(|kind| set(kind))).expect("the shipped \
+        configuration is good");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     config.gateways.values().map(|gateway| sms::open(gateway, &clock, "http://127.0.0.1/hooks").expect("a shipped file is good")).collect()
 });

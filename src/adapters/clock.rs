@@ -1,7 +1,8 @@
 //! The one source of time (invariant I8).
 //!
-//! Everything that needs the time is handed a [`Clock`]. The daemon runs on [`SystemClock`]; the demo, the rehearsal and the tests run on
-//! [`VirtualClock`], in which three months pass in seconds and the same plan gives the same run.
+//! Everything that needs the time is handed a [`Clock`]. The daemon runs on [`SystemClock`]; the
+//! demo, the rehearsal and the tests run on [`VirtualClock`], in which three months pass in seconds
+//! and the same plan gives the same run.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -38,7 +39,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that only moves when it is told to, or when somebody sleeps on it: a sleeper does not wait, the time jumps.
+/// A clock that only moves when it is told to, or when somebody sleeps on it: a sleeper does not
+/// wait, the time jumps.
 #[derive(Debug)]
 pub struct VirtualClock(AtomicI64);
 

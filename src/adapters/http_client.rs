@@ -15,7 +15,10 @@ pub fn install_ring_provider() {
 
 /// Why there can be no client: as a rule the system has no certificates to trust.
 #[derive(Debug, thiserror::Error)]
-#[error("no HTTPS client can be made ({0}); install the certificates of authorities, on Debian the package ca-certificates")]
+#[error(
+    "no HTTPS client can be made ({0}); install the certificates of authorities, on Debian the \
+        package ca-certificates"
+)]
 pub struct ClientError(String);
 
 /// What lies at the bottom of an error.
@@ -27,8 +30,8 @@ fn innermost(error: &dyn Error) -> String {
     at.to_string()
 }
 
-/// A client without redirects (an answer is judged as it is), without retries of what may have been read, without a proxy from the environment,
-/// and with the `ring` provider for TLS.
+/// A client without redirects (an answer is judged as it is), without retries of what may have been
+/// read, without a proxy from the environment, and with the `ring` provider for TLS.
 pub fn new(timeout: Duration) -> Result<reqwest::Client, ClientError> {
     install_ring_provider();
     reqwest::Client::builder()

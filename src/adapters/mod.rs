@@ -1,4 +1,5 @@
-//! The outside world behind small interfaces: each adapter wraps one thing that is not ours, and knows nothing of the services above it.
+//! The outside world behind small interfaces: each adapter wraps one thing that is not ours, and
+//! knows nothing of the services above it.
 
 pub mod clock;
 pub mod config;

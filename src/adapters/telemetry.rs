@@ -1,8 +1,9 @@
-//! The log: structured lines about what the program does, never about whom. And, where a collector is named, traces of it by OTLP
-//! (<https://opentelemetry.io/docs/specs/otlp/>, over HTTP).
+//! The log: structured lines about what the program does, never about whom. And, where a collector
+//! is named, traces of it by OTLP (<https://opentelemetry.io/docs/specs/otlp/>, over HTTP).
 //!
-//! Only this program's own lines follow the configured level, and only its own spans are told. Libraries are held at warnings whatever the level: at «trace» an HTTP
-//! client logs addresses, and some gateways want numbers in theirs (invariant I7).
+//! Only this program's own lines follow the configured level, and only its own spans are told.
+//! Libraries are held at warnings whatever the level: at «trace» an HTTP client logs addresses, and
+//! some gateways want numbers in theirs (invariant I7).
 
 use std::io;
 use std::path::Path;
@@ -39,14 +40,17 @@ impl Telemetry {
     pub async fn end(self) {
         let Some(traces) = self.traces else { return };
         // It waits for the collector's answer, which comes through this runtime.
-        let told = tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(COLLECTOR_TIME_OUT)).await;
+        let told =
+            tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(COLLECTOR_TIME_OUT))
+                .await;
         if !matches!(told, Ok(Ok(()))) {
             tracing::warn!("the collector did not take the last traces");
         }
     }
 }
 
-/// Begins to log to standard error, or to a file, and to tell traces. A second call changes nothing. Wants a runtime where a collector is named.
+/// Begins to log to standard error, or to a file, and to tell traces. A second call changes
+/// nothing. Wants a runtime where a collector is named.
 pub fn start(config: &Config, file: Option<&Path>) -> io::Result<Telemetry> {
     let level = match config.log_level {
         LogLevel::Error => "error",
@@ -57,14 +61,23 @@ pub fn start(config: &Config, file: Option<&Path>) -> io::Result<Telemetry> {
     };
     let writer = match file {
         None => BoxMakeWriter::new(io::stderr),
-        Some(path) => BoxMakeWriter::new(std::sync::Mutex::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?)),
+        Some(path) => BoxMakeWriter::new(std::sync::Mutex::new(
+            std::fs::OpenOptions::new().create(true).append(true).open(path)?,
+        )),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
-    let lines = if config.log_json { lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed() } else { lines.boxed() };
+    let lines = if config.log_json {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+    } else {
+        lines.boxed()
+    };
     let lines = lines.with_filter(EnvFilter::new(format!("warn,fieldworkd={level}")));
     let traces = config.traces.as_ref().map(provider).transpose()?;
     let spans = traces.as_ref().map(|provider| {
-        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("fieldworkd")).with_location(false).with_threads(false);
+        let layer = tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("fieldworkd"))
+            .with_location(false)
+            .with_threads(false);
         layer.with_filter(Targets::new().with_target("fieldworkd", LevelFilter::DEBUG))
     });
     // An error says that a log is there already.
@@ -84,11 +97,14 @@ fn provider(config: &TracesConfig) -> io::Result<SdkTracerProvider> {
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.share))))
-        .with_resource(Resource::builder().with_service_name("fieldworkd").with_attribute(version).build())
+        .with_resource(
+            Resource::builder().with_service_name("fieldworkd").with_attribute(version).build(),
+        )
         .build())
 }
 
-/// Batches are told from a thread of their own, on which the client cannot wait; it waits on the runtime.
+/// Batches are told from a thread of their own, on which the client cannot wait; it waits on the
+/// runtime.
 #[derive(Debug)]
 struct Collector {
     client: reqwest::Client,

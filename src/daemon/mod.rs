@@ -1,4 +1,5 @@
-//! `serve`: the daemon. Loops over the use-cases' step functions, until it is told to stop; what is under way is finished first.
+//! `serve`: the daemon. Loops over the use-cases' step functions, until it is told to stop; what is
+//! under way is finished first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +12,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::adapters::clock::SystemClock;
-use crate::services::interviews::InterviewService;
 use crate::adapters::config::Config;
-use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS_PER_ROUTE};
-use crate::services::sms_inbound;
 use crate::adapters::sms::InboundBatch;
-use crate::services::context::AppContext;
-use crate::services::interviews::sms_conversation::{self, SmsInterviewError};
-use crate::services::call_center::queue;
-use crate::services::{alerts, datasets, deadlines, erasure, forecasting, webhooks};
 use crate::adapters::telemetry;
 use crate::interfaces::http;
+use crate::services::call_center::queue;
+use crate::services::context::AppContext;
+use crate::services::interviews::InterviewService;
+use crate::services::interviews::sms_conversation::{self, SmsInterviewError};
+use crate::services::sms_inbound;
+use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS_PER_ROUTE};
+use crate::services::{alerts, datasets, deadlines, erasure, forecasting, webhooks};
 
 /// After a failed step (a database that went away, say) the next one waits so long.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
@@ -32,8 +33,9 @@ const HOUSEKEEPING_POLL: Duration = Duration::from_secs(60);
 pub async fn run(config: Config) -> Result<()> {
     let telemetry = telemetry::start(&config, None)?;
     let address = config.listen;
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("web.listen: {address} cannot be used; stop what holds it, or choose another"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("web.listen: {address} cannot be used; stop what holds it, or choose another")
+    })?;
     let context = Arc::new(AppContext::open(config, Arc::new(SystemClock)).await?);
     let (stop, stopped) = watch::channel(false);
 
@@ -42,7 +44,8 @@ pub async fn run(config: Config) -> Result<()> {
     let deadlines = tokio::spawn(deadline_loop(context.clone(), stopped.clone()));
     let forecasts = tokio::spawn(forecast_loop(context.clone(), stopped.clone()));
     let dataset_deliveries = tokio::spawn(dataset_delivery_loop(context.clone(), stopped.clone()));
-    let web_server = tokio::spawn(http::serve(context.clone(), listener, wait_for_stop(stopped.clone())));
+    let web_server =
+        tokio::spawn(http::serve(context.clone(), listener, wait_for_stop(stopped.clone())));
     let call_leases = tokio::spawn(call_lease_loop(context.clone(), stopped.clone()));
     let webhooks = tokio::spawn(webhook_loop(context.clone(), stopped.clone()));
     let watchdog = tokio::spawn(watchdog_loop(context.clone(), stopped));
@@ -54,8 +57,27 @@ pub async fn run(config: Config) -> Result<()> {
     tracing::info!("stopping: submits under way are settled first");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
-    let (_, deadlines, dataset_deliveries, forecasts, housekeeping, call_leases, webhooks, web_server, watchdog) =
-        tokio::join!(dispatch_loops.join_all(), deadlines, dataset_deliveries, forecasts, housekeeping, call_leases, webhooks, web_server, watchdog);
+    let (
+        _,
+        deadlines,
+        dataset_deliveries,
+        forecasts,
+        housekeeping,
+        call_leases,
+        webhooks,
+        web_server,
+        watchdog,
+    ) = tokio::join!(
+        dispatch_loops.join_all(),
+        deadlines,
+        dataset_deliveries,
+        forecasts,
+        housekeeping,
+        call_leases,
+        webhooks,
+        web_server,
+        watchdog
+    );
     deadlines?;
     dataset_deliveries?;
     forecasts?;
@@ -91,8 +113,9 @@ async fn sleep_unless_stopped(stopped: &mut watch::Receiver<bool>, time: Duratio
     }
 }
 
-/// The loops of the dispatcher: several for each lane, so that one claims while another sends and a third writes; one for messages in doubt; one for
-/// each gateway that has receipts and replies on a connection of its own.
+/// The loops of the dispatcher: several for each lane, so that one claims while another sends and a
+/// third writes; one for messages in doubt; one for each gateway that has receipts and replies on a
+/// connection of its own.
 fn spawn_dispatch_loops(context: &Arc<AppContext>, stopped: &watch::Receiver<bool>) -> JoinSet<()> {
     let dispatcher = Arc::new(Dispatcher::new(context.clone()));
     let mut loops = JoinSet::new();
@@ -137,7 +160,8 @@ where
     }
 }
 
-/// Takes what a gateway delivers on its own connection; it hears that it is taken when it is on disk.
+/// Takes what a gateway delivers on its own connection; it hears that it is taken when it is on
+/// disk.
 async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch::Receiver<bool>) {
     let Some(gateway) = context.gateways.get(&name).cloned() else { return };
     let interview_service = InterviewService::new(context.clone());
@@ -148,7 +172,8 @@ async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch
         };
         let taken = store_delivery(&context, &interview_service, &name, &delivery).await;
         if let Err(error) = &taken {
-            tracing::error!(gateway = name, %error, "a delivery could not be stored; the gateway is told to try again");
+            tracing::error!(gateway = name, %error, "a delivery could not be stored; the gateway \
+                is told to try again");
         }
         delivery.acknowledge(taken.is_ok());
     }
@@ -156,7 +181,12 @@ async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch
 }
 
 /// Receipts and replies, on disk when it returns.
-async fn store_delivery(context: &AppContext, interview_service: &InterviewService, gateway: &str, delivery: &InboundBatch) -> Result<(), SmsInterviewError> {
+async fn store_delivery(
+    context: &AppContext,
+    interview_service: &InterviewService,
+    gateway: &str,
+    delivery: &InboundBatch,
+) -> Result<(), SmsInterviewError> {
     sms_inbound::process_receipts(context, gateway, delivery.receipts.clone()).await?;
     for reply in &delivery.replies {
         if let Some(taken) = sms_inbound::process_reply(context, gateway, reply).await? {
@@ -172,14 +202,18 @@ async fn housekeeping_loop(context: Arc<AppContext>, mut stopped: watch::Receive
     while let Some(next) = erasure::next_housekeeping(&context, last) {
         // In short stretches: the clock may be set.
         while clock.now() < next {
-            if !sleep_unless_stopped(&mut stopped, next.since(clock.now()).min(HOUSEKEEPING_POLL)).await {
+            if !sleep_unless_stopped(&mut stopped, next.since(clock.now()).min(HOUSEKEEPING_POLL))
+                .await
+            {
                 return;
             }
         }
         last = next;
         match erasure::remove_expired(&context).await {
             Ok(tidied) => tracing::info!(?tidied, "housekeeping"),
-            Err(error) => tracing::error!(%error, "housekeeping failed; the next round makes it good"),
+            Err(error) => {
+                tracing::error!(%error, "housekeeping failed; the next round makes it good")
+            }
         }
     }
 }

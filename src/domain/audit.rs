@@ -1,5 +1,5 @@
-//! The audit log: who looked at what of people, and who changed what. Each entry holds the one before it by its hash, so that none can be changed, taken out or
-//! put in between without notice.
+//! The audit log: who looked at what of people, and who changed what. Each entry holds the one
+//! before it by its hash, so that none can be changed, taken out or put in between without notice.
 
 use serde_json::json;
 
@@ -54,7 +54,8 @@ impl Actor {
 
 macro_rules! actions {
     ($($name:ident $code:literal $zh:literal $en:literal;)*) => {
-        /// What somebody did. What is only looked at stands here as far as it shows something of a person.
+        /// What somebody did. What is only looked at stands here as far as it shows something of a
+        /// person.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action { $($name),* }
 
@@ -111,7 +112,8 @@ actions! {
     TestMessageSent "text_tested" "发送测试短信" "sent a test message";
     LaunchRequested "launch_asked" "申请启动" "asked for a launch";
     CampaignLaunched "launched" "启动活动" "launched a campaign";
-    CampaignStateChanged "campaign_state" "暂停、恢复或结束活动" "paused, resumed or closed a campaign";
+    CampaignStateChanged "campaign_state" "暂停、恢复或结束活动" "paused, resumed or closed a \
+        campaign";
     DeadlineChanged "deadline" "调整期限" "changed a deadline";
     NumberSuppressed "suppressed" "加入免打扰" "suppressed a number";
     ReplyHandled "reply_handled" "处理回复" "dealt with a reply";
@@ -152,9 +154,20 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// What the hash of this entry is taken of. `previous_hash`: the hash of the entry before, empty for the first.
+    /// What the hash of this entry is taken of. `previous_hash`: the hash of the entry before,
+    /// empty for the first.
     pub fn hash_input(&self, previous_hash: &str) -> String {
-        json!([self.number, self.at.0, self.actor.name, self.actor.via.as_str(), self.action.code(), self.object, self.detail, previous_hash]).to_string()
+        json!([
+            self.number,
+            self.at.0,
+            self.actor.name,
+            self.actor.via.as_str(),
+            self.action.code(),
+            self.object,
+            self.detail,
+            previous_hash
+        ])
+        .to_string()
     }
 }
 
@@ -187,7 +200,8 @@ mod tests {
 
     #[test]
     fn codes_are_told_apart() {
-        let codes: std::collections::HashSet<_> = Action::ALL.iter().map(|action| action.code()).collect();
+        let codes: std::collections::HashSet<_> =
+            Action::ALL.iter().map(|action| action.code()).collect();
         assert_eq!(codes.len(), Action::ALL.len());
         assert!(Action::ALL.iter().all(|action| Action::parse(action.code()) == Some(*action)));
     }

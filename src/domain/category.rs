@@ -16,7 +16,13 @@ pub enum Category {
 }
 
 impl Category {
-    pub const ALL: [Category; 5] = [Category::Organisation, Category::Brand, Category::Product, Category::Project, Category::Service];
+    pub const ALL: [Category; 5] = [
+        Category::Organisation,
+        Category::Brand,
+        Category::Product,
+        Category::Project,
+        Category::Service,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,7 +37,11 @@ impl Category {
     /// Reads the English code or the Chinese name.
     pub fn parse(raw: &str) -> Option<Category> {
         let raw = raw.trim().to_lowercase();
-        Category::ALL.into_iter().find(|c| c.as_str() == raw || c.chinese().split('/').any(|name| name == raw) || c.chinese() == raw)
+        Category::ALL.into_iter().find(|c| {
+            c.as_str() == raw
+                || c.chinese().split('/').any(|name| name == raw)
+                || c.chinese() == raw
+        })
     }
 
     pub fn chinese(self) -> &'static str {

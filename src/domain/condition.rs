@@ -1,9 +1,12 @@
-//! Conditions in the Common Expression Language (<https://cel.dev>): over earlier answers in a questionnaire (`sat1 <= 4 && category == "brand"`), over what
-//! has happened in a contact plan (`delivered && !begun`).
+//! Conditions in the Common Expression Language (<https://cel.dev>): over earlier answers in a
+//! questionnaire (`sat1 <= 4 && category == "brand"`), over what has happened in a contact plan
+//! (`delivered && !begun`).
 //!
-//! In a questionnaire a condition may name items by their id, the facts `category`, `segment` and `mode`, and the list fields that the questionnaire declares.
-//! An answer is a number, a text (an option's code, a day as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` where none was given. What cannot be
-//! compared (a number with «not applicable», anything with no answer) does not hold.
+//! In a questionnaire a condition may name items by their id, the facts `category`, `segment` and
+//! `mode`, and the list fields that the questionnaire declares. An answer is a number, a text (an
+//! option's code, a day as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` where none was
+//! given. What cannot be compared (a number with «not applicable», anything with no answer) does
+//! not hold.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,11 +29,18 @@ impl Condition {
     pub fn parse(source: &str) -> Result<Condition, String> {
         match Program::compile(source) {
             Ok(program) => {
-                let mut names: Vec<String> = program.references().variables().into_iter().map(str::to_owned).collect();
+                let mut names: Vec<String> =
+                    program.references().variables().into_iter().map(str::to_owned).collect();
                 names.sort();
                 Ok(Condition { source: source.to_owned(), program, names })
             }
-            Err(error) => Err(error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")),
+            Err(error) => Err(error
+                .to_string()
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")),
         }
     }
 
@@ -45,9 +55,18 @@ impl Condition {
 
     /// Functions that it calls and that there are not.
     pub fn unknown_functions(&self) -> Vec<String> {
-        const KNOWN: [&str; 9] = ["size", "contains", "startsWith", "endsWith", "has", "int", "double", "string", "in"];
-        let is_unknown = |name: &&str| name.chars().next().is_some_and(char::is_alphabetic) && !KNOWN.contains(name);
-        self.program.references().functions().into_iter().filter(is_unknown).map(str::to_owned).collect()
+        const KNOWN: [&str; 9] =
+            ["size", "contains", "startsWith", "endsWith", "has", "int", "double", "string", "in"];
+        let is_unknown = |name: &&str| {
+            name.chars().next().is_some_and(char::is_alphabetic) && !KNOWN.contains(name)
+        };
+        self.program
+            .references()
+            .functions()
+            .into_iter()
+            .filter(is_unknown)
+            .map(str::to_owned)
+            .collect()
     }
 
     pub(in crate::domain) fn holds(&self, values: &Values) -> bool {
@@ -97,7 +116,9 @@ mod tests {
 
     fn holds(source: &str) -> bool {
         let mut values = Values::default();
-        for (name, text) in [("pq2", "na"), ("use", "never"), ("bought", "2026-05-13"), ("category", "brand")] {
+        for (name, text) in
+            [("pq2", "na"), ("use", "never"), ("bought", "2026-05-13"), ("category", "brand")]
+        {
             values.set(name, Value::from(text));
         }
         values.set("sat1", number(3.0));
@@ -122,7 +143,16 @@ mod tests {
         ] {
             assert!(holds(yes), "{yes}");
         }
-        for no in ["sat1 > 4", "pq2 > 4", "pq2 <= 4", "open > 4", "open == 'x'", "'play' in uses", "'x' in open", "sat1"] {
+        for no in [
+            "sat1 > 4",
+            "pq2 > 4",
+            "pq2 <= 4",
+            "open > 4",
+            "open == 'x'",
+            "'play' in uses",
+            "'x' in open",
+            "sat1",
+        ] {
             assert!(!holds(no), "{no}");
         }
     }
@@ -131,7 +161,10 @@ mod tests {
     fn what_cannot_be_read_is_told_in_one_line() {
         let error = Condition::parse("sat1 <=").err().unwrap();
         assert!(!error.contains('\n') && !error.is_empty(), "{error}");
-        assert_eq!(Condition::parse("sat1 <= 4 && mode == 'web'").unwrap().names(), ["mode", "sat1"]);
+        assert_eq!(
+            Condition::parse("sat1 <= 4 && mode == 'web'").unwrap().names(),
+            ["mode", "sat1"]
+        );
         assert_eq!(Condition::parse("now() > 3").unwrap().unknown_functions(), ["now"]);
     }
 }

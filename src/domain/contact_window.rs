@@ -21,7 +21,9 @@ pub struct Interval {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContactHoursError {
-    #[error("«{0}» is not a stretch of a day; write it like 09:00-12:00, the end after the beginning")]
+    #[error(
+        "«{0}» is not a stretch of a day; write it like 09:00-12:00, the end after the beginning"
+    )]
     BadInterval(String),
     #[error("the contact hours of {0} overlap; write each stretch once")]
     Overlap(String),
@@ -48,14 +50,16 @@ impl Interval {
     }
 }
 
-/// Official holidays and the weekend days worked to make up for them (in China both are published each year by the State Council).
+/// Official holidays and the weekend days worked to make up for them (in China both are published
+/// each year by the State Council).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Calendar {
     pub holidays: BTreeSet<NaiveDate>,
     pub workdays: BTreeSet<NaiveDate>,
 }
 
-/// Over how much of an open stretch a wave of contacts is spread: at most so long, or (`None`) all of it.
+/// Over how much of an open stretch a wave of contacts is spread: at most so long, or (`None`) all
+/// of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread(pub Option<Duration>);
 
@@ -69,9 +73,16 @@ pub struct ContactHours {
 }
 
 impl ContactHours {
-    pub fn new(mut week: [Vec<Interval>; 7], mut holiday_hours: Vec<Interval>, calendar: Calendar) -> Result<ContactHours, ContactHoursError> {
-        const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-        for (day, intervals) in DAYS.iter().zip(week.iter_mut()).chain([(&"holidays", &mut holiday_hours)]) {
+    pub fn new(
+        mut week: [Vec<Interval>; 7],
+        mut holiday_hours: Vec<Interval>,
+        calendar: Calendar,
+    ) -> Result<ContactHours, ContactHoursError> {
+        const DAYS: [&str; 7] =
+            ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+        for (day, intervals) in
+            DAYS.iter().zip(week.iter_mut()).chain([(&"holidays", &mut holiday_hours)])
+        {
             intervals.sort();
             if intervals.windows(2).any(|pair| pair[1].from < pair[0].to) {
                 return Err(ContactHoursError::Overlap((*day).to_owned()));
@@ -83,12 +94,14 @@ impl ContactHours {
         Ok(ContactHours { week, holiday_hours, calendar })
     }
 
-    /// The stretches of one calendar day: a holiday's own, a make-up workday's like Monday's, else the weekday's.
+    /// The stretches of one calendar day: a holiday's own, a make-up workday's like Monday's, else
+    /// the weekday's.
     fn intervals_on(&self, date: NaiveDate) -> &[Interval] {
         if self.calendar.holidays.contains(&date) {
             return &self.holiday_hours;
         }
-        let weekday = if self.calendar.workdays.contains(&date) { Weekday::Mon } else { date.weekday() };
+        let weekday =
+            if self.calendar.workdays.contains(&date) { Weekday::Mon } else { date.weekday() };
         &self.week[weekday.num_days_from_monday() as usize]
     }
 
@@ -97,11 +110,13 @@ impl ContactHours {
         zones.iter().all(|zone| self.is_open_in(at, zone))
     }
 
-    /// The first instant from `at` on at which contact is allowed; `None` when there is none within 400 days.
+    /// The first instant from `at` on at which contact is allowed; `None` when there is none within
+    /// 400 days.
     pub fn next_open(&self, at: Timestamp, zones: &Zones) -> Option<Timestamp> {
         let horizon = at + Duration::from_secs(HORIZON_DAYS as u64 * 86_400);
         let mut wanted = at;
-        // Each round moves on to an opening of a zone that is closed at `wanted`; nothing that is open in all of them is passed over.
+        // Each round moves on to an opening of a zone that is closed at `wanted`; nothing that is
+        // open in all of them is passed over.
         while wanted <= horizon {
             match zones.iter().find(|&zone| !self.is_open_in(wanted, zone)) {
                 None => return Some(wanted),
@@ -111,14 +126,32 @@ impl ContactHours {
         None
     }
 
-    /// When a contact takes place that is wanted from `at` on: then, if it is open; otherwise somewhere in the stretch that opens next, as far into it as
-    /// `fraction` says (0 the beginning, 1 the end), so that not everybody who waited is contacted in its first second.
-    pub fn schedule(&self, at: Timestamp, zones: &Zones, spread: Spread, fraction: f64) -> Option<Timestamp> {
-        if self.is_open(at, zones) { Some(at) } else { self.schedule_in_wave(at, zones, spread, fraction) }
+    /// When a contact takes place that is wanted from `at` on: then, if it is open; otherwise
+    /// somewhere in the stretch that opens next, as far into it as `fraction` says (0 the
+    /// beginning, 1 the end), so that not everybody who waited is contacted in its first second.
+    pub fn schedule(
+        &self,
+        at: Timestamp,
+        zones: &Zones,
+        spread: Spread,
+        fraction: f64,
+    ) -> Option<Timestamp> {
+        if self.is_open(at, zones) {
+            Some(at)
+        } else {
+            self.schedule_in_wave(at, zones, spread, fraction)
+        }
     }
 
-    /// Like [`ContactHours::schedule`], for one of many who are wanted at the same instant: spread even if it is open.
-    pub fn schedule_in_wave(&self, at: Timestamp, zones: &Zones, spread: Spread, fraction: f64) -> Option<Timestamp> {
+    /// Like [`ContactHours::schedule`], for one of many who are wanted at the same instant: spread
+    /// even if it is open.
+    pub fn schedule_in_wave(
+        &self,
+        at: Timestamp,
+        zones: &Zones,
+        spread: Spread,
+        fraction: f64,
+    ) -> Option<Timestamp> {
         let opens = self.next_open(at, zones)?;
         let length = self.open_until(opens, zones).since(opens);
         let length = spread.0.map_or(length, |spread| spread.min(length));
@@ -130,8 +163,14 @@ impl ContactHours {
         zones.iter().map(|zone| self.closes_after(at, zone)).min().unwrap_or(at)
     }
 
-    /// When work that needs `needed` of open time is over, when it begins at `from`; `None` when the hours never suffice.
-    pub fn after_open_time(&self, from: Timestamp, needed: Duration, zones: &Zones) -> Option<Timestamp> {
+    /// When work that needs `needed` of open time is over, when it begins at `from`; `None` when
+    /// the hours never suffice.
+    pub fn after_open_time(
+        &self,
+        from: Timestamp,
+        needed: Duration,
+        zones: &Zones,
+    ) -> Option<Timestamp> {
         let mut at = self.next_open(from, zones)?;
         let mut left = needed;
         for _ in 0..HORIZON_DAYS * 4 {
@@ -171,15 +210,24 @@ impl ContactHours {
         let local = at.in_zone(zone);
         let minute = local.hour() * 60 + local.minute();
         let date = local.date_naive();
-        let to = self.intervals_on(date).iter().find(|i| i.contains(minute)).map_or(minute + 1, |i| i.to);
+        let to = self
+            .intervals_on(date)
+            .iter()
+            .find(|i| i.contains(minute))
+            .map_or(minute + 1, |i| i.to);
         let next_day = date.succ_opt().unwrap_or(date);
-        let closes = if to == 24 * 60 { Timestamp::start_of_day(next_day, zone) } else { Timestamp::from_local(date.and_time(time_of(to)), zone) };
+        let closes = if to == 24 * 60 {
+            Timestamp::start_of_day(next_day, zone)
+        } else {
+            Timestamp::from_local(date.and_time(time_of(to)), zone)
+        };
         if closes > at { closes } else { at + Duration::from_secs(60) }
     }
 }
 
 fn time_of(minutes: u32) -> NaiveTime {
-    NaiveTime::from_num_seconds_from_midnight_opt((minutes % 1440) * 60, 0).unwrap_or(NaiveTime::MIN)
+    NaiveTime::from_num_seconds_from_midnight_opt((minutes % 1440) * 60, 0)
+        .unwrap_or(NaiveTime::MIN)
 }
 
 #[cfg(test)]
@@ -199,7 +247,8 @@ mod tests {
             holidays: [NaiveDate::from_ymd_opt(2026, 10, 1).unwrap()].into(),
             workdays: [NaiveDate::from_ymd_opt(2026, 9, 27).unwrap()].into(),
         };
-        let week = std::array::from_fn(|day| if day < 5 { workday.clone() } else { weekend.clone() });
+        let week =
+            std::array::from_fn(|day| if day < 5 { workday.clone() } else { weekend.clone() });
         ContactHours::new(week, vec![], calendar).unwrap()
     }
 
@@ -221,8 +270,14 @@ mod tests {
     fn open_time_is_counted_across_closed_stretches() {
         let zone = &Zones::from(chrono_tz::Asia::Shanghai);
         let four_hours = Duration::from_secs(4 * 3600);
-        assert_eq!(office().after_open_time(at("2026-09-28 11:00"), four_hours, zone), Some(at("2026-09-28 17:00")));
-        assert_eq!(office().after_open_time(at("2026-09-28 19:00"), four_hours, zone), Some(at("2026-09-29 12:00")));
+        assert_eq!(
+            office().after_open_time(at("2026-09-28 11:00"), four_hours, zone),
+            Some(at("2026-09-28 17:00"))
+        );
+        assert_eq!(
+            office().after_open_time(at("2026-09-28 19:00"), four_hours, zone),
+            Some(at("2026-09-29 12:00"))
+        );
     }
 
     #[test]
@@ -231,12 +286,19 @@ mod tests {
             assert!(Interval::parse(wrong).is_err(), "{wrong}");
         }
         let overlapping = std::array::from_fn(|_| hours(&["09:00-12:00", "11:00-13:00"]));
-        assert!(matches!(ContactHours::new(overlapping, vec![], Calendar::default()), Err(ContactHoursError::Overlap(_))));
-        assert_eq!(ContactHours::new(Default::default(), vec![], Calendar::default()), Err(ContactHoursError::NeverOpen));
+        assert!(matches!(
+            ContactHours::new(overlapping, vec![], Calendar::default()),
+            Err(ContactHoursError::Overlap(_))
+        ));
+        assert_eq!(
+            ContactHours::new(Default::default(), vec![], Calendar::default()),
+            Err(ContactHoursError::NeverOpen)
+        );
     }
 
     proptest! {
-        /// Invariant I2: whatever the zone, the time and the hours, the next opening is open, not before the time, and nothing open is skipped.
+        /// Invariant I2: whatever the zone, the time and the hours, the next opening is open, not
+        /// before the time, and nothing open is skipped.
         #[test]
         fn the_next_opening_is_open_and_is_the_first(
             millis in 1_700_000_000_000i64..2_000_000_000_000,
@@ -258,12 +320,14 @@ mod tests {
             prop_assert!(hours.is_open(opens, &zones));
             for step in 0..200 {
                 let between = Timestamp(from.0 + (opens.0 - from.0) / 200 * step);
-                prop_assert!(between >= opens || !hours.is_open(between, &zones), "{between:?} was skipped");
+                prop_assert!(between >= opens || !hours.is_open(between, &zones), "{between:?} \
+                    was skipped");
             }
             for spread in [Spread(None), Spread(Some(Duration::from_secs(spread_minutes * 60)))] {
                 for placed in [hours.schedule(from, &zones, spread, fraction), hours.schedule_in_wave(from, &zones, spread, fraction)] {
                     let placed = placed.unwrap();
-                    prop_assert!(placed >= opens && hours.is_open(placed, &zones), "{placed:?} is outside");
+                    prop_assert!(placed >= opens && hours.is_open(placed, &zones), "{placed:?} \
+                        is outside");
                 }
             }
         }

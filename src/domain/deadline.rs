@@ -9,7 +9,8 @@ use super::time::Timestamp;
 /// The days that bind an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
-    /// The survey begins: the list is there and, where the programme asks for it, the fee is settled.
+    /// The survey begins: the list is there and, where the programme asks for it, the fee is
+    /// settled.
     pub begins: NaiveDate,
     /// The certificate must be out by the end of this day.
     pub certificate_due: NaiveDate,
@@ -34,8 +35,9 @@ pub enum NotStarted {
 }
 
 impl Deadline {
-    /// Calendar months after the survey began, as a contract counts them: the same day of the month, or the last day of a shorter one (31 January + 3 months =
-    /// 30 April); then the days that were added. Scoring and review need the last days of that time.
+    /// Calendar months after the survey began, as a contract counts them: the same day of the
+    /// month, or the last day of a shorter one (31 January + 3 months = 30 April); then the days
+    /// that were added. Scoring and review need the last days of that time.
     pub fn of(counted: &DeadlineInputs, programme: &Programme) -> Result<Deadline, NotStarted> {
         let received = counted.list_received.ok_or(NotStarted::NoList)?;
         let begins = match (programme.fee_first, counted.fee_settled) {
@@ -43,32 +45,51 @@ impl Deadline {
             (true, Some(settled)) => received.max(settled),
             (true, None) => return Err(NotStarted::FeeNotSettled),
         };
-        let by_contract = begins.checked_add_months(Months::new(programme.certificate_months)).unwrap_or(NaiveDate::MAX);
-        let certificate_due = by_contract.checked_add_days(Days::new(counted.extended_days.into())).unwrap_or(NaiveDate::MAX);
-        let dataset_due = certificate_due.checked_sub_days(Days::new(programme.dataset_lead_days.into())).unwrap_or(begins);
+        let by_contract = begins
+            .checked_add_months(Months::new(programme.certificate_months))
+            .unwrap_or(NaiveDate::MAX);
+        let certificate_due = by_contract
+            .checked_add_days(Days::new(counted.extended_days.into()))
+            .unwrap_or(NaiveDate::MAX);
+        let dataset_due = certificate_due
+            .checked_sub_days(Days::new(programme.dataset_lead_days.into()))
+            .unwrap_or(begins);
         Ok(Deadline { begins, certificate_due, dataset_due })
     }
 
-    /// The instant at which the field must be closed: the end of the due day in the programme's zone.
+    /// The instant at which the field must be closed: the end of the due day in the programme's
+    /// zone.
     pub fn field_closes_at(&self, zone: Tz) -> Timestamp {
         Timestamp::start_of_day(self.dataset_due.succ_opt().unwrap_or(self.dataset_due), zone)
     }
 }
 
-/// How far completes lie behind the time: the share of the field's time that has gone, less the share of the target that is reached. 0 is even with the
-/// time, 1 is all of it gone and nothing reached; below 0 is ahead.
-pub fn schedule_lag(begun: Timestamp, closes: Timestamp, now: Timestamp, completes: u32, target: u32) -> f64 {
+/// How far completes lie behind the time: the share of the field's time that has gone, less the
+/// share of the target that is reached. 0 is even with the time, 1 is all of it gone and nothing
+/// reached; below 0 is ahead.
+pub fn schedule_lag(
+    begun: Timestamp,
+    closes: Timestamp,
+    now: Timestamp,
+    completes: u32,
+    target: u32,
+) -> f64 {
     let whole = closes.since(begun).as_secs_f64();
     let gone = if whole > 0.0 { (now.since(begun).as_secs_f64() / whole).min(1.0) } else { 1.0 };
-    let reached = if target > 0 { f64::from(completes.min(target)) / f64::from(target) } else { 1.0 };
+    let reached =
+        if target > 0 { f64::from(completes.min(target)) / f64::from(target) } else { 1.0 };
     gone - reached
 }
 
-/// The order of danger, the greatest first: by the chance of reaching the target, where it is known; among equals by how far completes lie behind; what is
-/// not in the field comes last.
+/// The order of danger, the greatest first: by the chance of reaching the target, where it is
+/// known; among equals by how far completes lie behind; what is not in the field comes last.
 pub fn risk_order(chance: Option<f64>, behind: Option<f64>) -> (bool, i64, i64) {
     let millionths = |value: f64| (value * 1e6) as i64;
-    (behind.is_none(), chance.map_or(0, |chance| millionths(chance.max(0.0))), behind.map_or(0, |behind| millionths(-behind)))
+    (
+        behind.is_none(),
+        chance.map_or(0, |chance| millionths(chance.max(0.0))),
+        behind.map_or(0, |behind| millionths(-behind)),
+    )
 }
 
 #[cfg(test)]
@@ -80,7 +101,10 @@ mod tests {
     }
 
     fn programme(more: &str) -> Programme {
-        Programme::parse(&format!("code = \"p\"\nname = {{ zh = \"评价\", en = \"Rating\" }}\n{more}")).unwrap()
+        Programme::parse(&format!(
+            "code = \"p\"\nname = {{ zh = \"评价\", en = \"Rating\" }}\n{more}"
+        ))
+        .unwrap()
     }
 
     fn received(day: NaiveDate) -> DeadlineInputs {
@@ -94,7 +118,10 @@ mod tests {
         assert_eq!(due(day(2025, 11, 30)), day(2026, 2, 28));
         assert_eq!(due(day(2023, 11, 30)), day(2024, 2, 29));
         assert_eq!(due(day(2026, 3, 15)), day(2026, 6, 15));
-        assert_eq!(Deadline::of(&received(day(2026, 3, 15)), &programme("")).unwrap().dataset_due, day(2026, 5, 26));
+        assert_eq!(
+            Deadline::of(&received(day(2026, 3, 15)), &programme("")).unwrap().dataset_due,
+            day(2026, 5, 26)
+        );
     }
 
     #[test]
@@ -109,8 +136,15 @@ mod tests {
         assert_eq!(Deadline::of(&counted, &with_fee).unwrap().certificate_due, day(2026, 7, 2));
         counted.extended_days = 10;
         let later = Deadline::of(&counted, &with_fee).unwrap();
-        assert_eq!((later.certificate_due, later.dataset_due), (day(2026, 7, 12), day(2026, 6, 22)));
-        assert_eq!(Deadline::of(&counted, &programme("")).unwrap().begins, day(2026, 3, 15), "other programmes do not wait for the fee");
+        assert_eq!(
+            (later.certificate_due, later.dataset_due),
+            (day(2026, 7, 12), day(2026, 6, 22))
+        );
+        assert_eq!(
+            Deadline::of(&counted, &programme("")).unwrap().begins,
+            day(2026, 3, 15),
+            "other programmes do not wait for the fee"
+        );
     }
 
     #[test]

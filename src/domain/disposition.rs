@@ -1,4 +1,5 @@
-//! Final dispositions of the AAPOR Standard Definitions, as far as fieldwork by SMS, web and telephone meets them.
+//! Final dispositions of the AAPOR Standard Definitions, as far as fieldwork by SMS, web and
+//! telephone meets them.
 
 use std::fmt;
 
@@ -11,7 +12,8 @@ pub enum Disposition {
     Partial,
     /// 2.11: told an interviewer that it would rather not; may be asked once more.
     SoftRefusal,
-    /// 2.112: refused by the respondent itself (opt-out reply, «refuse» on the page, told to an interviewer).
+    /// 2.112: refused by the respondent itself (opt-out reply, «refuse» on the page, told to an
+    /// interviewer).
     Refusal,
     /// 2.12: started, too little answered.
     BreakOff,
@@ -176,7 +178,8 @@ impl Disposition {
         !Disposition::OPEN.contains(&self)
     }
 
-    /// Dispositions of open cases, by how much is known of the person: what a further contact comes to replaces what says no more than it does.
+    /// Dispositions of open cases, by how much is known of the person: what a further contact comes
+    /// to replaces what says no more than it does.
     pub const OPEN: [Disposition; 10] = [
         Disposition::NotAttempted,
         Disposition::NothingHeard,
@@ -190,28 +193,49 @@ impl Disposition {
         Disposition::BreakOff,
     ];
 
-    /// The dispositions of open cases that this one replaces: of two that nobody was heard of by, the later; a final one all of them.
+    /// The dispositions of open cases that this one replaces: of two that nobody was heard of by,
+    /// the later; a final one all of them.
     pub fn replaces(self) -> Vec<Disposition> {
         let unheard = [Disposition::NoAnswer, Disposition::Busy, Disposition::OutOfService];
         let known = |other: Disposition| {
-            if unheard.contains(&other) { 2 } else { Disposition::OPEN.iter().position(|open| *open == other).unwrap_or(usize::MAX) }
+            if unheard.contains(&other) {
+                2
+            } else {
+                Disposition::OPEN.iter().position(|open| *open == other).unwrap_or(usize::MAX)
+            }
         };
-        Disposition::OPEN.into_iter().filter(|open| self.is_final() || (known(*open) <= known(self) && *open != self)).collect()
+        Disposition::OPEN
+            .into_iter()
+            .filter(|open| self.is_final() || (known(*open) <= known(self) && *open != self))
+            .collect()
     }
 
     /// Final, by the person or its number, without an interview.
     pub fn is_dropout(self) -> bool {
-        self.is_final() && !matches!(self, Disposition::Complete | Disposition::Partial | Disposition::QuotaFilled)
+        self.is_final()
+            && !matches!(
+                self,
+                Disposition::Complete | Disposition::Partial | Disposition::QuotaFilled
+            )
     }
 
     pub fn group(self) -> OutcomeGroup {
         match self {
             Disposition::Complete => OutcomeGroup::Complete,
             Disposition::Partial => OutcomeGroup::Partial,
-            Disposition::SoftRefusal | Disposition::Refusal | Disposition::BreakOff => OutcomeGroup::RefusalOrBreakOff,
-            Disposition::NonContact | Disposition::NeverAvailable | Disposition::MessageLeft => OutcomeGroup::NonContact,
-            Disposition::Deceased | Disposition::Unable | Disposition::LanguageBarrier => OutcomeGroup::Other,
-            Disposition::NotAttempted | Disposition::Busy | Disposition::NoAnswer | Disposition::NothingHeard => OutcomeGroup::UnknownEligibility,
+            Disposition::SoftRefusal | Disposition::Refusal | Disposition::BreakOff => {
+                OutcomeGroup::RefusalOrBreakOff
+            }
+            Disposition::NonContact | Disposition::NeverAvailable | Disposition::MessageLeft => {
+                OutcomeGroup::NonContact
+            }
+            Disposition::Deceased | Disposition::Unable | Disposition::LanguageBarrier => {
+                OutcomeGroup::Other
+            }
+            Disposition::NotAttempted
+            | Disposition::Busy
+            | Disposition::NoAnswer
+            | Disposition::NothingHeard => OutcomeGroup::UnknownEligibility,
             Disposition::NotEligible
             | Disposition::NonWorkingNumber
             | Disposition::Disconnected
@@ -235,10 +259,17 @@ mod tests {
     #[test]
     fn what_is_known_of_a_person_is_never_forgotten_by_a_call_that_says_less() {
         assert!(!Disposition::NoAnswer.replaces().contains(&Disposition::SoftRefusal));
-        assert!(!Disposition::Busy.replaces().contains(&Disposition::NonContact), "a message was delivered");
-        assert!(Disposition::Busy.replaces().contains(&Disposition::NoAnswer) && Disposition::NoAnswer.replaces().contains(&Disposition::Busy));
+        assert!(
+            !Disposition::Busy.replaces().contains(&Disposition::NonContact),
+            "a message was delivered"
+        );
+        assert!(
+            Disposition::Busy.replaces().contains(&Disposition::NoAnswer)
+                && Disposition::NoAnswer.replaces().contains(&Disposition::Busy)
+        );
         assert!(Disposition::SoftRefusal.replaces().contains(&Disposition::NeverAvailable));
         assert_eq!(Disposition::Refusal.replaces(), Disposition::OPEN);
-        assert!(Disposition::ALL.iter().all(|d| Disposition::from_code(d.code()) == Some(*d) && d.is_final() != Disposition::OPEN.contains(d)));
+        assert!(Disposition::ALL.iter().all(|d| Disposition::from_code(d.code()) == Some(*d)
+            && d.is_final() != Disposition::OPEN.contains(d)));
     }
 }

@@ -69,15 +69,29 @@ mod tests {
 
     #[test]
     fn codes_are_told_apart_and_fit_a_list_with_blanks() {
-        let codes: std::collections::HashSet<_> = EventKind::ALL.iter().map(|kind| kind.code()).collect();
+        let codes: std::collections::HashSet<_> =
+            EventKind::ALL.iter().map(|kind| kind.code()).collect();
         assert_eq!(codes.len(), EventKind::ALL.len());
-        assert!(EventKind::ALL.iter().all(|kind| EventKind::parse(kind.code()) == Some(*kind) && !kind.code().contains(' ')));
+        assert!(
+            EventKind::ALL
+                .iter()
+                .all(|kind| EventKind::parse(kind.code()) == Some(*kind)
+                    && !kind.code().contains(' '))
+        );
         assert_eq!(EventKind::parse(TEST_EVENT), None);
     }
 
     #[test]
     fn a_body_says_what_when_and_of_what() {
-        let told: Value = serde_json::from_str(&event_body("campaign.paused", &json!({ "campaign": "C1" }), Timestamp(0))).unwrap();
-        assert_eq!(told, json!({ "type": "campaign.paused", "timestamp": "1970-01-01T00:00:00+00:00", "data": { "campaign": "C1" } }));
+        let told: Value = serde_json::from_str(&event_body(
+            "campaign.paused",
+            &json!({ "campaign": "C1" }),
+            Timestamp(0),
+        ))
+        .unwrap();
+        assert_eq!(
+            told,
+            json!({ "type": "campaign.paused", "timestamp": "1970-01-01T00:00:00+00:00", "data": { "campaign": "C1" } })
+        );
     }
 }

@@ -4,8 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A language of texts and pages. The programme's people read Chinese; English is for guests and reviewers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+/// A language of texts and pages. The programme's people read Chinese; English is for guests and
+/// reviewers.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     #[default]
@@ -27,7 +30,11 @@ impl Language {
     /// Reads a tag, or a list's way of naming a language (`中文`, `English`, `zh-CN`, …).
     pub fn parse(raw: &str) -> Option<Language> {
         let raw = raw.trim().to_lowercase();
-        if raw.starts_with("zh") || raw.starts_with("中") || raw.starts_with("汉") || raw == "chinese" {
+        if raw.starts_with("zh")
+            || raw.starts_with("中")
+            || raw.starts_with("汉")
+            || raw == "chinese"
+        {
             Some(Language::Zh)
         } else if raw.starts_with("en") || raw.starts_with("英") {
             Some(Language::En)

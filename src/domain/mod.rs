@@ -1,11 +1,11 @@
 //! Floor 1: the pure types and rules of fieldwork.
 //!
-//! Raw text goes in at the edge (`parse`, `new`) and comes out as a value that is known to be valid; nothing in here reads a clock, a file,
-//! a socket or a database, and nothing is async. A rule that comes from a standard, a law or a provider cites it where it stands.
+//! Raw text goes in at the edge (`parse`, `new`) and comes out as a value that is known to be
+//! valid; nothing in here reads a clock, a file, a socket or a database, and nothing is async. A
+//! rule that comes from a standard, a law or a provider cites it where it stands.
 
 pub mod audit;
 pub mod category;
-pub mod seeded_random;
 pub mod condition;
 pub mod contact_plan;
 pub mod contact_window;
@@ -31,6 +31,7 @@ pub mod replicates;
 pub mod reply;
 pub mod retry_delay;
 pub mod role;
+pub mod seeded_random;
 pub mod segment;
 pub mod sms_interview;
 pub mod sms_text;

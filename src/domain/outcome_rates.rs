@@ -102,7 +102,8 @@ impl OutcomeCounts {
         self.complete + self.partial + self.refusal + self.non_contact + self.other
     }
 
-    /// The share of eligible cases among the unknown by the proportional (CASRO) method, e = B/(B + all 4.x). Where nobody is known to be eligible, it is 0.
+    /// The share of eligible cases among the unknown by the proportional (CASRO) method, e = B/(B +
+    /// all 4.x). Where nobody is known to be eligible, it is 0.
     fn eligible_share(&self) -> f64 {
         let base = self.base() as f64;
         ratio(base, base + self.not_eligible as f64).unwrap_or(0.0)
@@ -146,10 +147,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Worked by hand: I 40, P 5, R 10, NC 25, O 4, unknown 20, not eligible 21; B = 84, e = 84/105 = 0.8, B + e·U = 100, B + U = 104, reached = 59.
+    /// Worked by hand: I 40, P 5, R 10, NC 25, O 4, unknown 20, not eligible 21; B = 84, e = 84/105
+    /// = 0.8, B + e·U = 100, B + U = 104, reached = 59.
     #[test]
     fn rates_agree_with_a_table_worked_by_hand() {
-        let outcomes = OutcomeCounts { complete: 40, partial: 5, refusal: 10, non_contact: 25, other: 4, unknown: 20, not_eligible: 21 };
+        let outcomes = OutcomeCounts {
+            complete: 40,
+            partial: 5,
+            refusal: 10,
+            non_contact: 25,
+            other: 4,
+            unknown: 20,
+            not_eligible: 21,
+        };
         let table = [
             (OutcomeRate::Rr1, 40.0 / 104.0),
             (OutcomeRate::Rr2, 45.0 / 104.0),
@@ -179,7 +189,14 @@ mod tests {
     fn a_rate_of_nothing_is_not_available() {
         assert!(OutcomeRate::ALL.iter().all(|&rate| OutcomeCounts::default().rate(rate).is_none()));
         let unknown = OutcomeCounts { unknown: 7, ..OutcomeCounts::default() };
-        assert_eq!((unknown.rate(OutcomeRate::Rr1), unknown.rate(OutcomeRate::Rr3), unknown.rate(OutcomeRate::Rr5)), (Some(0.0), None, None));
+        assert_eq!(
+            (
+                unknown.rate(OutcomeRate::Rr1),
+                unknown.rate(OutcomeRate::Rr3),
+                unknown.rate(OutcomeRate::Rr5)
+            ),
+            (Some(0.0), None, None)
+        );
     }
 
     proptest! {

@@ -15,14 +15,17 @@ pub struct Person {
 impl Person {
     /// The form that is sealed: a JSON array in the order of the fields.
     pub fn to_sealable(&self) -> String {
-        let fields = [&self.name, &self.organisation, &self.job_title, &self.email, &self.remark].map(Personal::reveal);
+        let fields = [&self.name, &self.organisation, &self.job_title, &self.email, &self.remark]
+            .map(Personal::reveal);
         serde_json::json!(fields).to_string()
     }
 
     /// Reads [`Person::to_sealable`] back.
     pub fn from_sealable(text: &str) -> Option<Person> {
-        let [name, organisation, job_title, email, remark]: [String; 5] = serde_json::from_str(text).ok()?;
-        let [name, organisation, job_title, email, remark] = [name, organisation, job_title, email, remark].map(Personal::new);
+        let [name, organisation, job_title, email, remark]: [String; 5] =
+            serde_json::from_str(text).ok()?;
+        let [name, organisation, job_title, email, remark] =
+            [name, organisation, job_title, email, remark].map(Personal::new);
         Some(Person { name, organisation, job_title, email, remark })
     }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// A piece of personal data (a name, an e-mail address, a remark, an open answer). It has no `Display`, and its `Debug` prints nothing of
-/// the content (invariant I7); [`Personal::reveal`] is the one way to the text, so every use of it can be found by that word.
+/// A piece of personal data (a name, an e-mail address, a remark, an open answer). It has no
+/// `Display`, and its `Debug` prints nothing of the content (invariant I7); [`Personal::reveal`] is
+/// the one way to the text, so every use of it can be found by that word.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Personal(String);
 

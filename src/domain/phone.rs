@@ -36,17 +36,26 @@ impl PhoneKind {
 pub enum PhoneError {
     #[error("no telephone number stands here; fill it in")]
     Empty,
-    #[error("the spreadsheet has cut digits off this number (shown like 1.38E+10); format the column as text and enter it again")]
+    #[error(
+        "the spreadsheet has cut digits off this number (shown like 1.38E+10); format the column \
+            as text and enter it again"
+    )]
     DigitsLost,
-    #[error("this is not a telephone number; correct it, with the area code for a fixed line and +country code for a number abroad")]
+    #[error(
+        "this is not a telephone number; correct it, with the area code for a fixed line and \
+            +country code for a number abroad"
+    )]
     NotANumber,
-    #[error("no such number exists in its region's numbering plan; ask the applicant for the right one")]
+    #[error(
+        "no such number exists in its region's numbering plan; ask the applicant for the right one"
+    )]
     Invalid,
 }
 
 impl Phone {
-    /// Reads a number as people write it: spaces, dashes, dots, brackets, `+86`/`0086`, full-width digits, a spreadsheet's
-    /// `1.3800138E+10` or `13800138000.0`, a leading apostrophe, an extension (dropped). Without a `+` or `00` the number belongs to `default_region`.
+    /// Reads a number as people write it: spaces, dashes, dots, brackets, `+86`/`0086`, full-width
+    /// digits, a spreadsheet's `1.3800138E+10` or `13800138000.0`, a leading apostrophe, an
+    /// extension (dropped). Without a `+` or `00` the number belongs to `default_region`.
     ///
     /// Validity is the judgement of the `phonenumber` crate (Google's libphonenumber metadata).
     pub fn parse(raw: &str, default_region: country::Id) -> Result<Phone, PhoneError> {
@@ -63,18 +72,30 @@ impl Phone {
         let dialled = match without_extension.strip_prefix("00") {
             Some(abroad) => format!("+{abroad}"),
             // «86 138 …» without a plus: a mainland mobile with its country code.
-            None if default_region == country::CN && digits == 13 && without_extension.starts_with("86") => format!("+{without_extension}"),
+            None if default_region == country::CN
+                && digits == 13
+                && without_extension.starts_with("86") =>
+            {
+                format!("+{without_extension}")
+            }
             None => without_extension.to_owned(),
         };
-        let number = phonenumber::parse(Some(default_region), &dialled).map_err(|_| PhoneError::NotANumber)?;
+        let number = phonenumber::parse(Some(default_region), &dialled)
+            .map_err(|_| PhoneError::NotANumber)?;
         if !phonenumber::is_valid(&number) {
             return Err(PhoneError::Invalid);
         }
         let kind = match number.number_type(&phonenumber::metadata::DATABASE) {
-            phonenumber::Type::Mobile | phonenumber::Type::FixedLineOrMobile | phonenumber::Type::PersonalNumber => PhoneKind::Mobile,
+            phonenumber::Type::Mobile
+            | phonenumber::Type::FixedLineOrMobile
+            | phonenumber::Type::PersonalNumber => PhoneKind::Mobile,
             _ => PhoneKind::FixedLine,
         };
-        Ok(Phone { e164: number.format().mode(Mode::E164).to_string(), kind, region: number.country().id() })
+        Ok(Phone {
+            e164: number.format().mode(Mode::E164).to_string(),
+            kind,
+            region: number.country().id(),
+        })
     }
 
     /// Takes a number back from storage, where only E.164 forms made by [`Phone::parse`] stand.
@@ -82,10 +103,19 @@ impl Phone {
         if !e164.starts_with('+') {
             return Err(PhoneError::NotANumber);
         }
-        // Judging takes long, and was done when the number came in: mainland mobiles, most of all numbers, are known by their form.
-        let is_mainland_mobile = |national: &str| national.len() == 11 && national.starts_with('1') && national.bytes().all(|b| b.is_ascii_digit());
+        // Judging takes long, and was done when the number came in: mainland mobiles, most of all
+        // numbers, are known by their form.
+        let is_mainland_mobile = |national: &str| {
+            national.len() == 11
+                && national.starts_with('1')
+                && national.bytes().all(|b| b.is_ascii_digit())
+        };
         if e164.strip_prefix("+86").is_some_and(is_mainland_mobile) {
-            return Ok(Phone { e164: e164.to_owned(), kind: PhoneKind::Mobile, region: Some(country::CN) });
+            return Ok(Phone {
+                e164: e164.to_owned(),
+                kind: PhoneKind::Mobile,
+                region: Some(country::CN),
+            });
         }
         Phone::parse(e164, country::CN)
     }
@@ -139,7 +169,9 @@ fn clean(raw: &str) -> String {
             | '\u{202a}'..='\u{202e}'
             | '\u{2060}'
             | '\u{feff}' => None,
-            '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | '－' | '_' | '~' | '/' => Some('-'),
+            '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | '－' | '_' | '~' | '/' => {
+                Some('-')
+            }
             c if c.is_whitespace() => Some(' '),
             c => Some(c),
         })
@@ -148,7 +180,8 @@ fn clean(raw: &str) -> String {
         .to_owned()
 }
 
-/// Turns `1.3800138E+10` and `13800138000.0` back into digits; a mantissa with fewer than eight digits has lost some.
+/// Turns `1.3800138E+10` and `13800138000.0` back into digits; a mantissa with fewer than eight
+/// digits has lost some.
 fn undo_spreadsheet_notation(cleaned: &str) -> Result<String, PhoneError> {
     if let Some((mantissa, exponent)) = cleaned.split_once(['e', 'E']) {
         let exponent: usize = match exponent.trim_start_matches('+').parse() {
@@ -156,7 +189,8 @@ fn undo_spreadsheet_notation(cleaned: &str) -> Result<String, PhoneError> {
             Err(_) => return Ok(cleaned.to_owned()),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all_digits = !whole.is_empty() && whole.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
+        let all_digits =
+            !whole.is_empty() && whole.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
         if !all_digits || exponent > 20 {
             return Ok(cleaned.to_owned());
         }
@@ -166,7 +200,11 @@ fn undo_spreadsheet_notation(cleaned: &str) -> Result<String, PhoneError> {
         return Ok(format!("{whole}{fraction}{}", "0".repeat(exponent - fraction.len())));
     }
     match cleaned.rsplit_once('.') {
-        Some((whole, fraction)) if whole.len() >= 7 && fraction.chars().all(|c| c == '0') && whole.chars().all(|c| c.is_ascii_digit()) => {
+        Some((whole, fraction))
+            if whole.len() >= 7
+                && fraction.chars().all(|c| c == '0')
+                && whole.chars().all(|c| c.is_ascii_digit()) =>
+        {
             Ok(whole.to_owned())
         }
         _ => Ok(cleaned.to_owned()),
@@ -179,10 +217,16 @@ fn cut_extension(cleaned: &str) -> &str {
     let marks = ["转", "分机", "extension", "ext", "x", "#", ";"];
     let cut = marks.iter().filter_map(|mark| lower.find(mark)).min().unwrap_or(cleaned.len());
     let number = cleaned[..cut].trim_end_matches([' ', '-', '.', ',', '(', ')']);
-    // 021-12345678-801: a third group of one to four digits after an area code and a subscriber number.
+    // 021-12345678-801: a third group of one to four digits after an area code and a subscriber
+    // number.
     let groups: Vec<&str> = number.split('-').collect();
     match groups.as_slice() {
-        [area, subscriber, extension] if area.starts_with('0') && !area.starts_with("00") && subscriber.len() >= 7 && extension.len() <= 4 => {
+        [area, subscriber, extension]
+            if area.starts_with('0')
+                && !area.starts_with("00")
+                && subscriber.len() >= 7
+                && extension.len() <= 4 =>
+        {
             &number[..number.len() - extension.len() - 1]
         }
         _ => number,
@@ -199,11 +243,17 @@ mod tests {
 
     #[test]
     fn a_stored_number_is_the_one_that_was_judged() {
-        for raw in ["13800138000", "010-62345678", "0571 8765 4321", "+4915112345678", "+85261234567"] {
+        for raw in
+            ["13800138000", "010-62345678", "0571 8765 4321", "+4915112345678", "+85261234567"]
+        {
             let judged = Phone::parse(raw, country::CN).unwrap();
             let stored = Phone::from_e164(judged.e164()).unwrap();
             let parsed = phonenumber::parse(None, judged.e164()).unwrap();
-            assert_eq!((stored.e164(), stored.kind(), stored.region()), (judged.e164(), judged.kind(), judged.region()), "{raw}");
+            assert_eq!(
+                (stored.e164(), stored.kind(), stored.region()),
+                (judged.e164(), judged.kind(), judged.region()),
+                "{raw}"
+            );
             assert_eq!(stored.national(), parsed.national().to_string(), "{raw}");
         }
         assert!(Phone::from_e164("13800138000").is_err() && Phone::from_e164("+86138").is_err());
@@ -233,9 +283,19 @@ mod tests {
 
     #[test]
     fn fixed_lines_are_told_from_mobiles_and_lose_their_extension() {
-        for raw in ["021-61234567", "021-61234567转801", "021 6123 4567 ext. 12", "021-61234567-801", "(021)61234567"] {
+        for raw in [
+            "021-61234567",
+            "021-61234567转801",
+            "021 6123 4567 ext. 12",
+            "021-61234567-801",
+            "(021)61234567",
+        ] {
             let phone = Phone::parse(raw, country::CN).unwrap_or_else(|e| panic!("{raw}: {e}"));
-            assert_eq!((phone.e164(), phone.kind()), ("+862161234567", PhoneKind::FixedLine), "{raw}");
+            assert_eq!(
+                (phone.e164(), phone.kind()),
+                ("+862161234567", PhoneKind::FixedLine),
+                "{raw}"
+            );
         }
         assert_eq!(Phone::parse("13800138000", country::CN).unwrap().kind(), PhoneKind::Mobile);
     }

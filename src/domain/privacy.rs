@@ -1,10 +1,12 @@
-//! The privacy notice that a respondent reads and agrees to before the first question (PIPL art. 14 and 17).
+//! The privacy notice that a respondent reads and agrees to before the first question (PIPL art. 14
+//! and 17).
 
 use serde::{Deserialize, Serialize};
 
 use super::language::{Language, LocalizedText};
 
-/// A notice of one version. What somebody agreed to is found again by it, so a changed text needs another version.
+/// A notice of one version. What somebody agreed to is found again by it, so a changed text needs
+/// another version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrivacyNotice {
@@ -16,22 +18,40 @@ pub struct PrivacyNotice {
 impl PrivacyNotice {
     /// What is wrong with it, with its key.
     pub fn problem(&self) -> Option<(&'static str, &'static str)> {
-        let is_version = !self.version.is_empty() && self.version.len() <= 40 && self.version.chars().all(|c| c.is_ascii_graphic());
+        let is_version = !self.version.is_empty()
+            && self.version.len() <= 40
+            && self.version.chars().all(|c| c.is_ascii_graphic());
         if !is_version {
-            return Some(("privacy.version", "use letters, digits and signs without blanks, at most 40"));
+            return Some((
+                "privacy.version",
+                "use letters, digits and signs without blanks, at most 40",
+            ));
         }
         let is_good = |text: &str| !text.trim().is_empty() && text.chars().count() <= 3_000;
-        (!is_good(&self.text.zh) || !is_good(&self.text.en)).then_some(("privacy.text", "must be there in zh and en, at most 3,000 characters each"))
+        (!is_good(&self.text.zh) || !is_good(&self.text.en)).then_some((
+            "privacy.text",
+            "must be there in zh and en, at most 3,000 characters each",
+        ))
     }
 
     /// The paragraphs as a respondent reads them.
-    pub fn paragraphs(&self, language: Language, applicant: &str, programme: &LocalizedText) -> Vec<String> {
-        let filled = self.text.in_language(language).replace("{applicant}", applicant).replace("{programme}", programme.in_language(language));
+    pub fn paragraphs(
+        &self,
+        language: Language,
+        applicant: &str,
+        programme: &LocalizedText,
+    ) -> Vec<String> {
+        let filled = self
+            .text
+            .in_language(language)
+            .replace("{applicant}", applicant)
+            .replace("{programme}", programme.in_language(language));
         filled.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 }
 
-/// The notice of a programme that sets none. It can name no address to write to; a programme's own should.
+/// The notice of a programme that sets none. It can name no address to write to; a programme's own
+/// should.
 impl Default for PrivacyNotice {
     fn default() -> PrivacyNotice {
         PrivacyNotice {
@@ -42,10 +62,15 @@ impl Default for PrivacyNotice {
                      个人信息加密保存，查看均有记录，评价结束后删除。\n\
                      参加完全自愿。您可以随时停止或撤回同意，撤回后您的回答不再使用，我们也不再联系您。"
                     .to_owned(),
-                en: "Your name and number come from {applicant} and are used only to invite you to “{programme}”.\n\
-                     We record your answers, the time they took and the kind of your device (phone or computer). What is handed to scoring holds no name and no number and is used for statistics only.\n\
-                     Personal data are kept encrypted, every look at them is recorded, and they are deleted when the rating is over.\n\
-                     Taking part is voluntary. You can stop or withdraw your consent at any time; your answers are then not used and we do not contact you again."
+                en: "Your name and number come from {applicant} and are used only to invite you \
+                    to “{programme}”.\n\
+                     We record your answers, the time they took and the kind of your device \
+                     (phone or computer). What is handed to scoring holds no name and no number \
+                     and is used for statistics only.\n\
+                     Personal data are kept encrypted, every look at them is recorded, and they \
+                     are deleted when the rating is over.\n\
+                     Taking part is voluntary. You can stop or withdraw your consent at any \
+                     time; your answers are then not used and we do not contact you again."
                     .to_owned(),
             },
         }
@@ -62,7 +87,10 @@ mod tests {
         assert_eq!(notice.problem(), None);
         let programme = LocalizedText { zh: "评价".into(), en: "Rating".into() };
         let told = notice.paragraphs(Language::Zh, "甲公司", &programme);
-        assert!(told.len() == 4 && told[0].contains("甲公司") && told[0].contains("「评价」"), "{told:?}");
+        assert!(
+            told.len() == 4 && told[0].contains("甲公司") && told[0].contains("「评价」"),
+            "{told:?}"
+        );
         assert!(!notice.paragraphs(Language::En, "A", &programme).join("").contains('{'));
         let without = PrivacyNotice { version: "two words".into(), ..PrivacyNotice::default() };
         assert_eq!(without.problem().map(|(key, _)| key), Some("privacy.version"));

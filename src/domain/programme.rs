@@ -34,7 +34,8 @@ pub struct Programme {
     /// Caps that differ from the published ones.
     #[serde(default)]
     pub caps: BTreeMap<Category, u32>,
-    /// Calendar months after an applicant's last field was closed, after which its people are forgotten; without it, only by hand.
+    /// Calendar months after an applicant's last field was closed, after which its people are
+    /// forgotten; without it, only by hand.
     #[serde(default)]
     pub retention_months: Option<u32>,
     /// What respondents agree to before the first question.
@@ -80,7 +81,8 @@ impl Programme {
     }
 
     pub fn parse(toml_text: &str) -> Result<Programme, ProgrammeError> {
-        let programme: Programme = toml::from_str(toml_text).map_err(|e| ProgrammeError::Toml(e.to_string().trim().replace('\n', " ")))?;
+        let programme: Programme = toml::from_str(toml_text)
+            .map_err(|e| ProgrammeError::Toml(e.to_string().trim().replace('\n', " ")))?;
         programme.check()?;
         Ok(programme)
     }
@@ -88,7 +90,8 @@ impl Programme {
     /// The rules of a programme's rules.
     pub fn check(&self) -> Result<(), ProgrammeError> {
         let programme = self;
-        let wrong = |key, problem: &str| Err(ProgrammeError::Value { key, problem: problem.into() });
+        let wrong =
+            |key, problem: &str| Err(ProgrammeError::Value { key, problem: problem.into() });
         if !is_code(&programme.code) {
             return wrong("code", "use letters, digits, «-» and «_», at most 40");
         }
@@ -96,10 +99,16 @@ impl Programme {
             return wrong("certificate_months", "must be between 1 and 24");
         }
         if programme.retention_months.is_some_and(|months| !(1..=120).contains(&months)) {
-            return wrong("retention_months", "must be between 1 and 120; leave it away to forget people only by hand");
+            return wrong(
+                "retention_months",
+                "must be between 1 and 120; leave it away to forget people only by hand",
+            );
         }
         if programme.dataset_lead_days >= programme.certificate_months * 28 {
-            return wrong("dataset_lead_days", "leaves no time for the field; make it shorter than certificate_months");
+            return wrong(
+                "dataset_lead_days",
+                "leaves no time for the field; make it shorter than certificate_months",
+            );
         }
         if programme.caps.values().any(|&cap| cap == 0) {
             return wrong("caps", "must be at least 1");
@@ -118,5 +127,7 @@ impl Programme {
 
 /// A code that staff type, that stands in file names and addresses: letters, digits, `-`, `_`.
 pub fn is_code(code: &str) -> bool {
-    !code.is_empty() && code.len() <= 40 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    !code.is_empty()
+        && code.len() <= 40
+        && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

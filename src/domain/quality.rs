@@ -17,9 +17,11 @@ pub struct Quality {
     pub seconds: Option<u32>,
     /// A complete response that took less than the set share of the median of its application's.
     pub speeding: Option<bool>,
-    /// In every battery (a page with at least three ratings of the same range) all points are the same.
+    /// In every battery (a page with at least three ratings of the same range) all points are the
+    /// same.
     pub straight_lining: Option<bool>,
-    /// Of the items that were asked and can be answered with a code, the share that was left empty or answered with «don't know».
+    /// Of the items that were asked and can be answered with a code, the share that was left empty
+    /// or answered with «don't know».
     pub item_nonresponse: Option<f64>,
 }
 
@@ -32,8 +34,15 @@ pub fn median(mut times: Vec<Duration>) -> Option<Duration> {
     Some((times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2)
 }
 
-/// Assesses one response. `time`: on its pages; `median`: of its application; `share`: below how much of the median it is speeding.
-pub fn assess(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>, time: Option<Duration>, median: Option<Duration>, share: f64) -> Quality {
+/// Assesses one response. `time`: on its pages; `median`: of its application; `share`: below how
+/// much of the median it is speeding.
+pub fn assess(
+    path: &QuestionPath<'_>,
+    answers: &BTreeMap<String, Answer>,
+    time: Option<Duration>,
+    median: Option<Duration>,
+    share: f64,
+) -> Quality {
     Quality {
         seconds: time.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
         speeding: time.zip(median).map(|(time, median)| time < median.mul_f64(share)),
@@ -46,38 +55,61 @@ fn straight_lining(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>) 
     let mut batteries: BTreeMap<(usize, i64, i64), Vec<i64>> = BTreeMap::new();
     for (page, items) in &path.pages {
         for item in items {
-            if let (ItemKind::Scale(scale), Some(Answer::Point(point))) = (&item.kind, answers.get(&item.id)) {
+            if let (ItemKind::Scale(scale), Some(Answer::Point(point))) =
+                (&item.kind, answers.get(&item.id))
+            {
                 batteries.entry((*page, scale.from, scale.to)).or_default().push(*point);
             }
         }
     }
-    let mut lines =
-        batteries.values().filter(|points| points.len() >= MIN_BATTERY_ITEMS).map(|points| points.iter().all(|point| *point == points[0])).peekable();
+    let mut lines = batteries
+        .values()
+        .filter(|points| points.len() >= MIN_BATTERY_ITEMS)
+        .map(|points| points.iter().all(|point| *point == points[0]))
+        .peekable();
     lines.peek().is_some().then(|| lines.all(|is_line| is_line))
 }
 
 fn item_nonresponse(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>) -> Option<f64> {
     let coded = |item: &&&Item| item.is_question() && !matches!(item.kind, ItemKind::Open { .. });
-    let asked: Vec<&Item> = path.pages.iter().flat_map(|(_, items)| items.iter().filter(coded).copied()).collect();
-    let missing = asked.iter().filter(|item| matches!(answers.get(&item.id), None | Some(Answer::DontKnow))).count();
+    let asked: Vec<&Item> =
+        path.pages.iter().flat_map(|(_, items)| items.iter().filter(coded).copied()).collect();
+    let missing = asked
+        .iter()
+        .filter(|item| matches!(answers.get(&item.id), None | Some(Answer::DontKnow)))
+        .count();
     (!asked.is_empty()).then(|| missing as f64 / asked.len() as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{RoutingFacts, Questionnaire};
+    use crate::domain::questionnaire::{Questionnaire, RoutingFacts};
 
     fn assessed(points: &[(&str, &str)], seconds: u64, median: Option<u64>) -> Quality {
-        let questionnaire = Questionnaire::parse(include_str!("../../config/questionnaires/brand.toml")).unwrap();
-        let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::parse(questionnaire.item(id).unwrap(), Some(raw)).unwrap().unwrap());
+        let questionnaire =
+            Questionnaire::parse(include_str!("../../config/questionnaires/brand.toml")).unwrap();
+        let read = |(id, raw): &(&str, &str)| {
+            (
+                (*id).to_owned(),
+                Answer::parse(questionnaire.item(id).unwrap(), Some(raw)).unwrap().unwrap(),
+            )
+        };
         let answers: BTreeMap<String, Answer> = points.iter().map(read).collect();
         let facts = RoutingFacts::default();
         let path = questionnaire.path(&answers, &facts);
-        assess(&path, &answers, Some(Duration::from_secs(seconds)), median.map(Duration::from_secs), 0.4)
+        assess(
+            &path,
+            &answers,
+            Some(Duration::from_secs(seconds)),
+            median.map(Duration::from_secs),
+            0.4,
+        )
     }
 
-    const BATTERIES: [&str; 12] = ["pq1", "pq2", "pq3", "pq4", "val1", "val2", "sat1", "sat2", "sat3", "com1", "loy1", "loy2"];
+    const BATTERIES: [&str; 12] = [
+        "pq1", "pq2", "pq3", "pq4", "val1", "val2", "sat1", "sat2", "sat3", "com1", "loy1", "loy2",
+    ];
 
     #[test]
     fn a_straight_line_is_one_in_every_battery() {
@@ -87,10 +119,21 @@ mod tests {
         one_off[0] = ("pq1", "7");
         assert_eq!(assessed(&one_off, 90, None).straight_lining, Some(false));
         // Each page its own point: lines all the same.
-        let by_page: Vec<_> = BATTERIES.iter().map(|id| (*id, if id.starts_with("pq") { "3" } else { "9" })).collect();
+        let by_page: Vec<_> = BATTERIES
+            .iter()
+            .map(|id| (*id, if id.starts_with("pq") { "3" } else { "9" }))
+            .collect();
         assert_eq!(assessed(&by_page, 90, None).straight_lining, Some(true));
-        assert_eq!(assessed(&[("pq1", "8"), ("pq2", "8")], 90, None).straight_lining, None, "two ratings are no battery");
-        assert_eq!(assessed(&[("pq1", "8"), ("pq2", "8"), ("pq3", "na"), ("pq4", "na")], 90, None).straight_lining, None);
+        assert_eq!(
+            assessed(&[("pq1", "8"), ("pq2", "8")], 90, None).straight_lining,
+            None,
+            "two ratings are no battery"
+        );
+        assert_eq!(
+            assessed(&[("pq1", "8"), ("pq2", "8"), ("pq3", "na"), ("pq4", "na")], 90, None)
+                .straight_lining,
+            None
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! How many completes an application needs: in total, and in cells by what the list says of people and by what they answer.
+//! How many completes an application needs: in total, and in cells by what the list says of people
+//! and by what they answer.
 //!
-//! Cells have numbers: the total is 0, the others follow in the order of the plan. Which of them a case is in travels as a mask, bit `n` for cell `n`, so
-//! that the database can hold a case against the cells that are full with one comparison.
+//! Cells have numbers: the total is 0, the others follow in the order of the plan. Which of them a
+//! case is in travels as a mask, bit `n` for cell `n`, so that the database can hold a case against
+//! the cells that are full with one comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::category::Category;
 use super::condition::Condition;
-use super::questionnaire::{ROUTING_FACTS, QuestionPath, Questionnaire};
+use super::questionnaire::{QuestionPath, Questionnaire, ROUTING_FACTS};
 use super::segment::Segment;
 
 /// As many cells as a mask has room for, the total among them.
@@ -38,7 +40,9 @@ impl CellKind {
     }
 
     pub fn parse(raw: &str) -> Option<CellKind> {
-        [CellKind::Hard, CellKind::Soft, CellKind::Reserved].into_iter().find(|kind| kind.as_str() == raw)
+        [CellKind::Hard, CellKind::Soft, CellKind::Reserved]
+            .into_iter()
+            .find(|kind| kind.as_str() == raw)
     }
 }
 
@@ -57,7 +61,8 @@ pub struct QuotaFile {
     /// Cells by conditions.
     #[serde(default)]
     pub cell: Vec<CellFile>,
-    /// People in a replicate of a list that is larger than the need; without it, a fifth of the target.
+    /// People in a replicate of a list that is larger than the need; without it, a fifth of the
+    /// target.
     #[serde(default)]
     pub replicate_size: Option<u32>,
 }
@@ -66,7 +71,8 @@ pub struct QuotaFile {
 #[serde(deny_unknown_fields)]
 pub struct CellFile {
     pub name: String,
-    /// Who is in it, in CEL over list fields and answers: `segment == 'large_owner' && use == 'daily'`.
+    /// Who is in it, in CEL over list fields and answers: `segment == 'large_owner' && use ==
+    /// 'daily'`.
     #[serde(rename = "if")]
     pub condition: String,
     pub target: u32,
@@ -120,13 +126,20 @@ impl QuotaPlan {
     /// The mask of the total alone.
     pub const TOTAL: i64 = 1;
 
-    /// The target is min(cap, names on the list) unless it is set; the cells are those that are set, else, for a project, one for each kind of
-    /// owner on the list.
-    pub fn new(category: Category, cap: u32, names_by_segment: &BTreeMap<Segment, u32>, file: &QuotaFile) -> Result<QuotaPlan, QuotaError> {
+    /// The target is min(cap, names on the list) unless it is set; the cells are those that are
+    /// set, else, for a project, one for each kind of owner on the list.
+    pub fn new(
+        category: Category,
+        cap: u32,
+        names_by_segment: &BTreeMap<Segment, u32>,
+        file: &QuotaFile,
+    ) -> Result<QuotaPlan, QuotaError> {
         let names: u32 = names_by_segment.values().sum();
         let total = match file.target {
             Some(0) => return Err(QuotaError::Zero),
-            Some(target) if target > cap => return Err(QuotaError::OverCap { target, category, cap }),
+            Some(target) if target > cap => {
+                return Err(QuotaError::OverCap { target, category, cap });
+            }
             Some(target) => target,
             None => cap.min(names),
         };
@@ -139,18 +152,35 @@ impl QuotaPlan {
         let by_segment: BTreeMap<Segment, u32> = if !file.cells.is_empty() {
             file.cells.iter().map(|(name, &target)| (Segment::parse(name), target)).collect()
         } else if category == Category::Project && file.cell.is_empty() {
-            names_by_segment.iter().filter(|(segment, _)| !segment.is_none()).map(|(segment, &names)| (segment.clone(), names.min(total))).collect()
+            names_by_segment
+                .iter()
+                .filter(|(segment, _)| !segment.is_none())
+                .map(|(segment, &names)| (segment.clone(), names.min(total)))
+                .collect()
         } else {
             BTreeMap::new()
         };
         let of_segment = |(segment, target): (Segment, u32)| {
             let quoted = segment.as_str().replace('\\', "\\\\").replace('"', "\\\"");
-            CellFile { name: segment.to_string(), condition: format!("segment == \"{quoted}\""), target, kind: CellKind::Hard }
+            CellFile {
+                name: segment.to_string(),
+                condition: format!("segment == \"{quoted}\""),
+                target,
+                kind: CellKind::Hard,
+            }
         };
-        let cells: Vec<Cell> = by_segment.into_iter().map(of_segment).chain(file.cell.iter().cloned()).map(Cell::read).collect::<Result<_, _>>()?;
+        let cells: Vec<Cell> = by_segment
+            .into_iter()
+            .map(of_segment)
+            .chain(file.cell.iter().cloned())
+            .map(Cell::read)
+            .collect::<Result<_, _>>()?;
         let mut names = BTreeSet::from([Segment::TOTAL]);
         if let Some(cell) = cells.iter().find(|cell| !names.insert(cell.name.as_str())) {
-            return Err(QuotaError::Cell { name: cell.name.clone(), problem: "this name stands twice".into() });
+            return Err(QuotaError::Cell {
+                name: cell.name.clone(),
+                problem: "this name stands twice".into(),
+            });
         }
         match cells.len() {
             n if n >= MAX_CELLS => Err(QuotaError::TooMany(n)),
@@ -158,25 +188,38 @@ impl QuotaPlan {
         }
     }
 
-    /// Do the cells look only at what there is: facts, these list fields, items of this questionnaire?
-    pub fn check_names(&self, list_fields: &BTreeSet<&str>, questionnaire: &Questionnaire) -> Result<(), QuotaError> {
+    /// Do the cells look only at what there is: facts, these list fields, items of this
+    /// questionnaire?
+    pub fn check_names(
+        &self,
+        list_fields: &BTreeSet<&str>,
+        questionnaire: &Questionnaire,
+    ) -> Result<(), QuotaError> {
         for cell in &self.cells {
-            let wrong = |problem: String| Err(QuotaError::Cell { name: cell.name.clone(), problem });
+            let wrong =
+                |problem: String| Err(QuotaError::Cell { name: cell.name.clone(), problem });
             if let Some(function) = cell.condition.unknown_functions().first() {
                 return wrong(format!("it calls {function}, which there is not"));
             }
             for name in cell.condition.names() {
                 let is_item = questionnaire.item(name).is_some_and(|item| item.is_coded());
-                if !is_item && !ROUTING_FACTS.contains(&name.as_str()) && !list_fields.contains(name.as_str()) {
+                if !is_item
+                    && !ROUTING_FACTS.contains(&name.as_str())
+                    && !list_fields.contains(name.as_str())
+                {
                     let what = "no list field of the application and no item of questionnaire";
-                    return wrong(format!("it looks at {name}, which is {what} {}; free text does not count", questionnaire.code));
+                    return wrong(format!(
+                        "it looks at {name}, which is {what} {}; free text does not count",
+                        questionnaire.code
+                    ));
                 }
             }
         }
         Ok(())
     }
 
-    /// The cells of somebody who has come this way. One that depends on an answer is not known before that has been asked.
+    /// The cells of somebody who has come this way. One that depends on an answer is not known
+    /// before that has been asked.
     pub fn membership(&self, path: &QuestionPath<'_>) -> CellMembership {
         let mut membership = CellMembership { cell_mask: QuotaPlan::TOTAL, is_decided: true };
         for (number, cell) in self.cells.iter().enumerate() {
@@ -191,21 +234,28 @@ impl QuotaPlan {
 
     /// Is a place kept for whoever has begun?
     pub fn has_reserved_cells(&self) -> bool {
-        self.total_kind == CellKind::Reserved || self.cells.iter().any(|cell| cell.kind == CellKind::Reserved)
+        self.total_kind == CellKind::Reserved
+            || self.cells.iter().any(|cell| cell.kind == CellKind::Reserved)
     }
 }
 
 impl Cell {
     fn read(file: CellFile) -> Result<Cell, QuotaError> {
         let name: String = file.name.trim().to_owned();
-        let wrong = |problem: &str| QuotaError::Cell { name: name.clone(), problem: problem.to_owned() };
-        if name.is_empty() || name.chars().count() > 60 || name == Segment::TOTAL || name.chars().any(char::is_control) {
+        let wrong =
+            |problem: &str| QuotaError::Cell { name: name.clone(), problem: problem.to_owned() };
+        if name.is_empty()
+            || name.chars().count() > 60
+            || name == Segment::TOTAL
+            || name.chars().any(char::is_control)
+        {
             return Err(wrong("its name must have 1 to 60 letters and be none that is taken"));
         }
         if file.target == 0 && file.kind == CellKind::Soft {
             return Err(wrong("a soft cell needs a target of at least 1"));
         }
-        let condition = Condition::parse(&file.condition).map_err(|error| wrong(&format!("«{}» cannot be read: {error}", file.condition)))?;
+        let condition = Condition::parse(&file.condition)
+            .map_err(|error| wrong(&format!("«{}» cannot be read: {error}", file.condition)))?;
         Ok(Cell { name, condition, target: file.target, kind: file.kind })
     }
 }
@@ -218,7 +268,14 @@ mod tests {
     #[test]
     fn the_target_is_the_smaller_of_cap_and_names_unless_set() {
         let names = BTreeMap::from([(Segment::none(), 64)]);
-        let plan = |cap, target| QuotaPlan::new(Category::Brand, cap, &names, &QuotaFile { target, ..QuotaFile::default() });
+        let plan = |cap, target| {
+            QuotaPlan::new(
+                Category::Brand,
+                cap,
+                &names,
+                &QuotaFile { target, ..QuotaFile::default() },
+            )
+        };
         assert_eq!(plan(100, None).unwrap().total, 64);
         assert_eq!(plan(50, None).unwrap().total, 50);
         assert_eq!(plan(100, Some(30)).unwrap().total, 30);
@@ -229,7 +286,8 @@ mod tests {
     fn a_project_has_a_cell_for_each_kind_of_owner() {
         let names = BTreeMap::from([(Segment::large_owner(), 2), (Segment::small_owner(), 40)]);
         let plan = QuotaPlan::new(Category::Project, 50, &names, &QuotaFile::default()).unwrap();
-        let cells: Vec<(&str, u32)> = plan.cells.iter().map(|cell| (cell.name.as_str(), cell.target)).collect();
+        let cells: Vec<(&str, u32)> =
+            plan.cells.iter().map(|cell| (cell.name.as_str(), cell.target)).collect();
         assert_eq!((plan.total, cells), (42, vec![("large_owner", 2), ("small_owner", 40)]));
     }
 
@@ -238,15 +296,23 @@ mod tests {
     }
 
     fn plan(toml_text: &str) -> Result<QuotaPlan, QuotaError> {
-        QuotaPlan::new(Category::Brand, 100, &BTreeMap::from([(Segment::none(), 90)]), &file(toml_text))
+        QuotaPlan::new(
+            Category::Brand,
+            100,
+            &BTreeMap::from([(Segment::none(), 90)]),
+            &file(toml_text),
+        )
     }
 
     #[test]
     fn cells_interlock_list_fields_and_answers() {
-        let questionnaire = Questionnaire::parse(include_str!("../../tests/fixtures/every_kind.toml")).unwrap();
+        let questionnaire =
+            Questionnaire::parse(include_str!("../../tests/fixtures/every_kind.toml")).unwrap();
         let plan = plan(
-            "cells = { \"大\\\"业主\" = 3 }\ncell = [\n{ name = \"north, daily\", if = \"region == 'north' && use == 'daily'\", target = 5 },\n\
-             { name = \"low\", if = \"sat1 <= 0\", target = 4, kind = \"soft\" },\n{ name = \"paid\", if = \"paid > 10\", target = 4 } ]",
+            "cells = { \"大\\\"业主\" = 3 }\ncell = [\n{ name = \"north, daily\", if = \"region \
+                == 'north' && use == 'daily'\", target = 5 },\n\
+             { name = \"low\", if = \"sat1 <= 0\", target = 4, kind = \"soft\" },\n{ name = \
+             \"paid\", if = \"paid > 10\", target = 4 } ]",
         )
         .unwrap();
         let facts = |segment: &str, region: &str| RoutingFacts {
@@ -256,7 +322,12 @@ mod tests {
             ..RoutingFacts::default()
         };
         let member = |answers: &[(&str, &str)], facts: &RoutingFacts| {
-            let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::from_stored(questionnaire.item(id).unwrap(), raw).unwrap());
+            let read = |(id, raw): &(&str, &str)| {
+                (
+                    (*id).to_owned(),
+                    Answer::from_stored(questionnaire.item(id).unwrap(), raw).unwrap(),
+                )
+            };
             let answers = answers.iter().map(read).collect();
             let membership = plan.membership(&questionnaire.path(&answers, facts));
             (membership.cell_mask, membership.is_decided)
@@ -265,10 +336,31 @@ mod tests {
         assert_eq!(member(&[], &facts("大\"业主", "north")), (0b11, false));
         assert_eq!(member(&[("use", "daily")], &facts("", "north")), (0b101, false));
         assert_eq!(member(&[("use", "rarely")], &facts("", "north")), (0b1, false));
-        // Satisfied people are never asked what they paid: that is decided when the page has gone by.
-        assert_eq!(member(&[("use", "daily"), ("sat1", "3"), ("g1", "1"), ("g2", "1")], &facts("", "north")), (0b101, true));
-        assert_eq!(member(&[("use", "daily"), ("sat1", "-5"), ("g1", "1"), ("g2", "1")], &facts("", "south")), (0b1001, false));
-        let all = [("use", "daily"), ("sat1", "-5"), ("g1", "1"), ("g2", "1"), ("why", "price"), ("paid", "12"), ("rank1", "a b c")];
+        // Satisfied people are never asked what they paid: that is decided when the page has gone
+        // by.
+        assert_eq!(
+            member(
+                &[("use", "daily"), ("sat1", "3"), ("g1", "1"), ("g2", "1")],
+                &facts("", "north")
+            ),
+            (0b101, true)
+        );
+        assert_eq!(
+            member(
+                &[("use", "daily"), ("sat1", "-5"), ("g1", "1"), ("g2", "1")],
+                &facts("", "south")
+            ),
+            (0b1001, false)
+        );
+        let all = [
+            ("use", "daily"),
+            ("sat1", "-5"),
+            ("g1", "1"),
+            ("g2", "1"),
+            ("why", "price"),
+            ("paid", "12"),
+            ("rank1", "a b c"),
+        ];
         assert_eq!(member(&all, &facts("", "south")), (0b11001, true));
         let fields = BTreeSet::from(["region"]);
         assert!(plan.check_names(&fields, &questionnaire).is_ok());
@@ -281,15 +373,23 @@ mod tests {
         for (text, said) in [
             ("kind = \"soft\"", "quota.kind is hard or reserved"),
             ("replicate_size = 0", "replicate_size"),
-            ("cell = [{ name = \"a\", if = \"x >\", target = 1 }]", "quota cell a: «x >» cannot be read"),
-            ("cell = [{ name = \"a\", if = \"true\", target = 1 }, { name = \"a\", if = \"true\", target = 1 }]", "stands twice"),
+            (
+                "cell = [{ name = \"a\", if = \"x >\", target = 1 }]",
+                "quota cell a: «x >» cannot be read",
+            ),
+            (
+                "cell = [{ name = \"a\", if = \"true\", target = 1 }, { name = \"a\", if = \
+                    \"true\", target = 1 }]",
+                "stands twice",
+            ),
             ("cell = [{ name = \"*\", if = \"true\", target = 1 }]", "its name"),
             ("cell = [{ name = \"a\", if = \"true\", target = 0, kind = \"soft\" }]", "at least 1"),
         ] {
             let error = plan(text).expect_err(text).to_string();
             assert!(error.contains(said), "{error}");
         }
-        let many: String = (0..62).map(|n| format!("{{ name = \"c{n}\", if = \"true\", target = 1 }},")).collect();
+        let many: String =
+            (0..62).map(|n| format!("{{ name = \"c{n}\", if = \"true\", target = 1 }},")).collect();
         assert_eq!(plan(&format!("cell = [{many}]")).unwrap_err(), QuotaError::TooMany(62));
     }
 }

@@ -1,7 +1,7 @@
 //! Recurring work: a cron expression in a time zone.
 //!
-//! Across daylight-saving changes it runs when the wall clock says so: a time that the clock jumps over is left out that day (the `cron` crate's
-//! rule), one that it shows twice counts once.
+//! Across daylight-saving changes it runs when the wall clock says so: a time that the clock jumps
+//! over is left out that day (the `cron` crate's rule), one that it shows twice counts once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,12 +24,23 @@ impl fmt::Debug for Recurrence {
 }
 
 impl Recurrence {
-    /// Reads `SECOND MINUTE HOUR DAY MONTH WEEKDAY`, such as `0 30 3 * * *` or `0 0 9 * * Mon-Fri`; five fields are taken without the second.
+    /// Reads `SECOND MINUTE HOUR DAY MONTH WEEKDAY`, such as `0 30 3 * * *` or `0 0 9 * * Mon-Fri`;
+    /// five fields are taken without the second.
     pub fn parse(expression: &str, zone: &str) -> Result<Recurrence, String> {
-        let zone = zone.parse().map_err(|_| format!("«{zone}» is no time zone; use an IANA name such as Asia/Shanghai"))?;
-        let six = if expression.split_whitespace().count() == 5 { format!("0 {expression}") } else { expression.to_owned() };
-        let schedule = Schedule::from_str(&six)
-            .map_err(|_| format!("«{expression}» is no cron expression; write second, minute, hour, day, month and weekday, such as 0 30 3 * * *"))?;
+        let zone = zone.parse().map_err(|_| {
+            format!("«{zone}» is no time zone; use an IANA name such as Asia/Shanghai")
+        })?;
+        let six = if expression.split_whitespace().count() == 5 {
+            format!("0 {expression}")
+        } else {
+            expression.to_owned()
+        };
+        let schedule = Schedule::from_str(&six).map_err(|_| {
+            format!(
+                "«{expression}» is no cron expression; write second, minute, \
+                hour, day, month and weekday, such as 0 30 3 * * *"
+            )
+        })?;
         Ok(Recurrence { schedule, zone })
     }
 
@@ -37,8 +48,11 @@ impl Recurrence {
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let from = after.in_zone(self.zone);
         let local = |at: &chrono::DateTime<Tz>| at.naive_local();
-        // When the clock is set back, the same wall time comes twice: it has been served the first time.
-        let twice = |at: &chrono::DateTime<Tz>| Timestamp::from_local(local(at), self.zone).0 != at.timestamp_millis();
+        // When the clock is set back, the same wall time comes twice: it has been served the first
+        // time.
+        let twice = |at: &chrono::DateTime<Tz>| {
+            Timestamp::from_local(local(at), self.zone).0 != at.timestamp_millis()
+        };
         self.schedule.after(&from).find(|at| !twice(at)).map(|at| Timestamp(at.timestamp_millis()))
     }
 }
@@ -77,13 +91,18 @@ mod tests {
             ["2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"],
             "half past two comes twice and counts once"
         );
-        assert_eq!(runs("0 0 9 * * Mon-Fri", "Asia/Shanghai", "2026-03-06T12:00:00", 1), ["2026-03-09T09:00:00+08:00"]);
+        assert_eq!(
+            runs("0 0 9 * * Mon-Fri", "Asia/Shanghai", "2026-03-06T12:00:00", 1),
+            ["2026-03-09T09:00:00+08:00"]
+        );
     }
 
     #[test]
     fn mistakes_are_told() {
         assert!(Recurrence::parse("every day", "Asia/Shanghai").unwrap_err().contains("every day"));
-        assert!(Recurrence::parse("0 0 9 * * *", "Asia/Peking").unwrap_err().contains("Asia/Peking"));
+        assert!(
+            Recurrence::parse("0 0 9 * * *", "Asia/Peking").unwrap_err().contains("Asia/Peking")
+        );
         let never = Recurrence::parse("0 0 0 30 2 *", "Asia/Shanghai").unwrap();
         assert_eq!(never.next_after(Timestamp(0) + Duration::from_secs(1)), None);
     }

@@ -1,4 +1,5 @@
-//! How often something is tried that others must take: ever more seldom, and given up after some days.
+//! How often something is tried that others must take: ever more seldom, and given up after some
+//! days.
 
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ const MAX_ATTEMPTS: u32 = 12;
 
 /// The wait after so many tries; `None`: it is given up.
 pub fn retry_delay(attempts: u32) -> Option<Duration> {
-    (attempts < MAX_ATTEMPTS).then(|| (FIRST_DELAY * 3u32.saturating_pow(attempts.saturating_sub(1).min(9))).min(MAX_DELAY))
+    (attempts < MAX_ATTEMPTS).then(|| {
+        (FIRST_DELAY * 3u32.saturating_pow(attempts.saturating_sub(1).min(9))).min(MAX_DELAY)
+    })
 }
 
 #[cfg(test)]
@@ -22,7 +25,10 @@ mod tests {
         let waits: Vec<Duration> = (1..).map_while(retry_delay).collect();
         assert_eq!(waits.len(), 11);
         assert_eq!(waits[..3].iter().map(Duration::as_secs).collect::<Vec<_>>(), [60, 180, 540]);
-        assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]) && waits.iter().all(|wait| *wait <= MAX_DELAY));
+        assert!(
+            waits.windows(2).all(|pair| pair[0] <= pair[1])
+                && waits.iter().all(|wait| *wait <= MAX_DELAY)
+        );
         let hours = waits.iter().sum::<Duration>().as_secs() / 3_600;
         assert!((60..84).contains(&hours), "{hours}");
     }

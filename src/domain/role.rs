@@ -24,13 +24,15 @@ pub enum Permission {
     Supervise,
     /// See programmes, campaigns, quotas and forecasts: counts and codes, nobody's name or number.
     Watch,
-    /// Set up, launch, pause and close; take lists, deal with replies, alarms and messages in doubt.
+    /// Set up, launch, pause and close; take lists, deal with replies, alarms and messages in
+    /// doubt.
     Operate,
     /// See names, numbers and words of people; each look is written down.
     Reveal,
     /// Fetch datasets and say what becomes of them.
     Datasets,
-    /// Add and disable accounts, tokens and webhooks. Who may do that may give every other permission.
+    /// Add and disable accounts, tokens and webhooks. Who may do that may give every other
+    /// permission.
     ManageAccounts,
     /// See who looked at what and who did what.
     Audit,
@@ -81,15 +83,21 @@ impl Permission {
 }
 
 impl Role {
-    pub const ALL: [Role; 4] = [Role::Administrator, Role::Operator, Role::Interviewer, Role::Auditor];
+    pub const ALL: [Role; 4] =
+        [Role::Administrator, Role::Operator, Role::Interviewer, Role::Auditor];
 
     /// The table of permissions.
     pub fn permissions(self) -> &'static [Permission] {
         match self {
             Role::Administrator => &Permission::ALL,
-            Role::Operator => {
-                &[Permission::Watch, Permission::Operate, Permission::Reveal, Permission::Interview, Permission::Supervise, Permission::Datasets]
-            }
+            Role::Operator => &[
+                Permission::Watch,
+                Permission::Operate,
+                Permission::Reveal,
+                Permission::Interview,
+                Permission::Supervise,
+                Permission::Datasets,
+            ],
             Role::Interviewer => &[Permission::Interview],
             Role::Auditor => &[Permission::Watch, Permission::Audit],
         }
@@ -137,11 +145,21 @@ mod tests {
     fn every_role_is_read_as_it_is_written_and_none_but_administrators_may_do_all() {
         for role in Role::ALL {
             assert_eq!(Role::parse(role.as_str()), Some(role));
-            assert_eq!(Permission::ALL.into_iter().all(|permission| role.may(permission)), role == Role::Administrator);
+            assert_eq!(
+                Permission::ALL.into_iter().all(|permission| role.may(permission)),
+                role == Role::Administrator
+            );
         }
-        assert!(Permission::ALL.into_iter().all(|permission| Permission::parse(permission.as_str()) == Some(permission)));
+        assert!(
+            Permission::ALL
+                .into_iter()
+                .all(|permission| Permission::parse(permission.as_str()) == Some(permission))
+        );
         assert!(!Role::Auditor.may(Permission::Reveal) && !Role::Auditor.may(Permission::Operate));
-        assert!(!Role::Auditor.may(Permission::Interview) && !Role::Interviewer.may(Permission::Supervise));
+        assert!(
+            !Role::Auditor.may(Permission::Interview)
+                && !Role::Interviewer.may(Permission::Supervise)
+        );
         assert_eq!(Role::parse("root"), None);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A respondent's segment within an application. For a project the two owners of the programme's rules; any other word on a list stands as
-/// it is; [`Segment::none`] where the list says nothing.
+/// A respondent's segment within an application. For a project the two owners of the programme's
+/// rules; any other word on a list stands as it is; [`Segment::none`] where the list says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Segment(String);
 
@@ -27,10 +27,13 @@ impl Segment {
 
     /// Reads a list's word. At most 40 characters; control characters and `*` are dropped.
     pub fn parse(raw: &str) -> Segment {
-        let cleaned: String = raw.trim().chars().filter(|c| !c.is_control() && *c != '*').take(40).collect();
+        let cleaned: String =
+            raw.trim().chars().filter(|c| !c.is_control() && *c != '*').take(40).collect();
         match cleaned.to_lowercase().replace([' ', '-'], "_").as_str() {
             "大业主" | "开发商" | "large_owner" | "developer" => Segment::large_owner(),
-            "小业主" | "业主" | "住户" | "small_owner" | "resident" => Segment::small_owner(),
+            "小业主" | "业主" | "住户" | "small_owner" | "resident" => {
+                Segment::small_owner()
+            }
             _ => Segment(cleaned),
         }
     }

@@ -1,13 +1,14 @@
 //! The text of a message: templates, parts, and the opt-out that the law asks for.
 //!
-//! Parts follow 3GPP TS 23.038: GSM 7-bit 160 septets in one part and 153 in each of several, extension characters cost two; anything else is
-//! UCS-2 with 70, then 67 UTF-16 code units, and a surrogate pair is never split. Chinese gateways bill 70, then 67, for any Chinese text, the
+//! Parts follow 3GPP TS 23.038: GSM 7-bit 160 septets in one part and 153 in each of several,
+//! extension characters cost two; anything else is UCS-2 with 70, then 67 UTF-16 code units, and a
+//! surrogate pair is never split. Chinese gateways bill 70, then 67, for any Chinese text, the
 //! signature included.
 
 use std::collections::BTreeMap;
 
-const GSM_BASIC: &str =
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ \
+    !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 const GSM_EXTENDED: &str = "^{}\\[~]|€\u{c}";
 
 /// How a text goes over the air, and what it costs.
@@ -28,8 +29,12 @@ pub struct Segmentation {
 
 /// Counts the parts of a text.
 pub fn measure_parts(text: &str) -> Segmentation {
-    let septets: Option<Vec<usize>> =
-        text.chars().map(|c| if GSM_BASIC.contains(c) { Some(1) } else { GSM_EXTENDED.contains(c).then_some(2) }).collect();
+    let septets: Option<Vec<usize>> = text
+        .chars()
+        .map(
+            |c| if GSM_BASIC.contains(c) { Some(1) } else { GSM_EXTENDED.contains(c).then_some(2) },
+        )
+        .collect();
     let (encoding, costs, single, several) = match septets {
         Some(costs) => (Encoding::Gsm7, costs, 160, 153),
         None => (Encoding::Ucs2, text.chars().map(char::len_utf16).collect(), 70, 67),
@@ -90,7 +95,10 @@ pub fn encode_gsm7(text: &str) -> Vec<u8> {
     for c in text.chars() {
         if let Some(position) = GSM_BASIC.chars().position(|basic| basic == c) {
             // The escape stands at 27 and is no character.
-            octets.push(u8::try_from(position + usize::from(position >= usize::from(ESCAPE))).unwrap_or(b'?'));
+            octets.push(
+                u8::try_from(position + usize::from(position >= usize::from(ESCAPE)))
+                    .unwrap_or(b'?'),
+            );
         } else if let Some(position) = GSM_EXTENDED.chars().position(|extended| extended == c) {
             octets.extend([ESCAPE, EXTENSION[position]]);
         } else {
@@ -106,7 +114,9 @@ pub fn decode_gsm7(octets: &[u8]) -> String {
     let mut rest = octets.iter();
     while let Some(&octet) = rest.next() {
         let found = if octet == ESCAPE {
-            rest.next().and_then(|next| GSM_EXTENDED.chars().nth(EXTENSION.iter().position(|e| e == next)?))
+            rest.next().and_then(|next| {
+                GSM_EXTENDED.chars().nth(EXTENSION.iter().position(|e| e == next)?)
+            })
         } else {
             GSM_BASIC.chars().nth(usize::from(octet) - usize::from(octet > ESCAPE))
         };
@@ -131,8 +141,14 @@ pub enum Placeholder {
 }
 
 impl Placeholder {
-    pub const ALL: [Placeholder; 6] =
-        [Placeholder::Name, Placeholder::Applicant, Placeholder::Subject, Placeholder::Link, Placeholder::Signature, Placeholder::DaysLeft];
+    pub const ALL: [Placeholder; 6] = [
+        Placeholder::Name,
+        Placeholder::Applicant,
+        Placeholder::Subject,
+        Placeholder::Link,
+        Placeholder::Signature,
+        Placeholder::DaysLeft,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -172,7 +188,8 @@ enum Piece {
     Placeholder(Placeholder),
 }
 
-/// What makes a text an opt-out instruction (工信部《通信短信息服务管理规定》 asks for one; the wordings are the usual ones).
+/// What makes a text an opt-out instruction (工信部《通信短信息服务管理规定》 asks for one; the wordings are the
+/// usual ones).
 const OPT_OUT_WORDS: [&str; 6] = ["拒收", "退订", "回复r", "回t", "stop", "opt out"];
 
 impl Template {
@@ -212,8 +229,13 @@ impl Template {
         if !self.uses(Placeholder::Link) {
             return Err(TemplateError::NoLink);
         }
-        let literal: String =
-            self.pieces.iter().filter_map(|p| if let Piece::Literal(text) = p { Some(text.to_lowercase()) } else { None }).collect();
+        let literal: String = self
+            .pieces
+            .iter()
+            .filter_map(
+                |p| if let Piece::Literal(text) = p { Some(text.to_lowercase()) } else { None },
+            )
+            .collect();
         if !OPT_OUT_WORDS.iter().any(|word| literal.contains(word)) {
             return Err(TemplateError::NoOptOut);
         }
@@ -222,7 +244,11 @@ impl Template {
 
     fn check_signature(self) -> Result<Template, TemplateError> {
         match self.pieces.first() {
-            Some(Piece::Literal(text)) if text == "【" || (text.starts_with('【') && text.contains('】')) => Ok(self),
+            Some(Piece::Literal(text))
+                if text == "【" || (text.starts_with('【') && text.contains('】')) =>
+            {
+                Ok(self)
+            }
             _ => Err(TemplateError::NoSignature),
         }
     }
@@ -255,30 +281,48 @@ mod tests {
         assert_eq!(parts(&"a".repeat(161)), (Encoding::Gsm7, 2));
         assert_eq!(parts(&"a".repeat(306)), (Encoding::Gsm7, 2));
         assert_eq!(parts(&"€".repeat(80)), (Encoding::Gsm7, 1));
-        assert_eq!(parts(&"€".repeat(81)), (Encoding::Gsm7, 2), "an extension character is not split: 76 in a part of 153");
+        assert_eq!(
+            parts(&"€".repeat(81)),
+            (Encoding::Gsm7, 2),
+            "an extension character is not split: 76 in a part of 153"
+        );
         assert_eq!(parts(&"字".repeat(70)), (Encoding::Ucs2, 1));
         assert_eq!(parts(&"字".repeat(71)), (Encoding::Ucs2, 2));
         assert_eq!(parts(&"字".repeat(134)), (Encoding::Ucs2, 2));
         assert_eq!(parts(&"字".repeat(135)), (Encoding::Ucs2, 3));
         assert_eq!(parts(&format!("{}{}", "😀".repeat(33), "字".repeat(68))).1, 2);
-        assert_eq!(parts(&format!("{}😀{}", "字".repeat(66), "字".repeat(66))).1, 3, "a pair at the border moves to the next part whole");
+        assert_eq!(
+            parts(&format!("{}😀{}", "字".repeat(66), "字".repeat(66))).1,
+            3,
+            "a pair at the border moves to the next part whole"
+        );
     }
 
     #[test]
     fn a_text_must_have_signature_link_and_opt_out() {
         let good = "【{signature}】请评价{subject}：{link} 拒收请回复R";
         assert!(Template::parse(good).is_ok());
-        assert_eq!(Template::parse("【{signature}】请评价 拒收请回复R"), Err(TemplateError::NoLink));
+        assert_eq!(
+            Template::parse("【{signature}】请评价 拒收请回复R"),
+            Err(TemplateError::NoLink)
+        );
         assert_eq!(Template::parse("【{signature}】请评价{link}"), Err(TemplateError::NoOptOut));
         assert_eq!(Template::parse("请评价{link} 拒收请回复R"), Err(TemplateError::NoSignature));
-        assert_eq!(Template::parse("【{signature}】{lnik} 退订回T"), Err(TemplateError::UnknownPlaceholder { name: "lnik".into() }));
+        assert_eq!(
+            Template::parse("【{signature}】{lnik} 退订回T"),
+            Err(TemplateError::UnknownPlaceholder { name: "lnik".into() })
+        );
         assert_eq!(Template::parse("【{signature}】{link 退订回T"), Err(TemplateError::OpenBrace));
     }
 
     #[test]
     fn rendering_fills_every_placeholder() {
         let template = Template::parse("【{signature}】{name}您好：{link} 退订回T").unwrap();
-        let values = [(Placeholder::Signature, "质协".to_owned()), (Placeholder::Link, "https://x/i/abc".to_owned())].into();
+        let values = [
+            (Placeholder::Signature, "质协".to_owned()),
+            (Placeholder::Link, "https://x/i/abc".to_owned()),
+        ]
+        .into();
         assert_eq!(template.render(&values), "【质协】您好：https://x/i/abc 退订回T");
     }
 

@@ -13,7 +13,8 @@ pub enum SuppressionReason {
 }
 
 impl SuppressionReason {
-    pub const ALL: [SuppressionReason; 3] = [SuppressionReason::OptOut, SuppressionReason::Complaint, SuppressionReason::Invalid];
+    pub const ALL: [SuppressionReason; 3] =
+        [SuppressionReason::OptOut, SuppressionReason::Complaint, SuppressionReason::Invalid];
 
     pub fn as_str(self) -> &'static str {
         match self {

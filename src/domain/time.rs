@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -14,28 +16,33 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// The wall clock's reading in a zone.
     pub fn in_zone(self, zone: Tz) -> DateTime<Tz> {
-        let utc = DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let utc =
+            DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or(DateTime::<Utc>::MIN_UTC);
         utc.with_timezone(&zone)
     }
 
-    /// The first instant of a calendar day in a zone. Where the clock jumps over midnight, the first instant after the jump.
+    /// The first instant of a calendar day in a zone. Where the clock jumps over midnight, the
+    /// first instant after the jump.
     pub fn start_of_day(date: NaiveDate, zone: Tz) -> Timestamp {
         Timestamp::from_local(date.and_time(NaiveTime::MIN), zone)
     }
 
-    /// The instant at which the zone's wall clock shows `local`: the earlier one where it shows it twice, the first one after the gap where
-    /// it never does (daylight-saving changes).
+    /// The instant at which the zone's wall clock shows `local`: the earlier one where it shows it
+    /// twice, the first one after the gap where it never does (daylight-saving changes).
     pub fn from_local(local: NaiveDateTime, zone: Tz) -> Timestamp {
         let mut wanted = local;
         loop {
             match zone.from_local_datetime(&wanted) {
-                LocalResult::Single(t) | LocalResult::Ambiguous(t, _) => return Timestamp(t.timestamp_millis()),
+                LocalResult::Single(t) | LocalResult::Ambiguous(t, _) => {
+                    return Timestamp(t.timestamp_millis());
+                }
                 LocalResult::None => wanted += TimeDelta::minutes(1),
             }
         }
     }
 
-    /// RFC 3339 with the zone's numeric offset and whole seconds, the form of every time in a dataset or a listing.
+    /// RFC 3339 with the zone's numeric offset and whole seconds, the form of every time in a
+    /// dataset or a listing.
     pub fn rfc3339(self, zone: Tz) -> String {
         self.in_zone(zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
@@ -73,7 +80,8 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// For `#[serde(deserialize_with = "…")]`: calendar days as TOML writes them (`2026-05-01`), or as text.
+/// For `#[serde(deserialize_with = "…")]`: calendar days as TOML writes them (`2026-05-01`), or as
+/// text.
 pub mod days {
     use chrono::NaiveDate;
     use serde::{Deserialize, Deserializer, de::Error};
@@ -91,7 +99,8 @@ pub mod days {
                 Day::Toml(date) => date.to_string(),
                 Day::Text(text) => text,
             };
-            text.parse().map_err(|_| E::custom(format!("«{text}» is no day; write it like 2026-05-01")))
+            text.parse()
+                .map_err(|_| E::custom(format!("«{text}» is no day; write it like 2026-05-01")))
         }
     }
 
@@ -99,12 +108,15 @@ pub mod days {
         Vec::<Day>::deserialize(deserializer)?.into_iter().map(Day::read).collect()
     }
 
-    pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, D::Error> {
+    pub fn optional<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<NaiveDate>, D::Error> {
         Option::<Day>::deserialize(deserializer)?.map(Day::read).transpose()
     }
 }
 
-/// Reads a duration as people write it in a plan: `3d`, `12h`, `90m`, `45s`, or several of them (`2d 12h`).
+/// Reads a duration as people write it in a plan: `3d`, `12h`, `90m`, `45s`, or several of them
+/// (`2d 12h`).
 pub fn parse_duration(raw: &str) -> Option<Duration> {
     let mut total = 0u64;
     let mut number = String::new();

@@ -1,7 +1,8 @@
 //! The time zones a respondent may be in, by the region of the number.
 //!
-//! A number tells its region and no more. Where a region spans several zones, contact must be right in all of them: «nine in the evening» is nine
-//! in the easternmost, «nine in the morning» nine in the westernmost.
+//! A number tells its region and no more. Where a region spans several zones, contact must be right
+//! in all of them: «nine in the evening» is nine in the easternmost, «nine in the morning» nine in
+//! the westernmost.
 
 use std::fmt;
 
@@ -20,13 +21,17 @@ impl From<Tz> for Zones {
 impl Zones {
     /// The zones of an ISO 3166 region; `None` for one that is not known here.
     pub fn of_region(region: &str) -> Option<Zones> {
-        let names = BY_REGION.iter().find(|(regions, _)| regions.split(' ').any(|r| r == region)).map(|(_, zones)| *zones)?;
+        let names = BY_REGION
+            .iter()
+            .find(|(regions, _)| regions.split(' ').any(|r| r == region))
+            .map(|(_, zones)| *zones)?;
         Zones::parse(names)
     }
 
     /// Reads IANA names with spaces between them.
     pub fn parse(names: &str) -> Option<Zones> {
-        let zones: Vec<Tz> = names.split_whitespace().map(|name| name.parse().ok()).collect::<Option<_>>()?;
+        let zones: Vec<Tz> =
+            names.split_whitespace().map(|name| name.parse().ok()).collect::<Option<_>>()?;
         (!zones.is_empty()).then_some(Zones(zones))
     }
 
@@ -42,8 +47,8 @@ impl fmt::Display for Zones {
     }
 }
 
-/// Regions and their zones (IANA time zone database): of a region with several, the westernmost and the easternmost inhabited ones, and one more where
-/// summer time is kept in a part only.
+/// Regions and their zones (IANA time zone database): of a region with several, the westernmost and
+/// the easternmost inhabited ones, and one more where summer time is kept in a part only.
 const BY_REGION: [(&str, &str); 82] = [
     ("CN", "Asia/Shanghai"),
     ("HK", "Asia/Hong_Kong"),
@@ -85,7 +90,11 @@ const BY_REGION: [(&str, &str); 82] = [
     ("UA", "Europe/Kyiv"),
     ("MD", "Europe/Chisinau"),
     ("FI EE LV LT BG RO GR AX", "Europe/Helsinki"),
-    ("DE AT CH LI FR MC BE NL LU DK NO SJ SE IT SM VA MT PL CZ SK HU SI HR BA RS ME MK AL XK AD GI", "Europe/Berlin"),
+    (
+        "DE AT CH LI FR MC BE NL LU DK NO SJ SE IT SM VA MT PL CZ SK HU SI HR BA RS ME MK AL XK \
+            AD GI",
+        "Europe/Berlin",
+    ),
     ("ES", "Atlantic/Canary Europe/Madrid"),
     ("PT", "Atlantic/Azores Europe/Lisbon"),
     ("GB IE IM JE GG FO", "Europe/London"),
@@ -113,7 +122,10 @@ const BY_REGION: [(&str, &str); 82] = [
     ("CU", "America/Havana"),
     ("HT BS TC", "America/New_York America/Panama"),
     ("BM", "Atlantic/Bermuda"),
-    ("DO PR VI VG TT BB AG AI AW BL BQ CW DM GD GP KN LC MF MQ MS SX VC VE BO GY", "America/Puerto_Rico"),
+    (
+        "DO PR VI VG TT BB AG AI AW BL BQ CW DM GD GP KN LC MF MQ MS SX VC VE BO GY",
+        "America/Puerto_Rico",
+    ),
     ("PY", "America/Asuncion"),
     ("CL", "Pacific/Easter America/Santiago America/Punta_Arenas"),
     ("AR UY SR GF FK", "America/Argentina/Buenos_Aires"),
@@ -139,7 +151,9 @@ mod tests {
         let mut seen = BTreeSet::new();
         for (regions, zones) in BY_REGION {
             assert!(Zones::parse(zones).is_some(), "{zones}");
-            regions.split(' ').for_each(|region| assert!(seen.insert(region), "{region} stands twice"));
+            regions
+                .split(' ')
+                .for_each(|region| assert!(seen.insert(region), "{region} stands twice"));
         }
         assert_eq!(Zones::of_region("XX"), None);
     }

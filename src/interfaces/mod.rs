@@ -1,4 +1,5 @@
-//! How people and programs reach the services: HTTP pages and API, and the command line. Thin: parse, call one service, render.
+//! How people and programs reach the services: HTTP pages and API, and the command line. Thin:
+//! parse, call one service, render.
 
 pub mod cli;
 pub mod http;

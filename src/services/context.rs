@@ -1,13 +1,14 @@
-//! One installation, open: its configuration, database, key ring, clock and gateways. Every use-case is handed one.
+//! One installation, open: its configuration, database, key ring, clock and gateways. Every
+//! use-case is handed one.
 
 use std::sync::Arc;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::config::Config;
 use crate::adapters::crypto::{KeyRing, KeyRingError};
-use crate::domain::audit::{Action, Actor};
-use crate::adapters::sms::{self, Dialer, GatewayError, Gateways};
 use crate::adapters::database::{Database, DatabaseError, WriteTx, audit};
+use crate::adapters::sms::{self, Dialer, GatewayError, Gateways};
+use crate::domain::audit::{Action, Actor};
 
 pub struct AppContext {
     pub config: Config,
@@ -36,7 +37,8 @@ impl AppContext {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
         let hooks = |name: &str| webhook_base_url(&config, &keys, name);
         let gateways = sms::open_all(&config.gateways, &clock, hooks)?;
-        let dialer = config.dial.as_ref().map(Dialer::open).transpose().map_err(ContextError::Dial)?;
+        let dialer =
+            config.dial.as_ref().map(Dialer::open).transpose().map_err(ContextError::Dial)?;
         let database = Database::open(&config.database_url).await?;
         let context = AppContext { config, database, keys, clock, gateways, dialer };
         context.adopt_disclosures().await?;
@@ -52,20 +54,48 @@ impl AppContext {
         Ok(())
     }
 
-    /// Writes into the audit log, in a transaction that does what is written down; it comes last in it. Returns the entry's number.
-    pub async fn audit(&self, tx: &mut WriteTx, actor: &Actor, action: Action, object: &str) -> Result<i64, DatabaseError> {
+    /// Writes into the audit log, in a transaction that does what is written down; it comes last in
+    /// it. Returns the entry's number.
+    pub async fn audit(
+        &self,
+        tx: &mut WriteTx,
+        actor: &Actor,
+        action: Action,
+        object: &str,
+    ) -> Result<i64, DatabaseError> {
         self.audit_with_detail(tx, actor, action, (object, "")).await
     }
 
     /// The same, with what more is to be said of it.
-    pub async fn audit_with_detail(&self, tx: &mut WriteTx, actor: &Actor, action: Action, what: (&str, &str)) -> Result<i64, DatabaseError> {
+    pub async fn audit_with_detail(
+        &self,
+        tx: &mut WriteTx,
+        actor: &Actor,
+        action: Action,
+        what: (&str, &str),
+    ) -> Result<i64, DatabaseError> {
         audit::append(tx, self.keys.hasher(), actor, action, what, self.clock.now()).await
     }
 
-    /// Writes into the audit log what somebody is about to do or to see: whatever happens then, it stands there.
-    pub async fn audit_before(&self, actor: &Actor, action: Action, object: &str, detail: &str) -> Result<i64, DatabaseError> {
+    /// Writes into the audit log what somebody is about to do or to see: whatever happens then, it
+    /// stands there.
+    pub async fn audit_before(
+        &self,
+        actor: &Actor,
+        action: Action,
+        object: &str,
+        detail: &str,
+    ) -> Result<i64, DatabaseError> {
         let mut tx = self.database.write().await?;
-        let number = audit::append(&mut tx, self.keys.hasher(), actor, action, (object, detail), self.clock.now()).await?;
+        let number = audit::append(
+            &mut tx,
+            self.keys.hasher(),
+            actor,
+            action,
+            (object, detail),
+            self.clock.now(),
+        )
+        .await?;
         tx.commit().await?;
         Ok(number)
     }

@@ -1,4 +1,5 @@
-//! What fieldworkd can do, one capability a folder. Every function takes the [`context::AppContext`]; SQL, HTML and HTTP stand elsewhere.
+//! What fieldworkd can do, one capability a folder. Every function takes the
+//! [`context::AppContext`]; SQL, HTML and HTTP stand elsewhere.
 //!
 //! Services have an order (`tests/architecture.rs`): a service calls only those before it.
 

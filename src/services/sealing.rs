@@ -20,9 +20,13 @@ pub mod seal_context {
 }
 
 /// Opens what an application keeps of its list about a case.
-pub fn open_fields(sealer: &Sealer, sealed: Option<&[u8]>) -> Result<BTreeMap<String, String>, SealError> {
+pub fn open_fields(
+    sealer: &Sealer,
+    sealed: Option<&[u8]>,
+) -> Result<BTreeMap<String, String>, SealError> {
     let Some(sealed) = sealed else { return Ok(BTreeMap::new()) };
-    serde_json::from_str(&sealer.open_text(seal_context::LIST_FIELDS, sealed)?).map_err(|_| SealError::Broken)
+    serde_json::from_str(&sealer.open_text(seal_context::LIST_FIELDS, sealed)?)
+        .map_err(|_| SealError::Broken)
 }
 
 /// Opens a respondent's sealed number.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::people::Person;
 use super::server::SubmitRequest;
-use super::{Event, Shared, AcceptedMessage};
+use super::{AcceptedMessage, Event, Shared};
 
 /// A push is tried so often, a minute apart.
 pub(super) const MAX_PUSH_ATTEMPTS: u8 = 10;
@@ -42,7 +42,8 @@ impl Shared {
         let (response, is_receipt_early) = {
             let mut state = self.lock();
             state.record.submits.push((now, submit.reference.clone()));
-            let recent_submits = state.record.submits.iter().rev().take_while(|(at, _)| now.0 - at.0 < 1000).count();
+            let recent_submits =
+                state.record.submits.iter().rev().take_while(|(at, _)| now.0 - at.0 < 1000).count();
             if recent_submits > scenario.rate_per_second as usize {
                 return SubmitResponse::Throttled;
             }
@@ -50,8 +51,13 @@ impl Shared {
             *attempts += 1;
             let mut rng = rng_for(scenario.seed, "submit", &submit.to, *attempts);
             let mut is_drawn = |share: f64| rng.f64() < share;
-            let (throttled, unavailable, frequency) = (is_drawn(scenario.throttled), is_drawn(scenario.unavailable), is_drawn(scenario.number_frequency));
-            let (request_lost, response_lost) = (is_drawn(scenario.request_lost), is_drawn(scenario.response_lost));
+            let (throttled, unavailable, frequency) = (
+                is_drawn(scenario.throttled),
+                is_drawn(scenario.unavailable),
+                is_drawn(scenario.number_frequency),
+            );
+            let (request_lost, response_lost) =
+                (is_drawn(scenario.request_lost), is_drawn(scenario.response_lost));
             if rng_for(scenario.seed, "dead", &submit.to, 0).f64() < scenario.invalid_numbers {
                 return SubmitResponse::InvalidNumber;
             }
@@ -67,16 +73,29 @@ impl Shared {
             if request_lost {
                 return SubmitResponse::ResponseLost;
             }
-            let (undelivered, no_receipt) = (is_drawn(scenario.undelivered), is_drawn(scenario.no_receipt));
-            let (doubled, is_receipt_early) = (is_drawn(scenario.duplicate_receipts), is_drawn(scenario.early_receipts));
+            let (undelivered, no_receipt) =
+                (is_drawn(scenario.undelivered), is_drawn(scenario.no_receipt));
+            let (doubled, is_receipt_early) =
+                (is_drawn(scenario.duplicate_receipts), is_drawn(scenario.early_receipts));
             let delay = Duration::from_millis(2_000 + (rng.f64() * rng.f64() * 60_000.0) as u64);
 
             *state.record.accepted.entry(submit.reference.clone()).or_default() += 1;
-            *state.record.text_fingerprints.entry(fingerprint(&format!("{}\n{}", submit.to, submit.text))).or_default() += 1;
+            *state
+                .record
+                .text_fingerprints
+                .entry(fingerprint(&format!("{}\n{}", submit.to, submit.text)))
+                .or_default() += 1;
             let id = format!("s{}", state.accepted.len() + 1);
-            state.accepted.insert(submit.reference.clone(), AcceptedMessage { id: id.clone(), state: "accepted" });
-            let receipt =
-                || Event::Receipt { reference: submit.reference.clone(), delivered: !undelivered, url: submit.callback.clone(), pushes_left: MAX_PUSH_ATTEMPTS };
+            state.accepted.insert(
+                submit.reference.clone(),
+                AcceptedMessage { id: id.clone(), state: "accepted" },
+            );
+            let receipt = || Event::Receipt {
+                reference: submit.reference.clone(),
+                delivered: !undelivered,
+                url: submit.callback.clone(),
+                pushes_left: MAX_PUSH_ATTEMPTS,
+            };
             let is_receipt_early = is_receipt_early && !undelivered && !no_receipt;
             if !no_receipt && !is_receipt_early {
                 state.schedule(now + delay, receipt());
@@ -85,12 +104,21 @@ impl Shared {
                 }
             }
             if !undelivered {
-                let person = state.people.entry(submit.to.clone()).or_insert_with(|| Person::random(scenario, &submit.to));
-                for (at, event) in person.receive_message(now + delay, &submit.to, &submit.text, &submit.replies) {
+                let person = state
+                    .people
+                    .entry(submit.to.clone())
+                    .or_insert_with(|| Person::random(scenario, &submit.to));
+                for (at, event) in
+                    person.receive_message(now + delay, &submit.to, &submit.text, &submit.replies)
+                {
                     state.schedule(at, event);
                 }
             }
-            let response = if response_lost { SubmitResponse::ResponseLost } else { SubmitResponse::Accepted { id } };
+            let response = if response_lost {
+                SubmitResponse::ResponseLost
+            } else {
+                SubmitResponse::Accepted { id }
+            };
             (response, is_receipt_early)
         };
         if is_receipt_early {
@@ -110,17 +138,28 @@ impl Shared {
             None => return true,
         };
         let error = if delivered { "" } else { "absent_for_now" };
-        self.push(url, json!({ "id": id, "reference": reference, "state": state, "error": error }).to_string()).await
+        self.push(
+            url,
+            json!({ "id": id, "reference": reference, "state": state, "error": error }).to_string(),
+        )
+        .await
     }
 
-    /// Posts to a webhook, if that is on loopback. False: it did not answer with success, and wants to be tried again.
+    /// Posts to a webhook, if that is on loopback. False: it did not answer with success, and wants
+    /// to be tried again.
     pub(super) async fn push(&self, url: &str, body: String) -> bool {
         let Ok(parsed) = reqwest::Url::parse(url) else { return true };
         if !matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")) {
             return true;
         }
         self.lock().record.pushes += 1;
-        let sent = self.client.post(parsed).header("content-type", "application/json").body(body).send().await;
+        let sent = self
+            .client
+            .post(parsed)
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await;
         sent.is_ok_and(|answer| answer.status().is_success())
     }
 }

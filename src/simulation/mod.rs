@@ -1,9 +1,12 @@
-//! The gateway simulator: a real HTTP server on loopback that behaves like a carrier, with people behind it who open links and answer.
+//! The gateway simulator: a real HTTP server on loopback that behaves like a carrier, with people
+//! behind it who open links and answer.
 //!
-//! In come submits (`POST /v1/messages`) and queries (`GET /v1/messages/REFERENCE`), as `config/gateways/simulator.toml` describes them; out go
-//! receipts and replies to the addresses that a submit names, and HTTP requests of people to the links in their messages. What it does is
-//! scripted ([`Scenario`]) and drawn from a seed by number and message, so the same seed gives the same run. It keeps a [`TrafficRecord`] of everything
-//! it was asked, which is what the demo and the tests judge the daemon by. It only ever talks to loopback addresses.
+//! In come submits (`POST /v1/messages`) and queries (`GET /v1/messages/REFERENCE`), as
+//! `config/gateways/simulator.toml` describes them; out go receipts and replies to the addresses
+//! that a submit names, and HTTP requests of people to the links in their messages. What it does is
+//! scripted ([`Scenario`]) and drawn from a seed by number and message, so the same seed gives the
+//! same run. It keeps a [`TrafficRecord`] of everything it was asked, which is what the demo and
+//! the tests judge the daemon by. It only ever talks to loopback addresses.
 
 mod carrier;
 pub mod demo;
@@ -99,25 +102,37 @@ pub struct TrafficRecord {
 impl TrafficRecord {
     /// Messages that went out more often than once.
     pub fn duplicates(&self) -> u64 {
-        let repeats = |counts: &mut dyn Iterator<Item = u32>| counts.map(|n| u64::from(n.saturating_sub(1))).sum::<u64>();
-        repeats(&mut self.accepted.values().copied()).max(repeats(&mut self.text_fingerprints.values().copied()))
+        let repeats = |counts: &mut dyn Iterator<Item = u32>| {
+            counts.map(|n| u64::from(n.saturating_sub(1))).sum::<u64>()
+        };
+        repeats(&mut self.accepted.values().copied())
+            .max(repeats(&mut self.text_fingerprints.values().copied()))
     }
 
     /// Submits beyond `per_second` in any sliding second (invariant I3).
     pub fn over_rate(&self, per_second: u32) -> u64 {
         let mut times: Vec<i64> = self.submits.iter().map(|(at, _)| at.0).collect();
         times.sort_unstable();
-        times.windows(per_second as usize + 1).filter(|w| w[per_second as usize] - w[0] < 1000).count() as u64
+        times
+            .windows(per_second as usize + 1)
+            .filter(|w| w[per_second as usize] - w[0] < 1000)
+            .count() as u64
     }
 }
 
 impl Simulator {
-    /// Starts the server on a loopback address. Nothing happens by itself until [`Simulator::tick`] is called, or [`Simulator::run`] runs.
-    pub async fn start(address: SocketAddr, scenario: Scenario, clock: Arc<dyn Clock>) -> std::io::Result<Simulator> {
+    /// Starts the server on a loopback address. Nothing happens by itself until [`Simulator::tick`]
+    /// is called, or [`Simulator::run`] runs.
+    pub async fn start(
+        address: SocketAddr,
+        scenario: Scenario,
+        clock: Arc<dyn Clock>,
+    ) -> std::io::Result<Simulator> {
         if !address.ip().is_loopback() {
             return Err(std::io::Error::other("the simulator listens on loopback only"));
         }
-        let client = crate::adapters::http_client::new(Duration::from_secs(30)).map_err(std::io::Error::other)?;
+        let client = crate::adapters::http_client::new(Duration::from_secs(30))
+            .map_err(std::io::Error::other)?;
         let shared = Arc::new(Shared { scenario, clock, client, state: Mutex::default() });
         let listener = tokio::net::TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -134,9 +149,15 @@ impl Simulator {
         self.shared.lock().record.clone()
     }
 
-    /// The last word of somebody on each question that was asked by SMS, by its place in the interview (`3/14`).
+    /// The last word of somebody on each question that was asked by SMS, by its place in the
+    /// interview (`3/14`).
     pub fn sms_answers_of(&self, number: &str) -> std::collections::BTreeMap<String, String> {
-        self.shared.lock().people.get(number).map(|person| person.sms_answers.clone()).unwrap_or_default()
+        self.shared
+            .lock()
+            .people
+            .get(number)
+            .map(|person| person.sms_answers.clone())
+            .unwrap_or_default()
     }
 
     /// When the next receipt, reply or person is due.
@@ -179,15 +200,30 @@ impl Shared {
         let retry = match event {
             Event::Receipt { reference, delivered, url, pushes_left } => {
                 let is_acknowledged = self.push_receipt(&reference, delivered, &url).await;
-                (!is_acknowledged && pushes_left > 1).then(|| Event::Receipt { reference, delivered, url, pushes_left: pushes_left - 1 })
+                (!is_acknowledged && pushes_left > 1).then(|| Event::Receipt {
+                    reference,
+                    delivered,
+                    url,
+                    pushes_left: pushes_left - 1,
+                })
             }
             Event::Reply { from, text, url, id, sent_at, pushes_left } => {
-                let pushed = serde_json::json!({ "id": id, "from": from, "text": text, "at": sent_at.0 });
+                let pushed =
+                    serde_json::json!({ "id": id, "from": from, "text": text, "at": sent_at.0 });
                 let is_acknowledged = self.push(&url, pushed.to_string()).await;
-                (!is_acknowledged && pushes_left > 1).then(|| Event::Reply { from, text, url, id, sent_at, pushes_left: pushes_left - 1 })
+                (!is_acknowledged && pushes_left > 1).then(|| Event::Reply {
+                    from,
+                    text,
+                    url,
+                    id,
+                    sent_at,
+                    pushes_left: pushes_left - 1,
+                })
             }
             Event::OpenPage { number, link } => return self.open_page(number, link).await,
-            Event::SubmitForm { number, link, form } => return self.submit_form(number, link, form).await,
+            Event::SubmitForm { number, link, form } => {
+                return self.submit_form(number, link, form).await;
+            }
         };
         if let Some(event) = retry {
             let at = self.clock.now() + Duration::from_secs(60);

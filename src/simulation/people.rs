@@ -1,4 +1,5 @@
-//! The people behind the numbers: they get messages, open links in a browser's way, and answer, refuse, stop half-way or stay silent.
+//! The people behind the numbers: they get messages, open links in a browser's way, and answer,
+//! refuse, stop half-way or stay silent.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -12,22 +13,32 @@ use super::{Event, Shared};
 use crate::domain::time::Timestamp;
 
 // Fixed patterns that compile; every simulated interview runs them.
-static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"https?://[0-9a-z.:\[\]-]+/i/[0-9a-z]+").expect("a fixed pattern"));
+static LINK: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"https?://[0-9a-z.:\[\]-]+/i/[0-9a-z]+").expect("a fixed pattern")
+});
 // The place of a question in an interview by SMS; fixed patterns too.
-static QUESTION_NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\((\d+/\d+)\)").expect("a fixed pattern"));
-static FORM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?s)<form[^>]*action="([^"]+)"[^>]*>(.*?)</form>"#).expect("a fixed pattern"));
-static FIELD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<(?:input|textarea)[^>]*>").expect("a fixed pattern"));
-static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"([a-z-]+)="([^"]*)""#).expect("a fixed pattern"));
+static QUESTION_NUMBER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\((\d+/\d+)\)").expect("a fixed pattern"));
+static FORM: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?s)<form[^>]*action="([^"]+)"[^>]*>(.*?)</form>"#).expect("a fixed pattern")
+});
+static FIELD: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"<(?:input|textarea)[^>]*>").expect("a fixed pattern"));
+static ATTRIBUTE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"([a-z-]+)="([^"]*)""#).expect("a fixed pattern"));
 
 /// By these words of a message people know that they may answer by SMS.
 const SMS_INTERVIEW_OFFERS: [&str; 2] = ["回复1", "Reply 1"];
 
 /// Most are on a phone.
 const USER_AGENTS: [&str; 4] = [
-    "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Mobile Safari/537.36 MicroMessenger/8.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+    "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Mobile \
+        Safari/537.36 MicroMessenger/8.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like \
+        Gecko) Mobile/15E148",
     "Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) ArkWeb/4.1",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+        Chrome/130.0 Safari/537.36",
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -104,24 +115,51 @@ impl Person {
         }
         let (satisfaction, reads_english) = (0.45 + 0.5 * rng.f64(), rng.f64() < 0.05);
         let speeds = rng.f64() < people.speeds;
-        let user_agent = USER_AGENTS[(rng.f64() * 1.25 * USER_AGENTS.len() as f64) as usize % USER_AGENTS.len()];
-        let reply_faults = (scenario.duplicate_replies, scenario.delayed_replies, scenario.reordered_replies);
+        let user_agent =
+            USER_AGENTS[(rng.f64() * 1.25 * USER_AGENTS.len() as f64) as usize % USER_AGENTS.len()];
+        let reply_faults =
+            (scenario.duplicate_replies, scenario.delayed_replies, scenario.reordered_replies);
         let (misunderstands, sms_answers) = (people.misunderstands, BTreeMap::new());
-        Person { kind, rng, satisfaction, reads_english, speeds, user_agent, links: HashMap::new(), has_replied: false, misunderstands, reply_faults, asked_count: 0, sms_answers }
+        Person {
+            kind,
+            rng,
+            satisfaction,
+            reads_english,
+            speeds,
+            user_agent,
+            links: HashMap::new(),
+            has_replied: false,
+            misunderstands,
+            reply_faults,
+            asked_count: 0,
+            sms_answers,
+        }
     }
 
     /// A message arrives; returns what this person is going to do because of it.
-    pub fn receive_message(&mut self, at: Timestamp, number: &str, text: &str, replies_url: &str) -> Vec<(Timestamp, Event)> {
-        if let (ResponseKind::AnswersBySms, Some(place)) = (self.kind, QUESTION_NUMBER.captures(text)) {
+    pub fn receive_message(
+        &mut self,
+        at: Timestamp,
+        number: &str,
+        text: &str,
+        replies_url: &str,
+    ) -> Vec<(Timestamp, Event)> {
+        if let (ResponseKind::AnswersBySms, Some(place)) =
+            (self.kind, QUESTION_NUMBER.captures(text))
+        {
             return self.answer_sms_question(at, number, (&place[1], text), replies_url);
         }
-        let Some(link) = LINK.find(text).map(|found| found.as_str().to_owned()) else { return Vec::new() };
+        let Some(link) = LINK.find(text).map(|found| found.as_str().to_owned()) else {
+            return Vec::new();
+        };
         let number = number.to_owned();
         let progress = self.links.entry(link.clone()).or_default();
         let message = progress.message_count;
         progress.message_count += 1;
         // Most look within the hour, some in the evening or the next day.
-        let minutes = 1.0 + 600.0 * self.rng.f64() * self.rng.f64() * self.rng.f64() + if self.rng.f64() < 0.1 { 900.0 } else { 0.0 };
+        let minutes = 1.0
+            + 600.0 * self.rng.f64() * self.rng.f64() * self.rng.f64()
+            + if self.rng.f64() < 0.1 { 900.0 } else { 0.0 };
         let action_at = at + Duration::from_secs_f64(minutes * 60.0);
         let reply = |text: &str| Event::Reply {
             from: number.clone(),
@@ -132,7 +170,9 @@ impl Person {
             pushes_left: MAX_PUSH_ATTEMPTS,
         };
         match self.kind {
-            ResponseKind::Completes(answers_to) if answers_to <= message && !progress.is_started => {
+            ResponseKind::Completes(answers_to)
+                if answers_to <= message && !progress.is_started =>
+            {
                 progress.is_started = true;
                 vec![(action_at, Event::OpenPage { number, link })]
             }
@@ -140,11 +180,19 @@ impl Person {
                 progress.current_url = None;
                 vec![(action_at, Event::OpenPage { number, link })]
             }
-            ResponseKind::BreaksOff | ResponseKind::RequestsCall | ResponseKind::RefusesOnPage | ResponseKind::NotAUser if !progress.is_started => {
+            ResponseKind::BreaksOff
+            | ResponseKind::RequestsCall
+            | ResponseKind::RefusesOnPage
+            | ResponseKind::NotAUser
+                if !progress.is_started =>
+            {
                 progress.is_started = true;
                 vec![(action_at, Event::OpenPage { number, link })]
             }
-            ResponseKind::AnswersBySms if !self.has_replied && SMS_INTERVIEW_OFFERS.iter().any(|offer| text.contains(offer)) => {
+            ResponseKind::AnswersBySms
+                if !self.has_replied
+                    && SMS_INTERVIEW_OFFERS.iter().any(|offer| text.contains(offer)) =>
+            {
                 self.has_replied = true;
                 vec![(action_at, reply(["1", "好的", "同意。", "１"][self.rng.usize(..4)]))]
             }
@@ -164,8 +212,15 @@ impl Person {
 }
 
 impl Person {
-    /// A question by SMS: an answer, now and then something else first, another word after it, or late, or twice.
-    fn answer_sms_question(&mut self, at: Timestamp, number: &str, (place, text): (&str, &str), replies_url: &str) -> Vec<(Timestamp, Event)> {
+    /// A question by SMS: an answer, now and then something else first, another word after it, or
+    /// late, or twice.
+    fn answer_sms_question(
+        &mut self,
+        at: Timestamp,
+        number: &str,
+        (place, text): (&str, &str),
+        replies_url: &str,
+    ) -> Vec<(Timestamp, Event)> {
         let seconds = 20.0 + 240.0 * self.rng.f64();
         let action_at = at + Duration::from_secs_f64(seconds);
         self.asked_count += 1;
@@ -180,24 +235,39 @@ impl Person {
         };
         // Whatever is said to an open question is an answer.
         let is_open = text.contains("直接回复") || text.contains("Just write");
-        if !text.contains("没看懂") && !text.contains("Sorry") && !is_open && self.rng.f64() < self.misunderstands {
+        if !text.contains("没看懂")
+            && !text.contains("Sorry")
+            && !is_open
+            && self.rng.f64() < self.misunderstands
+        {
             return vec![(action_at, event("这是什么意思呀".into(), action_at, 0))];
         }
         let answer = |rng: &mut fastrand::Rng| match text {
-            text if text.contains("回复序号") || text.contains("Reply a number:") => "1".to_owned(),
+            text if text.contains("回复序号") || text.contains("Reply a number:") => {
+                "1".to_owned()
+            }
             text if text.contains("直接回复") => "无".to_owned(),
             text if text.contains("Just write") => "none".to_owned(),
             _ => (6 + rng.u32(0..5)).to_string(),
         };
         let written = |answer: &str, rng: &mut fastrand::Rng| match rng.u32(0..4) {
             0 if answer.chars().all(|c| c.is_ascii_digit()) => format!("{answer}分"),
-            1 => answer.chars().map(|c| char::from_u32(c as u32 + 0xfee0).filter(|_| c.is_ascii_digit()).unwrap_or(c)).collect(),
+            1 => answer
+                .chars()
+                .map(|c| {
+                    char::from_u32(c as u32 + 0xfee0).filter(|_| c.is_ascii_digit()).unwrap_or(c)
+                })
+                .collect(),
             _ => answer.to_owned(),
         };
         let first = answer(&mut self.rng);
         let mut events = Vec::new();
         let mut sms_answers = first.clone();
-        let delay = if self.rng.f64() < self.reply_faults.1 { Duration::from_secs(3_600 + self.rng.u64(0..7_200)) } else { Duration::ZERO };
+        let delay = if self.rng.f64() < self.reply_faults.1 {
+            Duration::from_secs(3_600 + self.rng.u64(0..7_200))
+        } else {
+            Duration::ZERO
+        };
         let word = event(written(&first, &mut self.rng), action_at, 0);
         if self.rng.f64() < self.reply_faults.2 {
             // Another word two seconds later, which comes before the first one.
@@ -208,7 +278,10 @@ impl Person {
             sms_answers = second;
         } else {
             if self.rng.f64() < self.reply_faults.0 {
-                events.push((action_at + delay + Duration::from_secs(1 + self.rng.u64(0..900)), event(written(&first, &mut self.rng), action_at, 0)));
+                events.push((
+                    action_at + delay + Duration::from_secs(1 + self.rng.u64(0..900)),
+                    event(written(&first, &mut self.rng), action_at, 0),
+                ));
             }
             events.push((action_at + delay, word));
         }
@@ -229,18 +302,27 @@ struct Form {
 
 fn parse_forms(page: &str) -> Vec<Form> {
     let form = |found: regex::Captures<'_>| {
-        let mut form = Form { action: found[1].replace("&amp;", "&"), hidden_fields: Vec::new(), radio_groups: Vec::new(), text_fields: Vec::new() };
+        let mut form = Form {
+            action: found[1].replace("&amp;", "&"),
+            hidden_fields: Vec::new(),
+            radio_groups: Vec::new(),
+            text_fields: Vec::new(),
+        };
         for field in FIELD.find_iter(found.get(2).map_or("", |m| m.as_str())) {
-            let attributes: HashMap<&str, &str> =
-                ATTRIBUTE.captures_iter(field.as_str()).map(|c| (c.get(1).map_or("", |m| m.as_str()), c.get(2).map_or("", |m| m.as_str()))).collect();
+            let attributes: HashMap<&str, &str> = ATTRIBUTE
+                .captures_iter(field.as_str())
+                .map(|c| (c.get(1).map_or("", |m| m.as_str()), c.get(2).map_or("", |m| m.as_str())))
+                .collect();
             let Some(&name) = attributes.get("name") else { continue };
             let value = attributes.get("value").copied().unwrap_or_default().to_owned();
             match attributes.get("type").copied() {
                 Some("hidden") => form.hidden_fields.push((name.to_owned(), value)),
-                Some("radio") => match form.radio_groups.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, values)) => values.push(value),
-                    None => form.radio_groups.push((name.to_owned(), vec![value])),
-                },
+                Some("radio") => {
+                    match form.radio_groups.iter_mut().find(|(known, _)| known == name) {
+                        Some((_, values)) => values.push(value),
+                        None => form.radio_groups.push((name.to_owned(), vec![value])),
+                    }
+                }
                 None => form.text_fields.push(name.to_owned()),
                 Some(_) => {}
             }
@@ -252,15 +334,30 @@ fn parse_forms(page: &str) -> Vec<Form> {
 
 impl Person {
     /// Chooses what to send on a page, if anything; `number` is this person's own.
-    fn choose_form(&mut self, page: &str, link: &str, number: &str) -> Option<(String, Vec<(String, String)>)> {
+    fn choose_form(
+        &mut self,
+        page: &str,
+        link: &str,
+        number: &str,
+    ) -> Option<(String, Vec<(String, String)>)> {
         let forms = parse_forms(page);
-        let find = |end: &str| forms.iter().find(|form| form.action.split('?').next().is_some_and(|path| path.ends_with(end)));
+        let find = |end: &str| {
+            forms
+                .iter()
+                .find(|form| form.action.split('?').next().is_some_and(|path| path.ends_with(end)))
+        };
         let progress = self.links.get_mut(link)?;
         let form = match self.kind {
             // Some only after the first look at the questions.
-            ResponseKind::RefusesOnPage if self.satisfaction < 0.7 || find("/begin").is_none() => find("/refuse")?,
-            ResponseKind::Postpones if progress.message_count == 1 => return press_once(find("/later")?, progress, "tomorrow"),
-            ResponseKind::RequestsCall => return press_once(find("/call-me")?, progress, "evening"),
+            ResponseKind::RefusesOnPage if self.satisfaction < 0.7 || find("/begin").is_none() => {
+                find("/refuse")?
+            }
+            ResponseKind::Postpones if progress.message_count == 1 => {
+                return press_once(find("/later")?, progress, "tomorrow");
+            }
+            ResponseKind::RequestsCall => {
+                return press_once(find("/call-me")?, progress, "evening");
+            }
             ResponseKind::NotAUser if find("/begin").is_none() => find("/not-a-user")?,
             ResponseKind::BreaksOff if progress.answered_pages >= 1 => return None,
             _ => find("/begin").or_else(|| find("/answers"))?,
@@ -271,11 +368,13 @@ impl Person {
         let mut fields = form.hidden_fields.clone();
         for (name, values) in &form.radio_groups {
             if self.speeds {
-                let middle = values.iter().filter(|v| v.parse::<i64>().is_ok()).nth(6).or(values.first());
+                let middle =
+                    values.iter().filter(|v| v.parse::<i64>().is_ok()).nth(6).or(values.first());
                 fields.extend(middle.map(|value| (name.clone(), value.clone())));
                 continue;
             }
-            let numbers: Vec<&String> = values.iter().filter(|v| v.parse::<i64>().is_ok()).collect();
+            let numbers: Vec<&String> =
+                values.iter().filter(|v| v.parse::<i64>().is_ok()).collect();
             let chosen = if numbers.is_empty() {
                 self.rng.choice(values)
             } else if numbers.len() < values.len() && self.rng.f64() < 0.04 {
@@ -287,7 +386,12 @@ impl Person {
             fields.extend(chosen.map(|value| (name.clone(), value.clone())));
         }
         for name in form.text_fields.iter().filter(|_| !self.speeds) {
-            let reply_words = ["服务很好，继续保持。", "希望售后回电快一些。", "Fine, thank you.", "有问题请联系我"];
+            let reply_words = [
+                "服务很好，继续保持。",
+                "希望售后回电快一些。",
+                "Fine, thank you.",
+                "有问题请联系我",
+            ];
             let text = match self.rng.usize(..12) {
                 n @ 0..=2 => reply_words[n].to_owned(),
                 // Some people leave their number where none was asked for.
@@ -301,7 +405,11 @@ impl Person {
 }
 
 /// Presses one of a form's buttons, once.
-fn press_once(form: &Form, progress: &mut LinkProgress, when: &str) -> Option<(String, Vec<(String, String)>)> {
+fn press_once(
+    form: &Form,
+    progress: &mut LinkProgress,
+    when: &str,
+) -> Option<(String, Vec<(String, String)>)> {
     let is_first = !std::mem::replace(&mut progress.has_requested, true);
     is_first.then(|| (form.action.clone(), vec![("when".to_owned(), when.to_owned())]))
 }
@@ -320,28 +428,55 @@ impl Shared {
             return;
         }
         self.lock().record.visits += 1;
-        let Ok(page) = self.client.get(&current_url).header("user-agent", user_agent).send().await else { return };
+        let Ok(page) = self.client.get(&current_url).header("user-agent", user_agent).send().await
+        else {
+            return;
+        };
         let Ok(page) = page.text().await else { return };
         let now = self.clock.now();
         let mut state = self.lock();
         let Some(person) = state.people.get_mut(&number) else { return };
         let Some(form) = person.choose_form(&page, &link, &number) else { return };
-        let reading_seconds = if person.speeds { 1 + person.rng.u64(..3) } else { 8 + person.rng.u64(..40) };
-        state.schedule(now + Duration::from_secs(reading_seconds), Event::SubmitForm { number, link, form });
+        let reading_seconds =
+            if person.speeds { 1 + person.rng.u64(..3) } else { 8 + person.rng.u64(..40) };
+        state.schedule(
+            now + Duration::from_secs(reading_seconds),
+            Event::SubmitForm { number, link, form },
+        );
     }
 
     /// Sends a form, and looks where it leads.
-    pub(super) async fn submit_form(&self, number: String, link: String, (action, fields): (String, Vec<(String, String)>)) {
+    pub(super) async fn submit_form(
+        &self,
+        number: String,
+        link: String,
+        (action, fields): (String, Vec<(String, String)>),
+    ) {
         let origin = link.split("/i/").next().unwrap_or_default().to_owned();
-        let Some(user_agent) = self.lock().people.get(&number).map(|person| person.user_agent) else { return };
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.client.post(format!("{origin}{action}")).header("content-type", "application/x-www-form-urlencoded");
-        let Ok(answer) = request.header("user-agent", user_agent).body(body).send().await else { return };
-        let next = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(|path| format!("{origin}{path}"));
+        let Some(user_agent) = self.lock().people.get(&number).map(|person| person.user_agent)
+        else {
+            return;
+        };
+        let body: String =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self
+            .client
+            .post(format!("{origin}{action}"))
+            .header("content-type", "application/x-www-form-urlencoded");
+        let Ok(answer) = request.header("user-agent", user_agent).body(body).send().await else {
+            return;
+        };
+        let next = answer
+            .headers()
+            .get("location")
+            .and_then(|v| v.to_str().ok())
+            .map(|path| format!("{origin}{path}"));
         let Some(next) = next else { return };
         let now = self.clock.now();
         let mut state = self.lock();
-        if let Some(progress) = state.people.get_mut(&number).and_then(|person| person.links.get_mut(&link)) {
+        if let Some(progress) =
+            state.people.get_mut(&number).and_then(|person| person.links.get_mut(&link))
+        {
             progress.current_url = Some(next);
         }
         state.schedule(now + Duration::from_secs(1), Event::OpenPage { number, link });
@@ -349,7 +484,9 @@ impl Shared {
 }
 
 fn is_on_loopback(link: &str) -> bool {
-    ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|loopback| link.starts_with(loopback))
+    ["http://127.0.0.1", "http://[::1]", "http://localhost"]
+        .iter()
+        .any(|loopback| link.starts_with(loopback))
 }
 
 #[cfg(test)]
@@ -364,7 +501,10 @@ mod tests {
         let forms = parse_forms(page);
         assert_eq!(forms.len(), 1);
         assert_eq!(forms[0].hidden_fields, [("page".to_owned(), "0".to_owned())]);
-        assert_eq!(forms[0].radio_groups, [("q1".to_owned(), vec!["1".to_owned(), "2".to_owned()])]);
+        assert_eq!(
+            forms[0].radio_groups,
+            [("q1".to_owned(), vec!["1".to_owned(), "2".to_owned()])]
+        );
         assert_eq!(forms[0].text_fields, ["open"]);
     }
 }

@@ -30,7 +30,8 @@ pub struct Scenario {
     pub duplicate_receipts: f64,
     /// Receipts pushed before the submit is answered.
     pub early_receipts: f64,
-    /// Replies that are pushed twice, that come hours late, and that are followed by another word and come after it.
+    /// Replies that are pushed twice, that come hours late, and that are followed by another word
+    /// and come after it.
     pub duplicate_replies: f64,
     pub delayed_replies: f64,
     pub reordered_replies: f64,
@@ -40,7 +41,8 @@ pub struct Scenario {
 /// How people behave; each person is drawn once, from the seed and the number.
 #[derive(Debug, Clone)]
 pub struct PeopleScenario {
-    /// Who answers to the first, second and third message; the rest up to the other kinds never does.
+    /// Who answers to the first, second and third message; the rest up to the other kinds never
+    /// does.
     pub completes: [f64; 3],
     pub breaks_off: f64,
     pub replies_opt_out: f64,

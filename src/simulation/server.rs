@@ -30,21 +30,37 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(submit): Json<SubmitRequest>) -> Response {
+async fn submit(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Json(submit): Json<SubmitRequest>,
+) -> Response {
     if shared.scenario.latency_millis > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(shared.scenario.latency_millis)).await;
     }
     let secret = &shared.scenario.secret;
-    let authorization = headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let authorization =
+        headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !secret.is_empty() && authorization != format!("Bearer {secret}") {
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "unauthorised" }))).into_response();
+        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "unauthorised" })))
+            .into_response();
     }
-    let error = |status: StatusCode, error: &str| (status, Json(json!({ "error": error }))).into_response();
+    let error =
+        |status: StatusCode, error: &str| (status, Json(json!({ "error": error }))).into_response();
     match shared.handle_submit(&submit).await {
-        SubmitResponse::Accepted { id } => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
-        SubmitResponse::Throttled => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "2")], Json(json!({ "error": "throttled" }))).into_response(),
+        SubmitResponse::Accepted { id } => {
+            (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response()
+        }
+        SubmitResponse::Throttled => (
+            StatusCode::TOO_MANY_REQUESTS,
+            [("retry-after", "2")],
+            Json(json!({ "error": "throttled" })),
+        )
+            .into_response(),
         SubmitResponse::InvalidNumber => error(StatusCode::BAD_REQUEST, "invalid_number"),
-        SubmitResponse::NumberFrequencyExceeded => error(StatusCode::BAD_REQUEST, "number_frequency"),
+        SubmitResponse::NumberFrequencyExceeded => {
+            error(StatusCode::BAD_REQUEST, "number_frequency")
+        }
         SubmitResponse::Unavailable => error(StatusCode::INTERNAL_SERVER_ERROR, "unavailable"),
         SubmitResponse::ResponseLost => error(StatusCode::BAD_GATEWAY, "bad_gateway"),
     }
@@ -52,7 +68,9 @@ async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(subm
 
 async fn query(State(shared): State<Arc<Shared>>, Path(reference): Path<String>) -> Response {
     match shared.lock().accepted.get(&reference) {
-        Some(accepted) => Json(json!({ "id": accepted.id, "state": accepted.state })).into_response(),
+        Some(accepted) => {
+            Json(json!({ "id": accepted.id, "state": accepted.state })).into_response()
+        }
         None => (StatusCode::NOT_FOUND, Json(json!({ "error": "unknown" }))).into_response(),
     }
 }

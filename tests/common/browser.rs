@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use fieldworkd::services::accounts;
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::Role;
+use fieldworkd::services::accounts;
 use reqwest::header;
 use serde_json::Value;
 
@@ -16,7 +16,16 @@ use super::TestApp;
 pub const PASSWORD: &str = "many words make a good password";
 
 pub async fn add_account(app: &TestApp, name: &str, role: Role) {
-    accounts::add(&app.context, &Actor::command("test"), name, role, &Language::ALL, Personal::new(PASSWORD)).await.unwrap();
+    accounts::add(
+        &app.context,
+        &Actor::command("test"),
+        name,
+        role,
+        &Language::ALL,
+        Personal::new(PASSWORD),
+    )
+    .await
+    .unwrap();
 }
 
 /// A browser's cookies and the token of its forms, as far as a request needs them.
@@ -52,8 +61,14 @@ impl<'a> Browser<'a> {
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.app.http.post(format!("{}{path}", self.app.base)).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let body: String =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self
+            .app
+            .http
+            .post(format!("{}{path}", self.app.base))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
         self.send(request).await
     }
 
@@ -62,13 +77,22 @@ impl<'a> Browser<'a> {
             request = request.header(header::COOKIE, cookie);
         }
         let answer = request.send().await.unwrap();
-        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let (status, location) = (answer.status().as_u16(), header(header::LOCATION) + &header(header::SET_COOKIE));
+        let header = |name| {
+            answer
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (status, location) =
+            (answer.status().as_u16(), header(header::LOCATION) + &header(header::SET_COOKIE));
         (status, location, answer.text().await.unwrap())
     }
 
     pub async fn sign_in(&mut self, name: &str, password: &str) -> u16 {
-        let (status, set_cookie, _) = self.post("/staff/sign-in", &[("name", name), ("password", password)]).await;
+        let (status, set_cookie, _) =
+            self.post("/staff/sign-in", &[("name", name), ("password", password)]).await;
         if let Some(at) = set_cookie.find("fieldworkd_session=") {
             let cookie = &set_cookie[at..];
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
@@ -78,50 +102,91 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends a form with a file, with the token of its session.
-    pub async fn upload(&self, path: &str, fields: &[(&str, &str)], file: &str, content: &[u8]) -> (u16, String, String) {
+    pub async fn upload(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        file: &str,
+        content: &[u8],
+    ) -> (u16, String, String) {
         let token = self.token("/staff/account").await;
         self.upload_with(path, &token, fields, file, content).await
     }
 
-    pub async fn upload_with(&self, path: &str, token: &str, fields: &[(&str, &str)], file: &str, content: &[u8]) -> (u16, String, String) {
+    pub async fn upload_with(
+        &self,
+        path: &str,
+        token: &str,
+        fields: &[(&str, &str)],
+        file: &str,
+        content: &[u8],
+    ) -> (u16, String, String) {
         let mut body = Vec::new();
         for (name, value) in [("token", token)].iter().chain(fields) {
-            body.extend(format!("--limit\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes());
+            body.extend(
+                format!(
+                    "--limit\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+                )
+                .into_bytes(),
+            );
         }
         let head = format!(
-            "--limit\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+            "--limit\r\nContent-Disposition: form-data; name=\"file\"; \
+                filename=\"{file}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
         );
         body.extend(head.into_bytes());
         body.extend(content);
         body.extend(b"\r\n--limit--\r\n");
-        let request = self.app.http.post(format!("{}{path}", self.app.base)).header("content-type", "multipart/form-data; boundary=limit").body(body);
+        let request = self
+            .app
+            .http
+            .post(format!("{}{path}", self.app.base))
+            .header("content-type", "multipart/form-data; boundary=limit")
+            .body(body);
         self.send(request).await
     }
 
     /// Sends a form of a page, with the token of its session.
     pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
         let token = self.token("/staff/account").await;
-        let fields: Vec<(&str, &str)> = [("token", token.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        let fields: Vec<(&str, &str)> =
+            [("token", token.as_str())].into_iter().chain(fields.iter().copied()).collect();
         self.post(path, &fields).await
     }
 
     /// The token that the page's forms carry.
     pub async fn token(&self, path: &str) -> String {
         let page = self.get(path).await.2;
-        page.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+        page.split("name=\"token\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
-/// Plays a script of tests/ in a real Chromium; returns what it did. `None`: there is no browser here. Panics with what it found wrong.
+/// Plays a script of tests/ in a real Chromium; returns what it did. `None`: there is no browser
+/// here. Panics with what it found wrong.
 pub async fn run_in_chromium(script: &'static str, mut task: Value) -> Option<Value> {
-    let (Ok(modules), Ok(chromium)) = (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM")) else {
-        eprintln!("FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use tests/run)");
+    let (Ok(modules), Ok(chromium)) =
+        (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM"))
+    else {
+        eprintln!(
+            "FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use \
+                tests/run)"
+        );
         return None;
     };
     task["chromium"] = chromium.into();
     task["password"] = PASSWORD.into();
     let output = tokio::task::spawn_blocking(move || {
-        let mut node = Command::new("node").arg(script).env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut node = Command::new("node")
+            .arg(script)
+            .env("NODE_PATH", modules)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         node.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
         String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap()
     });

@@ -1,4 +1,5 @@
-//! A whole site for the daemon as a process: a folder with a configuration and a campaign of made-up people, on each engine.
+//! A whole site for the daemon as a process: a folder with a configuration and a campaign of
+//! made-up people, on each engine.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use fieldworkd::adapters::clock::SystemClock;
 use fieldworkd::adapters::config::SHIPPED;
-use fieldworkd::simulation::{Scenario, Simulator};
 use fieldworkd::adapters::database::{Database, messages};
+use fieldworkd::simulation::{Scenario, Simulator};
 
 use super::list_of;
 
@@ -34,20 +35,37 @@ impl Deployment {
     }
 
     /// `change` may change the configuration and the gateway's file before anything starts.
-    pub async fn with_config(people: usize, scenario: &Scenario, rate: u32, change: &dyn Fn(&mut String, &mut String)) -> Vec<Deployment> {
+    pub async fn with_config(
+        people: usize,
+        scenario: &Scenario,
+        rate: u32,
+        change: &dyn Fn(&mut String, &mut String),
+    ) -> Vec<Deployment> {
         let scratch = tempfile::tempdir().unwrap();
         let mut deployments = Vec::new();
         for url in super::fresh_urls(scratch.path()).await {
             let folder = tempfile::tempdir().unwrap();
-            let url = if url.starts_with("sqlite:") { format!("sqlite:{}/test.db", folder.path().display()) } else { url };
-            let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), scenario.clone(), Arc::new(SystemClock)).await.unwrap();
+            let url = if url.starts_with("sqlite:") {
+                format!("sqlite:{}/test.db", folder.path().display())
+            } else {
+                url
+            };
+            let simulator = Simulator::start(
+                "127.0.0.1:0".parse().unwrap(),
+                scenario.clone(),
+                Arc::new(SystemClock),
+            )
+            .await
+            .unwrap();
             tokio::spawn({
                 let simulator = simulator.clone();
                 async move { simulator.run().await }
             });
             let port = free_port();
-            let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-            let mut gateway = include_str!("../../config/gateways/simulator.toml").replace("127.0.0.1:9700", &simulator.address().to_string());
+            let write =
+                |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+            let mut gateway = include_str!("../../config/gateways/simulator.toml")
+                .replace("127.0.0.1:9700", &simulator.address().to_string());
             let mut config = SHIPPED
                 .replace("gateways/simulator.toml", "gateway.toml")
                 .replace("8080", &port.to_string())
@@ -58,20 +76,39 @@ impl Deployment {
             change(&mut config, &mut gateway);
             write("gateway.toml", &gateway);
             write("fieldworkd.toml", &config);
-            write("programme.toml", &format!("{}caps = {{ brand = {} }}\n", super::PROGRAMME, people.max(100)));
+            write(
+                "programme.toml",
+                &format!("{}caps = {{ brand = {} }}\n", super::PROGRAMME, people.max(100)),
+            );
             write(
                 "applications.toml",
-                "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" }\n",
+                "programme = \"p26\"\n[[application]]\ncode = \"A1\"\napplicant = { code = \
+                    \"a\", name = \"甲公司\" }\ncategory = \"brand\"\nsubject = { brand = \"甲\" \
+                    }\n",
             );
             write("plan.toml", &plan());
             let deployment = Deployment { folder, url, port, simulator };
             deployment.run_command(&["programme", "apply", "programme.toml"]);
             deployment.run_command(&["application", "add", "applications.toml"]);
             for first in (0..people).step_by(LONGEST_LIST) {
-                std::fs::write(deployment.path().join("list.csv"), list_of(first..people.min(first + LONGEST_LIST))).unwrap();
+                std::fs::write(
+                    deployment.path().join("list.csv"),
+                    list_of(first..people.min(first + LONGEST_LIST)),
+                )
+                .unwrap();
                 deployment.run_command(&["list", "import", "--application", "A1", "list.csv"]);
             }
-            deployment.run_command(&["campaign", "launch", "C1", "--application", "A1", "--plan", "plan.toml", "--gateway", "simulator"]);
+            deployment.run_command(&[
+                "campaign",
+                "launch",
+                "C1",
+                "--application",
+                "A1",
+                "--plan",
+                "plan.toml",
+                "--gateway",
+                "simulator",
+            ]);
             deployments.push(deployment);
         }
         deployments
@@ -79,13 +116,21 @@ impl Deployment {
 
     pub fn command_line(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fieldworkd"));
-        command.current_dir(self.path()).env("FIELDWORKD_DATABASE__URL", &self.url).args(["--config", "fieldworkd.toml"]).args(arguments);
+        command
+            .current_dir(self.path())
+            .env("FIELDWORKD_DATABASE__URL", &self.url)
+            .args(["--config", "fieldworkd.toml"])
+            .args(arguments);
         command
     }
 
     pub fn run_command(&self, arguments: &[&str]) {
         let output = self.command_line(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     pub fn path(&self) -> &Path {
@@ -94,8 +139,17 @@ impl Deployment {
 
     /// Starts the daemon and waits until it answers. Its log is appended to `log` in the folder.
     pub async fn start_daemon(&self, environment: &[(&str, &str)]) -> Daemon {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path().join("log")).unwrap();
-        let child = self.command_line(&["serve"]).envs(environment.iter().copied()).stderr(Stdio::from(log)).spawn().unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path().join("log"))
+            .unwrap();
+        let child = self
+            .command_line(&["serve"])
+            .envs(environment.iter().copied())
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
         let daemon = Daemon(child);
         let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
         let port = environment
@@ -104,7 +158,10 @@ impl Deployment {
             .and_then(|(_, v)| v.rsplit(':').next())
             .map_or(self.port, |p| p.parse().unwrap());
         wait_until("the daemon answers", async || {
-            http.get(format!("http://127.0.0.1:{port}/readyz")).send().await.is_ok_and(|a| a.status().is_success())
+            http.get(format!("http://127.0.0.1:{port}/readyz"))
+                .send()
+                .await
+                .is_ok_and(|a| a.status().is_success())
         })
         .await;
         daemon
@@ -126,7 +183,13 @@ pub struct Daemon(pub Child);
 
 impl Daemon {
     pub fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{name}"), &self.0.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits for its end, with its exit status.

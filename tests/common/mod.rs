@@ -1,11 +1,12 @@
-//! What the integration tests share: a fresh database of each engine, and a whole installation with its web server and a simulator.
+//! What the integration tests share: a fresh database of each engine, and a whole installation with
+//! its web server and a simulator.
 #![allow(dead_code)] // each test file uses its own part
 
 pub mod browser;
-pub mod interviewers;
-pub mod receivers;
 pub mod deployment;
+pub mod interviewers;
 pub mod object_storage;
+pub mod receivers;
 
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
@@ -15,20 +16,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use fieldworkd::services::campaigns::{self, LaunchError, LaunchReport, LaunchRequest};
 use fieldworkd::adapters::clock::{Clock, VirtualClock};
 use fieldworkd::adapters::config::Config;
-use fieldworkd::services::deadlines;
-use fieldworkd::services::sms_sending::Dispatcher;
+use fieldworkd::adapters::database::Database;
+use fieldworkd::adapters::database::applications;
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::simulation::{Scenario, Simulator};
-use fieldworkd::services::context::AppContext;
-use fieldworkd::services::list_import::{self, ImportOutcome, ImportRequest, ListImportError};
-use fieldworkd::adapters::database::Database;
-use fieldworkd::adapters::database::applications;
 use fieldworkd::interfaces::http;
+use fieldworkd::services::campaigns::{self, LaunchError, LaunchReport, LaunchRequest};
+use fieldworkd::services::context::AppContext;
+use fieldworkd::services::deadlines;
+use fieldworkd::services::list_import::{self, ImportOutcome, ImportRequest, ListImportError};
+use fieldworkd::services::sms_sending::Dispatcher;
+use fieldworkd::simulation::{Scenario, Simulator};
 use sqlx::{Connection, Executor};
 
 /// A fresh, empty database; SQLite's folder goes with it.
@@ -50,19 +51,31 @@ fn engine_of(url: &str) -> &'static str {
 
 static DATABASE_COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// The address of a database that does not exist yet (SQLite) or was just made (PostgreSQL), for each engine that is there. `tests/run` starts a
-/// PostgreSQL and names it in the environment; without it, only SQLite is tested, and the test says so.
+/// The address of a database that does not exist yet (SQLite) or was just made (PostgreSQL), for
+/// each engine that is there. `tests/run` starts a PostgreSQL and names it in the environment;
+/// without it, only SQLite is tested, and the test says so.
 pub async fn fresh_urls(folder: &Path) -> Vec<String> {
     let mut urls = vec![format!("sqlite:{}", folder.join("test.db").display())];
     match std::env::var("FIELDWORKD_TEST_POSTGRES") {
         Ok(server) => {
             sqlx::any::install_default_drivers();
-            let name = format!("t{}_{}", std::process::id(), DATABASE_COUNTER.fetch_add(1, Ordering::SeqCst));
-            let mut admin = sqlx::AnyConnection::connect(&format!("{server}/postgres")).await.expect("the test PostgreSQL answers");
-            admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database can be made");
+            let name = format!(
+                "t{}_{}",
+                std::process::id(),
+                DATABASE_COUNTER.fetch_add(1, Ordering::SeqCst)
+            );
+            let mut admin = sqlx::AnyConnection::connect(&format!("{server}/postgres"))
+                .await
+                .expect("the test PostgreSQL answers");
+            admin
+                .execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+                .await
+                .expect("a database can be made");
             urls.push(format!("{server}/{name}"));
         }
-        Err(_) => eprintln!("FIELDWORKD_TEST_POSTGRES is not set: only SQLite is tested (use tests/run)"),
+        Err(_) => {
+            eprintln!("FIELDWORKD_TEST_POSTGRES is not set: only SQLite is tested (use tests/run)")
+        }
     }
     urls
 }
@@ -73,7 +86,11 @@ pub async fn fresh_databases() -> Vec<TestDatabase> {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     for url in fresh_urls(scratch.path()).await {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = if url.starts_with("sqlite:") { format!("sqlite:{}", folder.path().join("test.db").display()) } else { url };
+        let url = if url.starts_with("sqlite:") {
+            format!("sqlite:{}", folder.path().join("test.db").display())
+        } else {
+            url
+        };
         let database = Database::open(&url).await.expect("a fresh database opens");
         databases.push(TestDatabase { url, database, folder });
     }
@@ -151,15 +168,29 @@ impl TestApp {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(VirtualClock::starting_at(monday()));
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let simulator = Simulator::start(any_port, scenario, clock.clone()).await.expect("the simulator starts");
+        let simulator = Simulator::start(any_port, scenario, clock.clone())
+            .await
+            .expect("the simulator starts");
         let listener = tokio::net::TcpListener::bind(any_port).await.expect("a port is free");
         let base = format!("http://{}", listener.local_addr().expect("it has an address"));
         let config = config_for(folder.path(), url, &base, simulator.address(), settings);
-        let context = Arc::new(AppContext::open(config, clock.clone()).await.expect("the installation opens"));
+        let context = Arc::new(
+            AppContext::open(config, clock.clone()).await.expect("the installation opens"),
+        );
         tokio::spawn(http::serve(context.clone(), listener, std::future::pending()));
         let dispatcher = Dispatcher::new(context.clone());
-        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(60)).expect("a client");
-        let app = TestApp { context, clock, simulator, dispatcher, base, engine: engine_of(url), folder, http };
+        let http =
+            fieldworkd::adapters::http_client::new(Duration::from_secs(60)).expect("a client");
+        let app = TestApp {
+            context,
+            clock,
+            simulator,
+            dispatcher,
+            base,
+            engine: engine_of(url),
+            folder,
+            http,
+        };
         apply_programme(&app.context, PROGRAMME).await.expect("the programme applies");
         app
     }
@@ -167,19 +198,34 @@ impl TestApp {
     /// Registers an application of the brand category.
     pub async fn register_brand(&self, code: &str, applicant: &str, more: &str) {
         let file = format!(
-            "programme = \"p26\"\n[[application]]\ncode = \"{code}\"\napplicant = {{ code = \"{applicant}\", name = \"{applicant}公司\" }}\n\
+            "programme = \"p26\"\n[[application]]\ncode = \"{code}\"\napplicant = {{ code = \
+                \"{applicant}\", name = \"{applicant}公司\" }}\n\
              category = \"brand\"\nsubject = {{ brand = \"{code}牌\" }}\n{more}\n"
         );
         add_applications(&self.context, &file).await.expect("the application registers");
     }
 
-    pub async fn import(&self, codes: &[&str], content: &[u8]) -> Result<ImportOutcome, ListImportError> {
+    pub async fn import(
+        &self,
+        codes: &[&str],
+        content: &[u8],
+    ) -> Result<ImportOutcome, ListImportError> {
         let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
-        let request = ImportRequest { applications: &applications, file: "list.csv", content: content.into(), dry_run: false };
+        let request = ImportRequest {
+            applications: &applications,
+            file: "list.csv",
+            content: content.into(),
+            dry_run: false,
+        };
         list_import::import_list(&self.context, &request, &mut |_, _| {}).await
     }
 
-    pub async fn launch(&self, campaign: &str, codes: &[&str], plan: &str) -> Result<LaunchReport, LaunchError> {
+    pub async fn launch(
+        &self,
+        campaign: &str,
+        codes: &[&str],
+        plan: &str,
+    ) -> Result<LaunchReport, LaunchError> {
         let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
         let plan = PlanFile::parse(plan)?;
         let request = LaunchRequest {
@@ -206,7 +252,8 @@ impl TestApp {
         self.advance_in_steps(Duration::from_millis(1), end).await;
     }
 
-    /// Lets time pass by `step` at least: what is due meanwhile happens together, as it does in a daemon that is busy.
+    /// Lets time pass by `step` at least: what is due meanwhile happens together, as it does in a
+    /// daemon that is busy.
     pub async fn advance_in_steps(&self, step: Duration, end: Timestamp) {
         loop {
             if self.dispatcher.next_due().await.unwrap().is_some_and(|at| at <= self.clock.now()) {
@@ -214,10 +261,15 @@ impl TestApp {
             }
             self.simulator.tick().await;
             deadlines::tick(&self.context).await.unwrap();
-            let next =
-                [self.dispatcher.next_due().await.unwrap(), self.simulator.next_event_at(), deadlines::next_due(&self.context).await.unwrap()];
+            let next = [
+                self.dispatcher.next_due().await.unwrap(),
+                self.simulator.next_event_at(),
+                deadlines::next_due(&self.context).await.unwrap(),
+            ];
             match next.into_iter().flatten().min() {
-                Some(next) if next <= end && self.clock.now() < end => self.clock.advance_to(next.max(self.clock.now() + step).min(end)),
+                Some(next) if next <= end && self.clock.now() < end => {
+                    self.clock.advance_to(next.max(self.clock.now() + step).min(end))
+                }
                 _ => break,
             }
         }
@@ -255,10 +307,20 @@ impl TestApp {
 
     /// Posts a form; returns the status and where it leads.
     pub async fn post(&self, url: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let body: String =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self
+            .http
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
         let answer = request.send().await.expect("the server answers");
-        let location = answer.headers().get("location").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let location = answer
+            .headers()
+            .get("location")
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         (answer.status().as_u16(), location, answer.text().await.expect("a body"))
     }
 
@@ -274,15 +336,29 @@ impl TestApp {
     pub async fn dispositions(&self, application: &str) -> Vec<(String, u64)> {
         let mut connection = self.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, application).await.unwrap().unwrap().id;
-        let rows = fieldworkd::adapters::database::cases::by_disposition(&mut connection, id).await.unwrap();
-        rows.into_iter().map(|(disposition, cases)| (disposition.code().to_owned(), cases)).collect()
+        let rows = fieldworkd::adapters::database::cases::by_disposition(&mut connection, id)
+            .await
+            .unwrap();
+        rows.into_iter()
+            .map(|(disposition, cases)| (disposition.code().to_owned(), cases))
+            .collect()
     }
 }
 
 /// The shipped configuration with everything in `folder` and on loopback.
-pub fn config_for(folder: &Path, url: &str, base: &str, simulator: SocketAddr, settings: &[(&str, &str)]) -> Config {
+pub fn config_for(
+    folder: &Path,
+    url: &str,
+    base: &str,
+    simulator: SocketAddr,
+    settings: &[(&str, &str)],
+) -> Config {
     let path = |name: &str| folder.join(name).display().to_string();
-    let url = if url == "sqlite:" || url.starts_with("sqlite:/tmp") { format!("sqlite:{}", path("test.db")) } else { url.to_owned() };
+    let url = if url == "sqlite:" || url.starts_with("sqlite:/tmp") {
+        format!("sqlite:{}", path("test.db"))
+    } else {
+        url.to_owned()
+    };
     let ours = [
         ("DATABASE__URL", url),
         ("KEYS__RING", path("keyring")),
@@ -291,7 +367,8 @@ pub fn config_for(folder: &Path, url: &str, base: &str, simulator: SocketAddr, s
         ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
     ];
     let given = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
-    let environment = ours.into_iter().chain(given).map(|(key, value)| (format!("FIELDWORKD_{key}"), value));
+    let environment =
+        ours.into_iter().chain(given).map(|(key, value)| (format!("FIELDWORKD_{key}"), value));
     let mut config = Config::load(None, environment).expect("the configuration is good");
     for gateway in config.gateways.values_mut() {
         gateway.definition = gateway.definition.replace("127.0.0.1:9700", &simulator.to_string());
@@ -327,16 +404,27 @@ pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str
         _ => &["com1", "loy1", "loy2"],
     };
     let numbers = ["0", "1", "2", "3"];
-    [("case", numbers[case]), ("page", numbers[page])].into_iter().chain(items.iter().map(|item| (*item, point))).collect()
+    [("case", numbers[case]), ("page", numbers[page])]
+        .into_iter()
+        .chain(items.iter().map(|item| (*item, point)))
+        .collect()
 }
 
 /// Tools that we did not write find each dataset valid (tests/external/validate_dataset.py).
 pub fn validate_dataset(dataset: &Path) {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
-        eprintln!("FIELDWORKD_TEST_PYTHON is not set: no dataset is checked by others' tools (use tests/run)");
+        eprintln!(
+            "FIELDWORKD_TEST_PYTHON is not set: no dataset is checked by others' tools (use \
+                tests/run)"
+        );
         return;
     };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/validate_dataset.py");
     let output = std::process::Command::new(python).arg(script).arg(dataset).output().unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

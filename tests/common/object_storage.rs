@@ -17,7 +17,8 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// A storage with one empty bucket that is not running yet. `None`, and says so, where `tests/run` has not installed it.
+    /// A storage with one empty bucket that is not running yet. `None`, and says so, where
+    /// `tests/run` has not installed it.
     pub fn new() -> Option<Storage> {
         let Ok(program) = std::env::var("FIELDWORKD_TEST_RCLONE") else {
             eprintln!("FIELDWORKD_TEST_RCLONE is not set: nothing goes to S3 (use tests/run)");
@@ -34,7 +35,14 @@ impl Storage {
 
     pub fn start(&mut self) {
         let child = Command::new(&self.program)
-            .args(["serve", "s3", "--config", "/dev/null", "--addr", &format!("127.0.0.1:{}", self.port)])
+            .args([
+                "serve",
+                "s3",
+                "--config",
+                "/dev/null",
+                "--addr",
+                &format!("127.0.0.1:{}", self.port),
+            ])
             .args(["--auth-key", &format!("{ACCESS_KEY_ID},{SECRET_ACCESS_KEY}"), "--quiet"])
             .arg(self.folder.path())
             .stdout(Stdio::null())
@@ -43,7 +51,11 @@ impl Storage {
         self.child = Some(child);
         let began = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(20), "rclone does not listen on port {}", self.port);
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "rclone does not listen on port {}",
+                self.port
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }

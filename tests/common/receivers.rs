@@ -21,7 +21,9 @@ impl Receivers {
     /// `None`, and says so, where `tests/run` has not installed what it needs.
     pub fn start() -> Option<Receivers> {
         let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
-            eprintln!("FIELDWORKD_TEST_PYTHON is not set: no mail or webhook is received (use tests/run)");
+            eprintln!(
+                "FIELDWORKD_TEST_PYTHON is not set: no mail or webhook is received (use tests/run)"
+            );
             return None;
         };
         let mut child = Command::new(python)
@@ -40,7 +42,12 @@ impl Receivers {
                 received.lock().unwrap().push(serde_json::from_str(&line).expect("a line of JSON"));
             }
         });
-        Some(Receivers { child, smtp: format!("smtp://127.0.0.1:{}", ports[1]), http: format!("http://127.0.0.1:{}", ports[2]), seen })
+        Some(Receivers {
+            child,
+            smtp: format!("smtp://127.0.0.1:{}", ports[1]),
+            http: format!("http://127.0.0.1:{}", ports[2]),
+            seen,
+        })
     }
 
     /// From now on signatures are checked with another secret.
@@ -52,11 +59,21 @@ impl Receivers {
     pub async fn came(&self, way: &str, at_least: usize) -> Vec<Value> {
         let began = Instant::now();
         loop {
-            let of_way: Vec<Value> = self.seen.lock().unwrap().iter().filter(|seen| seen["way"] == way).cloned().collect();
+            let of_way: Vec<Value> = self
+                .seen
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|seen| seen["way"] == way)
+                .cloned()
+                .collect();
             if of_way.len() >= at_least {
                 return of_way;
             }
-            assert!(began.elapsed() < Duration::from_secs(10), "{way}: waited for {at_least}, got {of_way:#?}");
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "{way}: waited for {at_least}, got {of_way:#?}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -39,18 +39,29 @@ pub struct DeliveryConfig {
 
 pub(super) fn read_delivery(r: &mut Reader<'_>, folder: Option<&Path>) -> DeliveryConfig {
     r.section("delivery", |r| {
-        let to = r.section("folder", |r| r.text("path").filter(|path| !path.is_empty()).map(PathBuf::from));
+        let to = r.section("folder", |r| {
+            r.text("path").filter(|path| !path.is_empty()).map(PathBuf::from)
+        });
         let s3 = r.section("s3", |r| read_s3(r, folder));
         let webhook = r.section("webhook", |r| read_webhook(r, folder));
         let token = r.section("pull", |r| {
             let token = read_secret(r, "token", folder);
             if !token.is_empty() && token.reveal().len() < SHORTEST_TOKEN {
-                r.problem("token", format!("must have {SHORTEST_TOKEN} characters at least; make one with: openssl rand -base64 32"));
+                r.problem(
+                    "token",
+                    format!(
+                        "must have {SHORTEST_TOKEN} characters at least; make \
+                    one with: openssl rand -base64 32"
+                    ),
+                );
             }
             (!token.is_empty()).then_some(token)
         });
         let interim = r.section("interim", |r| {
-            let (at, zone) = (r.text("at").unwrap_or_default(), r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into()));
+            let (at, zone) = (
+                r.text("at").unwrap_or_default(),
+                r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into()),
+            );
             if at.is_empty() {
                 return None;
             }
@@ -62,14 +73,18 @@ pub(super) fn read_delivery(r: &mut Reader<'_>, folder: Option<&Path>) -> Delive
 
 fn read_s3(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<S3Config> {
     let mut text = |key: &str| r.text(key).unwrap_or_default();
-    let (endpoint, region, bucket, prefix) = (text("endpoint"), text("region"), text("bucket"), text("prefix"));
+    let (endpoint, region, bucket, prefix) =
+        (text("endpoint"), text("region"), text("bucket"), text("prefix"));
     let access_key_id = text("access_key_id");
     let secret_access_key = read_secret(r, "secret_access_key", folder);
     if endpoint.is_empty() {
         return None;
     }
     if !(endpoint.starts_with("https://") || endpoint.starts_with("http://")) {
-        r.problem("endpoint", "must begin with https:// (or http:// on a host of one's own)".into());
+        r.problem(
+            "endpoint",
+            "must begin with https:// (or http:// on a host of one's own)".into(),
+        );
     }
     if bucket.is_empty() {
         r.problem("bucket", "is missing".into());
@@ -78,8 +93,19 @@ fn read_s3(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<S3Config> {
         r.problem("access_key_id", "is missing".into());
     }
     if secret_access_key.is_empty() {
-        r.problem("secret_access_key", "is missing; name a file with secret_access_key_file, or set it in the environment".into());
+        r.problem(
+            "secret_access_key",
+            "is missing; name a file with secret_access_key_file, or set it in the environment"
+                .into(),
+        );
     }
     let region = if region.is_empty() { "us-east-1".to_owned() } else { region };
-    Some(S3Config { endpoint, region, bucket, prefix: prefix.trim_matches('/').to_owned(), access_key_id, secret_access_key })
+    Some(S3Config {
+        endpoint,
+        region,
+        bucket,
+        prefix: prefix.trim_matches('/').to_owned(),
+        access_key_id,
+        secret_access_key,
+    })
 }

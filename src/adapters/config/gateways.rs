@@ -7,15 +7,24 @@ use ipnet::IpNet;
 use super::secrets::read_secret;
 use super::{DialConfig, GatewayConfig, Reader};
 
-pub(super) fn read_gateway(r: &mut Reader<'_>, name: &str, folder: Option<&Path>) -> Option<GatewayConfig> {
+pub(super) fn read_gateway(
+    r: &mut Reader<'_>,
+    name: &str,
+    folder: Option<&Path>,
+) -> Option<GatewayConfig> {
     if !crate::domain::programme::is_code(name) {
         r.problem("", "a gateway's name takes letters, digits, «-» and «_»".into());
     }
     let file = r.text("file").unwrap_or_default();
     let definition = match folder {
-        _ if file.is_empty() => Err("name the gateway's file, such as gateways/simulator.toml".to_owned()),
-        Some(folder) => std::fs::read_to_string(folder.join(&file)).map_err(|e| format!("{}: {e}", folder.join(&file).display())),
-        None => shipped_gateway(&file).map(str::to_owned).ok_or_else(|| format!("{file} is not a shipped gateway file")),
+        _ if file.is_empty() => {
+            Err("name the gateway's file, such as gateways/simulator.toml".to_owned())
+        }
+        Some(folder) => std::fs::read_to_string(folder.join(&file))
+            .map_err(|e| format!("{}: {e}", folder.join(&file).display())),
+        None => shipped_gateway(&file)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{file} is not a shipped gateway file")),
     };
     let definition = definition.map_err(|problem| r.problem("file", problem)).ok();
     let secret = read_secret(r, "secret", folder);
@@ -59,7 +68,10 @@ pub(super) fn read_networks(r: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
     for text in raw {
         match text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)) {
             Ok(network) => networks.push(network),
-            Err(_) => r.problem(key, format!("«{text}» is no network; write it like 203.0.113.0/24 or 203.0.113.7")),
+            Err(_) => r.problem(
+                key,
+                format!("«{text}» is no network; write it like 203.0.113.0/24 or 203.0.113.7"),
+            ),
         }
     }
     networks

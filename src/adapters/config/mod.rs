@@ -1,7 +1,8 @@
 //! The configuration: one TOML file, every key also as `FIELDWORKD_SECTION__KEY`, checked whole.
 //!
-//! In goes a file (or the built-in one) and the environment, out comes a [`Config`] or the list of all its mistakes. Secrets are never in the
-//! file: they come from files it names, or from the environment.
+//! In goes a file (or the built-in one) and the environment, out comes a [`Config`] or the list of
+//! all its mistakes. Secrets are never in the file: they come from files it names, or from the
+//! environment.
 
 mod delivery;
 mod gateways;
@@ -22,9 +23,9 @@ use toml::{Table, Value};
 
 pub use delivery::{DeliveryConfig, S3Config};
 use gateways::{read_gateway, read_networks};
-pub use notify::{AlarmLevel, NoticeChannel, EmailConfig, NotifyConfig, SmsConfig, WebhookConfig};
+pub use notify::{AlarmLevel, EmailConfig, NoticeChannel, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;
-pub use routes::{RouteLeg, Route, RouteDecision};
+pub use routes::{Route, RouteDecision, RouteLeg};
 pub use telemetry::{LogLevel, TracesConfig};
 
 use crate::domain::personal::Personal;
@@ -52,7 +53,8 @@ pub struct Config {
     pub open_answers: OpenAnswers,
     /// Words of a list that fewer cases have are not told in a dataset.
     pub smallest_cell: u32,
-    /// A response is flagged as speeding that took less than this share of its application's median.
+    /// A response is flagged as speeding that took less than this share of its application's
+    /// median.
     pub speeding_threshold: f64,
     /// In reserved cells, who has begun keeps a place for so long after each page.
     pub reservation_time: Duration,
@@ -124,7 +126,8 @@ pub struct DispatchConfig {
     pub batch: u32,
     /// A submit without an answer for so long is in doubt.
     pub in_doubt_after: Duration,
-    /// A gateway is asked about a message so long after the doubt began, and again after the same time: it may need a while to know.
+    /// A gateway is asked about a message so long after the doubt began, and again after the same
+    /// time: it may need a while to know.
     pub query_after: Duration,
     pub tick_every: Duration,
     /// A doubt that no gateway has settled for so long is shown to a person.
@@ -190,12 +193,19 @@ impl std::error::Error for ConfigError {}
 impl Config {
     /// The route of this name, or the one through the gateway of this name.
     pub fn route(&self, name: &str) -> Option<Route> {
-        self.routes.get(name).cloned().or_else(|| self.gateways.contains_key(name).then(|| Route::through(name)))
+        self.routes
+            .get(name)
+            .cloned()
+            .or_else(|| self.gateways.contains_key(name).then(|| Route::through(name)))
     }
 
     /// Reads a file, or the shipped text when there is none, with the environment's keys over it.
-    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigError> {
-        let source = file.map_or("the built-in configuration".to_owned(), |path| path.display().to_string());
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigError> {
+        let source =
+            file.map_or("the built-in configuration".to_owned(), |path| path.display().to_string());
         let text = match file {
             None => SHIPPED.to_owned(),
             Some(path) => std::fs::read_to_string(path).map_err(|error| ConfigError {
@@ -204,12 +214,20 @@ impl Config {
             })?,
         };
         let folder = file.and_then(Path::parent).map(Path::to_owned);
-        Config::parse(&text, folder.as_deref(), environment).map_err(|problems| ConfigError { source, problems })
+        Config::parse(&text, folder.as_deref(), environment)
+            .map_err(|problems| ConfigError { source, problems })
     }
 
-    /// `folder` is where files named in the configuration are looked for; without one, the shipped files are meant.
-    fn parse(text: &str, folder: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, Vec<String>> {
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string().trim().replace('\n', " ")])?;
+    /// `folder` is where files named in the configuration are looked for; without one, the shipped
+    /// files are meant.
+    fn parse(
+        text: &str,
+        folder: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, Vec<String>> {
+        let mut table: Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| vec![e.to_string().trim().replace('\n', " ")])?;
         let mut problems = secrets::find_in_file(&table);
         for (key, value) in environment {
             if let Some(path) = key.strip_prefix("FIELDWORKD_").filter(|path| path.contains("__")) {
@@ -233,7 +251,10 @@ fn overlay(table: &mut Table, path: &str, value: String, problems: &mut Vec<Stri
     for key in &keys[..keys.len() - 1] {
         match at.entry((*key).to_owned()).or_insert_with(|| Value::Table(Table::new())) {
             Value::Table(inner) => at = inner,
-            _ => return problems.push(format!("FIELDWORKD_{}: {key} is not a section", path.to_uppercase())),
+            _ => {
+                return problems
+                    .push(format!("FIELDWORKD_{}: {key} is not a section", path.to_uppercase()));
+            }
         }
     }
     at.insert(keys[keys.len() - 1].to_owned(), Value::String(value));
@@ -242,7 +263,8 @@ fn overlay(table: &mut Table, path: &str, value: String, problems: &mut Vec<Stri
 fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let database_url = r.section("database", |r| {
         let url = r.text("url").unwrap_or_else(|| "sqlite:var/fieldworkd.db".into());
-        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+        {
             r.problem("url", "must begin with sqlite: or postgres://".into());
         }
         url
@@ -256,8 +278,13 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let (listen, public_url, proxies) = r.section("web", |r| {
         let listen = r.parsed::<SocketAddr>("listen", "127.0.0.1:8080");
         let public_url = r.text("public_url").unwrap_or_else(|| "http://127.0.0.1:8080".into());
-        if !(public_url.starts_with("http://") || public_url.starts_with("https://")) || public_url.ends_with('/') {
-            r.problem("public_url", "must begin with https:// (or http://) and end without a slash".into());
+        if !(public_url.starts_with("http://") || public_url.starts_with("https://"))
+            || public_url.ends_with('/')
+        {
+            r.problem(
+                "public_url",
+                "must begin with https:// (or http://) and end without a slash".into(),
+            );
         }
         (listen, public_url, read_networks(r, "proxies"))
     });
@@ -269,13 +296,21 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let traces = telemetry::read_traces(r);
     let (datasets, open_answers, smallest_cell) = r.section("dataset", |r| {
         let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
-        let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed].map(|policy| (policy.as_str(), policy));
-        (folder, r.choice("open_answers", &policies), u32::try_from(r.number("smallest_cell", 3, 1..=100)).unwrap_or(3))
+        let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed]
+            .map(|policy| (policy.as_str(), policy));
+        (
+            folder,
+            r.choice("open_answers", &policies),
+            u32::try_from(r.number("smallest_cell", 3, 1..=100)).unwrap_or(3),
+        )
     });
     let speeding_threshold = r.section("quality", |r| {
         let share = r.decimal("speeding_below", 0.4);
         if !(0.0..1.0).contains(&share) {
-            r.problem("speeding_below", "must be at least 0 and below 1, a share of the median".into());
+            r.problem(
+                "speeding_below",
+                "must be at least 0 and below 1, a share of the median".into(),
+            );
         }
         share
     });
@@ -287,23 +322,42 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         (r.duration("keep_place_for", "30m"), rate)
     });
     let forecast_every = r.section("forecast", |r| r.duration("every", "1h"));
-    let questionnaires = r.section("questionnaires", |r| r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from));
+    let questionnaires = r.section("questionnaires", |r| {
+        r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from)
+    });
     let (caps, opts_out_of_all) = r.section("contact", |r| {
         let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
-        let (per_hour, per_day, per_week) = (cap("messages_per_hour"), cap("messages_per_day"), cap("messages_per_week"));
+        let (per_hour, per_day, per_week) =
+            (cap("messages_per_hour"), cap("messages_per_day"), cap("messages_per_week"));
         let quiet = r.duration("quiet_after_contact", "24h");
-        (ContactCaps { per_hour, per_day, per_week, quiet }, r.choice("opt_out_scope", &[("programme", false), ("all", true)]))
+        (
+            ContactCaps { per_hour, per_day, per_week, quiet },
+            r.choice("opt_out_scope", &[("programme", false), ("all", true)]),
+        )
     });
     let (default_region, headers) = r.section("intake", |r| {
         let region = r.text("default_region").unwrap_or_else(|| "CN".into());
         if region.parse::<phonenumber::country::Id>().is_err() {
-            r.problem("default_region", format!("«{region}» is no region; use a two-letter code such as CN"));
+            r.problem(
+                "default_region",
+                format!("«{region}» is no region; use a two-letter code such as CN"),
+            );
         }
         let headers = r.section("headers", |r| {
-            ["name", "organisation", "job_title", "mobile", "phone", "email", "segment", "remark", "language"]
-                .into_iter()
-                .map(|column| (column.to_owned(), r.texts(column)))
-                .collect()
+            [
+                "name",
+                "organisation",
+                "job_title",
+                "mobile",
+                "phone",
+                "email",
+                "segment",
+                "remark",
+                "language",
+            ]
+            .into_iter()
+            .map(|column| (column.to_owned(), r.texts(column)))
+            .collect()
         });
         (region, headers)
     });
@@ -318,12 +372,22 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         let zone = r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into());
         let at = r.text("at").unwrap_or_else(|| "0 30 3 * * *".into());
         let at = Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok();
-        let (conversations, receipts) = (r.duration("keep_conversations", "30d"), r.duration("keep_waiting_receipts", "30d"));
-        Some(HousekeepingConfig { at: at?, keep_gateway_log: conversations, keep_unmatched_receipts: receipts })
+        let (conversations, receipts) =
+            (r.duration("keep_conversations", "30d"), r.duration("keep_waiting_receipts", "30d"));
+        Some(HousekeepingConfig {
+            at: at?,
+            keep_gateway_log: conversations,
+            keep_unmatched_receipts: receipts,
+        })
     });
     let names = r.keys_of("gateway");
     let gateways = r.section("gateway", |r| {
-        names.into_iter().filter_map(|name| Some((name.clone(), r.section(&name, |r| read_gateway(r, &name, folder))?))).collect::<BTreeMap<_, _>>()
+        names
+            .into_iter()
+            .filter_map(|name| {
+                Some((name.clone(), r.section(&name, |r| read_gateway(r, &name, folder))?))
+            })
+            .collect::<BTreeMap<_, _>>()
     });
     let known: Vec<String> = gateways.keys().cloned().collect();
     let alarms = notify::read_alarms(r);
@@ -334,7 +398,12 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     for name in names.iter().filter(|name| known.contains(name)) {
         r.problem("route", format!("{name} is a gateway's name already; choose another"));
     }
-    let routes = r.section("route", |r| names.into_iter().map(|name| (name.clone(), r.section(&name, |r| Route::read(r, &known)))).collect());
+    let routes = r.section("route", |r| {
+        names
+            .into_iter()
+            .map(|name| (name.clone(), r.section(&name, |r| Route::read(r, &known))))
+            .collect()
+    });
     if gateways.is_empty() {
         r.problem("gateway", "no gateway is set up; add a section [gateway.NAME]".into());
     }
@@ -385,16 +454,31 @@ mod tests {
 
     #[test]
     fn every_key_can_come_from_the_environment() {
-        let env = [("FIELDWORKD_DATABASE__URL", "postgres://x/y"), ("FIELDWORKD_GATEWAY__SIMULATOR__RATE_PER_SECOND", "7"), ("FIELDWORKD_LOG", "x")];
-        let config = Config::load(None, env.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()))).unwrap();
-        assert_eq!((config.database_url.as_str(), config.gateways["simulator"].rate_per_second), ("postgres://x/y", 7));
+        let env = [
+            ("FIELDWORKD_DATABASE__URL", "postgres://x/y"),
+            ("FIELDWORKD_GATEWAY__SIMULATOR__RATE_PER_SECOND", "7"),
+            ("FIELDWORKD_LOG", "x"),
+        ];
+        let config =
+            Config::load(None, env.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()))).unwrap();
+        assert_eq!(
+            (config.database_url.as_str(), config.gateways["simulator"].rate_per_second),
+            ("postgres://x/y", 7)
+        );
     }
 
     #[test]
     fn all_mistakes_are_listed_at_once_with_their_keys() {
-        let text = "[database]\nurl = \"mysql://x\"\n[web]\nlisten = \"here\"\nlisten_on = 1\n[gateway.g]\nfile = \"gateways/simulator.toml\"\nrate_per_second = 0\n[typo]\n";
+        let text = "[database]\nurl = \"mysql://x\"\n[web]\nlisten = \"here\"\nlisten_on = \
+            1\n[gateway.g]\nfile = \"gateways/simulator.toml\"\nrate_per_second = 0\n[typo]\n";
         let problems = Config::parse(text, None, std::iter::empty()).unwrap_err().join("\n");
-        for key in ["database.url:", "web.listen:", "web.listen_on: no such key", "gateway.g.rate_per_second:", "typo: no such key"] {
+        for key in [
+            "database.url:",
+            "web.listen:",
+            "web.listen_on: no such key",
+            "gateway.g.rate_per_second:",
+            "typo: no such key",
+        ] {
             assert!(problems.contains(key), "{key} in\n{problems}");
         }
     }
@@ -403,7 +487,11 @@ mod tests {
     fn a_secret_in_the_file_is_refused_and_not_repeated() {
         let text = "[gateway.g]\nfile = \"gateways/simulator.toml\"\nsecret = \"hush\"\n";
         let problems = Config::parse(text, None, std::iter::empty()).unwrap_err().join("\n");
-        assert!(problems.contains("gateway.g.secret") && problems.contains("FIELDWORKD_GATEWAY__G__SECRET") && !problems.contains("hush"));
+        assert!(
+            problems.contains("gateway.g.secret")
+                && problems.contains("FIELDWORKD_GATEWAY__G__SECRET")
+                && !problems.contains("hush")
+        );
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub enum NoticeChannel {
 }
 
 impl NoticeChannel {
-    pub const ALL: [NoticeChannel; 3] = [NoticeChannel::Email, NoticeChannel::Webhook, NoticeChannel::Sms];
+    pub const ALL: [NoticeChannel; 3] =
+        [NoticeChannel::Email, NoticeChannel::Webhook, NoticeChannel::Sms];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -78,7 +79,8 @@ pub struct WebhookConfig {
 
 #[derive(Debug, Clone)]
 pub struct EmailConfig {
-    /// `smtps://USER@HOST` (TLS from the start), `smtp://HOST?tls=required` (STARTTLS), `smtp://HOST` (in the clear, on a host of one's own).
+    /// `smtps://USER@HOST` (TLS from the start), `smtp://HOST?tls=required` (STARTTLS),
+    /// `smtp://HOST` (in the clear, on a host of one's own).
     pub server: String,
     pub password: Personal,
     pub from: String,
@@ -112,18 +114,27 @@ pub(super) fn read_alarms(r: &mut Reader<'_>) -> Vec<AlarmLevel> {
             }
         })
     };
-    let mut levels: Vec<AlarmLevel> = r.section("alarm", |r| names.iter().map(|name| read(r, name)).collect());
+    let mut levels: Vec<AlarmLevel> =
+        r.section("alarm", |r| names.iter().map(|name| read(r, name)).collect());
     // The worst first.
-    levels.sort_by(|a, b| a.chance_below.total_cmp(&b.chance_below).then(a.days_left.cmp(&b.days_left)));
+    levels.sort_by(|a, b| {
+        a.chance_below.total_cmp(&b.chance_below).then(a.days_left.cmp(&b.days_left))
+    });
     levels
 }
 
-pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str, folder: Option<&Path>) -> NotifyConfig {
+pub(super) fn read_notify(
+    r: &mut Reader<'_>,
+    gateways: &[String],
+    region: &str,
+    folder: Option<&Path>,
+) -> NotifyConfig {
     r.section("notify", |r| {
         let at_most_every = r.duration("at_most_every", "15m");
         let webhook = r.section("webhook", |r| read_webhook(r, folder));
         let email = r.section("email", |r| {
-            let (server, password) = (r.text("server").unwrap_or_default(), read_secret(r, "password", folder));
+            let (server, password) =
+                (r.text("server").unwrap_or_default(), read_secret(r, "password", folder));
             let (from, to) = (r.text("from").unwrap_or_default(), r.texts("to"));
             if server.is_empty() {
                 return None;
@@ -131,7 +142,9 @@ pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str,
             if !["smtp://", "smtps://"].iter().any(|scheme| server.starts_with(scheme)) {
                 r.problem("server", "must begin with smtps:// or smtp://".into());
             }
-            for (key, address) in std::iter::once(("from", &from)).chain(to.iter().map(|to| ("to", to))) {
+            for (key, address) in
+                std::iter::once(("from", &from)).chain(to.iter().map(|to| ("to", to)))
+            {
                 if address.parse::<lettre::Address>().is_err() {
                     r.problem(key, format!("«{address}» is no e-mail address"));
                 }
@@ -142,7 +155,8 @@ pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str,
             Some(EmailConfig { server, password, from, to })
         });
         let sms = r.section("sms", |r| {
-            let (gateway, signature) = (r.text("gateway").unwrap_or_default(), r.text("signature").unwrap_or_default());
+            let (gateway, signature) =
+                (r.text("gateway").unwrap_or_default(), r.text("signature").unwrap_or_default());
             let to = read_secret(r, "to", folder);
             if gateway.is_empty() {
                 return None;
@@ -151,7 +165,12 @@ pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str,
                 r.problem("gateway", format!("no gateway is called {gateway}"));
             }
             if to.is_empty() {
-                r.problem("to", "the duty officer's number is missing; name a file with to_file, or set it in the environment".into());
+                r.problem(
+                    "to",
+                    "the duty officer's number is missing; name a file with to_file, \
+                    or set it in the environment"
+                        .into(),
+                );
                 return None;
             }
             match Phone::parse(to.reveal(), region.parse().unwrap_or(phonenumber::country::CN)) {
@@ -163,7 +182,10 @@ pub(super) fn read_notify(r: &mut Reader<'_>, gateways: &[String], region: &str,
             }
         });
         let digest = r.section("digest", |r| {
-            let (at, zone) = (r.text("at").unwrap_or_default(), r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into()));
+            let (at, zone) = (
+                r.text("at").unwrap_or_default(),
+                r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into()),
+            );
             if at.is_empty() {
                 return None;
             }
@@ -185,7 +207,9 @@ pub(super) fn read_webhook(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<
     if standardwebhooks::Webhook::new(secret.reveal()).is_err() || secret.is_empty() {
         r.problem(
             "secret",
-            "must be whsec_ and base64, as Standard Webhooks writes it; name a file with secret_file, or set it in the environment".into(),
+            "must be whsec_ and base64, as Standard Webhooks writes it; name a file with \
+                secret_file, or set it in the environment"
+                .into(),
         );
     }
     Some(WebhookConfig { url, secret })

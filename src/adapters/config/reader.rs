@@ -1,4 +1,5 @@
-//! Reads a TOML table key by key and collects every mistake, so that all of them can be shown at once.
+//! Reads a TOML table key by key and collects every mistake, so that all of them can be shown at
+//! once.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -19,7 +20,8 @@ impl<'a> Reader<'a> {
         Reader { table, prefix: prefix.to_owned(), used: BTreeSet::new(), problems }
     }
 
-    /// Reads a sub-table with `read`; a missing one reads as empty, so that its defaults and its required keys speak.
+    /// Reads a sub-table with `read`; a missing one reads as empty, so that its defaults and its
+    /// required keys speak.
     pub fn section<T>(&mut self, key: &str, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
         self.used.insert(key.to_owned());
         let empty = Table::new();
@@ -40,7 +42,11 @@ impl<'a> Reader<'a> {
 
     /// The names of the sub-tables of a section.
     pub fn keys_of(&self, key: &str) -> Vec<String> {
-        self.table.get(key).and_then(Value::as_table).map(|t| t.keys().cloned().collect()).unwrap_or_default()
+        self.table
+            .get(key)
+            .and_then(Value::as_table)
+            .map(|t| t.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     pub fn text(&mut self, key: &str) -> Option<String> {
@@ -58,8 +64,14 @@ impl<'a> Reader<'a> {
     pub fn texts(&mut self, key: &str) -> Vec<String> {
         match self.take(key) {
             None => Vec::new(),
-            Some(Value::String(text)) => text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect(),
-            Some(Value::Array(values)) if values.iter().all(Value::is_str) => values.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
+            Some(Value::String(text)) => text
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty())
+                .collect(),
+            Some(Value::Array(values)) if values.iter().all(Value::is_str) => {
+                values.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+            }
             Some(_) => {
                 self.problem(key, "must be a list of texts, [\"…\", \"…\"]".into());
                 Vec::new()
@@ -79,8 +91,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number within bounds. A text of digits is taken too, because environment variables are texts.
-    pub fn number(&mut self, key: &str, default: i64, bounds: std::ops::RangeInclusive<i64>) -> i64 {
+    /// A whole number within bounds. A text of digits is taken too, because environment variables
+    /// are texts.
+    pub fn number(
+        &mut self,
+        key: &str,
+        default: i64,
+        bounds: std::ops::RangeInclusive<i64>,
+    ) -> i64 {
         let number = match self.take(key) {
             None => return default,
             Some(Value::Integer(number)) => Some(*number),
@@ -90,7 +108,10 @@ impl<'a> Reader<'a> {
         match number {
             Some(number) if bounds.contains(&number) => number,
             _ => {
-                self.problem(key, format!("must be a whole number from {} to {}", bounds.start(), bounds.end()));
+                self.problem(
+                    key,
+                    format!("must be a whole number from {} to {}", bounds.start(), bounds.end()),
+                );
                 default
             }
         }
@@ -124,11 +145,17 @@ impl<'a> Reader<'a> {
     /// One of a few words.
     pub fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
         let raw = self.text(key);
-        let chosen = raw.as_deref().map_or(Some(&choices[0]), |raw| choices.iter().find(|(word, _)| *word == raw));
+        let chosen = raw
+            .as_deref()
+            .map_or(Some(&choices[0]), |raw| choices.iter().find(|(word, _)| *word == raw));
         match chosen {
             Some((_, value)) => *value,
             None => {
-                let words = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+                let words = choices
+                    .iter()
+                    .map(|(word, _)| format!("\"{word}\""))
+                    .collect::<Vec<_>>()
+                    .join(" or ");
                 self.problem(key, format!("must be {words}"));
                 choices[0].1
             }
@@ -151,7 +178,8 @@ impl<'a> Reader<'a> {
 
     /// Every key that nobody asked for is a mistake: a misspelt key must not pass in silence.
     pub fn reject_unknown_keys(&mut self) {
-        let unknown: Vec<&String> = self.table.keys().filter(|key| !self.used.contains(*key)).collect();
+        let unknown: Vec<&String> =
+            self.table.keys().filter(|key| !self.used.contains(*key)).collect();
         for key in unknown {
             let known = self.used.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             let name = self.name(key);

@@ -1,13 +1,14 @@
 //! Which gateways a campaign's messages may take, and which of them a number takes.
 
 use super::Reader;
-use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::phone::Phone;
+use crate::domain::seeded_random::seeded_fraction;
 
 /// The salt that keeps a number's share apart from its place in a wave.
 const SHARE: u64 = 0x0073_6861_7265;
 
-/// Gateways in the order in which they are tried. One that is held still is passed over; those with a share divide the numbers among them.
+/// Gateways in the order in which they are tried. One that is held still is passed over; those with
+/// a share divide the numbers among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub legs: Vec<RouteLeg>,
@@ -47,37 +48,67 @@ impl Route {
         self.legs.iter().filter(|leg| leg.takes(phone)).map(|leg| leg.gateway.as_str())
     }
 
-    /// The gateway for a number: the first that takes it and is usable; among those with shares, the same one for the same number as long as it is
-    /// usable. `avoid` is chosen only when there is no other.
-    pub fn choose(&self, phone: &Phone, phone_hash: &str, avoid: Option<&str>, is_usable: impl Fn(&str) -> bool) -> RouteDecision<'_> {
+    /// The gateway for a number: the first that takes it and is usable; among those with shares,
+    /// the same one for the same number as long as it is usable. `avoid` is chosen only when there
+    /// is no other.
+    pub fn choose(
+        &self,
+        phone: &Phone,
+        phone_hash: &str,
+        avoid: Option<&str>,
+        is_usable: impl Fn(&str) -> bool,
+    ) -> RouteDecision<'_> {
         let matching: Vec<&RouteLeg> = self.legs.iter().filter(|leg| leg.takes(phone)).collect();
-        let usable: Vec<&RouteLeg> = matching.iter().copied().filter(|leg| is_usable(&leg.gateway)).collect();
-        let others: Vec<&RouteLeg> = usable.iter().copied().filter(|leg| Some(leg.gateway.as_str()) != avoid).collect();
+        let usable: Vec<&RouteLeg> =
+            matching.iter().copied().filter(|leg| is_usable(&leg.gateway)).collect();
+        let others: Vec<&RouteLeg> =
+            usable.iter().copied().filter(|leg| Some(leg.gateway.as_str()) != avoid).collect();
         let among = if others.is_empty() { usable } else { others };
         match among.first() {
             None if matching.is_empty() => RouteDecision::NoMatch,
             None => RouteDecision::AllPaused,
             Some(first) if first.share == 0 => RouteDecision::Through(&first.gateway),
-            Some(first) => RouteDecision::Through(share_of(&among, phone_hash).unwrap_or(&first.gateway)),
+            Some(first) => {
+                RouteDecision::Through(share_of(&among, phone_hash).unwrap_or(&first.gateway))
+            }
         }
     }
 
     pub(super) fn read(r: &mut Reader<'_>, known: &[String]) -> Route {
         let gateways = r.texts("gateways");
         if gateways.is_empty() {
-            r.problem("gateways", "name at least one, in the order in which they are tried: [\"a\", \"b\"]".into());
+            r.problem(
+                "gateways",
+                "name at least one, in the order in which they are tried: [\"a\", \"b\"]".into(),
+            );
         }
         for gateway in gateways.iter().filter(|gateway| !known.contains(gateway)) {
-            r.problem("gateways", format!("no gateway is called {gateway}; configured are: {}", known.join(", ")));
+            r.problem(
+                "gateways",
+                format!("no gateway is called {gateway}; configured are: {}", known.join(", ")),
+            );
         }
-        let mut only = r.section("only", |r| gateways.iter().map(|gateway| r.texts(gateway)).collect::<Vec<_>>()).into_iter();
-        let shares = r.section("share", |r| gateways.iter().map(|gateway| r.number(gateway, 0, 0..=1000)).collect::<Vec<_>>());
+        let mut only = r
+            .section("only", |r| {
+                gateways.iter().map(|gateway| r.texts(gateway)).collect::<Vec<_>>()
+            })
+            .into_iter();
+        let shares = r.section("share", |r| {
+            gateways.iter().map(|gateway| r.number(gateway, 0, 0..=1000)).collect::<Vec<_>>()
+        });
         let legs = gateways.into_iter().zip(shares);
-        let leg = |(gateway, share)| RouteLeg { gateway, only: only.next().unwrap_or_default(), share: u32::try_from(share).unwrap_or(0) };
+        let leg = |(gateway, share)| RouteLeg {
+            gateway,
+            only: only.next().unwrap_or_default(),
+            share: u32::try_from(share).unwrap_or(0),
+        };
         let route = Route { legs: legs.map(leg).collect() };
         for place in route.legs.iter().flat_map(|leg| &leg.only) {
             if !place.starts_with('+') && place.parse::<phonenumber::country::Id>().is_err() {
-                r.problem("only", format!("«{place}» is neither a prefix such as +8610 nor a region such as CN"));
+                r.problem(
+                    "only",
+                    format!("«{place}» is neither a prefix such as +8610 nor a region such as CN"),
+                );
             }
         }
         route
@@ -86,7 +117,13 @@ impl Route {
 
 impl RouteLeg {
     fn takes(&self, phone: &Phone) -> bool {
-        let fits = |place: &String| if place.starts_with('+') { phone.e164().starts_with(place.as_str()) } else { phone.region() == Some(place) };
+        let fits = |place: &String| {
+            if place.starts_with('+') {
+                phone.e164().starts_with(place.as_str())
+            } else {
+                phone.region() == Some(place)
+            }
+        };
         self.only.is_empty() || self.only.iter().any(fits)
     }
 }
@@ -105,7 +142,11 @@ mod tests {
     use super::*;
 
     fn leg(gateway: &str, only: &[&str], share: u32) -> RouteLeg {
-        RouteLeg { gateway: gateway.into(), only: only.iter().map(|p| (*p).to_owned()).collect(), share }
+        RouteLeg {
+            gateway: gateway.into(),
+            only: only.iter().map(|p| (*p).to_owned()).collect(),
+            share,
+        }
     }
 
     fn phone(number: &str) -> Phone {
@@ -114,12 +155,24 @@ mod tests {
 
     #[test]
     fn the_first_that_takes_the_number_and_works() {
-        let route = Route { legs: vec![leg("abroad", &["DE", "+852"], 0), leg("main", &["CN"], 0), leg("spare", &["CN"], 0)] };
-        let choose = |number, avoid, down: &'static str| route.choose(&phone(number), "h", avoid, |gateway| gateway != down);
+        let route = Route {
+            legs: vec![
+                leg("abroad", &["DE", "+852"], 0),
+                leg("main", &["CN"], 0),
+                leg("spare", &["CN"], 0),
+            ],
+        };
+        let choose = |number, avoid, down: &'static str| {
+            route.choose(&phone(number), "h", avoid, |gateway| gateway != down)
+        };
         assert_eq!(choose("13800138000", None, ""), RouteDecision::Through("main"));
         assert_eq!(choose("13800138000", None, "main"), RouteDecision::Through("spare"));
         assert_eq!(choose("13800138000", Some("main"), ""), RouteDecision::Through("spare"));
-        assert_eq!(choose("13800138000", Some("main"), "spare"), RouteDecision::Through("main"), "rather the same one again than none");
+        assert_eq!(
+            choose("13800138000", Some("main"), "spare"),
+            RouteDecision::Through("main"),
+            "rather the same one again than none"
+        );
         assert_eq!(choose("+4915112345678", None, ""), RouteDecision::Through("abroad"));
         assert_eq!(choose("+4915112345678", None, "abroad"), RouteDecision::AllPaused);
         assert_eq!(choose("+33612345678", None, ""), RouteDecision::NoMatch);
@@ -127,8 +180,14 @@ mod tests {
 
     #[test]
     fn shares_divide_the_numbers_and_the_rest_takes_over() {
-        let route = Route { legs: vec![leg("a", &[], 70), leg("b", &[], 30), leg("spare", &[], 0)] };
-        let of = |n: u32, down: &'static str| match route.choose(&phone("13800138000"), &format!("hash{n}"), None, |g| g != down) {
+        let route =
+            Route { legs: vec![leg("a", &[], 70), leg("b", &[], 30), leg("spare", &[], 0)] };
+        let of = |n: u32, down: &'static str| match route.choose(
+            &phone("13800138000"),
+            &format!("hash{n}"),
+            None,
+            |g| g != down,
+        ) {
             RouteDecision::Through(gateway) => gateway.to_owned(),
             other => panic!("{other:?}"),
         };

@@ -23,8 +23,13 @@ pub struct TracesConfig {
 /// The level, and whether lines are JSON.
 pub(super) fn read_log(r: &mut Reader<'_>) -> (LogLevel, bool) {
     r.section("log", |r| {
-        let levels =
-            [("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
+        let levels = [
+            ("info", LogLevel::Info),
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("debug", LogLevel::Debug),
+            ("trace", LogLevel::Trace),
+        ];
         (r.choice("level", &levels), r.choice("format", &[("json", true), ("text", false)]))
     })
 }
@@ -40,7 +45,12 @@ pub(super) fn read_traces(r: &mut Reader<'_>) -> Option<TracesConfig> {
             return None;
         }
         if !(otlp.starts_with("http://") || otlp.starts_with("https://")) || otlp.ends_with('/') {
-            r.problem("otlp", "must begin with http:// or https:// and end without a slash, as http://127.0.0.1:4318 does".into());
+            r.problem(
+                "otlp",
+                "must begin with http:// or https:// and end without a slash, as \
+                http://127.0.0.1:4318 does"
+                    .into(),
+            );
         }
         Some(TracesConfig { otlp, share })
     })

@@ -10,7 +10,8 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
 
-/// Makes every derived value of an installation. The same inputs give the same value, so a reminder repeats the same link.
+/// Makes every derived value of an installation. The same inputs give the same value, so a reminder
+/// repeats the same link.
 #[derive(Clone)]
 pub struct Hasher {
     numbers: [u8; 32],
@@ -24,7 +25,9 @@ pub struct Hasher {
 pub(super) fn derive_key(installation_key: &[u8; 32], purpose: &str) -> [u8; 32] {
     let mut key = [0u8; 32];
     // 32 bytes are far below HKDF-SHA-256's limit of 8,160, its only error.
-    Hkdf::<Sha256>::new(None, installation_key).expand(purpose.as_bytes(), &mut key).expect("32 bytes fit HKDF");
+    Hkdf::<Sha256>::new(None, installation_key)
+        .expand(purpose.as_bytes(), &mut key)
+        .expect("32 bytes fit HKDF");
     key
 }
 
@@ -45,15 +48,32 @@ impl Hasher {
         HEXLOWER.encode(&mac(&self.numbers, phone.e164())[..16])
     }
 
-    /// The hash under which a name is found, however it is spaced or written in full-width letters; `-`: there is none.
+    /// The hash under which a name is found, however it is spaced or written in full-width letters;
+    /// `-`: there is none.
     pub fn name_hash(&self, name: &Personal) -> String {
-        let letters: String = name.reveal().nfkc().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
-        if letters.is_empty() { "-".to_owned() } else { HEXLOWER.encode(&mac(&self.numbers, &format!("name\n{letters}"))[..16]) }
+        let letters: String = name
+            .reveal()
+            .nfkc()
+            .filter(|c| !c.is_whitespace())
+            .flat_map(char::to_lowercase)
+            .collect();
+        if letters.is_empty() {
+            "-".to_owned()
+        } else {
+            HEXLOWER.encode(&mac(&self.numbers, &format!("name\n{letters}"))[..16])
+        }
     }
 
     /// The code in a personal link: 16 characters of Crockford's alphabet, 80 bits.
-    pub fn link_code(&self, campaign_code: &str, applicant_key_id: &str, phone_hash: &str) -> String {
-        crockford().encode(&mac(&self.links, &format!("{campaign_code}\n{applicant_key_id}\n{phone_hash}"))[..10])
+    pub fn link_code(
+        &self,
+        campaign_code: &str,
+        applicant_key_id: &str,
+        phone_hash: &str,
+    ) -> String {
+        crockford().encode(
+            &mac(&self.links, &format!("{campaign_code}\n{applicant_key_id}\n{phone_hash}"))[..10],
+        )
     }
 
     /// The hash by which a link's code is looked up.
@@ -61,11 +81,15 @@ impl Hasher {
         HEXLOWER.encode(&mac(&self.links, &format!("stored\n{}", code.to_lowercase()))[..16])
     }
 
-    /// Our reference of a message, which the gateway repeats in receipts: the same for the same step of the same invitation.
-    /// It begins with the invitation's number, by which the message is found ([`invitation_of_reference`]); 80 bits that nobody can guess follow.
+    /// Our reference of a message, which the gateway repeats in receipts: the same for the same
+    /// step of the same invitation. It begins with the invitation's number, by which the message is
+    /// found ([`invitation_of_reference`]); 80 bits that nobody can guess follow.
     pub fn message_reference(&self, invitation: i64, step: u32) -> String {
         let number = invitation.to_be_bytes();
-        crockford().encode(&[&number[3..], &mac(&self.references, &format!("{invitation}\n{step}"))[..10]].concat())
+        crockford().encode(
+            &[&number[3..], &mac(&self.references, &format!("{invitation}\n{step}"))[..10]]
+                .concat(),
+        )
     }
 
     /// The secret part of a gateway's webhook address.
@@ -73,7 +97,8 @@ impl Hasher {
         crockford().encode(&mac(&self.references, &format!("webhook\n{gateway}"))[..15])
     }
 
-    /// What an endpoint checks the signatures of events with (`whsec_` and base64, as Standard Webhooks writes it).
+    /// What an endpoint checks the signatures of events with (`whsec_` and base64, as Standard
+    /// Webhooks writes it).
     pub fn event_secret(&self, endpoint: &str, made_at: Timestamp) -> Personal {
         let secret = mac(&self.references, &format!("event endpoint\n{endpoint}\n{}", made_at.0));
         Personal::new(format!("whsec_{}", data_encoding::BASE64.encode(&secret)))
@@ -81,10 +106,12 @@ impl Hasher {
 
     /// The name of a case in datasets, different for the same person in every application.
     pub fn pseudonym(&self, application_code: &str, phone_hash: &str) -> String {
-        crockford().encode(&mac(&self.pseudonyms, &format!("{application_code}\n{phone_hash}"))[..10])
+        crockford()
+            .encode(&mac(&self.pseudonyms, &format!("{application_code}\n{phone_hash}"))[..10])
     }
 
-    /// The hash by which an entry of the audit log is held. Who has the database alone cannot reckon it.
+    /// The hash by which an entry of the audit log is held. Who has the database alone cannot
+    /// reckon it.
     pub fn audit_hash(&self, entry: &str) -> String {
         HEXLOWER.encode(&mac(&self.audit, entry))
     }
@@ -186,7 +213,10 @@ mod tests {
     fn a_reference_names_its_invitation() {
         let hasher = Hasher::new(&[1; 32]);
         for invitation in [1, 255, 256, 10_000_000, (1 << 40) - 1] {
-            assert_eq!(invitation_of_reference(&hasher.message_reference(invitation, 3)), Some(invitation));
+            assert_eq!(
+                invitation_of_reference(&hasher.message_reference(invitation, 3)),
+                Some(invitation)
+            );
         }
         assert_eq!(["", "0123", "0000000!fct", "甲乙丙"].map(invitation_of_reference), [None; 4]);
     }

@@ -1,4 +1,5 @@
-//! The key ring: a folder with the installation's key and one sealed key for each applicant of each programme.
+//! The key ring: a folder with the installation's key and one sealed key for each applicant of each
+//! programme.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,10 +17,13 @@ use super::signer::Signer;
 const INSTALLATION_KEY: &str = "installation.key";
 const SIGNING_KEY: &str = "signing.pem";
 const ERASURES: &str = "erasures";
-/// SHA-256 of installation keys that were once published: 0.1.0 had one in its repository, at the path that the shipped configuration uses.
-const PUBLISHED_KEYS: [&str; 1] = ["20cf1976a5081845365e9ea49fddc4b9a667ff4101a29ae429e2a86193cb90cc"];
+/// SHA-256 of installation keys that were once published: 0.1.0 had one in its repository, at the
+/// path that the shipped configuration uses.
+const PUBLISHED_KEYS: [&str; 1] =
+    ["20cf1976a5081845365e9ea49fddc4b9a667ff4101a29ae429e2a86193cb90cc"];
 
-/// An open key ring. Losing the folder means losing every name and number; keep it apart from the database's backups.
+/// An open key ring. Losing the folder means losing every name and number; keep it apart from the
+/// database's backups.
 pub struct KeyRing {
     folder: PathBuf,
     installation_sealer: Sealer,
@@ -34,16 +38,26 @@ pub enum KeyRingError {
     Io { path: PathBuf, error: io::Error },
     #[error("key ring {path} is not a key of 32 bytes in hexadecimal; restore it from its backup")]
     Malformed { path: PathBuf },
-    #[error("{path} is no private key of Ed25519 (PKCS #8 in PEM); restore it from its backup, or move it away to get a new one")]
+    #[error(
+        "{path} is no private key of Ed25519 (PKCS #8 in PEM); restore it from its backup, or \
+            move it away to get a new one"
+    )]
     MalformedSigningKey { path: PathBuf },
     #[error(
-        "key ring {path} holds the key that was published in the repository of fieldworkd 0.1.0: anybody can open what it seals; move the key ring and \
+        "key ring {path} holds the key that was published in the repository of fieldworkd 0.1.0: \
+            anybody can open what it seals; move the key ring and \
          the database that belongs to it away, and a new key is made at the next start"
     )]
     Published { path: PathBuf },
-    #[error("key ring {path} was sealed with another installation key; restore the right {INSTALLATION_KEY}")]
+    #[error(
+        "key ring {path} was sealed with another installation key; restore the right \
+            {INSTALLATION_KEY}"
+    )]
     WrongInstallation { path: PathBuf },
-    #[error("the key {key_id} is not in the key ring, which belongs to another database, or is not whole; restore it from its backup")]
+    #[error(
+        "the key {key_id} is not in the key ring, which belongs to another database, or is not \
+            whole; restore it from its backup"
+    )]
     Missing { key_id: String },
     #[error("the key {key_id} was destroyed: the applicant's people are forgotten")]
     Destroyed { key_id: String },
@@ -52,13 +66,21 @@ pub enum KeyRingError {
 }
 
 impl KeyRing {
-    /// Opens the folder, making it and the installation's key when they are missing. `installation_key_file` names a key that is kept elsewhere
-    /// (a systemd credential, say); then it must exist.
-    pub fn open(folder: &Path, installation_key_file: Option<&Path>) -> Result<KeyRing, KeyRingError> {
+    /// Opens the folder, making it and the installation's key when they are missing.
+    /// `installation_key_file` names a key that is kept elsewhere (a systemd credential, say); then
+    /// it must exist.
+    pub fn open(
+        folder: &Path,
+        installation_key_file: Option<&Path>,
+    ) -> Result<KeyRing, KeyRingError> {
         KeyRing::open_unless(&PUBLISHED_KEYS, folder, installation_key_file)
     }
 
-    fn open_unless(published: &[&str], folder: &Path, installation_key_file: Option<&Path>) -> Result<KeyRing, KeyRingError> {
+    fn open_unless(
+        published: &[&str],
+        folder: &Path,
+        installation_key_file: Option<&Path>,
+    ) -> Result<KeyRing, KeyRingError> {
         let make = || fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         make().map_err(|error| KeyRingError::Io { path: folder.to_owned(), error })?;
         let own_file = folder.join(INSTALLATION_KEY);
@@ -67,8 +89,10 @@ impl KeyRing {
             let key = random_key()?;
             write_secret(&own_file, &HEXLOWER.encode(&key))?;
         }
-        let text = fs::read_to_string(path).map_err(|error| KeyRingError::Io { path: path.to_owned(), error })?;
-        let key = decode_key(text.trim()).ok_or_else(|| KeyRingError::Malformed { path: path.to_owned() })?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| KeyRingError::Io { path: path.to_owned(), error })?;
+        let key = decode_key(text.trim())
+            .ok_or_else(|| KeyRingError::Malformed { path: path.to_owned() })?;
         if published.contains(&sha256_hex(&key).as_str()) {
             return Err(KeyRingError::Published { path: path.to_owned() });
         }
@@ -90,7 +114,8 @@ impl KeyRing {
         &self.hasher
     }
 
-    /// Makes a new key and returns its id. Until something is sealed with it, it costs nothing but a small file.
+    /// Makes a new key and returns its id. Until something is sealed with it, it costs nothing but
+    /// a small file.
     pub fn create_key(&self) -> Result<String, KeyRingError> {
         let mut id = [0u8; 10];
         getrandom::fill(&mut id).map_err(SealError::NoRandom)?;
@@ -114,24 +139,35 @@ impl KeyRing {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key_id = key_id.to_owned();
                 let is_destroyed = self.destruction_reason(&key_id)?.is_some();
-                return Err(if is_destroyed { KeyRingError::Destroyed { key_id } } else { KeyRingError::Missing { key_id } });
+                return Err(if is_destroyed {
+                    KeyRingError::Destroyed { key_id }
+                } else {
+                    KeyRingError::Missing { key_id }
+                });
             }
             Err(error) => return Err(KeyRingError::Io { path, error }),
         };
-        let sealed = HEXLOWER.decode(text.trim().as_bytes()).map_err(|_| KeyRingError::Malformed { path: path.clone() })?;
-        let key = self.installation_sealer.open(key_id, &sealed).map_err(|_| KeyRingError::WrongInstallation { path: path.clone() })?;
+        let sealed = HEXLOWER
+            .decode(text.trim().as_bytes())
+            .map_err(|_| KeyRingError::Malformed { path: path.clone() })?;
+        let key = self
+            .installation_sealer
+            .open(key_id, &sealed)
+            .map_err(|_| KeyRingError::WrongInstallation { path: path.clone() })?;
         let key: [u8; 32] = key.try_into().map_err(|_| KeyRingError::Malformed { path })?;
         let sealer = Sealer::new(&key);
         open.insert(key_id.to_owned(), sealer.clone());
         Ok(sealer)
     }
 
-    /// Destroys a key for good: its file is overwritten and removed. `why` stays in its place, so that it is known that the key was not lost; a database that
-    /// comes back from an older backup is purged again by it. A second time changes nothing.
+    /// Destroys a key for good: its file is overwritten and removed. `why` stays in its place, so
+    /// that it is known that the key was not lost; a database that comes back from an older backup
+    /// is purged again by it. A second time changes nothing.
     pub fn destroy(&self, key_id: &str, why: &str) -> Result<(), KeyRingError> {
         let (key, note) = (self.key_path(key_id), self.destroyed_note_path(key_id));
         match write_secret(&note, why) {
-            Err(KeyRingError::Io { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(KeyRingError::Io { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {
+            }
             written => written?,
         }
         self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(key_id);
@@ -159,8 +195,8 @@ impl KeyRing {
         }
     }
 
-    /// Remembers, beside the keys, that a person was erased, by the key and the number's hash: a database that comes back from an older backup must erase
-    /// the person again.
+    /// Remembers, beside the keys, that a person was erased, by the key and the number's hash: a
+    /// database that comes back from an older backup must erase the person again.
     pub fn record_erasure(&self, key_id: &str, phone_hash: &str) -> Result<(), KeyRingError> {
         use std::os::unix::fs::OpenOptionsExt;
         if self.erasures()?.iter().any(|(key, hash)| key == key_id && hash == phone_hash) {
@@ -168,7 +204,8 @@ impl KeyRing {
         }
         let path = self.folder.join(ERASURES);
         let append = || -> io::Result<()> {
-            let mut file = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+            let mut file =
+                fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
             file.write_all(format!("{key_id} {phone_hash}\n").as_bytes())?;
             file.sync_all()
         };
@@ -179,26 +216,35 @@ impl KeyRing {
     pub fn erasures(&self) -> Result<Vec<(String, String)>, KeyRingError> {
         let path = self.folder.join(ERASURES);
         match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(key, hash)| (key.to_owned(), hash.to_owned())).collect()),
+            Ok(text) => Ok(text
+                .lines()
+                .filter_map(|line| line.split_once(' '))
+                .map(|(key, hash)| (key.to_owned(), hash.to_owned()))
+                .collect()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(KeyRingError::Io { path, error }),
         }
     }
 
-    /// The key that manifests are signed with (Ed25519, RFC 8032), as PKCS #8 in PEM beside the others; made when it is first needed. A key of one's own may
-    /// lie there before: `openssl genpkey -algorithm ed25519`.
+    /// The key that manifests are signed with (Ed25519, RFC 8032), as PKCS #8 in PEM beside the
+    /// others; made when it is first needed. A key of one's own may lie there before: `openssl
+    /// genpkey -algorithm ed25519`.
     pub fn signer(&self) -> Result<Signer, KeyRingError> {
         let path = self.folder.join(SIGNING_KEY);
         if !path.exists() {
             let key = random_key()?;
-            let pem = Signer::of_seed(&key).to_pem().ok_or_else(|| KeyRingError::MalformedSigningKey { path: path.clone() })?;
+            let pem = Signer::of_seed(&key)
+                .to_pem()
+                .ok_or_else(|| KeyRingError::MalformedSigningKey { path: path.clone() })?;
             match write_secret(&path, &pem) {
                 // Another process was first: its key is as good.
-                Err(KeyRingError::Io { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(KeyRingError::Io { error, .. })
+                    if error.kind() == io::ErrorKind::AlreadyExists => {}
                 done => done?,
             }
         }
-        let text = fs::read_to_string(&path).map_err(|error| KeyRingError::Io { path: path.clone(), error })?;
+        let text = fs::read_to_string(&path)
+            .map_err(|error| KeyRingError::Io { path: path.clone(), error })?;
         Signer::of_pem(&text).ok_or(KeyRingError::MalformedSigningKey { path })
     }
 
@@ -236,7 +282,8 @@ fn decode_key(text: &str) -> Option<[u8; 32]> {
 fn write_secret(path: &Path, text: &str) -> Result<(), KeyRingError> {
     use std::os::unix::fs::OpenOptionsExt;
     let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
@@ -264,12 +311,16 @@ mod tests {
         ring.destroy(&doomed, "why").unwrap();
         ring.destroy(&doomed, "said again").unwrap();
         assert!(matches!(again.sealer(&doomed), Err(KeyRingError::Destroyed { .. })));
-        assert!(ring.destruction_reason(&doomed).unwrap().as_deref() == Some("why") && ring.destruction_reason(&id).unwrap().is_none());
+        assert!(
+            ring.destruction_reason(&doomed).unwrap().as_deref() == Some("why")
+                && ring.destruction_reason(&id).unwrap().is_none()
+        );
         ring.record_erasure(&id, "h1").unwrap();
         again.record_erasure(&id, "h1").unwrap();
         assert_eq!(again.erasures().unwrap(), [(id.clone(), "h1".to_owned())]);
 
-        let key = decode_key(fs::read_to_string(dir.path().join(INSTALLATION_KEY)).unwrap().trim()).unwrap();
+        let key = decode_key(fs::read_to_string(dir.path().join(INSTALLATION_KEY)).unwrap().trim())
+            .unwrap();
         let published = KeyRing::open_unless(&[&sha256_hex(&key)], dir.path(), None);
         assert!(matches!(published, Err(KeyRingError::Published { .. })));
 

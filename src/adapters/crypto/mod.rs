@@ -1,15 +1,16 @@
 //! Sealing and hashing (invariant I7).
 //!
-//! Personal columns are sealed with a key per applicant and programme ([`Sealer`]); numbers and links are found by keyed hash ([`Hasher`]). The
-//! keys live in a [`KeyRing`] beside the database, never in it: a copied database says nothing, and destroying a key is the purge. Nothing in
-//! here reads the database.
+//! Personal columns are sealed with a key per applicant and programme ([`Sealer`]); numbers and
+//! links are found by keyed hash ([`Hasher`]). The keys live in a [`KeyRing`] beside the database,
+//! never in it: a copied database says nothing, and destroying a key is the purge. Nothing in here
+//! reads the database.
 
 mod hasher;
 mod keyring;
-pub mod totp;
 pub mod password;
 mod sealer;
 mod signer;
+pub mod totp;
 
 pub use hasher::Hasher;
 pub use hasher::{Sha256Stream, invitation_of_reference, sha256, sha256_hex};

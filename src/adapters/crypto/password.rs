@@ -1,4 +1,5 @@
-//! Passwords: kept as Argon2id hashes (RFC 9106) with the parameters that OWASP recommends, which are those of the `argon2` crate.
+//! Passwords: kept as Argon2id hashes (RFC 9106) with the parameters that OWASP recommends, which
+//! are those of the `argon2` crate.
 
 use std::sync::LazyLock;
 
@@ -17,15 +18,19 @@ pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {
     let mut salt = [0u8; 16];
     getrandom::fill(&mut salt).map_err(|_| NoRandom)?;
     let salt = SaltString::encode_b64(&salt).map_err(|_| NoRandom)?;
-    let hash = Argon2::default().hash_password(password.reveal().as_bytes(), &salt).map_err(|_| NoRandom)?;
+    let hash = Argon2::default()
+        .hash_password(password.reveal().as_bytes(), &salt)
+        .map_err(|_| NoRandom)?;
     Ok(hash.to_string())
 }
 
 /// Is this the password? `None`: there is no such account; it takes as long.
 pub fn is_password(password: &Personal, hash: Option<&str>) -> bool {
-    static NOBODY: LazyLock<String> = LazyLock::new(|| hash_password(&Personal::new("nobody")).unwrap_or_default());
-    let is_match = PasswordHash::new(hash.unwrap_or(&NOBODY))
-        .is_ok_and(|parsed| Argon2::default().verify_password(password.reveal().as_bytes(), &parsed).is_ok());
+    static NOBODY: LazyLock<String> =
+        LazyLock::new(|| hash_password(&Personal::new("nobody")).unwrap_or_default());
+    let is_match = PasswordHash::new(hash.unwrap_or(&NOBODY)).is_ok_and(|parsed| {
+        Argon2::default().verify_password(password.reveal().as_bytes(), &parsed).is_ok()
+    });
     is_match && hash.is_some()
 }
 

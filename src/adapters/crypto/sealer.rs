@@ -3,7 +3,8 @@
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 
-/// Seals and opens values with one key (XChaCha20-Poly1305, a random 24-byte nonce before the ciphertext).
+/// Seals and opens values with one key (XChaCha20-Poly1305, a random 24-byte nonce before the
+/// ciphertext).
 #[derive(Clone)]
 pub struct Sealer {
     cipher: XChaCha20Poly1305,
@@ -11,7 +12,10 @@ pub struct Sealer {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    #[error("a sealed value cannot be opened with its applicant's key; the key ring does not belong to this database, or the value was changed")]
+    #[error(
+        "a sealed value cannot be opened with its applicant's key; the key ring does not belong \
+            to this database, or the value was changed"
+    )]
     Broken,
     #[error("the system gives no random bytes: {0}")]
     NoRandom(getrandom::Error),
@@ -26,14 +30,19 @@ impl Sealer {
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0u8; 24];
         getrandom::fill(&mut nonce).map_err(SealError::NoRandom)?;
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context.as_bytes() }).map_err(|_| SealError::Broken)?;
+        let sealed = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context.as_bytes() })
+            .map_err(|_| SealError::Broken)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
     /// Opens what [`Sealer::seal`] made for the same place.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (nonce, body) = sealed.split_first_chunk::<24>().ok_or(SealError::Broken)?;
-        self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: context.as_bytes() }).map_err(|_| SealError::Broken)
+        self.cipher
+            .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: context.as_bytes() })
+            .map_err(|_| SealError::Broken)
     }
 
     /// [`Sealer::open`] for a text.

@@ -1,4 +1,5 @@
-//! Signatures that others can check: Ed25519 (RFC 8032), keys as PEM (PKCS #8 and SubjectPublicKeyInfo, RFC 8410).
+//! Signatures that others can check: Ed25519 (RFC 8032), keys as PEM (PKCS #8 and
+//! SubjectPublicKeyInfo, RFC 8410).
 
 use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
@@ -52,7 +53,10 @@ impl PublicKey {
 
     /// `signature` in base 64.
     pub fn has_signed(&self, content: &[u8], signature: &str) -> bool {
-        let signature = BASE64.decode(signature.trim().as_bytes()).ok().and_then(|bytes| Signature::from_slice(&bytes).ok());
+        let signature = BASE64
+            .decode(signature.trim().as_bytes())
+            .ok()
+            .and_then(|bytes| Signature::from_slice(&bytes).ok());
         signature.is_some_and(|signature| self.0.verify_strict(content, &signature).is_ok())
     }
 }
@@ -64,15 +68,23 @@ mod tests {
     #[test]
     fn only_the_key_and_the_content_that_were_signed_fit() {
         // RFC 8032, section 7.1, test 1.
-        let seed = HEXLOWER.decode(b"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").unwrap();
+        let seed = HEXLOWER
+            .decode(b"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+            .unwrap();
         let signer = Signer::of_seed(&seed.try_into().unwrap());
         assert!(
-            HEXLOWER.encode(&BASE64.decode(signer.sign(b"").as_bytes()).unwrap()).starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974")
+            HEXLOWER
+                .encode(&BASE64.decode(signer.sign(b"").as_bytes()).unwrap())
+                .starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974")
         );
         let again = Signer::of_pem(&signer.to_pem().unwrap()).unwrap();
         let public = PublicKey::of_pem(&again.public().to_pem()).unwrap();
         let signature = signer.sign(b"x");
-        assert!(public.has_signed(b"x", &signature) && !public.has_signed(b"y", &signature) && !public.has_signed(b"x", "AAAA"));
+        assert!(
+            public.has_signed(b"x", &signature)
+                && !public.has_signed(b"y", &signature)
+                && !public.has_signed(b"x", "AAAA")
+        );
         assert!(!Signer::of_seed(&[7; 32]).public().has_signed(b"x", &signature));
     }
 }

@@ -1,4 +1,5 @@
-//! One-time codes of a second factor: TOTP (RFC 6238) with the parameters that every authenticator knows: SHA-1, six digits, 30 seconds.
+//! One-time codes of a second factor: TOTP (RFC 6238) with the parameters that every authenticator
+//! knows: SHA-1, six digits, 30 seconds.
 
 use qrcode::QrCode;
 use qrcode::render::svg;
@@ -23,7 +24,10 @@ impl TotpSecret {
 
     /// `None`: this is no secret of ours.
     pub fn from_bytes(bytes: &[u8], name: &str) -> Option<TotpSecret> {
-        let builder = Builder::new().with_secret(Secret::new(bytes.into())).with_account_name(name).with_issuer(Some("fieldworkd"));
+        let builder = Builder::new()
+            .with_secret(Secret::new(bytes.into()))
+            .with_account_name(name)
+            .with_issuer(Some("fieldworkd"));
         Some(TotpSecret { totp: builder.build().ok()? })
     }
 
@@ -34,18 +38,26 @@ impl TotpSecret {
     /// The secret as people type it, in groups of four.
     pub fn grouped_base32(&self) -> Personal {
         let base32 = self.totp.secret().to_base32();
-        Personal::new(base32.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" "))
+        Personal::new(
+            base32.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" "),
+        )
     }
 
     /// The picture that authenticators read, as SVG.
     pub fn qr_svg(&self) -> Option<Personal> {
         let url = self.totp.to_url().ok()?;
         let code = QrCode::new(url.as_bytes()).ok()?;
-        let svg = code.render::<svg::Color<'_>>().min_dimensions(200, 200).dark_color(svg::Color("#000")).light_color(svg::Color("#fff")).build();
+        let svg = code
+            .render::<svg::Color<'_>>()
+            .min_dimensions(200, 200)
+            .dark_color(svg::Color("#000"))
+            .light_color(svg::Color("#fff"))
+            .build();
         Some(Personal::new(svg.split_once("?>").map_or(svg.as_str(), |(_, svg)| svg)))
     }
 
-    /// The time step of a code that is right now, one step early or late allowed for clocks that differ (RFC 6238, section 5.2).
+    /// The time step of a code that is right now, one step early or late allowed for clocks that
+    /// differ (RFC 6238, section 5.2).
     pub fn step_of(&self, code: &str, now: Timestamp) -> Option<i64> {
         let seconds = u64::try_from(now.0 / 1_000).ok()?;
         let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
@@ -70,7 +82,10 @@ mod tests {
         assert_eq!(one_time.code_at(at(59)), "287082");
         assert_eq!(one_time.step_of(" 287 082", at(59)), Some(1));
         assert_eq!(one_time.step_of("287082", at(89)), Some(1), "one step late");
-        assert_eq!((one_time.step_of("287082", at(120)), one_time.step_of("abc", at(59))), (None, None));
+        assert_eq!(
+            (one_time.step_of("287082", at(120)), one_time.step_of("abc", at(59))),
+            (None, None)
+        );
         assert!(one_time.qr_svg().unwrap().reveal().trim_start().starts_with("<svg"));
         assert_eq!(TotpSecret::generate("wu").unwrap().grouped_base32().reveal().len(), 39);
     }

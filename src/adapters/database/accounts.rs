@@ -36,11 +36,16 @@ pub struct Credentials {
     pub totp_last_step: i64,
 }
 
-const COLUMNS: &str = "a.id, a.name, a.role, a.languages, a.created_at, a.disabled_at, CASE WHEN a.totp_sealed IS NULL THEN 0 ELSE 1 END AS has_totp";
+const COLUMNS: &str = "a.id, a.name, a.role, a.languages, a.created_at, a.disabled_at, CASE WHEN \
+    a.totp_sealed IS NULL THEN 0 ELSE 1 END AS has_totp";
 
 fn read(row: &AnyRow) -> Result<Account> {
     let (role, languages): (String, String) = (row.try_get("role")?, row.try_get("languages")?);
-    let languages = languages.split(' ').filter(|tag| !tag.is_empty()).map(|tag| decode_enum("a language", tag, Language::parse)).collect::<Result<_>>()?;
+    let languages = languages
+        .split(' ')
+        .filter(|tag| !tag.is_empty())
+        .map(|tag| decode_enum("a language", tag, Language::parse))
+        .collect::<Result<_>>()?;
     Ok(Account {
         id: AccountId(row.try_get("id")?),
         name: row.try_get("name")?,
@@ -53,8 +58,16 @@ fn read(row: &AnyRow) -> Result<Account> {
 }
 
 /// Adds an account. False: the name is taken.
-pub async fn add(tx: &mut AnyConnection, name: &str, role: Role, languages: &[Language], password_hash: &str, now: Timestamp) -> Result<bool> {
-    let sql = "INSERT INTO account (name, role, languages, password_hash, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
+pub async fn add(
+    tx: &mut AnyConnection,
+    name: &str,
+    role: Role,
+    languages: &[Language],
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "INSERT INTO account (name, role, languages, password_hash, created_at) VALUES \
+        ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
     let tags: Vec<&str> = languages.iter().map(|language| language.tag()).collect();
     let done = sqlx::query(sql)
         .bind(name.to_owned())
@@ -72,9 +85,13 @@ pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Account>> {
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-pub async fn find_credentials(connection: &mut AnyConnection, name: &str) -> Result<Option<Credentials>> {
+pub async fn find_credentials(
+    connection: &mut AnyConnection,
+    name: &str,
+) -> Result<Option<Credentials>> {
     let sql = super::dialect::statement(format!(
-        "SELECT {COLUMNS}, a.password_hash, a.locked_until, a.totp_sealed, a.totp_pending_sealed, a.totp_last_step FROM account a WHERE a.name = $1"
+        "SELECT {COLUMNS}, a.password_hash, a.locked_until, a.totp_sealed, \
+            a.totp_pending_sealed, a.totp_last_step FROM account a WHERE a.name = $1"
     ));
     let row = sqlx::query(sql).bind(name.to_owned()).fetch_optional(connection).await?;
     row.map(|row| {
@@ -98,27 +115,44 @@ pub async fn disable(tx: &mut AnyConnection, name: &str, now: Timestamp) -> Resu
     Ok(sqlx::query(sql).bind(name.to_owned()).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Sets another password; whoever is signed in with the old one is not any more, but for the session `except_session` (by its hash; empty: none).
-pub async fn set_password(tx: &mut AnyConnection, id: AccountId, password_hash: &str, except_session: &str) -> Result<()> {
-    sqlx::query("DELETE FROM session WHERE account_id = $1 AND token_hash <> $2").bind(id.0).bind(except_session.to_owned()).execute(&mut *tx).await?;
-    let sql = "UPDATE account SET password_hash = $2, failed_sign_ins = 0, locked_until = NULL WHERE id = $1";
+/// Sets another password; whoever is signed in with the old one is not any more, but for the
+/// session `except_session` (by its hash; empty: none).
+pub async fn set_password(
+    tx: &mut AnyConnection,
+    id: AccountId,
+    password_hash: &str,
+    except_session: &str,
+) -> Result<()> {
+    sqlx::query("DELETE FROM session WHERE account_id = $1 AND token_hash <> $2")
+        .bind(id.0)
+        .bind(except_session.to_owned())
+        .execute(&mut *tx)
+        .await?;
+    let sql = "UPDATE account SET password_hash = $2, failed_sign_ins = 0, locked_until = NULL \
+        WHERE id = $1";
     sqlx::query(sql).bind(id.0).bind(password_hash.to_owned()).execute(tx).await?;
     Ok(())
 }
 
 /// Counts a wrong password; returns how many there were in a row.
 pub async fn count_failed(tx: &mut AnyConnection, id: AccountId) -> Result<u32> {
-    let sql = "UPDATE account SET failed_sign_ins = failed_sign_ins + 1 WHERE id = $1 RETURNING failed_sign_ins";
+    let sql = "UPDATE account SET failed_sign_ins = failed_sign_ins + 1 WHERE id = $1 RETURNING \
+        failed_sign_ins";
     let failed: i64 = sqlx::query_scalar(sql).bind(id.0).fetch_one(tx).await?;
     Ok(u32::try_from(failed).unwrap_or(u32::MAX))
 }
 
 pub async fn lock(tx: &mut AnyConnection, id: AccountId, until: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE account SET locked_until = $2 WHERE id = $1").bind(id.0).bind(until.0).execute(tx).await?;
+    sqlx::query("UPDATE account SET locked_until = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(until.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// Begins a session; sessions that are over go. `awaits_code`: the password was right, the one-time code is still to come.
+/// Begins a session; sessions that are over go. `awaits_code`: the password was right, the one-time
+/// code is still to come.
 pub async fn begin_session(
     tx: &mut AnyConnection,
     id: AccountId,
@@ -128,11 +162,22 @@ pub async fn begin_session(
     now: Timestamp,
 ) -> Result<()> {
     if !awaits_code {
-        sqlx::query("UPDATE account SET failed_sign_ins = 0, locked_until = NULL WHERE id = $1").bind(id.0).execute(&mut *tx).await?;
+        sqlx::query("UPDATE account SET failed_sign_ins = 0, locked_until = NULL WHERE id = $1")
+            .bind(id.0)
+            .execute(&mut *tx)
+            .await?;
     }
     sqlx::query("DELETE FROM session WHERE expires_at <= $1").bind(now.0).execute(&mut *tx).await?;
-    let sql = "INSERT INTO session (token_hash, account_id, awaits_code, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
-    sqlx::query(sql).bind(token_hash.to_owned()).bind(id.0).bind(i64::from(awaits_code)).bind(now.0).bind(expires_at.0).execute(tx).await?;
+    let sql = "INSERT INTO session (token_hash, account_id, awaits_code, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql)
+        .bind(token_hash.to_owned())
+        .bind(id.0)
+        .bind(i64::from(awaits_code))
+        .bind(now.0)
+        .bind(expires_at.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -145,12 +190,18 @@ pub struct StoredSession {
 }
 
 /// Whose session it is, while it lasts.
-pub async fn find_session(connection: &mut AnyConnection, token_hash: &str, now: Timestamp) -> Result<Option<StoredSession>> {
+pub async fn find_session(
+    connection: &mut AnyConnection,
+    token_hash: &str,
+    now: Timestamp,
+) -> Result<Option<StoredSession>> {
     let sql = super::dialect::statement(format!(
-        "SELECT {COLUMNS}, s.created_at AS begun_at, s.expires_at, s.awaits_code FROM session s JOIN account a ON a.id = s.account_id
+        "SELECT {COLUMNS}, s.created_at AS begun_at, s.expires_at, s.awaits_code FROM session s \
+            JOIN account a ON a.id = s.account_id
          WHERE s.token_hash = $1 AND s.expires_at > $2 AND a.disabled_at IS NULL"
     ));
-    let row = sqlx::query(sql).bind(token_hash.to_owned()).bind(now.0).fetch_optional(connection).await?;
+    let row =
+        sqlx::query(sql).bind(token_hash.to_owned()).bind(now.0).fetch_optional(connection).await?;
     row.map(|row| {
         Ok(StoredSession {
             account: read(&row)?,
@@ -163,16 +214,34 @@ pub async fn find_session(connection: &mut AnyConnection, token_hash: &str, now:
 }
 
 /// Notes the secret of one-time codes that somebody is shown; it counts when a code of it has come.
-pub async fn set_pending_totp(tx: &mut AnyConnection, id: AccountId, sealed: Vec<u8>) -> Result<()> {
-    sqlx::query("UPDATE account SET totp_pending_sealed = $2 WHERE id = $1").bind(id.0).bind(sealed).execute(tx).await?;
+pub async fn set_pending_totp(
+    tx: &mut AnyConnection,
+    id: AccountId,
+    sealed: Vec<u8>,
+) -> Result<()> {
+    sqlx::query("UPDATE account SET totp_pending_sealed = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(sealed)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// The secret that was shown counts from now on; its recovery codes go with it. `step`: of the code that confirmed it.
-pub async fn confirm_totp(tx: &mut AnyConnection, id: AccountId, step: i64, recovery_hashes: &[String]) -> Result<()> {
-    let sql = "UPDATE account SET totp_sealed = totp_pending_sealed, totp_pending_sealed = NULL, totp_last_step = $2 WHERE id = $1";
+/// The secret that was shown counts from now on; its recovery codes go with it. `step`: of the code
+/// that confirmed it.
+pub async fn confirm_totp(
+    tx: &mut AnyConnection,
+    id: AccountId,
+    step: i64,
+    recovery_hashes: &[String],
+) -> Result<()> {
+    let sql = "UPDATE account SET totp_sealed = totp_pending_sealed, totp_pending_sealed = NULL, \
+        totp_last_step = $2 WHERE id = $1";
     sqlx::query(sql).bind(id.0).bind(step).execute(&mut *tx).await?;
-    sqlx::query("DELETE FROM recovery_code WHERE account_id = $1").bind(id.0).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM recovery_code WHERE account_id = $1")
+        .bind(id.0)
+        .execute(&mut *tx)
+        .await?;
     for hash in recovery_hashes {
         let sql = "INSERT INTO recovery_code (code_hash, account_id) VALUES ($1, $2)";
         sqlx::query(sql).bind(hash.clone()).bind(id.0).execute(&mut *tx).await?;
@@ -181,7 +250,10 @@ pub async fn confirm_totp(tx: &mut AnyConnection, id: AccountId, step: i64, reco
 }
 
 pub async fn remove_totp(tx: &mut AnyConnection, id: AccountId) -> Result<()> {
-    sqlx::query("DELETE FROM recovery_code WHERE account_id = $1").bind(id.0).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM recovery_code WHERE account_id = $1")
+        .bind(id.0)
+        .execute(&mut *tx)
+        .await?;
     let sql = "UPDATE account SET totp_sealed = NULL, totp_pending_sealed = NULL WHERE id = $1";
     sqlx::query(sql).bind(id.0).execute(tx).await?;
     Ok(())
@@ -200,12 +272,23 @@ pub async fn use_recovery_code(tx: &mut AnyConnection, id: AccountId, hash: &str
 }
 
 /// A session goes on while it is used.
-pub async fn extend_session(tx: &mut AnyConnection, token_hash: &str, expires_at: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE session SET expires_at = $2 WHERE token_hash = $1").bind(token_hash.to_owned()).bind(expires_at.0).execute(tx).await?;
+pub async fn extend_session(
+    tx: &mut AnyConnection,
+    token_hash: &str,
+    expires_at: Timestamp,
+) -> Result<()> {
+    sqlx::query("UPDATE session SET expires_at = $2 WHERE token_hash = $1")
+        .bind(token_hash.to_owned())
+        .bind(expires_at.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 pub async fn end_session(tx: &mut AnyConnection, token_hash: &str) -> Result<()> {
-    sqlx::query("DELETE FROM session WHERE token_hash = $1").bind(token_hash.to_owned()).execute(tx).await?;
+    sqlx::query("DELETE FROM session WHERE token_hash = $1")
+        .bind(token_hash.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }

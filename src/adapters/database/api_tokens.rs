@@ -25,15 +25,21 @@ impl ApiToken {
     }
 }
 
-const SELECT: &str = "SELECT id, name, scopes, created_by, created_at, expires_at, revoked_at, last_used_at FROM api_token";
+const SELECT: &str = "SELECT id, name, scopes, created_by, created_at, expires_at, revoked_at, \
+    last_used_at FROM api_token";
 
 fn read(row: &AnyRow) -> Result<ApiToken> {
-    let at = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
+    let at =
+        |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
     let scopes: String = row.try_get("scopes")?;
     Ok(ApiToken {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
-        scopes: scopes.split(' ').filter(|s| !s.is_empty()).map(|scope| decode_enum("a scope", scope, Permission::parse)).collect::<Result<_>>()?,
+        scopes: scopes
+            .split(' ')
+            .filter(|s| !s.is_empty())
+            .map(|scope| decode_enum("a scope", scope, Permission::parse))
+            .collect::<Result<_>>()?,
         created_by: row.try_get("created_by")?,
         created_at: Timestamp(row.try_get("created_at")?),
         expires_at: Timestamp(row.try_get("expires_at")?),
@@ -44,7 +50,8 @@ fn read(row: &AnyRow) -> Result<ApiToken> {
 
 /// Adds a token. False: the name is taken.
 pub async fn add(tx: &mut AnyConnection, token: &ApiToken, hash: &str) -> Result<bool> {
-    let sql = "INSERT INTO api_token (name, token_hash, scopes, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING";
+    let sql = "INSERT INTO api_token (name, token_hash, scopes, created_by, created_at, \
+        expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING";
     let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
     let done = sqlx::query(sql)
         .bind(token.name.clone())
@@ -64,13 +71,30 @@ pub async fn all(connection: &mut AnyConnection) -> Result<Vec<ApiToken>> {
 }
 
 /// The token of this hash, as long as it counts.
-pub async fn find(connection: &mut AnyConnection, hash: &str, now: Timestamp) -> Result<Option<ApiToken>> {
-    let sql = super::dialect::statement(format!("{SELECT} WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > $2"));
-    sqlx::query(sql).bind(hash.to_owned()).bind(now.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+pub async fn find(
+    connection: &mut AnyConnection,
+    hash: &str,
+    now: Timestamp,
+) -> Result<Option<ApiToken>> {
+    let sql = super::dialect::statement(format!(
+        "{SELECT} WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > $2"
+    ));
+    sqlx::query(sql)
+        .bind(hash.to_owned())
+        .bind(now.0)
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 pub async fn touch(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE api_token SET last_used_at = $2 WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
+    sqlx::query("UPDATE api_token SET last_used_at = $2 WHERE id = $1")
+        .bind(id)
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::{Result, events, decode_enum};
+use super::{Result, decode_enum, events};
 use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
@@ -55,7 +55,16 @@ impl ApplicationEventKind {
     }
 
     fn parse(raw: &str) -> Option<ApplicationEventKind> {
-        [ApplicationEventKind::FeeSettled, ApplicationEventKind::Launched, ApplicationEventKind::Held, ApplicationEventKind::Released, ApplicationEventKind::Extended, ApplicationEventKind::Closed].into_iter().find(|e| e.as_str() == raw)
+        [
+            ApplicationEventKind::FeeSettled,
+            ApplicationEventKind::Launched,
+            ApplicationEventKind::Held,
+            ApplicationEventKind::Released,
+            ApplicationEventKind::Extended,
+            ApplicationEventKind::Closed,
+        ]
+        .into_iter()
+        .find(|e| e.as_str() == raw)
     }
 }
 
@@ -78,7 +87,8 @@ pub async fn add(
     actor: &str,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "INSERT INTO application_event (application_id, at, kind, days, reason, actor) VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql = "INSERT INTO application_event (application_id, at, kind, days, reason, actor) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
     sqlx::query(sql)
         .bind(application.0)
         .bind(now.0)
@@ -93,15 +103,23 @@ pub async fn add(
         ApplicationEventKind::Launched => json!({ "application": code, "campaign": reason }),
         ApplicationEventKind::Closed => json!({ "application": code, "reason": reason }),
         // A reason that somebody has written stays here.
-        ApplicationEventKind::FeeSettled | ApplicationEventKind::Held | ApplicationEventKind::Released | ApplicationEventKind::Extended => json!({ "application": code, "days": days }),
+        ApplicationEventKind::FeeSettled
+        | ApplicationEventKind::Held
+        | ApplicationEventKind::Released
+        | ApplicationEventKind::Extended => json!({ "application": code, "days": days }),
     };
     events::publish(tx, kind.published_as(), &data, now).await
 }
 
 /// In the order in which it happened.
-pub async fn of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<ApplicationEvent>> {
-    let sql = "SELECT at, kind, days, reason, actor FROM application_event WHERE application_id = $1 ORDER BY at, id";
-    let rows: Vec<(i64, String, Option<i64>, String, String)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+pub async fn of_application(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<ApplicationEvent>> {
+    let sql = "SELECT at, kind, days, reason, actor FROM application_event WHERE application_id \
+        = $1 ORDER BY at, id";
+    let rows: Vec<(i64, String, Option<i64>, String, String)> =
+        sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     let happened = |(at, kind, days, reason, actor): (i64, String, Option<i64>, String, String)| {
         Ok(ApplicationEvent {
             at: Timestamp(at),
@@ -116,6 +134,9 @@ pub async fn of_application(connection: &mut AnyConnection, application: Applica
 
 /// How many changes moved deadlines: holds that are over, and extensions.
 pub async fn count_deadline_changes(connection: &mut AnyConnection) -> Result<u64> {
-    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM application_event WHERE days IS NOT NULL").fetch_one(connection).await?;
+    let count: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM application_event WHERE days IS NOT NULL")
+            .fetch_one(connection)
+            .await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }

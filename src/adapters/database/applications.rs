@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
-use super::{Result, DatabaseError, WriteTx, decode_enum};
+use super::dialect::{Engine, statement};
+use super::{DatabaseError, Result, WriteTx, decode_enum};
 use crate::domain::category::Category;
 use crate::domain::deadline::{Deadline, DeadlineInputs, NotStarted};
 use crate::domain::ids::{ApplicantId, ApplicationId, CampaignId, ProgrammeId};
@@ -28,7 +28,8 @@ pub struct Application {
     pub category: Category,
     pub subject: Subject,
     pub quota: QuotaFile,
-    /// The fields of its lists that it keeps, by their names in conditions, with the words that head their columns.
+    /// The fields of its lists that it keeps, by their names in conditions, with the words that
+    /// head their columns.
     pub list_fields: BTreeMap<String, Vec<String>>,
     pub list_received_at: Option<Timestamp>,
     pub fee_settled_at: Option<Timestamp>,
@@ -81,30 +82,41 @@ impl ClosedBy {
     }
 
     fn parse(raw: &str) -> Option<ClosedBy> {
-        [ClosedBy::Quota, ClosedBy::DueDay, ClosedBy::ByHand].into_iter().find(|c| c.as_str() == raw)
+        [ClosedBy::Quota, ClosedBy::DueDay, ClosedBy::ByHand]
+            .into_iter()
+            .find(|c| c.as_str() == raw)
     }
 }
 
 const SELECT: &str =
-    "SELECT a.id, p.programme_id, a.applicant_id, p.name AS applicant_name, p.key_id, a.code, a.category, a.subject, a.quota, a.list_fields,
-                             a.list_received_at, a.fee_settled_at, a.held_since, a.extended_days, a.field_closes_at, a.campaign_id, a.questionnaire_id, a.state, a.closed_by
+    "SELECT a.id, p.programme_id, a.applicant_id, p.name AS applicant_name, p.key_id, a.code, \
+        a.category, a.subject, a.quota, a.list_fields,
+                             a.list_received_at, a.fee_settled_at, a.held_since, \
+                             a.extended_days, a.field_closes_at, a.campaign_id, \
+                             a.questionnaire_id, a.state, a.closed_by
                       FROM application a JOIN applicant p ON p.id = a.applicant_id";
 
 fn read(row: &AnyRow) -> Result<Application> {
     let text = |column: &str| row.try_get::<String, _>(column);
     let category = decode_enum("a category", &text("category")?, Category::parse)?;
-    let fields = serde_json::from_str(&text("subject")?).map_err(|e| DatabaseError::Unreadable { what: "a subject", value: e.to_string() })?;
-    let subject = Subject::parse(category, &fields).map_err(|e| DatabaseError::Unreadable { what: "a subject", value: e.to_string() })?;
-    let quota = serde_json::from_str(&text("quota")?).map_err(|e| DatabaseError::Unreadable { what: "a quota", value: e.to_string() })?;
-    let list_fields =
-        serde_json::from_str(&text("list_fields")?).map_err(|e| DatabaseError::Unreadable { what: "list fields", value: e.to_string() })?;
+    let fields = serde_json::from_str(&text("subject")?)
+        .map_err(|e| DatabaseError::Unreadable { what: "a subject", value: e.to_string() })?;
+    let subject = Subject::parse(category, &fields)
+        .map_err(|e| DatabaseError::Unreadable { what: "a subject", value: e.to_string() })?;
+    let quota = serde_json::from_str(&text("quota")?)
+        .map_err(|e| DatabaseError::Unreadable { what: "a quota", value: e.to_string() })?;
+    let list_fields = serde_json::from_str(&text("list_fields")?)
+        .map_err(|e| DatabaseError::Unreadable { what: "list fields", value: e.to_string() })?;
     let state = decode_enum("an application's state", &text("state")?, |s| match s {
         "registered" => Some(ApplicationState::Registered),
         "in_field" => Some(ApplicationState::InField),
         "closed" => Some(ApplicationState::Closed),
         _ => None,
     })?;
-    let closed_by = row.try_get::<Option<String>, _>("closed_by")?.map(|s| decode_enum("a closing reason", &s, ClosedBy::parse)).transpose()?;
+    let closed_by = row
+        .try_get::<Option<String>, _>("closed_by")?
+        .map(|s| decode_enum("a closing reason", &s, ClosedBy::parse))
+        .transpose()?;
     Ok(Application {
         id: ApplicationId(row.try_get("id")?),
         programme_id: ProgrammeId(row.try_get("programme_id")?),
@@ -138,14 +150,25 @@ pub struct Declaration<'a> {
     pub list_received_at: Option<Timestamp>,
 }
 
-/// Registers an application, or replaces the declaration of one that is not in the field yet. False: it is, and nothing was changed.
-pub async fn put(tx: &mut AnyConnection, applicant: ApplicantId, declaration: &Declaration<'_>) -> Result<bool> {
-    let json = |what, result: serde_json::Result<String>| result.map_err(|e| DatabaseError::Unreadable { what, value: e.to_string() });
-    let sql = "INSERT INTO application (applicant_id, code, category, subject, quota, list_fields, list_received_at, state)
+/// Registers an application, or replaces the declaration of one that is not in the field yet.
+/// False: it is, and nothing was changed.
+pub async fn put(
+    tx: &mut AnyConnection,
+    applicant: ApplicantId,
+    declaration: &Declaration<'_>,
+) -> Result<bool> {
+    let json = |what, result: serde_json::Result<String>| {
+        result.map_err(|e| DatabaseError::Unreadable { what, value: e.to_string() })
+    };
+    let sql = "INSERT INTO application (applicant_id, code, category, subject, quota, \
+        list_fields, list_received_at, state)
                VALUES ($1, $2, $3, $4, $5, $6, $7, 'registered')
-               ON CONFLICT (code) DO UPDATE SET subject = excluded.subject, category = excluded.category, quota = excluded.quota,
-                   list_fields = excluded.list_fields, list_received_at = COALESCE(excluded.list_received_at, application.list_received_at)
-               WHERE application.state = 'registered' AND application.applicant_id = excluded.applicant_id";
+               ON CONFLICT (code) DO UPDATE SET subject = excluded.subject, category = \
+               excluded.category, quota = excluded.quota,
+                   list_fields = excluded.list_fields, list_received_at = \
+                   COALESCE(excluded.list_received_at, application.list_received_at)
+               WHERE application.state = 'registered' AND application.applicant_id = \
+               excluded.applicant_id";
     let done = sqlx::query(sql)
         .bind(applicant.0)
         .bind(declaration.code.to_owned())
@@ -160,62 +183,134 @@ pub async fn put(tx: &mut AnyConnection, applicant: ApplicantId, declaration: &D
 }
 
 pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<Application>> {
-    let row = sqlx::query(statement(format!("{SELECT} WHERE a.code = $1"))).bind(code.to_owned()).fetch_optional(connection).await?;
+    let row = sqlx::query(statement(format!("{SELECT} WHERE a.code = $1")))
+        .bind(code.to_owned())
+        .fetch_optional(connection)
+        .await?;
     row.as_ref().map(read).transpose()
 }
 
 pub async fn get(connection: &mut AnyConnection, id: ApplicationId) -> Result<Application> {
-    read(&sqlx::query(statement(format!("{SELECT} WHERE a.id = $1"))).bind(id.0).fetch_one(connection).await?)
+    read(
+        &sqlx::query(statement(format!("{SELECT} WHERE a.id = $1")))
+            .bind(id.0)
+            .fetch_one(connection)
+            .await?,
+    )
 }
 
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Application>> {
-    sqlx::query(statement(format!("{SELECT} ORDER BY a.code"))).fetch_all(connection).await?.iter().map(read).collect()
+    sqlx::query(statement(format!("{SELECT} ORDER BY a.code")))
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
-pub async fn of_campaign(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<Application>> {
-    let rows = sqlx::query(statement(format!("{SELECT} WHERE a.campaign_id = $1 ORDER BY a.code"))).bind(campaign.0).fetch_all(connection).await?;
+pub async fn of_campaign(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+) -> Result<Vec<Application>> {
+    let rows = sqlx::query(statement(format!("{SELECT} WHERE a.campaign_id = $1 ORDER BY a.code")))
+        .bind(campaign.0)
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(read).collect()
 }
 
-pub async fn set_list_received(tx: &mut AnyConnection, id: ApplicationId, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE application SET list_received_at = $2 WHERE id = $1 AND list_received_at IS NULL";
+pub async fn set_list_received(
+    tx: &mut AnyConnection,
+    id: ApplicationId,
+    at: Timestamp,
+) -> Result<()> {
+    let sql =
+        "UPDATE application SET list_received_at = $2 WHERE id = $1 AND list_received_at IS NULL";
     sqlx::query(sql).bind(id.0).bind(at.0).execute(tx).await?;
     Ok(())
 }
 
-pub async fn set_fee_settled(tx: &mut AnyConnection, id: ApplicationId, at: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE application SET fee_settled_at = $2 WHERE id = $1").bind(id.0).bind(at.0).execute(tx).await?;
+pub async fn set_fee_settled(
+    tx: &mut AnyConnection,
+    id: ApplicationId,
+    at: Timestamp,
+) -> Result<()> {
+    sqlx::query("UPDATE application SET fee_settled_at = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(at.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Puts an application on hold, or releases it.
-pub async fn set_held(tx: &mut AnyConnection, id: ApplicationId, since: Option<Timestamp>) -> Result<()> {
-    sqlx::query("UPDATE application SET held_since = $2 WHERE id = $1").bind(id.0).bind(since.map(|at| at.0)).execute(tx).await?;
+pub async fn set_held(
+    tx: &mut AnyConnection,
+    id: ApplicationId,
+    since: Option<Timestamp>,
+) -> Result<()> {
+    sqlx::query("UPDATE application SET held_since = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(since.map(|at| at.0))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Adds days to the due days.
 pub async fn add_days(tx: &mut AnyConnection, id: ApplicationId, days: u32) -> Result<()> {
-    sqlx::query("UPDATE application SET extended_days = extended_days + $2 WHERE id = $1").bind(id.0).bind(i64::from(days)).execute(tx).await?;
+    sqlx::query("UPDATE application SET extended_days = extended_days + $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(i64::from(days))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-pub async fn set_field_closes(tx: &mut AnyConnection, id: ApplicationId, at: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE application SET field_closes_at = $2 WHERE id = $1").bind(id.0).bind(at.0).execute(tx).await?;
+pub async fn set_field_closes(
+    tx: &mut AnyConnection,
+    id: ApplicationId,
+    at: Timestamp,
+) -> Result<()> {
+    sqlx::query("UPDATE application SET field_closes_at = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(at.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Puts an application into the field.
-pub async fn launch(tx: &mut AnyConnection, id: ApplicationId, campaign: CampaignId, questionnaire: i64, field_closes_at: Timestamp) -> Result<()> {
-    let sql = "UPDATE application SET campaign_id = $2, questionnaire_id = $3, field_closes_at = $4, state = 'in_field' WHERE id = $1";
-    sqlx::query(sql).bind(id.0).bind(campaign.0).bind(questionnaire).bind(field_closes_at.0).execute(tx).await?;
+pub async fn launch(
+    tx: &mut AnyConnection,
+    id: ApplicationId,
+    campaign: CampaignId,
+    questionnaire: i64,
+    field_closes_at: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE application SET campaign_id = $2, questionnaire_id = $3, field_closes_at = \
+        $4, state = 'in_field' WHERE id = $1";
+    sqlx::query(sql)
+        .bind(id.0)
+        .bind(campaign.0)
+        .bind(questionnaire)
+        .bind(field_closes_at.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Takes an application out of the field. False: somebody else did it already.
-pub async fn close(tx: &mut AnyConnection, id: ApplicationId, by: ClosedBy, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE application SET state = 'closed', closed_by = $2, closed_at = $3 WHERE id = $1 AND state = 'in_field'";
-    Ok(sqlx::query(sql).bind(id.0).bind(by.as_str()).bind(now.0).execute(tx).await?.rows_affected() == 1)
+pub async fn close(
+    tx: &mut AnyConnection,
+    id: ApplicationId,
+    by: ClosedBy,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE application SET state = 'closed', closed_by = $2, closed_at = $3 WHERE id \
+        = $1 AND state = 'in_field'";
+    Ok(sqlx::query(sql).bind(id.0).bind(by.as_str()).bind(now.0).execute(tx).await?.rows_affected()
+        == 1)
 }
 
 /// Takes an application for this transaction alone.
@@ -226,41 +321,62 @@ pub async fn lock(tx: &mut WriteTx, id: ApplicationId) -> Result<()> {
 }
 
 /// Applications in the field whose due day is over, and which are not on hold.
-pub async fn over_due_day(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<ApplicationId>> {
-    let sql = "SELECT id FROM application WHERE state = 'in_field' AND field_closes_at <= $1 AND held_since IS NULL ORDER BY id";
+pub async fn over_due_day(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<Vec<ApplicationId>> {
+    let sql = "SELECT id FROM application WHERE state = 'in_field' AND field_closes_at <= $1 AND \
+        held_since IS NULL ORDER BY id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
 /// The first end of a due day that is still to come.
 pub async fn next_closing(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(field_closes_at) FROM application WHERE state = 'in_field' AND held_since IS NULL")
-        .fetch_one(connection)
-        .await?;
+    let at: Option<i64> = sqlx::query_scalar(
+        "SELECT MIN(field_closes_at) FROM application WHERE \
+        state = 'in_field' AND held_since IS NULL",
+    )
+    .fetch_one(connection)
+    .await?;
     Ok(at.map(Timestamp))
 }
 
 /// The last end of a due day that is still to come.
 pub async fn last_closing(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MAX(field_closes_at) FROM application WHERE state = 'in_field'").fetch_one(connection).await?;
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(field_closes_at) FROM application WHERE state = 'in_field'")
+            .fetch_one(connection)
+            .await?;
     Ok(at.map(Timestamp))
 }
 
-/// The other applications in which somebody on the lists of `ids` has a case too: those that one invitation must cover together.
-pub async fn sharing_a_list(connection: &mut AnyConnection, ids: &[ApplicationId]) -> Result<Vec<String>> {
+/// The other applications in which somebody on the lists of `ids` has a case too: those that one
+/// invitation must cover together.
+pub async fn sharing_a_list(
+    connection: &mut AnyConnection,
+    ids: &[ApplicationId],
+) -> Result<Vec<String>> {
     let among = Engine::of_connection(connection).in_list(1, ColumnType::Number);
     let sql = format!(
         "SELECT DISTINCT a.code
          FROM survey_case mine
-         JOIN survey_case theirs ON theirs.respondent_id = mine.respondent_id AND theirs.application_id <> mine.application_id
+         JOIN survey_case theirs ON theirs.respondent_id = mine.respondent_id AND \
+         theirs.application_id <> mine.application_id
          JOIN application a ON a.id = theirs.application_id AND a.state = 'registered'
          WHERE mine.application_id {among} AND NOT theirs.application_id {among}
          ORDER BY a.code"
     );
-    Ok(sqlx::query_scalar(statement(sql)).bind(to_param(ids.iter().map(|id| id.0))).fetch_all(connection).await?)
+    Ok(sqlx::query_scalar(statement(sql))
+        .bind(to_param(ids.iter().map(|id| id.0)))
+        .fetch_all(connection)
+        .await?)
 }
 
 /// The cells of an application in which no answers are taken any more, as a mask.
 pub async fn closed_cell_mask(connection: &mut AnyConnection, id: ApplicationId) -> Result<i64> {
-    Ok(sqlx::query_scalar("SELECT closed_cell_mask FROM application WHERE id = $1").bind(id.0).fetch_one(connection).await?)
+    Ok(sqlx::query_scalar("SELECT closed_cell_mask FROM application WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(connection)
+        .await?)
 }

@@ -1,4 +1,5 @@
-//! The audit log. Nothing is ever changed in it or taken out of it; the database itself refuses that.
+//! The audit log. Nothing is ever changed in it or taken out of it; the database itself refuses
+//! that.
 
 use sqlx::AnyConnection;
 
@@ -11,7 +12,8 @@ use crate::domain::time::Timestamp;
 /// Read at a time.
 const PAGE: i64 = 1_000;
 
-/// Writes an entry at the end of the log; returns its number. Whoever else writes one waits until this transaction is over, so it comes last in it.
+/// Writes an entry at the end of the log; returns its number. Whoever else writes one waits until
+/// this transaction is over, so it comes last in it.
 pub async fn append(
     tx: &mut AnyConnection,
     hasher: &Hasher,
@@ -20,11 +22,22 @@ pub async fn append(
     (object, detail): (&str, &str),
     now: Timestamp,
 ) -> Result<i64> {
-    let sql = statement(format!("SELECT number, hash FROM audit_head WHERE id = 1{}", Engine::of_connection(tx).for_update()));
+    let sql = statement(format!(
+        "SELECT number, hash FROM audit_head WHERE id = 1{}",
+        Engine::of_connection(tx).for_update()
+    ));
     let (number, previous_hash): (i64, String) = sqlx::query_as(sql).fetch_one(&mut *tx).await?;
-    let entry = AuditEntry { number: number + 1, at: now, actor: actor.clone(), action, object: object.to_owned(), detail: detail.to_owned() };
+    let entry = AuditEntry {
+        number: number + 1,
+        at: now,
+        actor: actor.clone(),
+        action,
+        object: object.to_owned(),
+        detail: detail.to_owned(),
+    };
     let hash = hasher.audit_hash(&entry.hash_input(&previous_hash));
-    let sql = "INSERT INTO audit_entry (number, at, actor, via, action, object, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sql = "INSERT INTO audit_entry (number, at, actor, via, action, object, detail, hash) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(sql)
         .bind(entry.number)
         .bind(now.0)
@@ -36,14 +49,21 @@ pub async fn append(
         .bind(hash.clone())
         .execute(&mut *tx)
         .await?;
-    sqlx::query("UPDATE audit_head SET number = $1, hash = $2 WHERE id = 1").bind(entry.number).bind(hash).execute(tx).await?;
+    sqlx::query("UPDATE audit_head SET number = $1, hash = $2 WHERE id = 1")
+        .bind(entry.number)
+        .bind(hash)
+        .execute(tx)
+        .await?;
     Ok(entry.number)
 }
 
 /// Takes what was written down before the log was chained into it.
 pub async fn adopt_disclosures(tx: &mut AnyConnection, hasher: &Hasher) -> Result<u64> {
     let rows: Vec<(i64, i64, String, String, i64)> =
-        sqlx::query_as("SELECT id, at, actor, kind, row_id FROM disclosure ORDER BY id LIMIT $1").bind(PAGE).fetch_all(&mut *tx).await?;
+        sqlx::query_as("SELECT id, at, actor, kind, row_id FROM disclosure ORDER BY id LIMIT $1")
+            .bind(PAGE)
+            .fetch_all(&mut *tx)
+            .await?;
     let adopted = rows.len() as u64;
     for (id, at, actor, what, row) in rows {
         let action = decode_enum("what was disclosed", &what, Action::parse)?;
@@ -56,13 +76,18 @@ pub async fn adopt_disclosures(tx: &mut AnyConnection, hasher: &Hasher) -> Resul
 
 /// Is there anything from before the log was chained?
 pub async fn has_disclosures(connection: &mut AnyConnection) -> Result<bool> {
-    Ok(sqlx::query_scalar::<_, i64>("SELECT id FROM disclosure LIMIT 1").fetch_optional(connection).await?.is_some())
+    Ok(sqlx::query_scalar::<_, i64>("SELECT id FROM disclosure LIMIT 1")
+        .fetch_optional(connection)
+        .await?
+        .is_some())
 }
 
 type Row = (i64, i64, String, String, String, String, String, String);
 const COLUMNS: &str = "number, at, actor, via, action, object, detail, hash";
 
-fn read((number, at, actor, via, action, object, detail, hash): Row) -> Result<(AuditEntry, String)> {
+fn read(
+    (number, at, actor, via, action, object, detail, hash): Row,
+) -> Result<(AuditEntry, String)> {
     let actor = Actor { name: actor, via: decode_enum("how somebody came", &via, Via::parse)? };
     let action = decode_enum("an action", &action, Action::parse)?;
     Ok((AuditEntry { number, at: Timestamp(at), actor, action, object, detail }, hash))
@@ -80,10 +105,15 @@ pub struct AuditFilter {
 }
 
 /// Entries, the latest first.
-pub async fn entries(connection: &mut AnyConnection, filter: &AuditFilter, limit: u32) -> Result<Vec<AuditEntry>> {
+pub async fn entries(
+    connection: &mut AnyConnection,
+    filter: &AuditFilter,
+    limit: u32,
+) -> Result<Vec<AuditEntry>> {
     let sql = statement(format!(
         "SELECT {COLUMNS} FROM audit_entry
-         WHERE ($1 = '' OR actor = $1) AND ($2 = '' OR action = $2) AND ($3 = '' OR substr(object, 1, length($3)) = $3) AND number < $4
+         WHERE ($1 = '' OR actor = $1) AND ($2 = '' OR action = $2) AND ($3 = '' OR \
+         substr(object, 1, length($3)) = $3) AND number < $4
          ORDER BY number DESC LIMIT $5"
     ));
     let rows: Vec<Row> = sqlx::query_as(sql)
@@ -108,11 +138,19 @@ pub enum LogVerification {
     HeadNotFound,
 }
 
-/// Reads the log from its beginning and reckons every hash again. `expected_head`: a head that was noted elsewhere, which must be in it.
-pub async fn verify(connection: &mut AnyConnection, hasher: &Hasher, expected_head: Option<&str>) -> Result<LogVerification> {
-    let (mut number, mut previous_hash, mut found_head) = (0i64, String::new(), expected_head.is_none());
+/// Reads the log from its beginning and reckons every hash again. `expected_head`: a head that was
+/// noted elsewhere, which must be in it.
+pub async fn verify(
+    connection: &mut AnyConnection,
+    hasher: &Hasher,
+    expected_head: Option<&str>,
+) -> Result<LogVerification> {
+    let (mut number, mut previous_hash, mut found_head) =
+        (0i64, String::new(), expected_head.is_none());
     loop {
-        let sql = statement(format!("SELECT {COLUMNS} FROM audit_entry WHERE number > $1 ORDER BY number LIMIT {PAGE}"));
+        let sql = statement(format!(
+            "SELECT {COLUMNS} FROM audit_entry WHERE number > $1 ORDER BY number LIMIT {PAGE}"
+        ));
         let rows: Vec<Row> = sqlx::query_as(sql).bind(number).fetch_all(&mut *connection).await?;
         if rows.is_empty() {
             break;
@@ -127,9 +165,15 @@ pub async fn verify(connection: &mut AnyConnection, hasher: &Hasher, expected_he
             (number, previous_hash) = (at, hash);
         }
     }
-    let head: (i64, String) = sqlx::query_as("SELECT number, hash FROM audit_head WHERE id = 1").fetch_one(connection).await?;
+    let head: (i64, String) = sqlx::query_as("SELECT number, hash FROM audit_head WHERE id = 1")
+        .fetch_one(connection)
+        .await?;
     if head != (number, previous_hash.clone()) {
         return Ok(LogVerification::Broken { at: number + 1 });
     }
-    Ok(if found_head { LogVerification::Intact { entries: number, head: previous_hash } } else { LogVerification::HeadNotFound })
+    Ok(if found_head {
+        LogVerification::Intact { entries: number, head: previous_hash }
+    } else {
+        LogVerification::HeadNotFound
+    })
 }

@@ -1,4 +1,5 @@
-//! Copies of the whole database while it is in use, and back. A copy holds nothing that can be read without the key ring.
+//! Copies of the whole database while it is in use, and back. A copy holds nothing that can be read
+//! without the key ring.
 
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,11 +24,17 @@ pub enum BackupError {
     OtherEngine { path: PathBuf, theirs: &'static str, ours: &'static str },
     #[error("{0} is damaged; use another backup")]
     Damaged(PathBuf),
-    #[error("there is a database already at {0}; restore into an empty one, or move that one away first (with its -wal and -shm)")]
+    #[error(
+        "there is a database already at {0}; restore into an empty one, or move that one away \
+            first (with its -wal and -shm)"
+    )]
     NotEmpty(String),
     #[error("database.url cannot be read as an address of PostgreSQL: {0}")]
     Url(String),
-    #[error("{program} is missing; install PostgreSQL's client programs (Debian: apt-get install postgresql-client)")]
+    #[error(
+        "{program} is missing; install PostgreSQL's client programs (Debian: apt-get install \
+            postgresql-client)"
+    )]
     NoProgram { program: &'static str },
     #[error("{program}: {said}")]
     Program { program: &'static str, said: String },
@@ -35,7 +42,8 @@ pub enum BackupError {
     Database { url: String, error: sqlx::Error },
 }
 
-/// Writes a whole and consistent copy to `file`, readable by its owner only; returns its size. What is written meanwhile is not in it, and does not wait.
+/// Writes a whole and consistent copy to `file`, readable by its owner only; returns its size. What
+/// is written meanwhile is not in it, and does not wait.
 pub async fn backup(database: &Database, url: &str, file: &Path) -> Result<u64, BackupError> {
     if file.exists() {
         return Err(BackupError::Exists(file.to_owned()));
@@ -46,10 +54,24 @@ pub async fn backup(database: &Database, url: &str, file: &Path) -> Result<u64, 
         move |error| BackupError::File { path, error }
     };
     // Whoever may read it is settled before anything stands in it.
-    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(at(&part))?;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)
+        .map_err(at(&part))?;
     let written = match database.engine() {
         Engine::Sqlite => copy_sqlite(database, url, &part).await,
-        Engine::Postgres => run_program("pg_dump", url, &["--format=custom", "--no-owner", "--no-privileges", "--file"], &part).await,
+        Engine::Postgres => {
+            run_program(
+                "pg_dump",
+                url,
+                &["--format=custom", "--no-owner", "--no-privileges", "--file"],
+                &part,
+            )
+            .await
+        }
     };
     let finish = || -> io::Result<u64> {
         std::fs::File::open(&part)?.sync_all()?;
@@ -70,18 +92,27 @@ pub async fn backup(database: &Database, url: &str, file: &Path) -> Result<u64, 
 async fn copy_sqlite(database: &Database, url: &str, part: &Path) -> Result<(), BackupError> {
     let failed = |error| BackupError::Database { url: url.to_owned(), error };
     let mut connection = database.pool.acquire().await.map_err(failed)?;
-    sqlx::query("VACUUM INTO $1").bind(part.display().to_string()).execute(&mut *connection).await.map_err(failed)?;
+    sqlx::query("VACUUM INTO $1")
+        .bind(part.display().to_string())
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
     drop(connection);
     check_sqlite(part).await
 }
 
-/// Brings a backup into the database that `url` names, which must be empty or not there. Nothing stands there until all of it does.
+/// Brings a backup into the database that `url` names, which must be empty or not there. Nothing
+/// stands there until all of it does.
 pub async fn restore(url: &str, file: &Path) -> Result<(), BackupError> {
     let engine = Engine::of(url);
     let theirs = engine_of(file)?;
     if theirs != engine {
         let name = |engine| if engine == Engine::Sqlite { "SQLite" } else { "PostgreSQL" };
-        return Err(BackupError::OtherEngine { path: file.to_owned(), theirs: name(theirs), ours: name(engine) });
+        return Err(BackupError::OtherEngine {
+            path: file.to_owned(),
+            theirs: name(theirs),
+            ours: name(engine),
+        });
     }
     match engine {
         Engine::Sqlite => restore_sqlite(url, file).await,
@@ -92,7 +123,8 @@ pub async fn restore(url: &str, file: &Path) -> Result<(), BackupError> {
 /// Both formats say what they are with their first bytes.
 fn engine_of(file: &Path) -> Result<Engine, BackupError> {
     let mut begins = Vec::new();
-    let read = std::fs::File::open(file).and_then(|opened| opened.take(16).read_to_end(&mut begins));
+    let read =
+        std::fs::File::open(file).and_then(|opened| opened.take(16).read_to_end(&mut begins));
     read.map_err(|error| BackupError::File { path: file.to_owned(), error })?;
     if begins.starts_with(b"SQLite format 3\0") {
         Ok(Engine::Sqlite)
@@ -104,8 +136,13 @@ fn engine_of(file: &Path) -> Result<Engine, BackupError> {
 }
 
 async fn restore_sqlite(url: &str, file: &Path) -> Result<(), BackupError> {
-    let Some(target) = dialect::sqlite_file(url) else { return Err(BackupError::Url(url.to_owned())) };
-    let is_there = |suffix: &str| std::fs::metadata(format!("{}{suffix}", target.display())).is_ok_and(|found| found.len() > 0);
+    let Some(target) = dialect::sqlite_file(url) else {
+        return Err(BackupError::Url(url.to_owned()));
+    };
+    let is_there = |suffix: &str| {
+        std::fs::metadata(format!("{}{suffix}", target.display()))
+            .is_ok_and(|found| found.len() > 0)
+    };
     if is_there("") || is_there("-wal") {
         return Err(BackupError::NotEmpty(target.display().to_string()));
     }
@@ -114,7 +151,12 @@ async fn restore_sqlite(url: &str, file: &Path) -> Result<(), BackupError> {
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let mut to = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        let mut to = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&part)?;
         io::copy(&mut std::fs::File::open(file)?, &mut to)?;
         to.sync_all()
     };
@@ -134,9 +176,15 @@ async fn restore_sqlite(url: &str, file: &Path) -> Result<(), BackupError> {
 async fn check_sqlite(file: &Path) -> Result<(), BackupError> {
     sqlx::any::install_default_drivers();
     let damaged = |_| BackupError::Damaged(file.to_owned());
-    let mut connection = AnyConnection::connect(&format!("sqlite:{}?mode=ro", file.display())).await.map_err(damaged)?;
-    let checked: Result<String, _> = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await;
-    let ours: Result<i64, _> = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = 'survey_case'").fetch_one(&mut connection).await;
+    let mut connection = AnyConnection::connect(&format!("sqlite:{}?mode=ro", file.display()))
+        .await
+        .map_err(damaged)?;
+    let checked: Result<String, _> =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await;
+    let ours: Result<i64, _> =
+        sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = 'survey_case'")
+            .fetch_one(&mut connection)
+            .await;
     // It was only read.
     let _ = connection.close().await;
     if checked.map_err(damaged)? != "ok" {
@@ -150,34 +198,60 @@ async fn restore_postgres(url: &str, file: &Path) -> Result<(), BackupError> {
     let shown = dialect::url_without_password(url);
     let failed = |error| BackupError::Database { url: shown.clone(), error };
     let mut connection = AnyConnection::connect(url).await.map_err(failed)?;
-    let sql = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
+    let sql =
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
     let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
     if tables > 0 {
         return Err(BackupError::NotEmpty(shown));
     }
-    run_program("pg_restore", url, &["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"], file).await
+    run_program(
+        "pg_restore",
+        url,
+        &["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"],
+        file,
+    )
+    .await
 }
 
-/// Runs one of PostgreSQL's programs over a file. How to connect goes by its environment, where other users of the machine see no password.
-async fn run_program(program: &'static str, url: &str, arguments: &[&str], file: &Path) -> Result<(), BackupError> {
+/// Runs one of PostgreSQL's programs over a file. How to connect goes by its environment, where
+/// other users of the machine see no password.
+async fn run_program(
+    program: &'static str,
+    url: &str,
+    arguments: &[&str],
+    file: &Path,
+) -> Result<(), BackupError> {
     let mut command = Command::new(program);
     let environment = dialect::postgres_environment(url).map_err(BackupError::Url)?;
     // Without a database's name, pg_restore prints instead of restoring.
-    let database = environment.iter().find(|(name, _)| *name == "PGDATABASE").map(|(_, name)| name.clone()).unwrap_or_default();
-    command.arg(format!("--dbname={database}")).args(arguments).arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let database = environment
+        .iter()
+        .find(|(name, _)| *name == "PGDATABASE")
+        .map(|(_, name)| name.clone())
+        .unwrap_or_default();
+    command
+        .arg(format!("--dbname={database}"))
+        .args(arguments)
+        .arg(file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     command.envs(environment);
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = match output.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(output) => output,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BackupError::NoProgram { program }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(BackupError::NoProgram { program });
+        }
         Err(error) => return Err(BackupError::Program { program, said: error.to_string() }),
     };
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
+    let said: Vec<&str> =
+        said.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
     Err(BackupError::Program { program, said: said.join("; ") })
 }
 

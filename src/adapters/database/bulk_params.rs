@@ -1,5 +1,6 @@
-//! Sets as one parameter: a list of ids, or rows to be written, travel as one JSON text. A statement over a set is then the same statement however
-//! many there are, is prepared once, and is planned once.
+//! Sets as one parameter: a list of ids, or rows to be written, travel as one JSON text. A
+//! statement over a set is then the same statement however many there are, is prepared once, and is
+//! planned once.
 
 use serde::{Serialize, Serializer};
 
@@ -14,10 +15,12 @@ pub enum ColumnType {
     HexBytes,
 }
 
-/// The rows of a set (tuples of numbers, texts and [`HexBytes`], or options of them), or the members of a list, as the parameter that carries them.
+/// The rows of a set (tuples of numbers, texts and [`HexBytes`], or options of them), or the
+/// members of a list, as the parameter that carries them.
 pub fn to_param<T: Serialize>(members: impl IntoIterator<Item = T>) -> String {
     // Numbers, texts and tuples of them can always be written as JSON.
-    let json = serde_json::to_string(&members.into_iter().collect::<Vec<T>>()).unwrap_or_else(|_| "[]".to_owned());
+    let json = serde_json::to_string(&members.into_iter().collect::<Vec<T>>())
+        .unwrap_or_else(|_| "[]".to_owned());
     // PostgreSQL's texts hold no NUL; it can only come from what a gateway answered.
     if json.contains("\\u0000") { json.replace("\\u0000", "\\ufffd") } else { json }
 }
@@ -37,23 +40,33 @@ impl Engine {
         match (self, kind) {
             (Engine::Sqlite, _) => format!("IN (SELECT value FROM json_each(${number}))"),
             (Engine::Postgres, ColumnType::Number) => {
-                format!("= ANY (ARRAY(SELECT CAST(m AS BIGINT) FROM json_array_elements_text(CAST(${number} AS JSON)) AS m))")
+                format!(
+                    "= ANY (ARRAY(SELECT CAST(m AS BIGINT) FROM \
+                        json_array_elements_text(CAST(${number} AS JSON)) AS m))"
+                )
             }
-            (Engine::Postgres, _) => format!("= ANY (ARRAY(SELECT json_array_elements_text(CAST(${number} AS JSON))))"),
+            (Engine::Postgres, _) => {
+                format!("= ANY (ARRAY(SELECT json_array_elements_text(CAST(${number} AS JSON))))")
+            }
         }
     }
 
-    /// The rows of a SELECT as one JSON text, each an array of these columns; bytes come as hexadecimal digits.
+    /// The rows of a SELECT as one JSON text, each an array of these columns; bytes come as
+    /// hexadecimal digits.
     pub fn json_rows(self, columns: &[(&str, ColumnType)]) -> String {
         let column = |(name, kind): &(&str, ColumnType)| match (self, kind) {
-            (Engine::Sqlite, ColumnType::HexBytes) => format!("CASE WHEN {name} IS NULL THEN NULL ELSE hex({name}) END"),
+            (Engine::Sqlite, ColumnType::HexBytes) => {
+                format!("CASE WHEN {name} IS NULL THEN NULL ELSE hex({name}) END")
+            }
             (Engine::Postgres, ColumnType::HexBytes) => format!("encode({name}, 'hex')"),
             _ => (*name).to_owned(),
         };
         let columns: Vec<String> = columns.iter().map(column).collect();
         match self {
             Engine::Sqlite => format!("json_group_array(json_array({}))", columns.join(", ")),
-            Engine::Postgres => format!("CAST(json_agg(json_build_array({})) AS TEXT)", columns.join(", ")),
+            Engine::Postgres => {
+                format!("CAST(json_agg(json_build_array({})) AS TEXT)", columns.join(", "))
+            }
         }
     }
 
@@ -63,7 +76,9 @@ impl Engine {
             let value = match (self, kind) {
                 (Engine::Sqlite, ColumnType::HexBytes) => format!("unhex(value ->> {at})"),
                 (Engine::Sqlite, _) => format!("value ->> {at}"),
-                (Engine::Postgres, ColumnType::HexBytes) => format!("decode(value ->> {at}, 'hex')"),
+                (Engine::Postgres, ColumnType::HexBytes) => {
+                    format!("decode(value ->> {at}, 'hex')")
+                }
                 (Engine::Postgres, ColumnType::Number) => format!("CAST(value ->> {at} AS BIGINT)"),
                 (Engine::Postgres, ColumnType::Text) => format!("value ->> {at}"),
             };
@@ -72,7 +87,9 @@ impl Engine {
         let columns: Vec<String> = columns.iter().enumerate().map(column).collect();
         let from = match self {
             Engine::Sqlite => format!("json_each(${number})"),
-            Engine::Postgres => format!("jsonb_array_elements(CAST(${number} AS JSONB)) AS member(value)"),
+            Engine::Postgres => {
+                format!("jsonb_array_elements(CAST(${number} AS JSONB)) AS member(value)")
+            }
         };
         format!("SELECT {} FROM {from}", columns.join(", "))
     }
@@ -85,7 +102,10 @@ mod tests {
     #[test]
     fn a_set_is_one_text() {
         assert_eq!(to_param([1i64, 2]), "[1,2]");
-        assert_eq!(to_param([(1i64, Some("甲\"\0"), None::<i64>, HexBytes(b"\x01\xff"))]), r#"[[1,"甲\"\ufffd",null,"01ff"]]"#);
+        assert_eq!(
+            to_param([(1i64, Some("甲\"\0"), None::<i64>, HexBytes(b"\x01\xff"))]),
+            r#"[[1,"甲\"\ufffd",null,"01ff"]]"#
+        );
         assert_eq!(to_param(Vec::<i64>::new()), "[]");
     }
 }

@@ -3,8 +3,8 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
+use super::dialect::{Engine, statement};
 use super::{Result, WriteTx, decode_enum};
 use crate::domain::ids::{AccountId, CallId, CampaignId, InvitationId};
 use crate::domain::language::Language;
@@ -20,20 +20,38 @@ pub struct NewQueueEntry {
     pub language: Language,
 }
 
-/// Hands people to the interviewers. Who has waited for an earlier step begins anew; what was tried and promised stands.
-pub async fn enqueue(tx: &mut AnyConnection, campaign: CampaignId, entries: &[NewQueueEntry], now: Timestamp) -> Result<()> {
+/// Hands people to the interviewers. Who has waited for an earlier step begins anew; what was tried
+/// and promised stands.
+pub async fn enqueue(
+    tx: &mut AnyConnection,
+    campaign: CampaignId,
+    entries: &[NewQueueEntry],
+    now: Timestamp,
+) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let columns = [("invitation_id", ColumnType::Number), ("step", ColumnType::Number), ("max_calls", ColumnType::Number), ("language", ColumnType::Text)];
+    let columns = [
+        ("invitation_id", ColumnType::Number),
+        ("step", ColumnType::Number),
+        ("max_calls", ColumnType::Number),
+        ("language", ColumnType::Text),
+    ];
     let sql = format!(
-        "INSERT INTO call_queue (invitation_id, campaign_id, step, entered_at, next_at, max_calls, language)
-         SELECT v.invitation_id, $1, v.step, $2, $2, v.max_calls, v.language FROM ({}) AS v WHERE true
-         ON CONFLICT (invitation_id) DO UPDATE SET step = excluded.step, entered_at = excluded.entered_at, calls = 0, max_calls = excluded.max_calls,
+        "INSERT INTO call_queue (invitation_id, campaign_id, step, entered_at, next_at, \
+            max_calls, language)
+         SELECT v.invitation_id, $1, v.step, $2, $2, v.max_calls, v.language FROM ({}) AS v \
+         WHERE true
+         ON CONFLICT (invitation_id) DO UPDATE SET step = excluded.step, entered_at = \
+         excluded.entered_at, calls = 0, max_calls = excluded.max_calls,
              next_at = COALESCE(call_queue.promised_at, excluded.next_at)",
         Engine::of_connection(tx).select_rows(3, &columns)
     );
-    let new = to_param(entries.iter().map(|entry| (entry.invitation.0, entry.step, entry.max_calls, entry.language.tag())));
+    let new = to_param(
+        entries
+            .iter()
+            .map(|entry| (entry.invitation.0, entry.step, entry.max_calls, entry.language.tag())),
+    );
     sqlx::query(statement(sql)).bind(campaign.0).bind(now.0).bind(new).execute(tx).await?;
     Ok(())
 }
@@ -61,14 +79,21 @@ pub struct QueueEntry {
 }
 
 const SELECT: &str =
-    "SELECT q.invitation_id, q.campaign_id, q.step, q.next_at, q.promised_at, q.calls, q.max_calls, q.soft_refusals, q.refused_to, q.tried_day_parts,
-                             q.language, q.assigned_to, q.leased_by, q.leased_until, q.call_id, r.phone_hash, r.zone
-                      FROM call_queue q JOIN invitation i ON i.id = q.invitation_id JOIN respondent r ON r.id = i.respondent_id";
+    "SELECT q.invitation_id, q.campaign_id, q.step, q.next_at, q.promised_at, q.calls, \
+        q.max_calls, q.soft_refusals, q.refused_to, q.tried_day_parts,
+                             q.language, q.assigned_to, q.leased_by, q.leased_until, q.call_id, \
+                             r.phone_hash, r.zone
+                      FROM call_queue q JOIN invitation i ON i.id = q.invitation_id JOIN \
+                      respondent r ON r.id = i.respondent_id";
 
 fn read(row: &AnyRow) -> Result<QueueEntry> {
-    let at = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
-    let account = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(AccountId));
-    let count = |column: &str| Ok::<_, sqlx::Error>(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0));
+    let at =
+        |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
+    let account =
+        |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(AccountId));
+    let count = |column: &str| {
+        Ok::<_, sqlx::Error>(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+    };
     Ok(QueueEntry {
         invitation: InvitationId(row.try_get("invitation_id")?),
         campaign: CampaignId(row.try_get("campaign_id")?),
@@ -80,7 +105,11 @@ fn read(row: &AnyRow) -> Result<QueueEntry> {
         soft_refusals: count("soft_refusals")?,
         refused_to: account("refused_to")?,
         tried_day_parts: row.try_get("tried_day_parts")?,
-        language: decode_enum("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        language: decode_enum(
+            "a language",
+            &row.try_get::<String, _>("language")?,
+            Language::parse,
+        )?,
         assigned_to: account("assigned_to")?,
         leased_by: account("leased_by")?,
         leased_until: at("leased_until")?,
@@ -90,7 +119,8 @@ fn read(row: &AnyRow) -> Result<QueueEntry> {
     })
 }
 
-/// Those whom this interviewer may call now, roughly in the order of [`crate::domain::telephone::CallPriority`]. `part`: the part of the day where most of them are.
+/// Those whom this interviewer may call now, roughly in the order of
+/// [`crate::domain::telephone::CallPriority`]. `part`: the part of the day where most of them are.
 pub async fn due(
     connection: &mut AnyConnection,
     account: AccountId,
@@ -101,10 +131,12 @@ pub async fn due(
 ) -> Result<Vec<QueueEntry>> {
     let sql = format!(
         "{SELECT} JOIN campaign k ON k.id = q.campaign_id AND k.state = 'running'
-         WHERE q.next_at <= $1 AND (q.leased_until IS NULL OR q.leased_until <= $1) AND (q.assigned_to IS NULL OR q.assigned_to = $2) AND q.language {}
+         WHERE q.next_at <= $1 AND (q.leased_until IS NULL OR q.leased_until <= $1) AND \
+         (q.assigned_to IS NULL OR q.assigned_to = $2) AND q.language {}
          ORDER BY CASE WHEN q.promised_at <= $1 THEN q.promised_at ELSE 9223372036854775807 END,
                   CASE WHEN q.refused_to = $2 THEN 1 ELSE 0 END,
-                  CASE WHEN (q.tried_day_parts & $4) = 0 THEN 0 ELSE 1 END, q.calls, q.next_at, q.invitation_id
+                  CASE WHEN (q.tried_day_parts & $4) = 0 THEN 0 ELSE 1 END, q.calls, q.next_at, \
+                  q.invitation_id
          LIMIT $5",
         Engine::of_connection(connection).in_list(3, ColumnType::Text)
     );
@@ -120,47 +152,114 @@ pub async fn due(
 }
 
 /// Everybody in the queue with a call to come or on a screen, of one campaign or of all.
-pub async fn all(connection: &mut AnyConnection, campaign: Option<CampaignId>) -> Result<Vec<QueueEntry>> {
+pub async fn all(
+    connection: &mut AnyConnection,
+    campaign: Option<CampaignId>,
+) -> Result<Vec<QueueEntry>> {
     let sql = statement(format!(
-        "{SELECT} WHERE (q.next_at IS NOT NULL OR q.leased_by IS NOT NULL) AND (q.campaign_id = $1 OR $1 = 0) ORDER BY q.next_at, q.invitation_id"
+        "{SELECT} WHERE (q.next_at IS NOT NULL OR q.leased_by IS NOT NULL) AND (q.campaign_id = \
+            $1 OR $1 = 0) ORDER BY q.next_at, q.invitation_id"
     ));
-    sqlx::query(sql).bind(campaign.map_or(0, |campaign| campaign.0)).fetch_all(connection).await?.iter().map(read).collect()
+    sqlx::query(sql)
+        .bind(campaign.map_or(0, |campaign| campaign.0))
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
-pub async fn find(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Option<QueueEntry>> {
+pub async fn find(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Option<QueueEntry>> {
     let sql = statement(format!("{SELECT} WHERE q.invitation_id = $1"));
-    sqlx::query(sql).bind(invitation.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+    sqlx::query(sql)
+        .bind(invitation.0)
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// Whom an interviewer has on the screen.
-pub async fn leased_by(connection: &mut AnyConnection, account: AccountId) -> Result<Option<QueueEntry>> {
-    let sql = statement(format!("{SELECT} WHERE q.leased_by = $1 ORDER BY q.invitation_id LIMIT 1"));
-    sqlx::query(sql).bind(account.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+pub async fn leased_by(
+    connection: &mut AnyConnection,
+    account: AccountId,
+) -> Result<Option<QueueEntry>> {
+    let sql =
+        statement(format!("{SELECT} WHERE q.leased_by = $1 ORDER BY q.invitation_id LIMIT 1"));
+    sqlx::query(sql)
+        .bind(account.0)
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// Takes somebody for one interviewer alone. False: somebody else has been quicker.
-pub async fn lease(tx: &mut WriteTx, invitation: InvitationId, account: AccountId, until: Timestamp, now: Timestamp) -> Result<bool> {
+pub async fn lease(
+    tx: &mut WriteTx,
+    invitation: InvitationId,
+    account: AccountId,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<bool> {
     let sql = "UPDATE call_queue SET leased_by = $2, leased_until = $3
-               WHERE invitation_id = $1 AND next_at <= $4 AND (leased_until IS NULL OR leased_until <= $4) AND (assigned_to IS NULL OR assigned_to = $2)";
-    let done = sqlx::query(sql).bind(invitation.0).bind(account.0).bind(until.0).bind(now.0).execute(&mut **tx).await?;
+               WHERE invitation_id = $1 AND next_at <= $4 AND (leased_until IS NULL OR \
+               leased_until <= $4) AND (assigned_to IS NULL OR assigned_to = $2)";
+    let done = sqlx::query(sql)
+        .bind(invitation.0)
+        .bind(account.0)
+        .bind(until.0)
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// Ties a lease to its call.
-pub async fn set_call(tx: &mut AnyConnection, invitation: InvitationId, call: CallId) -> Result<()> {
-    sqlx::query("UPDATE call_queue SET call_id = $2 WHERE invitation_id = $1").bind(invitation.0).bind(call.0).execute(tx).await?;
+pub async fn set_call(
+    tx: &mut AnyConnection,
+    invitation: InvitationId,
+    call: CallId,
+) -> Result<()> {
+    sqlx::query("UPDATE call_queue SET call_id = $2 WHERE invitation_id = $1")
+        .bind(invitation.0)
+        .bind(call.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// The lease goes on. False: it is somebody else's by now, or over.
-pub async fn renew(tx: &mut AnyConnection, call: CallId, account: AccountId, until: Timestamp) -> Result<bool> {
+pub async fn renew(
+    tx: &mut AnyConnection,
+    call: CallId,
+    account: AccountId,
+    until: Timestamp,
+) -> Result<bool> {
     let sql = "UPDATE call_queue SET leased_until = $3 WHERE call_id = $1 AND leased_by = $2";
-    Ok(sqlx::query(sql).bind(call.0).bind(account.0).bind(until.0).execute(tx).await?.rows_affected() == 1)
+    Ok(sqlx::query(sql)
+        .bind(call.0)
+        .bind(account.0)
+        .bind(until.0)
+        .execute(tx)
+        .await?
+        .rows_affected()
+        == 1)
 }
 
 /// Leases that are over: their interviewers' pages have died.
-pub async fn expired_leases(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<QueueEntry>> {
-    let sql = statement(format!("{SELECT} WHERE q.leased_by IS NOT NULL AND q.leased_until <= $1 ORDER BY q.invitation_id"));
+pub async fn expired_leases(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<Vec<QueueEntry>> {
+    let sql = statement(format!(
+        "{SELECT} WHERE q.leased_by IS NOT NULL AND q.leased_until <= $1 ORDER BY q.invitation_id"
+    ));
     sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read).collect()
 }
 
@@ -177,9 +276,13 @@ pub struct QueueUpdate {
 }
 
 /// Ends a call's lease. False: it was over, and somebody else has the person now.
-pub async fn return_to_queue(tx: &mut AnyConnection, call: CallId, update: &QueueUpdate) -> Result<bool> {
-    let sql =
-        "UPDATE call_queue SET leased_by = NULL, leased_until = NULL, call_id = NULL, assigned_to = NULL, next_at = $2, promised_at = $3, calls = $4,
+pub async fn return_to_queue(
+    tx: &mut AnyConnection,
+    call: CallId,
+    update: &QueueUpdate,
+) -> Result<bool> {
+    let sql = "UPDATE call_queue SET leased_by = NULL, leased_until = NULL, call_id = NULL, \
+            assigned_to = NULL, next_at = $2, promised_at = $3, calls = $4,
                    soft_refusals = $5, refused_to = $6, tried_day_parts = $7, language = $8
                WHERE call_id = $1";
     let done = sqlx::query(sql)
@@ -197,46 +300,85 @@ pub async fn return_to_queue(tx: &mut AnyConnection, call: CallId, update: &Queu
 }
 
 /// Moves those who cannot be called now; without a time, no call is to come.
-pub async fn reschedule(tx: &mut AnyConnection, next: &[(InvitationId, Option<Timestamp>)]) -> Result<()> {
+pub async fn reschedule(
+    tx: &mut AnyConnection,
+    next: &[(InvitationId, Option<Timestamp>)],
+) -> Result<()> {
     if next.is_empty() {
         return Ok(());
     }
     let sql = format!(
         "UPDATE call_queue SET next_at = v.next_at FROM ({}) AS v
          WHERE call_queue.invitation_id = v.invitation_id AND call_queue.leased_by IS NULL",
-        Engine::of_connection(tx).select_rows(1, &[("invitation_id", ColumnType::Number), ("next_at", ColumnType::Number)])
+        Engine::of_connection(tx).select_rows(
+            1,
+            &[("invitation_id", ColumnType::Number), ("next_at", ColumnType::Number)]
+        )
     );
-    sqlx::query(statement(sql)).bind(to_param(next.iter().map(|(id, at)| (id.0, at.map(|at| at.0))))).execute(tx).await?;
+    sqlx::query(statement(sql))
+        .bind(to_param(next.iter().map(|(id, at)| (id.0, at.map(|at| at.0)))))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Nobody of these is called any more.
 pub async fn remove(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
-    let sql = format!("UPDATE call_queue SET next_at = NULL, promised_at = NULL WHERE invitation_id {}", Engine::of_connection(tx).in_list(1, ColumnType::Number));
+    let sql = format!(
+        "UPDATE call_queue SET next_at = NULL, promised_at = NULL WHERE invitation_id {}",
+        Engine::of_connection(tx).in_list(1, ColumnType::Number)
+    );
     sqlx::query(statement(sql)).bind(to_param(invitations.iter().map(|i| i.0))).execute(tx).await?;
     Ok(())
 }
 
-/// Hands somebody to one interviewer, or back to all; who is on a screen stays there. False: there is no call to come.
-pub async fn assign(tx: &mut AnyConnection, invitation: InvitationId, to: Option<AccountId>) -> Result<bool> {
-    let sql = "UPDATE call_queue SET assigned_to = $2 WHERE invitation_id = $1 AND next_at IS NOT NULL";
-    Ok(sqlx::query(sql).bind(invitation.0).bind(to.map(|account| account.0)).execute(tx).await?.rows_affected() == 1)
+/// Hands somebody to one interviewer, or back to all; who is on a screen stays there. False: there
+/// is no call to come.
+pub async fn assign(
+    tx: &mut AnyConnection,
+    invitation: InvitationId,
+    to: Option<AccountId>,
+) -> Result<bool> {
+    let sql =
+        "UPDATE call_queue SET assigned_to = $2 WHERE invitation_id = $1 AND next_at IS NOT NULL";
+    Ok(sqlx::query(sql)
+        .bind(invitation.0)
+        .bind(to.map(|account| account.0))
+        .execute(tx)
+        .await?
+        .rows_affected()
+        == 1)
 }
 
-/// The cases of people, as `APPLICATION/PSEUDONYM`: how they are called where nobody's name is shown.
-pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<(InvitationId, String)>> {
+/// The cases of people, as `APPLICATION/PSEUDONYM`: how they are called where nobody's name is
+/// shown.
+pub async fn cases_of(
+    connection: &mut AnyConnection,
+    invitations: &[InvitationId],
+) -> Result<Vec<(InvitationId, String)>> {
     let engine = Engine::of_connection(connection);
     let sql = format!(
-        "SELECT c.invitation_id, {} FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.invitation_id {} GROUP BY c.invitation_id",
+        "SELECT c.invitation_id, {} FROM survey_case c JOIN application a ON a.id = \
+            c.application_id WHERE c.invitation_id {} GROUP BY c.invitation_id",
         engine.concatenated("a.code || '/' || c.pseudonym"),
         engine.in_list(1, ColumnType::Number)
     );
-    let rows: Vec<(i64, String)> = sqlx::query_as(statement(sql)).bind(to_param(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    let rows: Vec<(i64, String)> = sqlx::query_as(statement(sql))
+        .bind(to_param(invitations.iter().map(|i| i.0)))
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(|(id, cases)| (InvitationId(id), cases)).collect())
 }
 
 /// When the next call may be made after `now`.
-pub async fn next_after(connection: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(next_at) FROM call_queue WHERE next_at > $1").bind(now.0).fetch_one(connection).await?;
+pub async fn next_after(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT MIN(next_at) FROM call_queue WHERE next_at > $1")
+            .bind(now.0)
+            .fetch_one(connection)
+            .await?;
     Ok(at.map(Timestamp))
 }

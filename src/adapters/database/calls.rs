@@ -3,8 +3,8 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
+use super::dialect::{Engine, statement};
 use super::{Result, decode_enum};
 use crate::domain::ids::{AccountId, CallId, CampaignId, InvitationId};
 use crate::domain::telephone::{CallOutcome, DayPart};
@@ -37,8 +37,13 @@ pub struct NewCall {
     pub day_part: DayPart,
 }
 
-pub async fn record_begin(tx: &mut AnyConnection, call: &NewCall, now: Timestamp) -> Result<CallId> {
-    let sql = "INSERT INTO phone_call (invitation_id, campaign_id, step, account_id, purpose, day_part, begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
+pub async fn record_begin(
+    tx: &mut AnyConnection,
+    call: &NewCall,
+    now: Timestamp,
+) -> Result<CallId> {
+    let sql = "INSERT INTO phone_call (invitation_id, campaign_id, step, account_id, purpose, \
+        day_part, begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
     let id: i64 = sqlx::query_scalar(sql)
         .bind(call.invitation.0)
         .bind(call.campaign.0)
@@ -61,8 +66,14 @@ pub struct CallEnding {
 }
 
 /// Writes down how a call ended. False: it is written down already.
-pub async fn record_end(tx: &mut AnyConnection, call: CallId, ending: &CallEnding, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE phone_call SET ended_at = $2, outcome = $3, is_attempt = $4, is_reached = $5, call_back_at = $6, note_sealed = $7
+pub async fn record_end(
+    tx: &mut AnyConnection,
+    call: CallId,
+    ending: &CallEnding,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE phone_call SET ended_at = $2, outcome = $3, is_attempt = $4, is_reached = \
+        $5, call_back_at = $6, note_sealed = $7
                WHERE id = $1 AND ended_at IS NULL";
     let done = sqlx::query(sql)
         .bind(call.0)
@@ -95,28 +106,43 @@ pub struct Call {
 }
 
 const SELECT: &str =
-    "SELECT c.id, c.invitation_id, c.account_id, a.name, c.day_part, c.begun_at, c.ended_at, c.outcome, c.call_back_at, c.note_sealed
+    "SELECT c.id, c.invitation_id, c.account_id, a.name, c.day_part, c.begun_at, c.ended_at, \
+        c.outcome, c.call_back_at, c.note_sealed
                       FROM phone_call c JOIN account a ON a.id = c.account_id";
 
 fn read(row: &AnyRow) -> Result<Call> {
-    let at = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
+    let at =
+        |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
     Ok(Call {
         id: CallId(row.try_get("id")?),
         invitation: InvitationId(row.try_get("invitation_id")?),
         account: AccountId(row.try_get("account_id")?),
         interviewer_name: row.try_get("name")?,
-        day_part: decode_enum("a part of the day", &row.try_get::<String, _>("day_part")?, DayPart::parse)?,
+        day_part: decode_enum(
+            "a part of the day",
+            &row.try_get::<String, _>("day_part")?,
+            DayPart::parse,
+        )?,
         begun_at: Timestamp(row.try_get("begun_at")?),
         ended_at: at("ended_at")?,
-        outcome: row.try_get::<Option<String>, _>("outcome")?.map(|outcome| decode_enum("an outcome", &outcome, CallOutcome::parse)).transpose()?,
+        outcome: row
+            .try_get::<Option<String>, _>("outcome")?
+            .map(|outcome| decode_enum("an outcome", &outcome, CallOutcome::parse))
+            .transpose()?,
         call_back_at: at("call_back_at")?,
         note_sealed: row.try_get("note_sealed")?,
     })
 }
 
 /// The calls to somebody, the latest first.
-pub async fn of_invitation(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<Call>> {
-    let sql = statement(format!("{SELECT} WHERE c.invitation_id = $1 AND c.purpose = 'interview' ORDER BY c.begun_at DESC, c.id DESC"));
+pub async fn of_invitation(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Vec<Call>> {
+    let sql = statement(format!(
+        "{SELECT} WHERE c.invitation_id = $1 AND c.purpose = 'interview' ORDER BY c.begun_at \
+            DESC, c.id DESC"
+    ));
     sqlx::query(sql).bind(invitation.0).fetch_all(connection).await?.iter().map(read).collect()
 }
 
@@ -127,7 +153,9 @@ pub async fn get(connection: &mut AnyConnection, call: CallId) -> Result<Option<
 
 /// All calls since a moment, in their order.
 pub async fn all_since(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<Call>> {
-    let sql = statement(format!("{SELECT} WHERE c.begun_at >= $1 AND c.purpose = 'interview' ORDER BY c.begun_at, c.id"));
+    let sql = statement(format!(
+        "{SELECT} WHERE c.begun_at >= $1 AND c.purpose = 'interview' ORDER BY c.begun_at, c.id"
+    ));
     sqlx::query(sql).bind(since.0).fetch_all(connection).await?.iter().map(read).collect()
 }
 
@@ -141,15 +169,24 @@ pub struct CallWorkload {
 }
 
 /// The calls since a moment that are over, in their order.
-pub async fn workloads_since(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<CallWorkload>> {
+pub async fn workloads_since(
+    connection: &mut AnyConnection,
+    since: Timestamp,
+) -> Result<Vec<CallWorkload>> {
     let sql = "SELECT c.account_id, c.outcome,
                       (SELECT CAST(COALESCE(SUM(v.sent_at - v.shown_at), 0) AS BIGINT)
-                       FROM survey_case s JOIN response r ON r.case_id = s.id JOIN page_visit v ON v.response_id = r.id
-                       WHERE s.invitation_id = c.invitation_id AND v.mode = 'telephone' AND v.sent_at BETWEEN c.begun_at AND c.ended_at),
-                      (SELECT COUNT(*) FROM survey_case s JOIN response r ON r.case_id = s.id JOIN answer w ON w.response_id = r.id
-                       WHERE s.invitation_id = c.invitation_id AND w.account_id = c.account_id AND w.answered_at BETWEEN c.begun_at AND c.ended_at)
-               FROM phone_call c WHERE c.begun_at >= $1 AND c.purpose = 'interview' AND c.outcome IS NOT NULL ORDER BY c.begun_at, c.id";
-    let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(sql).bind(since.0).fetch_all(connection).await?;
+                       FROM survey_case s JOIN response r ON r.case_id = s.id JOIN page_visit v \
+                       ON v.response_id = r.id
+                       WHERE s.invitation_id = c.invitation_id AND v.mode = 'telephone' AND \
+                       v.sent_at BETWEEN c.begun_at AND c.ended_at),
+                      (SELECT COUNT(*) FROM survey_case s JOIN response r ON r.case_id = s.id \
+                      JOIN answer w ON w.response_id = r.id
+                       WHERE s.invitation_id = c.invitation_id AND w.account_id = c.account_id \
+                       AND w.answered_at BETWEEN c.begun_at AND c.ended_at)
+               FROM phone_call c WHERE c.begun_at >= $1 AND c.purpose = 'interview' AND \
+               c.outcome IS NOT NULL ORDER BY c.begun_at, c.id";
+    let rows: Vec<(i64, String, i64, i64)> =
+        sqlx::query_as(sql).bind(since.0).fetch_all(connection).await?;
     let worked = |(account, outcome, millis, answers): (i64, String, i64, i64)| {
         Ok(CallWorkload {
             account: AccountId(account),
@@ -161,44 +198,78 @@ pub async fn workloads_since(connection: &mut AnyConnection, since: Timestamp) -
     rows.into_iter().map(worked).collect()
 }
 
-/// When these numbers were reached by telephone, across all campaigns: calls count among the contacts that caps are about once somebody was spoken to.
-pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[String], since: Timestamp) -> Result<Vec<(String, Timestamp)>> {
-    let any: i64 = sqlx::query_scalar("SELECT CASE WHEN EXISTS (SELECT 1 FROM phone_call) THEN 1 ELSE 0 END").fetch_one(&mut *connection).await?;
+/// When these numbers were reached by telephone, across all campaigns: calls count among the
+/// contacts that caps are about once somebody was spoken to.
+pub async fn recent_contacts(
+    connection: &mut AnyConnection,
+    phone_hashes: &[String],
+    since: Timestamp,
+) -> Result<Vec<(String, Timestamp)>> {
+    let any: i64 =
+        sqlx::query_scalar("SELECT CASE WHEN EXISTS (SELECT 1 FROM phone_call) THEN 1 ELSE 0 END")
+            .fetch_one(&mut *connection)
+            .await?;
     if any == 0 {
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT r.phone_hash, c.begun_at FROM respondent r JOIN invitation i ON i.respondent_id = r.id JOIN phone_call c ON c.invitation_id = i.id
+        "SELECT r.phone_hash, c.begun_at FROM respondent r JOIN invitation i ON i.respondent_id \
+            = r.id JOIN phone_call c ON c.invitation_id = i.id
          WHERE r.phone_hash {} AND c.is_reached = 1 AND c.begun_at >= $2",
         Engine::of_connection(connection).in_list(1, ColumnType::Text)
     );
-    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(to_param(phone_hashes)).bind(since.0).fetch_all(connection).await?;
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql))
+        .bind(to_param(phone_hashes))
+        .bind(since.0)
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect())
 }
 
 /// Attempts since a moment, those that were busy not.
-pub async fn attempts_since(connection: &mut AnyConnection, invitation: InvitationId, since: Timestamp) -> Result<u32> {
-    let sql = "SELECT COUNT(*) FROM phone_call WHERE invitation_id = $1 AND begun_at >= $2 AND is_attempt = 1 AND outcome <> 'busy'";
-    let count: i64 = sqlx::query_scalar(sql).bind(invitation.0).bind(since.0).fetch_one(connection).await?;
+pub async fn attempts_since(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+    since: Timestamp,
+) -> Result<u32> {
+    let sql = "SELECT COUNT(*) FROM phone_call WHERE invitation_id = $1 AND begun_at >= $2 AND \
+        is_attempt = 1 AND outcome <> 'busy'";
+    let count: i64 =
+        sqlx::query_scalar(sql).bind(invitation.0).bind(since.0).fetch_one(connection).await?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// How often the link was asked for in a call.
-pub async fn count_links_sent(connection: &mut AnyConnection, invitation: InvitationId) -> Result<u32> {
+pub async fn count_links_sent(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<u32> {
     let sql = "SELECT COUNT(*) FROM phone_call WHERE invitation_id = $1 AND outcome = 'link_sent'";
     let count: i64 = sqlx::query_scalar(sql).bind(invitation.0).fetch_one(connection).await?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// Is one of these numbers being called just now, by whichever campaign?
-pub async fn is_being_called(connection: &mut AnyConnection, phone_hash: &str, except: InvitationId, now: Timestamp) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM respondent r JOIN invitation i ON i.respondent_id = r.id JOIN call_queue q ON q.invitation_id = i.id
+pub async fn is_being_called(
+    connection: &mut AnyConnection,
+    phone_hash: &str,
+    except: InvitationId,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM respondent r JOIN invitation i ON i.respondent_id = r.id \
+        JOIN call_queue q ON q.invitation_id = i.id
                WHERE r.phone_hash = $1 AND i.id <> $2 AND q.leased_until > $3";
-    let count: i64 = sqlx::query_scalar(sql).bind(phone_hash.to_owned()).bind(except.0).bind(now.0).fetch_one(connection).await?;
+    let count: i64 = sqlx::query_scalar(sql)
+        .bind(phone_hash.to_owned())
+        .bind(except.0)
+        .bind(now.0)
+        .fetch_one(connection)
+        .await?;
     Ok(count > 0)
 }
 
-/// What a step's condition looks at: calls to these people and whether they were reached, whether a message was delivered, whether they have begun to answer.
+/// What a step's condition looks at: calls to these people and whether they were reached, whether a
+/// message was delivered, whether they have begun to answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ContactFacts {
     pub calls: u32,
@@ -208,21 +279,40 @@ pub struct ContactFacts {
     pub is_fixed_line: bool,
 }
 
-pub async fn contact_facts(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<std::collections::HashMap<InvitationId, ContactFacts>> {
+pub async fn contact_facts(
+    connection: &mut AnyConnection,
+    invitations: &[InvitationId],
+) -> Result<std::collections::HashMap<InvitationId, ContactFacts>> {
     let sql = format!(
         "SELECT i.id, CASE WHEN r.phone_kind = 'fixed_line' THEN 1 ELSE 0 END,
-                (SELECT COUNT(*) FROM phone_call c WHERE c.invitation_id = i.id AND c.is_attempt = 1),
-                (SELECT COUNT(*) FROM phone_call c WHERE c.invitation_id = i.id AND c.is_reached = 1),
-                (SELECT COUNT(*) FROM message m WHERE m.invitation_id = i.id AND m.state = 'delivered'),
-                (SELECT COUNT(*) FROM survey_case s JOIN response w ON w.case_id = s.id WHERE s.invitation_id = i.id)
+                (SELECT COUNT(*) FROM phone_call c WHERE c.invitation_id = i.id AND c.is_attempt \
+                = 1),
+                (SELECT COUNT(*) FROM phone_call c WHERE c.invitation_id = i.id AND c.is_reached \
+                = 1),
+                (SELECT COUNT(*) FROM message m WHERE m.invitation_id = i.id AND m.state = \
+                'delivered'),
+                (SELECT COUNT(*) FROM survey_case s JOIN response w ON w.case_id = s.id WHERE \
+                s.invitation_id = i.id)
          FROM invitation i JOIN respondent r ON r.id = i.respondent_id WHERE i.id {}",
         Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
     type Row = (i64, i64, i64, i64, i64, i64);
-    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(to_param(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(statement(sql))
+        .bind(to_param(invitations.iter().map(|i| i.0)))
+        .fetch_all(connection)
+        .await?;
     let facts = |(id, fixed, calls, reached, delivered, begun): Row| {
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
-        (InvitationId(id), ContactFacts { calls, is_reached: reached > 0, is_delivered: delivered > 0, has_begun: begun > 0, is_fixed_line: fixed == 1 })
+        (
+            InvitationId(id),
+            ContactFacts {
+                calls,
+                is_reached: reached > 0,
+                is_delivered: delivered > 0,
+                has_begun: begun > 0,
+                is_fixed_line: fixed == 1,
+            },
+        )
     };
     Ok(rows.into_iter().map(facts).collect())
 }

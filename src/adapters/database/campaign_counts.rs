@@ -8,7 +8,10 @@ use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::time::Timestamp;
 
 /// When each complete of an application came.
-pub async fn completed_at(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<Timestamp>> {
+pub async fn completed_at(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<Timestamp>> {
     let sql = "SELECT s.completed_at FROM response s JOIN survey_case c ON c.id = s.case_id
                WHERE c.application_id = $1 AND s.completed_at IS NOT NULL ORDER BY s.completed_at";
     let rows: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
@@ -16,25 +19,61 @@ pub async fn completed_at(connection: &mut AnyConnection, application: Applicati
 }
 
 /// Messages of each step by their state.
-pub async fn messages_by_step(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<(u32, String, u64)>> {
-    let sql = "SELECT m.step, m.state, COUNT(*) FROM invitation i JOIN message m ON m.invitation_id = i.id
-               WHERE i.campaign_id = $1 AND m.step < $2 GROUP BY m.step, m.state ORDER BY m.step, m.state";
-    let rows: Vec<(i64, String, i64)> = sqlx::query_as(sql).bind(campaign.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(step, state, count)| (u32::try_from(step).unwrap_or(0), state, u64::try_from(count).unwrap_or(0))).collect())
+pub async fn messages_by_step(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+) -> Result<Vec<(u32, String, u64)>> {
+    let sql = "SELECT m.step, m.state, COUNT(*) FROM invitation i JOIN message m ON \
+        m.invitation_id = i.id
+               WHERE i.campaign_id = $1 AND m.step < $2 GROUP BY m.step, m.state ORDER BY \
+               m.step, m.state";
+    let rows: Vec<(i64, String, i64)> = sqlx::query_as(sql)
+        .bind(campaign.0)
+        .bind(i64::from(FIRST_EXTRA_STEP))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(step, state, count)| {
+            (u32::try_from(step).unwrap_or(0), state, u64::try_from(count).unwrap_or(0))
+        })
+        .collect())
 }
 
 /// Invitations that wait for each step.
-pub async fn waiting_by_step(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<(u32, u64)>> {
-    let sql = "SELECT next_step, COUNT(*) FROM next_contact WHERE campaign_id = $1 AND next_at IS NOT NULL AND next_step < $2
+pub async fn waiting_by_step(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+) -> Result<Vec<(u32, u64)>> {
+    let sql = "SELECT next_step, COUNT(*) FROM next_contact WHERE campaign_id = $1 AND next_at \
+        IS NOT NULL AND next_step < $2
                GROUP BY next_step ORDER BY next_step";
-    let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(campaign.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(step, count)| (u32::try_from(step).unwrap_or(0), u64::try_from(count).unwrap_or(0))).collect())
+    let rows: Vec<(i64, i64)> = sqlx::query_as(sql)
+        .bind(campaign.0)
+        .bind(i64::from(FIRST_EXTRA_STEP))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(step, count)| (u32::try_from(step).unwrap_or(0), u64::try_from(count).unwrap_or(0)))
+        .collect())
 }
 
-/// Invitations handed to the interviewers at each step, those that still wait to be called, and the calls that were made.
-pub async fn calls_by_step(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<(u32, u64, u64, u64)>> {
-    let sql = "SELECT step, COUNT(*), COUNT(next_at), CAST(COALESCE(SUM(calls), 0) AS BIGINT) FROM call_queue WHERE campaign_id = $1 GROUP BY step ORDER BY step";
-    let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(sql).bind(campaign.0).fetch_all(connection).await?;
+/// Invitations handed to the interviewers at each step, those that still wait to be called, and the
+/// calls that were made.
+pub async fn calls_by_step(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+) -> Result<Vec<(u32, u64, u64, u64)>> {
+    let sql = "SELECT step, COUNT(*), COUNT(next_at), CAST(COALESCE(SUM(calls), 0) AS BIGINT) \
+        FROM call_queue WHERE campaign_id = $1 GROUP BY step ORDER BY step";
+    let rows: Vec<(i64, i64, i64, i64)> =
+        sqlx::query_as(sql).bind(campaign.0).fetch_all(connection).await?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(rows.into_iter().map(|(step, all, waiting, calls)| (u32::try_from(step).unwrap_or(0), count(all), count(waiting), count(calls))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(step, all, waiting, calls)| {
+            (u32::try_from(step).unwrap_or(0), count(all), count(waiting), count(calls))
+        })
+        .collect())
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::{Result, events, decode_enum};
+use super::{Result, decode_enum, events};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{CampaignId, MessageKey, ProgrammeId};
 use crate::domain::time::Timestamp;
@@ -18,7 +18,8 @@ pub struct Campaign {
     pub gateway: String,
     pub state: CampaignState,
     pub launched_at: Timestamp,
-    /// What may be spent and what has been, in millionths of the currency; what is in doubt counts as spent.
+    /// What may be spent and what has been, in millionths of the currency; what is in doubt counts
+    /// as spent.
     pub budget_micros: Option<i64>,
     pub spent_micros: i64,
     /// Why the daemon itself paused it.
@@ -42,13 +43,28 @@ impl CampaignState {
     }
 
     fn parse(raw: &str) -> Option<CampaignState> {
-        [CampaignState::Running, CampaignState::Paused, CampaignState::Closed].into_iter().find(|s| s.as_str() == raw)
+        [CampaignState::Running, CampaignState::Paused, CampaignState::Closed]
+            .into_iter()
+            .find(|s| s.as_str() == raw)
     }
 }
 
 type Row = (i64, i64, String, String, String, String, i64, Option<i64>, i64, Option<String>);
 
-fn read((id, programme, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because): Row) -> Result<Campaign> {
+fn read(
+    (
+        id,
+        programme,
+        code,
+        plan,
+        gateway,
+        state,
+        launched_at,
+        budget_micros,
+        spent_micros,
+        paused_because,
+    ): Row,
+) -> Result<Campaign> {
     Ok(Campaign {
         id: CampaignId(id),
         programme_id: ProgrammeId(programme),
@@ -72,8 +88,13 @@ pub struct NewCampaign<'a> {
     pub budget_micros: Option<i64>,
 }
 
-pub async fn add(tx: &mut AnyConnection, new: &NewCampaign<'_>, now: Timestamp) -> Result<CampaignId> {
-    let sql = "INSERT INTO campaign (programme_id, code, plan, gateway, state, launched_at, budget_micros)
+pub async fn add(
+    tx: &mut AnyConnection,
+    new: &NewCampaign<'_>,
+    now: Timestamp,
+) -> Result<CampaignId> {
+    let sql = "INSERT INTO campaign (programme_id, code, plan, gateway, state, launched_at, \
+        budget_micros)
                VALUES ($1, $2, $3, $4, 'running', $5, $6) RETURNING id";
     let id: i64 = sqlx::query_scalar(sql)
         .bind(new.programme.0)
@@ -84,15 +105,28 @@ pub async fn add(tx: &mut AnyConnection, new: &NewCampaign<'_>, now: Timestamp) 
         .bind(new.budget_micros)
         .fetch_one(&mut *tx)
         .await?;
-    events::publish(tx, EventKind::CampaignLaunched, &json!({ "campaign": new.code, "gateway": new.gateway }), now).await?;
+    events::publish(
+        tx,
+        EventKind::CampaignLaunched,
+        &json!({ "campaign": new.code, "gateway": new.gateway }),
+        now,
+    )
+    .await?;
     Ok(CampaignId(id))
 }
 
-/// Sets a budget; what has been spent so far is counted from the messages, because without a budget nobody counts.
-pub async fn set_budget(tx: &mut AnyConnection, id: CampaignId, budget_micros: Option<i64>) -> Result<()> {
+/// Sets a budget; what has been spent so far is counted from the messages, because without a budget
+/// nobody counts.
+pub async fn set_budget(
+    tx: &mut AnyConnection,
+    id: CampaignId,
+    budget_micros: Option<i64>,
+) -> Result<()> {
     let sql = "UPDATE campaign SET budget_micros = $2, spent_micros = (
-                   SELECT CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT) FROM message m JOIN invitation i ON i.id = m.invitation_id
-                   WHERE i.campaign_id = $1 AND m.state IN ('submitting', 'accepted', 'delivered', 'undelivered', 'in_doubt'))
+                   SELECT CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT) FROM message m JOIN \
+                   invitation i ON i.id = m.invitation_id
+                   WHERE i.campaign_id = $1 AND m.state IN ('submitting', 'accepted', \
+                   'delivered', 'undelivered', 'in_doubt'))
                WHERE id = $1";
     sqlx::query(sql).bind(id.0).bind(budget_micros).execute(tx).await?;
     Ok(())
@@ -101,79 +135,134 @@ pub async fn set_budget(tx: &mut AnyConnection, id: CampaignId, budget_micros: O
 /// A message that counted as spent was not taken after all.
 pub async fn refund(tx: &mut AnyConnection, message: MessageKey) -> Result<()> {
     let sql = "UPDATE campaign
-               SET spent_micros = spent_micros - (SELECT m.cost_micros FROM message m WHERE m.invitation_id = $1 AND m.step = $2)
-               WHERE budget_micros IS NOT NULL AND id = (SELECT i.campaign_id FROM invitation i WHERE i.id = $1)";
+               SET spent_micros = spent_micros - (SELECT m.cost_micros FROM message m WHERE \
+               m.invitation_id = $1 AND m.step = $2)
+               WHERE budget_micros IS NOT NULL AND id = (SELECT i.campaign_id FROM invitation i \
+               WHERE i.id = $1)";
     sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).execute(tx).await?;
     Ok(())
 }
 
 /// Adds to what a campaign has spent; less than nothing gives back.
 pub async fn add_spending(tx: &mut AnyConnection, id: CampaignId, micros: i64) -> Result<()> {
-    sqlx::query("UPDATE campaign SET spent_micros = spent_micros + $2 WHERE id = $1").bind(id.0).bind(micros).execute(tx).await?;
+    sqlx::query("UPDATE campaign SET spent_micros = spent_micros + $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(micros)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Records the seed that lists were drawn with.
 pub async fn set_draw_seed(tx: &mut AnyConnection, id: CampaignId, seed: &str) -> Result<()> {
-    sqlx::query("UPDATE campaign SET draw_seed = $2 WHERE id = $1").bind(id.0).bind(seed.to_owned()).execute(tx).await?;
+    sqlx::query("UPDATE campaign SET draw_seed = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(seed.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// The seed that lists were drawn with, if any was larger than the need.
 pub async fn draw_seed(connection: &mut AnyConnection, id: CampaignId) -> Result<Option<String>> {
-    Ok(sqlx::query_scalar("SELECT draw_seed FROM campaign WHERE id = $1").bind(id.0).fetch_one(connection).await?)
+    Ok(sqlx::query_scalar("SELECT draw_seed FROM campaign WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(connection)
+        .await?)
 }
 
 /// The daemon itself pauses a campaign.
-pub async fn pause_because(tx: &mut AnyConnection, id: CampaignId, reason: &str, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE campaign SET state = 'paused', paused_because = $2 WHERE id = $1 AND state = 'running'";
-    if sqlx::query(sql).bind(id.0).bind(reason.to_owned()).execute(&mut *tx).await?.rows_affected() == 1 {
+pub async fn pause_because(
+    tx: &mut AnyConnection,
+    id: CampaignId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE campaign SET state = 'paused', paused_because = $2 WHERE id = $1 AND state \
+        = 'running'";
+    if sqlx::query(sql).bind(id.0).bind(reason.to_owned()).execute(&mut *tx).await?.rows_affected()
+        == 1
+    {
         let campaign = events::campaign_code(tx, id).await?;
-        events::publish(tx, EventKind::CampaignPaused, &json!({ "campaign": campaign, "reason": reason }), now).await?;
+        events::publish(
+            tx,
+            EventKind::CampaignPaused,
+            &json!({ "campaign": campaign, "reason": reason }),
+            now,
+        )
+        .await?;
     }
     Ok(())
 }
 
 pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<Campaign>> {
-    let sql =
-        "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign WHERE code = $1";
-    sqlx::query_as(sql).bind(code.to_owned()).fetch_optional(connection).await?.map(read).transpose()
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, \
+        spent_micros, paused_because FROM campaign WHERE code = $1";
+    sqlx::query_as(sql)
+        .bind(code.to_owned())
+        .fetch_optional(connection)
+        .await?
+        .map(read)
+        .transpose()
 }
 
 pub async fn get(connection: &mut AnyConnection, id: CampaignId) -> Result<Campaign> {
-    let sql =
-        "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign WHERE id = $1";
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, \
+        spent_micros, paused_because FROM campaign WHERE id = $1";
     read(sqlx::query_as(sql).bind(id.0).fetch_one(connection).await?)
 }
 
 /// Every campaign, the latest first.
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
-    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign ORDER BY launched_at DESC, id DESC";
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, \
+        spent_micros, paused_because FROM campaign ORDER BY launched_at DESC, id DESC";
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
 /// The campaigns that are not closed.
 pub async fn list_open(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
-    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign WHERE state <> 'closed' ORDER BY id";
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, \
+        spent_micros, paused_because FROM campaign WHERE state <> 'closed' ORDER BY id";
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
 /// The running campaigns that have an invitation due.
-pub async fn with_due_invitations(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Campaign>> {
-    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, spent_micros, paused_because FROM campaign
-               WHERE state = 'running' AND EXISTS (SELECT 1 FROM next_contact n WHERE n.campaign_id = campaign.id AND n.next_at <= $1) ORDER BY id";
+pub async fn with_due_invitations(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<Vec<Campaign>> {
+    let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, \
+        spent_micros, paused_because FROM campaign
+               WHERE state = 'running' AND EXISTS (SELECT 1 FROM next_contact n WHERE \
+               n.campaign_id = campaign.id AND n.next_at <= $1) ORDER BY id";
     sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
 /// Moves a campaign between states; false when it was not in `from`.
-pub async fn set_state(tx: &mut AnyConnection, id: CampaignId, from: &[CampaignState], to: CampaignState, now: Timestamp) -> Result<bool> {
-    let current: String = sqlx::query_scalar("SELECT state FROM campaign WHERE id = $1").bind(id.0).fetch_one(&mut *tx).await?;
+pub async fn set_state(
+    tx: &mut AnyConnection,
+    id: CampaignId,
+    from: &[CampaignState],
+    to: CampaignState,
+    now: Timestamp,
+) -> Result<bool> {
+    let current: String = sqlx::query_scalar("SELECT state FROM campaign WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(&mut *tx)
+        .await?;
     if !from.iter().any(|state| state.as_str() == current) {
         return Ok(false);
     }
     let closed_at = (to == CampaignState::Closed).then_some(now.0);
-    let sql = "UPDATE campaign SET state = $2, closed_at = $3, paused_because = NULL WHERE id = $1 AND state = $4";
-    let done = sqlx::query(sql).bind(id.0).bind(to.as_str()).bind(closed_at).bind(current).execute(&mut *tx).await?;
+    let sql = "UPDATE campaign SET state = $2, closed_at = $3, paused_because = NULL WHERE id = \
+        $1 AND state = $4";
+    let done = sqlx::query(sql)
+        .bind(id.0)
+        .bind(to.as_str())
+        .bind(closed_at)
+        .bind(current)
+        .execute(&mut *tx)
+        .await?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
@@ -187,15 +276,37 @@ pub async fn set_state(tx: &mut AnyConnection, id: CampaignId, from: &[CampaignS
     Ok(true)
 }
 
-/// Freezes a questionnaire's text under its code and version, or finds it. `None`: another text was frozen under the same version.
-pub async fn freeze_questionnaire(tx: &mut AnyConnection, code: &str, version: u32, sha256: &str, source: &str) -> Result<Option<i64>> {
-    let insert = "INSERT INTO questionnaire (code, version, sha256, source) VALUES ($1, $2, $3, $4) ON CONFLICT (code, version) DO NOTHING";
-    sqlx::query(insert).bind(code.to_owned()).bind(i64::from(version)).bind(sha256.to_owned()).bind(source.to_owned()).execute(&mut *tx).await?;
+/// Freezes a questionnaire's text under its code and version, or finds it. `None`: another text was
+/// frozen under the same version.
+pub async fn freeze_questionnaire(
+    tx: &mut AnyConnection,
+    code: &str,
+    version: u32,
+    sha256: &str,
+    source: &str,
+) -> Result<Option<i64>> {
+    let insert = "INSERT INTO questionnaire (code, version, sha256, source) VALUES ($1, $2, $3, \
+        $4) ON CONFLICT (code, version) DO NOTHING";
+    sqlx::query(insert)
+        .bind(code.to_owned())
+        .bind(i64::from(version))
+        .bind(sha256.to_owned())
+        .bind(source.to_owned())
+        .execute(&mut *tx)
+        .await?;
     let select = "SELECT id FROM questionnaire WHERE code = $1 AND version = $2 AND sha256 = $3";
-    Ok(sqlx::query_scalar(select).bind(code.to_owned()).bind(i64::from(version)).bind(sha256.to_owned()).fetch_optional(tx).await?)
+    Ok(sqlx::query_scalar(select)
+        .bind(code.to_owned())
+        .bind(i64::from(version))
+        .bind(sha256.to_owned())
+        .fetch_optional(tx)
+        .await?)
 }
 
 /// The frozen text of a questionnaire.
 pub async fn questionnaire_source(connection: &mut AnyConnection, id: i64) -> Result<String> {
-    Ok(sqlx::query_scalar("SELECT source FROM questionnaire WHERE id = $1").bind(id).fetch_one(connection).await?)
+    Ok(sqlx::query_scalar("SELECT source FROM questionnaire WHERE id = $1")
+        .bind(id)
+        .fetch_one(connection)
+        .await?)
 }

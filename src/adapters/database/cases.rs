@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::AnyConnection;
 
+use super::bulk_params::{ColumnType, HexBytes, to_param};
 use super::dialect::{Engine, statement};
-use super::bulk_params::{HexBytes, ColumnType, to_param};
 use super::{Result, WriteTx, decode_enum};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
@@ -33,15 +33,22 @@ pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> R
         ("fields_sealed", ColumnType::HexBytes),
     ];
     let sql = format!(
-        "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, fields_sealed, disposition, disposed_at, is_open)
-         SELECT v.application_id, v.respondent_id, v.segment, v.pseudonym, v.fields_sealed, $1, $2, 1 FROM ({}) AS v",
+        "INSERT INTO survey_case (application_id, respondent_id, segment, pseudonym, \
+            fields_sealed, disposition, disposed_at, is_open)
+         SELECT v.application_id, v.respondent_id, v.segment, v.pseudonym, v.fields_sealed, $1, \
+         $2, 1 FROM ({}) AS v",
         Engine::of_connection(tx).select_rows(3, &columns)
     );
     let new = to_param(cases.iter().map(|case| {
         let fields = case.fields_sealed.as_deref().map(HexBytes);
         (case.application.0, case.respondent.0, case.segment.as_str(), &case.pseudonym, fields)
     }));
-    sqlx::query(statement(sql)).bind(Disposition::NotAttempted.code()).bind(now.0).bind(new).execute(tx).await?;
+    sqlx::query(statement(sql))
+        .bind(Disposition::NotAttempted.code())
+        .bind(now.0)
+        .bind(new)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -73,8 +80,9 @@ impl DispositionSource {
     }
 }
 
-/// Moves open cases to a disposition and writes their history; a final one closes them. Cases that are closed stay as they are,
-/// and, where `only_from` is not empty, those at another disposition. Returns how many moved.
+/// Moves open cases to a disposition and writes their history; a final one closes them. Cases that
+/// are closed stay as they are, and, where `only_from` is not empty, those at another disposition.
+/// Returns how many moved.
 pub async fn set_disposition(
     tx: &mut AnyConnection,
     cases: &[CaseId],
@@ -117,9 +125,18 @@ pub async fn set_disposition_of_invitations(
         return Ok(());
     }
     let engine = tx.engine();
-    let from: Vec<String> = only_from.iter().map(|disposition| format!("'{}'", disposition.code())).collect();
-    let those = format!("disposition IN ({}) AND is_open = 1 AND invitation_id {}", from.join(", "), engine.in_list(2, ColumnType::Number));
-    let moved = format!("disposition = '{}', disposed_at = $1{}", to.code(), if to.is_final() { ", is_open = 0" } else { "" });
+    let from: Vec<String> =
+        only_from.iter().map(|disposition| format!("'{}'", disposition.code())).collect();
+    let those = format!(
+        "disposition IN ({}) AND is_open = 1 AND invitation_id {}",
+        from.join(", "),
+        engine.in_list(2, ColumnType::Number)
+    );
+    let moved = format!(
+        "disposition = '{}', disposed_at = $1{}",
+        to.code(),
+        if to.is_final() { ", is_open = 0" } else { "" }
+    );
     let history = format!("'{}', '{}', $1", to.code(), source.as_str());
     let ids = to_param(invitations.iter().map(|invitation| invitation.0));
     for sql in engine.change_with_history(&those, &moved, &history) {
@@ -129,32 +146,65 @@ pub async fn set_disposition_of_invitations(
 }
 
 /// Moves closed cases to a disposition that what came later gives them, and writes their history.
-pub async fn correct_disposition(tx: &mut AnyConnection, cases: &[CaseId], to: Disposition, source: DispositionSource, now: Timestamp) -> Result<()> {
+pub async fn correct_disposition(
+    tx: &mut AnyConnection,
+    cases: &[CaseId],
+    to: Disposition,
+    source: DispositionSource,
+    now: Timestamp,
+) -> Result<()> {
     let sql = format!(
-        "UPDATE survey_case SET disposition = $1, disposed_at = $2 WHERE is_open = 0 AND disposition <> $1 AND id {} RETURNING id",
+        "UPDATE survey_case SET disposition = $1, disposed_at = $2 WHERE is_open = 0 AND \
+            disposition <> $1 AND id {} RETURNING id",
         Engine::of_connection(tx).in_list(3, ColumnType::Number)
     );
     let those = to_param(cases.iter().map(|case| case.0));
-    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(to.code()).bind(now.0).bind(those).fetch_all(&mut *tx).await?;
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql))
+        .bind(to.code())
+        .bind(now.0)
+        .bind(those)
+        .fetch_all(&mut *tx)
+        .await?;
     write_history(tx, &ids, to, source, now).await
 }
 
 /// The cells that a case is in.
 pub async fn cells_of(connection: &mut AnyConnection, case: CaseId) -> Result<i64> {
-    Ok(sqlx::query_scalar("SELECT cell_mask FROM survey_case WHERE id = $1").bind(case.0).fetch_one(connection).await?)
+    Ok(sqlx::query_scalar("SELECT cell_mask FROM survey_case WHERE id = $1")
+        .bind(case.0)
+        .fetch_one(connection)
+        .await?)
 }
 
 /// The open cases of these invitations, each with its application and the cells that it is in.
-pub async fn cells_of_invitations(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<(InvitationId, ApplicationId, i64)>> {
+pub async fn cells_of_invitations(
+    connection: &mut AnyConnection,
+    invitations: &[InvitationId],
+) -> Result<Vec<(InvitationId, ApplicationId, i64)>> {
     let among = Engine::of_connection(connection).in_list(1, ColumnType::Number);
-    let sql = format!("SELECT invitation_id, application_id, cell_mask FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
-    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement(sql)).bind(to_param(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(invitation, application, cells)| (InvitationId(invitation), ApplicationId(application), cells)).collect())
+    let sql = format!(
+        "SELECT invitation_id, application_id, cell_mask FROM survey_case WHERE is_open = 1 AND \
+            invitation_id {among} ORDER BY id"
+    );
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement(sql))
+        .bind(to_param(invitations.iter().map(|i| i.0)))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(invitation, application, cells)| {
+            (InvitationId(invitation), ApplicationId(application), cells)
+        })
+        .collect())
 }
 
 /// Notes that a case was finished after its field had closed.
 pub async fn mark_late(tx: &mut AnyConnection, case: CaseId, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE survey_case SET late_at = $2 WHERE id = $1").bind(case.0).bind(now.0).execute(tx).await?;
+    sqlx::query("UPDATE survey_case SET late_at = $2 WHERE id = $1")
+        .bind(case.0)
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -169,13 +219,18 @@ pub struct WithdrawnCase {
 }
 
 /// The cases of an invitation with answers that stand; they are locked.
-pub async fn lock_answered(tx: &mut WriteTx, invitation: InvitationId) -> Result<Vec<WithdrawnCase>> {
+pub async fn lock_answered(
+    tx: &mut WriteTx,
+    invitation: InvitationId,
+) -> Result<Vec<WithdrawnCase>> {
     let sql = format!(
         "SELECT id, application_id, cell_mask, disposition FROM survey_case
-         WHERE invitation_id = $1 AND withdrawn_at IS NULL AND disposition IN ('1.1', '1.2', '2.12') ORDER BY id{}",
+         WHERE invitation_id = $1 AND withdrawn_at IS NULL AND disposition IN ('1.1', '1.2', \
+         '2.12') ORDER BY id{}",
         tx.engine().for_update()
     );
-    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(statement(sql)).bind(invitation.0).fetch_all(&mut **tx).await?;
+    let rows: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(statement(sql)).bind(invitation.0).fetch_all(&mut **tx).await?;
     let row = |(id, application, cell_mask, disposition): (i64, i64, i64, String)| WithdrawnCase {
         case: CaseId(id),
         application: ApplicationId(application),
@@ -186,13 +241,30 @@ pub async fn lock_answered(tx: &mut WriteTx, invitation: InvitationId) -> Result
 }
 
 /// Notes that the consent to these cases' answers was taken back.
-pub async fn mark_withdrawn(tx: &mut AnyConnection, cases: &[CaseId], now: Timestamp) -> Result<()> {
-    let sql = format!("UPDATE survey_case SET withdrawn_at = $1, is_open = 0 WHERE id {}", Engine::of_connection(tx).in_list(2, ColumnType::Number));
-    sqlx::query(statement(sql)).bind(now.0).bind(to_param(cases.iter().map(|case| case.0))).execute(tx).await?;
+pub async fn mark_withdrawn(
+    tx: &mut AnyConnection,
+    cases: &[CaseId],
+    now: Timestamp,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE survey_case SET withdrawn_at = $1, is_open = 0 WHERE id {}",
+        Engine::of_connection(tx).in_list(2, ColumnType::Number)
+    );
+    sqlx::query(statement(sql))
+        .bind(now.0)
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, source: DispositionSource, now: Timestamp) -> Result<()> {
+async fn write_history(
+    tx: &mut AnyConnection,
+    cases: &[i64],
+    to: Disposition,
+    source: DispositionSource,
+    now: Timestamp,
+) -> Result<()> {
     if cases.is_empty() {
         return Ok(());
     }
@@ -201,50 +273,90 @@ async fn write_history(tx: &mut AnyConnection, cases: &[i64], to: Disposition, s
          SELECT id, $1, $2, $3 FROM survey_case WHERE id {}",
         Engine::of_connection(tx).in_list(4, ColumnType::Number)
     );
-    sqlx::query(statement(sql)).bind(to.code()).bind(source.as_str()).bind(now.0).bind(to_param(cases)).execute(tx).await?;
+    sqlx::query(statement(sql))
+        .bind(to.code())
+        .bind(source.as_str())
+        .bind(now.0)
+        .bind(to_param(cases))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Closes cases that keep the disposition they have.
 pub async fn close_keeping_disposition(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
-    let sql = format!("UPDATE survey_case SET is_open = 0 WHERE id {}", Engine::of_connection(tx).in_list(1, ColumnType::Number));
+    let sql = format!(
+        "UPDATE survey_case SET is_open = 0 WHERE id {}",
+        Engine::of_connection(tx).in_list(1, ColumnType::Number)
+    );
     sqlx::query(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).execute(tx).await?;
     Ok(())
 }
 
 /// Takes a case into the sample.
 pub async fn add_to_sample(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
-    sqlx::query("UPDATE survey_case SET is_sampled = 1 WHERE id = $1").bind(case.0).execute(tx).await?;
+    sqlx::query("UPDATE survey_case SET is_sampled = 1 WHERE id = $1")
+        .bind(case.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Those of these cases that were drawn into the sample.
-pub async fn sampled_among(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<CaseId>> {
-    let sql = format!("SELECT id FROM survey_case WHERE is_sampled = 1 AND id {} ORDER BY id", Engine::of_connection(connection).in_list(1, ColumnType::Number));
-    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
+pub async fn sampled_among(
+    connection: &mut AnyConnection,
+    cases: &[CaseId],
+) -> Result<Vec<CaseId>> {
+    let sql = format!(
+        "SELECT id FROM survey_case WHERE is_sampled = 1 AND id {} ORDER BY id",
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
+    );
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql))
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .fetch_all(connection)
+        .await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
-/// Takes a case for this transaction alone: everybody else who wants to change it waits. False: it is closed.
+/// Takes a case for this transaction alone: everybody else who wants to change it waits. False: it
+/// is closed.
 pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
     lock(tx, &[case]).await?;
-    let open: Option<i64> = sqlx::query_scalar("SELECT is_open FROM survey_case WHERE id = $1").bind(case.0).fetch_optional(&mut **tx).await?;
+    let open: Option<i64> = sqlx::query_scalar("SELECT is_open FROM survey_case WHERE id = $1")
+        .bind(case.0)
+        .fetch_optional(&mut **tx)
+        .await?;
     Ok(open == Some(1))
 }
 
 /// Takes cases for this transaction alone, in the order of their ids.
 pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
     let engine = tx.engine();
-    let sql = format!("SELECT id FROM survey_case WHERE id {} ORDER BY id{}", engine.in_list(1, ColumnType::Number), engine.for_update());
-    sqlx::query(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).fetch_all(&mut **tx).await?;
+    let sql = format!(
+        "SELECT id FROM survey_case WHERE id {} ORDER BY id{}",
+        engine.in_list(1, ColumnType::Number),
+        engine.for_update()
+    );
+    sqlx::query(statement(sql))
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .fetch_all(&mut **tx)
+        .await?;
     Ok(())
 }
 
 /// The open cases under these invitations.
-pub async fn open_of_invitations(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<CaseId>> {
+pub async fn open_of_invitations(
+    connection: &mut AnyConnection,
+    invitations: &[InvitationId],
+) -> Result<Vec<CaseId>> {
     let among = Engine::of_connection(connection).in_list(1, ColumnType::Number);
-    let sql = format!("SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id");
-    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(to_param(invitations.iter().map(|i| i.0))).fetch_all(connection).await?;
+    let sql = format!(
+        "SELECT id FROM survey_case WHERE is_open = 1 AND invitation_id {among} ORDER BY id"
+    );
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql))
+        .bind(to_param(invitations.iter().map(|i| i.0)))
+        .fetch_all(connection)
+        .await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
@@ -255,35 +367,53 @@ pub struct OutcomeRow {
     pub segment: String,
     /// The mode of the response, once there is one; else of the last attempt.
     pub mode: Option<String>,
-    /// The last step of the plan that had been submitted when the respondent was heard of; of those who never were, the last one.
+    /// The last step of the plan that had been submitted when the respondent was heard of; of those
+    /// who never were, the last one.
     pub wave: Option<u32>,
     pub disposition: Disposition,
     pub cases: u64,
 }
 
-pub async fn outcomes(connection: &mut AnyConnection, campaign: CampaignId) -> Result<Vec<OutcomeRow>> {
+pub async fn outcomes(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+) -> Result<Vec<OutcomeRow>> {
     type Row = (String, String, Option<String>, Option<i64>, String, i64);
-    let sql = "SELECT code, segment, mode, CASE WHEN call_step > wave OR wave IS NULL THEN COALESCE(call_step, wave) ELSE wave END AS wave, disposition, COUNT(*)
+    let sql = "SELECT code, segment, mode, CASE WHEN call_step > wave OR wave IS NULL THEN \
+        COALESCE(call_step, wave) ELSE wave END AS wave, disposition, COUNT(*)
                FROM (
                    SELECT a.code, c.segment, c.disposition,
                           CASE WHEN r.mode IS NOT NULL THEN r.mode
-                               WHEN EXISTS (SELECT 1 FROM phone_call p WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1
-                                                AND p.begun_at > COALESCE((SELECT MAX(m.submitted_at) FROM message m WHERE m.invitation_id = c.invitation_id), 0))
+                               WHEN EXISTS (SELECT 1 FROM phone_call p WHERE p.invitation_id = \
+                               c.invitation_id AND p.is_attempt = 1
+                                                AND p.begun_at > COALESCE((SELECT \
+                                                MAX(m.submitted_at) FROM message m WHERE \
+                                                m.invitation_id = c.invitation_id), 0))
                                    THEN 'telephone'
-                               WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = c.invitation_id AND m.submitted_at IS NOT NULL) THEN 'sms' END AS mode,
+                               WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = \
+                               c.invitation_id AND m.submitted_at IS NOT NULL) THEN 'sms' END AS \
+                               mode,
                           (SELECT MAX(p.step) FROM phone_call p
                            WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1
-                             AND (p.begun_at <= COALESCE(r.started_at, c.disposed_at) OR c.is_open = 1)) AS call_step,
+                             AND (p.begun_at <= COALESCE(r.started_at, c.disposed_at) OR \
+                             c.is_open = 1)) AS call_step,
                           (SELECT MAX(m.step) FROM message m
                            WHERE m.invitation_id = c.invitation_id AND m.step < $2
-                             AND (m.submitted_at <= COALESCE(r.started_at, c.disposed_at) OR c.disposition IN ('2.20', '2.21', '2.22', '3.11', '3.12', '3.13', '3.19'))
-                             AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')) AS wave
+                             AND (m.submitted_at <= COALESCE(r.started_at, c.disposed_at) OR \
+                             c.disposition IN ('2.20', '2.21', '2.22', '3.11', '3.12', '3.13', \
+                             '3.19'))
+                             AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', \
+                             'refused')) AS wave
                    FROM survey_case c
                    JOIN application a ON a.id = c.application_id
                    LEFT JOIN response r ON r.case_id = c.id
                    WHERE a.campaign_id = $1 AND c.is_sampled = 1) AS outcome
                GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(campaign.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(sql)
+        .bind(campaign.0)
+        .bind(i64::from(FIRST_EXTRA_STEP))
+        .fetch_all(connection)
+        .await?;
     let row = |(application, segment, mode, wave, disposition, cases): Row| {
         Ok(OutcomeRow {
             application,
@@ -304,24 +434,43 @@ pub struct CaseListFacts {
     pub fields_sealed: Option<Vec<u8>>,
 }
 
-pub async fn listed_facts(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<CaseId, CaseListFacts>> {
-    let rows: Vec<(i64, String, Option<Vec<u8>>)> = sqlx::query_as("SELECT id, segment, fields_sealed FROM survey_case WHERE application_id = $1")
-        .bind(application.0)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|(id, segment, fields_sealed)| (CaseId(id), CaseListFacts { segment, fields_sealed })).collect())
+pub async fn listed_facts(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<HashMap<CaseId, CaseListFacts>> {
+    let rows: Vec<(i64, String, Option<Vec<u8>>)> = sqlx::query_as(
+        "SELECT id, segment, fields_sealed FROM survey_case WHERE application_id = $1",
+    )
+    .bind(application.0)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, segment, fields_sealed)| (CaseId(id), CaseListFacts { segment, fields_sealed }))
+        .collect())
 }
 
-/// The cells that cases are in, as a mask, and whether everything has been asked that cells depend on.
+/// The cells that cases are in, as a mask, and whether everything has been asked that cells depend
+/// on.
 pub async fn set_cells(tx: &mut AnyConnection, cells: &[(CaseId, CellMembership)]) -> Result<()> {
     if cells.is_empty() {
         return Ok(());
     }
     let sql = format!(
-        "UPDATE survey_case SET cell_mask = v.cell_mask, is_quota_decided = v.is_decided FROM ({}) AS v WHERE survey_case.id = v.id",
-        Engine::of_connection(tx).select_rows(1, &[("id", ColumnType::Number), ("cell_mask", ColumnType::Number), ("is_decided", ColumnType::Number)])
+        "UPDATE survey_case SET cell_mask = v.cell_mask, is_quota_decided = v.is_decided FROM \
+            ({}) AS v WHERE survey_case.id = v.id",
+        Engine::of_connection(tx).select_rows(
+            1,
+            &[
+                ("id", ColumnType::Number),
+                ("cell_mask", ColumnType::Number),
+                ("is_decided", ColumnType::Number)
+            ]
+        )
     );
-    let given = to_param(cells.iter().map(|(case, membership)| (case.0, membership.cell_mask, i64::from(membership.is_decided))));
+    let given = to_param(cells.iter().map(|(case, membership)| {
+        (case.0, membership.cell_mask, i64::from(membership.is_decided))
+    }));
     sqlx::query(statement(sql)).bind(given).execute(tx).await?;
     Ok(())
 }
@@ -344,22 +493,32 @@ pub struct CaseRecord {
     pub is_withdrawn: bool,
 }
 
-/// The sampled cases of an application in the order of their pseudonyms, which says nothing of the list's order.
-pub async fn sampled_by_pseudonym(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
-    let sql = "SELECT id FROM survey_case WHERE application_id = $1 AND is_sampled = 1 ORDER BY pseudonym";
+/// The sampled cases of an application in the order of their pseudonyms, which says nothing of the
+/// list's order.
+pub async fn sampled_by_pseudonym(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<CaseId>> {
+    let sql = "SELECT id FROM survey_case WHERE application_id = $1 AND is_sampled = 1 ORDER BY \
+        pseudonym";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
 /// What the lists say of the sampled cases of an application: kinds of users, and sealed fields.
-pub async fn listed_values(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(String, Option<Vec<u8>>)>> {
-    let sql = "SELECT segment, fields_sealed FROM survey_case WHERE application_id = $1 AND is_sampled = 1";
+pub async fn listed_values(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<(String, Option<Vec<u8>>)>> {
+    let sql = "SELECT segment, fields_sealed FROM survey_case WHERE application_id = $1 AND \
+        is_sampled = 1";
     Ok(sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?)
 }
 
 /// How many cases of an application have taken back their consent to answers that were counted.
 pub async fn withdrawn(connection: &mut AnyConnection, application: ApplicationId) -> Result<u64> {
-    let sql = "SELECT COUNT(*) FROM survey_case WHERE application_id = $1 AND withdrawn_at IS NOT NULL";
+    let sql =
+        "SELECT COUNT(*) FROM survey_case WHERE application_id = $1 AND withdrawn_at IS NOT NULL";
     let count: i64 = sqlx::query_scalar(sql).bind(application.0).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
@@ -383,21 +542,29 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
         Option<i64>,
         Option<i64>,
     );
-    let calls = "FROM phone_call p WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1 AND p.purpose = 'interview'";
+    let calls = "FROM phone_call p WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1 \
+        AND p.purpose = 'interview'";
     let sql = format!(
         "SELECT c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at,
                       COUNT(m.step), MIN(m.submitted_at), MAX(m.submitted_at),
-                      COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at), c.withdrawn_at,
-                      (SELECT COUNT(*) {calls}), (SELECT MIN(p.begun_at) {calls}), (SELECT MAX(p.begun_at) {calls})
+                      COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE \
+                      CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at), c.withdrawn_at,
+                      (SELECT COUNT(*) {calls}), (SELECT MIN(p.begun_at) {calls}), (SELECT \
+                      MAX(p.begun_at) {calls})
                FROM survey_case c
                LEFT JOIN invitation i ON i.id = c.invitation_id
-               LEFT JOIN message m ON m.invitation_id = c.invitation_id AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')
+               LEFT JOIN message m ON m.invitation_id = c.invitation_id AND m.state IN \
+               ('accepted', 'delivered', 'undelivered', 'in_doubt', 'refused')
                WHERE c.id {}
-               GROUP BY c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at, c.withdrawn_at, c.invitation_id
+               GROUP BY c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, \
+               c.disposed_at, c.withdrawn_at, c.invitation_id
                ORDER BY c.pseudonym",
         Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
-    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(to_param(cases.iter().map(|case| case.0))).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(statement(sql))
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .fetch_all(connection)
+        .await?;
     rows.into_iter()
         .map(
             |(
@@ -422,10 +589,18 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
                     pseudonym,
                     segment,
                     fields_sealed,
-                    disposition: decode_enum("a disposition", &disposition, Disposition::from_code)?,
+                    disposition: decode_enum(
+                        "a disposition",
+                        &disposition,
+                        Disposition::from_code,
+                    )?,
                     disposed_at: Timestamp(disposed_at),
                     attempts: messages + calls,
-                    first_attempt_at: [first, first_call].into_iter().flatten().min().map(Timestamp),
+                    first_attempt_at: [first, first_call]
+                        .into_iter()
+                        .flatten()
+                        .min()
+                        .map(Timestamp),
                     last_attempt_at: last.max(last_call).map(Timestamp),
                     delivered: delivered == 1,
                     opened_at: opened.map(Timestamp),
@@ -437,14 +612,29 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
 }
 
 /// Cases of an application by disposition.
-pub async fn by_disposition(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(Disposition, u64)>> {
-    let sql = "SELECT disposition, COUNT(*) FROM survey_case WHERE application_id = $1 AND is_sampled = 1 GROUP BY disposition ORDER BY disposition";
-    let rows: Vec<(String, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
-    rows.into_iter().map(|(code, cases)| Ok((decode_enum("a disposition", &code, Disposition::from_code)?, u64::try_from(cases).unwrap_or(0)))).collect()
+pub async fn by_disposition(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<(Disposition, u64)>> {
+    let sql = "SELECT disposition, COUNT(*) FROM survey_case WHERE application_id = $1 AND \
+        is_sampled = 1 GROUP BY disposition ORDER BY disposition";
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|(code, cases)| {
+            Ok((
+                decode_enum("a disposition", &code, Disposition::from_code)?,
+                u64::try_from(cases).unwrap_or(0),
+            ))
+        })
+        .collect()
 }
 
 /// The open cases of an application with the id of their response, if they began one.
-pub async fn open_of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
+pub async fn open_of_application(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<CaseId>> {
     let sql = "SELECT id FROM survey_case WHERE application_id = $1 AND is_open = 1 ORDER BY id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())

@@ -1,10 +1,11 @@
-//! Datasets: the versions of an application's data that were frozen, what they hold, and where they were written.
+//! Datasets: the versions of an application's data that were frozen, what they hold, and where they
+//! were written.
 
 use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::dialect::statement;
-use super::{Result, events, decode_enum};
+use super::{Result, decode_enum, events};
 use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
@@ -56,7 +57,13 @@ impl FreezeReason {
     }
 
     fn parse(raw: &str) -> Option<FreezeReason> {
-        let all = [FreezeReason::Closed, FreezeReason::LateAnswers, FreezeReason::Withdrawal, FreezeReason::Rejected, FreezeReason::Interim];
+        let all = [
+            FreezeReason::Closed,
+            FreezeReason::LateAnswers,
+            FreezeReason::Withdrawal,
+            FreezeReason::Rejected,
+            FreezeReason::Interim,
+        ];
         all.into_iter().find(|reason| reason.as_str() == raw)
     }
 }
@@ -90,11 +97,28 @@ impl Dataset {
     }
 }
 
-type Row = (i64, i64, String, String, i64, i64, String, i64, Option<i64>, Option<String>, Option<String>);
-const SELECT: &str = "SELECT d.id, d.application_id, a.code, d.kind, d.version, d.frozen_at, d.reason, d.withdrawn, d.released_at, d.folder, d.sha256
-                      FROM dataset d JOIN application a ON a.id = d.application_id WHERE d.metadata IS NOT NULL";
+type Row =
+    (i64, i64, String, String, i64, i64, String, i64, Option<i64>, Option<String>, Option<String>);
+const SELECT: &str = "SELECT d.id, d.application_id, a.code, d.kind, d.version, d.frozen_at, \
+    d.reason, d.withdrawn, d.released_at, d.folder, d.sha256
+                      FROM dataset d JOIN application a ON a.id = d.application_id WHERE \
+                      d.metadata IS NOT NULL";
 
-fn read((id, application, application_code, kind, version, frozen_at, reason, withdrawn, released_at, folder, sha256): Row) -> Result<Dataset> {
+fn read(
+    (
+        id,
+        application,
+        application_code,
+        kind,
+        version,
+        frozen_at,
+        reason,
+        withdrawn,
+        released_at,
+        folder,
+        sha256,
+    ): Row,
+) -> Result<Dataset> {
     Ok(Dataset {
         id,
         application: ApplicationId(application),
@@ -110,7 +134,8 @@ fn read((id, application, application_code, kind, version, frozen_at, reason, wi
     })
 }
 
-/// Begins the next version of an application's dataset. Until [`finish`] in the same transaction, rows can be added.
+/// Begins the next version of an application's dataset. Until [`finish`] in the same transaction,
+/// rows can be added.
 pub async fn begin(
     tx: &mut AnyConnection,
     application: ApplicationId,
@@ -120,7 +145,8 @@ pub async fn begin(
     now: Timestamp,
 ) -> Result<(i64, u32)> {
     let sql = "INSERT INTO dataset (application_id, kind, version, frozen_at, reason, withdrawn)
-               SELECT $1, $2, COALESCE(MAX(version), 0) + 1, $3, $4, $5 FROM dataset WHERE application_id = $1 AND kind = $2
+               SELECT $1, $2, COALESCE(MAX(version), 0) + 1, $3, $4, $5 FROM dataset WHERE \
+               application_id = $1 AND kind = $2
                RETURNING id, version";
     let (id, version): (i64, i64) = sqlx::query_as(sql)
         .bind(application.0)
@@ -134,40 +160,108 @@ pub async fn begin(
 }
 
 /// Adds rows to a version that is being frozen: `cells` in the clear, `sealed` the others.
-pub async fn add_block(tx: &mut AnyConnection, dataset: i64, table_name: &'static str, number: u32, cells: Vec<u8>, sealed: Option<Vec<u8>>) -> Result<()> {
-    let sql = "INSERT INTO frozen_block (dataset_id, table_name, number, plain_cells, sealed_cells) VALUES ($1, $2, $3, $4, $5)";
-    sqlx::query(sql).bind(dataset).bind(table_name).bind(i64::from(number)).bind(cells).bind(sealed).execute(tx).await?;
+pub async fn add_block(
+    tx: &mut AnyConnection,
+    dataset: i64,
+    table_name: &'static str,
+    number: u32,
+    cells: Vec<u8>,
+    sealed: Option<Vec<u8>>,
+) -> Result<()> {
+    let sql = "INSERT INTO frozen_block (dataset_id, table_name, number, plain_cells, \
+        sealed_cells) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql)
+        .bind(dataset)
+        .bind(table_name)
+        .bind(i64::from(number))
+        .bind(cells)
+        .bind(sealed)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// The version is whole; from now on the database refuses any change. `released`: it may go out at once.
-pub async fn finalise(tx: &mut AnyConnection, dataset: i64, metadata: &str, released: Option<Timestamp>) -> Result<()> {
+/// The version is whole; from now on the database refuses any change. `released`: it may go out at
+/// once.
+pub async fn finalise(
+    tx: &mut AnyConnection,
+    dataset: i64,
+    metadata: &str,
+    released: Option<Timestamp>,
+) -> Result<()> {
     let sql = "UPDATE dataset SET metadata = $2, released_at = $3 WHERE id = $1";
-    sqlx::query(sql).bind(dataset).bind(metadata.to_owned()).bind(released.map(|at| at.0)).execute(tx).await?;
+    sqlx::query(sql)
+        .bind(dataset)
+        .bind(metadata.to_owned())
+        .bind(released.map(|at| at.0))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// A block of a version's rows, as [`add_block`] took it.
-pub async fn frozen_block(connection: &mut AnyConnection, dataset: i64, table_name: &'static str, number: u32) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
-    let sql = "SELECT plain_cells, sealed_cells FROM frozen_block WHERE dataset_id = $1 AND table_name = $2 AND number = $3";
-    Ok(sqlx::query_as(sql).bind(dataset).bind(table_name).bind(i64::from(number)).fetch_optional(connection).await?)
+pub async fn frozen_block(
+    connection: &mut AnyConnection,
+    dataset: i64,
+    table_name: &'static str,
+    number: u32,
+) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
+    let sql = "SELECT plain_cells, sealed_cells FROM frozen_block WHERE dataset_id = $1 AND \
+        table_name = $2 AND number = $3";
+    Ok(sqlx::query_as(sql)
+        .bind(dataset)
+        .bind(table_name)
+        .bind(i64::from(number))
+        .fetch_optional(connection)
+        .await?)
 }
 
 /// What is told about a version (JSON), and what a reader struck out of it.
-pub async fn metadata(connection: &mut AnyConnection, dataset: i64) -> Result<(String, Option<String>)> {
-    Ok(sqlx::query_as("SELECT COALESCE(metadata, '{}'), redacted_cells FROM dataset WHERE id = $1").bind(dataset).fetch_one(connection).await?)
+pub async fn metadata(
+    connection: &mut AnyConnection,
+    dataset: i64,
+) -> Result<(String, Option<String>)> {
+    Ok(sqlx::query_as("SELECT COALESCE(metadata, '{}'), redacted_cells FROM dataset WHERE id = $1")
+        .bind(dataset)
+        .fetch_one(connection)
+        .await?)
 }
 
-/// A reader lets a version go out, without the answers that were struck out. False: it is out already.
-pub async fn release(tx: &mut AnyConnection, dataset: i64, redacted_cells: &str, actor: &str, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE dataset SET released_at = $2, released_by = $3, redacted_cells = $4 WHERE id = $1 AND released_at IS NULL";
-    let done = sqlx::query(sql).bind(dataset).bind(now.0).bind(actor.to_owned()).bind(redacted_cells.to_owned()).execute(tx).await?;
+/// A reader lets a version go out, without the answers that were struck out. False: it is out
+/// already.
+pub async fn release(
+    tx: &mut AnyConnection,
+    dataset: i64,
+    redacted_cells: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE dataset SET released_at = $2, released_by = $3, redacted_cells = $4 WHERE \
+        id = $1 AND released_at IS NULL";
+    let done = sqlx::query(sql)
+        .bind(dataset)
+        .bind(now.0)
+        .bind(actor.to_owned())
+        .bind(redacted_cells.to_owned())
+        .execute(tx)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
-pub async fn set_written(tx: &mut AnyConnection, dataset: &Dataset, folder: &str, sha256: &str, now: Timestamp) -> Result<()> {
+pub async fn set_written(
+    tx: &mut AnyConnection,
+    dataset: &Dataset,
+    folder: &str,
+    sha256: &str,
+    now: Timestamp,
+) -> Result<()> {
     let sql = "UPDATE dataset SET folder = $2, sha256 = $3 WHERE id = $1";
-    sqlx::query(sql).bind(dataset.id).bind(folder.to_owned()).bind(sha256.to_owned()).execute(&mut *tx).await?;
+    sqlx::query(sql)
+        .bind(dataset.id)
+        .bind(folder.to_owned())
+        .bind(sha256.to_owned())
+        .execute(&mut *tx)
+        .await?;
     let data = json!({ "application": dataset.application_code, "version": dataset.version_name(), "kind": dataset.kind.as_str(), "sha256": sha256 });
     events::publish(tx, EventKind::DatasetReady, &data, now).await
 }
@@ -185,13 +279,21 @@ pub async fn get(connection: &mut AnyConnection, id: i64) -> Result<Dataset> {
 
 /// When an interim version was last frozen.
 pub async fn last_interim(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MAX(frozen_at) FROM dataset WHERE kind = 'interim'").fetch_one(connection).await?;
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(frozen_at) FROM dataset WHERE kind = 'interim'")
+            .fetch_one(connection)
+            .await?;
     Ok(at.map(Timestamp))
 }
 
 /// The versions of one application's final dataset, the first one first.
-pub async fn final_versions(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<Dataset>> {
-    let sql = statement(format!("{SELECT} AND d.application_id = $1 AND d.kind = 'final' ORDER BY d.version"));
+pub async fn final_versions(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<Dataset>> {
+    let sql = statement(format!(
+        "{SELECT} AND d.application_id = $1 AND d.kind = 'final' ORDER BY d.version"
+    ));
     let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     rows.into_iter().map(read).collect()
 }
@@ -199,9 +301,12 @@ pub async fn final_versions(connection: &mut AnyConnection, application: Applica
 /// Applications whose last version holds answers that have been taken back since.
 pub async fn to_be_corrected(connection: &mut AnyConnection) -> Result<Vec<ApplicationId>> {
     let sql = "SELECT d.application_id FROM dataset d
-               WHERE d.kind = 'final' AND d.version = (SELECT MAX(x.version) FROM dataset x WHERE x.application_id = d.application_id AND x.kind = 'final')
-                 AND d.withdrawn < (SELECT COUNT(*) FROM survey_case c WHERE c.application_id = d.application_id AND c.withdrawn_at IS NOT NULL)
-                 AND NOT EXISTS (SELECT 1 FROM application a JOIN applicant w ON w.id = a.applicant_id
+               WHERE d.kind = 'final' AND d.version = (SELECT MAX(x.version) FROM dataset x \
+               WHERE x.application_id = d.application_id AND x.kind = 'final')
+                 AND d.withdrawn < (SELECT COUNT(*) FROM survey_case c WHERE c.application_id = \
+                 d.application_id AND c.withdrawn_at IS NOT NULL)
+                 AND NOT EXISTS (SELECT 1 FROM application a JOIN applicant w ON w.id = \
+                 a.applicant_id
                                  WHERE a.id = d.application_id AND w.purged_at IS NOT NULL)
                ORDER BY d.application_id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;

@@ -5,7 +5,7 @@ use sqlx::AnyConnection;
 
 use super::datasets::Dataset;
 use super::dialect::{Engine, statement};
-use super::{Result, WriteTx, events, decode_enum};
+use super::{Result, WriteTx, decode_enum, events};
 use crate::domain::event::EventKind;
 use crate::domain::time::Timestamp;
 
@@ -30,7 +30,9 @@ impl DeliveryChannel {
     }
 
     fn parse(raw: &str) -> Option<DeliveryChannel> {
-        [DeliveryChannel::Folder, DeliveryChannel::S3, DeliveryChannel::Webhook].into_iter().find(|channel| channel.as_str() == raw)
+        [DeliveryChannel::Folder, DeliveryChannel::S3, DeliveryChannel::Webhook]
+            .into_iter()
+            .find(|channel| channel.as_str() == raw)
     }
 }
 
@@ -51,11 +53,28 @@ pub struct Delivery {
     pub last_error: Option<String>,
 }
 
-type Row = (i64, i64, String, String, i64, String, i64, Option<i64>, i64, Option<i64>, Option<String>);
-const SELECT: &str = "SELECT d.id, d.dataset_id, a.code, s.kind, s.version, d.channel, d.created_at, d.next_at, d.attempt_count, d.arrived_at, d.last_error
-                      FROM delivery d JOIN dataset s ON s.id = d.dataset_id JOIN application a ON a.id = s.application_id";
+type Row =
+    (i64, i64, String, String, i64, String, i64, Option<i64>, i64, Option<i64>, Option<String>);
+const SELECT: &str = "SELECT d.id, d.dataset_id, a.code, s.kind, s.version, d.channel, \
+    d.created_at, d.next_at, d.attempt_count, d.arrived_at, d.last_error
+                      FROM delivery d JOIN dataset s ON s.id = d.dataset_id JOIN application a \
+                      ON a.id = s.application_id";
 
-fn read((id, dataset, application_code, kind, version, channel, created_at, next_at, attempt_count, arrived_at, last_error): Row) -> Result<Delivery> {
+fn read(
+    (
+        id,
+        dataset,
+        application_code,
+        kind,
+        version,
+        channel,
+        created_at,
+        next_at,
+        attempt_count,
+        arrived_at,
+        last_error,
+    ): Row,
+) -> Result<Delivery> {
     Ok(Delivery {
         id,
         dataset,
@@ -72,29 +91,43 @@ fn read((id, dataset, application_code, kind, version, channel, created_at, next
 }
 
 /// Plans a dataset's delivery by one channel; once.
-pub async fn schedule(tx: &mut AnyConnection, dataset: i64, channel: DeliveryChannel, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO delivery (dataset_id, channel, created_at, next_at) VALUES ($1, $2, $3, $3) ON CONFLICT (dataset_id, channel) DO NOTHING";
+pub async fn schedule(
+    tx: &mut AnyConnection,
+    dataset: i64,
+    channel: DeliveryChannel,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO delivery (dataset_id, channel, created_at, next_at) VALUES ($1, $2, \
+        $3, $3) ON CONFLICT (dataset_id, channel) DO NOTHING";
     sqlx::query(sql).bind(dataset).bind(channel.as_str()).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// Plans it once more: what was given up, or has arrived and was lost there.
 pub async fn schedule_again(tx: &mut AnyConnection, dataset: i64, now: Timestamp) -> Result<u64> {
-    let sql = "UPDATE delivery SET next_at = $2, attempt_count = 0, arrived_at = NULL, last_error = NULL, notified_at = NULL WHERE dataset_id = $1";
+    let sql = "UPDATE delivery SET next_at = $2, attempt_count = 0, arrived_at = NULL, \
+        last_error = NULL, notified_at = NULL WHERE dataset_id = $1";
     Ok(sqlx::query(sql).bind(dataset).bind(now.0).execute(tx).await?.rows_affected())
 }
 
-/// Takes the delivery that has been due for longest, for one try; should this daemon die meanwhile, it is due again at `again`. What is announced is so only
-/// when it stands where it is announced.
-pub async fn take_due(tx: &mut WriteTx, now: Timestamp, again: Timestamp) -> Result<Option<Delivery>> {
+/// Takes the delivery that has been due for longest, for one try; should this daemon die meanwhile,
+/// it is due again at `again`. What is announced is so only when it stands where it is announced.
+pub async fn take_due(
+    tx: &mut WriteTx,
+    now: Timestamp,
+    again: Timestamp,
+) -> Result<Option<Delivery>> {
     let engine: Engine = tx.engine();
-    let of_delivery = if engine.skip_locked().is_empty() { "" } else { " FOR UPDATE OF d SKIP LOCKED" };
+    let of_delivery =
+        if engine.skip_locked().is_empty() { "" } else { " FOR UPDATE OF d SKIP LOCKED" };
     let sql = format!(
         "{SELECT} WHERE d.next_at <= $1 AND (d.channel <> 'webhook' OR NOT EXISTS (
-             SELECT 1 FROM delivery o WHERE o.dataset_id = d.dataset_id AND o.channel <> 'webhook' AND o.next_at IS NOT NULL))
+             SELECT 1 FROM delivery o WHERE o.dataset_id = d.dataset_id AND o.channel <> \
+             'webhook' AND o.next_at IS NOT NULL))
          ORDER BY d.next_at, d.id LIMIT 1{of_delivery}"
     );
-    let row: Option<Row> = sqlx::query_as(statement(sql)).bind(now.0).fetch_optional(&mut **tx).await?;
+    let row: Option<Row> =
+        sqlx::query_as(statement(sql)).bind(now.0).fetch_optional(&mut **tx).await?;
     let Some(row) = row else { return Ok(None) };
     let delivery = read(row)?;
     let sql = "UPDATE delivery SET attempt_count = attempt_count + 1, next_at = $2 WHERE id = $1";
@@ -103,19 +136,38 @@ pub async fn take_due(tx: &mut WriteTx, now: Timestamp, again: Timestamp) -> Res
 }
 
 pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(next_at) FROM delivery WHERE next_at IS NOT NULL").fetch_one(connection).await?;
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT MIN(next_at) FROM delivery WHERE next_at IS NOT NULL")
+            .fetch_one(connection)
+            .await?;
     Ok(at.map(Timestamp))
 }
 
 pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE delivery SET arrived_at = $2, next_at = NULL, last_error = NULL WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
+    sqlx::query(
+        "UPDATE delivery SET arrived_at = $2, next_at = NULL, last_error = NULL WHERE id = $1",
+    )
+    .bind(id)
+    .bind(now.0)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
 /// `next`: when it is tried again; `None`: it is given up.
-pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, last_error: &str) -> Result<()> {
+pub async fn set_failed(
+    tx: &mut AnyConnection,
+    id: i64,
+    next: Option<Timestamp>,
+    last_error: &str,
+) -> Result<()> {
     let sql = "UPDATE delivery SET next_at = $2, last_error = $3 WHERE id = $1";
-    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(last_error.to_owned()).execute(tx).await?;
+    sqlx::query(sql)
+        .bind(id)
+        .bind(next.map(|at| at.0))
+        .bind(last_error.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -135,8 +187,13 @@ pub struct Verdict {
 }
 
 /// Writes the verdict down, where there is none yet. False: there is one.
-pub async fn record_verdict(tx: &mut AnyConnection, dataset: &Dataset, verdict: &Verdict) -> Result<bool> {
-    let sql = "INSERT INTO verdict (dataset_id, is_accepted, reason, actor, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (dataset_id) DO NOTHING";
+pub async fn record_verdict(
+    tx: &mut AnyConnection,
+    dataset: &Dataset,
+    verdict: &Verdict,
+) -> Result<bool> {
+    let sql = "INSERT INTO verdict (dataset_id, is_accepted, reason, actor, at) VALUES ($1, $2, \
+        $3, $4, $5) ON CONFLICT (dataset_id) DO NOTHING";
     let done = sqlx::query(sql)
         .bind(dataset.id)
         .bind(i64::from(verdict.is_accepted))
@@ -148,8 +205,10 @@ pub async fn record_verdict(tx: &mut AnyConnection, dataset: &Dataset, verdict: 
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    let kind = if verdict.is_accepted { EventKind::DatasetAccepted } else { EventKind::DatasetRejected };
-    let data = json!({ "application": dataset.application_code, "version": dataset.version_name() });
+    let kind =
+        if verdict.is_accepted { EventKind::DatasetAccepted } else { EventKind::DatasetRejected };
+    let data =
+        json!({ "application": dataset.application_code, "version": dataset.version_name() });
     events::publish(tx, kind, &data, verdict.at).await?;
     Ok(true)
 }
@@ -157,11 +216,18 @@ pub async fn record_verdict(tx: &mut AnyConnection, dataset: &Dataset, verdict: 
 /// The verdict on a version.
 pub async fn verdict(connection: &mut AnyConnection, dataset: i64) -> Result<Option<Verdict>> {
     let sql = "SELECT is_accepted, reason, actor, at FROM verdict WHERE dataset_id = $1";
-    let row: Option<(i64, String, String, i64)> = sqlx::query_as(sql).bind(dataset).fetch_optional(connection).await?;
-    Ok(row.map(|(is_accepted, reason, actor, at)| Verdict { is_accepted: is_accepted == 1, reason, actor, at: Timestamp(at) }))
+    let row: Option<(i64, String, String, i64)> =
+        sqlx::query_as(sql).bind(dataset).fetch_optional(connection).await?;
+    Ok(row.map(|(is_accepted, reason, actor, at)| Verdict {
+        is_accepted: is_accepted == 1,
+        reason,
+        actor,
+        at: Timestamp(at),
+    }))
 }
 
-/// A version that the scoring step does not have as it should: rejected, or given up on the channel.
+/// A version that the scoring step does not have as it should: rejected, or given up on the
+/// channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryProblem {
     pub application_code: String,
@@ -176,16 +242,21 @@ pub struct DeliveryProblem {
     pub notified_at: Option<Timestamp>,
 }
 
-/// What stands open: rejected versions without a later one, deliveries that were given up; what has not been told comes first.
+/// What stands open: rejected versions without a later one, deliveries that were given up; what has
+/// not been told comes first.
 pub async fn open_problems(connection: &mut AnyConnection) -> Result<Vec<DeliveryProblem>> {
     let sql = "SELECT p.code, p.kind, p.version, p.channel, p.reason, p.at, p.notified_at FROM (
                    SELECT a.code, s.kind, s.version, NULL AS channel, v.reason, v.notified_at, v.at
-                   FROM verdict v JOIN dataset s ON s.id = v.dataset_id JOIN application a ON a.id = s.application_id
+                   FROM verdict v JOIN dataset s ON s.id = v.dataset_id JOIN application a ON \
+                   a.id = s.application_id
                    WHERE v.is_accepted = 0 AND NOT EXISTS (
-                       SELECT 1 FROM dataset o WHERE o.application_id = s.application_id AND o.kind = s.kind AND o.version > s.version)
+                       SELECT 1 FROM dataset o WHERE o.application_id = s.application_id AND \
+                       o.kind = s.kind AND o.version > s.version)
                    UNION ALL
-                   SELECT a.code, s.kind, s.version, d.channel, COALESCE(d.last_error, ''), d.notified_at, d.created_at
-                   FROM delivery d JOIN dataset s ON s.id = d.dataset_id JOIN application a ON a.id = s.application_id
+                   SELECT a.code, s.kind, s.version, d.channel, COALESCE(d.last_error, ''), \
+                   d.notified_at, d.created_at
+                   FROM delivery d JOIN dataset s ON s.id = d.dataset_id JOIN application a ON \
+                   a.id = s.application_id
                    WHERE d.arrived_at IS NULL AND d.next_at IS NULL) p
                ORDER BY CASE WHEN p.notified_at IS NULL THEN 0 ELSE 1 END, p.at, p.code";
     type Row = (String, String, i64, Option<String>, String, i64, Option<i64>);
@@ -195,7 +266,11 @@ pub async fn open_problems(connection: &mut AnyConnection) -> Result<Vec<Deliver
             application_code,
             kind,
             version: u32::try_from(version).unwrap_or(0),
-            channel: channel.map(|channel| decode_enum("a channel of delivery", &channel, DeliveryChannel::parse)).transpose()?,
+            channel: channel
+                .map(|channel| {
+                    decode_enum("a channel of delivery", &channel, DeliveryChannel::parse)
+                })
+                .transpose()?,
             reason,
             since: Timestamp(since),
             notified_at: notified_at.map(Timestamp),
@@ -208,7 +283,8 @@ pub async fn open_problems(connection: &mut AnyConnection) -> Result<Vec<Deliver
 pub async fn mark_problems_notified(tx: &mut WriteTx, now: Timestamp) -> Result<()> {
     let sql = "UPDATE verdict SET notified_at = $1 WHERE notified_at IS NULL AND is_accepted = 0";
     sqlx::query(sql).bind(now.0).execute(&mut **tx).await?;
-    let sql = "UPDATE delivery SET notified_at = $1 WHERE notified_at IS NULL AND arrived_at IS NULL AND next_at IS NULL";
+    let sql = "UPDATE delivery SET notified_at = $1 WHERE notified_at IS NULL AND arrived_at IS \
+        NULL AND next_at IS NULL";
     sqlx::query(sql).bind(now.0).execute(&mut **tx).await?;
     Ok(())
 }

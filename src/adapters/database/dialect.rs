@@ -32,7 +32,9 @@ impl Engine {
 
     pub(super) fn connect_url(self, url: &str) -> String {
         match self {
-            Engine::Sqlite if !url.contains("mode=") => format!("{url}{}mode=rwc", if url.contains('?') { '&' } else { '?' }),
+            Engine::Sqlite if !url.contains("mode=") => {
+                format!("{url}{}mode=rwc", if url.contains('?') { '&' } else { '?' })
+            }
             _ => url.to_owned(),
         }
     }
@@ -40,8 +42,15 @@ impl Engine {
     /// Durability first: a commit is on the disk when it returns (invariant I5).
     pub(super) fn on_connect(self) -> &'static [&'static str] {
         match self {
-            Engine::Sqlite => &["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"],
-            Engine::Postgres => &["SET synchronous_commit = on", "SET timezone = 'UTC'", "SET jit = off"],
+            Engine::Sqlite => &[
+                "PRAGMA busy_timeout = 10000",
+                "PRAGMA journal_mode = WAL",
+                "PRAGMA synchronous = FULL",
+                "PRAGMA foreign_keys = ON",
+            ],
+            Engine::Postgres => {
+                &["SET synchronous_commit = on", "SET timezone = 'UTC'", "SET jit = off"]
+            }
         }
     }
 
@@ -53,18 +62,21 @@ impl Engine {
         }
     }
 
-    /// What writes finds its few rows by index. PostgreSQL's planner, which knows nothing of a table that is just being filled, would scan it instead.
+    /// What writes finds its few rows by index. PostgreSQL's planner, which knows nothing of a
+    /// table that is just being filled, would scan it instead.
     pub(super) fn begin_write(self) -> &'static str {
         match self {
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => {
-                "BEGIN; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off;
+                "BEGIN; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET \
+                    LOCAL enable_seqscan = off;
                  SET LOCAL enable_bitmapscan = off; SET LOCAL max_parallel_workers_per_gather = 0"
             }
         }
     }
 
-    /// The end of a SELECT that takes rows for itself; another daemon's rows are passed over. SQLite's writer is alone anyway.
+    /// The end of a SELECT that takes rows for itself; another daemon's rows are passed over.
+    /// SQLite's writer is alone anyway.
     pub fn skip_locked(self) -> &'static str {
         match self {
             Engine::Sqlite => "",
@@ -72,7 +84,8 @@ impl Engine {
         }
     }
 
-    /// Held by the transaction that claims: daemons claim one after another, so that what one plans, the next one's caps see.
+    /// Held by the transaction that claims: daemons claim one after another, so that what one
+    /// plans, the next one's caps see.
     pub fn lock_claims(self) -> Option<&'static str> {
         match self {
             Engine::Sqlite => None,
@@ -80,21 +93,29 @@ impl Engine {
         }
     }
 
-    /// After many rows came in at once: PostgreSQL's planner knows nothing of them until a minute later, and then plans scans.
+    /// After many rows came in at once: PostgreSQL's planner knows nothing of them until a minute
+    /// later, and then plans scans.
     pub fn refresh_statistics(self) -> Option<&'static str> {
         match self {
             Engine::Sqlite => None,
-            Engine::Postgres => Some("ANALYZE respondent, survey_case, invitation, next_contact, application, campaign, quota_cell"),
+            Engine::Postgres => Some(
+                "ANALYZE respondent, survey_case, invitation, next_contact, application, \
+                    campaign, quota_cell",
+            ),
         }
     }
 
-    /// Statements that move cases and write their history without sending a row to and fro. SQLite's writer is alone, so the history may come first;
-    /// on PostgreSQL both are one statement.
+    /// Statements that move cases and write their history without sending a row to and fro.
+    /// SQLite's writer is alone, so the history may come first; on PostgreSQL both are one
+    /// statement.
     pub fn change_with_history(self, those: &str, moved: &str, history: &str) -> Vec<String> {
         let insert = "INSERT INTO disposition_change (case_id, disposition, source, changed_at)";
         match self {
             Engine::Sqlite => {
-                vec![format!("{insert} SELECT id, {history} FROM survey_case WHERE {those}"), format!("UPDATE survey_case SET {moved} WHERE {those}")]
+                vec![
+                    format!("{insert} SELECT id, {history} FROM survey_case WHERE {those}"),
+                    format!("UPDATE survey_case SET {moved} WHERE {those}"),
+                ]
             }
             Engine::Postgres => vec![format!(
                 "WITH moved AS (UPDATE survey_case SET {moved} WHERE {those} RETURNING id)
@@ -127,10 +148,12 @@ pub(super) fn sqlite_folder(url: &str) -> Option<PathBuf> {
     sqlite_file(url)?.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned)
 }
 
-/// How PostgreSQL's own programs are told where to connect (its documentation, «Environment Variables»).
+/// How PostgreSQL's own programs are told where to connect (its documentation, «Environment
+/// Variables»).
 pub(super) fn postgres_environment(url: &str) -> Result<Vec<(&'static str, String)>, String> {
     let url = Url::parse(url).map_err(|error| error.to_string())?;
-    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let plain =
+        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let mut all = vec![("PGHOST", url.host_str().map(plain).unwrap_or_default())];
     all.push(("PGPORT", url.port().map(|port| port.to_string()).unwrap_or_default()));
     all.push(("PGUSER", plain(url.username())));
@@ -171,10 +194,35 @@ mod tests {
 
     #[test]
     fn programs_of_postgresql_are_told_by_their_environment() {
-        let told = postgres_environment("postgres://u%40:p%20w@db.example:5433/survey?sslmode=require&host=/run/pg").unwrap();
-        let of = |name: &str| told.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
-        let all = ["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "PGSSLROOTCERT"].map(of);
-        assert_eq!(all, [Some("/run/pg"), Some("5433"), Some("u@"), Some("p w"), Some("survey"), Some("require"), None]);
+        let told = postgres_environment(
+            "postgres://u%40:p%20w@db.example:5433/survey?sslmode=require&host=/run/pg",
+        )
+        .unwrap();
+        let of = |name: &str| {
+            told.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        };
+        let all = [
+            "PGHOST",
+            "PGPORT",
+            "PGUSER",
+            "PGPASSWORD",
+            "PGDATABASE",
+            "PGSSLMODE",
+            "PGSSLROOTCERT",
+        ]
+        .map(of);
+        assert_eq!(
+            all,
+            [
+                Some("/run/pg"),
+                Some("5433"),
+                Some("u@"),
+                Some("p w"),
+                Some("survey"),
+                Some("require"),
+                None
+            ]
+        );
     }
 
     #[test]

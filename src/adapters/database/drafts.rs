@@ -1,4 +1,5 @@
-//! What staff prepare on the console: lists before they are imported, campaigns before they are launched.
+//! What staff prepare on the console: lists before they are imported, campaigns before they are
+//! launched.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -19,7 +20,8 @@ pub struct ListDraft {
     pub changed_at: Timestamp,
 }
 
-const LIST: &str = "SELECT id, applications, key_id, file, rows_sealed, created_by, changed_at FROM list_draft";
+const LIST: &str =
+    "SELECT id, applications, key_id, file, rows_sealed, created_by, changed_at FROM list_draft";
 
 fn read_list(row: &AnyRow) -> Result<ListDraft> {
     Ok(ListDraft {
@@ -35,7 +37,8 @@ fn read_list(row: &AnyRow) -> Result<ListDraft> {
 
 /// Keeps a list; returns its number.
 pub async fn add_list(tx: &mut AnyConnection, draft: &ListDraft) -> Result<i64> {
-    let sql = "INSERT INTO list_draft (applications, key_id, file, rows_sealed, created_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    let sql = "INSERT INTO list_draft (applications, key_id, file, rows_sealed, created_by, \
+        changed_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
     let id = sqlx::query_scalar(sql)
         .bind(draft.applications.clone())
         .bind(draft.key_id.clone())
@@ -60,9 +63,22 @@ pub async fn lists(connection: &mut AnyConnection) -> Result<Vec<ListDraft>> {
 }
 
 /// Puts other rows in place, if nobody has meanwhile. False: somebody has.
-pub async fn set_rows(tx: &mut AnyConnection, id: i64, before: Timestamp, rows_sealed: Vec<u8>, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE list_draft SET rows_sealed = $3, changed_at = $4 WHERE id = $1 AND changed_at = $2";
-    let done = sqlx::query(sql).bind(id).bind(before.0).bind(rows_sealed).bind(now.0.max(before.0 + 1)).execute(tx).await?;
+pub async fn set_rows(
+    tx: &mut AnyConnection,
+    id: i64,
+    before: Timestamp,
+    rows_sealed: Vec<u8>,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql =
+        "UPDATE list_draft SET rows_sealed = $3, changed_at = $4 WHERE id = $1 AND changed_at = $2";
+    let done = sqlx::query(sql)
+        .bind(id)
+        .bind(before.0)
+        .bind(rows_sealed)
+        .bind(now.0.max(before.0 + 1))
+        .execute(tx)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -73,7 +89,11 @@ pub async fn discard_list(tx: &mut AnyConnection, id: i64) -> Result<()> {
 
 /// Throws away lists that nobody has touched since.
 pub async fn delete_stale_lists(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM list_draft WHERE changed_at < $1").bind(since.0).execute(tx).await?.rows_affected())
+    Ok(sqlx::query("DELETE FROM list_draft WHERE changed_at < $1")
+        .bind(since.0)
+        .execute(tx)
+        .await?
+        .rows_affected())
 }
 
 /// A campaign before its launch.
@@ -92,7 +112,8 @@ pub struct CampaignDraft {
     pub launch_requested_by: Option<String>,
 }
 
-const CAMPAIGN: &str = "SELECT code, applications, plan, gateway, budget_micros, created_by, changed_at, launch_requested_by FROM campaign_draft";
+const CAMPAIGN: &str = "SELECT code, applications, plan, gateway, budget_micros, created_by, \
+    changed_at, launch_requested_by FROM campaign_draft";
 
 fn read_campaign(row: &AnyRow) -> Result<CampaignDraft> {
     Ok(CampaignDraft {
@@ -109,7 +130,13 @@ fn read_campaign(row: &AnyRow) -> Result<CampaignDraft> {
 
 pub async fn campaign(connection: &mut AnyConnection, code: &str) -> Result<Option<CampaignDraft>> {
     let sql = super::dialect::statement(format!("{CAMPAIGN} WHERE code = $1"));
-    sqlx::query(sql).bind(code.to_owned()).fetch_optional(connection).await?.as_ref().map(read_campaign).transpose()
+    sqlx::query(sql)
+        .bind(code.to_owned())
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(read_campaign)
+        .transpose()
 }
 
 /// All of them, the latest first.
@@ -118,11 +145,15 @@ pub async fn campaigns(connection: &mut AnyConnection) -> Result<Vec<CampaignDra
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read_campaign).collect()
 }
 
-/// Keeps a draft, or puts it in the place of the one of its code. Whoever changes it takes back that somebody asked for its launch.
+/// Keeps a draft, or puts it in the place of the one of its code. Whoever changes it takes back
+/// that somebody asked for its launch.
 pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Result<()> {
-    let sql = "INSERT INTO campaign_draft (code, applications, plan, gateway, budget_micros, created_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-               ON CONFLICT (code) DO UPDATE SET applications = excluded.applications, plan = excluded.plan, gateway = excluded.gateway,
-                   budget_micros = excluded.budget_micros, changed_at = excluded.changed_at, launch_requested_by = NULL";
+    let sql = "INSERT INTO campaign_draft (code, applications, plan, gateway, budget_micros, \
+        created_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+               ON CONFLICT (code) DO UPDATE SET applications = excluded.applications, plan = \
+               excluded.plan, gateway = excluded.gateway,
+                   budget_micros = excluded.budget_micros, changed_at = excluded.changed_at, \
+                   launch_requested_by = NULL";
     sqlx::query(sql)
         .bind(draft.code.clone())
         .bind(draft.applications.clone())
@@ -137,12 +168,27 @@ pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Resu
 }
 
 /// Notes who asks for the launch of a draft as it stands. False: it was changed meanwhile.
-pub async fn request_launch(tx: &mut AnyConnection, draft: &CampaignDraft, actor: &str) -> Result<bool> {
-    let sql = "UPDATE campaign_draft SET launch_requested_by = $3 WHERE code = $1 AND changed_at = $2";
-    Ok(sqlx::query(sql).bind(draft.code.clone()).bind(draft.changed_at.0).bind(actor.to_owned()).execute(tx).await?.rows_affected() == 1)
+pub async fn request_launch(
+    tx: &mut AnyConnection,
+    draft: &CampaignDraft,
+    actor: &str,
+) -> Result<bool> {
+    let sql =
+        "UPDATE campaign_draft SET launch_requested_by = $3 WHERE code = $1 AND changed_at = $2";
+    Ok(sqlx::query(sql)
+        .bind(draft.code.clone())
+        .bind(draft.changed_at.0)
+        .bind(actor.to_owned())
+        .execute(tx)
+        .await?
+        .rows_affected()
+        == 1)
 }
 
 pub async fn discard_campaign(tx: &mut AnyConnection, code: &str) -> Result<()> {
-    sqlx::query("DELETE FROM campaign_draft WHERE code = $1").bind(code.to_owned()).execute(tx).await?;
+    sqlx::query("DELETE FROM campaign_draft WHERE code = $1")
+        .bind(code.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }

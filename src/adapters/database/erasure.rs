@@ -1,11 +1,14 @@
-//! Applicants whose people are to be forgotten, what is deleted of them, and the certificates of it.
+//! Applicants whose people are to be forgotten, what is deleted of them, and the certificates of
+//! it.
 
 use sqlx::AnyConnection;
 
-use super::dialect::statement;
 use super::bulk_params::{ColumnType, to_param};
+use super::dialect::statement;
 use super::{Result, WriteTx, decode_enum};
-use crate::domain::ids::{ApplicantId, ApplicationId, CaseId, InvitationId, ProgrammeId, RespondentId};
+use crate::domain::ids::{
+    ApplicantId, ApplicationId, CaseId, InvitationId, ProgrammeId, RespondentId,
+};
 use crate::domain::time::Timestamp;
 
 /// Respondents that are blanked by one statement.
@@ -25,7 +28,8 @@ pub struct Applicant {
     pub people: u64,
     pub applications: u64,
     pub in_field: u64,
-    /// When its last field was closed or its last list came, whichever was later; `None`: neither has been.
+    /// When its last field was closed or its last list came, whichever was later; `None`: neither
+    /// has been.
     pub done_at: Option<Timestamp>,
 }
 
@@ -37,8 +41,24 @@ pub struct LegalHold {
     pub actor: String,
 }
 
-type Row = (i64, i64, String, String, String, Option<i64>, Option<String>, Option<i64>, Option<String>, i64, i64, i64, Option<i64>, Option<i64>);
-const SELECT: &str = "SELECT a.id, a.programme_id, p.code, a.code, a.key_id, a.purged_at, a.hold_reason, a.hold_since, a.hold_by,
+type Row = (
+    i64,
+    i64,
+    String,
+    String,
+    String,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+);
+const SELECT: &str = "SELECT a.id, a.programme_id, p.code, a.code, a.key_id, a.purged_at, \
+    a.hold_reason, a.hold_since, a.hold_by,
         (SELECT COUNT(*) FROM respondent r WHERE r.applicant_id = a.id AND r.erased_at IS NULL),
         (SELECT COUNT(*) FROM application x WHERE x.applicant_id = a.id),
         (SELECT COUNT(*) FROM application x WHERE x.applicant_id = a.id AND x.state = 'in_field'),
@@ -47,8 +67,22 @@ const SELECT: &str = "SELECT a.id, a.programme_id, p.code, a.code, a.key_id, a.p
     FROM applicant a JOIN programme p ON p.id = a.programme_id";
 
 fn read(row: Row) -> Applicant {
-    let (id, programme, programme_code, code, key_id, purged_at, hold_reason, hold_since, hold_by, people, applications, in_field, closed, listed) =
-        row;
+    let (
+        id,
+        programme,
+        programme_code,
+        code,
+        key_id,
+        purged_at,
+        hold_reason,
+        hold_since,
+        hold_by,
+        people,
+        applications,
+        in_field,
+        closed,
+        listed,
+    ) = row;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     Applicant {
         id: ApplicantId(id),
@@ -57,7 +91,11 @@ fn read(row: Row) -> Applicant {
         code,
         key_id,
         purged_at: purged_at.map(Timestamp),
-        hold: hold_reason.map(|reason| LegalHold { reason, since: Timestamp(hold_since.unwrap_or(0)), actor: hold_by.unwrap_or_default() }),
+        hold: hold_reason.map(|reason| LegalHold {
+            reason,
+            since: Timestamp(hold_since.unwrap_or(0)),
+            actor: hold_by.unwrap_or_default(),
+        }),
         people: count(people),
         applications: count(applications),
         in_field: count(in_field),
@@ -66,13 +104,23 @@ fn read(row: Row) -> Applicant {
 }
 
 pub async fn applicants(connection: &mut AnyConnection) -> Result<Vec<Applicant>> {
-    let rows: Vec<Row> = sqlx::query_as(statement(format!("{SELECT} ORDER BY p.code, a.code"))).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(statement(format!("{SELECT} ORDER BY p.code, a.code")))
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(read).collect())
 }
 
-pub async fn find(connection: &mut AnyConnection, programme: &str, code: &str) -> Result<Option<Applicant>> {
+pub async fn find(
+    connection: &mut AnyConnection,
+    programme: &str,
+    code: &str,
+) -> Result<Option<Applicant>> {
     let sql = statement(format!("{SELECT} WHERE p.code = $1 AND a.code = $2"));
-    let row: Option<Row> = sqlx::query_as(sql).bind(programme.to_owned()).bind(code.to_owned()).fetch_optional(connection).await?;
+    let row: Option<Row> = sqlx::query_as(sql)
+        .bind(programme.to_owned())
+        .bind(code.to_owned())
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(read))
 }
 
@@ -80,11 +128,18 @@ pub async fn find(connection: &mut AnyConnection, programme: &str, code: &str) -
 pub async fn lock(tx: &mut WriteTx, id: ApplicantId) -> Result<Applicant> {
     let sql = format!("SELECT id FROM applicant WHERE id = $1{}", tx.engine().for_update());
     let _: i64 = sqlx::query_scalar(statement(sql)).bind(id.0).fetch_one(&mut **tx).await?;
-    let row: Row = sqlx::query_as(statement(format!("{SELECT} WHERE a.id = $1"))).bind(id.0).fetch_one(&mut **tx).await?;
+    let row: Row = sqlx::query_as(statement(format!("{SELECT} WHERE a.id = $1")))
+        .bind(id.0)
+        .fetch_one(&mut **tx)
+        .await?;
     Ok(read(row))
 }
 
-pub async fn set_hold(tx: &mut AnyConnection, id: ApplicantId, hold: Option<&LegalHold>) -> Result<()> {
+pub async fn set_hold(
+    tx: &mut AnyConnection,
+    id: ApplicantId,
+    hold: Option<&LegalHold>,
+) -> Result<()> {
     let sql = "UPDATE applicant SET hold_reason = $2, hold_since = $3, hold_by = $4 WHERE id = $1";
     sqlx::query(sql)
         .bind(id.0)
@@ -97,12 +152,19 @@ pub async fn set_hold(tx: &mut AnyConnection, id: ApplicantId, hold: Option<&Leg
 }
 
 pub async fn set_purged(tx: &mut AnyConnection, id: ApplicantId, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE applicant SET purged_at = $2 WHERE id = $1").bind(id.0).bind(now.0).execute(tx).await?;
+    sqlx::query("UPDATE applicant SET purged_at = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// The applicant's people whose data is there.
-pub async fn people_of(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<RespondentId>> {
+pub async fn people_of(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+) -> Result<Vec<RespondentId>> {
     let sql = "SELECT id FROM respondent WHERE applicant_id = $1 AND erased_at IS NULL ORDER BY id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(applicant.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(RespondentId).collect())
@@ -118,64 +180,128 @@ pub struct ErasedCounts {
     pub conversations: u64,
 }
 
-/// Deletes everything personal of these people: numbers, names, list fields, open answers, words of replies, links, conversations with gateways. Rows that the
-/// numbers of a sample stand on stay, and so do answers that are codes.
-pub async fn erase_personal_data(tx: &mut WriteTx, people: &[RespondentId], now: Timestamp) -> Result<ErasedCounts> {
+/// Deletes everything personal of these people: numbers, names, list fields, open answers, words of
+/// replies, links, conversations with gateways. Rows that the numbers of a sample stand on stay,
+/// and so do answers that are codes.
+pub async fn erase_personal_data(
+    tx: &mut WriteTx,
+    people: &[RespondentId],
+    now: Timestamp,
+) -> Result<ErasedCounts> {
     let mut blanked = ErasedCounts::default();
     for some in people.chunks(BATCH_SIZE) {
         let theirs = to_param(some.iter().map(|person| person.0));
         let engine = tx.engine();
-        let (first, second) = (engine.in_list(1, ColumnType::Number), engine.in_list(2, ColumnType::Number));
+        let (first, second) =
+            (engine.in_list(1, ColumnType::Number), engine.in_list(2, ColumnType::Number));
         let invitations = format!("SELECT id FROM invitation WHERE respondent_id {first}");
         let run = async |tx: &mut WriteTx, sql: String| -> Result<u64> {
-            Ok(sqlx::query(statement(sql)).bind(theirs.clone()).execute(&mut **tx).await?.rows_affected())
+            Ok(sqlx::query(statement(sql))
+                .bind(theirs.clone())
+                .execute(&mut **tx)
+                .await?
+                .rows_affected())
         };
         blanked.open_answers += run(
             tx,
             format!(
                 "DELETE FROM answer WHERE value_sealed IS NOT NULL AND response_id IN (
-                     SELECT s.id FROM response s JOIN survey_case c ON c.id = s.case_id WHERE c.respondent_id {first})"
+                     SELECT s.id FROM response s JOIN survey_case c ON c.id = s.case_id WHERE \
+                     c.respondent_id {first})"
             ),
         )
         .await?;
-        blanked.cases_with_list_fields +=
-            run(tx, format!("UPDATE survey_case SET fields_sealed = NULL WHERE fields_sealed IS NOT NULL AND respondent_id {first}")).await?;
-        blanked.conversations += run(tx, format!("DELETE FROM gateway_log WHERE invitation_id IN ({invitations})")).await?;
-        blanked.replies +=
-            run(tx, format!("UPDATE reply SET text_sealed = NULL, phone_hash = '' WHERE phone_hash <> '' AND invitation_id IN ({invitations})"))
+        blanked.cases_with_list_fields += run(
+            tx,
+            format!(
+                "UPDATE survey_case SET fields_sealed = NULL WHERE fields_sealed IS \
+                NOT NULL AND respondent_id {first}"
+            ),
+        )
+        .await?;
+        blanked.conversations +=
+            run(tx, format!("DELETE FROM gateway_log WHERE invitation_id IN ({invitations})"))
                 .await?;
-        run(tx, format!("UPDATE phone_call SET note_sealed = NULL WHERE note_sealed IS NOT NULL AND invitation_id IN ({invitations})")).await?;
-        run(tx, format!("UPDATE verification SET comment_sealed = NULL WHERE comment_sealed IS NOT NULL AND invitation_id IN ({invitations})"))
-            .await?;
+        blanked.replies += run(
+            tx,
+            format!(
+                "UPDATE reply SET text_sealed = NULL, phone_hash = '' WHERE \
+                phone_hash <> '' AND invitation_id IN ({invitations})"
+            ),
+        )
+        .await?;
+        run(
+            tx,
+            format!(
+                "UPDATE phone_call SET note_sealed = NULL WHERE note_sealed IS NOT NULL \
+            AND invitation_id IN ({invitations})"
+            ),
+        )
+        .await?;
+        run(
+            tx,
+            format!(
+                "UPDATE verification SET comment_sealed = NULL WHERE comment_sealed IS \
+            NOT NULL AND invitation_id IN ({invitations})"
+            ),
+        )
+        .await?;
         for table in ["call_queue", "sms_interview"] {
             run(tx, format!("DELETE FROM {table} WHERE invitation_id IN ({invitations})")).await?;
         }
         // Whoever is on a list that is being prepared is on it still sealed.
-        let keys = format!("SELECT a.key_id FROM applicant a JOIN respondent r ON r.applicant_id = a.id WHERE r.id {first}");
+        let keys = format!(
+            "SELECT a.key_id FROM applicant a JOIN respondent r ON r.applicant_id = a.id WHERE \
+                r.id {first}"
+        );
         run(tx, format!("DELETE FROM list_draft WHERE key_id IN ({keys})")).await?;
-        run(tx, format!("UPDATE invitation SET token_hash = 'erased-' || id WHERE respondent_id {first}")).await?;
+        run(
+            tx,
+            format!(
+                "UPDATE invitation SET token_hash = 'erased-' || id WHERE respondent_id {first}"
+            ),
+        )
+        .await?;
         let sql = format!(
-            "UPDATE respondent SET phone_hash = 'erased-' || id, phone_sealed = $1, person_sealed = $1, zone = NULL, name_hash = '-', erased_at = $3
+            "UPDATE respondent SET phone_hash = 'erased-' || id, phone_sealed = $1, \
+                person_sealed = $1, zone = NULL, name_hash = '-', erased_at = $3
              WHERE erased_at IS NULL AND id {second}"
         );
-        let done = sqlx::query(statement(sql)).bind(Vec::<u8>::new()).bind(theirs.clone()).bind(now.0).execute(&mut **tx).await?;
+        let done = sqlx::query(statement(sql))
+            .bind(Vec::<u8>::new())
+            .bind(theirs.clone())
+            .bind(now.0)
+            .execute(&mut **tx)
+            .await?;
         blanked.people += done.rows_affected();
     }
     Ok(blanked)
 }
 
 /// Everybody with a number, on whichever applicant's list.
-pub async fn list_by_phone(connection: &mut AnyConnection, phone_hash: &str) -> Result<Vec<(RespondentId, ApplicantId)>> {
-    let sql = "SELECT id, applicant_id FROM respondent WHERE phone_hash = $1 AND erased_at IS NULL ORDER BY id";
-    let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(person, applicant)| (RespondentId(person), ApplicantId(applicant))).collect())
+pub async fn list_by_phone(
+    connection: &mut AnyConnection,
+    phone_hash: &str,
+) -> Result<Vec<(RespondentId, ApplicantId)>> {
+    let sql = "SELECT id, applicant_id FROM respondent WHERE phone_hash = $1 AND erased_at IS \
+        NULL ORDER BY id";
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(person, applicant)| (RespondentId(person), ApplicantId(applicant)))
+        .collect())
 }
 
 /// Where the applicant's datasets lie whose frozen rows hold something sealed.
-pub async fn folders_with_sealed_cells(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<String>> {
+pub async fn folders_with_sealed_cells(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+) -> Result<Vec<String>> {
     let sql = "SELECT d.folder FROM dataset d JOIN application a ON a.id = d.application_id
                WHERE a.applicant_id = $1 AND d.folder IS NOT NULL
-                 AND EXISTS (SELECT 1 FROM frozen_block b WHERE b.dataset_id = d.id AND b.sealed_cells IS NOT NULL) ORDER BY d.id";
+                 AND EXISTS (SELECT 1 FROM frozen_block b WHERE b.dataset_id = d.id AND \
+                 b.sealed_cells IS NOT NULL) ORDER BY d.id";
     Ok(sqlx::query_scalar(sql).bind(applicant.0).fetch_all(connection).await?)
 }
 
@@ -189,11 +315,15 @@ pub struct DeliveredVersion {
     pub channel: String,
 }
 
-pub async fn delivered_versions(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<DeliveredVersion>> {
+pub async fn delivered_versions(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+) -> Result<Vec<DeliveredVersion>> {
     let sql = "SELECT a.code, d.kind, d.version, d.sha256, v.channel FROM dataset d
                JOIN application a ON a.id = d.application_id JOIN delivery v ON v.dataset_id = d.id
                WHERE a.applicant_id = $1 AND v.arrived_at IS NOT NULL ORDER BY d.id, v.id";
-    let rows: Vec<(String, String, i64, Option<String>, String)> = sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
+    let rows: Vec<(String, String, i64, Option<String>, String)> =
+        sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
     let read = |(application, kind, version, sha256, channel)| DeliveredVersion {
         application,
         kind,
@@ -204,29 +334,46 @@ pub async fn delivered_versions(connection: &mut AnyConnection, applicant: Appli
     Ok(rows.into_iter().map(read).collect())
 }
 
-pub async fn applications_of(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<(ApplicationId, String)>> {
+pub async fn applications_of(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+) -> Result<Vec<(ApplicationId, String)>> {
     let sql = "SELECT id, code FROM application WHERE applicant_id = $1 ORDER BY code";
-    let rows: Vec<(i64, String)> = sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(id, code)| (ApplicationId(id), code)).collect())
 }
 
 /// The scoring step has said nothing to it yet.
 pub const AWAITING_VERDICT: &str = "unanswered";
 
-/// What of its final datasets is not with the scoring step yet, in words: `unreleased`, `unwritten`, `on the way`, `rejected`,
-/// [`AWAITING_VERDICT`].
-pub async fn undelivered_versions(connection: &mut AnyConnection, applicant: ApplicantId) -> Result<Vec<(String, &'static str)>> {
-    let sql = "SELECT a.code, CASE WHEN d.released_at IS NULL THEN 'unreleased' WHEN d.folder IS NULL THEN 'unwritten'
-                                   WHEN EXISTS (SELECT 1 FROM delivery v WHERE v.dataset_id = d.id AND v.arrived_at IS NULL) THEN 'on the way'
-                                   WHEN EXISTS (SELECT 1 FROM verdict j WHERE j.dataset_id = d.id AND j.is_accepted = 0) THEN 'rejected'
-                                   WHEN NOT EXISTS (SELECT 1 FROM verdict j WHERE j.dataset_id = d.id) THEN 'unanswered' ELSE '' END
+/// What of its final datasets is not with the scoring step yet, in words: `unreleased`,
+/// `unwritten`, `on the way`, `rejected`, [`AWAITING_VERDICT`].
+pub async fn undelivered_versions(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+) -> Result<Vec<(String, &'static str)>> {
+    let sql = "SELECT a.code, CASE WHEN d.released_at IS NULL THEN 'unreleased' WHEN d.folder IS \
+        NULL THEN 'unwritten'
+                                   WHEN EXISTS (SELECT 1 FROM delivery v WHERE v.dataset_id = \
+                                   d.id AND v.arrived_at IS NULL) THEN 'on the way'
+                                   WHEN EXISTS (SELECT 1 FROM verdict j WHERE j.dataset_id = \
+                                   d.id AND j.is_accepted = 0) THEN 'rejected'
+                                   WHEN NOT EXISTS (SELECT 1 FROM verdict j WHERE j.dataset_id = \
+                                   d.id) THEN 'unanswered' ELSE '' END
                FROM application a JOIN dataset d ON d.application_id = a.id
                WHERE a.applicant_id = $1 AND d.kind = 'final'
-                 AND d.version = (SELECT MAX(x.version) FROM dataset x WHERE x.application_id = a.id AND x.kind = 'final') ORDER BY a.code";
-    let rows: Vec<(String, String)> = sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
-    const WORDS: [&str; 5] = ["unreleased", "unwritten", "on the way", "rejected", AWAITING_VERDICT];
+                 AND d.version = (SELECT MAX(x.version) FROM dataset x WHERE x.application_id = \
+                 a.id AND x.kind = 'final') ORDER BY a.code";
+    let rows: Vec<(String, String)> =
+        sqlx::query_as(sql).bind(applicant.0).fetch_all(connection).await?;
+    const WORDS: [&str; 5] =
+        ["unreleased", "unwritten", "on the way", "rejected", AWAITING_VERDICT];
     let state = |word: &str| WORDS.into_iter().find(|known| *known == word);
-    Ok(rows.into_iter().filter_map(|(code, word)| state(&word).map(|state| (code, state))).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|(code, word)| state(&word).map(|state| (code, state)))
+        .collect())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,7 +393,9 @@ impl CertificateKind {
     }
 
     fn parse(raw: &str) -> Option<CertificateKind> {
-        [CertificateKind::Purge, CertificateKind::Erasure].into_iter().find(|kind| kind.as_str() == raw)
+        [CertificateKind::Purge, CertificateKind::Erasure]
+            .into_iter()
+            .find(|kind| kind.as_str() == raw)
     }
 }
 
@@ -264,69 +413,138 @@ pub struct Certificate {
     pub issued_at: Option<Timestamp>,
 }
 
-type CertificateRow = (i64, i64, String, String, String, String, String, Option<String>, Option<i64>);
-const SELECT_CERTIFICATE: &str = "SELECT c.id, c.applicant_id, p.code, a.code, a.key_id, c.kind, c.body, c.signature, c.issued_at
-    FROM deletion_certificate c JOIN applicant a ON a.id = c.applicant_id JOIN programme p ON p.id = a.programme_id";
+type CertificateRow =
+    (i64, i64, String, String, String, String, String, Option<String>, Option<i64>);
+const SELECT_CERTIFICATE: &str = "SELECT c.id, c.applicant_id, p.code, a.code, a.key_id, c.kind, \
+    c.body, c.signature, c.issued_at
+    FROM deletion_certificate c JOIN applicant a ON a.id = c.applicant_id JOIN programme p ON \
+    p.id = a.programme_id";
 
 fn read_certificate(row: CertificateRow) -> Result<Certificate> {
-    let (id, applicant, programme_code, applicant_code, key_id, kind, body, signature, issued_at) = row;
+    let (id, applicant, programme_code, applicant_code, key_id, kind, body, signature, issued_at) =
+        row;
     let kind = decode_enum("a kind of certificate", &kind, CertificateKind::parse)?;
     let (applicant, issued_at) = (ApplicantId(applicant), issued_at.map(Timestamp));
-    Ok(Certificate { id, applicant, programme_code, applicant_code, key_id, kind, body, signature, issued_at })
+    Ok(Certificate {
+        id,
+        applicant,
+        programme_code,
+        applicant_code,
+        key_id,
+        kind,
+        body,
+        signature,
+        issued_at,
+    })
 }
 
 /// Notes what a certificate will say; returns its number.
-pub async fn begin_certificate(tx: &mut AnyConnection, applicant: ApplicantId, kind: CertificateKind, body: &str) -> Result<i64> {
-    let sql = "INSERT INTO deletion_certificate (applicant_id, kind, body) VALUES ($1, $2, $3) RETURNING id";
-    Ok(sqlx::query_scalar(sql).bind(applicant.0).bind(kind.as_str()).bind(body.to_owned()).fetch_one(tx).await?)
+pub async fn begin_certificate(
+    tx: &mut AnyConnection,
+    applicant: ApplicantId,
+    kind: CertificateKind,
+    body: &str,
+) -> Result<i64> {
+    let sql = "INSERT INTO deletion_certificate (applicant_id, kind, body) VALUES ($1, $2, $3) \
+        RETURNING id";
+    Ok(sqlx::query_scalar(sql)
+        .bind(applicant.0)
+        .bind(kind.as_str())
+        .bind(body.to_owned())
+        .fetch_one(tx)
+        .await?)
 }
 
 /// Issues a certificate, once. False: it was issued before.
-pub async fn issue(tx: &mut AnyConnection, id: i64, body: &str, signature: &str, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE deletion_certificate SET body = $2, signature = $3, issued_at = $4 WHERE id = $1 AND signature IS NULL";
-    let done = sqlx::query(sql).bind(id).bind(body.to_owned()).bind(signature.to_owned()).bind(now.0).execute(tx).await?;
+pub async fn issue(
+    tx: &mut AnyConnection,
+    id: i64,
+    body: &str,
+    signature: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE deletion_certificate SET body = $2, signature = $3, issued_at = $4 WHERE \
+        id = $1 AND signature IS NULL";
+    let done = sqlx::query(sql)
+        .bind(id)
+        .bind(body.to_owned())
+        .bind(signature.to_owned())
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
 pub async fn certificates(connection: &mut AnyConnection) -> Result<Vec<Certificate>> {
-    let rows: Vec<CertificateRow> = sqlx::query_as(statement(format!("{SELECT_CERTIFICATE} ORDER BY c.id"))).fetch_all(connection).await?;
+    let rows: Vec<CertificateRow> =
+        sqlx::query_as(statement(format!("{SELECT_CERTIFICATE} ORDER BY c.id")))
+            .fetch_all(connection)
+            .await?;
     rows.into_iter().map(read_certificate).collect()
 }
 
 /// Is there a respondent of an applicant's key with this hash?
-pub async fn find_by_key_and_phone(connection: &mut AnyConnection, key_id: &str, phone_hash: &str) -> Result<Option<(RespondentId, ApplicantId)>> {
-    let sql = "SELECT r.id, a.id FROM respondent r JOIN applicant a ON a.id = r.applicant_id WHERE a.key_id = $1 AND r.phone_hash = $2 AND r.erased_at IS NULL";
-    let row: Option<(i64, i64)> = sqlx::query_as(sql).bind(key_id.to_owned()).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
+pub async fn find_by_key_and_phone(
+    connection: &mut AnyConnection,
+    key_id: &str,
+    phone_hash: &str,
+) -> Result<Option<(RespondentId, ApplicantId)>> {
+    let sql = "SELECT r.id, a.id FROM respondent r JOIN applicant a ON a.id = r.applicant_id \
+        WHERE a.key_id = $1 AND r.phone_hash = $2 AND r.erased_at IS NULL";
+    let row: Option<(i64, i64)> = sqlx::query_as(sql)
+        .bind(key_id.to_owned())
+        .bind(phone_hash.to_owned())
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(|(person, applicant)| (RespondentId(person), ApplicantId(applicant))))
 }
 
 /// All cases of a person, locked; `true`: it is open.
 pub async fn cases_of(tx: &mut WriteTx, person: RespondentId) -> Result<Vec<(CaseId, bool)>> {
-    let sql = format!("SELECT id, is_open FROM survey_case WHERE respondent_id = $1 ORDER BY id{}", tx.engine().for_update());
-    let rows: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(person.0).fetch_all(&mut **tx).await?;
+    let sql = format!(
+        "SELECT id, is_open FROM survey_case WHERE respondent_id = $1 ORDER BY id{}",
+        tx.engine().for_update()
+    );
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as(statement(sql)).bind(person.0).fetch_all(&mut **tx).await?;
     Ok(rows.into_iter().map(|(id, is_open)| (CaseId(id), is_open == 1)).collect())
 }
 
-pub async fn invitations_of(connection: &mut AnyConnection, person: RespondentId) -> Result<Vec<InvitationId>> {
+pub async fn invitations_of(
+    connection: &mut AnyConnection,
+    person: RespondentId,
+) -> Result<Vec<InvitationId>> {
     let sql = "SELECT id FROM invitation WHERE respondent_id = $1 ORDER BY id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(person.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(InvitationId).collect())
 }
 
-/// Ends what an old backup still had in the field, when the key that it needs is destroyed; nothing is frozen.
-pub async fn close_restored_fields(tx: &mut AnyConnection, applicant: ApplicantId, now: Timestamp) -> Result<()> {
+/// Ends what an old backup still had in the field, when the key that it needs is destroyed; nothing
+/// is frozen.
+pub async fn close_restored_fields(
+    tx: &mut AnyConnection,
+    applicant: ApplicantId,
+    now: Timestamp,
+) -> Result<()> {
     let theirs = "SELECT id FROM respondent WHERE applicant_id = $1";
     for sql in [
-        format!("UPDATE survey_case SET is_open = 0 WHERE is_open = 1 AND respondent_id IN ({theirs})"),
-        format!("UPDATE next_contact SET next_at = NULL WHERE invitation_id IN (SELECT id FROM invitation WHERE respondent_id IN ({theirs}))"),
+        format!(
+            "UPDATE survey_case SET is_open = 0 WHERE is_open = 1 AND respondent_id IN ({theirs})"
+        ),
+        format!(
+            "UPDATE next_contact SET next_at = NULL WHERE invitation_id IN (SELECT id FROM \
+                invitation WHERE respondent_id IN ({theirs}))"
+        ),
     ] {
         sqlx::query(statement(sql)).bind(applicant.0).execute(&mut *tx).await?;
     }
-    let sql = "UPDATE application SET state = 'closed', closed_by = 'by_hand', closed_at = $2 WHERE applicant_id = $1 AND state = 'in_field'";
+    let sql = "UPDATE application SET state = 'closed', closed_by = 'by_hand', closed_at = $2 \
+        WHERE applicant_id = $1 AND state = 'in_field'";
     sqlx::query(sql).bind(applicant.0).bind(now.0).execute(&mut *tx).await?;
     let sql = "UPDATE campaign SET state = 'closed', closed_at = $2 WHERE state <> 'closed'
                    AND id IN (SELECT campaign_id FROM application WHERE applicant_id = $1)
-                   AND NOT EXISTS (SELECT 1 FROM application a WHERE a.campaign_id = campaign.id AND a.state = 'in_field')";
+                   AND NOT EXISTS (SELECT 1 FROM application a WHERE a.campaign_id = campaign.id \
+                   AND a.state = 'in_field')";
     sqlx::query(sql).bind(applicant.0).bind(now.0).execute(tx).await?;
     Ok(())
 }

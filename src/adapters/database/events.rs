@@ -1,5 +1,6 @@
-//! Events for other systems: written in the transaction that does what they tell of, by the function here in `store/` that does it; so none is told that did not
-//! happen, and none that happened is forgotten. On their way, each is tried until it arrives or is given up.
+//! Events for other systems: written in the transaction that does what they tell of, by the
+//! function here in `store/` that does it; so none is told that did not happen, and none that
+//! happened is forgotten. On their way, each is tried until it arrives or is given up.
 
 use serde_json::Value;
 use sqlx::any::AnyRow;
@@ -44,7 +45,8 @@ pub struct EventDelivery {
     pub last_error: Option<String>,
 }
 
-const ENDPOINT: &str = "SELECT id, name, url, kinds, created_by, created_at, failures, failing_since, retry_at, last_error FROM event_endpoint";
+const ENDPOINT: &str = "SELECT id, name, url, kinds, created_by, created_at, failures, \
+    failing_since, retry_at, last_error FROM event_endpoint";
 
 fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
     let kinds: String = row.try_get("kinds")?;
@@ -53,7 +55,10 @@ fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
         url: row.try_get("url")?,
-        kinds: kinds.split_whitespace().map(|kind| decode_enum("an event", kind, EventKind::parse)).collect::<Result<_>>()?,
+        kinds: kinds
+            .split_whitespace()
+            .map(|kind| decode_enum("an event", kind, EventKind::parse))
+            .collect::<Result<_>>()?,
         created_by: row.try_get("created_by")?,
         created_at: Timestamp(row.try_get("created_at")?),
         failures: u32::try_from(failures).unwrap_or(u32::MAX),
@@ -63,7 +68,8 @@ fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
     })
 }
 
-const DELIVERY: &str = "SELECT id, kind, body, created_at, next_at, attempt_count, arrived_at, last_error FROM event_delivery";
+const DELIVERY: &str = "SELECT id, kind, body, created_at, next_at, attempt_count, arrived_at, \
+    last_error FROM event_delivery";
 
 fn read_delivery(row: &AnyRow) -> Result<EventDelivery> {
     let attempt_count: i64 = row.try_get("attempt_count")?;
@@ -81,7 +87,8 @@ fn read_delivery(row: &AnyRow) -> Result<EventDelivery> {
 
 /// Adds an endpoint. False: the name is taken.
 pub async fn add_endpoint(tx: &mut AnyConnection, new: &Endpoint) -> Result<bool> {
-    let sql = "INSERT INTO event_endpoint (name, url, kinds, created_by, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
+    let sql = "INSERT INTO event_endpoint (name, url, kinds, created_by, created_at) VALUES ($1, \
+        $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
     let kinds: Vec<&str> = new.kinds.iter().map(|kind| kind.code()).collect();
     let done = sqlx::query(sql)
         .bind(new.name.clone())
@@ -96,25 +103,43 @@ pub async fn add_endpoint(tx: &mut AnyConnection, new: &Endpoint) -> Result<bool
 
 /// Takes an endpoint away, with all that was on its way there. False: there is none of that name.
 pub async fn remove_endpoint(tx: &mut AnyConnection, name: &str) -> Result<bool> {
-    let sql = "DELETE FROM event_delivery WHERE endpoint_id IN (SELECT id FROM event_endpoint WHERE name = $1)";
+    let sql = "DELETE FROM event_delivery WHERE endpoint_id IN (SELECT id FROM event_endpoint \
+        WHERE name = $1)";
     sqlx::query(sql).bind(name.to_owned()).execute(&mut *tx).await?;
-    Ok(sqlx::query("DELETE FROM event_endpoint WHERE name = $1").bind(name.to_owned()).execute(tx).await?.rows_affected() == 1)
+    Ok(sqlx::query("DELETE FROM event_endpoint WHERE name = $1")
+        .bind(name.to_owned())
+        .execute(tx)
+        .await?
+        .rows_affected()
+        == 1)
 }
 
 pub async fn endpoints(connection: &mut AnyConnection) -> Result<Vec<Endpoint>> {
-    sqlx::query(statement(format!("{ENDPOINT} ORDER BY name"))).fetch_all(connection).await?.iter().map(read_endpoint).collect()
+    sqlx::query(statement(format!("{ENDPOINT} ORDER BY name")))
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read_endpoint)
+        .collect()
 }
 
 pub async fn endpoint(connection: &mut AnyConnection, name: &str) -> Result<Option<Endpoint>> {
     let sql = statement(format!("{ENDPOINT} WHERE name = $1"));
-    sqlx::query(sql).bind(name.to_owned()).fetch_optional(connection).await?.as_ref().map(read_endpoint).transpose()
+    sqlx::query(sql)
+        .bind(name.to_owned())
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(read_endpoint)
+        .transpose()
 }
 
 /// An endpoint that has said that it is gone for good waits until then, and is told nothing more.
 pub const NEVER_AGAIN: Timestamp = Timestamp(i64::MAX);
 
 /// Who is told of the kind that parameter 1 names.
-const IS_SUBSCRIBED: &str = "retry_at < 9223372036854775807 AND (kinds = '' OR ' ' || kinds || ' ' LIKE '% ' || CAST($1 AS TEXT) || ' %')";
+const IS_SUBSCRIBED: &str = "retry_at < 9223372036854775807 AND (kinds = '' OR ' ' || kinds || ' \
+    ' LIKE '% ' || CAST($1 AS TEXT) || ' %')";
 
 /// Is anybody told of this?
 pub async fn has_subscribers(connection: &mut AnyConnection, kind: EventKind) -> Result<bool> {
@@ -124,93 +149,202 @@ pub async fn has_subscribers(connection: &mut AnyConnection, kind: EventKind) ->
 }
 
 /// Tells everybody who wants to be told.
-pub async fn publish(tx: &mut AnyConnection, kind: EventKind, data: &Value, now: Timestamp) -> Result<()> {
+pub async fn publish(
+    tx: &mut AnyConnection,
+    kind: EventKind,
+    data: &Value,
+    now: Timestamp,
+) -> Result<()> {
     let sql = statement(format!(
         "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at)
-         SELECT id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM event_endpoint WHERE {IS_SUBSCRIBED}"
+         SELECT id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) \
+         FROM event_endpoint WHERE {IS_SUBSCRIBED}"
     ));
-    sqlx::query(sql).bind(kind.code()).bind(event_body(kind.code(), data, now)).bind(now.0).execute(tx).await?;
+    sqlx::query(sql)
+        .bind(kind.code())
+        .bind(event_body(kind.code(), data, now))
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// Tells one endpoint, whatever it wants to be told.
-pub async fn publish_to(tx: &mut AnyConnection, endpoint: i64, code: &str, data: &Value, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at) VALUES ($1, $2, $3, $4, $4)";
-    sqlx::query(sql).bind(endpoint).bind(code.to_owned()).bind(event_body(code, data, now)).bind(now.0).execute(tx).await?;
+pub async fn publish_to(
+    tx: &mut AnyConnection,
+    endpoint: i64,
+    code: &str,
+    data: &Value,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO event_delivery (endpoint_id, kind, body, created_at, next_at) VALUES \
+        ($1, $2, $3, $4, $4)";
+    sqlx::query(sql)
+        .bind(endpoint)
+        .bind(code.to_owned())
+        .bind(event_body(code, data, now))
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-pub(super) async fn application_code(connection: &mut AnyConnection, id: ApplicationId) -> Result<String> {
-    Ok(sqlx::query_scalar("SELECT code FROM application WHERE id = $1").bind(id.0).fetch_one(connection).await?)
+pub(super) async fn application_code(
+    connection: &mut AnyConnection,
+    id: ApplicationId,
+) -> Result<String> {
+    Ok(sqlx::query_scalar("SELECT code FROM application WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(connection)
+        .await?)
 }
 
-pub(super) async fn campaign_code(connection: &mut AnyConnection, id: CampaignId) -> Result<String> {
-    Ok(sqlx::query_scalar("SELECT code FROM campaign WHERE id = $1").bind(id.0).fetch_one(connection).await?)
+pub(super) async fn campaign_code(
+    connection: &mut AnyConnection,
+    id: CampaignId,
+) -> Result<String> {
+    Ok(sqlx::query_scalar("SELECT code FROM campaign WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(connection)
+        .await?)
 }
 
 /// The endpoints that something is due to.
-pub async fn due_endpoints(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<Endpoint>> {
+pub async fn due_endpoints(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<Vec<Endpoint>> {
     let sql = statement(format!(
-        "{ENDPOINT} WHERE retry_at <= $1 AND leased_until <= $1 AND EXISTS (SELECT 1 FROM event_delivery d WHERE d.endpoint_id = event_endpoint.id AND d.next_at <= $1) ORDER BY id"
+        "{ENDPOINT} WHERE retry_at <= $1 AND leased_until <= $1 AND EXISTS (SELECT 1 FROM \
+            event_delivery d WHERE d.endpoint_id = event_endpoint.id AND d.next_at <= $1) ORDER \
+            BY id"
     ));
     sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read_endpoint).collect()
 }
 
-/// Takes an endpoint for one daemon, which tells it in order; should that die, it is free at `until`. False: another daemon has it.
-pub async fn lease(tx: &mut AnyConnection, endpoint: i64, now: Timestamp, until: Timestamp) -> Result<bool> {
-    let sql = "UPDATE event_endpoint SET leased_until = $3 WHERE id = $1 AND leased_until <= $2 AND retry_at <= $2";
-    Ok(sqlx::query(sql).bind(endpoint).bind(now.0).bind(until.0).execute(tx).await?.rows_affected() == 1)
+/// Takes an endpoint for one daemon, which tells it in order; should that die, it is free at
+/// `until`. False: another daemon has it.
+pub async fn lease(
+    tx: &mut AnyConnection,
+    endpoint: i64,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE event_endpoint SET leased_until = $3 WHERE id = $1 AND leased_until <= $2 \
+        AND retry_at <= $2";
+    Ok(sqlx::query(sql).bind(endpoint).bind(now.0).bind(until.0).execute(tx).await?.rows_affected()
+        == 1)
 }
 
 /// Whoever has it goes on, or (`until` in the past) is done.
 pub async fn extend_lease(tx: &mut AnyConnection, endpoint: i64, until: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE event_endpoint SET leased_until = $2 WHERE id = $1").bind(endpoint).bind(until.0).execute(tx).await?;
+    sqlx::query("UPDATE event_endpoint SET leased_until = $2 WHERE id = $1")
+        .bind(endpoint)
+        .bind(until.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// What is due to an endpoint, in the order in which it happened.
-pub async fn due(connection: &mut AnyConnection, endpoint: i64, most: u32, now: Timestamp) -> Result<Vec<EventDelivery>> {
-    let sql = statement(format!("{DELIVERY} WHERE endpoint_id = $1 AND next_at <= $2 ORDER BY id LIMIT $3"));
-    sqlx::query(sql).bind(endpoint).bind(now.0).bind(i64::from(most)).fetch_all(connection).await?.iter().map(read_delivery).collect()
+pub async fn due(
+    connection: &mut AnyConnection,
+    endpoint: i64,
+    most: u32,
+    now: Timestamp,
+) -> Result<Vec<EventDelivery>> {
+    let sql = statement(format!(
+        "{DELIVERY} WHERE endpoint_id = $1 AND next_at <= $2 ORDER BY id LIMIT $3"
+    ));
+    sqlx::query(sql)
+        .bind(endpoint)
+        .bind(now.0)
+        .bind(i64::from(most))
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read_delivery)
+        .collect()
 }
 
 pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE event_delivery SET arrived_at = $2, next_at = NULL, last_error = NULL, attempt_count = attempt_count + 1 WHERE id = $1";
+    let sql = "UPDATE event_delivery SET arrived_at = $2, next_at = NULL, last_error = NULL, \
+        attempt_count = attempt_count + 1 WHERE id = $1";
     sqlx::query(sql).bind(id).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// `next`: when it is tried again; `None`: it is given up.
-pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, last_error: &str) -> Result<()> {
-    let sql = "UPDATE event_delivery SET next_at = $2, last_error = $3, attempt_count = attempt_count + 1 WHERE id = $1";
-    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(last_error.to_owned()).execute(tx).await?;
+pub async fn set_failed(
+    tx: &mut AnyConnection,
+    id: i64,
+    next: Option<Timestamp>,
+    last_error: &str,
+) -> Result<()> {
+    let sql = "UPDATE event_delivery SET next_at = $2, last_error = $3, attempt_count = \
+        attempt_count + 1 WHERE id = $1";
+    sqlx::query(sql)
+        .bind(id)
+        .bind(next.map(|at| at.0))
+        .bind(last_error.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// The endpoint takes what it is told.
 pub async fn mark_healthy(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
-    let sql = "UPDATE event_endpoint SET failures = 0, failing_since = NULL, retry_at = 0, last_error = NULL WHERE id = $1 AND last_error IS NOT NULL";
+    let sql = "UPDATE event_endpoint SET failures = 0, failing_since = NULL, retry_at = 0, \
+        last_error = NULL WHERE id = $1 AND last_error IS NOT NULL";
     sqlx::query(sql).bind(endpoint).execute(tx).await?;
     Ok(())
 }
 
 /// The endpoint is asked again now, however long it was to be left alone, even for good.
 pub async fn retry_now(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
-    sqlx::query("UPDATE event_endpoint SET retry_at = 0 WHERE id = $1").bind(endpoint).execute(tx).await?;
+    sqlx::query("UPDATE event_endpoint SET retry_at = 0 WHERE id = $1")
+        .bind(endpoint)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// The endpoint does not answer: it is left alone until then.
-pub async fn mark_failing(tx: &mut AnyConnection, endpoint: i64, until: Timestamp, last_error: &str, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE event_endpoint SET failures = failures + 1, failing_since = COALESCE(failing_since, $4), retry_at = $2, last_error = $3 WHERE id = $1";
-    sqlx::query(sql).bind(endpoint).bind(until.0).bind(last_error.to_owned()).bind(now.0).execute(tx).await?;
+pub async fn mark_failing(
+    tx: &mut AnyConnection,
+    endpoint: i64,
+    until: Timestamp,
+    last_error: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE event_endpoint SET failures = failures + 1, failing_since = \
+        COALESCE(failing_since, $4), retry_at = $2, last_error = $3 WHERE id = $1";
+    sqlx::query(sql)
+        .bind(endpoint)
+        .bind(until.0)
+        .bind(last_error.to_owned())
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// What went, or goes, to an endpoint, the latest first.
-pub async fn deliveries(connection: &mut AnyConnection, endpoint: i64, before: Option<i64>, limit: u32) -> Result<Vec<EventDelivery>> {
-    let sql = statement(format!("{DELIVERY} WHERE endpoint_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"));
-    let rows = sqlx::query(sql).bind(endpoint).bind(before.unwrap_or(i64::MAX)).bind(i64::from(limit)).fetch_all(connection).await?;
+pub async fn deliveries(
+    connection: &mut AnyConnection,
+    endpoint: i64,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<EventDelivery>> {
+    let sql = statement(format!(
+        "{DELIVERY} WHERE endpoint_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+    ));
+    let rows = sqlx::query(sql)
+        .bind(endpoint)
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(read_delivery).collect()
 }
 
@@ -223,5 +357,9 @@ pub async fn count_pending(connection: &mut AnyConnection, endpoint: i64) -> Res
 
 /// Forgets what happened before a moment, told or not: what has waited for so long is no news.
 pub async fn delete_before(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM event_delivery WHERE created_at < $1").bind(since.0).execute(tx).await?.rows_affected())
+    Ok(sqlx::query("DELETE FROM event_delivery WHERE created_at < $1")
+        .bind(since.0)
+        .execute(tx)
+        .await?
+        .rows_affected())
 }

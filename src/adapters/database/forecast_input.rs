@@ -1,16 +1,17 @@
-//! What a forecast looks at: what contacts have brought, who is still open and what each will get, and what other applications teach.
+//! What a forecast looks at: what contacts have brought, who is still open and what each will get,
+//! and what other applications teach.
 
 use std::collections::BTreeMap;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
+use super::dialect::{Engine, statement};
 use super::{Result, decode_enum};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
-use crate::domain::forecast::{BINS, ContactOutcome, ObservedCount, StepCounts, ContactOrdinal};
+use crate::domain::forecast::{BINS, ContactOrdinal, ContactOutcome, ObservedCount, StepCounts};
 use crate::domain::ids::{ApplicationId, InvitationId, ProgrammeId};
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
@@ -30,42 +31,64 @@ pub struct ExposureRow {
     pub cases: f64,
 }
 
-/// The contacts of an application's cases: messages that a gateway took, and when somebody was handed to the interviewers (of an earlier telephone step: when
-/// they first called).
+/// The contacts of an application's cases: messages that a gateway took, and when somebody was
+/// handed to the interviewers (of an earlier telephone step: when they first called).
 const CONTACTS: &str = "
     SELECT s.id AS case_id, m.step, m.submitted_at AS contacted_at FROM survey_case s
-    JOIN message m ON m.invitation_id = s.invitation_id AND m.step < $3 AND m.submitted_at IS NOT NULL WHERE s.application_id = $1
+    JOIN message m ON m.invitation_id = s.invitation_id AND m.step < $3 AND m.submitted_at IS \
+    NOT NULL WHERE s.application_id = $1
     UNION ALL
-    SELECT s.id, q.step, q.entered_at FROM survey_case s JOIN call_queue q ON q.invitation_id = s.invitation_id WHERE s.application_id = $1
+    SELECT s.id, q.step, q.entered_at FROM survey_case s JOIN call_queue q ON q.invitation_id = \
+    s.invitation_id WHERE s.application_id = $1
     UNION ALL
     SELECT s.id, p.step, MIN(p.begun_at) FROM survey_case s
-    JOIN call_queue q ON q.invitation_id = s.invitation_id JOIN phone_call p ON p.invitation_id = s.invitation_id AND p.step < q.step
+    JOIN call_queue q ON q.invitation_id = s.invitation_id JOIN phone_call p ON p.invitation_id \
+    = s.invitation_id AND p.step < q.step
     WHERE s.application_id = $1 GROUP BY s.id, p.step";
 
-/// What each contact of an application came to until the next one, in whole hours. Who was let go because a cell was full, or only closed with the field,
-/// had that long to answer and did not. A contact by telephone begins when somebody is handed to the interviewers, whenever they call.
-pub async fn exposures(connection: &mut AnyConnection, application: ApplicationId, now: Timestamp) -> Result<Vec<ExposureRow>> {
-    let by_itself = Disposition::ALL.into_iter().filter(|d| d.is_dropout()).map(|d| format!("'{}'", d.code())).collect::<Vec<_>>().join(", ");
+/// What each contact of an application came to until the next one, in whole hours. Who was let go
+/// because a cell was full, or only closed with the field, had that long to answer and did not. A
+/// contact by telephone begins when somebody is handed to the interviewers, whenever they call.
+pub async fn exposures(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+    now: Timestamp,
+) -> Result<Vec<ExposureRow>> {
+    let by_itself = Disposition::ALL
+        .into_iter()
+        .filter(|d| d.is_dropout())
+        .map(|d| format!("'{}'", d.code()))
+        .collect::<Vec<_>>()
+        .join(", ");
     let sql = format!(
         "SELECT segment, step,
-                CASE WHEN next_at IS NOT NULL OR is_open = 1 THEN 0 WHEN disposition = '{complete}' THEN 1 WHEN disposition IN ({by_itself}) THEN 2 ELSE 0 END AS outcome,
-                (COALESCE(next_at, CASE WHEN is_open = 0 AND disposition IN ('{complete}', '{filled}', {by_itself}) THEN disposed_at END, closed_at, $2) - contacted_at)
+                CASE WHEN next_at IS NOT NULL OR is_open = 1 THEN 0 WHEN disposition = \
+                '{complete}' THEN 1 WHEN disposition IN ({by_itself}) THEN 2 ELSE 0 END AS outcome,
+                (COALESCE(next_at, CASE WHEN is_open = 0 AND disposition IN ('{complete}', \
+                '{filled}', {by_itself}) THEN disposed_at END, closed_at, $2) - contacted_at)
                     / 3600000 AS hours,
                 COUNT(*)
-         FROM (SELECT c.segment, c.is_open, c.disposition, c.disposed_at, a.closed_at, m.step, m.contacted_at,
+         FROM (SELECT c.segment, c.is_open, c.disposition, c.disposed_at, a.closed_at, m.step, \
+         m.contacted_at,
                       LEAD(m.contacted_at) OVER (PARTITION BY c.id ORDER BY m.step) AS next_at
                FROM survey_case c
                JOIN application a ON a.id = c.application_id
                JOIN ({CONTACTS}) AS m ON m.case_id = c.id
                WHERE c.application_id = $1 AND c.is_sampled = 1
-                 AND (c.disposition NOT IN ('{complete}', '{filled}', {by_itself}) OR m.contacted_at <= c.disposed_at)
-                 AND (c.is_open = 1 OR m.contacted_at <= COALESCE(a.closed_at, c.disposed_at))) AS contact
+                 AND (c.disposition NOT IN ('{complete}', '{filled}', {by_itself}) OR \
+                 m.contacted_at <= c.disposed_at)
+                 AND (c.is_open = 1 OR m.contacted_at <= COALESCE(a.closed_at, c.disposed_at))) \
+                 AS contact
          GROUP BY segment, step, outcome, hours ORDER BY segment, step, outcome, hours",
         complete = Disposition::Complete.code(),
         filled = Disposition::QuotaFilled.code(),
     );
-    let rows: Vec<(String, i64, i64, i64, i64)> =
-        sqlx::query_as(statement(sql)).bind(application.0).bind(now.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
+    let rows: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(statement(sql))
+        .bind(application.0)
+        .bind(now.0)
+        .bind(i64::from(FIRST_EXTRA_STEP))
+        .fetch_all(connection)
+        .await?;
     let row = |(segment, step, outcome, hours, cases): (String, i64, i64, i64, i64)| ExposureRow {
         step: usize::try_from(step).unwrap_or(0),
         segment: Segment::parse(&segment),
@@ -101,9 +124,13 @@ pub struct OpenCase {
 }
 
 /// Open cases under an invitation, those of replicates in their order.
-pub async fn open_cases(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<OpenCase>> {
+pub async fn open_cases(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<OpenCase>> {
     let sql =
-        "SELECT i.id, c.segment, c.cell_mask, c.is_quota_decided, i.replicate, c.is_sampled, m.step AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
+        "SELECT i.id, c.segment, c.cell_mask, c.is_quota_decided, i.replicate, c.is_sampled, \
+            m.step AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
                 n.next_step, n.next_at, r.phone_hash, r.zone, r.phone_kind, r.language
                FROM survey_case c
                JOIN invitation i ON i.id = c.invitation_id
@@ -111,9 +138,14 @@ pub async fn open_cases(connection: &mut AnyConnection, application: Application
                JOIN next_contact n ON n.invitation_id = i.id
                LEFT JOIN call_queue q ON q.invitation_id = i.id
                LEFT JOIN message m ON m.invitation_id = i.id AND m.submitted_at IS NOT NULL
-                    AND m.step = (SELECT MAX(l.step) FROM message l WHERE l.invitation_id = i.id AND l.step < $2 AND l.submitted_at IS NOT NULL)
+                    AND m.step = (SELECT MAX(l.step) FROM message l WHERE l.invitation_id = i.id \
+                    AND l.step < $2 AND l.submitted_at IS NOT NULL)
                WHERE c.application_id = $1 AND c.is_open = 1 ORDER BY i.replicate, c.id";
-    let rows = sqlx::query(sql).bind(application.0).bind(i64::from(FIRST_EXTRA_STEP)).fetch_all(connection).await?;
+    let rows = sqlx::query(sql)
+        .bind(application.0)
+        .bind(i64::from(FIRST_EXTRA_STEP))
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(open_case).collect()
 }
 
@@ -121,9 +153,12 @@ fn open_case(row: &AnyRow) -> Result<OpenCase> {
     // A contact: its step and its time, both known or neither.
     let contact = |step: &str, at: &str| {
         let (step, at): (Option<i64>, Option<i64>) = (row.try_get(step)?, row.try_get(at)?);
-        Ok::<_, sqlx::Error>(step.and_then(|step| usize::try_from(step).ok()).zip(at.map(Timestamp)))
+        Ok::<_, sqlx::Error>(
+            step.and_then(|step| usize::try_from(step).ok()).zip(at.map(Timestamp)),
+        )
     };
-    let next = contact("next_step", "next_at")?.filter(|(step, _)| *step < FIRST_EXTRA_STEP as usize);
+    let next =
+        contact("next_step", "next_at")?.filter(|(step, _)| *step < FIRST_EXTRA_STEP as usize);
     Ok(OpenCase {
         invitation: InvitationId(row.try_get("id")?),
         segment: Segment::parse(&row.try_get::<String, _>("segment")?),
@@ -136,7 +171,11 @@ fn open_case(row: &AnyRow) -> Result<OpenCase> {
         phone_hash: row.try_get("phone_hash")?,
         zone: row.try_get("zone")?,
         gets_sms: row.try_get::<String, _>("phone_kind")? == "mobile",
-        language: decode_enum("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        language: decode_enum(
+            "a language",
+            &row.try_get::<String, _>("language")?,
+            Language::parse,
+        )?,
     })
 }
 
@@ -157,10 +196,14 @@ pub struct LaunchedCase {
 }
 
 /// All cases of an application under an invitation, those of replicates in their order.
-pub async fn all_cases(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<LaunchedCase>> {
+pub async fn all_cases(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<LaunchedCase>> {
     type Row = (String, i64, i64, i64, i64, String, String, Option<String>, String);
     let sql = "SELECT c.segment, c.cell_mask, c.is_quota_decided, i.replicate,
-                      CASE WHEN p.number IS NOT NULL AND (p.released_at IS NULL OR p.released_at > g.launched_at) THEN 1 ELSE 0 END,
+                      CASE WHEN p.number IS NOT NULL AND (p.released_at IS NULL OR p.released_at \
+                      > g.launched_at) THEN 1 ELSE 0 END,
                       r.phone_kind, r.phone_hash, r.zone, r.language
                FROM survey_case c
                JOIN invitation i ON i.id = c.invitation_id
@@ -169,7 +212,17 @@ pub async fn all_cases(connection: &mut AnyConnection, application: ApplicationI
                LEFT JOIN replicate p ON p.campaign_id = i.campaign_id AND p.number = i.replicate
                WHERE c.application_id = $1 ORDER BY i.replicate, c.id";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
-    let row = |(segment, cell_mask, is_decided, replicate, was_held_back, kind, phone_hash, zone, language): Row| {
+    let row = |(
+        segment,
+        cell_mask,
+        is_decided,
+        replicate,
+        was_held_back,
+        kind,
+        phone_hash,
+        zone,
+        language,
+    ): Row| {
         Ok(LaunchedCase {
             segment: Segment::parse(&segment),
             cell_mask,
@@ -186,9 +239,17 @@ pub async fn all_cases(connection: &mut AnyConnection, application: ApplicationI
 }
 
 /// The cells of those who are complete.
-pub async fn cells_of_completes(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<i64>> {
-    let sql = "SELECT cell_mask FROM survey_case WHERE application_id = $1 AND disposition = $2 ORDER BY id";
-    Ok(sqlx::query_scalar(sql).bind(application.0).bind(Disposition::Complete.code()).fetch_all(connection).await?)
+pub async fn cells_of_completes(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<i64>> {
+    let sql = "SELECT cell_mask FROM survey_case WHERE application_id = $1 AND disposition = $2 \
+        ORDER BY id";
+    Ok(sqlx::query_scalar(sql)
+        .bind(application.0)
+        .bind(Disposition::Complete.code())
+        .fetch_all(connection)
+        .await?)
 }
 
 /// Writes down what an application teaches others, in place of what it taught before.
@@ -198,30 +259,39 @@ pub async fn save_history(
     seen: &BTreeMap<ContactOrdinal, StepCounts>,
     delays: &BTreeMap<Mode, [f64; BINS]>,
 ) -> Result<()> {
-    for sql in ["DELETE FROM response_history WHERE application_id = $1", "DELETE FROM response_delay WHERE application_id = $1"] {
+    for sql in [
+        "DELETE FROM response_history WHERE application_id = $1",
+        "DELETE FROM response_delay WHERE application_id = $1",
+    ] {
         sqlx::query(sql).bind(application.0).execute(&mut *tx).await?;
     }
     let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     for (ordinal, seen) in seen {
-        sqlx::query("INSERT INTO response_history (application_id, mode, step, exposed, completes, dropouts) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(application.0)
-            .bind(ordinal.mode.as_str())
-            .bind(number(ordinal.index))
-            .bind(seen.completes.exposed)
-            .bind(seen.completes.occurred)
-            .bind(seen.dropouts.occurred)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO response_history (application_id, mode, step, exposed, \
+            completes, dropouts) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(application.0)
+        .bind(ordinal.mode.as_str())
+        .bind(number(ordinal.index))
+        .bind(seen.completes.exposed)
+        .bind(seen.completes.occurred)
+        .bind(seen.dropouts.occurred)
+        .execute(&mut *tx)
+        .await?;
     }
     for (mode, bins) in delays {
         for (bin, completes) in bins.iter().enumerate().filter(|(_, completes)| **completes > 0.0) {
-            sqlx::query("INSERT INTO response_delay (application_id, mode, bin, completes) VALUES ($1, $2, $3, $4)")
-                .bind(application.0)
-                .bind(mode.as_str())
-                .bind(number(bin))
-                .bind(*completes)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "INSERT INTO response_delay (application_id, mode, bin, completes) \
+                VALUES ($1, $2, $3, $4)",
+            )
+            .bind(application.0)
+            .bind(mode.as_str())
+            .bind(number(bin))
+            .bind(*completes)
+            .execute(&mut *tx)
+            .await?;
         }
     }
     Ok(())
@@ -235,24 +305,45 @@ pub struct LearnedHistory {
     pub delays: BTreeMap<Mode, [f64; BINS]>,
 }
 
-pub async fn history_of_others(connection: &mut AnyConnection, programme: ProgrammeId, except: ApplicationId) -> Result<LearnedHistory> {
+pub async fn history_of_others(
+    connection: &mut AnyConnection,
+    programme: ProgrammeId,
+    except: ApplicationId,
+) -> Result<LearnedHistory> {
     let sql = "SELECT a.id FROM application a JOIN applicant p ON p.id = a.applicant_id
-               WHERE p.programme_id = $1 AND a.id <> $2 AND EXISTS (SELECT 1 FROM response_history h WHERE h.application_id = a.id)
+               WHERE p.programme_id = $1 AND a.id <> $2 AND EXISTS (SELECT 1 FROM \
+               response_history h WHERE h.application_id = a.id)
                ORDER BY a.id DESC LIMIT $3";
-    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(programme.0).bind(except.0).bind(MAX_OTHER_APPLICATIONS).fetch_all(&mut *connection).await?;
+    let ids: Vec<i64> = sqlx::query_scalar(sql)
+        .bind(programme.0)
+        .bind(except.0)
+        .bind(MAX_OTHER_APPLICATIONS)
+        .fetch_all(&mut *connection)
+        .await?;
     let among = Engine::of_connection(connection).in_list(1, ColumnType::Number);
     let those = to_param(ids);
-    let sql = format!("SELECT application_id, mode, step, exposed, completes, dropouts FROM response_history WHERE application_id {among}");
-    let rows: Vec<(i64, String, i64, f64, f64, f64)> = sqlx::query_as(statement(sql)).bind(those.clone()).fetch_all(&mut *connection).await?;
+    let sql = format!(
+        "SELECT application_id, mode, step, exposed, completes, dropouts FROM response_history \
+            WHERE application_id {among}"
+    );
+    let rows: Vec<(i64, String, i64, f64, f64, f64)> =
+        sqlx::query_as(statement(sql)).bind(those.clone()).fetch_all(&mut *connection).await?;
     let mut by_application: BTreeMap<i64, BTreeMap<ContactOrdinal, StepCounts>> = BTreeMap::new();
     for (application, mode, index, exposed, completes, dropouts) in rows {
         let seen = |occurred| ObservedCount { exposed, occurred };
         let seen = StepCounts { completes: seen(completes), dropouts: seen(dropouts) };
-        let ordinal = ContactOrdinal { mode: decode_enum("a mode", &mode, Mode::parse)?, index: usize::try_from(index).unwrap_or(0) };
+        let ordinal = ContactOrdinal {
+            mode: decode_enum("a mode", &mode, Mode::parse)?,
+            index: usize::try_from(index).unwrap_or(0),
+        };
         by_application.entry(application).or_default().insert(ordinal, seen);
     }
-    let sql = format!("SELECT mode, bin, SUM(completes) FROM response_delay WHERE application_id {among} GROUP BY mode, bin");
-    let rows: Vec<(String, i64, f64)> = sqlx::query_as(statement(sql)).bind(those).fetch_all(connection).await?;
+    let sql = format!(
+        "SELECT mode, bin, SUM(completes) FROM response_delay WHERE application_id {among} GROUP \
+            BY mode, bin"
+    );
+    let rows: Vec<(String, i64, f64)> =
+        sqlx::query_as(statement(sql)).bind(those).fetch_all(connection).await?;
     let mut delays: BTreeMap<Mode, [f64; BINS]> = BTreeMap::new();
     for (mode, bin, completes) in rows {
         let bins = delays.entry(decode_enum("a mode", &mode, Mode::parse)?).or_insert([0.0; BINS]);

@@ -5,33 +5,58 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use sqlx::AnyConnection;
 
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
-use super::{Result, DatabaseError};
+use super::dialect::{Engine, statement};
+use super::{DatabaseError, Result};
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
 
 /// Sets when the next forecast of an application is due.
-pub async fn set_due(tx: &mut AnyConnection, application: ApplicationId, at: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE application SET forecast_at = $2 WHERE id = $1").bind(application.0).bind(at.0).execute(tx).await?;
+pub async fn set_due(
+    tx: &mut AnyConnection,
+    application: ApplicationId,
+    at: Timestamp,
+) -> Result<()> {
+    sqlx::query("UPDATE application SET forecast_at = $2 WHERE id = $1")
+        .bind(application.0)
+        .bind(at.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// Takes applications whose forecast is due, so that no other daemon makes them too; they are due again at `next`.
-pub async fn claim_due(tx: &mut AnyConnection, now: Timestamp, next: Timestamp, most: u32) -> Result<Vec<ApplicationId>> {
+/// Takes applications whose forecast is due, so that no other daemon makes them too; they are due
+/// again at `next`.
+pub async fn claim_due(
+    tx: &mut AnyConnection,
+    now: Timestamp,
+    next: Timestamp,
+    most: u32,
+) -> Result<Vec<ApplicationId>> {
     let engine = Engine::of_connection(tx);
     let sql = format!(
-        "SELECT id FROM application WHERE state = 'in_field' AND forecast_at <= $1 ORDER BY forecast_at, id LIMIT $2{}",
+        "SELECT id FROM application WHERE state = 'in_field' AND forecast_at <= $1 ORDER BY \
+            forecast_at, id LIMIT $2{}",
         engine.skip_locked()
     );
-    let ids: Vec<i64> = sqlx::query_scalar(statement(sql)).bind(now.0).bind(i64::from(most)).fetch_all(&mut *tx).await?;
-    let sql = format!("UPDATE application SET forecast_at = $1 WHERE id {}", engine.in_list(2, ColumnType::Number));
+    let ids: Vec<i64> = sqlx::query_scalar(statement(sql))
+        .bind(now.0)
+        .bind(i64::from(most))
+        .fetch_all(&mut *tx)
+        .await?;
+    let sql = format!(
+        "UPDATE application SET forecast_at = $1 WHERE id {}",
+        engine.in_list(2, ColumnType::Number)
+    );
     sqlx::query(statement(sql)).bind(next.0).bind(to_param(&ids)).execute(tx).await?;
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
 pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(forecast_at) FROM application WHERE state = 'in_field'").fetch_one(connection).await?;
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT MIN(forecast_at) FROM application WHERE state = 'in_field'")
+            .fetch_one(connection)
+            .await?;
     Ok(at.map(Timestamp))
 }
 
@@ -46,9 +71,15 @@ pub struct StoredForecast {
 }
 
 /// Keeps a forecast in place of what was made on the same day before it.
-pub async fn put(tx: &mut AnyConnection, application: ApplicationId, forecast: &StoredForecast) -> Result<()> {
-    let sql = "INSERT INTO forecast (application_id, day, made_at, chance, document) VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (application_id, day) DO UPDATE SET made_at = excluded.made_at, chance = excluded.chance, document = excluded.document";
+pub async fn put(
+    tx: &mut AnyConnection,
+    application: ApplicationId,
+    forecast: &StoredForecast,
+) -> Result<()> {
+    let sql = "INSERT INTO forecast (application_id, day, made_at, chance, document) VALUES ($1, \
+        $2, $3, $4, $5)
+               ON CONFLICT (application_id, day) DO UPDATE SET made_at = excluded.made_at, \
+               chance = excluded.chance, document = excluded.document";
     sqlx::query(sql)
         .bind(application.0)
         .bind(forecast.day.to_string())
@@ -61,11 +92,17 @@ pub async fn put(tx: &mut AnyConnection, application: ApplicationId, forecast: &
 }
 
 /// All that are kept of an application, the first day first.
-pub async fn of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<StoredForecast>> {
-    let sql = "SELECT day, made_at, chance, document FROM forecast WHERE application_id = $1 ORDER BY day";
-    let rows: Vec<(String, i64, f64, String)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+pub async fn of_application(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<StoredForecast>> {
+    let sql = "SELECT day, made_at, chance, document FROM forecast WHERE application_id = $1 \
+        ORDER BY day";
+    let rows: Vec<(String, i64, f64, String)> =
+        sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     let row = |(day, made_at, chance, document): (String, i64, f64, String)| {
-        let day = day.parse().map_err(|_| DatabaseError::Unreadable { what: "a day", value: day })?;
+        let day =
+            day.parse().map_err(|_| DatabaseError::Unreadable { what: "a day", value: day })?;
         Ok(StoredForecast { day, made_at: Timestamp(made_at), chance, document })
     };
     rows.into_iter().map(row).collect()
@@ -73,8 +110,10 @@ pub async fn of_application(connection: &mut AnyConnection, application: Applica
 
 /// The latest chance of each application in the field.
 pub async fn chances(connection: &mut AnyConnection) -> Result<HashMap<ApplicationId, f64>> {
-    let sql = "SELECT f.application_id, f.chance FROM forecast f JOIN application a ON a.id = f.application_id AND a.state = 'in_field'
-               WHERE f.day = (SELECT MAX(l.day) FROM forecast l WHERE l.application_id = f.application_id)";
+    let sql = "SELECT f.application_id, f.chance FROM forecast f JOIN application a ON a.id = \
+        f.application_id AND a.state = 'in_field'
+               WHERE f.day = (SELECT MAX(l.day) FROM forecast l WHERE l.application_id = \
+               f.application_id)";
     let rows: Vec<(i64, f64)> = sqlx::query_as(sql).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(id, chance)| (ApplicationId(id), chance)).collect())
 }

@@ -3,8 +3,8 @@
 use sqlx::AnyConnection;
 
 use super::Result;
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
+use super::dialect::{Engine, statement};
 use crate::domain::ids::MessageKey;
 use crate::domain::time::Timestamp;
 
@@ -29,22 +29,44 @@ pub async fn add(tx: &mut AnyConnection, exchanges: &[GatewayLogEntry]) -> Resul
         ("response", ColumnType::Text),
         ("at", ColumnType::Number),
     ];
-    let sql = format!("INSERT INTO gateway_log (invitation_id, step, gateway, request, response, at) {}", Engine::of_connection(tx).select_rows(1, &columns));
-    let said = to_param(exchanges.iter().map(|e| (e.message.invitation.0, e.message.step, &e.gateway, &e.request, &e.response, e.at.0)));
+    let sql = format!(
+        "INSERT INTO gateway_log (invitation_id, step, gateway, request, response, at) {}",
+        Engine::of_connection(tx).select_rows(1, &columns)
+    );
+    let said = to_param(exchanges.iter().map(|e| {
+        (e.message.invitation.0, e.message.step, &e.gateway, &e.request, &e.response, e.at.0)
+    }));
     sqlx::query(statement(sql)).bind(said).execute(tx).await?;
     Ok(())
 }
 
 /// The conversation about one message, in its order.
-pub async fn of_message(connection: &mut AnyConnection, message: MessageKey) -> Result<Vec<GatewayLogEntry>> {
-    let sql = "SELECT gateway, request, response, at FROM gateway_log WHERE invitation_id = $1 AND step = $2 ORDER BY at, id";
-    let rows: Vec<(String, String, String, i64)> =
-        sqlx::query_as(sql).bind(message.invitation.0).bind(i64::from(message.step)).fetch_all(connection).await?;
-    let exchange = |(gateway, request, response, at)| GatewayLogEntry { message, gateway, request, response, at: Timestamp(at) };
+pub async fn of_message(
+    connection: &mut AnyConnection,
+    message: MessageKey,
+) -> Result<Vec<GatewayLogEntry>> {
+    let sql = "SELECT gateway, request, response, at FROM gateway_log WHERE invitation_id = $1 \
+        AND step = $2 ORDER BY at, id";
+    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql)
+        .bind(message.invitation.0)
+        .bind(i64::from(message.step))
+        .fetch_all(connection)
+        .await?;
+    let exchange = |(gateway, request, response, at)| GatewayLogEntry {
+        message,
+        gateway,
+        request,
+        response,
+        at: Timestamp(at),
+    };
     Ok(rows.into_iter().map(exchange).collect())
 }
 
 /// Forgets conversations from before `since`.
 pub async fn delete_before(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM gateway_log WHERE at < $1").bind(since.0).execute(tx).await?.rows_affected())
+    Ok(sqlx::query("DELETE FROM gateway_log WHERE at < $1")
+        .bind(since.0)
+        .execute(tx)
+        .await?
+        .rows_affected())
 }

@@ -16,7 +16,8 @@ pub struct StoredResponse {
     pub at: Timestamp,
 }
 
-/// Begins a request; `Some`: it was begun before. What is older than `since` is forgotten; one that was never finished is not begun again before that.
+/// Begins a request; `Some`: it was begun before. What is older than `since` is forgotten; one that
+/// was never finished is not begun again before that.
 pub async fn begin(
     tx: &mut AnyConnection,
     (token, key, fingerprint): (&str, &str, &str),
@@ -24,26 +25,54 @@ pub async fn begin(
     now: Timestamp,
 ) -> Result<Option<StoredResponse>> {
     sqlx::query("DELETE FROM idempotency WHERE at < $1").bind(since.0).execute(&mut *tx).await?;
-    let sql =
-        "INSERT INTO idempotency (token, key, fingerprint, status, body, at) VALUES ($1, $2, $3, 0, '', $4) ON CONFLICT (token, key) DO NOTHING";
-    let done = sqlx::query(sql).bind(token.to_owned()).bind(key.to_owned()).bind(fingerprint.to_owned()).bind(now.0).execute(&mut *tx).await?;
+    let sql = "INSERT INTO idempotency (token, key, fingerprint, status, body, at) VALUES ($1, \
+        $2, $3, 0, '', $4) ON CONFLICT (token, key) DO NOTHING";
+    let done = sqlx::query(sql)
+        .bind(token.to_owned())
+        .bind(key.to_owned())
+        .bind(fingerprint.to_owned())
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
     if done.rows_affected() == 1 {
         return Ok(None);
     }
     let sql = "SELECT fingerprint, status, body, at FROM idempotency WHERE token = $1 AND key = $2";
-    let row: Option<(String, i64, String, i64)> = sqlx::query_as(sql).bind(token.to_owned()).bind(key.to_owned()).fetch_optional(tx).await?;
-    Ok(row.map(|(fingerprint, status, body, at)| StoredResponse { fingerprint, status: u16::try_from(status).unwrap_or(0), body, at: Timestamp(at) }))
+    let row: Option<(String, i64, String, i64)> =
+        sqlx::query_as(sql).bind(token.to_owned()).bind(key.to_owned()).fetch_optional(tx).await?;
+    Ok(row.map(|(fingerprint, status, body, at)| StoredResponse {
+        fingerprint,
+        status: u16::try_from(status).unwrap_or(0),
+        body,
+        at: Timestamp(at),
+    }))
 }
 
 /// Keeps the answer.
-pub async fn finish(tx: &mut AnyConnection, token: &str, key: &str, status: u16, body: &str) -> Result<()> {
+pub async fn finish(
+    tx: &mut AnyConnection,
+    token: &str,
+    key: &str,
+    status: u16,
+    body: &str,
+) -> Result<()> {
     let sql = "UPDATE idempotency SET status = $3, body = $4 WHERE token = $1 AND key = $2";
-    sqlx::query(sql).bind(token.to_owned()).bind(key.to_owned()).bind(i64::from(status)).bind(body.to_owned()).execute(tx).await?;
+    sqlx::query(sql)
+        .bind(token.to_owned())
+        .bind(key.to_owned())
+        .bind(i64::from(status))
+        .bind(body.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// It came to nothing: the same key may be tried again.
 pub async fn discard(tx: &mut AnyConnection, token: &str, key: &str) -> Result<()> {
-    sqlx::query("DELETE FROM idempotency WHERE token = $1 AND key = $2").bind(token.to_owned()).bind(key.to_owned()).execute(tx).await?;
+    sqlx::query("DELETE FROM idempotency WHERE token = $1 AND key = $2")
+        .bind(token.to_owned())
+        .bind(key.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }

@@ -1,16 +1,19 @@
-//! Invitations: one row for each respondent of a campaign. What comes next for each, and when, stands beside it in `next_contact`.
+//! Invitations: one row for each respondent of a campaign. What comes next for each, and when,
+//! stands beside it in `next_contact`.
 
 use std::collections::{HashMap, HashSet};
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
-use super::{Result, DatabaseError, decode_enum};
+use super::dialect::{Engine, statement};
+use super::{DatabaseError, Result, decode_enum};
 use crate::domain::category::Category;
 use crate::domain::contact_plan::CONFIRMATION_STEP;
-use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId, RespondentId};
+use crate::domain::ids::{
+    ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId, RespondentId,
+};
 use crate::domain::language::Language;
 use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
@@ -29,30 +32,65 @@ pub struct NewInvitation {
 }
 
 /// Creates the invitations of a campaign and hangs the open cases of its applications below them.
-pub async fn add(tx: &mut AnyConnection, campaign: CampaignId, invitations: &[NewInvitation], applications: &[ApplicationId]) -> Result<()> {
+pub async fn add(
+    tx: &mut AnyConnection,
+    campaign: CampaignId,
+    invitations: &[NewInvitation],
+    applications: &[ApplicationId],
+) -> Result<()> {
     let engine = Engine::of_connection(tx);
     let sql = format!(
         "INSERT INTO invitation (campaign_id, respondent_id, token_hash, replicate, language)
          SELECT $1, v.respondent_id, v.token_hash, v.replicate, v.language FROM ({}) AS v
          RETURNING respondent_id, id",
-        engine.select_rows(2, &[("respondent_id", ColumnType::Number), ("token_hash", ColumnType::Text), ("replicate", ColumnType::Number), ("language", ColumnType::Text)])
+        engine.select_rows(
+            2,
+            &[
+                ("respondent_id", ColumnType::Number),
+                ("token_hash", ColumnType::Text),
+                ("replicate", ColumnType::Number),
+                ("language", ColumnType::Text)
+            ]
+        )
     );
-    let new = to_param(invitations.iter().map(|new| (new.respondent.0, &new.link_hash, new.replicate, new.language.tag())));
-    let ids: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(campaign.0).bind(new).fetch_all(&mut *tx).await?;
+    let new = to_param(
+        invitations
+            .iter()
+            .map(|new| (new.respondent.0, &new.link_hash, new.replicate, new.language.tag())),
+    );
+    let ids: Vec<(i64, i64)> =
+        sqlx::query_as(statement(sql)).bind(campaign.0).bind(new).fetch_all(&mut *tx).await?;
     let ids: HashMap<i64, i64> = ids.into_iter().collect();
     let sql = format!(
-        "INSERT INTO next_contact (invitation_id, campaign_id, next_step, next_at) SELECT v.invitation_id, $1, v.next_step, v.next_at FROM ({}) AS v",
-        engine.select_rows(2, &[("invitation_id", ColumnType::Number), ("next_step", ColumnType::Number), ("next_at", ColumnType::Number)])
+        "INSERT INTO next_contact (invitation_id, campaign_id, next_step, next_at) SELECT \
+            v.invitation_id, $1, v.next_step, v.next_at FROM ({}) AS v",
+        engine.select_rows(
+            2,
+            &[
+                ("invitation_id", ColumnType::Number),
+                ("next_step", ColumnType::Number),
+                ("next_at", ColumnType::Number)
+            ]
+        )
     );
-    let next = to_param(invitations.iter().map(|new| (ids.get(&new.respondent.0), new.next_step, new.next_at.map(|t| t.0))));
+    let next = to_param(
+        invitations
+            .iter()
+            .map(|new| (ids.get(&new.respondent.0), new.next_step, new.next_at.map(|t| t.0))),
+    );
     sqlx::query(statement(sql)).bind(campaign.0).bind(next).execute(&mut *tx).await?;
     let sql = format!(
         "UPDATE survey_case
-         SET invitation_id = (SELECT i.id FROM invitation i WHERE i.campaign_id = $1 AND i.respondent_id = survey_case.respondent_id)
+         SET invitation_id = (SELECT i.id FROM invitation i WHERE i.campaign_id = $1 AND \
+         i.respondent_id = survey_case.respondent_id)
          WHERE is_open = 1 AND application_id {}",
         engine.in_list(2, ColumnType::Number)
     );
-    sqlx::query(statement(sql)).bind(campaign.0).bind(to_param(applications.iter().map(|a| a.0))).execute(tx).await?;
+    sqlx::query(statement(sql))
+        .bind(campaign.0)
+        .bind(to_param(applications.iter().map(|a| a.0)))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -71,7 +109,8 @@ pub struct DueInvitation {
     pub last_attempt: Option<LastAttempt>,
 }
 
-/// A try at this step before: the gateway that did not take it, what it said, and how often it has been tried.
+/// A try at this step before: the gateway that did not take it, what it said, and how often it has
+/// been tried.
 #[derive(Debug, Clone)]
 pub struct LastAttempt {
     pub gateway: String,
@@ -80,60 +119,124 @@ pub struct LastAttempt {
 }
 
 /// Due invitations of a campaign, the longest waiting first.
-pub async fn list_due(connection: &mut AnyConnection, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<DueInvitation>> {
-    type DueRow = (i64, i64, String, Vec<u8>, Vec<u8>, String, Option<String>, String, String, Option<String>, Option<String>, Option<i64>);
+pub async fn list_due(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<DueInvitation>> {
+    type DueRow = (
+        i64,
+        i64,
+        String,
+        Vec<u8>,
+        Vec<u8>,
+        String,
+        Option<String>,
+        String,
+        String,
+        Option<String>,
+        Option<String>,
+        Option<i64>,
+    );
     let sql =
-        "SELECT i.id, n.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, r.zone, a.key_id, a.name, m.gateway, m.code, m.attempt_count
+        "SELECT i.id, n.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, \
+            r.zone, a.key_id, a.name, m.gateway, m.code, m.attempt_count
                FROM (SELECT invitation_id, next_step, next_at FROM next_contact
-                     WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, invitation_id LIMIT $3) AS n
+                     WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, invitation_id \
+                     LIMIT $3) AS n
                JOIN invitation i ON i.id = n.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
                LEFT JOIN message m ON m.invitation_id = n.invitation_id AND m.step = n.next_step
                ORDER BY n.next_at, n.invitation_id";
-    let rows: Vec<DueRow> = sqlx::query_as(sql).bind(campaign.0).bind(now.0).bind(i64::from(limit)).fetch_all(connection).await?;
+    let rows: Vec<DueRow> = sqlx::query_as(sql)
+        .bind(campaign.0)
+        .bind(now.0)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
     rows.into_iter()
-        .map(|(id, step, phone_hash, phone_sealed, person_sealed, language, zone, key_id, applicant_name, gateway, code, attempt_count)| {
-            Ok(DueInvitation {
-                id: InvitationId(id),
-                step: u32::try_from(step).unwrap_or(u32::MAX),
+        .map(
+            |(
+                id,
+                step,
                 phone_hash,
                 phone_sealed,
                 person_sealed,
-                language: decode_enum("a language", &language, Language::parse)?,
+                language,
                 zone,
                 key_id,
                 applicant_name,
-                last_attempt: gateway.map(|gateway| LastAttempt {
-                    gateway,
-                    code: code.unwrap_or_default(),
-                    attempt_count: attempt_count.and_then(|attempt_count| u32::try_from(attempt_count).ok()).unwrap_or(0),
-                }),
-            })
-        })
+                gateway,
+                code,
+                attempt_count,
+            )| {
+                Ok(DueInvitation {
+                    id: InvitationId(id),
+                    step: u32::try_from(step).unwrap_or(u32::MAX),
+                    phone_hash,
+                    phone_sealed,
+                    person_sealed,
+                    language: decode_enum("a language", &language, Language::parse)?,
+                    zone,
+                    key_id,
+                    applicant_name,
+                    last_attempt: gateway.map(|gateway| LastAttempt {
+                        gateway,
+                        code: code.unwrap_or_default(),
+                        attempt_count: attempt_count
+                            .and_then(|attempt_count| u32::try_from(attempt_count).ok())
+                            .unwrap_or(0),
+                    }),
+                })
+            },
+        )
         .collect()
 }
 
-/// Takes invitations for this transaction alone; those that are still due at the step that they were seen at, and that nobody else has taken.
-pub async fn lock_due(tx: &mut AnyConnection, engine: Engine, seen: &[(InvitationId, u32)], now: Timestamp) -> Result<HashSet<InvitationId>> {
-    let those = format!("FROM next_contact WHERE invitation_id {} AND next_at <= $2", engine.in_list(1, ColumnType::Number));
+/// Takes invitations for this transaction alone; those that are still due at the step that they
+/// were seen at, and that nobody else has taken.
+pub async fn lock_due(
+    tx: &mut AnyConnection,
+    engine: Engine,
+    seen: &[(InvitationId, u32)],
+    now: Timestamp,
+) -> Result<HashSet<InvitationId>> {
+    let those = format!(
+        "FROM next_contact WHERE invitation_id {} AND next_at <= $2",
+        engine.in_list(1, ColumnType::Number)
+    );
     let ids = to_param(seen.iter().map(|(id, _)| id.0));
     // Nearly always all of them are at one step, as they were seen: three figures say so.
-    let counted = format!("SELECT COUNT(*), MIN(next_step), MAX(next_step) FROM (SELECT next_step {those}{}) AS taken", engine.skip_locked());
-    let (count, first, last): (i64, Option<i64>, Option<i64>) =
-        sqlx::query_as(statement(counted)).bind(ids.clone()).bind(now.0).fetch_one(&mut *tx).await?;
+    let counted = format!(
+        "SELECT COUNT(*), MIN(next_step), MAX(next_step) FROM (SELECT next_step {those}{}) AS \
+            taken",
+        engine.skip_locked()
+    );
+    let (count, first, last): (i64, Option<i64>, Option<i64>) = sqlx::query_as(statement(counted))
+        .bind(ids.clone())
+        .bind(now.0)
+        .fetch_one(&mut *tx)
+        .await?;
     let is_as_seen = |step: u32| Some(i64::from(step)) == first && first == last;
     if count == seen.len() as i64 && seen.iter().all(|(_, step)| is_as_seen(*step)) {
         return Ok(seen.iter().map(|(id, _)| *id).collect());
     }
-    let listed = statement(format!("SELECT invitation_id, next_step {those}{}", engine.skip_locked()));
+    let listed =
+        statement(format!("SELECT invitation_id, next_step {those}{}", engine.skip_locked()));
     let rows: Vec<(i64, i64)> = sqlx::query_as(listed).bind(ids).bind(now.0).fetch_all(tx).await?;
     let steps: HashMap<i64, i64> = seen.iter().map(|(id, step)| (id.0, i64::from(*step))).collect();
-    Ok(rows.into_iter().filter(|(id, step)| steps.get(id) == Some(step)).map(|(id, _)| InvitationId(id)).collect())
+    Ok(rows
+        .into_iter()
+        .filter(|(id, step)| steps.get(id) == Some(step))
+        .map(|(id, _)| InvitationId(id))
+        .collect())
 }
 
-/// Which of these invitations' messages may go out at this moment (invariant I2)? The campaign runs, a case is open in the field with room in its
-/// cells, and the number is not suppressed. Contact hours are the caller's part.
+/// Which of these invitations' messages may go out at this moment (invariant I2)? The campaign
+/// runs, a case is open in the field with room in its cells, and the number is not suppressed.
+/// Contact hours are the caller's part.
 pub async fn filter_sendable(
     connection: &mut AnyConnection,
     invitations: &[InvitationId],
@@ -144,20 +247,34 @@ pub async fn filter_sendable(
              JOIN respondent r ON r.id = i.respondent_id
              JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
              WHERE (SELECT COUNT(*) FROM suppression s
-                    WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND (s.expires_at IS NULL OR s.expires_at > $2)) = 0
-               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2 AND a.held_since IS NULL
-                    WHERE c.invitation_id = i.id AND c.is_open = 1 AND (c.cell_mask & a.full_cell_mask) = 0) > 0
+                    WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND \
+                    (s.expires_at IS NULL OR s.expires_at > $2)) = 0
+               AND (SELECT COUNT(*) FROM survey_case c JOIN application a ON a.id = \
+               c.application_id AND a.state = 'in_field' AND a.field_closes_at > $2 AND \
+               a.held_since IS NULL
+                    WHERE c.invitation_id = i.id AND c.is_open = 1 AND (c.cell_mask & \
+                    a.full_cell_mask) = 0) > 0
                AND i.id";
     let among = Engine::of_connection(connection).in_list(3, ColumnType::Number);
     let ids = to_param(invitations.iter().map(|invitation| invitation.0));
     // Nearly always all of them may: one figure says so.
     let counted = statement(format!("SELECT COUNT(*) {ALLOWED} {among}"));
-    let count: i64 = sqlx::query_scalar(counted).bind(programme.to_owned()).bind(now.0).bind(ids.clone()).fetch_one(&mut *connection).await?;
+    let count: i64 = sqlx::query_scalar(counted)
+        .bind(programme.to_owned())
+        .bind(now.0)
+        .bind(ids.clone())
+        .fetch_one(&mut *connection)
+        .await?;
     if count == invitations.len() as i64 {
         return Ok(invitations.iter().copied().collect());
     }
     let listed = statement(format!("SELECT i.id {ALLOWED} {among}"));
-    let allowed: Vec<i64> = sqlx::query_scalar(listed).bind(programme.to_owned()).bind(now.0).bind(ids).fetch_all(connection).await?;
+    let allowed: Vec<i64> = sqlx::query_scalar(listed)
+        .bind(programme.to_owned())
+        .bind(now.0)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
     Ok(allowed.into_iter().map(InvitationId).collect())
 }
 
@@ -177,7 +294,10 @@ pub struct InvitedCase {
 }
 
 /// The cases under these invitations, in the order in which they are asked.
-pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<Vec<InvitedCase>> {
+pub async fn cases_of(
+    connection: &mut AnyConnection,
+    invitations: &[InvitationId],
+) -> Result<Vec<InvitedCase>> {
     let sql = format!(
         "SELECT c.id, c.invitation_id, a.category, a.subject, a.field_closes_at,
                 c.is_open, a.state, a.held_since, c.cell_mask & a.full_cell_mask AS full_cell_mask
@@ -185,16 +305,23 @@ pub async fn cases_of(connection: &mut AnyConnection, invitations: &[InvitationI
          WHERE c.invitation_id {} ORDER BY c.invitation_id, a.code",
         Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
-    let rows = sqlx::query(statement(sql)).bind(to_param(invitations.iter().map(|invitation| invitation.0))).fetch_all(connection).await?;
+    let rows = sqlx::query(statement(sql))
+        .bind(to_param(invitations.iter().map(|invitation| invitation.0)))
+        .fetch_all(connection)
+        .await?;
     let case = |row: AnyRow| {
         let unreadable = |e: String| DatabaseError::Unreadable { what: "a subject", value: e };
-        let category = decode_enum("a category", &row.try_get::<String, _>("category")?, Category::parse)?;
-        let fields = serde_json::from_str(&row.try_get::<String, _>("subject")?).map_err(|e| unreadable(e.to_string()))?;
+        let category =
+            decode_enum("a category", &row.try_get::<String, _>("category")?, Category::parse)?;
+        let fields = serde_json::from_str(&row.try_get::<String, _>("subject")?)
+            .map_err(|e| unreadable(e.to_string()))?;
         Ok(InvitedCase {
             id: CaseId(row.try_get("id")?),
             invitation: InvitationId(row.try_get("invitation_id")?),
             subject: Subject::parse(category, &fields).map_err(|e| unreadable(e.to_string()))?,
-            field_closes_at: Timestamp(row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0)),
+            field_closes_at: Timestamp(
+                row.try_get::<Option<i64>, _>("field_closes_at")?.unwrap_or(0),
+            ),
             is_open: row.try_get::<i64, _>("is_open")? == 1,
             in_field: row.try_get::<String, _>("state")? == "in_field",
             is_held: row.try_get::<Option<i64>, _>("held_since")?.is_some(),
@@ -218,10 +345,21 @@ pub async fn set_next_steps(tx: &mut AnyConnection, next: &[NextStep]) -> Result
         return Ok(());
     }
     let sql = format!(
-        "UPDATE next_contact SET next_step = v.next_step, next_at = v.next_at FROM ({}) AS v WHERE next_contact.invitation_id = v.invitation_id",
-        Engine::of_connection(tx).select_rows(1, &[("invitation_id", ColumnType::Number), ("next_step", ColumnType::Number), ("next_at", ColumnType::Number)])
+        "UPDATE next_contact SET next_step = v.next_step, next_at = v.next_at FROM ({}) AS v \
+            WHERE next_contact.invitation_id = v.invitation_id",
+        Engine::of_connection(tx).select_rows(
+            1,
+            &[
+                ("invitation_id", ColumnType::Number),
+                ("next_step", ColumnType::Number),
+                ("next_at", ColumnType::Number)
+            ]
+        )
     );
-    sqlx::query(statement(sql)).bind(to_param(next.iter().map(|n| (n.id.0, n.step, n.at.map(|t| t.0))))).execute(tx).await?;
+    sqlx::query(statement(sql))
+        .bind(to_param(next.iter().map(|n| (n.id.0, n.step, n.at.map(|t| t.0)))))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -230,13 +368,23 @@ pub async fn cancel_next_steps(tx: &mut AnyConnection, invitations: &[Invitation
     if invitations.is_empty() {
         return Ok(());
     }
-    let sql = format!("UPDATE next_contact SET next_at = NULL WHERE invitation_id {}", Engine::of_connection(tx).in_list(1, ColumnType::Number));
-    sqlx::query(statement(sql)).bind(to_param(invitations.iter().map(|invitation| invitation.0))).execute(tx).await?;
+    let sql = format!(
+        "UPDATE next_contact SET next_at = NULL WHERE invitation_id {}",
+        Engine::of_connection(tx).in_list(1, ColumnType::Number)
+    );
+    sqlx::query(statement(sql))
+        .bind(to_param(invitations.iter().map(|invitation| invitation.0)))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// The confirmation of an opt-out goes out next, and nothing after it.
-pub async fn plan_confirmation(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<()> {
+pub async fn plan_confirmation(
+    tx: &mut AnyConnection,
+    invitation: InvitationId,
+    now: Timestamp,
+) -> Result<()> {
     set_next_steps(tx, &[NextStep { id: invitation, step: CONFIRMATION_STEP, at: Some(now) }]).await
 }
 
@@ -244,49 +392,82 @@ pub async fn plan_confirmation(tx: &mut AnyConnection, invitation: InvitationId,
 pub async fn stop_without_open_case(tx: &mut AnyConnection, campaign: CampaignId) -> Result<()> {
     let sql = "UPDATE next_contact SET next_at = NULL
                WHERE campaign_id = $1 AND next_at IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM survey_case c WHERE c.invitation_id = next_contact.invitation_id AND c.is_open = 1)";
+                 AND NOT EXISTS (SELECT 1 FROM survey_case c WHERE c.invitation_id = \
+                 next_contact.invitation_id AND c.is_open = 1)";
     sqlx::query(sql).bind(campaign.0).execute(tx).await?;
     Ok(())
 }
 
 /// The invitations to a number: all of them, or those of one programme.
-pub async fn list_by_phone(connection: &mut AnyConnection, phone_hash: &str, programme: Option<ProgrammeId>) -> Result<Vec<InvitationId>> {
-    let sql = "SELECT i.id FROM invitation i JOIN respondent r ON r.id = i.respondent_id JOIN campaign c ON c.id = i.campaign_id
+pub async fn list_by_phone(
+    connection: &mut AnyConnection,
+    phone_hash: &str,
+    programme: Option<ProgrammeId>,
+) -> Result<Vec<InvitationId>> {
+    let sql = "SELECT i.id FROM invitation i JOIN respondent r ON r.id = i.respondent_id JOIN \
+        campaign c ON c.id = i.campaign_id
                WHERE r.phone_hash = $1 AND (c.programme_id = $2 OR $2 = 0) ORDER BY i.id";
-    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(phone_hash.to_owned()).bind(programme.map_or(0, |p| p.0)).fetch_all(connection).await?;
+    let ids: Vec<i64> = sqlx::query_scalar(sql)
+        .bind(phone_hash.to_owned())
+        .bind(programme.map_or(0, |p| p.0))
+        .fetch_all(connection)
+        .await?;
     Ok(ids.into_iter().map(InvitationId).collect())
 }
 
 /// The step that comes next and its time, if one is planned.
-pub async fn next_contact(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Option<(u32, Timestamp)>> {
-    let sql = "SELECT next_step, next_at FROM next_contact WHERE invitation_id = $1 AND next_at IS NOT NULL";
-    let row: Option<(i64, i64)> = sqlx::query_as(sql).bind(invitation.0).fetch_optional(connection).await?;
+pub async fn next_contact(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Option<(u32, Timestamp)>> {
+    let sql = "SELECT next_step, next_at FROM next_contact WHERE invitation_id = $1 AND next_at \
+        IS NOT NULL";
+    let row: Option<(i64, i64)> =
+        sqlx::query_as(sql).bind(invitation.0).fetch_optional(connection).await?;
     Ok(row.map(|(step, at)| (u32::try_from(step).unwrap_or(u32::MAX), Timestamp(at))))
 }
 
 /// The step that comes next, whether or not a time is planned for it.
 pub async fn next_step(connection: &mut AnyConnection, invitation: InvitationId) -> Result<u32> {
     let step: Option<i64> =
-        sqlx::query_scalar("SELECT next_step FROM next_contact WHERE invitation_id = $1").bind(invitation.0).fetch_optional(connection).await?;
+        sqlx::query_scalar("SELECT next_step FROM next_contact WHERE invitation_id = $1")
+            .bind(invitation.0)
+            .fetch_optional(connection)
+            .await?;
     Ok(step.and_then(|step| u32::try_from(step).ok()).unwrap_or(0))
 }
 
 /// Moves a step that has not gone out yet to another time. False: it has, meanwhile.
-pub async fn reschedule_step(tx: &mut AnyConnection, invitation: InvitationId, step: u32, to: Timestamp) -> Result<bool> {
-    let sql = "UPDATE next_contact SET next_at = $3 WHERE invitation_id = $1 AND next_step = $2 AND next_at IS NOT NULL";
-    let done = sqlx::query(sql).bind(invitation.0).bind(i64::from(step)).bind(to.0).execute(tx).await?;
+pub async fn reschedule_step(
+    tx: &mut AnyConnection,
+    invitation: InvitationId,
+    step: u32,
+    to: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE next_contact SET next_at = $3 WHERE invitation_id = $1 AND next_step = $2 \
+        AND next_at IS NOT NULL";
+    let done =
+        sqlx::query(sql).bind(invitation.0).bind(i64::from(step)).bind(to.0).execute(tx).await?;
     Ok(done.rows_affected() == 1)
 }
 
-pub async fn mark_opened(tx: &mut AnyConnection, invitation: InvitationId, now: Timestamp) -> Result<()> {
+pub async fn mark_opened(
+    tx: &mut AnyConnection,
+    invitation: InvitationId,
+    now: Timestamp,
+) -> Result<()> {
     let sql = "UPDATE invitation SET opened_at = $2 WHERE id = $1 AND opened_at IS NULL";
     sqlx::query(sql).bind(invitation.0).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
 /// The earliest time after `now` at which anything is planned in a running campaign.
-pub async fn next_due_after(connection: &mut AnyConnection, now: Timestamp) -> Result<Option<Timestamp>> {
-    let sql = "SELECT MIN((SELECT MIN(n.next_at) FROM next_contact n WHERE n.campaign_id = c.id AND n.next_at > $1)) FROM campaign c WHERE c.state = 'running'";
+pub async fn next_due_after(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN((SELECT MIN(n.next_at) FROM next_contact n WHERE n.campaign_id = c.id \
+        AND n.next_at > $1)) FROM campaign c WHERE c.state = 'running'";
     let at: Option<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_one(connection).await?;
     Ok(at.map(Timestamp))
 }
@@ -301,17 +482,29 @@ pub struct Funnel {
     pub in_doubt: u64,
 }
 
-/// Counts persons of one application: on the list, invited (a gateway took or may have taken a message), delivered, opened.
+/// Counts persons of one application: on the list, invited (a gateway took or may have taken a
+/// message), delivered, opened.
 pub async fn funnel(connection: &mut AnyConnection, application: ApplicationId) -> Result<Funnel> {
     let sql = "SELECT COUNT(*),
-                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = c.invitation_id
-                                              AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')) THEN 1 END),
-                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = c.invitation_id AND m.state = 'delivered') THEN 1 END),
-                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM invitation i WHERE i.id = c.invitation_id AND i.opened_at IS NOT NULL) THEN 1 END),
-                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = c.invitation_id AND m.state = 'in_doubt') THEN 1 END)
+                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = \
+                      c.invitation_id
+                                              AND m.state IN ('accepted', 'delivered', \
+                                              'undelivered', 'in_doubt')) THEN 1 END),
+                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = \
+                      c.invitation_id AND m.state = 'delivered') THEN 1 END),
+                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM invitation i WHERE i.id = \
+                      c.invitation_id AND i.opened_at IS NOT NULL) THEN 1 END),
+                      COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = \
+                      c.invitation_id AND m.state = 'in_doubt') THEN 1 END)
                FROM survey_case c WHERE c.application_id = $1";
     let (names, invited, delivered, opened, in_doubt): (i64, i64, i64, i64, i64) =
         sqlx::query_as(sql).bind(application.0).fetch_one(connection).await?;
     let number = |n| u64::try_from(n).unwrap_or(0);
-    Ok(Funnel { names: number(names), invited: number(invited), delivered: number(delivered), opened: number(opened), in_doubt: number(in_doubt) })
+    Ok(Funnel {
+        names: number(names),
+        invited: number(invited),
+        delivered: number(delivered),
+        opened: number(opened),
+        in_doubt: number(in_doubt),
+    })
 }

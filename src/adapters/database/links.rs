@@ -1,14 +1,15 @@
-//! What stands behind personal links: all that a page needs and that may change, for any number of links in one statement.
+//! What stands behind personal links: all that a page needs and that may change, for any number of
+//! links in one statement.
 
 use std::collections::HashMap;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
 use super::responses::StoredValue;
-use super::bulk_params::{ColumnType, to_param};
-use super::{Result, DatabaseError, decode_enum};
+use super::{DatabaseError, Result, decode_enum};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId};
 use crate::domain::language::Language;
@@ -51,24 +52,36 @@ pub struct LinkedCase {
     pub answers: Vec<(String, StoredValue)>,
 }
 
-/// What stands behind these links, by the hashes of their codes; one that is none of ours is not in it.
-pub async fn find_by_hashes(connection: &mut AnyConnection, link_hashes: &[&str]) -> Result<HashMap<String, LinkedInvitation>> {
+/// What stands behind these links, by the hashes of their codes; one that is none of ours is not in
+/// it.
+pub async fn find_by_hashes(
+    connection: &mut AnyConnection,
+    link_hashes: &[&str],
+) -> Result<HashMap<String, LinkedInvitation>> {
     let engine = Engine::of_connection(connection);
     let sql = format!(
-        "SELECT i.token_hash, i.id, i.campaign_id, i.opened_at, i.language, i.consent, i.has_withdrawn, p.revision,
-                c.id AS case_id, c.application_id, c.segment, c.fields_sealed, c.disposition, c.is_open, c.late_at, a.state, a.field_closes_at, c.cell_mask, c.is_quota_decided,
+        "SELECT i.token_hash, i.id, i.campaign_id, i.opened_at, i.language, i.consent, \
+            i.has_withdrawn, p.revision,
+                c.id AS case_id, c.application_id, c.segment, c.fields_sealed, c.disposition, \
+                c.is_open, c.late_at, a.state, a.field_closes_at, c.cell_mask, c.is_quota_decided,
                 c.cell_mask & a.closed_cell_mask AS closed_cell_mask,
-                (SELECT {} FROM response s JOIN answer w ON w.response_id = s.id WHERE s.case_id = c.id) AS answers
+                (SELECT {} FROM response s JOIN answer w ON w.response_id = s.id WHERE s.case_id \
+                = c.id) AS answers
          FROM invitation i
          JOIN campaign k ON k.id = i.campaign_id
          JOIN programme p ON p.id = k.programme_id
          JOIN survey_case c ON c.invitation_id = i.id
          JOIN application a ON a.id = c.application_id
          WHERE i.token_hash {} ORDER BY i.id, a.code",
-        engine.json_rows(&[("w.item", ColumnType::Text), ("w.value", ColumnType::Text), ("w.value_sealed", ColumnType::HexBytes)]),
+        engine.json_rows(&[
+            ("w.item", ColumnType::Text),
+            ("w.value", ColumnType::Text),
+            ("w.value_sealed", ColumnType::HexBytes)
+        ]),
         engine.in_list(1, ColumnType::Text)
     );
-    let rows = sqlx::query(statement(sql)).bind(to_param(link_hashes)).fetch_all(connection).await?;
+    let rows =
+        sqlx::query(statement(sql)).bind(to_param(link_hashes)).fetch_all(connection).await?;
     let mut found: HashMap<String, LinkedInvitation> = HashMap::with_capacity(link_hashes.len());
     for row in rows {
         let case = case_of(&row)?;
@@ -86,7 +99,11 @@ fn linked_of(row: &AnyRow, first: LinkedCase) -> Result<LinkedInvitation> {
         id: InvitationId(row.try_get("id")?),
         campaign_id: CampaignId(row.try_get("campaign_id")?),
         programme_revision: row.try_get("revision")?,
-        language: decode_enum("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        language: decode_enum(
+            "a language",
+            &row.try_get::<String, _>("language")?,
+            Language::parse,
+        )?,
         opened_at: row.try_get::<Option<i64>, _>("opened_at")?.map(Timestamp),
         consent: row.try_get("consent")?,
         has_withdrawn: row.try_get::<i64, _>("has_withdrawn")? > 0,
@@ -98,14 +115,17 @@ fn case_of(row: &AnyRow) -> Result<LinkedCase> {
     type Answered = (String, Option<String>, Option<String>);
     let answers: Option<String> = row.try_get("answers")?;
     let answers: Vec<Answered> = match &answers {
-        Some(json) => serde_json::from_str(json).map_err(|e| DatabaseError::Unreadable { what: "answers", value: e.to_string() })?,
+        Some(json) => serde_json::from_str(json)
+            .map_err(|e| DatabaseError::Unreadable { what: "answers", value: e.to_string() })?,
         None => Vec::new(),
     };
     let value = |(item, plain, sealed): Answered| match sealed {
         None => Ok((item, StoredValue::Plain(plain.unwrap_or_default()))),
         Some(hex) => match data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes()) {
             Ok(bytes) => Ok((item, StoredValue::Sealed(bytes))),
-            Err(error) => Err(DatabaseError::Unreadable { what: "a sealed answer", value: error.to_string() }),
+            Err(error) => {
+                Err(DatabaseError::Unreadable { what: "a sealed answer", value: error.to_string() })
+            }
         },
     };
     Ok(LinkedCase {
@@ -113,7 +133,11 @@ fn case_of(row: &AnyRow) -> Result<LinkedCase> {
         application: ApplicationId(row.try_get("application_id")?),
         segment: row.try_get("segment")?,
         fields_sealed: row.try_get("fields_sealed")?,
-        disposition: decode_enum("a disposition", &row.try_get::<String, _>("disposition")?, Disposition::from_code)?,
+        disposition: decode_enum(
+            "a disposition",
+            &row.try_get::<String, _>("disposition")?,
+            Disposition::from_code,
+        )?,
         is_open: row.try_get::<i64, _>("is_open")? == 1,
         is_late: row.try_get::<Option<i64>, _>("late_at")?.is_some(),
         in_field: row.try_get::<String, _>("state")? == "in_field",
@@ -140,13 +164,27 @@ pub struct InvitedPerson {
     pub applicant: String,
 }
 
-pub async fn invited_person(connection: &mut AnyConnection, invitation: InvitationId) -> Result<InvitedPerson> {
+pub async fn invited_person(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<InvitedPerson> {
     type Row = (String, Option<String>, String, String, Vec<u8>, Vec<u8>, String, String, String);
-    let sql = "SELECT r.phone_hash, r.zone, a.key_id, r.phone_kind, r.phone_sealed, r.person_sealed, i.language, k.code, a.name
-               FROM invitation i JOIN respondent r ON r.id = i.respondent_id JOIN applicant a ON a.id = r.applicant_id JOIN campaign k ON k.id = i.campaign_id
+    let sql = "SELECT r.phone_hash, r.zone, a.key_id, r.phone_kind, r.phone_sealed, \
+        r.person_sealed, i.language, k.code, a.name
+               FROM invitation i JOIN respondent r ON r.id = i.respondent_id JOIN applicant a ON \
+               a.id = r.applicant_id JOIN campaign k ON k.id = i.campaign_id
                WHERE i.id = $1";
-    let (phone_hash, zone, key_id, kind, phone_sealed, person_sealed, language, campaign, applicant): Row =
-        sqlx::query_as(sql).bind(invitation.0).fetch_one(connection).await?;
+    let (
+        phone_hash,
+        zone,
+        key_id,
+        kind,
+        phone_sealed,
+        person_sealed,
+        language,
+        campaign,
+        applicant,
+    ): Row = sqlx::query_as(sql).bind(invitation.0).fetch_one(connection).await?;
     Ok(InvitedPerson {
         phone_hash,
         zone,
@@ -161,10 +199,19 @@ pub async fn invited_person(connection: &mut AnyConnection, invitation: Invitati
 }
 
 /// The case of an invitation at a place in the order in which they are asked.
-pub async fn case_at_position(connection: &mut AnyConnection, link_hash: &str, place: usize) -> Result<Option<CaseId>> {
-    let sql = "SELECT c.id FROM invitation i JOIN survey_case c ON c.invitation_id = i.id JOIN application a ON a.id = c.application_id
+pub async fn case_at_position(
+    connection: &mut AnyConnection,
+    link_hash: &str,
+    place: usize,
+) -> Result<Option<CaseId>> {
+    let sql = "SELECT c.id FROM invitation i JOIN survey_case c ON c.invitation_id = i.id JOIN \
+        application a ON a.id = c.application_id
                WHERE i.token_hash = $1 ORDER BY a.code LIMIT 1 OFFSET $2";
     let place = i64::try_from(place).unwrap_or(i64::MAX);
-    let id: Option<i64> = sqlx::query_scalar(sql).bind(link_hash.to_owned()).bind(place).fetch_optional(connection).await?;
+    let id: Option<i64> = sqlx::query_scalar(sql)
+        .bind(link_hash.to_owned())
+        .bind(place)
+        .fetch_optional(connection)
+        .await?;
     Ok(id.map(CaseId))
 }

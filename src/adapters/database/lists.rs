@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde_json::json;
 use sqlx::{AnyConnection, Row};
 
+use super::bulk_params::{ColumnType, HexBytes, to_param};
 use super::dialect::{Engine, statement};
-use super::bulk_params::{HexBytes, ColumnType, to_param};
-use super::{Result, events, decode_enum};
+use super::{Result, decode_enum, events};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{ApplicantId, ApplicationId, RespondentId};
 use crate::domain::language::Language;
@@ -42,9 +42,14 @@ pub async fn find_import(
     content_hash: &str,
     applications: &str,
 ) -> Result<Option<Timestamp>> {
-    let sql = "SELECT imported_at FROM list_import WHERE applicant_id = $1 AND content_hash = $2 AND applications = $3";
-    let at: Option<i64> =
-        sqlx::query_scalar(sql).bind(applicant.0).bind(content_hash.to_owned()).bind(applications.to_owned()).fetch_optional(connection).await?;
+    let sql = "SELECT imported_at FROM list_import WHERE applicant_id = $1 AND content_hash = $2 \
+        AND applications = $3";
+    let at: Option<i64> = sqlx::query_scalar(sql)
+        .bind(applicant.0)
+        .bind(content_hash.to_owned())
+        .bind(applications.to_owned())
+        .fetch_optional(connection)
+        .await?;
     Ok(at.map(Timestamp))
 }
 
@@ -57,7 +62,8 @@ pub async fn add_import(
     now: Timestamp,
 ) -> Result<()> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let sql = "INSERT INTO list_import (applicant_id, content_hash, applications, rows_read, accepted, merged, rejected, imported_at)
+    let sql = "INSERT INTO list_import (applicant_id, content_hash, applications, rows_read, \
+        accepted, merged, rejected, imported_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(sql)
         .bind(applicant.0)
@@ -71,12 +77,12 @@ pub async fn add_import(
         .execute(&mut *tx)
         .await?;
     let codes: Vec<&str> = applications.split(',').collect();
-    let data =
-        json!({ "applications": codes, "rows": counts.rows_read, "accepted": counts.accepted, "merged": counts.merged, "rejected": counts.rejected });
+    let data = json!({ "applications": codes, "rows": counts.rows_read, "accepted": counts.accepted, "merged": counts.merged, "rejected": counts.rejected });
     events::publish(tx, EventKind::ListImported, &data, now).await
 }
 
-/// Which of these numbers the applicant has handed in before, with the applications they are cases of.
+/// Which of these numbers the applicant has handed in before, with the applications they are cases
+/// of.
 pub async fn existing_respondents(
     connection: &mut AnyConnection,
     applicant: ApplicantId,
@@ -89,8 +95,11 @@ pub async fn existing_respondents(
          WHERE r.applicant_id = $1 AND r.phone_hash {}",
         Engine::of_connection(connection).in_list(2, ColumnType::Text)
     );
-    let rows: Vec<(String, i64, Option<i64>)> =
-        sqlx::query_as(statement(sql)).bind(applicant.0).bind(to_param(phone_hashes)).fetch_all(connection).await?;
+    let rows: Vec<(String, i64, Option<i64>)> = sqlx::query_as(statement(sql))
+        .bind(applicant.0)
+        .bind(to_param(phone_hashes))
+        .fetch_all(connection)
+        .await?;
     for (hash, id, application) in rows {
         let entry = known.entry(hash).or_insert((RespondentId(id), Vec::new()));
         entry.1.extend(application.map(ApplicationId));
@@ -100,11 +109,13 @@ pub async fn existing_respondents(
 
 /// The number of the respondent who was stored last.
 pub async fn last_respondent(connection: &mut AnyConnection) -> Result<RespondentId> {
-    let id: Option<i64> = sqlx::query_scalar("SELECT MAX(id) FROM respondent").fetch_one(connection).await?;
+    let id: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(id) FROM respondent").fetch_one(connection).await?;
     Ok(RespondentId(id.unwrap_or(0)))
 }
 
-/// Stores new respondents and returns their ids by hash; those whose numbers the applicant has handed in before stay as they are, and are left out.
+/// Stores new respondents and returns their ids by hash; those whose numbers the applicant has
+/// handed in before stay as they are, and are left out.
 pub async fn add_respondents(
     tx: &mut AnyConnection,
     applicant: ApplicantId,
@@ -121,46 +132,89 @@ pub async fn add_respondents(
         ("zone", ColumnType::Text),
     ];
     let sql = format!(
-        "INSERT INTO respondent (applicant_id, phone_hash, name_hash, phone_kind, phone_sealed, person_sealed, language, zone, created_at)
-         SELECT $1, v.phone_hash, v.name_hash, v.phone_kind, v.phone_sealed, v.person_sealed, v.language, v.zone, $2 FROM ({}) AS v WHERE true
+        "INSERT INTO respondent (applicant_id, phone_hash, name_hash, phone_kind, phone_sealed, \
+            person_sealed, language, zone, created_at)
+         SELECT $1, v.phone_hash, v.name_hash, v.phone_kind, v.phone_sealed, v.person_sealed, \
+         v.language, v.zone, $2 FROM ({}) AS v WHERE true
          ON CONFLICT (applicant_id, phone_hash) DO NOTHING RETURNING phone_hash, id",
         Engine::of_connection(tx).select_rows(3, &columns)
     );
-    let new = to_param(respondents
-        .iter()
-        .map(|p| (&p.phone_hash, &p.name_hash, p.phone_kind, HexBytes(&p.phone_sealed), HexBytes(&p.person_sealed), p.language.tag(), &p.zone)));
-    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(applicant.0).bind(now.0).bind(new).fetch_all(tx).await?;
+    let new = to_param(respondents.iter().map(|p| {
+        (
+            &p.phone_hash,
+            &p.name_hash,
+            p.phone_kind,
+            HexBytes(&p.phone_sealed),
+            HexBytes(&p.person_sealed),
+            p.language.tag(),
+            &p.zone,
+        )
+    }));
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql))
+        .bind(applicant.0)
+        .bind(now.0)
+        .bind(new)
+        .fetch_all(tx)
+        .await?;
     Ok(rows.into_iter().map(|(hash, id)| (hash, RespondentId(id))).collect())
 }
 
 /// People whose names cannot be found yet: with their key and their sealed person.
-pub async fn without_name_hash(connection: &mut AnyConnection, limit: u32) -> Result<Vec<(RespondentId, String, Vec<u8>)>> {
-    let sql = "SELECT r.id, a.key_id, r.person_sealed FROM respondent r JOIN applicant a ON a.id = r.applicant_id WHERE r.name_hash = '' LIMIT $1";
-    let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(connection).await?;
+pub async fn without_name_hash(
+    connection: &mut AnyConnection,
+    limit: u32,
+) -> Result<Vec<(RespondentId, String, Vec<u8>)>> {
+    let sql = "SELECT r.id, a.key_id, r.person_sealed FROM respondent r JOIN applicant a ON a.id \
+        = r.applicant_id WHERE r.name_hash = '' LIMIT $1";
+    let rows: Vec<(i64, String, Vec<u8>)> =
+        sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(id, key, sealed)| (RespondentId(id), key, sealed)).collect())
 }
 
 pub async fn set_name_hash(tx: &mut AnyConnection, person: RespondentId, hash: &str) -> Result<()> {
-    sqlx::query("UPDATE respondent SET name_hash = $2 WHERE id = $1").bind(person.0).bind(hash.to_owned()).execute(tx).await?;
+    sqlx::query("UPDATE respondent SET name_hash = $2 WHERE id = $1")
+        .bind(person.0)
+        .bind(hash.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// Lists of which rows were rejected, whose applications are not launched yet: the codes, how many rows, how many of them, and when.
-pub async fn with_rejected_rows(connection: &mut AnyConnection) -> Result<Vec<(String, u64, u64, Timestamp)>> {
+/// Lists of which rows were rejected, whose applications are not launched yet: the codes, how many
+/// rows, how many of them, and when.
+pub async fn with_rejected_rows(
+    connection: &mut AnyConnection,
+) -> Result<Vec<(String, u64, u64, Timestamp)>> {
     let sql = "SELECT l.applications, l.rows_read, l.rejected, l.imported_at FROM list_import l
-               WHERE l.rejected > 0 AND EXISTS (SELECT 1 FROM application a WHERE a.applicant_id = l.applicant_id AND a.state = 'registered'
-                                                AND ',' || l.applications || ',' LIKE '%,' || a.code || ',%')
+               WHERE l.rejected > 0 AND EXISTS (SELECT 1 FROM application a WHERE a.applicant_id \
+               = l.applicant_id AND a.state = 'registered'
+                                                AND ',' || l.applications || ',' LIKE '%,' || \
+                                                a.code || ',%')
                ORDER BY l.imported_at";
     let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(sql).fetch_all(connection).await?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(rows.into_iter().map(|(codes, read, rejected, at)| (codes, count(read), count(rejected), Timestamp(at))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(codes, read, rejected, at)| (codes, count(read), count(rejected), Timestamp(at)))
+        .collect())
 }
 
 /// Cases of an application, counted by segment.
-pub async fn names_by_segment(connection: &mut AnyConnection, application: ApplicationId) -> Result<std::collections::BTreeMap<Segment, u32>> {
-    let sql = "SELECT segment, COUNT(*) AS names FROM survey_case WHERE application_id = $1 GROUP BY segment";
+pub async fn names_by_segment(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<std::collections::BTreeMap<Segment, u32>> {
+    let sql = "SELECT segment, COUNT(*) AS names FROM survey_case WHERE application_id = $1 \
+        GROUP BY segment";
     let rows = sqlx::query(sql).bind(application.0).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((Segment::parse(&row.try_get::<String, _>("segment")?), count(row.try_get("names")?)))).collect()
+    rows.iter()
+        .map(|row| {
+            Ok((
+                Segment::parse(&row.try_get::<String, _>("segment")?),
+                count(row.try_get("names")?),
+            ))
+        })
+        .collect()
 }
 
 /// Everything personal of an application's respondents, sealed, with what the launch checks need.
@@ -176,21 +230,33 @@ pub struct ListedPerson {
     pub zone: Option<String>,
 }
 
-/// The people who have an open case in one of these applications, each once, in the order of their rows.
-pub async fn people_of(connection: &mut AnyConnection, applications: &[ApplicationId]) -> Result<Vec<ListedPerson>> {
+/// The people who have an open case in one of these applications, each once, in the order of their
+/// rows.
+pub async fn people_of(
+    connection: &mut AnyConnection,
+    applications: &[ApplicationId],
+) -> Result<Vec<ListedPerson>> {
     let sql = format!(
-        "SELECT r.id, c.application_id, r.phone_hash, r.phone_kind, r.person_sealed, r.phone_sealed, r.language, r.zone
+        "SELECT r.id, c.application_id, r.phone_hash, r.phone_kind, r.person_sealed, \
+            r.phone_sealed, r.language, r.zone
          FROM survey_case c JOIN respondent r ON r.id = c.respondent_id
          WHERE c.is_open = 1 AND r.erased_at IS NULL AND c.application_id {}
          ORDER BY r.id, c.application_id",
         Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
     type Row = (i64, i64, String, String, Vec<u8>, Vec<u8>, String, Option<String>);
-    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(to_param(applications.iter().map(|a| a.0))).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(statement(sql))
+        .bind(to_param(applications.iter().map(|a| a.0)))
+        .fetch_all(connection)
+        .await?;
     let mut people: Vec<ListedPerson> = Vec::new();
-    for (id, application, phone_hash, phone_kind, person_sealed, phone_sealed, language, zone) in rows {
+    for (id, application, phone_hash, phone_kind, person_sealed, phone_sealed, language, zone) in
+        rows
+    {
         match people.last_mut() {
-            Some(last) if last.respondent.0 == id => last.applications.push(ApplicationId(application)),
+            Some(last) if last.respondent.0 == id => {
+                last.applications.push(ApplicationId(application))
+            }
             _ => people.push(ListedPerson {
                 respondent: RespondentId(id),
                 applications: vec![ApplicationId(application)],
@@ -207,8 +273,12 @@ pub async fn people_of(connection: &mut AnyConnection, applications: &[Applicati
 }
 
 /// The sealed persons of an application's respondents.
-pub async fn sealed_persons(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let sql = "SELECT r.person_sealed, r.phone_sealed FROM survey_case c JOIN respondent r ON r.id = c.respondent_id
+pub async fn sealed_persons(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let sql = "SELECT r.person_sealed, r.phone_sealed FROM survey_case c JOIN respondent r ON \
+        r.id = c.respondent_id
                WHERE c.application_id = $1 AND r.erased_at IS NULL";
     Ok(sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?)
 }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use sqlx::{AnyConnection, Row as _};
 
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
-use super::{Result, DatabaseError};
+use super::dialect::{Engine, statement};
+use super::{DatabaseError, Result};
 use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::contact_plan::{CONFIRMATION_STEP, FIRST_EXTRA_STEP, interview_step};
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
@@ -22,9 +22,13 @@ pub struct NewMessage {
     pub cost_micros: i64,
 }
 
-/// Marks messages as being submitted and returns those that were free to be: a step that has a message already is left alone, unless the gateway
-/// has said that it did not take it (`deferred`).
-pub async fn mark_submitting(tx: &mut AnyConnection, messages: &[NewMessage], now: Timestamp) -> Result<HashSet<MessageKey>> {
+/// Marks messages as being submitted and returns those that were free to be: a step that has a
+/// message already is left alone, unless the gateway has said that it did not take it (`deferred`).
+pub async fn mark_submitting(
+    tx: &mut AnyConnection,
+    messages: &[NewMessage],
+    now: Timestamp,
+) -> Result<HashSet<MessageKey>> {
     if messages.is_empty() {
         return Ok(HashSet::new());
     }
@@ -37,36 +41,62 @@ pub async fn mark_submitting(tx: &mut AnyConnection, messages: &[NewMessage], no
         ("cost_micros", ColumnType::Number),
     ];
     let sql = format!(
-        "INSERT INTO message (invitation_id, step, gateway, reference, parts, cost_micros, attempt_count, state, claimed_at)
-         SELECT v.invitation_id, v.step, v.gateway, v.reference, v.parts, v.cost_micros, 1, 'submitting', $1 FROM ({}) AS v WHERE true
+        "INSERT INTO message (invitation_id, step, gateway, reference, parts, cost_micros, \
+            attempt_count, state, claimed_at)
+         SELECT v.invitation_id, v.step, v.gateway, v.reference, v.parts, v.cost_micros, 1, \
+         'submitting', $1 FROM ({}) AS v WHERE true
          ON CONFLICT (invitation_id, step) DO UPDATE
-             SET state = 'submitting', attempt_count = message.attempt_count + 1, claimed_at = excluded.claimed_at, gateway = excluded.gateway,
+             SET state = 'submitting', attempt_count = message.attempt_count + 1, claimed_at = \
+             excluded.claimed_at, gateway = excluded.gateway,
                  parts = excluded.parts, cost_micros = excluded.cost_micros, code = NULL
              WHERE message.state = 'deferred'",
         Engine::of_connection(tx).select_rows(2, &columns)
     );
     let already_sent = already_sent(tx, messages).await?;
-    let new = to_param(messages.iter().map(|m| (m.key.invitation.0, m.key.step, &m.gateway, &m.reference, m.parts, m.cost_micros)));
-    let marked = sqlx::query(statement(sql)).bind(now.0).bind(new).execute(tx).await?.rows_affected();
+    let new = to_param(messages.iter().map(|m| {
+        (m.key.invitation.0, m.key.step, &m.gateway, &m.reference, m.parts, m.cost_micros)
+    }));
+    let marked =
+        sqlx::query(statement(sql)).bind(now.0).bind(new).execute(tx).await?.rows_affected();
     if marked != (messages.len() - already_sent.len()) as u64 {
-        return Err(DatabaseError::ConcurrentWrite("messages were marked by somebody else at the same time"));
+        return Err(DatabaseError::ConcurrentWrite(
+            "messages were marked by somebody else at the same time",
+        ));
     }
-    Ok(messages.iter().map(|message| message.key).filter(|key| !already_sent.contains(key)).collect())
+    Ok(messages
+        .iter()
+        .map(|message| message.key)
+        .filter(|key| !already_sent.contains(key))
+        .collect())
 }
 
-/// Which of these steps have a message that may not be sent again. (Asked before they are marked: nearly always it is none, while an answer for each
-/// marked row would cost more than the marking.)
-async fn already_sent(tx: &mut AnyConnection, messages: &[NewMessage]) -> Result<HashSet<MessageKey>> {
+/// Which of these steps have a message that may not be sent again. (Asked before they are marked:
+/// nearly always it is none, while an answer for each marked row would cost more than the marking.)
+async fn already_sent(
+    tx: &mut AnyConnection,
+    messages: &[NewMessage],
+) -> Result<HashSet<MessageKey>> {
     let among = Engine::of_connection(tx).in_list(1, ColumnType::Number);
-    let sql = format!("SELECT invitation_id, step FROM message WHERE state <> 'deferred' AND invitation_id {among}");
+    let sql = format!(
+        "SELECT invitation_id, step FROM message WHERE state <> 'deferred' AND invitation_id \
+            {among}"
+    );
     let invitations = to_param(messages.iter().map(|message| message.key.invitation.0));
-    let rows: Vec<(i64, i64)> = sqlx::query_as(statement(sql)).bind(invitations).fetch_all(tx).await?;
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as(statement(sql)).bind(invitations).fetch_all(tx).await?;
     let wanted: HashSet<MessageKey> = messages.iter().map(|message| message.key).collect();
-    Ok(rows.into_iter().map(|(invitation, step)| key(invitation, step)).filter(|key| wanted.contains(key)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(invitation, step)| key(invitation, step))
+        .filter(|key| wanted.contains(key))
+        .collect())
 }
 
 fn key(invitation: i64, step: i64) -> MessageKey {
-    MessageKey { invitation: InvitationId(invitation), step: u32::try_from(step).unwrap_or(u32::MAX) }
+    MessageKey {
+        invitation: InvitationId(invitation),
+        step: u32::try_from(step).unwrap_or(u32::MAX),
+    }
 }
 
 /// How a submit ended.
@@ -79,8 +109,13 @@ pub struct Settlement {
     pub submitted_at: Timestamp,
 }
 
-/// Writes the gateway's answers. A receipt may have come first: then only the gateway's id and the times are filled in.
-pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Timestamp) -> Result<()> {
+/// Writes the gateway's answers. A receipt may have come first: then only the gateway's id and the
+/// times are filled in.
+pub async fn settle(
+    tx: &mut AnyConnection,
+    settlements: &[Settlement],
+    now: Timestamp,
+) -> Result<()> {
     if settlements.is_empty() {
         return Ok(());
     }
@@ -94,7 +129,8 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
     ];
     let sql = format!(
         "UPDATE message SET
-             state = CASE WHEN message.state IN ('submitting', 'in_doubt') THEN v.state ELSE message.state END,
+             state = CASE WHEN message.state IN ('submitting', 'in_doubt') THEN v.state ELSE \
+             message.state END,
              gateway_message_id = COALESCE(message.gateway_message_id, v.gateway_message_id),
              code = COALESCE(message.code, v.code),
              submitted_at = v.submitted_at,
@@ -102,24 +138,33 @@ pub async fn settle(tx: &mut AnyConnection, settlements: &[Settlement], now: Tim
          FROM ({}) AS v WHERE message.invitation_id = v.invitation_id AND message.step = v.step",
         Engine::of_connection(tx).select_rows(2, &columns)
     );
-    let answered = to_param(settlements.iter().map(|s| (s.key.invitation.0, s.key.step, s.state, &s.gateway_message_id, &s.code, s.submitted_at.0)));
+    let answered = to_param(settlements.iter().map(|s| {
+        (s.key.invitation.0, s.key.step, s.state, &s.gateway_message_id, &s.code, s.submitted_at.0)
+    }));
     sqlx::query(statement(sql)).bind(now.0).bind(answered).execute(tx).await?;
     Ok(())
 }
 
-/// Takes back messages that were marked and not submitted after all: no gateway heard of them, and no try is counted.
+/// Takes back messages that were marked and not submitted after all: no gateway heard of them, and
+/// no try is counted.
 pub async fn release_unsent(tx: &mut AnyConnection, messages: &[MessageKey]) -> Result<()> {
     for message in messages {
-        let sql = "UPDATE message SET state = 'deferred', attempt_count = attempt_count - 1, code = 'withdrawn'
+        let sql = "UPDATE message SET state = 'deferred', attempt_count = attempt_count - 1, \
+            code = 'withdrawn'
                    WHERE state = 'submitting' AND invitation_id = $1 AND step = $2";
-        sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).execute(&mut *tx).await?;
+        sqlx::query(sql)
+            .bind(message.invitation.0)
+            .bind(i64::from(message.step))
+            .execute(&mut *tx)
+            .await?;
     }
     Ok(())
 }
 
 /// Settles a message in doubt by what the gateway knows of it; the time of its submit stays.
 pub async fn settle_doubt(tx: &mut AnyConnection, settlement: &Settlement) -> Result<()> {
-    let sql = "UPDATE message SET state = $2, gateway_message_id = COALESCE(gateway_message_id, $3), code = $4, settled_at = $5
+    let sql = "UPDATE message SET state = $2, gateway_message_id = COALESCE(gateway_message_id, \
+        $3), code = $4, settled_at = $5
                WHERE invitation_id = $1 AND step = $6 AND state = 'in_doubt'";
     sqlx::query(sql)
         .bind(settlement.key.invitation.0)
@@ -133,22 +178,36 @@ pub async fn settle_doubt(tx: &mut AnyConnection, settlement: &Settlement) -> Re
     Ok(())
 }
 
-/// When the longest waiting submit was claimed, and the longest doubt on these gateways last looked at.
-pub async fn oldest_unsettled(connection: &mut AnyConnection, gateways: &[&str]) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+/// When the longest waiting submit was claimed, and the longest doubt on these gateways last looked
+/// at.
+pub async fn oldest_unsettled(
+    connection: &mut AnyConnection,
+    gateways: &[&str],
+) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
     let claimed: Option<i64> =
-        sqlx::query_scalar("SELECT MIN(claimed_at) FROM message WHERE state = 'submitting'").fetch_one(&mut *connection).await?;
+        sqlx::query_scalar("SELECT MIN(claimed_at) FROM message WHERE state = 'submitting'")
+            .fetch_one(&mut *connection)
+            .await?;
     if gateways.is_empty() {
         return Ok((claimed.map(Timestamp), None));
     }
     let among = Engine::of_connection(connection).in_list(1, ColumnType::Text);
-    let sql = format!("SELECT MIN(settled_at) FROM message WHERE state = 'in_doubt' AND gateway {among}");
-    let doubted: Option<i64> = sqlx::query_scalar(statement(sql)).bind(to_param(gateways)).fetch_one(connection).await?;
+    let sql =
+        format!("SELECT MIN(settled_at) FROM message WHERE state = 'in_doubt' AND gateway {among}");
+    let doubted: Option<i64> =
+        sqlx::query_scalar(statement(sql)).bind(to_param(gateways)).fetch_one(connection).await?;
     Ok((claimed.map(Timestamp), doubted.map(Timestamp)))
 }
 
-/// Puts into doubt what was being submitted and has had no answer since `claimed_before`: the daemon that asked is gone.
-pub async fn mark_stale_in_doubt(tx: &mut AnyConnection, claimed_before: Timestamp, now: Timestamp) -> Result<u64> {
-    let sql = "UPDATE message SET state = 'in_doubt', settled_at = $2, submitted_at = COALESCE(submitted_at, claimed_at), code = 'no_answer'
+/// Puts into doubt what was being submitted and has had no answer since `claimed_before`: the
+/// daemon that asked is gone.
+pub async fn mark_stale_in_doubt(
+    tx: &mut AnyConnection,
+    claimed_before: Timestamp,
+    now: Timestamp,
+) -> Result<u64> {
+    let sql = "UPDATE message SET state = 'in_doubt', settled_at = $2, submitted_at = \
+        COALESCE(submitted_at, claimed_at), code = 'no_answer'
                WHERE state = 'submitting' AND claimed_at <= $1";
     Ok(sqlx::query(sql).bind(claimed_before.0).bind(now.0).execute(tx).await?.rows_affected())
 }
@@ -165,22 +224,36 @@ pub struct MessageInDoubt {
 }
 
 /// Messages in doubt since before `settled_before`, oldest first.
-pub async fn in_doubt(connection: &mut AnyConnection, gateway: &str, settled_before: Timestamp, limit: u32) -> Result<Vec<MessageInDoubt>> {
+pub async fn in_doubt(
+    connection: &mut AnyConnection,
+    gateway: &str,
+    settled_before: Timestamp,
+    limit: u32,
+) -> Result<Vec<MessageInDoubt>> {
     type Row = (i64, i64, String, Option<String>, i64, Vec<u8>, String);
-    let sql = "SELECT m.invitation_id, m.step, m.reference, m.gateway_message_id, COALESCE(m.submitted_at, m.claimed_at), r.phone_sealed, a.key_id
+    let sql = "SELECT m.invitation_id, m.step, m.reference, m.gateway_message_id, \
+        COALESCE(m.submitted_at, m.claimed_at), r.phone_sealed, a.key_id
                FROM message m
                JOIN invitation i ON i.id = m.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
-               WHERE m.state = 'in_doubt' AND m.gateway = $1 AND m.settled_at <= $2 ORDER BY m.settled_at, m.invitation_id, m.step LIMIT $3";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(gateway.to_owned()).bind(settled_before.0).bind(i64::from(limit)).fetch_all(connection).await?;
-    let read = |(invitation, step, reference, gateway_message_id, at, phone_sealed, key_id)| MessageInDoubt {
-        key: key(invitation, step),
-        reference,
-        gateway_message_id,
-        submitted_at: Timestamp(at),
-        phone_sealed,
-        key_id,
+               WHERE m.state = 'in_doubt' AND m.gateway = $1 AND m.settled_at <= $2 ORDER BY \
+               m.settled_at, m.invitation_id, m.step LIMIT $3";
+    let rows: Vec<Row> = sqlx::query_as(sql)
+        .bind(gateway.to_owned())
+        .bind(settled_before.0)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    let read = |(invitation, step, reference, gateway_message_id, at, phone_sealed, key_id)| {
+        MessageInDoubt {
+            key: key(invitation, step),
+            reference,
+            gateway_message_id,
+            submitted_at: Timestamp(at),
+            phone_sealed,
+            key_id,
+        }
     };
     Ok(rows.into_iter().map(read).collect())
 }
@@ -198,14 +271,20 @@ pub struct DoubtSummary {
 }
 
 /// What has been in doubt since before `since`, the oldest first.
-pub async fn list_in_doubt(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<DoubtSummary>> {
+pub async fn list_in_doubt(
+    connection: &mut AnyConnection,
+    since: Timestamp,
+) -> Result<Vec<DoubtSummary>> {
     type Row = (String, String, Option<String>, i64, String, Option<String>, i64);
     let sql = format!(
         "SELECT m.reference, k.code,
-                (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.invitation_id = i.id),
+                (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id \
+                WHERE c.invitation_id = i.id),
                 m.step, m.gateway, m.code, COALESCE(m.submitted_at, m.claimed_at)
-         FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN campaign k ON k.id = i.campaign_id
-         WHERE m.state = 'in_doubt' AND COALESCE(m.submitted_at, m.claimed_at) <= $1 ORDER BY m.claimed_at, m.invitation_id, m.step",
+         FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN campaign k ON k.id = \
+         i.campaign_id
+         WHERE m.state = 'in_doubt' AND COALESCE(m.submitted_at, m.claimed_at) <= $1 ORDER BY \
+         m.claimed_at, m.invitation_id, m.step",
         Engine::of_connection(connection).concatenated("a.code")
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(since.0).fetch_all(connection).await?;
@@ -239,12 +318,18 @@ pub struct MessageState {
 
 pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Option<MessageState>> {
     let sql =
-        "SELECT m.invitation_id, i.campaign_id, m.step, m.state, m.gateway, m.code, m.parts, m.attempt_count, m.claimed_at, m.submitted_at, m.received_at,
+        "SELECT m.invitation_id, i.campaign_id, m.step, m.state, m.gateway, m.code, m.parts, \
+            m.attempt_count, m.claimed_at, m.submitted_at, m.received_at,
                       n.next_step
-               FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN next_contact n ON n.invitation_id = i.id
+               FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN next_contact n ON \
+               n.invitation_id = i.id
                WHERE m.invitation_id = $1 AND m.reference = $2";
     let Some(invitation) = invitation_of_reference(reference) else { return Ok(None) };
-    let row = sqlx::query(sql).bind(invitation).bind(reference.to_owned()).fetch_optional(connection).await?;
+    let row = sqlx::query(sql)
+        .bind(invitation)
+        .bind(reference.to_owned())
+        .fetch_optional(connection)
+        .await?;
     row.map(|row| {
         let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(MessageState {
@@ -265,47 +350,82 @@ pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Opt
 }
 
 /// Notes that a message in doubt was asked after once more, so that others get their turn.
-pub async fn record_query(tx: &mut AnyConnection, message: MessageKey, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE message SET settled_at = $3 WHERE state = 'in_doubt' AND invitation_id = $1 AND step = $2";
-    sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).bind(now.0).execute(tx).await?;
+pub async fn record_query(
+    tx: &mut AnyConnection,
+    message: MessageKey,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE message SET settled_at = $3 WHERE state = 'in_doubt' AND invitation_id = \
+        $1 AND step = $2";
+    sqlx::query(sql)
+        .bind(message.invitation.0)
+        .bind(i64::from(message.step))
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// The times of contacts with these numbers since `since`, across all campaigns; what somebody asked for is none.
-pub async fn recent_contacts(connection: &mut AnyConnection, phone_hashes: &[String], since: Timestamp) -> Result<Vec<(String, Timestamp)>> {
+/// The times of contacts with these numbers since `since`, across all campaigns; what somebody
+/// asked for is none.
+pub async fn recent_contacts(
+    connection: &mut AnyConnection,
+    phone_hashes: &[String],
+    since: Timestamp,
+) -> Result<Vec<(String, Timestamp)>> {
     let sql = format!(
-        // The invitations first, by a limit that is never reached: a planner that knows nothing of the messages yet would begin with all of them.
+        // The invitations first, by a limit that is never reached: a planner that knows nothing of
+        // the messages yet would begin with all of them.
         "SELECT theirs.phone_hash, COALESCE(m.submitted_at, m.claimed_at)
-         FROM (SELECT i.id, r.phone_hash FROM respondent r JOIN invitation i ON i.respondent_id = r.id
+         FROM (SELECT i.id, r.phone_hash FROM respondent r JOIN invitation i ON i.respondent_id \
+         = r.id
                WHERE r.phone_hash {} LIMIT 1000000) AS theirs
          JOIN message m ON m.invitation_id = theirs.id
-         WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND m.claimed_at >= $2 AND m.step < $3",
+         WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND \
+         m.claimed_at >= $2 AND m.step < $3",
         Engine::of_connection(connection).in_list(1, ColumnType::Text)
     );
     let extra = i64::from(FIRST_EXTRA_STEP);
-    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql)).bind(to_param(phone_hashes)).bind(since.0).bind(extra).fetch_all(connection).await?;
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql))
+        .bind(to_param(phone_hashes))
+        .bind(since.0)
+        .bind(extra)
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect())
 }
 
 /// Messages of interviews by SMS.
 pub async fn questions_asked(connection: &mut AnyConnection) -> Result<u64> {
-    let sql = "SELECT COUNT(*) FROM message WHERE step >= $1 AND step < $2 AND state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
+    let sql = "SELECT COUNT(*) FROM message WHERE step >= $1 AND step < $2 AND state IN \
+        ('accepted', 'delivered', 'undelivered', 'in_doubt')";
     let (first, end) = (i64::from(interview_step(0, 0)), i64::from(CONFIRMATION_STEP));
     let count: i64 = sqlx::query_scalar(sql).bind(first).bind(end).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// When a message went out; `None`: it has not yet.
-pub async fn submitted_at(connection: &mut AnyConnection, key: MessageKey) -> Result<Option<Timestamp>> {
-    let sql =
-        "SELECT submitted_at FROM message WHERE invitation_id = $1 AND step = $2 AND state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
-    let at: Option<Option<i64>> = sqlx::query_scalar(sql).bind(key.invitation.0).bind(i64::from(key.step)).fetch_optional(connection).await?;
+pub async fn submitted_at(
+    connection: &mut AnyConnection,
+    key: MessageKey,
+) -> Result<Option<Timestamp>> {
+    let sql = "SELECT submitted_at FROM message WHERE invitation_id = $1 AND step = $2 AND state \
+        IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
+    let at: Option<Option<i64>> = sqlx::query_scalar(sql)
+        .bind(key.invitation.0)
+        .bind(i64::from(key.step))
+        .fetch_optional(connection)
+        .await?;
     Ok(at.flatten().map(Timestamp))
 }
 
 /// The steps of an invitation that have gone out.
-pub async fn steps_sent(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<u32>> {
-    let sql = "SELECT step FROM message WHERE invitation_id = $1 AND state IN ('accepted', 'delivered', 'undelivered', 'in_doubt') ORDER BY step";
+pub async fn steps_sent(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Vec<u32>> {
+    let sql = "SELECT step FROM message WHERE invitation_id = $1 AND state IN ('accepted', \
+        'delivered', 'undelivered', 'in_doubt') ORDER BY step";
     let steps: Vec<i64> = sqlx::query_scalar(sql).bind(invitation.0).fetch_all(connection).await?;
     Ok(steps.into_iter().filter_map(|step| u32::try_from(step).ok()).collect())
 }
@@ -314,23 +434,27 @@ pub async fn steps_sent(connection: &mut AnyConnection, invitation: InvitationId
 pub async fn failed_over(connection: &mut AnyConnection) -> Result<u64> {
     let sql = "SELECT COUNT(*) FROM message m
                WHERE m.state IN ('accepted', 'delivered', 'undelivered')
-                 AND EXISTS (SELECT 1 FROM gateway_log e WHERE e.invitation_id = m.invitation_id AND e.step = m.step AND e.gateway <> m.gateway)";
+                 AND EXISTS (SELECT 1 FROM gateway_log e WHERE e.invitation_id = m.invitation_id \
+                 AND e.step = m.step AND e.gateway <> m.gateway)";
     let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Answers to opt-outs that a gateway has taken.
 pub async fn confirmed_opt_outs(connection: &mut AnyConnection) -> Result<u64> {
-    let sql = "SELECT COUNT(*) FROM message WHERE step = $1 AND state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
-    let count: i64 = sqlx::query_scalar(sql).bind(i64::from(CONFIRMATION_STEP)).fetch_one(connection).await?;
+    let sql = "SELECT COUNT(*) FROM message WHERE step = $1 AND state IN ('accepted', \
+        'delivered', 'undelivered', 'in_doubt')";
+    let count: i64 =
+        sqlx::query_scalar(sql).bind(i64::from(CONFIRMATION_STEP)).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// When messages were submitted that were answered, in UTC milliseconds; without those of which it is only known when they were claimed, because the daemon
-/// that submitted them is gone.
+/// When messages were submitted that were answered, in UTC milliseconds; without those of which it
+/// is only known when they were claimed, because the daemon that submitted them is gone.
 pub async fn submit_times(connection: &mut AnyConnection) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar(
-        "SELECT submitted_at FROM message WHERE state IN ('accepted', 'delivered', 'undelivered', 'refused') AND submitted_at > claimed_at",
+        "SELECT submitted_at FROM message WHERE state IN ('accepted', 'delivered', \
+            'undelivered', 'refused') AND submitted_at > claimed_at",
     )
     .fetch_all(connection)
     .await?)
@@ -338,13 +462,21 @@ pub async fn submit_times(connection: &mut AnyConnection) -> Result<Vec<i64>> {
 
 /// Messages by state.
 pub async fn count_by_state(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>> {
-    Ok(sqlx::query_as("SELECT state, COUNT(*) FROM message GROUP BY state ORDER BY state").fetch_all(connection).await?)
+    Ok(sqlx::query_as("SELECT state, COUNT(*) FROM message GROUP BY state ORDER BY state")
+        .fetch_all(connection)
+        .await?)
 }
 
-/// Parts that gateways have taken for a campaign, and what they cost in millionths; what is in doubt counts as taken.
-pub async fn cost_of_campaign(connection: &mut AnyConnection, campaign: CampaignId) -> Result<(i64, i64)> {
-    let sql = "SELECT CAST(COALESCE(SUM(m.parts), 0) AS BIGINT), CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT)
+/// Parts that gateways have taken for a campaign, and what they cost in millionths; what is in
+/// doubt counts as taken.
+pub async fn cost_of_campaign(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+) -> Result<(i64, i64)> {
+    let sql = "SELECT CAST(COALESCE(SUM(m.parts), 0) AS BIGINT), \
+        CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT)
                FROM message m JOIN invitation i ON i.id = m.invitation_id
-               WHERE i.campaign_id = $1 AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
+               WHERE i.campaign_id = $1 AND m.state IN ('accepted', 'delivered', 'undelivered', \
+               'in_doubt')";
     Ok(sqlx::query_as(sql).bind(campaign.0).fetch_one(connection).await?)
 }

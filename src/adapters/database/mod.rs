@@ -1,7 +1,8 @@
 //! All SQL, one file per table family: plain functions over a connection.
 //!
-//! One body of SQL serves SQLite and PostgreSQL through `sqlx::Any`; what differs stands in [`dialect`]. Sealed values and hashes come in and go
-//! out as they are: this floor cannot read a name or a number. Reads take any connection; writes take a [`WriteTx`], which commits or leaves
+//! One body of SQL serves SQLite and PostgreSQL through `sqlx::Any`; what differs stands in
+//! [`dialect`]. Sealed values and hashes come in and go out as they are: this floor cannot read a
+//! name or a number. Reads take any connection; writes take a [`WriteTx`], which commits or leaves
 //! nothing behind.
 
 pub mod accounts;
@@ -11,6 +12,7 @@ pub mod application_events;
 pub mod applications;
 pub mod audit;
 pub mod backup;
+pub mod bulk_params;
 pub mod call_queue;
 pub mod calls;
 pub mod campaign_counts;
@@ -20,12 +22,13 @@ pub mod consents;
 pub mod datasets;
 pub mod deliveries;
 pub mod dialect;
-pub mod subject_access_export;
 pub mod drafts;
-pub mod events;
-pub mod gateway_log;
-pub mod forecasts;
 pub mod erasure;
+pub mod events;
+pub mod forecast_input;
+pub mod forecasts;
+pub mod gateway_log;
+pub mod health;
 pub mod idempotency;
 pub mod invitations;
 pub mod links;
@@ -33,7 +36,6 @@ pub mod lists;
 pub mod messages;
 mod migrations;
 pub mod notices;
-pub mod forecast_input;
 pub mod paradata;
 pub mod programmes;
 pub mod quotas;
@@ -42,12 +44,11 @@ pub mod receipts;
 pub mod replicates;
 pub mod replies;
 pub mod responses;
-pub mod bulk_params;
 pub mod sms_interviews;
-pub mod timeline;
+pub mod subject_access_export;
 pub mod suppressions;
+pub mod timeline;
 pub mod verifications;
-pub mod health;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -79,7 +80,8 @@ pub enum DatabaseError {
     #[error("the database is locked by another program; stop that one, or wait and try again")]
     Locked,
     #[error(
-        "the database was made by a newer fieldworkd (migration {0} is unknown here); use that version, or restore the backup made before the upgrade"
+        "the database was made by a newer fieldworkd (migration {0} is unknown here); use that \
+            version, or restore the backup made before the upgrade"
     )]
     NewerSchema(i64),
     #[error("the database cannot be brought to this version: {0}")]
@@ -95,7 +97,11 @@ pub enum DatabaseError {
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> DatabaseError {
         // SQLITE_BUSY is 5, its extended forms have 5 in the low byte.
-        let busy = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok()).is_some_and(|code| code & 0xff == 5);
+        let busy = error
+            .as_database_error()
+            .and_then(|e| e.code())
+            .and_then(|code| code.parse::<i64>().ok())
+            .is_some_and(|code| code & 0xff == 5);
         if busy { DatabaseError::Locked } else { DatabaseError::Sql(error) }
     }
 }
@@ -112,12 +118,14 @@ impl Database {
         if let Some(folder) = dialect::sqlite_folder(url) {
             std::fs::create_dir_all(folder).map_err(|error| connect(sqlx::Error::Io(error)))?;
         }
-        // The pool would try for half a minute; a server that is not there, or a file that is no database, is told at once.
+        // The pool would try for half a minute; a server that is not there, or a file that is no
+        // database, is told at once.
         let locked_or_not_there = |error| match DatabaseError::from(error) {
             DatabaseError::Sql(error) => connect(error),
             other => other,
         };
-        let mut probe = AnyConnection::connect(&engine.connect_url(url)).await.map_err(locked_or_not_there)?;
+        let mut probe =
+            AnyConnection::connect(&engine.connect_url(url)).await.map_err(locked_or_not_there)?;
         for statement in engine.on_connect() {
             probe.execute(*statement).await.map_err(locked_or_not_there)?;
         }
@@ -125,9 +133,11 @@ impl Database {
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(30))
-            // A connection that died is noticed by the statement itself; asking first doubles the round trips of every short one.
+            // A connection that died is noticed by the statement itself; asking first doubles the
+            // round trips of every short one.
             .test_before_acquire(engine == Engine::Postgres)
-            // A commit that failed (a full disk) may leave a transaction standing: such a connection is given up.
+            // A commit that failed (a full disk) may leave a transaction standing: such a
+            // connection is given up.
             .before_acquire(|connection, _| {
                 let is_free = !connection.is_in_transaction();
                 Box::pin(async move { Ok(is_free) })
@@ -144,14 +154,17 @@ impl Database {
             .await
             .map_err(locked_or_not_there)?;
         let writer = (engine == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        let database = Database { pool, engine, writer, claim_semaphore: Arc::new(Semaphore::new(1)) };
+        let database =
+            Database { pool, engine, writer, claim_semaphore: Arc::new(Semaphore::new(1)) };
         database.migrate().await?;
         Ok(database)
     }
 
     async fn migrate(&self) -> Result<()> {
         migrations::of(self.engine).run(&self.pool).await.map_err(|error| match error {
-            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => DatabaseError::NewerSchema(version),
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+                DatabaseError::NewerSchema(version)
+            }
             MigrateError::Execute(error) => match DatabaseError::from(error) {
                 DatabaseError::Locked => DatabaseError::Locked,
                 other => other,
@@ -176,19 +189,33 @@ impl Database {
             Some(writer) => writer.clone().acquire_owned().await.ok(),
             None => None,
         };
-        Ok(WriteTx { tx: self.pool.begin_with(self.engine.begin_write()).await?, engine: self.engine, _permit: permit, _claim_permit: None })
+        Ok(WriteTx {
+            tx: self.pool.begin_with(self.engine.begin_write()).await?,
+            engine: self.engine,
+            _permit: permit,
+            _claim_permit: None,
+        })
     }
 
-    /// Waits for this daemon's turn to claim: daemons claim one after another, so that what one plans, the next one's caps see.
+    /// Waits for this daemon's turn to claim: daemons claim one after another, so that what one
+    /// plans, the next one's caps see.
     pub async fn claim_lock(&self) -> Result<ClaimLock> {
         // The semaphore is never closed.
         let permit = self.claim_semaphore.clone().acquire_owned().await.ok();
         match self.engine.lock_claims() {
-            None => Ok(ClaimLock { database: self.clone(), connection: ClaimConnection::Reading(self.read().await?), permit }),
+            None => Ok(ClaimLock {
+                database: self.clone(),
+                connection: ClaimConnection::Reading(self.read().await?),
+                permit,
+            }),
             Some(sql) => {
                 let mut tx = self.write().await?;
                 tx.execute(sql).await?;
-                Ok(ClaimLock { database: self.clone(), connection: ClaimConnection::Writing(tx), permit })
+                Ok(ClaimLock {
+                    database: self.clone(),
+                    connection: ClaimConnection::Writing(tx),
+                    permit,
+                })
             }
         }
     }
@@ -204,7 +231,8 @@ impl Database {
     }
 }
 
-/// The right to claim, from the first look to the commit. While it is looked and reckoned, SQLite's one writer is left to others.
+/// The right to claim, from the first look to the commit. While it is looked and reckoned, SQLite's
+/// one writer is left to others.
 pub struct ClaimLock {
     database: Database,
     connection: ClaimConnection,
@@ -252,7 +280,8 @@ impl WriteTx {
         self.engine
     }
 
-    /// Prepares for many rows that fall into indexes at random: with a small cache, SQLite would read and write the same pages over and over.
+    /// Prepares for many rows that fall into indexes at random: with a small cache, SQLite would
+    /// read and write the same pages over and over.
     pub async fn expect_many_rows(&mut self) -> Result<()> {
         if let Some(sql) = self.engine.large_cache() {
             self.tx.execute(sql).await?;
@@ -289,6 +318,10 @@ impl DerefMut for WriteTx {
 }
 
 /// Reads a stored word back into its type.
-fn decode_enum<T>(what: &'static str, value: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+fn decode_enum<T>(
+    what: &'static str,
+    value: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T> {
     read(value).ok_or_else(|| DatabaseError::Unreadable { what, value: value.to_owned() })
 }

@@ -1,4 +1,5 @@
-//! Notices to those responsible: written with what they tell of, sent after that, tried again until they are given up.
+//! Notices to those responsible: written with what they tell of, sent after that, tried again until
+//! they are given up.
 
 use sqlx::AnyConnection;
 
@@ -23,10 +24,14 @@ pub struct Notice {
     pub last_error: Option<String>,
 }
 
-type Row = (i64, String, String, String, String, i64, Option<i64>, i64, Option<i64>, Option<String>);
-const SELECT: &str = "SELECT id, channel, kind, subject, body, created_at, next_at, attempt_count, sent_at, last_error FROM notice";
+type Row =
+    (i64, String, String, String, String, i64, Option<i64>, i64, Option<i64>, Option<String>);
+const SELECT: &str = "SELECT id, channel, kind, subject, body, created_at, next_at, \
+    attempt_count, sent_at, last_error FROM notice";
 
-fn read((id, channel, kind, subject, body, created_at, next_at, attempt_count, sent_at, last_error): Row) -> Result<Notice> {
+fn read(
+    (id, channel, kind, subject, body, created_at, next_at, attempt_count, sent_at, last_error): Row,
+) -> Result<Notice> {
     Ok(Notice {
         id,
         channel: super::decode_enum("a channel", &channel, NoticeChannel::parse)?,
@@ -41,34 +46,65 @@ fn read((id, channel, kind, subject, body, created_at, next_at, attempt_count, s
     })
 }
 
-pub async fn add(tx: &mut AnyConnection, channel: NoticeChannel, kind: &str, subject: &str, body: &str, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO notice (channel, kind, subject, body, created_at, next_at) VALUES ($1, $2, $3, $4, $5, $5)";
-    sqlx::query(sql).bind(channel.as_str()).bind(kind.to_owned()).bind(subject.to_owned()).bind(body.to_owned()).bind(now.0).execute(tx).await?;
+pub async fn add(
+    tx: &mut AnyConnection,
+    channel: NoticeChannel,
+    kind: &str,
+    subject: &str,
+    body: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO notice (channel, kind, subject, body, created_at, next_at) VALUES \
+        ($1, $2, $3, $4, $5, $5)";
+    sqlx::query(sql)
+        .bind(channel.as_str())
+        .bind(kind.to_owned())
+        .bind(subject.to_owned())
+        .bind(body.to_owned())
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// When something of a kind was last told.
 pub async fn last_created(connection: &mut AnyConnection, kind: &str) -> Result<Option<Timestamp>> {
-    let at: Option<i64> =
-        sqlx::query_scalar("SELECT MAX(created_at) FROM notice WHERE kind = $1").bind(kind.to_owned()).fetch_one(connection).await?;
+    let at: Option<i64> = sqlx::query_scalar("SELECT MAX(created_at) FROM notice WHERE kind = $1")
+        .bind(kind.to_owned())
+        .fetch_one(connection)
+        .await?;
     Ok(at.map(Timestamp))
 }
 
 pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = sqlx::query_scalar("SELECT MIN(next_at) FROM notice WHERE next_at IS NOT NULL").fetch_one(connection).await?;
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT MIN(next_at) FROM notice WHERE next_at IS NOT NULL")
+            .fetch_one(connection)
+            .await?;
     Ok(at.map(Timestamp))
 }
 
-/// Takes the notice that has been due for longest, for one try; should this daemon die meanwhile, it is due again at `again`. An SMS is never tried a second
-/// time that way: it may have gone out.
-pub async fn take_due(tx: &mut WriteTx, now: Timestamp, again: Timestamp) -> Result<Option<Notice>> {
+/// Takes the notice that has been due for longest, for one try; should this daemon die meanwhile,
+/// it is due again at `again`. An SMS is never tried a second time that way: it may have gone out.
+pub async fn take_due(
+    tx: &mut WriteTx,
+    now: Timestamp,
+    again: Timestamp,
+) -> Result<Option<Notice>> {
     let engine: Engine = tx.engine();
-    let sql = format!("{SELECT} WHERE next_at <= $1 ORDER BY next_at, id LIMIT 1{}", engine.skip_locked());
-    let row: Option<Row> = sqlx::query_as(super::dialect::statement(sql)).bind(now.0).fetch_optional(&mut **tx).await?;
+    let sql = format!(
+        "{SELECT} WHERE next_at <= $1 ORDER BY next_at, id LIMIT 1{}",
+        engine.skip_locked()
+    );
+    let row: Option<Row> = sqlx::query_as(super::dialect::statement(sql))
+        .bind(now.0)
+        .fetch_optional(&mut **tx)
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let notice = read(row)?;
     let again = (notice.channel != NoticeChannel::Sms).then_some(again.0);
-    let sql = "UPDATE notice SET attempt_count = attempt_count + 1, next_at = $2, last_error = $3 WHERE id = $1";
+    let sql = "UPDATE notice SET attempt_count = attempt_count + 1, next_at = $2, last_error = \
+        $3 WHERE id = $1";
     sqlx::query(sql)
         .bind(notice.id)
         .bind(again)
@@ -79,14 +115,28 @@ pub async fn take_due(tx: &mut WriteTx, now: Timestamp, again: Timestamp) -> Res
 }
 
 pub async fn set_sent(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE notice SET sent_at = $2, next_at = NULL, last_error = NULL WHERE id = $1").bind(id).bind(now.0).execute(tx).await?;
+    sqlx::query("UPDATE notice SET sent_at = $2, next_at = NULL, last_error = NULL WHERE id = $1")
+        .bind(id)
+        .bind(now.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// `next`: when it is tried again; `None`: it is given up.
-pub async fn set_failed(tx: &mut AnyConnection, id: i64, next: Option<Timestamp>, last_error: &str) -> Result<()> {
+pub async fn set_failed(
+    tx: &mut AnyConnection,
+    id: i64,
+    next: Option<Timestamp>,
+    last_error: &str,
+) -> Result<()> {
     let sql = "UPDATE notice SET next_at = $2, last_error = $3 WHERE id = $1";
-    sqlx::query(sql).bind(id).bind(next.map(|at| at.0)).bind(last_error.to_owned()).execute(tx).await?;
+    sqlx::query(sql)
+        .bind(id)
+        .bind(next.map(|at| at.0))
+        .bind(last_error.to_owned())
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

@@ -1,12 +1,13 @@
-//! How responses were answered: each sending of a page, and the quality flags that are set when the field closes.
+//! How responses were answered: each sending of a page, and the quality flags that are set when the
+//! field closes.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::AnyConnection;
 
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
+use super::dialect::{Engine, statement};
 use super::{Result, decode_enum};
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
@@ -27,7 +28,8 @@ pub struct PageVisit {
 }
 
 pub async fn add(tx: &mut AnyConnection, response: ResponseId, visit: &PageVisit) -> Result<()> {
-    let sql = "INSERT INTO page_visit (response_id, page, mode, device, shown_at, sent_at, problems) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let sql = "INSERT INTO page_visit (response_id, page, mode, device, shown_at, sent_at, \
+        problems) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     sqlx::query(sql)
         .bind(response.0)
@@ -43,24 +45,42 @@ pub async fn add(tx: &mut AnyConnection, response: ResponseId, visit: &PageVisit
 }
 
 /// The visits of an application's responses, in their order.
-pub async fn of_application(connection: &mut AnyConnection, application: ApplicationId) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
-    select(connection, "c.application_id = CAST(CAST($1 AS TEXT) AS BIGINT)", application.0.to_string()).await
+pub async fn of_application(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
+    select(
+        connection,
+        "c.application_id = CAST(CAST($1 AS TEXT) AS BIGINT)",
+        application.0.to_string(),
+    )
+    .await
 }
 
 /// The visits of the responses of these cases, in their order.
-pub async fn of_cases(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
-    let condition = format!("c.id {}", Engine::of_connection(connection).in_list(1, ColumnType::Number));
+pub async fn of_cases(
+    connection: &mut AnyConnection,
+    cases: &[CaseId],
+) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
+    let condition =
+        format!("c.id {}", Engine::of_connection(connection).in_list(1, ColumnType::Number));
     select(connection, &condition, to_param(cases.iter().map(|case| case.0))).await
 }
 
 /// `given`: what `$1` in the condition stands for.
-async fn select(connection: &mut AnyConnection, condition: &str, given: String) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
+async fn select(
+    connection: &mut AnyConnection,
+    condition: &str,
+    given: String,
+) -> Result<HashMap<ResponseId, Vec<PageVisit>>> {
     let sql = format!(
         "SELECT v.response_id, v.page, v.mode, v.device, v.shown_at, v.sent_at, v.problems
-         FROM page_visit v JOIN response r ON r.id = v.response_id JOIN survey_case c ON c.id = r.case_id
+         FROM page_visit v JOIN response r ON r.id = v.response_id JOIN survey_case c ON c.id = \
+         r.case_id
          WHERE {condition} ORDER BY v.response_id, v.sent_at, v.id"
     );
-    let rows: Vec<(i64, i64, String, String, i64, i64, i64)> = sqlx::query_as(statement(sql)).bind(given).fetch_all(connection).await?;
+    let rows: Vec<(i64, i64, String, String, i64, i64, i64)> =
+        sqlx::query_as(statement(sql)).bind(given).fetch_all(connection).await?;
     let number = |n| usize::try_from(n).unwrap_or(0);
     let mut visits: HashMap<ResponseId, Vec<PageVisit>> = HashMap::new();
     for (response, page, mode, device, shown_at, sent_at, problems) in rows {
@@ -81,7 +101,10 @@ pub fn total_time(visits: &[PageVisit]) -> Duration {
     visits.iter().map(|visit| visit.sent_at.since(visit.shown_at)).sum()
 }
 
-pub async fn set_quality(tx: &mut AnyConnection, qualities: &[(ResponseId, Quality)]) -> Result<()> {
+pub async fn set_quality(
+    tx: &mut AnyConnection,
+    qualities: &[(ResponseId, Quality)],
+) -> Result<()> {
     if qualities.is_empty() {
         return Ok(());
     }
@@ -93,22 +116,30 @@ pub async fn set_quality(tx: &mut AnyConnection, qualities: &[(ResponseId, Quali
         ("missing", ColumnType::Number),
     ];
     let sql = format!(
-        "UPDATE response SET seconds = v.seconds, is_speeding = v.is_speeding, is_straight_lined = v.is_straight_lined,
+        "UPDATE response SET seconds = v.seconds, is_speeding = v.is_speeding, is_straight_lined \
+            = v.is_straight_lined,
                              item_nonresponse = CAST(v.missing AS DOUBLE PRECISION) / 1000000.0
          FROM ({}) AS v WHERE response.id = v.id",
         Engine::of_connection(tx).select_rows(1, &columns)
     );
     let millionths = |share: f64| (share * 1e6).round() as i64;
-    let given = to_param(qualities
-        .iter()
-        .map(|(id, q)| (id.0, q.seconds, q.speeding.map(i64::from), q.straight_lining.map(i64::from), q.item_nonresponse.map(millionths))));
+    let given = to_param(qualities.iter().map(|(id, q)| {
+        (
+            id.0,
+            q.seconds,
+            q.speeding.map(i64::from),
+            q.straight_lining.map(i64::from),
+            q.item_nonresponse.map(millionths),
+        )
+    }));
     sqlx::query(statement(sql)).bind(given).execute(tx).await?;
     Ok(())
 }
 
 /// How many responses are flagged: speeding, straight-lining.
 pub async fn count_flagged(connection: &mut AnyConnection) -> Result<(u64, u64)> {
-    let sql = "SELECT COUNT(CASE WHEN is_speeding = 1 THEN 1 END), COUNT(CASE WHEN is_straight_lined = 1 THEN 1 END) FROM response";
+    let sql = "SELECT COUNT(CASE WHEN is_speeding = 1 THEN 1 END), COUNT(CASE WHEN \
+        is_straight_lined = 1 THEN 1 END) FROM response";
     let (speeding, straight): (i64, i64) = sqlx::query_as(sql).fetch_one(connection).await?;
     let number = |n| u64::try_from(n).unwrap_or(0);
     Ok((number(speeding), number(straight)))

@@ -2,30 +2,50 @@
 
 use sqlx::AnyConnection;
 
-use super::{Result, DatabaseError};
+use super::{DatabaseError, Result};
 use crate::domain::ids::{ApplicantId, ProgrammeId};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 
 /// Creates a programme or replaces its rules.
-pub async fn put(tx: &mut AnyConnection, programme: &Programme, now: Timestamp) -> Result<ProgrammeId> {
-    let definition = serde_json::to_string(programme).map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })?;
+pub async fn put(
+    tx: &mut AnyConnection,
+    programme: &Programme,
+    now: Timestamp,
+) -> Result<ProgrammeId> {
+    let definition = serde_json::to_string(programme)
+        .map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })?;
     let sql = "INSERT INTO programme (code, definition, updated_at) VALUES ($1, $2, $3)
                ON CONFLICT (code) DO UPDATE
-                   SET definition = excluded.definition, updated_at = excluded.updated_at, revision = programme.revision + 1
+                   SET definition = excluded.definition, updated_at = excluded.updated_at, \
+                   revision = programme.revision + 1
                RETURNING id";
-    let id: i64 = sqlx::query_scalar(sql).bind(programme.code.clone()).bind(definition).bind(now.0).fetch_one(tx).await?;
+    let id: i64 = sqlx::query_scalar(sql)
+        .bind(programme.code.clone())
+        .bind(definition)
+        .bind(now.0)
+        .fetch_one(tx)
+        .await?;
     Ok(ProgrammeId(id))
 }
 
-pub async fn find(connection: &mut AnyConnection, code: &str) -> Result<Option<(ProgrammeId, Programme)>> {
+pub async fn find(
+    connection: &mut AnyConnection,
+    code: &str,
+) -> Result<Option<(ProgrammeId, Programme)>> {
     let row: Option<(i64, String)> =
-        sqlx::query_as("SELECT id, definition FROM programme WHERE code = $1").bind(code.to_owned()).fetch_optional(connection).await?;
+        sqlx::query_as("SELECT id, definition FROM programme WHERE code = $1")
+            .bind(code.to_owned())
+            .fetch_optional(connection)
+            .await?;
     row.map(|(id, definition)| Ok((ProgrammeId(id), read(&definition)?))).transpose()
 }
 
 pub async fn get(connection: &mut AnyConnection, id: ProgrammeId) -> Result<Programme> {
-    let definition: String = sqlx::query_scalar("SELECT definition FROM programme WHERE id = $1").bind(id.0).fetch_one(connection).await?;
+    let definition: String = sqlx::query_scalar("SELECT definition FROM programme WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(connection)
+        .await?;
     read(&definition)
 }
 
@@ -35,28 +55,53 @@ pub async fn codes(connection: &mut AnyConnection) -> Result<Vec<String>> {
 }
 
 /// A programme with its revision.
-pub async fn get_revision(connection: &mut AnyConnection, id: ProgrammeId) -> Result<(i64, Programme)> {
+pub async fn get_revision(
+    connection: &mut AnyConnection,
+    id: ProgrammeId,
+) -> Result<(i64, Programme)> {
     let (revision, definition): (i64, String) =
-        sqlx::query_as("SELECT revision, definition FROM programme WHERE id = $1").bind(id.0).fetch_one(connection).await?;
+        sqlx::query_as("SELECT revision, definition FROM programme WHERE id = $1")
+            .bind(id.0)
+            .fetch_one(connection)
+            .await?;
     Ok((revision, read(&definition)?))
 }
 
 fn read(definition: &str) -> Result<Programme> {
-    serde_json::from_str(definition).map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })
+    serde_json::from_str(definition)
+        .map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })
 }
 
 /// The applicant's id, and when its people were forgotten, if it is registered in the programme.
-pub async fn find_applicant(connection: &mut AnyConnection, programme: ProgrammeId, code: &str) -> Result<Option<(ApplicantId, Option<Timestamp>)>> {
-    let row: Option<(i64, Option<i64>)> = sqlx::query_as("SELECT id, purged_at FROM applicant WHERE programme_id = $1 AND code = $2")
-        .bind(programme.0)
-        .bind(code.to_owned())
-        .fetch_optional(connection)
-        .await?;
+pub async fn find_applicant(
+    connection: &mut AnyConnection,
+    programme: ProgrammeId,
+    code: &str,
+) -> Result<Option<(ApplicantId, Option<Timestamp>)>> {
+    let row: Option<(i64, Option<i64>)> =
+        sqlx::query_as("SELECT id, purged_at FROM applicant WHERE programme_id = $1 AND code = $2")
+            .bind(programme.0)
+            .bind(code.to_owned())
+            .fetch_optional(connection)
+            .await?;
     Ok(row.map(|(id, purged)| (ApplicantId(id), purged.map(Timestamp))))
 }
 
-pub async fn add_applicant(tx: &mut AnyConnection, programme: ProgrammeId, code: &str, name: &str, key_id: &str) -> Result<ApplicantId> {
-    let sql = "INSERT INTO applicant (programme_id, code, name, key_id) VALUES ($1, $2, $3, $4) RETURNING id";
-    let id: i64 = sqlx::query_scalar(sql).bind(programme.0).bind(code.to_owned()).bind(name.to_owned()).bind(key_id.to_owned()).fetch_one(tx).await?;
+pub async fn add_applicant(
+    tx: &mut AnyConnection,
+    programme: ProgrammeId,
+    code: &str,
+    name: &str,
+    key_id: &str,
+) -> Result<ApplicantId> {
+    let sql = "INSERT INTO applicant (programme_id, code, name, key_id) VALUES ($1, $2, $3, $4) \
+        RETURNING id";
+    let id: i64 = sqlx::query_scalar(sql)
+        .bind(programme.0)
+        .bind(code.to_owned())
+        .bind(name.to_owned())
+        .bind(key_id.to_owned())
+        .fetch_one(tx)
+        .await?;
     Ok(ApplicantId(id))
 }

@@ -2,7 +2,7 @@
 
 use sqlx::AnyConnection;
 
-use super::{Result, DatabaseError, WriteTx, decode_enum};
+use super::{DatabaseError, Result, WriteTx, decode_enum};
 use crate::domain::condition::Condition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::quota::{self, CellKind, QuotaPlan};
@@ -31,12 +31,20 @@ impl QuotaCell {
     }
 }
 
-pub async fn insert_cells(tx: &mut AnyConnection, application: ApplicationId, plan: &QuotaPlan) -> Result<()> {
+pub async fn insert_cells(
+    tx: &mut AnyConnection,
+    application: ApplicationId,
+    plan: &QuotaPlan,
+) -> Result<()> {
     let total = (Segment::TOTAL, "true", plan.total_kind, plan.total);
-    let cells = plan.cells.iter().map(|cell| (cell.name.as_str(), cell.condition.source(), cell.kind, cell.target));
+    let cells = plan
+        .cells
+        .iter()
+        .map(|cell| (cell.name.as_str(), cell.condition.source(), cell.kind, cell.target));
     let mut full = (0, 0);
     for ((name, condition, kind, target), number) in [total].into_iter().chain(cells).zip(0i64..) {
-        let sql = "INSERT INTO quota_cell (application_id, number, name, condition, kind, target) VALUES ($1, $2, $3, $4, $5, $6)";
+        let sql = "INSERT INTO quota_cell (application_id, number, name, condition, kind, \
+            target) VALUES ($1, $2, $3, $4, $5, $6)";
         sqlx::query(sql)
             .bind(application.0)
             .bind(number)
@@ -55,22 +63,38 @@ pub async fn insert_cells(tx: &mut AnyConnection, application: ApplicationId, pl
 }
 
 /// The plan as it was launched.
-pub async fn launched_plan(connection: &mut AnyConnection, application: ApplicationId) -> Result<QuotaPlan> {
-    let sql = "SELECT name, condition, kind, target FROM quota_cell WHERE application_id = $1 ORDER BY number";
-    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+pub async fn launched_plan(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<QuotaPlan> {
+    let sql = "SELECT name, condition, kind, target FROM quota_cell WHERE application_id = $1 \
+        ORDER BY number";
+    let rows: Vec<(String, String, String, i64)> =
+        sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     let mut cells = Vec::with_capacity(rows.len());
     for (name, condition, kind, target) in rows {
-        let condition = Condition::parse(&condition).map_err(|value| DatabaseError::Unreadable { what: "a cell's condition", value })?;
-        cells.push(quota::Cell { name, condition, kind: decode_enum("a cell's kind", &kind, CellKind::parse)?, target: number(target) });
+        let condition = Condition::parse(&condition)
+            .map_err(|value| DatabaseError::Unreadable { what: "a cell's condition", value })?;
+        cells.push(quota::Cell {
+            name,
+            condition,
+            kind: decode_enum("a cell's kind", &kind, CellKind::parse)?,
+            target: number(target),
+        });
     }
     let total = if cells.is_empty() { None } else { Some(cells.remove(0)) };
     let (total, total_kind) = total.map_or((0, CellKind::Hard), |total| (total.target, total.kind));
     Ok(QuotaPlan { total, total_kind, cells })
 }
 
-pub async fn cells(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<QuotaCell>> {
-    let sql = "SELECT number, name, kind, target, completes FROM quota_cell WHERE application_id = $1 ORDER BY number";
-    let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+pub async fn cells(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<QuotaCell>> {
+    let sql = "SELECT number, name, kind, target, completes FROM quota_cell WHERE application_id \
+        = $1 ORDER BY number";
+    let rows: Vec<(i64, String, String, i64, i64)> =
+        sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     let cell = |(at, name, kind, target, completes): (i64, String, String, i64, i64)| {
         Ok(QuotaCell {
             number: number(at),
@@ -89,7 +113,10 @@ fn number(n: i64) -> u32 {
 
 /// The cells of an application, for this transaction alone until it ends.
 pub async fn lock(tx: &mut WriteTx, application: ApplicationId) -> Result<Vec<QuotaCell>> {
-    let sql = format!("SELECT number FROM quota_cell WHERE application_id = $1 AND number = 0{}", tx.engine().for_update());
+    let sql = format!(
+        "SELECT number FROM quota_cell WHERE application_id = $1 AND number = 0{}",
+        tx.engine().for_update()
+    );
     sqlx::query(super::dialect::statement(sql)).bind(application.0).fetch_all(&mut **tx).await?;
     cells(tx, application).await
 }
@@ -97,43 +124,81 @@ pub async fn lock(tx: &mut WriteTx, application: ApplicationId) -> Result<Vec<Qu
 /// Counts one complete in each cell of a mask.
 pub async fn add_complete(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> Result<()> {
     let sql = "UPDATE quota_cell SET completes = completes + 1
-               WHERE application_id = $1 AND ((CAST(1 AS BIGINT) << CAST(number AS INTEGER)) & $2) <> 0";
+               WHERE application_id = $1 AND ((CAST(1 AS BIGINT) << CAST(number AS INTEGER)) & \
+               $2) <> 0";
     sqlx::query(sql).bind(application.0).bind(mask).execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Takes one complete out of each cell of a mask; cells of an application in the field that have room again are open again.
-pub async fn subtract_complete(tx: &mut WriteTx, application: ApplicationId, mask: i64) -> Result<()> {
+/// Takes one complete out of each cell of a mask; cells of an application in the field that have
+/// room again are open again.
+pub async fn subtract_complete(
+    tx: &mut WriteTx,
+    application: ApplicationId,
+    mask: i64,
+) -> Result<()> {
     let sql = "UPDATE quota_cell SET completes = completes - 1
-               WHERE application_id = $1 AND completes > 0 AND ((CAST(1 AS BIGINT) << CAST(number AS INTEGER)) & $2) <> 0";
+               WHERE application_id = $1 AND completes > 0 AND ((CAST(1 AS BIGINT) << \
+               CAST(number AS INTEGER)) & $2) <> 0";
     sqlx::query(sql).bind(application.0).bind(mask).execute(&mut **tx).await?;
-    let with_room = cells(tx, application).await?.iter().filter(|cell| !cell.is_full()).fold(0, |all, cell| all | cell.bit());
-    let sql = "UPDATE application SET full_cell_mask = full_cell_mask & ~$2, closed_cell_mask = closed_cell_mask & ~$2 WHERE id = $1 AND state = 'in_field'";
+    let with_room = cells(tx, application)
+        .await?
+        .iter()
+        .filter(|cell| !cell.is_full())
+        .fold(0, |all, cell| all | cell.bit());
+    let sql = "UPDATE application SET full_cell_mask = full_cell_mask & ~$2, closed_cell_mask = \
+        closed_cell_mask & ~$2 WHERE id = $1 AND state = 'in_field'";
     sqlx::query(sql).bind(application.0).bind(with_room).execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Cells have reached their targets: nobody in `full` is contacted any more, and no answers are taken in `closed`.
-pub async fn mark_full(tx: &mut AnyConnection, application: ApplicationId, full: i64, closed: i64) -> Result<()> {
+/// Cells have reached their targets: nobody in `full` is contacted any more, and no answers are
+/// taken in `closed`.
+pub async fn mark_full(
+    tx: &mut AnyConnection,
+    application: ApplicationId,
+    full: i64,
+    closed: i64,
+) -> Result<()> {
     if full == 0 {
         return Ok(());
     }
-    let sql = "UPDATE application SET full_cell_mask = full_cell_mask | $2, closed_cell_mask = closed_cell_mask | $3 WHERE id = $1";
+    let sql = "UPDATE application SET full_cell_mask = full_cell_mask | $2, closed_cell_mask = \
+        closed_cell_mask | $3 WHERE id = $1";
     sqlx::query(sql).bind(application.0).bind(full).bind(closed).execute(tx).await?;
     Ok(())
 }
 
 /// The places that others than this case hold now: the mask of each.
-pub async fn reserved_by_others(connection: &mut AnyConnection, application: ApplicationId, case: CaseId, now: Timestamp) -> Result<Vec<i64>> {
-    let sql = "SELECT h.cell_mask FROM cell_reservation h JOIN survey_case c ON c.id = h.case_id AND c.is_open = 1
+pub async fn reserved_by_others(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+    case: CaseId,
+    now: Timestamp,
+) -> Result<Vec<i64>> {
+    let sql = "SELECT h.cell_mask FROM cell_reservation h JOIN survey_case c ON c.id = h.case_id \
+        AND c.is_open = 1
                WHERE h.application_id = $1 AND h.case_id <> $2 AND h.expires_at > $3";
-    Ok(sqlx::query_scalar(sql).bind(application.0).bind(case.0).bind(now.0).fetch_all(connection).await?)
+    Ok(sqlx::query_scalar(sql)
+        .bind(application.0)
+        .bind(case.0)
+        .bind(now.0)
+        .fetch_all(connection)
+        .await?)
 }
 
 /// Keeps a place for a case, or keeps it longer.
-pub async fn reserve(tx: &mut AnyConnection, application: ApplicationId, case: CaseId, mask: i64, until: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO cell_reservation (case_id, application_id, cell_mask, expires_at) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (case_id) DO UPDATE SET cell_mask = excluded.cell_mask, expires_at = excluded.expires_at";
+pub async fn reserve(
+    tx: &mut AnyConnection,
+    application: ApplicationId,
+    case: CaseId,
+    mask: i64,
+    until: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO cell_reservation (case_id, application_id, cell_mask, expires_at) \
+        VALUES ($1, $2, $3, $4)
+               ON CONFLICT (case_id) DO UPDATE SET cell_mask = excluded.cell_mask, expires_at = \
+               excluded.expires_at";
     sqlx::query(sql).bind(case.0).bind(application.0).bind(mask).bind(until.0).execute(tx).await?;
     Ok(())
 }
@@ -145,31 +210,45 @@ pub async fn release_reservation(tx: &mut AnyConnection, case: CaseId) -> Result
 
 /// Forgets the places whose time is over; returns how many there were.
 pub async fn delete_expired_reservations(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM cell_reservation WHERE expires_at <= $1").bind(now.0).execute(tx).await?.rows_affected())
+    Ok(sqlx::query("DELETE FROM cell_reservation WHERE expires_at <= $1")
+        .bind(now.0)
+        .execute(tx)
+        .await?
+        .rows_affected())
 }
 
 /// Applications in the field whose total is reached.
 pub async fn full_applications(connection: &mut AnyConnection) -> Result<Vec<ApplicationId>> {
-    let ids: Vec<i64> =
-        sqlx::query_scalar("SELECT id FROM application WHERE state = 'in_field' AND (full_cell_mask & 1) <> 0 ORDER BY id").fetch_all(connection).await?;
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM application WHERE state = 'in_field' AND \
+            (full_cell_mask & 1) <> 0 ORDER BY id",
+    )
+    .fetch_all(connection)
+    .await?;
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
-/// Open cases of applications in the field that no cell will count any more: who has not begun, or has been asked all that cells depend on. (Where the
-/// total is full the application itself closes.)
+/// Open cases of applications in the field that no cell will count any more: who has not begun, or
+/// has been asked all that cells depend on. (Where the total is full the application itself
+/// closes.)
 pub async fn cases_of_full_cells(connection: &mut AnyConnection) -> Result<Vec<CaseId>> {
     let sql = "SELECT c.id FROM application a
                JOIN survey_case c ON c.application_id = a.id AND c.is_open = 1
-               WHERE a.state = 'in_field' AND (a.closed_cell_mask & -2) <> 0 AND (c.cell_mask & a.closed_cell_mask & -2) <> 0
+               WHERE a.state = 'in_field' AND (a.closed_cell_mask & -2) <> 0 AND (c.cell_mask & \
+               a.closed_cell_mask & -2) <> 0
                  AND (c.is_quota_decided = 1 OR c.disposition <> '2.12') ORDER BY c.id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
 /// The open cases of an application that are in a full cell.
-pub async fn open_in_full_cells(connection: &mut AnyConnection, application: ApplicationId) -> Result<Vec<CaseId>> {
+pub async fn open_in_full_cells(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<CaseId>> {
     let sql = "SELECT c.id FROM survey_case c JOIN application a ON a.id = c.application_id
-               WHERE c.application_id = $1 AND c.is_open = 1 AND (c.cell_mask & a.closed_cell_mask) <> 0 ORDER BY c.id";
+               WHERE c.application_id = $1 AND c.is_open = 1 AND (c.cell_mask & \
+               a.closed_cell_mask) <> 0 ORDER BY c.id";
     let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(CaseId).collect())
 }

@@ -8,8 +8,8 @@ use sqlx::AnyConnection;
 
 use super::dialect::{Engine, statement};
 use super::{Result, events};
-use crate::domain::seeded_random::jittered;
 use crate::domain::event::EventKind;
+use crate::domain::seeded_random::jittered;
 use crate::domain::time::Timestamp;
 
 /// How fast a gateway may be asked.
@@ -27,14 +27,16 @@ pub struct GatewayState {
     pub free_from: Timestamp,
     pub paused_until: Timestamp,
     pub paused_because: Option<String>,
-    /// How often its circuit has opened in a row; above 0 it is on probation: one message at a time.
+    /// How often its circuit has opened in a row; above 0 it is on probation: one message at a
+    /// time.
     pub circuit_open_count: u32,
     /// Thousandths of its rate at which it is asked just now.
     pub rate_permille: i64,
 }
 
-/// Takes up to `wanted` slots of a gateway's rate that lie before `now + horizon_micros`, evenly spaced: the generic cell rate algorithm with no
-/// burst, so that no sliding second holds more than the rate. Returns the instants at which they are used in UTC microseconds, in order. A daemon
+/// Takes up to `wanted` slots of a gateway's rate that lie before `now + horizon_micros`, evenly
+/// spaced: the generic cell rate algorithm with no burst, so that no sliding second holds more than
+/// the rate. Returns the instants at which they are used in UTC microseconds, in order. A daemon
 /// that dies with slots in hand loses them at most for the horizon.
 pub async fn take_slots(
     tx: &mut AnyConnection,
@@ -45,9 +47,14 @@ pub async fn take_slots(
     horizon_micros: i64,
     wanted: u32,
 ) -> Result<Vec<i64>> {
-    let sql = "INSERT INTO gateway_rate (gateway, arrival_micros) VALUES ($1, 0) ON CONFLICT (gateway) DO NOTHING";
+    let sql = "INSERT INTO gateway_rate (gateway, arrival_micros) VALUES ($1, 0) ON CONFLICT \
+        (gateway) DO NOTHING";
     sqlx::query(sql).bind(gateway.to_owned()).execute(&mut *tx).await?;
-    let sql = format!("SELECT arrival_micros, paused_until, rate_permille, rate_set_at FROM gateway_rate WHERE gateway = $1{}", engine.for_update());
+    let sql = format!(
+        "SELECT arrival_micros, paused_until, rate_permille, rate_set_at FROM gateway_rate WHERE \
+            gateway = $1{}",
+        engine.for_update()
+    );
     let (arrival, paused_until, permille, set_at): (i64, i64, i64, i64) =
         sqlx::query_as(statement(sql)).bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
     if paused_until > now.0 {
@@ -57,35 +64,66 @@ pub async fn take_slots(
     let slots = slots_from(arrival, now.0 * 1000, interval, rate, horizon_micros, wanted);
     if let Some(last) = slots.last() {
         let next = last + interval;
-        sqlx::query("UPDATE gateway_rate SET arrival_micros = $2 WHERE gateway = $1").bind(gateway.to_owned()).bind(next).execute(tx).await?;
+        sqlx::query("UPDATE gateway_rate SET arrival_micros = $2 WHERE gateway = $1")
+            .bind(gateway.to_owned())
+            .bind(next)
+            .execute(tx)
+            .await?;
     }
     Ok(slots.into_iter().map(|slot| instant_of(slot, rate)).collect())
 }
 
 /// Frees slots that nobody holds any more: they were taken by a clock that has been set back since.
 pub async fn release_slots(tx: &mut AnyConnection, gateway: &str, from: Timestamp) -> Result<()> {
-    let sql = "UPDATE gateway_rate SET arrival_micros = $2 WHERE gateway = $1 AND arrival_micros > $2";
+    let sql =
+        "UPDATE gateway_rate SET arrival_micros = $2 WHERE gateway = $1 AND arrival_micros > $2";
     sqlx::query(sql).bind(gateway.to_owned()).bind(from.0 * 1000).execute(tx).await?;
     Ok(())
 }
 
-/// The gateway has said that it is asked too fast: it is left alone until `until`, and from then on asked more slowly; the pace recovers by itself.
-pub async fn throttle(tx: &mut AnyConnection, gateway: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+/// The gateway has said that it is asked too fast: it is left alone until `until`, and from then on
+/// asked more slowly; the pace recovers by itself.
+pub async fn throttle(
+    tx: &mut AnyConnection,
+    gateway: &str,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
     let (permille, set_at): (i64, i64) =
-        sqlx::query_as("SELECT rate_permille, rate_set_at FROM gateway_rate WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
+        sqlx::query_as("SELECT rate_permille, rate_set_at FROM gateway_rate WHERE gateway = $1")
+            .bind(gateway.to_owned())
+            .fetch_one(&mut *tx)
+            .await?;
     // Many answers to one burst say the same: it is slowed down once.
     if now.since(Timestamp(set_at)) >= Duration::from_secs(1) {
         let slower = (recovered(permille, set_at, now) * 7 / 10).max(MIN_RATE_PERMILLE);
         let sql = "UPDATE gateway_rate SET rate_permille = $2, rate_set_at = $3 WHERE gateway = $1";
-        sqlx::query(sql).bind(gateway.to_owned()).bind(slower).bind(now.0).execute(&mut *tx).await?;
+        sqlx::query(sql)
+            .bind(gateway.to_owned())
+            .bind(slower)
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
     }
     pause(tx, gateway, until, SLOW_DOWN, now).await
 }
 
 /// Holds a gateway still for everybody until `until`.
-pub async fn pause(tx: &mut AnyConnection, gateway: &str, until: Timestamp, because: &str, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE gateway_rate SET paused_until = $2, paused_because = $3 WHERE gateway = $1 AND paused_until < $2";
-    let done = sqlx::query(sql).bind(gateway.to_owned()).bind(until.0).bind(because.to_owned()).execute(&mut *tx).await?;
+pub async fn pause(
+    tx: &mut AnyConnection,
+    gateway: &str,
+    until: Timestamp,
+    because: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE gateway_rate SET paused_until = $2, paused_because = $3 WHERE gateway = $1 \
+        AND paused_until < $2";
+    let done = sqlx::query(sql)
+        .bind(gateway.to_owned())
+        .bind(until.0)
+        .bind(because.to_owned())
+        .execute(&mut *tx)
+        .await?;
     // A gateway that is only asked more slowly for a moment is nobody's concern.
     if done.rows_affected() == 1 && because != SLOW_DOWN {
         let data = json!({ "gateway": gateway, "until": until.rfc3339(chrono_tz::UTC), "reason": because });
@@ -94,47 +132,72 @@ pub async fn pause(tx: &mut AnyConnection, gateway: &str, until: Timestamp, beca
     Ok(())
 }
 
-/// Opens a gateway's circuit: it is held still, the longer the more often this happens in a row. Returns until when; `None`: it was held still already.
-pub async fn open_circuit(tx: &mut AnyConnection, gateway: &str, now: Timestamp) -> Result<Option<Timestamp>> {
-    let (circuit_open_count, paused_until): (i64, i64) =
-        sqlx::query_as("SELECT circuit_open_count, paused_until FROM gateway_rate WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(&mut *tx).await?;
+/// Opens a gateway's circuit: it is held still, the longer the more often this happens in a row.
+/// Returns until when; `None`: it was held still already.
+pub async fn open_circuit(
+    tx: &mut AnyConnection,
+    gateway: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let (circuit_open_count, paused_until): (i64, i64) = sqlx::query_as(
+        "SELECT circuit_open_count, paused_until FROM gateway_rate WHERE gateway = $1",
+    )
+    .bind(gateway.to_owned())
+    .fetch_one(&mut *tx)
+    .await?;
     if paused_until > now.0 {
         return Ok(None);
     }
-    let still = FIRST_OPEN_DURATION * 2u32.pow(u32::try_from(circuit_open_count.clamp(0, 5)).unwrap_or(0));
-    let until = now + jittered(still.min(MAX_OPEN_DURATION), gateway, circuit_open_count.unsigned_abs());
-    sqlx::query("UPDATE gateway_rate SET circuit_open_count = circuit_open_count + 1 WHERE gateway = $1").bind(gateway.to_owned()).execute(&mut *tx).await?;
+    let still =
+        FIRST_OPEN_DURATION * 2u32.pow(u32::try_from(circuit_open_count.clamp(0, 5)).unwrap_or(0));
+    let until =
+        now + jittered(still.min(MAX_OPEN_DURATION), gateway, circuit_open_count.unsigned_abs());
+    sqlx::query(
+        "UPDATE gateway_rate SET circuit_open_count = circuit_open_count + 1 WHERE gateway = $1",
+    )
+    .bind(gateway.to_owned())
+    .execute(&mut *tx)
+    .await?;
     pause(tx, gateway, until, "circuit_open", now).await?;
     Ok(Some(until))
 }
 
 /// The gateway answers again.
 pub async fn close_circuit(tx: &mut AnyConnection, gateway: &str) -> Result<()> {
-    let sql = "UPDATE gateway_rate SET circuit_open_count = 0 WHERE gateway = $1 AND circuit_open_count > 0";
+    let sql = "UPDATE gateway_rate SET circuit_open_count = 0 WHERE gateway = $1 AND \
+        circuit_open_count > 0";
     sqlx::query(sql).bind(gateway.to_owned()).execute(tx).await?;
     Ok(())
 }
 
 /// How the gateways do that have ever been asked, by name.
-pub async fn states(connection: &mut AnyConnection, now: Timestamp) -> Result<BTreeMap<String, GatewayState>> {
+pub async fn states(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<BTreeMap<String, GatewayState>> {
     type Row = (String, i64, i64, Option<String>, i64, i64, i64);
-    let sql = "SELECT gateway, arrival_micros, paused_until, paused_because, circuit_open_count, rate_permille, rate_set_at FROM gateway_rate";
+    let sql = "SELECT gateway, arrival_micros, paused_until, paused_because, circuit_open_count, \
+        rate_permille, rate_set_at FROM gateway_rate";
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(connection).await?;
-    let read = |(gateway, arrival, paused_until, because, circuit_open_count, permille, set_at): Row| {
-        let state = GatewayState {
-            free_from: Timestamp(arrival.div_euclid(1000)),
-            paused_until: Timestamp(paused_until),
-            paused_because: because.filter(|_| paused_until > now.0),
-            circuit_open_count: u32::try_from(circuit_open_count).unwrap_or(0),
-            rate_permille: recovered(permille, set_at, now),
+    let read =
+        |(gateway, arrival, paused_until, because, circuit_open_count, permille, set_at): Row| {
+            let state = GatewayState {
+                free_from: Timestamp(arrival.div_euclid(1000)),
+                paused_until: Timestamp(paused_until),
+                paused_because: because.filter(|_| paused_until > now.0),
+                circuit_open_count: u32::try_from(circuit_open_count).unwrap_or(0),
+                rate_permille: recovered(permille, set_at, now),
+            };
+            (gateway, state)
         };
-        (gateway, state)
-    };
     Ok(rows.into_iter().map(read).collect())
 }
 
 /// Gateways that are being held still, with the end of it.
-pub async fn paused(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<(String, Timestamp)>> {
+pub async fn paused(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<Vec<(String, Timestamp)>> {
     Ok(states(connection, now)
         .await?
         .into_iter()
@@ -145,7 +208,8 @@ pub async fn paused(connection: &mut AnyConnection, now: Timestamp) -> Result<Ve
 
 /// A slowed pace gains a tenth of the full rate every ten seconds.
 fn recovered(permille: i64, set_at: i64, now: Timestamp) -> i64 {
-    (permille + 100 * (now.since(Timestamp(set_at)).as_secs() / 10).min(10) as i64).clamp(MIN_RATE_PERMILLE, 1000)
+    (permille + 100 * (now.since(Timestamp(set_at)).as_secs() / 10).min(10) as i64)
+        .clamp(MIN_RATE_PERMILLE, 1000)
 }
 
 const SLOW_DOWN: &str = "slow_down";
@@ -156,34 +220,50 @@ const MAX_OPEN_DURATION: Duration = Duration::from_secs(300);
 /// A slot may be used so much later than its time, and no later.
 pub const SLOT_TOLERANCE: Duration = Duration::from_millis(5);
 
-/// The pace of a gateway that takes up to `batch` messages in a request: groups as large as they can be while whole groups still make (at least 98 %
-/// of) a second's rate.
+/// The pace of a gateway that takes up to `batch` messages in a request: groups as large as they
+/// can be while whole groups still make (at least 98 % of) a second's rate.
 pub fn send_rate(per_second: u32, batch: usize) -> SendRate {
     let most = u32::try_from(batch).unwrap_or(u32::MAX).clamp(1, per_second.max(1));
-    let group = (1..=most).rev().find(|group| u64::from(per_second / group * group) * 100 >= u64::from(per_second) * 98).unwrap_or(1);
+    let group = (1..=most)
+        .rev()
+        .find(|group| u64::from(per_second / group * group) * 100 >= u64::from(per_second) * 98)
+        .unwrap_or(1);
     SendRate { per_second, group }
 }
 
-/// So many microseconds lie between two slots. A second's groups span a second and the tolerance: then however late each is used within its
-/// tolerance, no sliding second holds more than the rate (the first of them late, the last one on time). The price is half a per cent of the rate.
+/// So many microseconds lie between two slots. A second's groups span a second and the tolerance:
+/// then however late each is used within its tolerance, no sliding second holds more than the rate
+/// (the first of them late, the last one on time). The price is half a per cent of the rate.
 fn interval_micros(rate: SendRate) -> i64 {
     let window = 1_000_000 + i64::try_from(SLOT_TOLERANCE.as_micros()).unwrap_or(0);
     let slots = i64::from((rate.per_second / rate.group.max(1) * rate.group).max(1));
     (window + slots - 1) / slots
 }
 
-/// Slots are `interval` apart; where requests hold several messages, they lie in cells that have not begun yet.
-fn slots_from(arrival: i64, now: i64, interval: i64, rate: SendRate, horizon: i64, wanted: u32) -> Vec<i64> {
+/// Slots are `interval` apart; where requests hold several messages, they lie in cells that have
+/// not begun yet.
+fn slots_from(
+    arrival: i64,
+    now: i64,
+    interval: i64,
+    rate: SendRate,
+    horizon: i64,
+    wanted: u32,
+) -> Vec<i64> {
     let first = match cell_micros(rate) {
         None => arrival.max(now),
         Some(cell) if arrival.div_euclid(cell) * cell >= now => arrival,
         Some(cell) => (now + cell - 1).div_euclid(cell) * cell,
     };
-    (0..i64::from(wanted)).map(|n| first + n * interval).take_while(|slot| *slot <= now + horizon).collect()
+    (0..i64::from(wanted))
+        .map(|n| first + n * interval)
+        .take_while(|slot| *slot <= now + horizon)
+        .collect()
 }
 
-/// When a slot is used. Where requests hold several messages, time is cut into cells of a group's length, and all slots of a cell, whoever has them,
-/// are used at its beginning: a second holds no more beginnings of cells than whole groups make its rate.
+/// When a slot is used. Where requests hold several messages, time is cut into cells of a group's
+/// length, and all slots of a cell, whoever has them, are used at its beginning: a second holds no
+/// more beginnings of cells than whole groups make its rate.
 fn instant_of(slot: i64, rate: SendRate) -> i64 {
     cell_micros(rate).map_or(slot, |cell| slot.div_euclid(cell) * cell)
 }
@@ -198,8 +278,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Invariant I3, in the arithmetic: whatever the ticks, and however late each slot is used within its tolerance, no sliding second holds more
-        /// than the rate.
+        /// Invariant I3, in the arithmetic: whatever the ticks, and however late each slot is used
+        /// within its tolerance, no sliding second holds more than the rate.
         #[test]
         fn no_sliding_second_holds_more_than_the_rate(
             per_second in 1u32..2000,
@@ -232,7 +312,14 @@ mod tests {
     #[test]
     fn groups_are_as_large_as_the_rate_allows() {
         let group = |per_second, batch| send_rate(per_second, batch).group;
-        assert_eq!([group(7, 100), group(100, 100), group(1_000, 100), group(1_000, 200), group(50, 1)], [7, 100, 100, 200, 1]);
-        assert_eq!([group(150, 100), group(97, 50)], [75, 48], "half a second's worth; and 96 of 97 a second");
+        assert_eq!(
+            [group(7, 100), group(100, 100), group(1_000, 100), group(1_000, 200), group(50, 1)],
+            [7, 100, 100, 200, 1]
+        );
+        assert_eq!(
+            [group(150, 100), group(97, 50)],
+            [75, 48],
+            "half a second's worth; and 96 of 97 a second"
+        );
     }
 }

@@ -7,7 +7,8 @@ use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 
-/// A receipt as a gateway sent it: it names its message by our reference, by the gateway's id, or both.
+/// A receipt as a gateway sent it: it names its message by our reference, by the gateway's id, or
+/// both.
 #[derive(Debug, Clone)]
 pub struct Receipt {
     pub gateway: String,
@@ -31,7 +32,11 @@ pub enum ReceiptEffect {
 }
 
 /// Applies one receipt.
-pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) -> Result<ReceiptEffect> {
+pub async fn apply(
+    tx: &mut AnyConnection,
+    receipt: &Receipt,
+    now: Timestamp,
+) -> Result<ReceiptEffect> {
     let found: Option<(i64, i64, String)> = find(tx, receipt).await?;
     let Some((invitation, step, state)) = found else {
         if let Some(id) = &receipt.gateway_message_id {
@@ -48,7 +53,8 @@ pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) ->
     if !moves {
         return Ok(ReceiptEffect::AlreadyKnown);
     }
-    let sql = "UPDATE message SET state = $2, received_at = $3, code = $4, gateway_message_id = COALESCE(gateway_message_id, $5)
+    let sql = "UPDATE message SET state = $2, received_at = $3, code = $4, gateway_message_id = \
+        COALESCE(gateway_message_id, $5)
                WHERE invitation_id = $1 AND step = $6";
     sqlx::query(sql)
         .bind(invitation)
@@ -63,32 +69,58 @@ pub async fn apply(tx: &mut AnyConnection, receipt: &Receipt, now: Timestamp) ->
 }
 
 async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, i64, String)>> {
-    if let Some((reference, invitation)) = receipt.reference.as_ref().and_then(|r| Some((r, invitation_of_reference(r)?))) {
-        let sql = "SELECT invitation_id, step, state FROM message WHERE invitation_id = $1 AND reference = $2";
-        let row = sqlx::query_as(sql).bind(invitation).bind(reference.clone()).fetch_optional(&mut *tx).await?;
+    if let Some((reference, invitation)) =
+        receipt.reference.as_ref().and_then(|r| Some((r, invitation_of_reference(r)?)))
+    {
+        let sql = "SELECT invitation_id, step, state FROM message WHERE invitation_id = $1 AND \
+            reference = $2";
+        let row = sqlx::query_as(sql)
+            .bind(invitation)
+            .bind(reference.clone())
+            .fetch_optional(&mut *tx)
+            .await?;
         if row.is_some() {
             return Ok(row);
         }
     }
     let Some(id) = &receipt.gateway_message_id else { return Ok(None) };
     let sql = "SELECT m.invitation_id, m.step, m.state
-               FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN respondent r ON r.id = i.respondent_id
-               WHERE m.gateway = $1 AND m.gateway_message_id = $2 AND (r.phone_hash = $3 OR $3 = '') ORDER BY m.claimed_at";
+               FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN respondent r ON \
+               r.id = i.respondent_id
+               WHERE m.gateway = $1 AND m.gateway_message_id = $2 AND (r.phone_hash = $3 OR $3 = \
+               '') ORDER BY m.claimed_at";
     let phone_hash = receipt.phone_hash.clone().unwrap_or_default();
-    let row = sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(id.clone()).bind(phone_hash.clone()).fetch_optional(&mut *tx).await?;
+    let row = sqlx::query_as(sql)
+        .bind(receipt.gateway.clone())
+        .bind(id.clone())
+        .bind(phone_hash.clone())
+        .fetch_optional(&mut *tx)
+        .await?;
     if row.is_some() || receipt.reference.is_some() || phone_hash.is_empty() {
         return Ok(row);
     }
     // One of several in a request whose answer has not come, or was lost: the number tells which.
     let sql = "SELECT m.invitation_id, m.step, m.state
-               FROM respondent r JOIN invitation i ON i.respondent_id = r.id JOIN message m ON m.invitation_id = i.id
-               WHERE r.phone_hash = $2 AND m.gateway = $1 AND m.state IN ('submitting', 'in_doubt') AND m.gateway_message_id IS NULL
+               FROM respondent r JOIN invitation i ON i.respondent_id = r.id JOIN message m ON \
+               m.invitation_id = i.id
+               WHERE r.phone_hash = $2 AND m.gateway = $1 AND m.state IN ('submitting', \
+               'in_doubt') AND m.gateway_message_id IS NULL
                ORDER BY m.claimed_at DESC";
-    Ok(sqlx::query_as(sql).bind(receipt.gateway.clone()).bind(phone_hash).fetch_optional(tx).await?)
+    Ok(sqlx::query_as(sql)
+        .bind(receipt.gateway.clone())
+        .bind(phone_hash)
+        .fetch_optional(tx)
+        .await?)
 }
 
-async fn store_unmatched(tx: &mut AnyConnection, receipt: &Receipt, id: &str, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO unmatched_receipt (gateway, gateway_message_id, phone_hash, delivered, code, received_at) VALUES ($1, $2, $3, $4, $5, $6)
+async fn store_unmatched(
+    tx: &mut AnyConnection,
+    receipt: &Receipt,
+    id: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO unmatched_receipt (gateway, gateway_message_id, phone_hash, \
+        delivered, code, received_at) VALUES ($1, $2, $3, $4, $5, $6)
                ON CONFLICT (gateway, gateway_message_id, phone_hash, delivered) DO NOTHING";
     sqlx::query(sql)
         .bind(receipt.gateway.clone())
@@ -103,10 +135,18 @@ async fn store_unmatched(tx: &mut AnyConnection, receipt: &Receipt, id: &str, no
 }
 
 /// Takes the receipts that have been waiting for this gateway id.
-pub async fn take_unmatched(tx: &mut AnyConnection, gateway: &str, gateway_message_id: &str) -> Result<Vec<Receipt>> {
-    let sql = "DELETE FROM unmatched_receipt WHERE gateway = $1 AND gateway_message_id = $2 RETURNING phone_hash, delivered, code";
-    let rows: Vec<(String, i64, Option<String>)> =
-        sqlx::query_as(sql).bind(gateway.to_owned()).bind(gateway_message_id.to_owned()).fetch_all(tx).await?;
+pub async fn take_unmatched(
+    tx: &mut AnyConnection,
+    gateway: &str,
+    gateway_message_id: &str,
+) -> Result<Vec<Receipt>> {
+    let sql = "DELETE FROM unmatched_receipt WHERE gateway = $1 AND gateway_message_id = $2 \
+        RETURNING phone_hash, delivered, code";
+    let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(sql)
+        .bind(gateway.to_owned())
+        .bind(gateway_message_id.to_owned())
+        .fetch_all(tx)
+        .await?;
     let receipt = |(phone_hash, delivered, code): (String, i64, Option<String>)| Receipt {
         gateway: gateway.to_owned(),
         reference: None,
@@ -120,11 +160,16 @@ pub async fn take_unmatched(tx: &mut AnyConnection, gateway: &str, gateway_messa
 
 /// Forgets receipts that have waited since before `since`.
 pub async fn delete_unmatched_before(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM unmatched_receipt WHERE received_at < $1").bind(since.0).execute(tx).await?.rows_affected())
+    Ok(sqlx::query("DELETE FROM unmatched_receipt WHERE received_at < $1")
+        .bind(since.0)
+        .execute(tx)
+        .await?
+        .rows_affected())
 }
 
 /// Are any receipts waiting for a gateway?
 pub async fn any_unmatched(connection: &mut AnyConnection, gateway: &str) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM unmatched_receipt WHERE gateway = $1 LIMIT 1) AS w";
+    let sql =
+        "SELECT COUNT(*) FROM (SELECT 1 FROM unmatched_receipt WHERE gateway = $1 LIMIT 1) AS w";
     Ok(sqlx::query_scalar::<_, i64>(sql).bind(gateway.to_owned()).fetch_one(connection).await? > 0)
 }

@@ -18,7 +18,10 @@ pub struct LatestContact {
     pub key_id: String,
 }
 
-pub async fn latest_contact(connection: &mut AnyConnection, phone_hash: &str) -> Result<Option<LatestContact>> {
+pub async fn latest_contact(
+    connection: &mut AnyConnection,
+    phone_hash: &str,
+) -> Result<Option<LatestContact>> {
     let sql = "SELECT i.id, c.id, c.programme_id, a.key_id
                FROM respondent r
                JOIN invitation i ON i.respondent_id = r.id
@@ -26,7 +29,8 @@ pub async fn latest_contact(connection: &mut AnyConnection, phone_hash: &str) ->
                JOIN campaign c ON c.id = i.campaign_id
                JOIN applicant a ON a.id = r.applicant_id
                WHERE r.phone_hash = $1 ORDER BY m.claimed_at DESC, i.id DESC, m.step DESC LIMIT 1";
-    let row: Option<(i64, i64, i64, String)> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
+    let row: Option<(i64, i64, i64, String)> =
+        sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
     Ok(row.map(|(invitation, campaign, programme, key_id)| LatestContact {
         invitation: InvitationId(invitation),
         campaign: CampaignId(campaign),
@@ -47,7 +51,8 @@ pub struct NewReply {
 
 /// Stores a reply; false when the gateway has pushed it before.
 pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Result<bool> {
-    let sql = "INSERT INTO reply (gateway, dedup_hash, phone_hash, invitation_id, meaning, text_sealed, received_at)
+    let sql = "INSERT INTO reply (gateway, dedup_hash, phone_hash, invitation_id, meaning, \
+        text_sealed, received_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (dedup_hash) DO NOTHING";
     let done = sqlx::query(sql)
         .bind(reply.gateway.clone())
@@ -63,9 +68,11 @@ pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Re
         return Ok(false);
     }
     if events::has_subscribers(tx, EventKind::ReplyReceived).await? {
-        let sql = "SELECT r.id, c.code FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign c ON c.id = i.campaign_id
+        let sql = "SELECT r.id, c.code FROM reply r LEFT JOIN invitation i ON i.id = \
+            r.invitation_id LEFT JOIN campaign c ON c.id = i.campaign_id
                    WHERE r.dedup_hash = $1";
-        let (id, campaign): (i64, Option<String>) = sqlx::query_as(sql).bind(reply.dedup_hash.clone()).fetch_one(&mut *tx).await?;
+        let (id, campaign): (i64, Option<String>) =
+            sqlx::query_as(sql).bind(reply.dedup_hash.clone()).fetch_one(&mut *tx).await?;
         let data = json!({ "reply": id, "meaning": reply.meaning, "campaign": campaign });
         events::publish(tx, EventKind::ReplyReceived, &data, now).await?;
     }
@@ -74,8 +81,10 @@ pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Re
 
 /// Has an interview taken this reply already? `None`: there is no such reply.
 pub async fn is_consumed(connection: &mut AnyConnection, dedup_hash: &str) -> Result<Option<bool>> {
-    let sql = "SELECT CASE WHEN consumed_at IS NULL THEN 0 ELSE 1 END FROM reply WHERE dedup_hash = $1";
-    let taken: Option<i64> = sqlx::query_scalar(sql).bind(dedup_hash.to_owned()).fetch_optional(connection).await?;
+    let sql =
+        "SELECT CASE WHEN consumed_at IS NULL THEN 0 ELSE 1 END FROM reply WHERE dedup_hash = $1";
+    let taken: Option<i64> =
+        sqlx::query_scalar(sql).bind(dedup_hash.to_owned()).fetch_optional(connection).await?;
     Ok(taken.map(|taken| taken == 1))
 }
 
@@ -99,18 +108,28 @@ pub struct InboxEntry {
 }
 
 /// Replies that want somebody: of one meaning, or of all but opt-outs; the oldest first.
-pub async fn inbox(connection: &mut AnyConnection, meaning: Option<&str>, with_handled: bool) -> Result<Vec<InboxEntry>> {
+pub async fn inbox(
+    connection: &mut AnyConnection,
+    meaning: Option<&str>,
+    with_handled: bool,
+) -> Result<Vec<InboxEntry>> {
     type Row = (i64, String, i64, Option<i64>, Option<String>, Option<String>);
     let sql = format!(
         "SELECT r.id, r.meaning, r.received_at, r.handled_at, k.code,
-                (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.invitation_id = i.id)
-         FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign k ON k.id = i.campaign_id
-         WHERE (r.meaning = $1 OR ($1 = '' AND r.meaning <> 'opt_out')) AND (r.handled_at IS NULL OR $2 = 1)
+                (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id \
+                WHERE c.invitation_id = i.id)
+         FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign k ON \
+         k.id = i.campaign_id
+         WHERE (r.meaning = $1 OR ($1 = '' AND r.meaning <> 'opt_out')) AND (r.handled_at IS \
+         NULL OR $2 = 1)
          ORDER BY r.received_at, r.id",
         Engine::of_connection(connection).concatenated("a.code || '/' || c.pseudonym")
     );
-    let rows: Vec<Row> =
-        sqlx::query_as(statement(sql)).bind(meaning.unwrap_or_default().to_owned()).bind(i64::from(with_handled)).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(statement(sql))
+        .bind(meaning.unwrap_or_default().to_owned())
+        .bind(i64::from(with_handled))
+        .fetch_all(connection)
+        .await?;
     let entry = |(id, meaning, at, handled, campaign, cases): Row| InboxEntry {
         id,
         meaning,
@@ -122,15 +141,20 @@ pub async fn inbox(connection: &mut AnyConnection, meaning: Option<&str>, with_h
     Ok(rows.into_iter().map(entry).collect())
 }
 
-/// A reply's sealed text and the key that opens it; `None` for the inner: there was no contact before it, so only its meaning was kept.
-pub async fn sealed_text(connection: &mut AnyConnection, id: i64) -> Result<Option<Option<(Vec<u8>, String)>>> {
+/// A reply's sealed text and the key that opens it; `None` for the inner: there was no contact
+/// before it, so only its meaning was kept.
+pub async fn sealed_text(
+    connection: &mut AnyConnection,
+    id: i64,
+) -> Result<Option<Option<(Vec<u8>, String)>>> {
     let sql = "SELECT r.text_sealed, a.key_id
                FROM reply r
                LEFT JOIN invitation i ON i.id = r.invitation_id
                LEFT JOIN respondent p ON p.id = i.respondent_id
                LEFT JOIN applicant a ON a.id = p.applicant_id
                WHERE r.id = $1";
-    let row: Option<(Option<Vec<u8>>, Option<String>)> = sqlx::query_as(sql).bind(id).fetch_optional(connection).await?;
+    let row: Option<(Option<Vec<u8>>, Option<String>)> =
+        sqlx::query_as(sql).bind(id).fetch_optional(connection).await?;
     Ok(row.map(|(text, key)| text.zip(key)))
 }
 
@@ -142,11 +166,16 @@ pub async fn mark_handled(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Re
 
 /// Replies by meaning.
 pub async fn count_by_meaning(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>> {
-    Ok(sqlx::query_as("SELECT meaning, COUNT(*) FROM reply GROUP BY meaning ORDER BY meaning").fetch_all(connection).await?)
+    Ok(sqlx::query_as("SELECT meaning, COUNT(*) FROM reply GROUP BY meaning ORDER BY meaning")
+        .fetch_all(connection)
+        .await?)
 }
 
 /// Replies that came by one gateway, or from the page.
 pub async fn from_gateway(connection: &mut AnyConnection, gateway: &str) -> Result<u64> {
-    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM reply WHERE gateway = $1").bind(gateway.to_owned()).fetch_one(connection).await?;
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM reply WHERE gateway = $1")
+        .bind(gateway.to_owned())
+        .fetch_one(connection)
+        .await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }

@@ -43,25 +43,40 @@ pub struct ExportedCase {
     pub answers: Vec<(String, StoredValue)>,
 }
 
-pub async fn collect(connection: &mut AnyConnection, person: RespondentId) -> Result<SubjectAccessExport> {
-    let sql = "SELECT p.code, a.name, a.key_id, r.phone_sealed, r.person_sealed, r.language, r.created_at
-               FROM respondent r JOIN applicant a ON a.id = r.applicant_id JOIN programme p ON p.id = a.programme_id WHERE r.id = $1";
+pub async fn collect(
+    connection: &mut AnyConnection,
+    person: RespondentId,
+) -> Result<SubjectAccessExport> {
+    let sql = "SELECT p.code, a.name, a.key_id, r.phone_sealed, r.person_sealed, r.language, \
+        r.created_at
+               FROM respondent r JOIN applicant a ON a.id = r.applicant_id JOIN programme p ON \
+               p.id = a.programme_id WHERE r.id = $1";
     type Row = (String, String, String, Vec<u8>, Vec<u8>, String, i64);
     let (programme, applicant, key_id, phone_sealed, person_sealed, language, created_at): Row =
         sqlx::query_as(sql).bind(person.0).fetch_one(&mut *connection).await?;
-    let sql = "SELECT version, given_at, withdrawn_at FROM consent WHERE invitation_id IN (SELECT id FROM invitation WHERE respondent_id = $1)
+    let sql = "SELECT version, given_at, withdrawn_at FROM consent WHERE invitation_id IN \
+        (SELECT id FROM invitation WHERE respondent_id = $1)
                ORDER BY given_at";
-    let consents: Vec<(String, i64, Option<i64>)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
-    let sql = "SELECT m.claimed_at, c.code, m.step, m.gateway, m.state FROM invitation i JOIN message m ON m.invitation_id = i.id
-               JOIN campaign c ON c.id = i.campaign_id WHERE i.respondent_id = $1 ORDER BY m.claimed_at, m.step";
-    let messages: Vec<(i64, String, i64, String, String)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
-    let sql = "SELECT c.begun_at, a.name, c.outcome, c.note_sealed FROM invitation i JOIN phone_call c ON c.invitation_id = i.id
-               JOIN account a ON a.id = c.account_id WHERE i.respondent_id = $1 ORDER BY c.begun_at, c.id";
+    let consents: Vec<(String, i64, Option<i64>)> =
+        sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let sql = "SELECT m.claimed_at, c.code, m.step, m.gateway, m.state FROM invitation i JOIN \
+        message m ON m.invitation_id = i.id
+               JOIN campaign c ON c.id = i.campaign_id WHERE i.respondent_id = $1 ORDER BY \
+               m.claimed_at, m.step";
+    let messages: Vec<(i64, String, i64, String, String)> =
+        sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let sql = "SELECT c.begun_at, a.name, c.outcome, c.note_sealed FROM invitation i JOIN \
+        phone_call c ON c.invitation_id = i.id
+               JOIN account a ON a.id = c.account_id WHERE i.respondent_id = $1 ORDER BY \
+               c.begun_at, c.id";
     type CallRow = (i64, String, Option<String>, Option<Vec<u8>>);
-    let calls: Vec<CallRow> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
-    let sql = "SELECT received_at, meaning, text_sealed FROM reply WHERE invitation_id IN (SELECT id FROM invitation WHERE respondent_id = $1)
+    let calls: Vec<CallRow> =
+        sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let sql = "SELECT received_at, meaning, text_sealed FROM reply WHERE invitation_id IN \
+        (SELECT id FROM invitation WHERE respondent_id = $1)
                ORDER BY received_at, id";
-    let replies: Vec<(i64, String, Option<Vec<u8>>)> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let replies: Vec<(i64, String, Option<Vec<u8>>)> =
+        sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
     Ok(SubjectAccessExport {
         programme,
         applicant,
@@ -71,28 +86,65 @@ pub async fn collect(connection: &mut AnyConnection, person: RespondentId) -> Re
         language,
         created_at: Timestamp(created_at),
         cases: cases_of(connection, person).await?,
-        consents: consents.into_iter().map(|(version, given, withdrawn)| (version, Timestamp(given), withdrawn.map(Timestamp))).collect(),
-        messages: messages.into_iter().map(|(at, campaign, step, gateway, state)| (Timestamp(at), campaign, step, gateway, state)).collect(),
-        calls: calls.into_iter().map(|(at, interviewer, outcome, note_sealed)| ExportedCall { at: Timestamp(at), interviewer, outcome, note_sealed }).collect(),
-        replies: replies.into_iter().map(|(at, meaning, text)| (Timestamp(at), meaning, text)).collect(),
+        consents: consents
+            .into_iter()
+            .map(|(version, given, withdrawn)| {
+                (version, Timestamp(given), withdrawn.map(Timestamp))
+            })
+            .collect(),
+        messages: messages
+            .into_iter()
+            .map(|(at, campaign, step, gateway, state)| {
+                (Timestamp(at), campaign, step, gateway, state)
+            })
+            .collect(),
+        calls: calls
+            .into_iter()
+            .map(|(at, interviewer, outcome, note_sealed)| ExportedCall {
+                at: Timestamp(at),
+                interviewer,
+                outcome,
+                note_sealed,
+            })
+            .collect(),
+        replies: replies
+            .into_iter()
+            .map(|(at, meaning, text)| (Timestamp(at), meaning, text))
+            .collect(),
     })
 }
 
-async fn cases_of(connection: &mut AnyConnection, person: RespondentId) -> Result<Vec<ExportedCase>> {
-    let sql = "SELECT c.id, a.code, a.category, c.disposition, c.disposed_at, c.segment, c.fields_sealed
-               FROM survey_case c JOIN application a ON a.id = c.application_id WHERE c.respondent_id = $1 ORDER BY a.code";
+async fn cases_of(
+    connection: &mut AnyConnection,
+    person: RespondentId,
+) -> Result<Vec<ExportedCase>> {
+    let sql = "SELECT c.id, a.code, a.category, c.disposition, c.disposed_at, c.segment, \
+        c.fields_sealed
+               FROM survey_case c JOIN application a ON a.id = c.application_id WHERE \
+               c.respondent_id = $1 ORDER BY a.code";
     type Row = (i64, String, String, String, i64, String, Option<Vec<u8>>);
     let rows: Vec<Row> = sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
     let mut cases = Vec::with_capacity(rows.len());
     for (id, application, category, disposition, disposed_at, segment, fields_sealed) in rows {
-        let sql = "SELECT w.item, w.value, w.value_sealed FROM response s JOIN answer w ON w.response_id = s.id WHERE s.case_id = $1 ORDER BY w.id";
-        let answers: Vec<(String, Option<String>, Option<Vec<u8>>)> = sqlx::query_as(sql).bind(id).fetch_all(&mut *connection).await?;
-        let value = |(item, plain, sealed): (String, Option<String>, Option<Vec<u8>>)| match sealed {
+        let sql = "SELECT w.item, w.value, w.value_sealed FROM response s JOIN answer w ON \
+            w.response_id = s.id WHERE s.case_id = $1 ORDER BY w.id";
+        let answers: Vec<(String, Option<String>, Option<Vec<u8>>)> =
+            sqlx::query_as(sql).bind(id).fetch_all(&mut *connection).await?;
+        let value = |(item, plain, sealed): (String, Option<String>, Option<Vec<u8>>)| match sealed
+        {
             Some(sealed) => (item, StoredValue::Sealed(sealed)),
             None => (item, StoredValue::Plain(plain.unwrap_or_default())),
         };
         let answers = answers.into_iter().map(value).collect();
-        cases.push(ExportedCase { application, category, disposition, disposed_at: Timestamp(disposed_at), segment, fields_sealed, answers });
+        cases.push(ExportedCase {
+            application,
+            category,
+            disposition,
+            disposed_at: Timestamp(disposed_at),
+            segment,
+            fields_sealed,
+            answers,
+        });
     }
     Ok(cases)
 }

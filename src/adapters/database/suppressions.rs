@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use sqlx::AnyConnection;
 
 use super::Result;
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
+use super::dialect::{Engine, statement};
 use crate::domain::time::Timestamp;
 
 /// The scope that holds for every programme.
@@ -23,14 +23,17 @@ pub struct NewSuppression<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Suppresses a number. One that is suppressed already keeps its reason, and the later end; one whose time was over begins anew.
-/// False: nothing changed.
+/// Suppresses a number. One that is suppressed already keeps its reason, and the later end; one
+/// whose time was over begins anew. False: nothing changed.
 pub async fn add(tx: &mut AnyConnection, new: &NewSuppression<'_>, now: Timestamp) -> Result<bool> {
-    let sql = "INSERT INTO suppression (phone_hash, scope, reason, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+    let sql = "INSERT INTO suppression (phone_hash, scope, reason, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (phone_hash, scope) DO UPDATE
                    SET expires_at = excluded.expires_at,
-                       reason = CASE WHEN suppression.expires_at > $4 THEN suppression.reason ELSE excluded.reason END
-                   WHERE suppression.expires_at IS NOT NULL AND (excluded.expires_at IS NULL OR excluded.expires_at > suppression.expires_at)";
+                       reason = CASE WHEN suppression.expires_at > $4 THEN suppression.reason \
+                       ELSE excluded.reason END
+                   WHERE suppression.expires_at IS NOT NULL AND (excluded.expires_at IS NULL OR \
+                   excluded.expires_at > suppression.expires_at)";
     let done = sqlx::query(sql)
         .bind(new.phone_hash.to_owned())
         .bind(new.scope.to_owned())
@@ -50,19 +53,25 @@ pub async fn among(
     now: Timestamp,
 ) -> Result<HashMap<String, Option<Timestamp>>> {
     let sql = format!(
-        "SELECT phone_hash, CASE WHEN COUNT(expires_at) = COUNT(*) THEN MAX(expires_at) END FROM suppression
+        "SELECT phone_hash, CASE WHEN COUNT(expires_at) = COUNT(*) THEN MAX(expires_at) END FROM \
+            suppression
          WHERE scope IN ('{ALL}', $1) AND (expires_at IS NULL OR expires_at > $2) AND phone_hash {}
          GROUP BY phone_hash",
         Engine::of_connection(connection).in_list(3, ColumnType::Text)
     );
-    let rows: Vec<(String, Option<i64>)> =
-        sqlx::query_as(statement(sql)).bind(programme.to_owned()).bind(now.0).bind(to_param(phone_hashes)).fetch_all(connection).await?;
+    let rows: Vec<(String, Option<i64>)> = sqlx::query_as(statement(sql))
+        .bind(programme.to_owned())
+        .bind(now.0)
+        .bind(to_param(phone_hashes))
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(|(hash, until)| (hash, until.map(Timestamp))).collect())
 }
 
 /// Is any number suppressed at all?
 pub async fn any_active(connection: &mut AnyConnection, now: Timestamp) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM suppression WHERE expires_at IS NULL OR expires_at > $1 LIMIT 1) AS one";
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM suppression WHERE expires_at IS NULL OR \
+        expires_at > $1 LIMIT 1) AS one";
     let count: i64 = sqlx::query_scalar(sql).bind(now.0).fetch_one(connection).await?;
     Ok(count > 0)
 }
@@ -83,27 +92,48 @@ fn read((scope, reason, at, until): Row) -> Suppression {
 }
 
 /// A page of them with their numbers, from after one of these on.
-pub async fn page_after(connection: &mut AnyConnection, after: i64, limit: u32) -> Result<Vec<(i64, Suppression)>> {
+pub async fn page_after(
+    connection: &mut AnyConnection,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(i64, Suppression)>> {
     type Numbered = (i64, String, String, i64, Option<i64>);
-    let sql = "SELECT id, scope, reason, created_at, expires_at FROM suppression WHERE id > $1 ORDER BY id LIMIT $2";
-    let rows: Vec<Numbered> = sqlx::query_as(sql).bind(after).bind(i64::from(limit)).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(id, scope, reason, at, until)| (id, read((scope, reason, at, until)))).collect())
+    let sql = "SELECT id, scope, reason, created_at, expires_at FROM suppression WHERE id > $1 \
+        ORDER BY id LIMIT $2";
+    let rows: Vec<Numbered> =
+        sqlx::query_as(sql).bind(after).bind(i64::from(limit)).fetch_all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, scope, reason, at, until)| (id, read((scope, reason, at, until))))
+        .collect())
 }
 
 pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Suppression>> {
-    let rows: Vec<Row> =
-        sqlx::query_as("SELECT scope, reason, created_at, expires_at FROM suppression ORDER BY created_at, id").fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT scope, reason, created_at, expires_at FROM suppression ORDER BY created_at, id",
+    )
+    .fetch_all(connection)
+    .await?;
     Ok(rows.into_iter().map(read).collect())
 }
 
 /// What holds for one number.
-pub async fn of_number(connection: &mut AnyConnection, phone_hash: &str) -> Result<Vec<Suppression>> {
-    let sql = "SELECT scope, reason, created_at, expires_at FROM suppression WHERE phone_hash = $1 ORDER BY created_at, id";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_all(connection).await?;
+pub async fn of_number(
+    connection: &mut AnyConnection,
+    phone_hash: &str,
+) -> Result<Vec<Suppression>> {
+    let sql = "SELECT scope, reason, created_at, expires_at FROM suppression WHERE phone_hash = \
+        $1 ORDER BY created_at, id";
+    let rows: Vec<Row> =
+        sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_all(connection).await?;
     Ok(rows.into_iter().map(read).collect())
 }
 
 /// Forgets suppressions whose time is over.
 pub async fn delete_expired(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM suppression WHERE expires_at <= $1").bind(now.0).execute(tx).await?.rows_affected())
+    Ok(sqlx::query("DELETE FROM suppression WHERE expires_at <= $1")
+        .bind(now.0)
+        .execute(tx)
+        .await?
+        .rows_affected())
 }

@@ -33,8 +33,10 @@ pub struct CaseDetails {
 }
 
 const SELECT: &str =
-    "SELECT c.id, c.respondent_id, c.invitation_id, a.code AS application, g.code AS campaign, c.pseudonym, c.disposition, c.disposed_at,
-                             c.is_open, c.segment, r.language, p.key_id, r.phone_hash, r.phone_sealed, r.person_sealed,
+    "SELECT c.id, c.respondent_id, c.invitation_id, a.code AS application, g.code AS campaign, \
+        c.pseudonym, c.disposition, c.disposed_at,
+                             c.is_open, c.segment, r.language, p.key_id, r.phone_hash, \
+                             r.phone_sealed, r.person_sealed,
                              CASE WHEN r.erased_at IS NULL THEN 0 ELSE 1 END AS is_erased
                       FROM survey_case c
                       JOIN application a ON a.id = c.application_id
@@ -50,11 +52,19 @@ fn read(row: &AnyRow) -> Result<CaseDetails> {
         application: row.try_get("application")?,
         campaign: row.try_get("campaign")?,
         pseudonym: row.try_get("pseudonym")?,
-        disposition: decode_enum("a disposition", &row.try_get::<String, _>("disposition")?, Disposition::from_code)?,
+        disposition: decode_enum(
+            "a disposition",
+            &row.try_get::<String, _>("disposition")?,
+            Disposition::from_code,
+        )?,
         disposed_at: Timestamp(row.try_get("disposed_at")?),
         is_open: row.try_get::<i64, _>("is_open")? == 1,
         segment: row.try_get("segment")?,
-        language: decode_enum("a language", &row.try_get::<String, _>("language")?, Language::parse)?,
+        language: decode_enum(
+            "a language",
+            &row.try_get::<String, _>("language")?,
+            Language::parse,
+        )?,
         key_id: row.try_get("key_id")?,
         phone_hash: row.try_get("phone_hash")?,
         phone_sealed: row.try_get("phone_sealed")?,
@@ -79,14 +89,24 @@ pub enum CaseFilter<'a> {
 }
 
 /// Cases, the latest first, from below `before` on.
-pub async fn cases(connection: &mut AnyConnection, by: &CaseFilter<'_>, before: Option<CaseId>, limit: u32) -> Result<Vec<CaseDetails>> {
+pub async fn cases(
+    connection: &mut AnyConnection,
+    by: &CaseFilter<'_>,
+    before: Option<CaseId>,
+    limit: u32,
+) -> Result<Vec<CaseDetails>> {
     let (condition, value, disposition) = match by {
         CaseFilter::PhoneHash(hash) => ("r.phone_hash = $1 AND $2 = ''", *hash, ""),
         CaseFilter::NameHash(hash) => ("r.name_hash = $1 AND $2 = ''", *hash, ""),
         CaseFilter::Pseudonym(pseudonym) => ("c.pseudonym = $1 AND $2 = ''", *pseudonym, ""),
-        CaseFilter::Application(code, disposition) => ("a.code = $1 AND ($2 = '' OR c.disposition = $2)", *code, disposition.map_or("", Disposition::code)),
+        CaseFilter::Application(code, disposition) => (
+            "a.code = $1 AND ($2 = '' OR c.disposition = $2)",
+            *code,
+            disposition.map_or("", Disposition::code),
+        ),
     };
-    let sql = statement(format!("{SELECT} WHERE {condition} AND c.id < $3 ORDER BY c.id DESC LIMIT $4"));
+    let sql =
+        statement(format!("{SELECT} WHERE {condition} AND c.id < $3 ORDER BY c.id DESC LIMIT $4"));
     let rows = sqlx::query(sql)
         .bind(value.to_owned())
         .bind(disposition.to_owned())
@@ -112,12 +132,28 @@ pub struct MessageDetails {
     pub received_at: Option<Timestamp>,
 }
 
-pub async fn messages(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<MessageDetails>> {
-    type Row = (i64, String, String, String, Option<String>, i64, i64, i64, Option<i64>, Option<i64>);
-    let sql = "SELECT step, gateway, reference, state, code, parts, attempt_count, claimed_at, submitted_at, received_at FROM message
+pub async fn messages(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Vec<MessageDetails>> {
+    type Row =
+        (i64, String, String, String, Option<String>, i64, i64, i64, Option<i64>, Option<i64>);
+    let sql = "SELECT step, gateway, reference, state, code, parts, attempt_count, claimed_at, \
+        submitted_at, received_at FROM message
                WHERE invitation_id = $1 ORDER BY claimed_at, step";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
-    let message = |(step, gateway, reference, state, code, parts, attempt_count, claimed, submitted, received): Row| MessageDetails {
+    let message = |(
+        step,
+        gateway,
+        reference,
+        state,
+        code,
+        parts,
+        attempt_count,
+        claimed,
+        submitted,
+        received,
+    ): Row| MessageDetails {
         step: u32::try_from(step).unwrap_or(0),
         gateway,
         reference,
@@ -132,25 +168,50 @@ pub async fn messages(connection: &mut AnyConnection, invitation: InvitationId) 
     Ok(rows.into_iter().map(message).collect())
 }
 
-/// What gateways were asked about an invitation's messages, and what they answered: the step, the gateway, both sides, and when.
-pub async fn gateway_log(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<(u32, String, String, String, Timestamp)>> {
-    let sql = "SELECT step, gateway, request, response, at FROM gateway_log WHERE invitation_id = $1 ORDER BY at, id";
-    let rows: Vec<(i64, String, String, String, i64)> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+/// What gateways were asked about an invitation's messages, and what they answered: the step, the
+/// gateway, both sides, and when.
+pub async fn gateway_log(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Vec<(u32, String, String, String, Timestamp)>> {
+    let sql = "SELECT step, gateway, request, response, at FROM gateway_log WHERE invitation_id \
+        = $1 ORDER BY at, id";
+    let rows: Vec<(i64, String, String, String, i64)> =
+        sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
     let step = |step: i64| u32::try_from(step).unwrap_or(0);
-    Ok(rows.into_iter().map(|(number, gateway, asked, answered, at)| (step(number), gateway, asked, answered, Timestamp(at))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(number, gateway, asked, answered, at)| {
+            (step(number), gateway, asked, answered, Timestamp(at))
+        })
+        .collect())
 }
 
-pub async fn opened_at(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Option<Timestamp>> {
+pub async fn opened_at(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Option<Timestamp>> {
     let sql = "SELECT opened_at FROM invitation WHERE id = $1";
-    let at: Option<Option<i64>> = sqlx::query_scalar(sql).bind(invitation.0).fetch_optional(connection).await?;
+    let at: Option<Option<i64>> =
+        sqlx::query_scalar(sql).bind(invitation.0).fetch_optional(connection).await?;
     Ok(at.flatten().map(Timestamp))
 }
 
 /// Consents of an invitation: the notice's version, the mode, when given and when taken back.
-pub async fn consents(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<(String, String, Timestamp, Option<Timestamp>)>> {
-    let sql = "SELECT version, mode, given_at, withdrawn_at FROM consent WHERE invitation_id = $1 ORDER BY given_at";
-    let rows: Vec<(String, String, i64, Option<i64>)> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(version, mode, given, withdrawn)| (version, mode, Timestamp(given), withdrawn.map(Timestamp))).collect())
+pub async fn consents(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Vec<(String, String, Timestamp, Option<Timestamp>)>> {
+    let sql = "SELECT version, mode, given_at, withdrawn_at FROM consent WHERE invitation_id = \
+        $1 ORDER BY given_at";
+    let rows: Vec<(String, String, i64, Option<i64>)> =
+        sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(version, mode, given, withdrawn)| {
+            (version, mode, Timestamp(given), withdrawn.map(Timestamp))
+        })
+        .collect())
 }
 
 /// A page of answers that was sent.
@@ -165,30 +226,65 @@ pub struct PageVisitSummary {
 }
 
 pub async fn visits(connection: &mut AnyConnection, case: CaseId) -> Result<Vec<PageVisitSummary>> {
-    let sql = "SELECT v.page, v.mode, v.device, (v.sent_at - v.shown_at) / 1000, v.sent_at, v.problems FROM page_visit v
-               JOIN response s ON s.id = v.response_id WHERE s.case_id = $1 ORDER BY v.sent_at, v.id";
-    let rows: Vec<(i64, String, String, i64, i64, i64)> = sqlx::query_as(sql).bind(case.0).fetch_all(connection).await?;
-    let visit = |(page, mode, device, seconds, at, problems)| PageVisitSummary { page, mode, device, seconds, at: Timestamp(at), problems };
+    let sql = "SELECT v.page, v.mode, v.device, (v.sent_at - v.shown_at) / 1000, v.sent_at, \
+        v.problems FROM page_visit v
+               JOIN response s ON s.id = v.response_id WHERE s.case_id = $1 ORDER BY v.sent_at, \
+               v.id";
+    let rows: Vec<(i64, String, String, i64, i64, i64)> =
+        sqlx::query_as(sql).bind(case.0).fetch_all(connection).await?;
+    let visit = |(page, mode, device, seconds, at, problems)| PageVisitSummary {
+        page,
+        mode,
+        device,
+        seconds,
+        at: Timestamp(at),
+        problems,
+    };
     Ok(rows.into_iter().map(visit).collect())
 }
 
 /// When the answers were begun and completed, and how many items are answered.
-pub async fn answers(connection: &mut AnyConnection, case: CaseId) -> Result<Option<(Timestamp, Option<Timestamp>, u64)>> {
-    let sql = "SELECT started_at, completed_at, (SELECT COUNT(*) FROM answer w WHERE w.response_id = response.id) FROM response WHERE case_id = $1";
-    let row: Option<(i64, Option<i64>, i64)> = sqlx::query_as(sql).bind(case.0).fetch_optional(connection).await?;
-    Ok(row.map(|(begun, completed, items)| (Timestamp(begun), completed.map(Timestamp), u64::try_from(items).unwrap_or(0))))
+pub async fn answers(
+    connection: &mut AnyConnection,
+    case: CaseId,
+) -> Result<Option<(Timestamp, Option<Timestamp>, u64)>> {
+    let sql = "SELECT started_at, completed_at, (SELECT COUNT(*) FROM answer w WHERE \
+        w.response_id = response.id) FROM response WHERE case_id = $1";
+    let row: Option<(i64, Option<i64>, i64)> =
+        sqlx::query_as(sql).bind(case.0).fetch_optional(connection).await?;
+    Ok(row.map(|(begun, completed, items)| {
+        (Timestamp(begun), completed.map(Timestamp), u64::try_from(items).unwrap_or(0))
+    }))
 }
 
 /// The dispositions that a case has had, with what moved it there.
-pub async fn dispositions(connection: &mut AnyConnection, case: CaseId) -> Result<Vec<(Disposition, String, Timestamp)>> {
-    let sql = "SELECT disposition, source, changed_at FROM disposition_change WHERE case_id = $1 ORDER BY changed_at, id";
-    let rows: Vec<(String, String, i64)> = sqlx::query_as(sql).bind(case.0).fetch_all(connection).await?;
-    rows.into_iter().map(|(code, source, at)| Ok((decode_enum("a disposition", &code, Disposition::from_code)?, source, Timestamp(at)))).collect()
+pub async fn dispositions(
+    connection: &mut AnyConnection,
+    case: CaseId,
+) -> Result<Vec<(Disposition, String, Timestamp)>> {
+    let sql = "SELECT disposition, source, changed_at FROM disposition_change WHERE case_id = $1 \
+        ORDER BY changed_at, id";
+    let rows: Vec<(String, String, i64)> =
+        sqlx::query_as(sql).bind(case.0).fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|(code, source, at)| {
+            Ok((
+                decode_enum("a disposition", &code, Disposition::from_code)?,
+                source,
+                Timestamp(at),
+            ))
+        })
+        .collect()
 }
 
 /// Replies to an invitation: their numbers, what they were taken for, and when.
-pub async fn replies(connection: &mut AnyConnection, invitation: InvitationId) -> Result<Vec<(i64, String, Timestamp)>> {
-    let sql = "SELECT id, meaning, received_at FROM reply WHERE invitation_id = $1 ORDER BY received_at, id";
-    let rows: Vec<(i64, String, i64)> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+pub async fn replies(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Vec<(i64, String, Timestamp)>> {
+    let sql = "SELECT id, meaning, received_at FROM reply WHERE invitation_id = $1 ORDER BY \
+        received_at, id";
+    let rows: Vec<(i64, String, i64)> =
+        sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(id, meaning, at)| (id, meaning, Timestamp(at))).collect())
 }

@@ -1,11 +1,12 @@
-//! Verifications: completed telephone interviews that were drawn to be asked about, and what their respondents said.
+//! Verifications: completed telephone interviews that were drawn to be asked about, and what their
+//! respondents said.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::Result;
-use super::dialect::{Engine, statement};
 use super::bulk_params::{ColumnType, to_param};
+use super::dialect::{Engine, statement};
 use crate::domain::ids::{AccountId, CallId, InvitationId};
 use crate::domain::time::Timestamp;
 
@@ -24,8 +25,10 @@ pub struct Verification {
     pub outcome: Option<String>,
 }
 
-const SELECT: &str = "SELECT v.id, v.call_id, v.invitation_id, c.account_id, a.name, c.begun_at, v.taken_by, v.verified_at, v.outcome
-                      FROM verification v JOIN phone_call c ON c.id = v.call_id JOIN account a ON a.id = c.account_id";
+const SELECT: &str = "SELECT v.id, v.call_id, v.invitation_id, c.account_id, a.name, c.begun_at, \
+    v.taken_by, v.verified_at, v.outcome
+                      FROM verification v JOIN phone_call c ON c.id = v.call_id JOIN account a \
+                      ON a.id = c.account_id";
 
 fn read(row: &AnyRow) -> Result<Verification> {
     Ok(Verification {
@@ -41,29 +44,53 @@ fn read(row: &AnyRow) -> Result<Verification> {
     })
 }
 
-/// Completed telephone interviews that have not been drawn or passed over yet, with their interviewers.
-pub async fn candidates(connection: &mut AnyConnection) -> Result<Vec<(CallId, InvitationId, AccountId)>> {
+/// Completed telephone interviews that have not been drawn or passed over yet, with their
+/// interviewers.
+pub async fn candidates(
+    connection: &mut AnyConnection,
+) -> Result<Vec<(CallId, InvitationId, AccountId)>> {
     let sql = "SELECT c.id, c.invitation_id, c.account_id FROM phone_call c
-               WHERE c.outcome = 'interviewed' AND c.purpose = 'interview' AND NOT EXISTS (SELECT 1 FROM verification v WHERE v.call_id = c.id)
-                 AND EXISTS (SELECT 1 FROM survey_case s WHERE s.invitation_id = c.invitation_id AND s.disposition = '1.1')
+               WHERE c.outcome = 'interviewed' AND c.purpose = 'interview' AND NOT EXISTS \
+               (SELECT 1 FROM verification v WHERE v.call_id = c.id)
+                 AND EXISTS (SELECT 1 FROM survey_case s WHERE s.invitation_id = c.invitation_id \
+                 AND s.disposition = '1.1')
                ORDER BY c.id";
     let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(call, invitation, account)| (CallId(call), InvitationId(invitation), AccountId(account))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(call, invitation, account)| {
+            (CallId(call), InvitationId(invitation), AccountId(account))
+        })
+        .collect())
 }
 
-pub async fn insert_drawn(tx: &mut AnyConnection, drawn: &[(CallId, InvitationId)], now: Timestamp) -> Result<()> {
+pub async fn insert_drawn(
+    tx: &mut AnyConnection,
+    drawn: &[(CallId, InvitationId)],
+    now: Timestamp,
+) -> Result<()> {
     let sql = format!(
-        "INSERT INTO verification (call_id, invitation_id, drawn_at) SELECT v.call_id, v.invitation_id, $1 FROM ({}) AS v WHERE true
+        "INSERT INTO verification (call_id, invitation_id, drawn_at) SELECT v.call_id, \
+            v.invitation_id, $1 FROM ({}) AS v WHERE true
          ON CONFLICT (call_id) DO NOTHING",
-        Engine::of_connection(tx).select_rows(2, &[("call_id", ColumnType::Number), ("invitation_id", ColumnType::Number)])
+        Engine::of_connection(tx).select_rows(
+            2,
+            &[("call_id", ColumnType::Number), ("invitation_id", ColumnType::Number)]
+        )
     );
-    sqlx::query(statement(sql)).bind(now.0).bind(to_param(drawn.iter().map(|(call, id)| (call.0, id.0)))).execute(tx).await?;
+    sqlx::query(statement(sql))
+        .bind(now.0)
+        .bind(to_param(drawn.iter().map(|(call, id)| (call.0, id.0))))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// The latest, those that are still to be made first.
 pub async fn all(connection: &mut AnyConnection, most: u32) -> Result<Vec<Verification>> {
-    let sql = statement(format!("{SELECT} ORDER BY CASE WHEN v.verified_at IS NULL THEN 0 ELSE 1 END, v.id DESC LIMIT $1"));
+    let sql = statement(format!(
+        "{SELECT} ORDER BY CASE WHEN v.verified_at IS NULL THEN 0 ELSE 1 END, v.id DESC LIMIT $1"
+    ));
     sqlx::query(sql).bind(i64::from(most)).fetch_all(connection).await?.iter().map(read).collect()
 }
 
@@ -74,28 +101,56 @@ pub async fn find(connection: &mut AnyConnection, id: i64) -> Result<Option<Veri
 
 /// Takes one for somebody. False: somebody else has it, or it is done.
 pub async fn claim(tx: &mut AnyConnection, id: i64, by: AccountId, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE verification SET taken_by = $2, taken_at = $3 WHERE id = $1 AND verified_at IS NULL AND (taken_by IS NULL OR taken_by = $2)";
+    let sql = "UPDATE verification SET taken_by = $2, taken_at = $3 WHERE id = $1 AND \
+        verified_at IS NULL AND (taken_by IS NULL OR taken_by = $2)";
     Ok(sqlx::query(sql).bind(id).bind(by.0).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
 /// Gives one back that could not be made now.
 pub async fn return_to_pool(tx: &mut AnyConnection, id: i64) -> Result<()> {
-    sqlx::query("UPDATE verification SET taken_by = NULL, taken_at = NULL WHERE id = $1 AND verified_at IS NULL").bind(id).execute(tx).await?;
+    sqlx::query(
+        "UPDATE verification SET taken_by = NULL, taken_at = NULL WHERE id = $1 AND \
+        verified_at IS NULL",
+    )
+    .bind(id)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
 /// What the respondent said. `answers`: JSON of option codes by item.
-pub async fn finish(tx: &mut AnyConnection, id: i64, outcome: &str, answers: &str, comment_sealed: Option<Vec<u8>>, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE verification SET verified_at = $2, outcome = $3, answers = $4, comment_sealed = $5 WHERE id = $1 AND verified_at IS NULL";
-    let done = sqlx::query(sql).bind(id).bind(now.0).bind(outcome.to_owned()).bind(answers.to_owned()).bind(comment_sealed).execute(tx).await?;
+pub async fn finish(
+    tx: &mut AnyConnection,
+    id: i64,
+    outcome: &str,
+    answers: &str,
+    comment_sealed: Option<Vec<u8>>,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE verification SET verified_at = $2, outcome = $3, answers = $4, \
+        comment_sealed = $5 WHERE id = $1 AND verified_at IS NULL";
+    let done = sqlx::query(sql)
+        .bind(id)
+        .bind(now.0)
+        .bind(outcome.to_owned())
+        .bind(answers.to_owned())
+        .bind(comment_sealed)
+        .execute(tx)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// Of each interviewer: interviews that were verified, and those of them that are doubtful.
 pub async fn by_interviewer(connection: &mut AnyConnection) -> Result<Vec<(AccountId, u32, u32)>> {
     let sql = "SELECT c.account_id, COUNT(*), COUNT(CASE WHEN v.outcome = 'doubtful' THEN 1 END)
-               FROM verification v JOIN phone_call c ON c.id = v.call_id WHERE v.outcome IN ('sound', 'doubtful') GROUP BY c.account_id ORDER BY c.account_id";
+               FROM verification v JOIN phone_call c ON c.id = v.call_id WHERE v.outcome IN \
+               ('sound', 'doubtful') GROUP BY c.account_id ORDER BY c.account_id";
     let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql).fetch_all(connection).await?;
     let number = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    Ok(rows.into_iter().map(|(account, verified, doubtful)| (AccountId(account), number(verified), number(doubtful))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(account, verified, doubtful)| {
+            (AccountId(account), number(verified), number(doubtful))
+        })
+        .collect())
 }

@@ -1,4 +1,5 @@
-//! Templates that a gateway has approved: its code for each step of the plan, and what fills its parameters.
+//! Templates that a gateway has approved: its code for each step of the plan, and what fills its
+//! parameters.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ pub(super) const ANY_STEP: &str = "*";
 enum Piece {
     Fixed(String),
     Field(Placeholder),
-    /// The personal link's code alone: gateways refuse addresses in parameters, so the approved template carries the rest.
+    /// The personal link's code alone: gateways refuse addresses in parameters, so the approved
+    /// template carries the rest.
     LinkCode,
 }
 
@@ -27,7 +29,10 @@ impl Pattern {
         let mut pieces = Vec::new();
         let mut rest = raw;
         while let Some(open) = rest.find('{') {
-            let close = rest[open..].find('}').ok_or_else(|| format!("«{raw}»: a brace is opened and not closed"))? + open;
+            let close = rest[open..]
+                .find('}')
+                .ok_or_else(|| format!("«{raw}»: a brace is opened and not closed"))?
+                + open;
             if open > 0 {
                 pieces.push(Piece::Fixed(rest[..open].to_owned()));
             }
@@ -37,7 +42,9 @@ impl Pattern {
                 None if name == "link_code" => Piece::LinkCode,
                 None => {
                     let known = Placeholder::ALL.map(|p| format!("{{{}}}", p.as_str())).join(", ");
-                    return Err(format!("{{{name}}} is not a placeholder; use {{link_code}}, {known}"));
+                    return Err(format!(
+                        "{{{name}}} is not a placeholder; use {{link_code}}, {known}"
+                    ));
                 }
             });
             rest = &rest[close + 1..];
@@ -49,7 +56,9 @@ impl Pattern {
     }
 
     pub fn fill(&self, message: &OutgoingMessage) -> String {
-        let field = |placeholder: Placeholder| message.fields.get(&placeholder).map(Personal::reveal).unwrap_or_default();
+        let field = |placeholder: Placeholder| {
+            message.fields.get(&placeholder).map(Personal::reveal).unwrap_or_default()
+        };
         self.0
             .iter()
             .map(|piece| match piece {
@@ -61,11 +70,14 @@ impl Pattern {
     }
 
     fn contains_link(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::LinkCode | Piece::Field(Placeholder::Link)))
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::LinkCode | Piece::Field(Placeholder::Link)))
     }
 }
 
-/// An approved template with its parameters, named (Alibaba) or in order (Tencent; their names are then empty).
+/// An approved template with its parameters, named (Alibaba) or in order (Tencent; their names are
+/// then empty).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApprovedTemplate {
     pub code: String,
@@ -87,18 +99,25 @@ impl ApprovedTemplates {
     /// Checks that every step has one, and that each leads the respondent to the link.
     pub fn new(templates: BTreeMap<String, ApprovedTemplate>) -> Result<ApprovedTemplates, String> {
         if !templates.contains_key(ANY_STEP) {
-            return Err("template: add [template.\"*\"], the one for every step without its own".into());
+            return Err(
+                "template: add [template.\"*\"], the one for every step without its own".into()
+            );
         }
         let asks = |step: &&String| step.as_str() != CONFIRMATION;
-        if let Some((step, _)) =
-            templates.iter().filter(|(step, _)| asks(step)).find(|(_, t)| !t.parameters.iter().any(|(_, pattern)| pattern.contains_link()))
+        if let Some((step, _)) = templates
+            .iter()
+            .filter(|(step, _)| asks(step))
+            .find(|(_, t)| !t.parameters.iter().any(|(_, pattern)| pattern.contains_link()))
         {
-            return Err(format!("template.\"{step}\": no parameter holds {{link_code}}; nobody could answer"));
+            return Err(format!(
+                "template.\"{step}\": no parameter holds {{link_code}}; nobody could answer"
+            ));
         }
         Ok(ApprovedTemplates(templates))
     }
 
-    /// The template of a message's step. (Construction made sure that there is one for every step but the confirmation.)
+    /// The template of a message's step. (Construction made sure that there is one for every step
+    /// but the confirmation.)
     pub fn of(&self, message: &OutgoingMessage) -> Option<&ApprovedTemplate> {
         let any = || self.0.get(ANY_STEP).filter(|_| message.step != CONFIRMATION);
         self.0.get(&message.step).or_else(any)
@@ -107,7 +126,10 @@ impl ApprovedTemplates {
     /// Is there a template for a step of this name?
     pub fn check_step(&self, step: &str) -> Result<(), String> {
         match step == CONFIRMATION && !self.0.contains_key(CONFIRMATION) {
-            true => Err(format!("the gateway's file has no [template.{CONFIRMATION}], which the answer to an opt-out needs")),
+            true => Err(format!(
+                "the gateway's file has no [template.{CONFIRMATION}], which the answer to an \
+                    opt-out needs"
+            )),
             false => Ok(()),
         }
     }
@@ -124,7 +146,9 @@ pub(super) mod tests {
         OutgoingMessage {
             reference: "ref1".into(),
             to: Phone::parse(to, phonenumber::country::CN).unwrap(),
-            text: Personal::new("【质量协会】王 小*明~您好，请评价山海：https://x.cn/i/abc123 拒收请回复R"),
+            text: Personal::new(
+                "【质量协会】王 小*明~您好，请评价山海：https://x.cn/i/abc123 拒收请回复R",
+            ),
             parts: 1,
             step: "invitation".into(),
             must_be_alone: false,
@@ -145,8 +169,19 @@ pub(super) mod tests {
         assert_eq!(filled("{link_code}"), "abc123");
         assert!(Pattern::parse("{lnik}").unwrap_err().contains("{link_code}"));
         assert!(Pattern::parse("{name").is_err());
-        let without_link = ApprovedTemplate { code: "1".into(), parameters: vec![("n".into(), Pattern::parse("{name}").unwrap())] };
-        assert!(ApprovedTemplates::new([("*".to_owned(), without_link.clone())].into()).unwrap_err().contains("link_code"));
-        assert!(ApprovedTemplates::new([("invitation".to_owned(), without_link)].into()).unwrap_err().contains("\"*\""));
+        let without_link = ApprovedTemplate {
+            code: "1".into(),
+            parameters: vec![("n".into(), Pattern::parse("{name}").unwrap())],
+        };
+        assert!(
+            ApprovedTemplates::new([("*".to_owned(), without_link.clone())].into())
+                .unwrap_err()
+                .contains("link_code")
+        );
+        assert!(
+            ApprovedTemplates::new([("invitation".to_owned(), without_link)].into())
+                .unwrap_err()
+                .contains("\"*\"")
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! The conversation with a gateway, for the operator's eyes: what was asked and what was answered, without anything of the person (invariant I7).
+//! The conversation with a gateway, for the operator's eyes: what was asked and what was answered,
+//! without anything of the person (invariant I7).
 //!
-//! What was asked is not struck out afterwards but written anew, from a message whose personal parts are gone. What was answered may repeat them: every
-//! text of the answer that holds the number, a name or any other word of the message is struck out, however the gateway escaped it.
+//! What was asked is not struck out afterwards but written anew, from a message whose personal
+//! parts are gone. What was answered may repeat them: every text of the answer that holds the
+//! number, a name or any other word of the message is struck out, however the gateway escaped it.
 
 use std::borrow::Cow;
 
@@ -27,7 +29,8 @@ impl GatewayExchange {
         // A status stands before the body.
         let (status, body) = response.split_at(response.find(' ').map_or(0, |space| space + 1));
         // Only where something is escaped does a text differ from what it says.
-        let json = if body.contains('\\') { serde_json::from_str::<Value>(body) } else { Ok(Value::Null) };
+        let json =
+            if body.contains('\\') { serde_json::from_str::<Value>(body) } else { Ok(Value::Null) };
         let body = match json {
             Ok(mut json) if !json.is_null() => {
                 redact_json(&mut json, &secrets);
@@ -40,7 +43,8 @@ impl GatewayExchange {
     }
 }
 
-/// The words that may not be kept: digits of the numbers, texts, and what stands in the placeholders.
+/// The words that may not be kept: digits of the numbers, texts, and what stands in the
+/// placeholders.
 fn personal_words(messages: &[OutgoingMessage]) -> Vec<String> {
     let mut secrets = Vec::new();
     for message in messages {
@@ -48,9 +52,12 @@ fn personal_words(messages: &[OutgoingMessage]) -> Vec<String> {
         secrets.push(message.to.national());
         secrets.push(message.text.reveal().to_owned());
         secrets.extend(message.fields.values().map(|value| value.reveal().to_owned()));
-        secrets.extend(message.fields.values().filter_map(|value| value.reveal().rsplit_once("/i/").map(|(_, code)| code.to_owned())));
+        secrets.extend(message.fields.values().filter_map(|value| {
+            value.reveal().rsplit_once("/i/").map(|(_, code)| code.to_owned())
+        }));
     }
-    // Small figures (days left) and single letters say nothing of a person, and would strike out half of an answer.
+    // Small figures (days left) and single letters say nothing of a person, and would strike out
+    // half of an answer.
     let is_figure = |secret: &str| secret.len() < 5 && secret.bytes().all(|b| b.is_ascii_digit());
     secrets.retain(|secret| !is_figure(secret) && (secret.len() >= 2));
     // The longest first, so that no part of it is left.
@@ -78,7 +85,9 @@ fn redact_json(value: &mut Value, secrets: &[String]) {
         }
         Value::Number(number) if secrets.contains(&number.to_string()) => *value = REDACTED.into(),
         Value::Array(values) => values.iter_mut().for_each(|value| redact_json(value, secrets)),
-        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| redact_json(value, secrets)),
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(_, value)| redact_json(value, secrets))
+        }
         _ => {}
     }
 }

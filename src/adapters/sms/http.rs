@@ -1,6 +1,6 @@
 //! What all HTTP gateways share: what a failed request means, and how a value stands in an address.
 
-use super::{GatewayExchange, SubmitOutcome, OutgoingMessage, BatchResult};
+use super::{BatchResult, GatewayExchange, OutgoingMessage, SubmitOutcome};
 
 /// No connection: nothing has left. Anything later: the gateway may have read the request.
 pub(super) fn outcome_of_error(error: &reqwest::Error) -> SubmitOutcome {
@@ -15,8 +15,9 @@ pub(super) fn outcome_of_error(error: &reqwest::Error) -> SubmitOutcome {
     }
 }
 
-/// Reads a provider's answer whole and judges it; an answer that does not come or cannot be read means the same for every message of the request.
-/// `request_log` tells the operator what was asked, without anything of the person.
+/// Reads a provider's answer whole and judges it; an answer that does not come or cannot be read
+/// means the same for every message of the request. `request_log` tells the operator what was
+/// asked, without anything of the person.
 pub(super) async fn classify_response(
     answer: Result<reqwest::Response, reqwest::Error>,
     batch: &[OutgoingMessage],
@@ -29,14 +30,17 @@ pub(super) async fn classify_response(
             BatchResult { outcomes: classify(status, &body), exchange }
         }
         Err(outcome) => {
-            let exchange = GatewayExchange::new(request_log, &format!("no answer: {outcome:?}"), batch);
+            let exchange =
+                GatewayExchange::new(request_log, &format!("no answer: {outcome:?}"), batch);
             BatchResult::all(outcome, batch.len(), exchange)
         }
     }
 }
 
 /// A provider's answer, whole: status and body; or what it means that there is none.
-pub(super) async fn read_answer(answer: Result<reqwest::Response, reqwest::Error>) -> Result<(u16, String), SubmitOutcome> {
+pub(super) async fn read_answer(
+    answer: Result<reqwest::Response, reqwest::Error>,
+) -> Result<(u16, String), SubmitOutcome> {
     let mut response = answer.map_err(|error| outcome_of_error(&error))?;
     let lost = || SubmitOutcome::InDoubt { code: "answer_lost".into() };
     let mut body = Vec::new();
@@ -58,7 +62,8 @@ pub(super) fn outcome_of_status(status: u16) -> SubmitOutcome {
     match status {
         429 => SubmitOutcome::Throttled { code, retry_after: None },
         401..=403 | 407 => SubmitOutcome::AccountFailure { code },
-        // RFC 9110: 503 says that the request was not handled; the other 5xx do not say so. An accepting status says that it was read.
+        // RFC 9110: 503 says that the request was not handled; the other 5xx do not say so. An
+        // accepting status says that it was read.
         503 => SubmitOutcome::TemporaryFailure { code },
         200..=299 | 500..=599 => SubmitOutcome::InDoubt { code },
         _ => SubmitOutcome::TemporaryFailure { code },
@@ -68,5 +73,8 @@ pub(super) fn outcome_of_status(status: u16) -> SubmitOutcome {
 /// RFC 3986: everything but the unreserved characters.
 pub(super) fn escape_url(value: &str) -> String {
     let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-    value.bytes().map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    value
+        .bytes()
+        .map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }

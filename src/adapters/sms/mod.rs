@@ -1,9 +1,10 @@
 //! Gateways: how a message leaves the house, and how receipts and replies come in.
 //!
-//! In goes a batch of messages that may be sent now (the dispatcher has checked that), out comes one [`SubmitOutcome`] for each; in goes what a
-//! gateway pushed, out come [`Receipt`]s and [`Reply`]s. A gateway never decides whether somebody may be contacted, never sends anything twice
-//! on its own, and never touches the database. One file or folder for each kind of gateway; [`simulator`] is a real HTTP server that the
-//! daemon cannot tell from a carrier.
+//! In goes a batch of messages that may be sent now (the dispatcher has checked that), out comes
+//! one [`SubmitOutcome`] for each; in goes what a gateway pushed, out come [`Receipt`]s and
+//! [`Reply`]s. A gateway never decides whether somebody may be contacted, never sends anything
+//! twice on its own, and never touches the database. One file or folder for each kind of gateway;
+//! [`simulator`] is a real HTTP server that the daemon cannot tell from a carrier.
 
 pub mod alibaba;
 mod approved_templates;
@@ -49,7 +50,8 @@ pub struct OutgoingMessage {
     pub must_be_alone: bool,
 }
 
-/// The step name of the answer to an opt-out; gateways with approved templates need one of this name.
+/// The step name of the answer to an opt-out; gateways with approved templates need one of this
+/// name.
 pub const CONFIRMATION: &str = "confirmation";
 
 /// The name under which the questions of an interview by SMS go out.
@@ -68,7 +70,8 @@ pub struct QueriedMessage {
     pub submitted_at: Timestamp,
 }
 
-/// What a gateway said to a submit. Everything but [`SubmitOutcome::Accepted`] and [`SubmitOutcome::InDoubt`] means: it certainly did not take the message.
+/// What a gateway said to a submit. Everything but [`SubmitOutcome::Accepted`] and
+/// [`SubmitOutcome::InDoubt`] means: it certainly did not take the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubmitOutcome {
     Accepted {
@@ -86,7 +89,8 @@ pub enum SubmitOutcome {
     DeferredNumber {
         code: String,
     },
-    /// The gateway refused the whole request and did not say for which of its messages: each is tried alone.
+    /// The gateway refused the whole request and did not say for which of its messages: each is
+    /// tried alone.
     BatchRefused,
     /// Too fast: everybody waits.
     Throttled {
@@ -101,13 +105,15 @@ pub enum SubmitOutcome {
     AccountFailure {
         code: String,
     },
-    /// Taken or not, nobody knows: settled by a query, a receipt or a person, never by sending again (invariant I1).
+    /// Taken or not, nobody knows: settled by a query, a receipt or a person, never by sending
+    /// again (invariant I1).
     InDoubt {
         code: String,
     },
 }
 
-/// What came of one request: an outcome for each message in their order, and the conversation for the operator.
+/// What came of one request: an outcome for each message in their order, and the conversation for
+/// the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchResult {
     pub outcomes: Vec<SubmitOutcome>,
@@ -173,7 +179,8 @@ pub struct Push<'a> {
     pub body: &'a [u8],
 }
 
-/// A push that cannot be read. The text tells the operator which key of the gateway's file to look at; it repeats nothing of the push.
+/// A push that cannot be read. The text tells the operator which key of the gateway's file to look
+/// at; it repeats nothing of the push.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
     #[error("the push is not {0}; check «form» in the gateway's file")]
@@ -196,7 +203,10 @@ pub struct InboundBatch {
 
 impl InboundBatch {
     /// A delivery, and where its answer comes out.
-    pub fn new(receipts: Vec<Receipt>, replies: Vec<Reply>) -> (InboundBatch, oneshot::Receiver<bool>) {
+    pub fn new(
+        receipts: Vec<Receipt>,
+        replies: Vec<Reply>,
+    ) -> (InboundBatch, oneshot::Receiver<bool>) {
         let (stored, answer) = oneshot::channel();
         (InboundBatch { receipts, replies, stored }, answer)
     }
@@ -239,7 +249,8 @@ pub trait Gateway: Send + Sync {
     /// Asks what became of a message.
     async fn query(&self, message: &QueriedMessage) -> QueryResult;
 
-    /// The next delivery on the gateway's own connection; gateways that push to our webhooks have none.
+    /// The next delivery on the gateway's own connection; gateways that push to our webhooks have
+    /// none.
     async fn receive(&self) -> InboundBatch {
         std::future::pending().await
     }
@@ -251,7 +262,8 @@ pub trait Gateway: Send + Sync {
 
     fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError>;
 
-    /// What a push wants to hear when it is on disk: content type and body. Anything else, and it is pushed again.
+    /// What a push wants to hear when it is on disk: content type and body. Anything else, and it
+    /// is pushed again.
     fn push_response(&self) -> (&'static str, &'static str) {
         ("text/plain", "ok\n")
     }
@@ -290,14 +302,23 @@ pub fn open_all(
 }
 
 /// Opens one gateway by the kind that its file names; the error names the key and the remedy.
-pub fn open(config: &GatewayConfig, clock: &Arc<dyn Clock>, webhook_base_url: &str) -> Result<Arc<dyn Gateway>, String> {
-    let kind: FileHeader = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+pub fn open(
+    config: &GatewayConfig,
+    clock: &Arc<dyn Clock>,
+    webhook_base_url: &str,
+) -> Result<Arc<dyn Gateway>, String> {
+    let kind: FileHeader =
+        toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
     Ok(match kind.kind.as_str() {
         "template" => Arc::new(template::TemplateGateway::open(config, webhook_base_url)?),
         "alibaba" => Arc::new(alibaba::Alibaba::open(config, clock.clone())?),
         "tencent" => Arc::new(tencent::Tencent::open(config, clock.clone())?),
         "twilio" => Arc::new(twilio::Twilio::open(config, webhook_base_url)?),
         "smpp" => Arc::new(smpp::Smpp::open(config, clock.clone())?),
-        other => return Err(format!("kind «{other}» is unknown; use template, alibaba, tencent, twilio or smpp")),
+        other => {
+            return Err(format!(
+                "kind «{other}» is unknown; use template, alibaba, tencent, twilio or smpp"
+            ));
+        }
     })
 }

@@ -51,9 +51,12 @@ impl Bucket {
     /// Puts a file under a name, whole or not at all; one that stands there is replaced.
     pub async fn put_file(&self, name: &str, file: &Path) -> Result<(), BucketError> {
         let mut from = tokio::fs::File::open(file).await?;
-        let mut to = BufWriter::with_capacity(self.0.clone() as Arc<dyn ObjectStore>, name.into(), PART).with_max_concurrency(2);
+        let mut to =
+            BufWriter::with_capacity(self.0.clone() as Arc<dyn ObjectStore>, name.into(), PART)
+                .with_max_concurrency(2);
         if let Err(error) = tokio::io::copy(&mut from, &mut to).await {
-            // Parts that were sent already are paid for; that this may fail too changes nothing. Once it shuts down, a writer must not be told to abort.
+            // Parts that were sent already are paid for; that this may fail too changes nothing.
+            // Once it shuts down, a writer must not be told to abort.
             let _ = to.abort().await;
             return Err(error.into());
         }
@@ -67,7 +70,10 @@ struct SharedHttpClient;
 
 impl HttpConnector for SharedHttpClient {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = http_client::new(TIMEOUT).map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        let client = http_client::new(TIMEOUT).map_err(|error| object_store::Error::Generic {
+            store: "S3",
+            source: Box::new(error),
+        })?;
         Ok(HttpClient::new(client))
     }
 }

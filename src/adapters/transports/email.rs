@@ -18,8 +18,14 @@ pub enum EmailError {
     Server(String),
 }
 
-/// Sends one mail to everybody who is to be told. `id` becomes its Message-ID, so that a second try is known as one.
-pub async fn send(config: &EmailConfig, id: &str, subject: &str, body: &str) -> Result<(), EmailError> {
+/// Sends one mail to everybody who is to be told. `id` becomes its Message-ID, so that a second try
+/// is known as one.
+pub async fn send(
+    config: &EmailConfig,
+    id: &str,
+    subject: &str,
+    body: &str,
+) -> Result<(), EmailError> {
     let written = |error: &dyn std::fmt::Display| EmailError::Message(error.to_string());
     let host = config.from.rsplit('@').next().unwrap_or("localhost");
     let mut message = Message::builder()
@@ -33,9 +39,15 @@ pub async fn send(config: &EmailConfig, id: &str, subject: &str, body: &str) -> 
     let message = message.body(body.to_owned()).map_err(|e| written(&e))?;
     crate::adapters::http_client::install_ring_provider();
     let server = |error: lettre::transport::smtp::Error| EmailError::Server(error.to_string());
-    let mut transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&config.server).map_err(server)?.timeout(Some(TIME_OUT));
+    let mut transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&config.server)
+        .map_err(server)?
+        .timeout(Some(TIME_OUT));
     if let Some(user) = user_of(&config.server).filter(|_| !config.password.is_empty()) {
-        transport = transport.credentials(lettre::transport::smtp::authentication::Credentials::new(user, config.password.reveal().to_owned()));
+        transport =
+            transport.credentials(lettre::transport::smtp::authentication::Credentials::new(
+                user,
+                config.password.reveal().to_owned(),
+            ));
     }
     transport.build().send(message).await.map_err(server)?;
     Ok(())

@@ -27,7 +27,8 @@ pub fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A folder that is being written under a temporary name beside its own. What is dropped before [`NewFolder::commit`] leaves nothing behind.
+/// A folder that is being written under a temporary name beside its own. What is dropped before
+/// [`NewFolder::commit`] leaves nothing behind.
 pub struct NewFolder {
     target: PathBuf,
     temporary: PathBuf,
@@ -38,13 +39,15 @@ impl NewFolder {
     pub fn begin(target: &Path) -> io::Result<NewFolder> {
         let parent = parent_of(target);
         fs::create_dir_all(parent)?;
-        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let begun_as = format!(".{name}.part-");
         remove_leftovers(parent, &begun_as)?;
         // Another process may be writing the same at this moment.
         let mut random = [0u8; 6];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let temporary = target.with_file_name(format!("{begun_as}{}", data_encoding::HEXLOWER.encode(&random)));
+        let temporary =
+            target.with_file_name(format!("{begun_as}{}", data_encoding::HEXLOWER.encode(&random)));
         fs::create_dir(&temporary)?;
         Ok(NewFolder { target: target.to_owned(), temporary, written: Written::default() })
     }
@@ -72,8 +75,8 @@ impl NewFolder {
         lock(&self.written).clone()
     }
 
-    /// Puts it in its place. A folder that stands there already stays as it is when it holds the same; else this fails, because what was handed over never
-    /// changes.
+    /// Puts it in its place. A folder that stands there already stays as it is when it holds the
+    /// same; else this fails, because what was handed over never changes.
     pub fn commit(self) -> io::Result<()> {
         fs::File::open(&self.temporary)?.sync_all()?;
         // Where it stands already, that fails.
@@ -81,7 +84,12 @@ impl NewFolder {
             if !self.target.exists() {
                 return Err(error);
             }
-            let explained = || io::Error::new(io::ErrorKind::AlreadyExists, "another dataset stands there already; move it away");
+            let explained = || {
+                io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "another dataset stands there already; move it away",
+                )
+            };
             return if self.is_the_same()? { Ok(()) } else { Err(explained()) };
         }
         fs::File::open(parent_of(&self.target))?.sync_all()
@@ -110,7 +118,12 @@ impl NewFolder {
 fn remove_leftovers(parent: &Path, begun_as: &str) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
-        let is_old = || entry.metadata().and_then(|facts| facts.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_BEHIND_AFTER));
+        let is_old = || {
+            entry
+                .metadata()
+                .and_then(|facts| facts.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_BEHIND_AFTER))
+        };
         if entry.file_name().to_string_lossy().starts_with(begun_as) && is_old() {
             // Another process may have been first.
             let _ = fs::remove_dir_all(entry.path());
@@ -189,7 +202,13 @@ mod tests {
         let write = |text: &str| {
             let new = NewFolder::begin(&folder)?;
             let facts = new.write("a.csv", text.as_bytes())?;
-            assert_eq!(facts, FileDigest { bytes: 1, sha256: crate::adapters::crypto::sha256_hex(text.as_bytes()) });
+            assert_eq!(
+                facts,
+                FileDigest {
+                    bytes: 1,
+                    sha256: crate::adapters::crypto::sha256_hex(text.as_bytes())
+                }
+            );
             new.commit()
         };
         // Somebody else writes the same.

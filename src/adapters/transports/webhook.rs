@@ -1,5 +1,6 @@
-//! Signed posts to somebody else's endpoint, as Standard Webhooks says (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`,
-//! `webhook-signature: v1,…` over `id.timestamp.body`.
+//! Signed posts to somebody else's endpoint, as Standard Webhooks says
+//! (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`, `webhook-signature:
+//! v1,…` over `id.timestamp.body`.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use crate::domain::time::Timestamp;
 /// The specification asks receivers to answer within 15 to 30 seconds.
 const TIME_OUT: Duration = Duration::from_secs(20);
 
-/// Why a post did not arrive. It repeats nothing of what was sent, and of the answer only the status.
+/// Why a post did not arrive. It repeats nothing of what was sent, and of the answer only the
+/// status.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     #[error("the secret is not whsec_ and base64")]
@@ -25,16 +27,31 @@ pub enum WebhookError {
 
 /// A client for several posts, which keeps its connections.
 pub fn client() -> Result<reqwest::Client, WebhookError> {
-    crate::adapters::http_client::new(TIME_OUT).map_err(|error| WebhookError::Unreachable(error.to_string()))
+    crate::adapters::http_client::new(TIME_OUT)
+        .map_err(|error| WebhookError::Unreachable(error.to_string()))
 }
 
 /// Posts `body` (JSON). The same `id` on every try lets the receiver know a repetition.
-pub async fn post(url: &str, secret: &Personal, id: &str, body: &str, now: Timestamp) -> Result<(), WebhookError> {
+pub async fn post(
+    url: &str,
+    secret: &Personal,
+    id: &str,
+    body: &str,
+    now: Timestamp,
+) -> Result<(), WebhookError> {
     post_with(&client()?, url, secret, id, body, now).await
 }
 
-pub async fn post_with(client: &reqwest::Client, url: &str, secret: &Personal, id: &str, body: &str, now: Timestamp) -> Result<(), WebhookError> {
-    let signer = standardwebhooks::Webhook::new(secret.reveal()).map_err(|_| WebhookError::Secret)?;
+pub async fn post_with(
+    client: &reqwest::Client,
+    url: &str,
+    secret: &Personal,
+    id: &str,
+    body: &str,
+    now: Timestamp,
+) -> Result<(), WebhookError> {
+    let signer =
+        standardwebhooks::Webhook::new(secret.reveal()).map_err(|_| WebhookError::Secret)?;
     let seconds = now.0.div_euclid(1000);
     let signature = signer.sign(id, seconds, body.as_bytes()).map_err(|_| WebhookError::Secret)?;
     let request = client

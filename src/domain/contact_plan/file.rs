@@ -152,18 +152,25 @@ fn whole_window() -> String {
 
 impl PlanFile {
     pub fn parse(toml_text: &str) -> Result<PlanFile, ContactPlanError> {
-        toml::from_str(toml_text).map_err(|e| ContactPlanError::Toml(e.to_string().trim().replace('\n', " ")))
+        toml::from_str(toml_text)
+            .map_err(|e| ContactPlanError::Toml(e.to_string().trim().replace('\n', " ")))
     }
 
     /// Takes the content of the holidays file that [`PlanFile::holidays`] names.
     pub fn with_calendar(mut self, toml_text: &str) -> Result<PlanFile, ContactPlanError> {
-        self.calendar = Some(toml::from_str(toml_text).map_err(|e| ContactPlanError::Holidays(e.to_string().trim().replace('\n', " ")))?);
+        self.calendar =
+            Some(toml::from_str(toml_text).map_err(|e| {
+                ContactPlanError::Holidays(e.to_string().trim().replace('\n', " "))
+            })?);
         Ok(self)
     }
 
     /// Checks everything and makes the plan.
     pub fn check(&self) -> Result<ContactPlan, ContactPlanError> {
-        let time_zone: Tz = self.time_zone.parse().map_err(|_| ContactPlanError::TimeZone(self.time_zone.clone()))?;
+        let time_zone: Tz = self
+            .time_zone
+            .parse()
+            .map_err(|_| ContactPlanError::TimeZone(self.time_zone.clone()))?;
         if !(1..=10).contains(&self.max_parts) {
             return Err(ContactPlanError::MaxParts);
         }
@@ -176,7 +183,12 @@ impl PlanFile {
         if self.steps.len() > MAX_STEPS {
             return Err(ContactPlanError::TooManySteps);
         }
-        let steps = self.steps.iter().enumerate().map(|(index, step)| step.check(index + 1)).collect::<Result<_, _>>()?;
+        let steps = self
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(index, step)| step.check(index + 1))
+            .collect::<Result<_, _>>()?;
         Ok(ContactPlan {
             name: self.name.clone(),
             time_zone,
@@ -185,8 +197,13 @@ impl PlanFile {
             hours: self.hours.check(self.calendar.as_ref())?,
             spread: self.spread()?,
             steps,
-            confirmation: self.confirmation.check(Template::parse_notice, |language, error| ContactPlanError::Confirmation { language, error })?,
-            link: self.link.check(Template::parse, |language, error| ContactPlanError::Link { language, error })?,
+            confirmation: self.confirmation.check(Template::parse_notice, |language, error| {
+                ContactPlanError::Confirmation { language, error }
+            })?,
+            link: self.link.check(Template::parse, |language, error| ContactPlanError::Link {
+                language,
+                error,
+            })?,
         })
     }
 }
@@ -195,7 +212,9 @@ impl PlanFile {
     fn spread(&self) -> Result<Spread, ContactPlanError> {
         match self.spread.as_str() {
             "window" => Ok(Spread(None)),
-            raw => parse_duration(raw).map(|length| Spread(Some(length))).ok_or_else(|| ContactPlanError::Spread(raw.to_owned())),
+            raw => parse_duration(raw)
+                .map(|length| Spread(Some(length)))
+                .ok_or_else(|| ContactPlanError::Spread(raw.to_owned())),
         }
     }
 }
@@ -206,7 +225,12 @@ impl TextsFile {
         parse: impl Fn(&str) -> Result<Template, TemplateError>,
         wrong: impl Fn(Language, TemplateError) -> ContactPlanError,
     ) -> Result<BTreeMap<Language, Template>, ContactPlanError> {
-        self.text.iter().map(|(&language, text)| Ok((language, parse(text).map_err(|error| wrong(language, error))?))).collect()
+        self.text
+            .iter()
+            .map(|(&language, text)| {
+                Ok((language, parse(text).map_err(|error| wrong(language, error))?))
+            })
+            .collect()
     }
 }
 
@@ -228,8 +252,12 @@ impl HoursFile {
             intervals("sunday", &self.sunday)?,
         ];
         let calendar = calendar.cloned().unwrap_or_default();
-        let calendar = Calendar { holidays: calendar.holidays.into_iter().collect(), workdays: calendar.workdays.into_iter().collect() };
-        ContactHours::new(week, intervals("holidays", &self.holidays)?, calendar).map_err(ContactPlanError::AllHours)
+        let calendar = Calendar {
+            holidays: calendar.holidays.into_iter().collect(),
+            workdays: calendar.workdays.into_iter().collect(),
+        };
+        ContactHours::new(week, intervals("holidays", &self.holidays)?, calendar)
+            .map_err(ContactPlanError::AllHours)
     }
 }
 
@@ -237,11 +265,19 @@ impl StepFile {
     /// `number` counts from 1.
     fn check(&self, number: usize) -> Result<Step, ContactPlanError> {
         let name = self.name.clone();
-        let after =
-            parse_duration(&self.after).ok_or_else(|| ContactPlanError::Delay { step: number, name: name.clone(), value: self.after.clone() })?;
+        let after = parse_duration(&self.after).ok_or_else(|| ContactPlanError::Delay {
+            step: number,
+            name: name.clone(),
+            value: self.after.clone(),
+        })?;
         let only_if = self.condition(number)?;
         if self.mode == ModeFile::Telephone {
-            return Ok(Step { contact: Contact::Telephone { calls: self.checked_calls(number)? }, name, after, only_if });
+            return Ok(Step {
+                contact: Contact::Telephone { calls: self.checked_calls(number)? },
+                name,
+                after,
+                only_if,
+            });
         }
         if self.calls.is_some() {
             return self.wrong(number, "only a step with mode = \"telephone\" has calls");
@@ -254,10 +290,19 @@ impl StepFile {
             .iter()
             .map(|(&language, text)| match Template::parse(text) {
                 Ok(template) => Ok((language, template)),
-                Err(error) => Err(ContactPlanError::Text { step: number, name: name.clone(), language, error }),
+                Err(error) => Err(ContactPlanError::Text {
+                    step: number,
+                    name: name.clone(),
+                    language,
+                    error,
+                }),
             })
             .collect::<Result<_, _>>()?;
-        let contact = if self.mode == ModeFile::Interview { Contact::SmsInterviewOffer(texts) } else { Contact::Sms(texts) };
+        let contact = if self.mode == ModeFile::Interview {
+            Contact::SmsInterviewOffer(texts)
+        } else {
+            Contact::Sms(texts)
+        };
         Ok(Step { name, after, contact, only_if })
     }
 
@@ -267,7 +312,10 @@ impl StepFile {
 
     fn checked_calls(&self, number: usize) -> Result<u32, ContactPlanError> {
         if !self.text.is_empty() {
-            return self.wrong(number, "a step by telephone has no text; the interviewer reads the questionnaire");
+            return self.wrong(
+                number,
+                "a step by telephone has no text; the interviewer reads the questionnaire",
+            );
         }
         match self.calls.unwrap_or(DEFAULT_CALLS) {
             calls @ 1..=30 => Ok(calls),
@@ -279,11 +327,23 @@ impl StepFile {
         let Some(source) = &self.only_if else { return Ok(None) };
         let condition = match Condition::parse(source) {
             Ok(condition) => condition,
-            Err(problem) => return self.wrong(number, format!("if = «{source}» cannot be read: {problem}")),
+            Err(problem) => {
+                return self.wrong(number, format!("if = «{source}» cannot be read: {problem}"));
+            }
         };
-        let unknown = condition.names().iter().find(|name| !HISTORY_VARIABLES.contains(&name.as_str())).cloned();
+        let unknown = condition
+            .names()
+            .iter()
+            .find(|name| !HISTORY_VARIABLES.contains(&name.as_str()))
+            .cloned();
         match unknown.or_else(|| condition.unknown_functions().pop()) {
-            Some(name) => self.wrong(number, format!("if = «{source}» looks at {name}; there is {}", HISTORY_VARIABLES.join(", "))),
+            Some(name) => self.wrong(
+                number,
+                format!(
+                    "if = «{source}» looks at {name}; there is {}",
+                    HISTORY_VARIABLES.join(", ")
+                ),
+            ),
             None => Ok(Some(Arc::new(condition))),
         }
     }
@@ -307,27 +367,41 @@ text.zh = "【{signature}】{link} 退订回T"
 "#;
 
     fn error_of(change: impl Fn(&str) -> String) -> String {
-        PlanFile::parse(&change(PLAN)).and_then(|file| file.check()).expect_err("must be refused").to_string()
+        PlanFile::parse(&change(PLAN))
+            .and_then(|file| file.check())
+            .expect_err("must be refused")
+            .to_string()
     }
 
     #[test]
     fn a_good_plan_stands() {
         let plan = PlanFile::parse(PLAN).unwrap().check().unwrap();
-        assert_eq!((plan.steps.len(), plan.max_parts, plan.time_zone), (1, 2, chrono_tz::Asia::Shanghai));
+        assert_eq!(
+            (plan.steps.len(), plan.max_parts, plan.time_zone),
+            (1, 2, chrono_tz::Asia::Shanghai)
+        );
     }
 
-    const CALLS: &str = "[[step]]\nname = \"calls\"\nmode = \"telephone\"\nafter = \"5d\"\nif = \"!begun && calls < 3\"\n\
-                         [[step]]\nname = \"last\"\nafter = \"9d\"\ntext.zh = \"【{signature}】{link} 退订回T\"\n";
+    const CALLS: &str = "[[step]]\nname = \"calls\"\nmode = \"telephone\"\nafter = \"5d\"\nif = \
+        \"!begun && calls < 3\"\n\
+                         [[step]]\nname = \"last\"\nafter = \"9d\"\ntext.zh = \
+                         \"【{signature}】{link} 退订回T\"\n";
 
     #[test]
     fn modes_mix_and_a_fixed_line_is_called_from_the_beginning() {
         let plan = PlanFile::parse(&format!("{PLAN}{CALLS}")).unwrap().check().unwrap();
-        assert!(plan.has_telephone() && matches!(plan.steps[1].contact, Contact::Telephone { calls: 6 }));
+        assert!(
+            plan.has_telephone()
+                && matches!(plan.steps[1].contact, Contact::Telephone { calls: 6 })
+        );
         assert_eq!(plan.step_from(0, true).map(|(step, _)| step), Some(0));
         assert_eq!(plan.step_from(0, false), Some((1, Duration::from_secs(5 * 86_400))));
         assert_eq!(plan.step_from(2, false), None);
         let monday = Timestamp::from_local("2026-03-02T10:00:00".parse().unwrap(), plan.time_zone);
-        assert_eq!(plan.first_contact(monday, &plan.time_zone.into(), "x", false), (1, Some(monday)));
+        assert_eq!(
+            plan.first_contact(monday, &plan.time_zone.into(), "x", false),
+            (1, Some(monday))
+        );
         let history = |begun, calls| ContactHistory { begun, calls, ..ContactHistory::default() };
         assert!(
             plan.steps[1].applies_to(&history(false, 2))
@@ -340,30 +414,65 @@ text.zh = "【{signature}】{link} 退订回T"
 
     #[test]
     fn holidays_are_days_in_toml_and_survive_being_stored() {
-        let file =
-            PlanFile::parse(&format!("holidays = \"h.toml\"\n{PLAN}")).unwrap().with_calendar("holidays = [2026-03-02, \"2026-03-09\"]").unwrap();
-        let stored: PlanFile = serde_json::from_str(&serde_json::to_string(&file).unwrap()).unwrap();
-        let noon = |day: &str| Timestamp::from_local(format!("{day}T12:00:00").parse().unwrap(), chrono_tz::Asia::Shanghai);
+        let file = PlanFile::parse(&format!("holidays = \"h.toml\"\n{PLAN}"))
+            .unwrap()
+            .with_calendar("holidays = [2026-03-02, \"2026-03-09\"]")
+            .unwrap();
+        let stored: PlanFile =
+            serde_json::from_str(&serde_json::to_string(&file).unwrap()).unwrap();
+        let noon = |day: &str| {
+            Timestamp::from_local(
+                format!("{day}T12:00:00").parse().unwrap(),
+                chrono_tz::Asia::Shanghai,
+            )
+        };
         let hours = stored.check().unwrap().hours;
-        assert!(["2026-03-02", "2026-03-09"].iter().all(|day| !hours.is_open(noon(day), &stored.check().unwrap().time_zone.into())));
+        assert!(
+            ["2026-03-02", "2026-03-09"]
+                .iter()
+                .all(|day| !hours.is_open(noon(day), &stored.check().unwrap().time_zone.into()))
+        );
         assert!(hours.is_open(noon("2026-03-16"), &chrono_tz::Asia::Shanghai.into()));
-        assert!(PlanFile::parse(PLAN).unwrap().with_calendar("holidays = [\"May Day\"]").unwrap_err().to_string().contains("May Day"));
+        assert!(
+            PlanFile::parse(PLAN)
+                .unwrap()
+                .with_calendar("holidays = [\"May Day\"]")
+                .unwrap_err()
+                .to_string()
+                .contains("May Day")
+        );
     }
 
     #[test]
     fn every_mistake_names_its_place() {
         assert!(error_of(|p| format!("time_zone = \"Asia/Peking\"\n{p}")).contains("Asia/Peking"));
-        assert!(error_of(|p| p.replace("{link}", "{lnik}")).contains("step 1 (invitation), text.zh: {lnik} is not a placeholder"));
+        assert!(
+            error_of(|p| p.replace("{link}", "{lnik}"))
+                .contains("step 1 (invitation), text.zh: {lnik} is not a placeholder")
+        );
         assert!(error_of(|p| format!("spread = \"wide\"\n{p}")).contains("spread = «wide»"));
-        assert!(error_of(|p| format!("{p}[confirmation]\ntext.zh = \"再见\"\n")).contains("confirmation.text.zh"));
+        assert!(
+            error_of(|p| format!("{p}[confirmation]\ntext.zh = \"再见\"\n"))
+                .contains("confirmation.text.zh")
+        );
         assert!(error_of(|p| p.replace("0d", "soon")).contains("after = «soon»"));
         assert!(error_of(|p| p.replace("09:00-20:00", "9-20")).contains("hours.monday"));
         assert!(error_of(|p| p.replace("after", "aftre")).contains("aftre"));
         assert!(
-            error_of(|p| format!("{p}{}", CALLS.replace("begun", "opened"))).contains("step 2 (calls): if = «!opened && calls < 3» looks at opened")
+            error_of(|p| format!("{p}{}", CALLS.replace("begun", "opened")))
+                .contains("step 2 (calls): if = «!opened && calls < 3» looks at opened")
         );
-        assert!(error_of(|p| format!("{p}{}", CALLS.replace("telephone\"", "telephone\"\ncalls = 99"))).contains("calls = 99"));
-        assert!(error_of(|p| format!("{p}{}", CALLS.replace("mode = \"telephone\"", "calls = 3"))).contains("only a step with mode"));
-        assert!(error_of(|p| p.split("[[step]]").next().unwrap_or_default().to_owned()).contains("no [[step]]"));
+        assert!(
+            error_of(|p| format!("{p}{}", CALLS.replace("telephone\"", "telephone\"\ncalls = 99")))
+                .contains("calls = 99")
+        );
+        assert!(
+            error_of(|p| format!("{p}{}", CALLS.replace("mode = \"telephone\"", "calls = 3")))
+                .contains("only a step with mode")
+        );
+        assert!(
+            error_of(|p| p.split("[[step]]").next().unwrap_or_default().to_owned())
+                .contains("no [[step]]")
+        );
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`file`] reads a plan, [`message_kind`] numbers the messages beside it.
 
-mod message_kind;
 mod file;
+mod message_kind;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use std::time::Duration;
 use cel::Value;
 use chrono_tz::Tz;
 
-pub use message_kind::{
-    CONFIRMATION_STEP, FIRST_EXTRA_STEP, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step, is_acknowledgement, is_interview_step, is_reminder,
-    link_step, question_of, reminder_of,
-};
 pub use file::{ContactPlanError, HolidaysFile, PlanFile};
+pub use message_kind::{
+    CONFIRMATION_STEP, FIRST_EXTRA_STEP, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step,
+    is_acknowledgement, is_interview_step, is_reminder, link_step, question_of, reminder_of,
+};
 
-use super::seeded_random::seeded_fraction;
 use super::condition::Condition;
 use super::contact_window::{ContactHours, Spread};
 use super::language::Language;
 use super::mode::Mode;
+use super::seeded_random::seeded_fraction;
 use super::sms_text::Template;
 use super::time::Timestamp;
 use super::zones::Zones;
@@ -41,14 +41,16 @@ pub struct ContactPlan {
     pub steps: Vec<Step>,
     /// What somebody who opts out by SMS is answered, once; empty: nothing.
     pub confirmation: BTreeMap<Language, Template>,
-    /// The message to somebody who asks an interviewer for the link; where there is none, the first step's.
+    /// The message to somebody who asks an interviewer for the link; where there is none, the first
+    /// step's.
     link: BTreeMap<Language, Template>,
 }
 
 impl ContactPlan {
     /// Reads the plan that a campaign was launched with.
     pub fn from_stored(stored: &str) -> Result<ContactPlan, ContactPlanError> {
-        let file: PlanFile = serde_json::from_str(stored).map_err(|error| ContactPlanError::Toml(error.to_string()))?;
+        let file: PlanFile = serde_json::from_str(stored)
+            .map_err(|error| ContactPlanError::Toml(error.to_string()))?;
         file.check()
     }
 
@@ -58,11 +60,18 @@ impl ContactPlan {
     }
 
     /// When this person is contacted who is due from `at` on.
-    pub fn next_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, step: u32) -> Option<Timestamp> {
+    pub fn next_contact(
+        &self,
+        at: Timestamp,
+        zones: &Zones,
+        phone_hash: &str,
+        step: u32,
+    ) -> Option<Timestamp> {
         self.hours.schedule(at, zones, self.spread, seeded_fraction(phone_hash, u64::from(step)))
     }
 
-    /// The message to somebody who wants the link, and the step whose name it goes by at gateways with approved texts; `None` where the plan has no message.
+    /// The message to somebody who wants the link, and the step whose name it goes by at gateways
+    /// with approved texts; `None` where the plan has no message.
     pub fn link_texts(&self) -> Option<(&str, &BTreeMap<Language, Template>)> {
         let first = || self.steps.iter().find_map(|step| Some((step.name.as_str(), step.texts()?)));
         if self.link.is_empty() { first() } else { Some(("link", &self.link)) }
@@ -72,7 +81,8 @@ impl ContactPlan {
         self.steps.iter().any(Step::is_telephone)
     }
 
-    /// The first step from `from` on that reaches this person (a fixed line gets no messages), and how long after the step before `from` it comes.
+    /// The first step from `from` on that reaches this person (a fixed line gets no messages), and
+    /// how long after the step before `from` it comes.
     pub fn step_from(&self, from: u32, gets_sms: bool) -> Option<(u32, Duration)> {
         let mut after = Duration::ZERO;
         for (number, step) in (0..).zip(&self.steps).skip(from as usize) {
@@ -84,17 +94,33 @@ impl ContactPlan {
         None
     }
 
-    /// From the first step to the end of the last one's first days, in which most who answer to it do.
+    /// From the first step to the end of the last one's first days, in which most who answer to it
+    /// do.
     pub fn length(&self) -> Duration {
         const ANSWERS: Duration = Duration::from_secs(3 * 86_400);
         self.steps.iter().skip(1).map(|step| step.after).sum::<Duration>() + ANSWERS
     }
 
-    /// The first step of this person in a campaign that is launched at `at`, and when it comes; no time: nothing reaches this person, or the hours never
-    /// open. Who gets no messages is called from the beginning.
-    pub fn first_contact(&self, at: Timestamp, zones: &Zones, phone_hash: &str, gets_sms: bool) -> (u32, Option<Timestamp>) {
+    /// The first step of this person in a campaign that is launched at `at`, and when it comes; no
+    /// time: nothing reaches this person, or the hours never open. Who gets no messages is called
+    /// from the beginning.
+    pub fn first_contact(
+        &self,
+        at: Timestamp,
+        zones: &Zones,
+        phone_hash: &str,
+        gets_sms: bool,
+    ) -> (u32, Option<Timestamp>) {
         match self.step_from(0, gets_sms) {
-            Some((step, after)) if gets_sms => (step, self.hours.schedule_in_wave(at + after, zones, self.spread, seeded_fraction(phone_hash, 0))),
+            Some((step, after)) if gets_sms => (
+                step,
+                self.hours.schedule_in_wave(
+                    at + after,
+                    zones,
+                    self.spread,
+                    seeded_fraction(phone_hash, 0),
+                ),
+            ),
             Some((step, _)) => (step, self.hours.next_open(at, zones)),
             None => (0, None),
         }
@@ -108,7 +134,8 @@ pub struct Step {
     /// Time after the step before it (after the launch, for the first).
     pub after: Duration,
     pub contact: Contact,
-    /// Taken only if this holds when it is due; else the plan goes on with the next one, as if it had been.
+    /// Taken only if this holds when it is due; else the plan goes on with the next one, as if it
+    /// had been.
     only_if: Option<Arc<Condition>>,
 }
 
@@ -117,7 +144,8 @@ pub struct Step {
 pub enum Contact {
     /// A message with the link.
     Sms(BTreeMap<Language, Template>),
-    /// A message that offers an interview by SMS, beside the link: who agrees is asked one item a message.
+    /// A message that offers an interview by SMS, beside the link: who agrees is asked one item a
+    /// message.
     SmsInterviewOffer(BTreeMap<Language, Template>),
     /// The person goes to the interviewers, to be called so often at most.
     Telephone { calls: u32 },
@@ -138,7 +166,8 @@ pub struct ContactHistory {
     pub language: Language,
 }
 
-const HISTORY_VARIABLES: [&str; 6] = ["delivered", "begun", "calls", "reached", "fixed_line", "language"];
+const HISTORY_VARIABLES: [&str; 6] =
+    ["delivered", "begun", "calls", "reached", "fixed_line", "language"];
 
 impl Step {
     /// The texts of a message; none for another mode.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::domain::mode::Mode;
 
-/// The first, second, … contact in its mode (counted from 0): a call after two messages is the first call, whatever plan it stands in.
+/// The first, second, … contact in its mode (counted from 0): a call after two messages is the
+/// first call, whatever plan it stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactOrdinal {
     pub mode: Mode,

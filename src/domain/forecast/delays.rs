@@ -10,10 +10,12 @@ use crate::domain::mode::Mode;
 const ENDS: [f64; 11] = [1.0, 3.0, 6.0, 12.0, 24.0, 48.0, 72.0, 120.0, 168.0, 336.0, 720.0];
 pub const BINS: usize = ENDS.len();
 
-/// What is assumed before anything has been seen: most within hours, few after days. Worth so many answers.
+/// What is assumed before anything has been seen: most within hours, few after days. Worth so many
+/// answers.
 const ASSUMED: [f64; BINS] = [0.30, 0.20, 0.12, 0.10, 0.12, 0.07, 0.04, 0.03, 0.01, 0.005, 0.005];
 /// Of who was handed to the interviewers: they are called over days, at different times of the day.
-const ASSUMED_BY_TELEPHONE: [f64; BINS] = [0.05, 0.05, 0.08, 0.08, 0.20, 0.20, 0.12, 0.10, 0.06, 0.05, 0.01];
+const ASSUMED_BY_TELEPHONE: [f64; BINS] =
+    [0.05, 0.05, 0.08, 0.08, 0.20, 0.20, 0.12, 0.10, 0.06, 0.05, 0.01];
 const ASSUMED_WEIGHT: f64 = 20.0;
 
 /// The bin of an answer after so many hours.
@@ -83,7 +85,10 @@ impl DelaysByMode {
     /// From the answers seen in each bin.
     pub fn from_observed(observed: &BTreeMap<Mode, [f64; BINS]>) -> DelaysByMode {
         let of = |mode: Mode| observed.get(&mode).unwrap_or(&[0.0; BINS]);
-        DelaysByMode { messages: DelayDistribution::learn(of(Mode::Sms), &ASSUMED), telephone: DelayDistribution::learn(of(Mode::Telephone), &ASSUMED_BY_TELEPHONE) }
+        DelaysByMode {
+            messages: DelayDistribution::learn(of(Mode::Sms), &ASSUMED),
+            telephone: DelayDistribution::learn(of(Mode::Telephone), &ASSUMED_BY_TELEPHONE),
+        }
     }
 
     pub fn of(&self, mode: Mode) -> &DelayDistribution {
@@ -104,9 +109,16 @@ mod tests {
         let drawn: Vec<f64> = (0..20_000).map(|_| delays.sample_after(0.0, &mut rng)).collect();
         for hours in [0.5, 2.0, 12.0, 30.0, 200.0] {
             let share = drawn.iter().filter(|delay| **delay < hours).count() as f64 / 20_000.0;
-            assert!((share - delays.share_answered_within(hours)).abs() < 0.015, "{hours} h: {share} against {}", delays.share_answered_within(hours));
+            assert!(
+                (share - delays.share_answered_within(hours)).abs() < 0.015,
+                "{hours} h: {share} against {}",
+                delays.share_answered_within(hours)
+            );
         }
         assert!((0..1_000).all(|_| delays.sample_after(30.0, &mut rng) >= 30.0));
-        assert_eq!((delays.share_answered_within(0.0), delays.share_answered_within(10_000.0)), (0.0, 1.0));
+        assert_eq!(
+            (delays.share_answered_within(0.0), delays.share_answered_within(10_000.0)),
+            (0.0, 1.0)
+        );
     }
 }

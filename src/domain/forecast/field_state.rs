@@ -16,7 +16,8 @@ pub struct FieldState {
     pub cells: Vec<CellCount>,
     /// Whose case is open and in the sample.
     pub people: Vec<ForecastPerson>,
-    /// The cells of those who are complete already, for people whose cells are not known before they answer.
+    /// The cells of those who are complete already, for people whose cells are not known before
+    /// they answer.
     pub completed_cell_masks: Vec<i64>,
     pub held_back: HeldBackReplicates,
 }
@@ -43,7 +44,8 @@ pub struct ForecastPerson {
     pub upcoming_contacts: Vec<(usize, Timestamp)>,
 }
 
-/// Replicates that are held back, in the order of their release, and when and how it is decided about them.
+/// Replicates that are held back, in the order of their release, and when and how it is decided
+/// about them.
 #[derive(Debug, Clone, Default)]
 pub struct HeldBackReplicates {
     pub replicates: Vec<Vec<ForecastPerson>>,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::response_model::{ResponseModel, SampledRates};
 use super::field_state::{FieldState, ForecastPerson};
+use super::response_model::{ResponseModel, SampledRates};
 use crate::domain::mode::Mode;
 use crate::domain::quota::CellKind;
 use crate::domain::replicates::{ReplicateStatus, is_urgent, next_review_after, replicates_needed};
@@ -39,7 +39,8 @@ pub struct Band {
 }
 
 impl Band {
-    /// Counts are whole: a value stands for the middle of its runs, so that the band is as wide as it says on average, not wider by both its ends.
+    /// Counts are whole: a value stands for the middle of its runs, so that the band is as wide as
+    /// it says on average, not wider by both its ends.
     fn of(mut values: Vec<u32>) -> Band {
         values.sort_unstable();
         let (all, mut before) = (values.len() as f64, 0);
@@ -55,7 +56,11 @@ impl Band {
             }
         }
         let low = low.unwrap_or(0);
-        Band { low, median: values.get(values.len() / 2).copied().unwrap_or(0), high: high.max(low) }
+        Band {
+            low,
+            median: values.get(values.len() / 2).copied().unwrap_or(0),
+            high: high.max(low),
+        }
     }
 }
 
@@ -64,7 +69,8 @@ pub fn simulate(state: &FieldState, model: &ResponseModel, seed: u64, runs: u32)
     let mut rng = SmallRng::seed_from_u64(seed);
     let runs = runs.max(10);
     let mut by_day = vec![Vec::with_capacity(runs as usize); state.day_ends.len()];
-    let [mut last, mut messages, mut handed_to_interviewers] = std::array::from_fn(|_| Vec::with_capacity(runs as usize));
+    let [mut last, mut messages, mut handed_to_interviewers] =
+        std::array::from_fn(|_| Vec::with_capacity(runs as usize));
     let mut reached = vec![0u32; state.cells.len()];
     for _ in 0..runs {
         let run = Run::simulate(state, model, &mut rng);
@@ -128,7 +134,12 @@ impl<'a> Run<'a> {
     }
 
     /// Follows one person through the contacts.
-    fn simulate_person(&mut self, person: &ForecastPerson, upcoming_contacts: &[(usize, Timestamp)], rng: &mut SmallRng) -> Option<SimulatedEnd> {
+    fn simulate_person(
+        &mut self,
+        person: &ForecastPerson,
+        upcoming_contacts: &[(usize, Timestamp)],
+        rng: &mut SmallRng,
+    ) -> Option<SimulatedEnd> {
         let mut last_contact = person.last_contact;
         let mut next = upcoming_contacts.iter();
         loop {
@@ -141,20 +152,40 @@ impl<'a> Run<'a> {
             }
             let (step, at) = following?;
             last_contact = Some((step, at));
-            let count = if self.model.mode(step) == Mode::Telephone { &mut self.handed_to_interviewers } else { &mut self.messages };
+            let count = if self.model.mode(step) == Mode::Telephone {
+                &mut self.handed_to_interviewers
+            } else {
+                &mut self.messages
+            };
             *count += 1;
         }
     }
 
     /// Does a contact bring an end before the next one?
-    fn outcome_of_contact(&self, person: &ForecastPerson, step: usize, at: Timestamp, until: Timestamp, rng: &mut SmallRng) -> Option<SimulatedEnd> {
-        let completes = self.rates.completes.get(step).and_then(|groups| groups.get(person.group)).copied().unwrap_or(0.0);
+    fn outcome_of_contact(
+        &self,
+        person: &ForecastPerson,
+        step: usize,
+        at: Timestamp,
+        until: Timestamp,
+        rng: &mut SmallRng,
+    ) -> Option<SimulatedEnd> {
+        let completes = self
+            .rates
+            .completes
+            .get(step)
+            .and_then(|groups| groups.get(person.group))
+            .copied()
+            .unwrap_or(0.0);
         // Both together are no more than everybody.
         let dropouts = self.rates.dropouts.get(step).copied().unwrap_or(0.0).min(1.0 - completes);
         let delays = self.model.delays(step);
         let age = self.state.now.since(at).as_millis() as f64 / HOUR;
         // Of those who have been silent for so long, fewer will still answer.
-        let (silent, left) = (1.0 - (completes + dropouts) * delays.share_answered_within(age), 1.0 - delays.share_answered_within(age));
+        let (silent, left) = (
+            1.0 - (completes + dropouts) * delays.share_answered_within(age),
+            1.0 - delays.share_answered_within(age),
+        );
         let chance = rng.random::<f64>() * silent;
         if chance >= (completes + dropouts) * left {
             return None;
@@ -162,10 +193,15 @@ impl<'a> Run<'a> {
         let hours = delays.sample_after(age, rng);
         let end = at + Duration::from_millis((hours * HOUR) as u64);
         let is_complete = chance < completes * left;
-        (end < until).then(|| SimulatedEnd { at: end, is_complete, cell_mask: if is_complete { self.sample_cell_mask(person, rng) } else { 0 } })
+        (end < until).then(|| SimulatedEnd {
+            at: end,
+            is_complete,
+            cell_mask: if is_complete { self.sample_cell_mask(person, rng) } else { 0 },
+        })
     }
 
-    /// Where answers decide, those of somebody who is complete are taken; before there is anybody, cells are as likely as their targets are large.
+    /// Where answers decide, those of somebody who is complete are taken; before there is anybody,
+    /// cells are as likely as their targets are large.
     fn sample_cell_mask(&self, person: &ForecastPerson, rng: &mut SmallRng) -> i64 {
         if person.is_decided {
             return person.cell_mask;
@@ -184,13 +220,16 @@ impl<'a> Run<'a> {
         mask
     }
 
-    /// Releases replicates as the daemon will: at each review_at, as many as the response rate asks for.
+    /// Releases replicates as the daemon will: at each review_at, as many as the response rate asks
+    /// for.
     fn release_replicates(&mut self, ends: &mut Vec<SimulatedEnd>, rng: &mut SmallRng) {
         let held = &self.state.held_back;
         let Some(mut review_at) = held.next_review.map(|at| at.max(self.state.now)) else { return };
-        let (total, closes_at) = (self.state.cells.first().map_or(0, |total| total.target), self.state.closes_at);
+        let (total, closes_at) =
+            (self.state.cells.first().map_or(0, |total| total.target), self.state.closes_at);
         let completes_by_now = self.state.cells.first().map_or(0, |total| total.completes);
-        let (mut released, mut open_since) = (0, vec![(self.state.now - held.plan_length / 2, self.state.people.len())]);
+        let (mut released, mut open_since) =
+            (0, vec![(self.state.now - held.plan_length / 2, self.state.people.len())]);
         let mut in_field = held.released;
         while released < held.replicates.len() && review_at < closes_at {
             let (mut completes, mut gone) = (completes_by_now, 0);
@@ -199,8 +238,13 @@ impl<'a> Run<'a> {
                 gone += 1;
             }
             let people: usize = open_since.iter().map(|(_, people)| people).sum();
-            let through = |at: Timestamp| (review_at.since(at).as_secs_f64() / held.plan_length.as_secs_f64().max(1.0)).min(1.0);
-            let maturity = open_since.iter().map(|(at, people)| through(*at) * *people as f64).sum::<f64>() / (people as f64).max(1.0);
+            let through = |at: Timestamp| {
+                (review_at.since(at).as_secs_f64() / held.plan_length.as_secs_f64().max(1.0))
+                    .min(1.0)
+            };
+            let maturity =
+                open_since.iter().map(|(at, people)| through(*at) * *people as f64).sum::<f64>()
+                    / (people as f64).max(1.0);
             let waiting = &held.replicates[released..];
             let standing = ReplicateStatus {
                 target: total,
@@ -212,7 +256,9 @@ impl<'a> Run<'a> {
                 replicates: number(waiting.len()),
             };
             let left = closes_at.since(review_at);
-            let wanted = replicates_needed(&standing, held.expected_rate, is_urgent(left, held.plan_length)) as usize;
+            let wanted =
+                replicates_needed(&standing, held.expected_rate, is_urgent(left, held.plan_length))
+                    as usize;
             let day = (review_at.since(self.state.now).as_secs() / 86_400) as usize;
             for replicate in &waiting[..wanted.min(waiting.len())] {
                 let schedule = held.schedules.get(day).map_or(&[][..], Vec::as_slice);
@@ -223,11 +269,17 @@ impl<'a> Run<'a> {
                 in_field += number(replicate.len());
                 released += 1;
             }
-            review_at = review_at + next_review_after(left, held.plan_length, number(held.replicates.len() - released));
+            review_at = review_at
+                + next_review_after(
+                    left,
+                    held.plan_length,
+                    number(held.replicates.len() - released),
+                );
         }
     }
 
-    /// Counts completes in their order, as far as the cells have room (invariant I4), and how many there are at the end of each day.
+    /// Counts completes in their order, as far as the cells have room (invariant I4), and how many
+    /// there are at the end of each day.
     fn count_completes(&mut self, ends: &[SimulatedEnd]) {
         let mut days = self.state.day_ends.iter().peekable();
         for end in ends.iter().filter(|end| end.is_complete && end.at < self.state.closes_at) {
@@ -236,7 +288,9 @@ impl<'a> Run<'a> {
             }
             let theirs = |number: usize| end.cell_mask & (1 << number) != 0;
             let cells = &self.state.cells;
-            let is_full = |number: usize| cells[number].kind != CellKind::Soft && self.cells[number] >= cells[number].target;
+            let is_full = |number: usize| {
+                cells[number].kind != CellKind::Soft && self.cells[number] >= cells[number].target
+            };
             if (0..cells.len()).any(|number| theirs(number) && is_full(number)) {
                 continue;
             }

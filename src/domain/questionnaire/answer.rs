@@ -16,7 +16,8 @@ pub enum Answer {
     /// A point of a scale.
     Point(i64),
     Number(f64),
-    /// Codes of options: one, several in the questionnaire's order, or all in the respondent's order.
+    /// Codes of options: one, several in the questionnaire's order, or all in the respondent's
+    /// order.
     Codes(Vec<String>),
     Date(NaiveDate),
     NotApplicable,
@@ -49,33 +50,44 @@ impl Answer {
     /// The stored and transmitted form of «don't know».
     pub const DONT_KNOW: &'static str = "dk";
 
-    /// Reads what was sent for an item: a number, a day as `2026-05-13`, codes with blanks between them, for a ranking `code:place` with blanks between
-    /// them. `Ok(None)`: nothing, and nothing was required.
+    /// Reads what was sent for an item: a number, a day as `2026-05-13`, codes with blanks between
+    /// them, for a ranking `code:place` with blanks between them. `Ok(None)`: nothing, and nothing
+    /// was required.
     pub fn parse(item: &Item, raw: Option<&str>) -> Result<Option<Answer>, AnswerProblem> {
         let raw = raw.map(str::trim).unwrap_or_default();
         if raw.is_empty() || !item.is_question() {
-            return if item.required && item.is_question() { Err(AnswerProblem::Missing) } else { Ok(None) };
+            return if item.required && item.is_question() {
+                Err(AnswerProblem::Missing)
+            } else {
+                Ok(None)
+            };
         }
         match raw {
-            Answer::NOT_APPLICABLE if item.not_applicable => return Ok(Some(Answer::NotApplicable)),
+            Answer::NOT_APPLICABLE if item.not_applicable => {
+                return Ok(Some(Answer::NotApplicable));
+            }
             Answer::DONT_KNOW if item.dont_know => return Ok(Some(Answer::DontKnow)),
             _ => {}
         }
         let answer = match &item.kind {
             ItemKind::Scale(scale) => {
-                let point = raw.parse().ok().filter(|point| (scale.from..=scale.to).contains(point));
+                let point =
+                    raw.parse().ok().filter(|point| (scale.from..=scale.to).contains(point));
                 Answer::Point(point.ok_or(AnswerProblem::OutOfRange)?)
             }
             ItemKind::Choice(choice) => return codes(item, choice, raw),
             ItemKind::Number(range) => Answer::Number(number(range, raw)?),
             ItemKind::Date { first, last } => {
-                let day = NaiveDate::parse_from_str(raw, "%Y-%m-%d").map_err(|_| AnswerProblem::OutOfRange)?;
+                let day = NaiveDate::parse_from_str(raw, "%Y-%m-%d")
+                    .map_err(|_| AnswerProblem::OutOfRange)?;
                 if first.is_some_and(|first| day < first) || last.is_some_and(|last| day > last) {
                     return Err(AnswerProblem::BeyondLimits);
                 }
                 Answer::Date(day)
             }
-            ItemKind::Open { max_chars } if raw.chars().count() > *max_chars => return Err(AnswerProblem::TooLong),
+            ItemKind::Open { max_chars } if raw.chars().count() > *max_chars => {
+                return Err(AnswerProblem::TooLong);
+            }
             ItemKind::Open { .. } => Answer::Open(Personal::new(raw)),
             ItemKind::Info => return Ok(None),
         };
@@ -90,7 +102,9 @@ impl Answer {
             (_, ItemKind::Scale(_)) => stored.parse().ok().map(Answer::Point),
             (_, ItemKind::Number(_)) => stored.parse().ok().map(Answer::Number),
             (_, ItemKind::Date { .. }) => stored.parse().ok().map(Answer::Date),
-            (_, ItemKind::Choice(_)) => Some(Answer::Codes(stored.split(' ').map(str::to_owned).collect())),
+            (_, ItemKind::Choice(_)) => {
+                Some(Answer::Codes(stored.split(' ').map(str::to_owned).collect()))
+            }
             (_, ItemKind::Open { .. } | ItemKind::Info) => None,
         }
     }
@@ -113,7 +127,9 @@ impl Answer {
         Some(match (self, &item.kind) {
             (Answer::Point(point), _) => Value::Int(*point),
             (Answer::Number(number), _) => condition::number(*number),
-            (Answer::Codes(codes), ItemKind::Choice(Choice { selection: Selection::One, .. })) => Value::from(codes.first()?.as_str()),
+            (Answer::Codes(codes), ItemKind::Choice(Choice { selection: Selection::One, .. })) => {
+                Value::from(codes.first()?.as_str())
+            }
             (Answer::Codes(codes), _) => condition::list(codes),
             (Answer::Date(day), _) => Value::from(day.to_string()),
             (Answer::NotApplicable, _) => Value::from(Answer::NOT_APPLICABLE),
@@ -132,7 +148,8 @@ fn codes(item: &Item, choice: &Choice, raw: &str) -> Result<Option<Answer>, Answ
         return Err(AnswerProblem::OutOfRange);
     }
     // In the questionnaire's order, each once.
-    let taken: Vec<_> = choice.options.iter().filter(|option| given.contains(&option.code.as_str())).collect();
+    let taken: Vec<_> =
+        choice.options.iter().filter(|option| given.contains(&option.code.as_str())).collect();
     let (min, max) = match choice.selection {
         Selection::One => (1, 1),
         Selection::Several { min, max } => (min, max),
@@ -147,15 +164,24 @@ fn codes(item: &Item, choice: &Choice, raw: &str) -> Result<Option<Answer>, Answ
     }
 }
 
-/// `b:1 a:2`: each option at a place of its own. Nothing at all is given where no option has a place.
-fn ranked(item: &Item, choice: &Choice, given: &[&str]) -> Result<Option<Vec<String>>, AnswerProblem> {
+/// `b:1 a:2`: each option at a place of its own. Nothing at all is given where no option has a
+/// place.
+fn ranked(
+    item: &Item,
+    choice: &Choice,
+    given: &[&str],
+) -> Result<Option<Vec<String>>, AnswerProblem> {
     let mut places: Vec<(usize, String)> = Vec::new();
     for pair in given {
         let (code, place) = pair.split_once(':').ok_or(AnswerProblem::NotRanked)?;
         if place.is_empty() {
             continue;
         }
-        let place = place.parse().ok().filter(|place| (1..=choice.options.len()).contains(place)).ok_or(AnswerProblem::NotRanked)?;
+        let place = place
+            .parse()
+            .ok()
+            .filter(|place| (1..=choice.options.len()).contains(place))
+            .ok_or(AnswerProblem::NotRanked)?;
         if !choice.has(code) {
             return Err(AnswerProblem::OutOfRange);
         }
@@ -178,11 +204,21 @@ fn number(range: &Range, raw: &str) -> Result<f64, AnswerProblem> {
     let raw: String = raw
         .chars()
         .filter(|c| *c != ',')
-        .map(|c| if ('０'..='９').contains(&c) { ((c as u32 - '０' as u32) as u8 + b'0') as char } else { c })
+        .map(|c| {
+            if ('０'..='９').contains(&c) {
+                ((c as u32 - '０' as u32) as u8 + b'0') as char
+            } else {
+                c
+            }
+        })
         .collect();
     let is_plain = raw.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-');
     let decimals = raw.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    let number: f64 = raw.parse().ok().filter(|_| is_plain && decimals <= range.decimals as usize).ok_or(AnswerProblem::OutOfRange)?;
+    let number: f64 = raw
+        .parse()
+        .ok()
+        .filter(|_| is_plain && decimals <= range.decimals as usize)
+        .ok_or(AnswerProblem::OutOfRange)?;
     if range.min.is_some_and(|min| number < min) || range.max.is_some_and(|max| number > max) {
         return Err(AnswerProblem::BeyondLimits);
     }

@@ -20,7 +20,10 @@ pub enum QuestionnaireError {
     Wrong { place: String, problem: String },
 }
 
-pub(super) fn wrong<T>(place: impl Into<String>, problem: impl Into<String>) -> Result<T, QuestionnaireError> {
+pub(super) fn wrong<T>(
+    place: impl Into<String>,
+    problem: impl Into<String>,
+) -> Result<T, QuestionnaireError> {
     Err(QuestionnaireError::Wrong { place: place.into(), problem: problem.into() })
 }
 
@@ -34,7 +37,8 @@ struct QuestionnaireFile {
     version: u32,
     title: LocalizedText,
     introduction: LocalizedText,
-    /// Fields of lists that conditions look at, beside `category`, `segment` and `mode`; the application keeps them under these names.
+    /// Fields of lists that conditions look at, beside `category`, `segment` and `mode`; the
+    /// application keeps them under these names.
     #[serde(default)]
     list_fields: Vec<String>,
     /// The ends of every scale that does not set its own.
@@ -56,7 +60,8 @@ struct ScaleFile {
 #[serde(deny_unknown_fields)]
 struct PageFile {
     title: LocalizedText,
-    /// A condition in CEL over items of earlier pages and `category`, `segment`, `mode`: `sat1 <= 4 && 'price' in why`.
+    /// A condition in CEL over items of earlier pages and `category`, `segment`, `mode`: `sat1 <= 4
+    /// && 'price' in why`.
     #[serde(default)]
     show_if: Option<String>,
     #[serde(rename = "item")]
@@ -179,7 +184,8 @@ impl Questionnaire {
 
     /// Reads and checks a questionnaire file.
     pub fn parse(toml_text: &str) -> Result<Questionnaire, QuestionnaireError> {
-        let file: QuestionnaireFile = toml::from_str(toml_text).map_err(|e| QuestionnaireError::Toml(e.to_string().trim().replace('\n', " ")))?;
+        let file: QuestionnaireFile = toml::from_str(toml_text)
+            .map_err(|e| QuestionnaireError::Toml(e.to_string().trim().replace('\n', " ")))?;
         if !is_code(&file.code) {
             return wrong("code", "use letters, digits, «-» and «_»");
         }
@@ -211,7 +217,10 @@ impl Questionnaire {
             return wrong("page", "the questionnaire asks nothing; add an item");
         }
         if !questionnaire.items().any(|item| item.core) {
-            return wrong("core", "no item is marked core = true; the rule for partial responses needs at least one");
+            return wrong(
+                "core",
+                "no item is marked core = true; the rule for partial responses needs at least one",
+            );
         }
         questionnaire.check_names()?;
         Ok(questionnaire)
@@ -219,12 +228,21 @@ impl Questionnaire {
 }
 
 fn check_text(place: &str, text: &LocalizedText) -> Result<(), QuestionnaireError> {
-    let missing = [("zh", &text.zh), ("en", &text.en)].into_iter().find(|(_, text)| text.trim().is_empty());
-    missing.map_or(Ok(()), |(language, _)| wrong(place, format!("the text in language {language} is missing")))
+    let missing =
+        [("zh", &text.zh), ("en", &text.en)].into_iter().find(|(_, text)| text.trim().is_empty());
+    missing.map_or(Ok(()), |(language, _)| {
+        wrong(place, format!("the text in language {language} is missing"))
+    })
 }
 
-fn read_condition(place: &str, key: &str, source: Option<&str>) -> Result<Option<Condition>, QuestionnaireError> {
-    source.map(Condition::parse).transpose().or_else(|error| wrong(place, format!("{key} «{}» cannot be read: {error}", source.unwrap_or_default())))
+fn read_condition(
+    place: &str,
+    key: &str,
+    source: Option<&str>,
+) -> Result<Option<Condition>, QuestionnaireError> {
+    source.map(Condition::parse).transpose().or_else(|error| {
+        wrong(place, format!("{key} «{}» cannot be read: {error}", source.unwrap_or_default()))
+    })
 }
 
 impl ItemFile {
@@ -276,15 +294,26 @@ impl ItemInFile {
         if !is_name(&file.id) || (file.kind != KindFile::Info && !is_name(&variable)) {
             return wrong(place, "id and variable take letters, digits and «_»");
         }
-        let texts = [Some(&file.text), heading.as_ref(), file.hint.as_ref(), file.sms.as_ref(), file.unit.as_ref()];
-        for text in texts.into_iter().flatten().chain(file.options.iter().map(|option| &option.text)) {
+        let texts = [
+            Some(&file.text),
+            heading.as_ref(),
+            file.hint.as_ref(),
+            file.sms.as_ref(),
+            file.unit.as_ref(),
+        ];
+        for text in
+            texts.into_iter().flatten().chain(file.options.iter().map(|option| &option.text))
+        {
             check_text(&place, text)?;
         }
         if file.core && !file.required {
             return wrong(place, "a core item must be required");
         }
         if file.kind == KindFile::Info && (file.core || file.not_applicable || file.dont_know) {
-            return wrong(place, "an information asks nothing: no core, not_applicable or dont_know");
+            return wrong(
+                place,
+                "an information asks nothing: no core, not_applicable or dont_know",
+            );
         }
         let kind = file.kind_of(&place, common)?;
         Ok(Item {
@@ -307,29 +336,58 @@ impl ItemInFile {
 }
 
 impl ItemFile {
-    fn kind_of(&self, place: &str, common: Option<&ScaleFile>) -> Result<ItemKind, QuestionnaireError> {
-        let takes_options = matches!(self.kind, KindFile::Single | KindFile::Multiple | KindFile::Rank);
+    fn kind_of(
+        &self,
+        place: &str,
+        common: Option<&ScaleFile>,
+    ) -> Result<ItemKind, QuestionnaireError> {
+        let takes_options =
+            matches!(self.kind, KindFile::Single | KindFile::Multiple | KindFile::Rank);
         if takes_options == self.options.is_empty() {
-            return wrong(place, if takes_options { "it needs options" } else { "it takes no options" });
+            return wrong(
+                place,
+                if takes_options { "it needs options" } else { "it takes no options" },
+            );
         }
         match self.kind {
             KindFile::Scale => self.scale(place, common).map(ItemKind::Scale),
             KindFile::Single => self.choice(place, Selection::One).map(ItemKind::Choice),
             KindFile::Rank => self.choice(place, Selection::Ranked).map(ItemKind::Choice),
             KindFile::Multiple => {
-                let whole = |number: f64| (number.fract() == 0.0 && (0.0..=1000.0).contains(&number)).then_some(number as usize);
-                let (Some(min), Some(max)) = (whole(self.min.unwrap_or(1.0)), whole(self.max.unwrap_or(self.options.len() as f64))) else {
+                let whole = |number: f64| {
+                    (number.fract() == 0.0 && (0.0..=1000.0).contains(&number))
+                        .then_some(number as usize)
+                };
+                let (Some(min), Some(max)) = (
+                    whole(self.min.unwrap_or(1.0)),
+                    whole(self.max.unwrap_or(self.options.len() as f64)),
+                ) else {
                     return wrong(place, "min and max are numbers of options");
                 };
                 if min > max || max > self.options.len() {
-                    return wrong(place, format!("min {min} and max {max} do not fit {} options", self.options.len()));
+                    return wrong(
+                        place,
+                        format!(
+                            "min {min} and max {max} do not fit {} options",
+                            self.options.len()
+                        ),
+                    );
                 }
                 self.choice(place, Selection::Several { min, max }).map(ItemKind::Choice)
             }
-            KindFile::Number if self.min.zip(self.max).is_some_and(|(min, max)| min > max) => wrong(place, "min is larger than max"),
-            KindFile::Number => Ok(ItemKind::Number(Range { min: self.min, max: self.max, decimals: self.decimals.min(6), unit: self.unit.clone() })),
+            KindFile::Number if self.min.zip(self.max).is_some_and(|(min, max)| min > max) => {
+                wrong(place, "min is larger than max")
+            }
+            KindFile::Number => Ok(ItemKind::Number(Range {
+                min: self.min,
+                max: self.max,
+                decimals: self.decimals.min(6),
+                unit: self.unit.clone(),
+            })),
             KindFile::Date => {
-                let day = |raw: &Option<String>| raw.as_deref().map(|raw| raw.parse::<NaiveDate>()).transpose();
+                let day = |raw: &Option<String>| {
+                    raw.as_deref().map(|raw| raw.parse::<NaiveDate>()).transpose()
+                };
                 match (day(&self.first), day(&self.last)) {
                     (Ok(first), Ok(last)) => Ok(ItemKind::Date { first, last }),
                     _ => wrong(place, "first and last are days like 2026-05-13"),
@@ -345,31 +403,60 @@ impl ItemFile {
             return wrong(place, "it has no scale, and the questionnaire has no common one");
         };
         if scale.from >= scale.to || scale.to - scale.from > 100 {
-            return wrong(place, "a scale goes from a smaller to a larger number, with at most 101 points");
+            return wrong(
+                place,
+                "a scale goes from a smaller to a larger number, with at most 101 points",
+            );
         }
         if self.latent.is_none() {
-            return wrong(place, "a scale item needs its latent variable (latent = \"satisfaction\", …)");
+            return wrong(
+                place,
+                "a scale item needs its latent variable (latent = \"satisfaction\", …)",
+            );
         }
         check_text(place, &scale.low)?;
         check_text(place, &scale.high)?;
-        Ok(Scale { from: scale.from, to: scale.to, low: scale.low.clone(), high: scale.high.clone() })
+        Ok(Scale {
+            from: scale.from,
+            to: scale.to,
+            low: scale.low.clone(),
+            high: scale.high.clone(),
+        })
     }
 
     fn choice(&self, place: &str, selection: Selection) -> Result<Choice, QuestionnaireError> {
         let mut codes = BTreeSet::new();
         for option in &self.options {
             if !is_code(&option.code) || ["na", "dk"].contains(&option.code.as_str()) {
-                return wrong(place, format!("option «{}»: a code takes letters, digits, «-» and «_», and is not na or dk", option.code));
+                return wrong(
+                    place,
+                    format!(
+                        "option «{}»: a code takes letters, digits, «-» and «_», and is not na \
+                            or dk",
+                        option.code
+                    ),
+                );
             }
             if !codes.insert(&option.code) {
                 return wrong(place, format!("option {} stands twice", option.code));
             }
             if option.exclusive && selection == Selection::Ranked {
-                return wrong(place, format!("option {}: in a ranking no option is exclusive", option.code));
+                return wrong(
+                    place,
+                    format!("option {}: in a ranking no option is exclusive", option.code),
+                );
             }
         }
-        let option = |o: &OptionFile| ChoiceOption { code: o.code.clone(), text: o.text.clone(), is_exclusive: o.exclusive };
-        Ok(Choice { options: self.options.iter().map(option).collect(), selection, is_shuffled: self.order == Order::Random })
+        let option = |o: &OptionFile| ChoiceOption {
+            code: o.code.clone(),
+            text: o.text.clone(),
+            is_exclusive: o.exclusive,
+        };
+        Ok(Choice {
+            options: self.options.iter().map(option).collect(),
+            selection,
+            is_shuffled: self.order == Order::Random,
+        })
     }
 }
 
@@ -411,8 +498,12 @@ item = [
     fn completion_follows_required_and_core_items() {
         let q = Questionnaire::parse(FILE).unwrap();
         let mut answers = BTreeMap::new();
-        let stands =
-            |answers: &BTreeMap<String, Answer>| (q.path(answers, &RoutingFacts::default()).completion(), q.path(answers, &RoutingFacts::default()).furthest_page());
+        let stands = |answers: &BTreeMap<String, Answer>| {
+            (
+                q.path(answers, &RoutingFacts::default()).completion(),
+                q.path(answers, &RoutingFacts::default()).furthest_page(),
+            )
+        };
         assert_eq!(stands(&answers), (Completion::Insufficient, 0));
         answers.insert("a".into(), Answer::Point(3));
         assert_eq!(stands(&answers).0, Completion::Partial);
@@ -422,7 +513,9 @@ item = [
 
     #[test]
     fn mistakes_name_their_item() {
-        let error = |from: &str, to: &str| Questionnaire::parse(&FILE.replace(from, to)).expect_err(to).to_string();
+        let error = |from: &str, to: &str| {
+            Questionnaire::parse(&FILE.replace(from, to)).expect_err(to).to_string()
+        };
         assert!(error("\"LOY1\"", "\"SAT1\"").contains("item b: the variable SAT1 stands twice"));
         assert!(error("id = \"b\"", "id = \"a\"").contains("item a: this id stands twice"));
         assert!(error("core = true", "core = false").contains("core"));

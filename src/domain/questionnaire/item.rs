@@ -3,9 +3,9 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::condition::Condition;
 use crate::domain::language::LocalizedText;
+use crate::domain::seeded_random::seeded_fraction;
 
 /// The latent variables of the customer-satisfaction models of GB/T 19038-2009 (model and methods).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -128,9 +128,12 @@ impl Choice {
 
     /// The options in the order in which a case is shown them: the same whenever it looks.
     pub fn order_for(&self, case: i64, item: &str) -> Vec<&ChoiceOption> {
-        let (mut shown, last): (Vec<_>, Vec<_>) = self.options.iter().partition(|option| !option.is_exclusive);
+        let (mut shown, last): (Vec<_>, Vec<_>) =
+            self.options.iter().partition(|option| !option.is_exclusive);
         if self.is_shuffled {
-            shown.sort_by_key(|option| (seeded_fraction(&format!("{case}\n{item}\n{}", option.code), 0) * 1e12) as u64);
+            shown.sort_by_key(|option| {
+                (seeded_fraction(&format!("{case}\n{item}\n{}", option.code), 0) * 1e12) as u64
+            });
         }
         shown.extend(last);
         shown

@@ -1,4 +1,5 @@
-//! The way of one respondent through a questionnaire: which items are asked, given the answers so far.
+//! The way of one respondent through a questionnaire: which items are asked, given the answers so
+//! far.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +48,10 @@ impl RoutingInput<'_> {
         if let Some(fact) = fact {
             return Some(Value::from(fact.as_str()));
         }
-        answered.contains(&name).then(|| self.answers.get(name)?.value(self.questionnaire.item(name)?)).flatten()
+        answered
+            .contains(&name)
+            .then(|| self.answers.get(name)?.value(self.questionnaire.item(name)?))
+            .flatten()
     }
 }
 
@@ -63,19 +67,29 @@ pub enum Completion {
 }
 
 impl Questionnaire {
-    /// The way through, as far as these answers tell. What is not asked counts as not answered, for every condition behind it.
-    pub fn path<'q>(&'q self, answers: &'q BTreeMap<String, Answer>, facts: &'q RoutingFacts) -> QuestionPath<'q> {
+    /// The way through, as far as these answers tell. What is not asked counts as not answered, for
+    /// every condition behind it.
+    pub fn path<'q>(
+        &'q self,
+        answers: &'q BTreeMap<String, Answer>,
+        facts: &'q RoutingFacts,
+    ) -> QuestionPath<'q> {
         let input = RoutingInput { questionnaire: self, answers, facts };
         let (mut pages, mut is_screened_out, mut answered) = (Vec::new(), false, Vec::new());
         for (number, page) in self.pages.iter().enumerate() {
             // Conditions look at earlier pages only: a page is decided about as a whole.
-            let holds = |condition: &Condition| condition.holds_by(|name| input.value(name, &answered));
+            let holds =
+                |condition: &Condition| condition.holds_by(|name| input.value(name, &answered));
             let is_shown = page.show_if.as_ref().is_none_or(holds);
             let shown = |item: &&Item| is_shown && item.show_if.as_ref().is_none_or(holds);
             let items: Vec<&Item> = page.items.iter().filter(shown).collect();
-            answered.extend(items.iter().map(|item| item.id.as_str()).filter(|id| answers.contains_key(*id)));
-            let holds = |condition: &Condition| condition.holds_by(|name| input.value(name, &answered));
-            is_screened_out |= items.iter().filter_map(|item| item.screen_out_if.as_ref()).any(holds);
+            answered.extend(
+                items.iter().map(|item| item.id.as_str()).filter(|id| answers.contains_key(*id)),
+            );
+            let holds =
+                |condition: &Condition| condition.holds_by(|name| input.value(name, &answered));
+            is_screened_out |=
+                items.iter().filter_map(|item| item.screen_out_if.as_ref()).any(holds);
             if !items.is_empty() {
                 pages.push((number, items));
             }
@@ -99,12 +113,24 @@ impl<'q> QuestionPath<'q> {
         condition.holds_by(|name| self.input.value(name, &self.answered))
     }
 
-    /// Is all known that there will be to know of a name? An item has been answered, or its page has gone by; whatever is no item is known from the start.
+    /// Is all known that there will be to know of a name? An item has been answered, or its page
+    /// has gone by; whatever is no item is known from the start.
     pub fn is_settled(&self, name: &str) -> bool {
-        let page = self.input.questionnaire.pages.iter().position(|page| page.items.iter().any(|item| item.id == name));
+        let page = self
+            .input
+            .questionnaire
+            .pages
+            .iter()
+            .position(|page| page.items.iter().any(|item| item.id == name));
         // What stands on a page is settled by the pages before it.
-        let has_gone_by = |page: usize| page < self.furthest_page() || (page == self.furthest_page() && !self.includes(name));
-        page.is_none_or(|page| self.answered.contains(&name) || has_gone_by(page) || self.completion() == Completion::Complete)
+        let has_gone_by = |page: usize| {
+            page < self.furthest_page() || (page == self.furthest_page() && !self.includes(name))
+        };
+        page.is_none_or(|page| {
+            self.answered.contains(&name)
+                || has_gone_by(page)
+                || self.completion() == Completion::Complete
+        })
     }
 
     pub fn includes(&self, id: &str) -> bool {
@@ -113,7 +139,10 @@ impl<'q> QuestionPath<'q> {
 
     /// What is shown on a page of the questionnaire; nothing, if the page is not on the way.
     pub fn items_on_page(&self, page: usize) -> &[&'q Item] {
-        self.pages.iter().find(|(number, _)| *number == page).map_or(&[], |(_, items)| items.as_slice())
+        self.pages
+            .iter()
+            .find(|(number, _)| *number == page)
+            .map_or(&[], |(_, items)| items.as_slice())
     }
 
     /// What the answers amount to (AAPOR 1.1, 1.2 or less).
@@ -127,16 +156,24 @@ impl<'q> QuestionPath<'q> {
         }
     }
 
-    /// The first page on which a required item lacks its answer, else the last one: nobody gets further than this.
+    /// The first page on which a required item lacks its answer, else the last one: nobody gets
+    /// further than this.
     pub fn furthest_page(&self) -> usize {
-        let is_open = |(_, items): &&(usize, Vec<&Item>)| items.iter().any(|item| item.required && !self.is_answered(item));
+        let is_open = |(_, items): &&(usize, Vec<&Item>)| {
+            items.iter().any(|item| item.required && !self.is_answered(item))
+        };
         self.pages.iter().find(is_open).or(self.pages.last()).map_or(0, |(number, _)| *number)
     }
 
-    /// The page to show to somebody who asks for page `wanted`: that one or the next on the way, and none beyond what is reached.
+    /// The page to show to somebody who asks for page `wanted`: that one or the next on the way,
+    /// and none beyond what is reached.
     pub fn page_for(&self, wanted: usize) -> usize {
         let reached = self.furthest_page();
-        self.pages.iter().map(|(number, _)| *number).find(|number| *number >= wanted).map_or(reached, |page| page.min(reached))
+        self.pages
+            .iter()
+            .map(|(number, _)| *number)
+            .find(|number| *number >= wanted)
+            .map_or(reached, |page| page.min(reached))
     }
 
     pub fn page_before(&self, page: usize) -> Option<usize> {
@@ -166,9 +203,15 @@ mod tests {
 
     fn path_ids(answers: &[(&str, &str)], segment: &str) -> (Vec<String>, bool) {
         let q = questionnaire();
-        let read = |(id, raw): &(&str, &str)| ((*id).to_owned(), Answer::from_stored(q.item(id).unwrap(), raw).unwrap());
+        let read = |(id, raw): &(&str, &str)| {
+            ((*id).to_owned(), Answer::from_stored(q.item(id).unwrap(), raw).unwrap())
+        };
         let answers: BTreeMap<String, Answer> = answers.iter().map(read).collect();
-        let facts = RoutingFacts { segment: segment.to_owned(), mode: "web".to_owned(), ..RoutingFacts::default() };
+        let facts = RoutingFacts {
+            segment: segment.to_owned(),
+            mode: "web".to_owned(),
+            ..RoutingFacts::default()
+        };
         let path = q.path(&answers, &facts);
         (path.items().map(|item| item.id.clone()).collect(), path.is_screened_out)
     }
@@ -176,11 +219,18 @@ mod tests {
     #[test]
     fn the_way_follows_the_answers() {
         let (satisfied, _) = path_ids(&[("use", "daily"), ("sat1", "9")], "");
-        assert!(!satisfied.contains(&"why".to_owned()) && !satisfied.contains(&"since".to_owned()), "{satisfied:?}");
+        assert!(
+            !satisfied.contains(&"why".to_owned()) && !satisfied.contains(&"since".to_owned()),
+            "{satisfied:?}"
+        );
         let (dissatisfied, _) = path_ids(&[("use", "daily"), ("sat1", "2")], "");
         assert!(dissatisfied.contains(&"why".to_owned()), "{dissatisfied:?}");
-        let (chain, _) = path_ids(&[("use", "daily"), ("sat1", "2"), ("why", "price other")], "大业主");
-        assert!(["why", "paid", "since", "rank1"].iter().all(|id| chain.contains(&(*id).to_owned())), "{chain:?}");
+        let (chain, _) =
+            path_ids(&[("use", "daily"), ("sat1", "2"), ("why", "price other")], "大业主");
+        assert!(
+            ["why", "paid", "since", "rank1"].iter().all(|id| chain.contains(&(*id).to_owned())),
+            "{chain:?}"
+        );
         // An answer that is left behind on a way that was left decides nothing.
         let (changed, _) = path_ids(&[("use", "daily"), ("sat1", "9"), ("why", "price")], "");
         assert!(!changed.contains(&"paid".to_owned()), "{changed:?}");
@@ -205,7 +255,10 @@ mod tests {
         ] {
             let answer = parse(id, raw).unwrap_or_else(|p| panic!("{id} {raw}: {p:?}")).unwrap();
             assert_eq!(answer.to_stored().as_deref(), Some(stored), "{id} {raw}");
-            assert!(Answer::from_stored(q.item(id).unwrap(), stored) == Some(answer), "{id} {stored} comes back");
+            assert!(
+                Answer::from_stored(q.item(id).unwrap(), stored) == Some(answer),
+                "{id} {stored} comes back"
+            );
         }
         for (id, raw, problem) in [
             ("use", "often", AnswerProblem::OutOfRange),
@@ -233,8 +286,13 @@ mod tests {
     #[test]
     fn options_come_in_an_order_of_their_own_and_the_exclusive_one_last() {
         let q = questionnaire();
-        let crate::domain::questionnaire::ItemKind::Choice(choice) = &q.item("why").unwrap().kind else { panic!() };
-        let order = |case: i64| choice.order_for(case, "why").iter().map(|o| o.code.clone()).collect::<Vec<_>>();
+        let crate::domain::questionnaire::ItemKind::Choice(choice) = &q.item("why").unwrap().kind
+        else {
+            panic!()
+        };
+        let order = |case: i64| {
+            choice.order_for(case, "why").iter().map(|o| o.code.clone()).collect::<Vec<_>>()
+        };
         assert_eq!(order(7), order(7));
         let orders: std::collections::BTreeSet<Vec<String>> = (0..50).map(order).collect();
         assert_eq!(orders.len(), 6, "all orders of three options");

@@ -1,4 +1,5 @@
-//! Texts that name the subject, the applicant or an earlier answer: `{subject}`, `{applicant}`, `{answer:ID}`.
+//! Texts that name the subject, the applicant or an earlier answer: `{subject}`, `{applicant}`,
+//! `{answer:ID}`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -50,7 +51,10 @@ impl TextPiping<'_> {
         match name {
             "subject" => self.subject.to_owned(),
             "applicant" => self.applicant.to_owned(),
-            _ => name.strip_prefix("answer:").and_then(|id| self.answer(id)).unwrap_or_else(|| "…".to_owned()),
+            _ => name
+                .strip_prefix("answer:")
+                .and_then(|id| self.answer(id))
+                .unwrap_or_else(|| "…".to_owned()),
         }
     }
 
@@ -60,7 +64,13 @@ impl TextPiping<'_> {
         match answer {
             Answer::Codes(codes) => {
                 let super::ItemKind::Choice(choice) = &item.kind else { return None };
-                let label = |code: &String| choice.options.iter().find(|option| option.code == *code).map(|o| o.text.in_language(self.language));
+                let label = |code: &String| {
+                    choice
+                        .options
+                        .iter()
+                        .find(|option| option.code == *code)
+                        .map(|o| o.text.in_language(self.language))
+                };
                 let separator = if self.language == Language::Zh { "、" } else { ", " };
                 Some(codes.iter().filter_map(label).collect::<Vec<_>>().join(separator))
             }

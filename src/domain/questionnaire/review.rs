@@ -32,7 +32,9 @@ pub struct Finding {
 /// Looks a questionnaire over.
 pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add_finding = |severity, place: &str, what: String| findings.push(Finding { severity, place: place.to_owned(), what });
+    let mut add_finding = |severity, place: &str, what: String| {
+        findings.push(Finding { severity, place: place.to_owned(), what })
+    };
     let mut unreachable: BTreeSet<&str> = BTreeSet::new();
     for (number, page) in questionnaire.pages.iter().enumerate() {
         for item in &page.items {
@@ -42,32 +44,70 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
                 Some((_, 0)) => {
                     unreachable.insert(&item.id);
                     let together: Vec<&str> = conditions.iter().map(|c| c.source()).collect();
-                    add_finding(Severity::Error, &place, format!("nobody is ever asked: no answers make «{}» hold", together.join("» and «")));
+                    add_finding(
+                        Severity::Error,
+                        &place,
+                        format!(
+                            "nobody is ever asked: no answers make «{}» hold",
+                            together.join("» and «")
+                        ),
+                    );
                 }
                 Some((trials, held)) if trials == held && item.show_if.is_some() => {
-                    add_finding(Severity::Warning, &place, "everybody is asked; its show_if can go".to_owned());
+                    add_finding(
+                        Severity::Warning,
+                        &place,
+                        "everybody is asked; its show_if can go".to_owned(),
+                    );
                 }
                 _ => {}
             }
             if let Some(condition) = &item.screen_out_if
                 && let Some((_, 0)) = count_satisfied(questionnaire, &[condition], &unreachable)
             {
-                add_finding(Severity::Error, &place, format!("nobody is ever screened out: no answers make «{}» hold", condition.source()));
+                add_finding(
+                    Severity::Error,
+                    &place,
+                    format!(
+                        "nobody is ever screened out: no answers make «{}» hold",
+                        condition.source()
+                    ),
+                );
             }
-            for (language, text) in [("zh", sms_text(item, |t| &t.zh)), ("en", sms_text(item, |t| &t.en))] {
+            for (language, text) in
+                [("zh", sms_text(item, |t| &t.zh)), ("en", sms_text(item, |t| &t.en))]
+            {
                 let parts = measure_parts(&text).parts;
                 if item.is_question() && parts > 1 {
-                    add_finding(Severity::Warning, &place, format!("asked by SMS ({language}) it takes {parts} parts; give it a short sms wording"));
+                    add_finding(
+                        Severity::Warning,
+                        &place,
+                        format!(
+                            "asked by SMS ({language}) it takes {parts} parts; give it a short \
+                                sms wording"
+                        ),
+                    );
                 }
             }
         }
         if page.items.is_empty() {
-            add_finding(Severity::Error, &format!("page {}", number + 1), "it holds nothing".to_owned());
+            add_finding(
+                Severity::Error,
+                &format!("page {}", number + 1),
+                "it holds nothing".to_owned(),
+            );
         }
     }
     let minutes = questionnaire.minutes();
     if minutes > LONGEST_MINUTES {
-        add_finding(Severity::Warning, "page", format!("about {minutes:.1} minutes for somebody who is asked everything; {LONGEST_MINUTES} are promised"));
+        add_finding(
+            Severity::Warning,
+            "page",
+            format!(
+                "about {minutes:.1} minutes for somebody who is asked everything; \
+                    {LONGEST_MINUTES} are promised"
+            ),
+        );
     }
     findings
 }
@@ -80,24 +120,44 @@ impl Questionnaire {
 }
 
 /// The item as an SMS would ask it.
-fn sms_text(item: &Item, language: impl Fn(&crate::domain::language::LocalizedText) -> &String) -> String {
+fn sms_text(
+    item: &Item,
+    language: impl Fn(&crate::domain::language::LocalizedText) -> &String,
+) -> String {
     let text = item.sms.as_ref().map_or_else(|| language(&item.text), &language);
     match &item.kind {
         ItemKind::Scale(scale) => format!("{text} ({}-{})", scale.from, scale.to),
         ItemKind::Choice(choice) => {
-            let options: Vec<String> = choice.options.iter().zip(1..).map(|(option, n)| format!("{n} {}", language(&option.text))).collect();
+            let options: Vec<String> = choice
+                .options
+                .iter()
+                .zip(1..)
+                .map(|(option, n)| format!("{n} {}", language(&option.text)))
+                .collect();
             format!("{text} {}", options.join(" "))
         }
         _ => text.clone(),
     }
 }
 
-/// Tries out what answers there can be to the items that conditions look at: how many were tried, and for how many all conditions held. `None`: too many.
-fn count_satisfied(questionnaire: &Questionnaire, conditions: &[&Condition], unreachable: &BTreeSet<&str>) -> Option<(usize, usize)> {
-    let names: BTreeSet<String> = conditions.iter().flat_map(|condition| condition.names().iter().cloned()).collect();
-    let literals: Vec<String> = conditions.iter().flat_map(|condition| literals(condition.source())).collect();
-    let domains: Vec<Vec<Candidate>> = names.iter().map(|name| candidate_values(questionnaire, name, &literals, unreachable)).collect();
-    let trials = domains.iter().try_fold(1usize, |product, domain| product.checked_mul(domain.len()).filter(|p| *p <= MAX_TRIALS))?;
+/// Tries out what answers there can be to the items that conditions look at: how many were tried,
+/// and for how many all conditions held. `None`: too many.
+fn count_satisfied(
+    questionnaire: &Questionnaire,
+    conditions: &[&Condition],
+    unreachable: &BTreeSet<&str>,
+) -> Option<(usize, usize)> {
+    let names: BTreeSet<String> =
+        conditions.iter().flat_map(|condition| condition.names().iter().cloned()).collect();
+    let literals: Vec<String> =
+        conditions.iter().flat_map(|condition| literals(condition.source())).collect();
+    let domains: Vec<Vec<Candidate>> = names
+        .iter()
+        .map(|name| candidate_values(questionnaire, name, &literals, unreachable))
+        .collect();
+    let trials = domains.iter().try_fold(1usize, |product, domain| {
+        product.checked_mul(domain.len()).filter(|p| *p <= MAX_TRIALS)
+    })?;
     let mut held = 0;
     for mut number in 0..trials {
         let mut values = Values::default();
@@ -113,7 +173,12 @@ fn count_satisfied(questionnaire: &Questionnaire, conditions: &[&Condition], unr
 type Candidate<'q> = Box<dyn Fn(&mut Values) + 'q>;
 
 /// What may be known of a name: each answer that can be told apart, and none.
-fn candidate_values<'q>(questionnaire: &'q Questionnaire, name: &str, literals: &[String], unreachable: &BTreeSet<&str>) -> Vec<Candidate<'q>> {
+fn candidate_values<'q>(
+    questionnaire: &'q Questionnaire,
+    name: &str,
+    literals: &[String],
+    unreachable: &BTreeSet<&str>,
+) -> Vec<Candidate<'q>> {
     let Some(item) = questionnaire.item(name) else {
         let words: Vec<String> = match name {
             "category" => Category::ALL.map(|category| category.as_str().to_owned()).to_vec(),
@@ -137,17 +202,36 @@ fn candidate_values<'q>(questionnaire: &'q Questionnaire, name: &str, literals: 
     }
     let mut answers: Vec<Answer> = match &item.kind {
         ItemKind::Scale(scale) => scale.points().map(Answer::Point).collect(),
-        ItemKind::Choice(Choice { options, selection: Selection::One, .. }) => options.iter().map(|o| Answer::Codes(vec![o.code.clone()])).collect(),
+        ItemKind::Choice(Choice { options, selection: Selection::One, .. }) => {
+            options.iter().map(|o| Answer::Codes(vec![o.code.clone()])).collect()
+        }
         ItemKind::Choice(Choice { options, selection, .. }) => {
-            let together: Vec<String> = options.iter().filter(|option| !option.is_exclusive).map(|option| option.code.clone()).collect();
-            let most = if let Selection::Several { max, .. } = selection { *max } else { options.len() };
-            let pairs = together.iter().enumerate().flat_map(|(n, a)| together[n + 1..].iter().map(move |b| vec![a.clone(), b.clone()]));
+            let together: Vec<String> = options
+                .iter()
+                .filter(|option| !option.is_exclusive)
+                .map(|option| option.code.clone())
+                .collect();
+            let most =
+                if let Selection::Several { max, .. } = selection { *max } else { options.len() };
+            let pairs = together.iter().enumerate().flat_map(|(n, a)| {
+                together[n + 1..].iter().map(move |b| vec![a.clone(), b.clone()])
+            });
             let alone = options.iter().map(|option| vec![option.code.clone()]);
-            alone.chain(pairs).chain([together.clone()]).filter(|codes| codes.len() <= most).map(Answer::Codes).collect()
+            alone
+                .chain(pairs)
+                .chain([together.clone()])
+                .filter(|codes| codes.len() <= most)
+                .map(Answer::Codes)
+                .collect()
         }
         ItemKind::Number(range) => {
-            let near = literals.iter().filter_map(|literal| literal.parse::<f64>().ok()).flat_map(|n| [n - 1.0, n, n + 1.0]);
-            let fits = |n: &f64| range.min.is_none_or(|min| *n >= min) && range.max.is_none_or(|max| *n <= max);
+            let near = literals
+                .iter()
+                .filter_map(|literal| literal.parse::<f64>().ok())
+                .flat_map(|n| [n - 1.0, n, n + 1.0]);
+            let fits = |n: &f64| {
+                range.min.is_none_or(|min| *n >= min) && range.max.is_none_or(|max| *n <= max)
+            };
             near.chain(range.min).chain(range.max).filter(fits).map(Answer::Number).collect()
         }
         ItemKind::Date { first, last } => {
@@ -182,7 +266,12 @@ fn literals(source: &str) -> Vec<String> {
         if at % 2 == 1 {
             literals.push(piece.to_owned());
         } else {
-            literals.extend(piece.split(|c: char| !c.is_ascii_digit() && c != '.').filter(|n| !n.is_empty()).map(str::to_owned));
+            literals.extend(
+                piece
+                    .split(|c: char| !c.is_ascii_digit() && c != '.')
+                    .filter(|n| !n.is_empty())
+                    .map(str::to_owned),
+            );
         }
     }
     literals
@@ -196,8 +285,13 @@ mod tests {
 
     fn mistakes(from: &str, to: &str) -> Vec<String> {
         assert!(FILE.contains(from), "{from}");
-        let questionnaire = Questionnaire::parse(&FILE.replace(from, to)).unwrap_or_else(|e| panic!("{e}"));
-        review(&questionnaire).into_iter().filter(|f| f.severity == Severity::Error).map(|f| format!("{}: {}", f.place, f.what)).collect()
+        let questionnaire =
+            Questionnaire::parse(&FILE.replace(from, to)).unwrap_or_else(|e| panic!("{e}"));
+        review(&questionnaire)
+            .into_iter()
+            .filter(|f| f.severity == Severity::Error)
+            .map(|f| format!("{}: {}", f.place, f.what))
+            .collect()
     }
 
     #[test]
@@ -205,28 +299,58 @@ mod tests {
         assert_eq!(mistakes("x", "x"), Vec::<String>::new());
         let found = mistakes("show_if = \"sat1 <= 2\"", "show_if = \"sat1 > 5\"");
         assert!(found.iter().any(|f| f.starts_with("item why: nobody is ever asked")), "{found:?}");
-        assert!(found.iter().any(|f| f.starts_with("item paid: nobody is ever asked")), "{found:?}");
+        assert!(
+            found.iter().any(|f| f.starts_with("item paid: nobody is ever asked")),
+            "{found:?}"
+        );
         assert_eq!(mistakes("use == 'never'", "use == 'sometimes'").len(), 1);
         assert_eq!(mistakes("'price' in why", "'prize' in why").len(), 1);
         assert_eq!(mistakes("'price' in why", "'price' in why && mode == 'fax'").len(), 1);
-        assert_eq!(mistakes("'price' in why", "'price' in why && 'none' in why").len(), 1, "one excludes the other");
+        assert_eq!(
+            mistakes("'price' in why", "'price' in why && 'none' in why").len(),
+            1,
+            "one excludes the other"
+        );
     }
 
     #[test]
     fn remarks_are_made_of_what_may_be_meant_so() {
-        let questionnaire = Questionnaire::parse(&FILE.replace("'price' in why", "use == 'daily' || use != 'daily'")).unwrap();
+        let questionnaire = Questionnaire::parse(
+            &FILE.replace("'price' in why", "use == 'daily' || use != 'daily'"),
+        )
+        .unwrap();
         let remarks = review(&questionnaire);
-        assert!(remarks.iter().any(|f| f.place == "item paid" && f.what.contains("its show_if can go")), "{remarks:?}");
-        let long = FILE.replace("zh = \"满意吗？\"", &format!("zh = \"{}\"", "满意吗？".repeat(20)));
-        assert!(review(&Questionnaire::parse(&long).unwrap()).iter().any(|f| f.place == "item sat1" && f.what.contains("2 parts")));
+        assert!(
+            remarks.iter().any(|f| f.place == "item paid" && f.what.contains("its show_if can go")),
+            "{remarks:?}"
+        );
+        let long =
+            FILE.replace("zh = \"满意吗？\"", &format!("zh = \"{}\"", "满意吗？".repeat(20)));
+        assert!(
+            review(&Questionnaire::parse(&long).unwrap())
+                .iter()
+                .any(|f| f.place == "item sat1" && f.what.contains("2 parts"))
+        );
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_its_place() {
         for (from, to, said) in [
-            ("show_if = \"sat1 <= 2\"", "show_if = \"paid <= 2\"", "page 3: «paid <= 2» looks at paid, which is not answered yet"),
-            ("show_if = \"sat1 <= 2\"", "show_if = \"sat9 <= 2\"", "sat9, which is no item, no fact"),
-            ("show_if = \"sat1 <= 2\"", "show_if = \"sat1 <=\"", "page 3: show_if «sat1 <=» cannot be read"),
+            (
+                "show_if = \"sat1 <= 2\"",
+                "show_if = \"paid <= 2\"",
+                "page 3: «paid <= 2» looks at paid, which is not answered yet",
+            ),
+            (
+                "show_if = \"sat1 <= 2\"",
+                "show_if = \"sat9 <= 2\"",
+                "sat9, which is no item, no fact",
+            ),
+            (
+                "show_if = \"sat1 <= 2\"",
+                "show_if = \"sat1 <=\"",
+                "page 3: show_if «sat1 <=» cannot be read",
+            ),
             ("'price' in why", "why2('price')", "item paid: «why2('price')» calls why2"),
             ("{answer:use}使用", "{answer:paid}使用", "item why: {answer:paid} names nothing"),
             ("zh = \"外观\"", "zh = \"\"", "item g1: the text in language zh is missing"),
@@ -234,7 +358,11 @@ mod tests {
             ("code = \"b\"", "code = \"a\"", "item rank1: option a stands twice"),
             ("code = \"b\"", "code = \"na\"", "item rank1: option «na»"),
             ("max = 2,", "max = 9,", "item why: min 1 and max 9 do not fit 4 options"),
-            ("first = \"2000-01-01\"", "first = \"2000-13-01\"", "item since: first and last are days"),
+            (
+                "first = \"2000-01-01\"",
+                "first = \"2000-13-01\"",
+                "item since: first and last are days",
+            ),
             ("id = \"open1\"", "id = \"mode\"", "item mode: this name is taken"),
         ] {
             assert!(FILE.contains(from), "{from}");

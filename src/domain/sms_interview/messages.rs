@@ -36,13 +36,19 @@ pub fn compose_question(message: &QuestionMessage<'_>) -> String {
         Prefix::NotUnderstood => t("抱歉没看懂。", "Sorry, that was not clear. "),
     };
     let listed = || {
-        let option =
-            |(number, option): (usize, &&ChoiceOption)| format!("{number}{}{}", if zh { "" } else { " " }, option.text.in_language(message.language));
+        let option = |(number, option): (usize, &&ChoiceOption)| {
+            format!(
+                "{number}{}{}",
+                if zh { "" } else { " " },
+                option.text.in_language(message.language)
+            )
+        };
         (1..).zip(message.shown).map(option).collect::<Vec<_>>().join(if zh { " " } else { ", " })
     };
     let how = match &message.item.kind {
         ItemKind::Scale(scale) => {
-            let (low, high) = (scale.low.in_language(message.language), scale.high.in_language(message.language));
+            let (low, high) =
+                (scale.low.in_language(message.language), scale.high.in_language(message.language));
             let (from, to) = (scale.from, scale.to);
             if zh {
                 format!("回复{from}至{to}（{from}{low}，{to}{high}）")
@@ -52,15 +58,27 @@ pub fn compose_question(message: &QuestionMessage<'_>) -> String {
         }
         ItemKind::Choice(choice) => match choice.selection {
             Selection::One => format!("{}{}", t("回复序号：", "Reply a number: "), listed()),
-            Selection::Several { .. } => format!("{}{}", t("可选多项，回复序号：", "Reply one or more numbers: "), listed()),
-            Selection::Ranked => format!("{}{}", t("按先后回复全部序号：", "Reply all numbers in your order: "), listed()),
+            Selection::Several { .. } => {
+                format!("{}{}", t("可选多项，回复序号：", "Reply one or more numbers: "), listed())
+            }
+            Selection::Ranked => format!(
+                "{}{}",
+                t("按先后回复全部序号：", "Reply all numbers in your order: "),
+                listed()
+            ),
         },
         ItemKind::Number(range) => {
-            let unit = range.unit.as_ref().map(|unit| format!("（{}）", unit.in_language(message.language))).unwrap_or_default();
+            let unit = range
+                .unit
+                .as_ref()
+                .map(|unit| format!("（{}）", unit.in_language(message.language)))
+                .unwrap_or_default();
             t("回复数字", "Reply a number") + &unit
         }
         ItemKind::Date { .. } => t("回复日期，如2026-05-13", "Reply a day, such as 2026-05-13"),
-        ItemKind::Open { .. } if !message.item.required => t("直接回复即可，没有请回“无”", "Just write; or reply none"),
+        ItemKind::Open { .. } if !message.item.required => {
+            t("直接回复即可，没有请回“无”", "Just write; or reply none")
+        }
         ItemKind::Open { .. } | ItemKind::Info => t("直接回复即可", "Just write"),
     };
     let not_applicable = match (message.item.not_applicable, message.item.dont_know) {
@@ -70,8 +88,14 @@ pub fn compose_question(message: &QuestionMessage<'_>) -> String {
     };
     let (position, all) = message.position;
     let end = if zh { "。" } else { "." };
-    let about = message.subject.map(|subject| if zh { format!("关于{subject}：") } else { format!("About {subject}: ") }).unwrap_or_default();
-    format!("【{}】{prefix}{about}({position}/{all}){} {how}{not_applicable}{end}", message.signature, message.text)
+    let about = message
+        .subject
+        .map(|subject| if zh { format!("关于{subject}：") } else { format!("About {subject}: ") })
+        .unwrap_or_default();
+    format!(
+        "【{}】{prefix}{about}({position}/{all}){} {how}{not_applicable}{end}",
+        message.signature, message.text
+    )
 }
 
 /// The same question after a day of silence.

@@ -1,4 +1,5 @@
-//! Reads a reply as an answer, generously: `8`, `８`, `八`, «8分», «给8分吧», `B`, the words of an option.
+//! Reads a reply as an answer, generously: `8`, `８`, `八`, «8分», «给8分吧», `B`, the words of an
+//! option.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -23,14 +24,20 @@ fn folded(text: &str) -> String {
 /// A reply of few words that agrees to take part.
 pub fn is_agreement(text: &str) -> bool {
     let bare: String = folded(text).chars().filter(|c| c.is_alphanumeric()).collect();
-    const WORDS: [&str; 14] = ["1", "一", "好", "好的", "可以", "同意", "行", "是", "是的", "愿意", "开始", "yes", "y", "ok"];
+    const WORDS: [&str; 14] = [
+        "1", "一", "好", "好的", "可以", "同意", "行", "是", "是的", "愿意", "开始", "yes", "y",
+        "ok",
+    ];
     WORDS.contains(&bare.as_str())
 }
 
 /// A reply of few words that asks for the link.
 pub fn requests_link(text: &str) -> bool {
     let folded = folded(text);
-    folded.chars().count() <= 16 && ["链接", "网址", "网页", "上网", "link", "online"].iter().any(|word| folded.contains(word))
+    folded.chars().count() <= 16
+        && ["链接", "网址", "网页", "上网", "link", "online"]
+            .iter()
+            .any(|word| folded.contains(word))
 }
 
 /// Reads a reply to an item. `shown`: the options in the order in which they were numbered.
@@ -41,18 +48,26 @@ pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedRe
         return ParsedReply::Unclear;
     }
     let is_one_of = |words: &[&str]| words.contains(&bare.as_str());
-    if item.not_applicable && is_one_of(&["不适用", "没用过", "没有用过", "不涉及", "na", "notapplicable"]) {
+    if item.not_applicable
+        && is_one_of(&["不适用", "没用过", "没有用过", "不涉及", "na", "notapplicable"])
+    {
         return ParsedReply::Answer(Answer::NOT_APPLICABLE.to_owned());
     }
     if item.dont_know && is_one_of(&["不知道", "不清楚", "说不清", "dk", "dontknow"]) {
         return ParsedReply::Answer(Answer::DONT_KNOW.to_owned());
     }
-    if !item.required && is_one_of(&["无", "没有", "没了", "跳过", "略", "none", "no", "skip", "nothing"]) {
+    if !item.required
+        && is_one_of(&["无", "没有", "没了", "跳过", "略", "none", "no", "skip", "nothing"])
+    {
         return ParsedReply::Skip;
     }
     match &item.kind {
         ItemKind::Scale(scale) => match &numbers(&folded)[..] {
-            [number] if number.fract() == 0.0 && scale.points().any(|point| point as f64 == *number) => ParsedReply::Answer(format!("{number:.0}")),
+            [number]
+                if number.fract() == 0.0 && scale.points().any(|point| point as f64 == *number) =>
+            {
+                ParsedReply::Answer(format!("{number:.0}"))
+            }
             _ => ParsedReply::Unclear,
         },
         ItemKind::Number(_) => match &numbers(&folded)[..] {
@@ -65,10 +80,17 @@ pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedRe
                 (_, 0) => ParsedReply::Unclear,
                 (Selection::One, 1) => ParsedReply::Answer(taken[0].code.clone()),
                 (Selection::One, _) => ParsedReply::Unclear,
-                (Selection::Several { .. }, _) => ParsedReply::Answer(taken.iter().map(|option| option.code.as_str()).collect::<Vec<_>>().join(" ")),
-                (Selection::Ranked, count) if count == shown.len() => {
-                    ParsedReply::Answer(taken.iter().zip(1..).map(|(option, place)| format!("{}:{place}", option.code)).collect::<Vec<_>>().join(" "))
-                }
+                (Selection::Several { .. }, _) => ParsedReply::Answer(
+                    taken.iter().map(|option| option.code.as_str()).collect::<Vec<_>>().join(" "),
+                ),
+                (Selection::Ranked, count) if count == shown.len() => ParsedReply::Answer(
+                    taken
+                        .iter()
+                        .zip(1..)
+                        .map(|(option, place)| format!("{}:{place}", option.code))
+                        .collect::<Vec<_>>()
+                        .join(" "),
+                ),
                 (Selection::Ranked, _) => ParsedReply::Unclear,
             }
         }
@@ -83,37 +105,54 @@ pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedRe
 
 /// The options that a reply names, in its order: by number, by letter, by words.
 fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption> {
-    let bare = |text: &str| -> String { text.nfkc().collect::<String>().to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
+    let bare = |text: &str| -> String {
+        text.nfkc()
+            .collect::<String>()
+            .to_lowercase()
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .collect()
+    };
     let (reply, languages) = (bare(folded), crate::domain::language::Language::ALL);
-    let is_said = |option: &&&ChoiceOption| languages.into_iter().any(|language| bare(option.text.in_language(language)) == reply);
+    let is_said = |option: &&&ChoiceOption| {
+        languages.into_iter().any(|language| bare(option.text.in_language(language)) == reply)
+    };
     if let Some(whole) = shown.iter().find(is_said) {
         return vec![*whole];
     }
     let mut taken: Vec<&ChoiceOption> = Vec::new();
     let mut take = |at: Option<usize>| {
-        if let Some(option) = at.and_then(|at| shown.get(at)).filter(|option| !taken.iter().any(|known| known.code == option.code)) {
+        if let Some(option) = at
+            .and_then(|at| shown.get(at))
+            .filter(|option| !taken.iter().any(|known| known.code == option.code))
+        {
             taken.push(option);
         }
     };
     let numbers = numbers(folded);
     if numbers.iter().all(|n| n.fract() == 0.0 && (1.0..=shown.len() as f64).contains(n)) {
-        // Several figures without anything between them («213») are one each, where that many options cannot be meant.
+        // Several figures without anything between them («213») are one each, where that many
+        // options cannot be meant.
         numbers.iter().for_each(|n| take(Some(*n as usize - 1)));
     } else if folded.chars().all(|c| c.is_ascii_digit()) && shown.len() < 10 {
         folded.chars().for_each(|c| take(c.to_digit(10).and_then(|n| (n as usize).checked_sub(1))));
     }
     let letters: Vec<char> = folded.chars().filter(char::is_ascii_alphabetic).collect();
-    let words = folded.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 1).count();
+    let words =
+        folded.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 1).count();
     if numbers.is_empty() && words == 0 {
         letters.iter().for_each(|c| take(Some((*c as usize) - ('a' as usize))));
     }
     if taken.is_empty() {
         // The words of exactly one option within the reply, or the reply within them.
         let names = |option: &&&&ChoiceOption| {
-            languages
-                .into_iter()
-                .map(|language| bare(option.text.in_language(language)))
-                .any(|words| words.chars().count() >= 2 && (reply.contains(&words) || (reply.chars().count() >= 2 && words.contains(&reply))))
+            languages.into_iter().map(|language| bare(option.text.in_language(language))).any(
+                |words| {
+                    words.chars().count() >= 2
+                        && (reply.contains(&words)
+                            || (reply.chars().count() >= 2 && words.contains(&reply)))
+                },
+            )
         };
         let named: Vec<&&ChoiceOption> = shown.iter().filter(|option| names(&option)).collect();
         if let [one] = named[..] {
@@ -123,12 +162,14 @@ fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption
     taken
 }
 
-/// The numbers in a text: figures, and Chinese numerals up to ninety-nine; the same one twice is one.
+/// The numbers in a text: figures, and Chinese numerals up to ninety-nine; the same one twice is
+/// one.
 fn numbers(folded: &str) -> Vec<f64> {
     const NUMERALS: &str = "零一二三四五六七八九";
     let (mut found, mut figures, mut numeral) = (Vec::new(), String::new(), Vec::<u32>::new());
     let mut end = |figures: &mut String, numeral: &mut Vec<u32>| {
-        let number = figures.trim_end_matches('.').parse::<f64>().ok().or_else(|| of_numerals(numeral));
+        let number =
+            figures.trim_end_matches('.').parse::<f64>().ok().or_else(|| of_numerals(numeral));
         if let Some(number) = number.filter(|number| !found.contains(number)) {
             found.push(number);
         }
@@ -182,7 +223,9 @@ mod tests {
 
     /// Of the shipped questionnaire on brands.
     fn heard(id: &str, text: &str) -> ParsedReply {
-        let questionnaire = Questionnaire::parse(include_str!("../../../config/questionnaires/brand.toml")).unwrap();
+        let questionnaire =
+            Questionnaire::parse(include_str!("../../../config/questionnaires/brand.toml"))
+                .unwrap();
         let item = questionnaire.item(id).unwrap();
         let shown: Vec<&ChoiceOption> = match &item.kind {
             ItemKind::Choice(choice) => choice.options.iter().collect(),
@@ -193,13 +236,15 @@ mod tests {
 
     #[test]
     fn a_rating_is_read_in_its_usual_spellings() {
-        for text in ["8", "８", "八", "8分", " 8 。", "我给8分", "打八分吧", "8.", "8 8"] {
+        for text in ["8", "８", "八", "8分", " 8 。", "我给8分", "打八分吧", "8.", "8 8"]
+        {
             assert_eq!(heard("sat1", text), ParsedReply::Answer("8".into()), "{text}");
         }
         for text in ["十", "10分", "十分"] {
             assert_eq!(heard("sat1", text), ParsedReply::Answer("10".into()), "{text}");
         }
-        for text in ["11", "0", "八九分", "7到8", "很好", "?", "", "7.5", "8分，比去年的6分好"] {
+        for text in ["11", "0", "八九分", "7到8", "很好", "?", "", "7.5", "8分，比去年的6分好"]
+        {
             assert_eq!(heard("sat1", text), ParsedReply::Unclear, "{text}");
         }
     }
@@ -210,7 +255,11 @@ mod tests {
             assert!(is_agreement(yes), "{yes}");
         }
         assert!(!is_agreement("你们是谁") && !is_agreement("10"));
-        assert!(requests_link("发链接") && requests_link("Link please") && !requests_link("这个链接我打开过了但是很慢而且看不清楚字"));
+        assert!(
+            requests_link("发链接")
+                && requests_link("Link please")
+                && !requests_link("这个链接我打开过了但是很慢而且看不清楚字")
+        );
     }
 
     #[test]
@@ -220,7 +269,15 @@ mod tests {
         let ItemKind::Choice(choice) = &one.kind else { unreachable!() };
         let shown: Vec<&ChoiceOption> = choice.options.iter().collect();
         let code = ParsedReply::Answer(shown[1].code.clone());
-        for text in ["2", "２", "二", "选2", "B", "b.", shown[1].text.in_language(crate::domain::language::Language::Zh)] {
+        for text in [
+            "2",
+            "２",
+            "二",
+            "选2",
+            "B",
+            "b.",
+            shown[1].text.in_language(crate::domain::language::Language::Zh),
+        ] {
             assert_eq!(parse_reply(one, &shown, text), code, "{text}");
         }
         assert_eq!(parse_reply(one, &shown, "1 2"), ParsedReply::Unclear);

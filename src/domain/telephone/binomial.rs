@@ -1,6 +1,7 @@
 //! What chance alone does to counts: interviewers differ even if they all work alike.
 
-/// The range in which a count out of `all` lies in 95 of 100 cases when each happens with `chance` (the central interval of the binomial distribution).
+/// The range in which a count out of `all` lies in 95 of 100 cases when each happens with `chance`
+/// (the central interval of the binomial distribution).
 pub fn binomial_interval(all: u32, chance: f64) -> (u32, u32) {
     const TAIL: f64 = 0.025;
     let chance = chance.clamp(0.0, 1.0);

@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 
 use crate::domain::time::Timestamp;
 
-/// The place of somebody in the queue, the least first: promised call-backs that are due, the longest promised first; then whom a part of the day like this
-/// one has not been tried with; then the fewest attempts; then whoever is in the cell that is furthest from its target; then in an order that says nothing of
-/// the list's.
+/// The place of somebody in the queue, the least first: promised call-backs that are due, the
+/// longest promised first; then whom a part of the day like this one has not been tried with; then
+/// the fewest attempts; then whoever is in the cell that is furthest from its target; then in an
+/// order that says nothing of the list's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallPriority {
     is_not_promised: bool,
@@ -21,8 +22,16 @@ pub struct CallPriority {
 }
 
 impl CallPriority {
-    /// `promised_at`: of a call-back that is due. `still_needed`: thousandths of its neediest cell's target.
-    pub fn new(promised_at: Option<Timestamp>, has_refused_to_me: bool, is_tried_part: bool, calls: u32, still_needed: u32, tie_breaker: u64) -> CallPriority {
+    /// `promised_at`: of a call-back that is due. `still_needed`: thousandths of its neediest
+    /// cell's target.
+    pub fn new(
+        promised_at: Option<Timestamp>,
+        has_refused_to_me: bool,
+        is_tried_part: bool,
+        calls: u32,
+        still_needed: u32,
+        tie_breaker: u64,
+    ) -> CallPriority {
         CallPriority {
             is_not_promised: promised_at.is_none(),
             promised_at: promised_at.unwrap_or(Timestamp(0)),

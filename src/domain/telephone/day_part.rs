@@ -1,4 +1,5 @@
-//! The parts of the day over which attempts are spread: somebody who never answers in the morning may in the evening.
+//! The parts of the day over which attempts are spread: somebody who never answers in the morning
+//! may in the evening.
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ const NOON: u32 = 12;
 const FIVE: u32 = 17;
 
 impl DayPart {
-    pub const ALL: [DayPart; 4] = [DayPart::Morning, DayPart::Afternoon, DayPart::Evening, DayPart::Weekend];
+    pub const ALL: [DayPart; 4] =
+        [DayPart::Morning, DayPart::Afternoon, DayPart::Evening, DayPart::Weekend];
 
     pub fn of(at: Timestamp, zone: Tz) -> DayPart {
         let local = at.in_zone(zone);
@@ -40,7 +42,12 @@ impl DayPart {
     /// When the part that `at` lies in is over.
     pub fn end(at: Timestamp, zone: Tz) -> Timestamp {
         let date = at.date(zone);
-        let at_hour = |hour: u32| Timestamp::from_local(date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default()), zone);
+        let at_hour = |hour: u32| {
+            Timestamp::from_local(
+                date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default()),
+                zone,
+            )
+        };
         let midnight = Timestamp::start_of_day(date.succ_opt().unwrap_or(date), zone);
         let end = match DayPart::of(at, zone) {
             DayPart::Morning => at_hour(NOON),

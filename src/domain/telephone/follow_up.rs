@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{CallOutcome, DayPart};
-use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::contact_window::ContactHours;
+use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 
@@ -15,7 +15,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// A line that is busy is free again in a while.
-const BUSY_DELAY: (Duration, Duration) = (Duration::from_secs(20 * 60), Duration::from_secs(40 * 60));
+const BUSY_DELAY: (Duration, Duration) =
+    (Duration::from_secs(20 * 60), Duration::from_secs(40 * 60));
 /// Between two calls to somebody who does not answer, at least.
 const NO_ANSWER_GAP: Duration = Duration::from_secs(2 * 3_600);
 /// Time to use a link that was sent instead.
@@ -56,7 +57,8 @@ pub enum FollowUp {
     CallAt(Timestamp),
     /// At that time, as promised.
     CallBack(Timestamp),
-    /// No further call: all that were to be made are, or the contact hours never open again. The cases stay open for other steps.
+    /// No further call: all that were to be made are, or the contact hours never open again. The
+    /// cases stay open for other steps.
     NoFurtherCall,
     /// The cases are ended.
     CasesEnded,
@@ -67,7 +69,8 @@ impl CalledPerson<'_> {
         use CallOutcome::*;
         let is_used_up = self.calls >= self.max_calls;
         match self.outcome {
-            Interviewed | HardRefusal | WrongNumber | NonWorking | Disconnected | Deceased | Unable | Language => FollowUp::CasesEnded,
+            Interviewed | HardRefusal | WrongNumber | NonWorking | Disconnected | Deceased
+            | Unable | Language => FollowUp::CasesEnded,
             SoftRefusal if self.soft_refusals >= MAX_SOFT_REFUSALS => FollowUp::CasesEnded,
             // What was promised is kept, however often it has been tried.
             CallBack => match self.call_back_at {
@@ -102,11 +105,13 @@ impl CalledPerson<'_> {
         self.hours.next_open(at, self.zones)
     }
 
-    /// A time from `from` on, somewhere in a part of the day that has not been tried; where all have been, in another one than this.
+    /// A time from `from` on, somewhere in a part of the day that has not been tried; where all
+    /// have been, in another one than this.
     fn another_part(&self, now: Timestamp, from: Timestamp) -> Option<Timestamp> {
         let zone = self.zones.iter().next()?;
         let this = DayPart::of(now, zone);
-        let is_free = |at: Timestamp| self.calls_today < MAX_CALLS_PER_DAY || at.date(zone) != now.date(zone);
+        let is_free =
+            |at: Timestamp| self.calls_today < MAX_CALLS_PER_DAY || at.date(zone) != now.date(zone);
         let (mut at, mut fallback) = (self.open(from)?, None);
         while at < from + HORIZON {
             let part = DayPart::of(at, zone);
@@ -124,7 +129,8 @@ impl CalledPerson<'_> {
         fallback.or_else(|| self.open(from.max(now + DAY))).map(|at| self.within(at))
     }
 
-    /// Somewhere in the first three quarters of the part that `at` lies in, so that there is time left to call.
+    /// Somewhere in the first three quarters of the part that `at` lies in, so that there is time
+    /// left to call.
     fn within(&self, at: Timestamp) -> Timestamp {
         let ends = self.zones.iter().map(|zone| DayPart::end(at, zone)).min().unwrap_or(at);
         let length = ends.min(self.hours.open_until(at, self.zones)).since(at);
@@ -138,15 +144,22 @@ mod tests {
     use crate::domain::contact_plan::PlanFile;
     use proptest::prelude::*;
 
-    const PLAN: &str = "name = \"t\"\nsignature = \"质协\"\n[hours]\nmonday = [\"09:00-12:00\", \"14:00-20:00\"]\n\
-        tuesday = [\"09:00-12:00\", \"14:00-20:00\"]\nwednesday = [\"09:00-20:00\"]\nsaturday = [\"10:00-18:00\"]\n\
+    const PLAN: &str = "name = \"t\"\nsignature = \"质协\"\n[hours]\nmonday = [\"09:00-12:00\", \
+        \"14:00-20:00\"]\n\
+        tuesday = [\"09:00-12:00\", \"14:00-20:00\"]\nwednesday = [\"09:00-20:00\"]\nsaturday = \
+        [\"10:00-18:00\"]\n\
         [[step]]\nname = \"calls\"\nmode = \"telephone\"\nafter = \"0d\"\n";
 
     fn at(text: &str) -> Timestamp {
         Timestamp::from_local(text.parse().unwrap(), chrono_tz::Asia::Shanghai)
     }
 
-    fn called<'a>(outcome: CallOutcome, calls: u32, hours: &'a ContactHours, zones: &'a Zones) -> CalledPerson<'a> {
+    fn called<'a>(
+        outcome: CallOutcome,
+        calls: u32,
+        hours: &'a ContactHours,
+        zones: &'a Zones,
+    ) -> CalledPerson<'a> {
         CalledPerson {
             outcome,
             calls,
@@ -167,24 +180,39 @@ mod tests {
         let zones = Zones::from(plan.time_zone);
         let now = at("2026-03-02T09:30:00");
         let next = |outcome, calls| called(outcome, calls, &plan.hours, &zones).follow_up(now);
-        let FollowUp::CallAt(busy) = next(CallOutcome::Busy, 1) else { panic!("busy lines are called again") };
+        let FollowUp::CallAt(busy) = next(CallOutcome::Busy, 1) else {
+            panic!("busy lines are called again")
+        };
         assert!((20 * 60..=40 * 60).contains(&busy.since(now).as_secs()), "{busy:?}");
-        let FollowUp::CallAt(unanswered) = next(CallOutcome::NoAnswer, 1) else { panic!("nobody has answered yet") };
-        assert_eq!(DayPart::of(unanswered, plan.time_zone), DayPart::Afternoon, "another part of the day: {unanswered:?}");
-        let FollowUp::CallAt(refused) = next(CallOutcome::SoftRefusal, 1) else { panic!("once more") };
+        let FollowUp::CallAt(unanswered) = next(CallOutcome::NoAnswer, 1) else {
+            panic!("nobody has answered yet")
+        };
+        assert_eq!(
+            DayPart::of(unanswered, plan.time_zone),
+            DayPart::Afternoon,
+            "another part of the day: {unanswered:?}"
+        );
+        let FollowUp::CallAt(refused) = next(CallOutcome::SoftRefusal, 1) else {
+            panic!("once more")
+        };
         assert!(refused.since(now) >= COOL_OFF);
         assert_eq!(next(CallOutcome::NoAnswer, 6), FollowUp::NoFurtherCall);
         assert_eq!(next(CallOutcome::HardRefusal, 1), FollowUp::CasesEnded);
         let mut agreed = called(CallOutcome::CallBack, 6, &plan.hours, &zones);
         agreed.call_back_at = Some(at("2026-03-03T14:15:00"));
-        assert_eq!(agreed.follow_up(now), FollowUp::CallBack(at("2026-03-03T14:15:00")), "a promise is kept after the last attempt too");
+        assert_eq!(
+            agreed.follow_up(now),
+            FollowUp::CallBack(at("2026-03-03T14:15:00")),
+            "a promise is kept after the last attempt too"
+        );
         let mut again = called(CallOutcome::SoftRefusal, 2, &plan.hours, &zones);
         again.soft_refusals = 2;
         assert_eq!(again.follow_up(now), FollowUp::CasesEnded);
     }
 
     proptest! {
-        /// Invariant I2 for the telephone: whatever happened, the next call is in the future, within hours, not too soon, and at most so many a day.
+        /// Invariant I2 for the telephone: whatever happened, the next call is in the future,
+        /// within hours, not too soon, and at most so many a day.
         #[test]
         fn the_next_call_is_within_hours_and_not_too_soon(
             outcome in prop::sample::select(CallOutcome::ALL.to_vec()),
@@ -197,7 +225,8 @@ mod tests {
             let now = at("2026-03-01T00:00:00") + MINUTE * u32::try_from(minutes).unwrap();
             let called = CalledPerson { outcome, calls, max_calls: 6, calls_today: today, soft_refusals: 1, tried_day_parts, call_back_at: None, hours: &plan.hours, zones: &zones, seed: "s" };
             if let FollowUp::CallAt(next) = called.follow_up(now) {
-                prop_assert!(next > now && plan.hours.is_open(next, &zones), "{outcome:?}: {next:?}");
+                prop_assert!(next > now && plan.hours.is_open(next, &zones), "{outcome:?}: \
+                    {next:?}");
                 let first = zones.iter().next().unwrap();
                 if outcome == CallOutcome::NoAnswer {
                     prop_assert!(next.since(now) >= NO_ANSWER_GAP);

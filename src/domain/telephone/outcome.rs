@@ -1,4 +1,5 @@
-//! What a call comes to, and the AAPOR disposition of each (Standard Definitions, telephone surveys).
+//! What a call comes to, and the AAPOR disposition of each (Standard Definitions, telephone
+//! surveys).
 
 use crate::domain::disposition::Disposition;
 
@@ -122,7 +123,9 @@ impl CallOutcome {
             CallOutcome::Busy => Some(Disposition::Busy),
             CallOutcome::NoAnswer => Some(Disposition::NoAnswer),
             CallOutcome::MessageLeft => Some(Disposition::MessageLeft),
-            CallOutcome::CallBack | CallOutcome::LinkSent | CallOutcome::LeftToWeb => Some(Disposition::NeverAvailable),
+            CallOutcome::CallBack | CallOutcome::LinkSent | CallOutcome::LeftToWeb => {
+                Some(Disposition::NeverAvailable)
+            }
             CallOutcome::SoftRefusal => Some(Disposition::SoftRefusal),
             CallOutcome::HardRefusal => Some(Disposition::Refusal),
             CallOutcome::WrongNumber => Some(Disposition::NoEligibleRespondent),
@@ -144,7 +147,19 @@ impl CallOutcome {
     /// Was somebody spoken to? Such a call counts among the contacts that caps are about.
     pub fn is_reached(self) -> bool {
         use CallOutcome::*;
-        matches!(self, Interviewed | CallBack | LinkSent | LeftToWeb | SoftRefusal | HardRefusal | WrongNumber | Deceased | Unable | Language)
+        matches!(
+            self,
+            Interviewed
+                | CallBack
+                | LinkSent
+                | LeftToWeb
+                | SoftRefusal
+                | HardRefusal
+                | WrongNumber
+                | Deceased
+                | Unable
+                | Language
+        )
     }
 }
 

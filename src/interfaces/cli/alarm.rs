@@ -7,9 +7,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output;
+use crate::adapters::database::{alarms, applications, deliveries, notices};
 use crate::services::alerts;
 use crate::services::context::AppContext;
-use crate::adapters::database::{alarms, applications, deliveries, notices};
 
 #[derive(Subcommand)]
 pub enum AlarmCommand {
@@ -63,7 +63,8 @@ pub async fn run(context: Arc<AppContext>, command: AlarmCommand) -> Result<()> 
 async fn list(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
     let alarms = alarms::list(&mut *context.database.read().await?, all).await?;
     let delivery_problems = deliveries::open_problems(&mut *context.database.read().await?).await?;
-    let format_time = |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
+    let format_time =
+        |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
         let rows = alarms.iter().map(|a| {
             json!({ "application": a.application_code, "campaign": a.campaign_code, "level": a.level, "chance": a.chance, "raised_at": format_time(Some(a.raised_at)),
@@ -77,7 +78,10 @@ async fn list(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
         return output::print_json(&rows.chain(delivery_problems).collect::<Vec<_>>());
     }
     let cells = |a: &alarms::Alarm| {
-        let by = a.acknowledged_by.as_ref().map(|actor| format!("{actor}: {}", a.note.clone().unwrap_or_default()));
+        let by = a
+            .acknowledged_by
+            .as_ref()
+            .map(|actor| format!("{actor}: {}", a.note.clone().unwrap_or_default()));
         vec![
             a.application_code.clone(),
             a.campaign_code.clone().unwrap_or_default(),
@@ -89,10 +93,13 @@ async fn list(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
             format_time(a.ended_at).unwrap_or_default(),
         ]
     };
-    let header = ["application", "campaign", "level", "chance", "raised", "told", "acknowledged", "over"];
+    let header =
+        ["application", "campaign", "level", "chance", "raised", "told", "acknowledged", "over"];
     output::print_table(&header, &alarms.iter().map(cells).collect::<Vec<_>>());
     for p in delivery_problems {
-        let what = p.channel.map_or("rejected by the scoring step".to_owned(), |way| format!("not delivered ({})", way.as_str()));
+        let what = p.channel.map_or("rejected by the scoring step".to_owned(), |way| {
+            format!("not delivered ({})", way.as_str())
+        });
         print_line!("{} {} {}: {what}: {}", p.application_code, p.kind, p.version, p.reason);
     }
     Ok(())
@@ -100,8 +107,12 @@ async fn list(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
 
 async fn acknowledge(context: &AppContext, code: &str, note: &str) -> Result<()> {
     let mut tx = context.database.write().await?;
-    let application = applications::find(&mut tx, code).await?.with_context(|| format!("no application has the code {code}"))?;
-    if !alarms::acknowledge(&mut tx, application.id, &output::os_user(), note, context.clock.now()).await? {
+    let application = applications::find(&mut tx, code)
+        .await?
+        .with_context(|| format!("no application has the code {code}"))?;
+    if !alarms::acknowledge(&mut tx, application.id, &output::os_user(), note, context.clock.now())
+        .await?
+    {
         bail!("application {code} has no alarm that waits to be acknowledged");
     }
     tx.commit().await?;
@@ -115,14 +126,22 @@ async fn send_test_notice(context: Arc<AppContext>) -> Result<()> {
         bail!("no way is set up; fill in notify.email, notify.webhook or notify.sms");
     }
     alerts::send_due_notices(&context).await?;
-    let latest = notices::latest(&mut *context.database.read().await?, u32::try_from(channels.len()).unwrap_or(3)).await?;
+    let latest = notices::latest(
+        &mut *context.database.read().await?,
+        u32::try_from(channels.len()).unwrap_or(3),
+    )
+    .await?;
     let mut failed = false;
     for notice in latest.iter().rev() {
         match (&notice.sent_at, &notice.last_error) {
             (Some(_), _) => print_line!("{}: sent", notice.channel.as_str()),
             (None, problem) => {
                 failed = true;
-                print_line!("{}: {}", notice.channel.as_str(), problem.clone().unwrap_or_else(|| "waits".into()));
+                print_line!(
+                    "{}: {}",
+                    notice.channel.as_str(),
+                    problem.clone().unwrap_or_else(|| "waits".into())
+                );
             }
         }
     }
@@ -131,7 +150,9 @@ async fn send_test_notice(context: Arc<AppContext>) -> Result<()> {
 
 async fn show_notices(context: &AppContext, as_json: bool) -> Result<()> {
     let latest = notices::latest(&mut *context.database.read().await?, 50).await?;
-    let format_time = |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC)).unwrap_or_default();
+    let format_time = |at: Option<crate::domain::time::Timestamp>| {
+        at.map(|at| at.rfc3339(chrono_tz::UTC)).unwrap_or_default()
+    };
     if as_json {
         let rows = latest.iter().map(|n| {
             json!({ "id": n.id, "channel": n.channel.as_str(), "kind": n.kind, "subject": n.subject, "created_at": format_time(Some(n.created_at)), "tries": n.attempt_count,
@@ -154,6 +175,9 @@ async fn show_notices(context: &AppContext, as_json: bool) -> Result<()> {
             n.last_error.clone().unwrap_or_default(),
         ]
     };
-    output::print_table(&["way", "subject", "written", "tries", "state", "problem"], &latest.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["way", "subject", "written", "tries", "state", "problem"],
+        &latest.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }

@@ -5,9 +5,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output;
+use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::services::context::AppContext;
-use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
@@ -44,7 +44,12 @@ pub struct ListArguments {
 }
 
 fn action(raw: &str) -> Result<Action, String> {
-    Action::parse(raw).ok_or_else(|| format!("write one of {}", Action::ALL.iter().map(|action| action.code()).collect::<Vec<_>>().join(", ")))
+    Action::parse(raw).ok_or_else(|| {
+        format!(
+            "write one of {}",
+            Action::ALL.iter().map(|action| action.code()).collect::<Vec<_>>().join(", ")
+        )
+    })
 }
 
 pub async fn run(context: &AppContext, command: AuditCommand) -> Result<()> {
@@ -55,8 +60,14 @@ pub async fn run(context: &AppContext, command: AuditCommand) -> Result<()> {
 }
 
 async fn list(context: &AppContext, arguments: ListArguments) -> Result<()> {
-    let filter = AuditFilter { actor: arguments.who, action: arguments.action, object: arguments.object, before: arguments.before };
-    let entries = audit::entries(&mut *context.database.read().await?, &filter, arguments.limit).await?;
+    let filter = AuditFilter {
+        actor: arguments.who,
+        action: arguments.action,
+        object: arguments.object,
+        before: arguments.before,
+    };
+    let entries =
+        audit::entries(&mut *context.database.read().await?, &filter, arguments.limit).await?;
     let at = |entry: &AuditEntry| entry.at.rfc3339(chrono_tz::UTC);
     if arguments.json {
         let row = |e: &AuditEntry| json!({ "number": e.number, "at": at(e), "who": e.actor.name, "via": e.actor.via.as_str(), "action": e.action.code(), "object": e.object, "detail": e.detail });
@@ -64,26 +75,52 @@ async fn list(context: &AppContext, arguments: ListArguments) -> Result<()> {
     }
     let cells = |e: &AuditEntry| {
         let did = e.action.labels().1.to_owned();
-        vec![e.number.to_string(), at(e), e.actor.name.clone(), e.actor.via.as_str().to_owned(), did, e.object.clone(), e.detail.clone()]
+        vec![
+            e.number.to_string(),
+            at(e),
+            e.actor.name.clone(),
+            e.actor.via.as_str().to_owned(),
+            did,
+            e.object.clone(),
+            e.detail.clone(),
+        ]
     };
-    output::print_table(&["number", "at", "who", "by", "did", "to", "detail"], &entries.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["number", "at", "who", "by", "did", "to", "detail"],
+        &entries.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
 async fn verify(context: &AppContext, expected_head: Option<&str>, as_json: bool) -> Result<()> {
-    let verified = audit::verify(&mut *context.database.read().await?, context.keys.hasher(), expected_head).await?;
+    let verified =
+        audit::verify(&mut *context.database.read().await?, context.keys.hasher(), expected_head)
+            .await?;
     match verified {
-        LogVerification::Intact { entries, head } if as_json => output::print_json(&json!({ "whole": true, "entries": entries, "head": head })),
+        LogVerification::Intact { entries, head } if as_json => {
+            output::print_json(&json!({ "whole": true, "entries": entries, "head": head }))
+        }
         LogVerification::Intact { entries, head } => {
-            print_line!("{entries} entries, every one as it was written; the head, to be noted elsewhere: {head}");
+            print_line!(
+                "{entries} entries, every one as it was written; the head, to be noted \
+                    elsewhere: {head}"
+            );
             Ok(())
         }
         LogVerification::Broken { at: 1 } => {
-            bail!("the audit log is not what was written from its first entry on, or the key ring is another installation's")
+            bail!(
+                "the audit log is not what was written from its first entry on, or the key ring \
+                    is another installation's"
+            )
         }
-        LogVerification::Broken { at } => bail!("the audit log is not what was written from entry {at} on"),
+        LogVerification::Broken { at } => {
+            bail!("the audit log is not what was written from entry {at} on")
+        }
         LogVerification::HeadNotFound => {
-            bail!("the audit log is whole in itself, but the head that was noted elsewhere is not in it: entries were taken off its end")
+            bail!(
+                "the audit log is whole in itself, but the head that was noted elsewhere is not \
+                    in it: entries were taken off its end"
+            )
         }
     }
 }

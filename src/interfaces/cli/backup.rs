@@ -8,27 +8,37 @@ use anyhow::{Context, Result};
 use super::output;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::config::Config;
+use crate::adapters::database::backup;
 use crate::domain::audit::Action;
 use crate::services::context::AppContext;
 use crate::services::erasure;
-use crate::adapters::database::backup;
 
 pub async fn backup(context: &AppContext, file: &Path) -> Result<()> {
     let bytes = backup::backup(&context.database, &context.config.database_url, file).await?;
-    print_line!("{}: {bytes} bytes; the keys are not in it: {} is kept by itself", file.display(), context.config.key_ring.display());
+    print_line!(
+        "{}: {bytes} bytes; the keys are not in it: {} is kept by itself",
+        file.display(),
+        context.config.key_ring.display()
+    );
     Ok(())
 }
 
-/// Restores, brings the database to this version, and forgets again who was forgotten since the backup.
+/// Restores, brings the database to this version, and forgets again who was forgotten since the
+/// backup.
 pub async fn restore(config: Config, file: &Path) -> Result<()> {
     backup::restore(&config.database_url, file).await?;
     print_line!("{} is restored", file.display());
     let context = AppContext::open(config, Arc::new(SystemClock)).await?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     context.audit_before(&output::current_actor(), Action::BackupRestored, "", &name).await?;
-    let (erased_applicants, erased_persons) = erasure::reapply_erasures(&context).await.context("restored, but who was forgotten since is still in it")?;
+    let (erased_applicants, erased_persons) = erasure::reapply_erasures(&context)
+        .await
+        .context("restored, but who was forgotten since is still in it")?;
     if erased_applicants + erased_persons > 0 {
-        print_line!("forgotten again, as the key ring says: the people of {erased_applicants} applicants, and {erased_persons} single persons");
+        print_line!(
+            "forgotten again, as the key ring says: the people of {erased_applicants} \
+                applicants, and {erased_persons} single persons"
+        );
     }
     Ok(())
 }

@@ -7,13 +7,13 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{forecast, output, read_text};
-use crate::services;
-use crate::services::campaigns::{LaunchReport, LaunchRequest};
-use crate::domain::contact_plan::PlanFile;
-use crate::domain::outcome_rates::OutcomeRate;
-use crate::services::context::AppContext;
 use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::{applications, programmes};
+use crate::domain::contact_plan::PlanFile;
+use crate::domain::outcome_rates::OutcomeRate;
+use crate::services;
+use crate::services::campaigns::{LaunchReport, LaunchRequest};
+use crate::services::context::AppContext;
 use crate::services::{datasets, deadlines, forecasting};
 
 #[derive(Subcommand)]
@@ -32,7 +32,8 @@ pub enum CampaignCommand {
         /// Pause before more than this is spent
         #[arg(long, value_name = "AMOUNT", value_parser = amount)]
         budget: Option<f64>,
-        /// Of the draw, where a list is larger than the need; recorded with the campaign, which draws one of its own without it
+        /// Of the draw, where a list is larger than the need; recorded with the campaign, which
+        /// draws one of its own without it
         #[arg(long, value_name = "WORD")]
         seed: Option<String>,
         /// Check and reckon everything, launch nothing
@@ -66,7 +67,8 @@ pub enum CampaignCommand {
         #[arg(long)]
         json: bool,
     },
-    /// How the fields will end, made now: completes by the due day, the chance of each quota, and what would help
+    /// How the fields will end, made now: completes by the due day, the chance of each quota, and
+    /// what would help
     Forecast {
         code: String,
         #[arg(long)]
@@ -82,11 +84,29 @@ pub enum CampaignCommand {
 
 pub async fn run(context: &AppContext, command: CampaignCommand) -> Result<()> {
     match command {
-        CampaignCommand::Launch { code, application, plan, gateway, budget, seed, dry_run, json } => {
+        CampaignCommand::Launch {
+            code,
+            application,
+            plan,
+            gateway,
+            budget,
+            seed,
+            dry_run,
+            json,
+        } => {
             let file = read_plan(&plan)?;
-            let request =
-                LaunchRequest { code: &code, applications: &application, plan: &file, gateway: &gateway, budget, seed: seed.as_deref(), dry_run };
-            let report = services::campaigns::launch(context, &request).await.with_context(|| plan.display().to_string())?;
+            let request = LaunchRequest {
+                code: &code,
+                applications: &application,
+                plan: &file,
+                gateway: &gateway,
+                budget,
+                seed: seed.as_deref(),
+                dry_run,
+            };
+            let report = services::campaigns::launch(context, &request)
+                .await
+                .with_context(|| plan.display().to_string())?;
             if json { output::print_json(&report) } else { print_launch_report(&report, dry_run) }
         }
         CampaignCommand::Pause { code } => {
@@ -100,9 +120,13 @@ pub async fn run(context: &AppContext, command: CampaignCommand) -> Result<()> {
             Ok(())
         }
         CampaignCommand::Budget { code, amount: raw } => {
-            let budget = if raw == "none" { None } else { Some(amount(&raw).map_err(anyhow::Error::msg)?) };
+            let budget =
+                if raw == "none" { None } else { Some(amount(&raw).map_err(anyhow::Error::msg)?) };
             services::campaigns::set_budget(context, &code, budget).await?;
-            print_line!("campaign {code} has {}", budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}")));
+            print_line!(
+                "campaign {code} has {}",
+                budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}"))
+            );
             Ok(())
         }
         CampaignCommand::Close { code } => {
@@ -117,7 +141,11 @@ pub async fn run(context: &AppContext, command: CampaignCommand) -> Result<()> {
         }
         CampaignCommand::Forecast { code, json } => {
             let forecasts = forecasting::forecast_campaign(context, &code).await?;
-            if json { output::print_json(&forecasts) } else { forecast::print_forecasts(&forecasts) }
+            if json {
+                output::print_json(&forecasts)
+            } else {
+                forecast::print_forecasts(&forecasts)
+            }
         }
         CampaignCommand::List { json } => list(context, json).await,
         CampaignCommand::Status { code, json } => {
@@ -162,9 +190,24 @@ fn print_rates(rates: &[services::campaigns::GroupRates]) -> Result<()> {
         ("unknown (U)", |group_rates| group_rates.unknown),
         ("not eligible (4.x)", |group_rates| group_rates.not_eligible),
     ];
-    let row = |name: &str, cells: Vec<String>| std::iter::once(name.to_owned()).chain(cells).collect::<Vec<String>>();
-    let mut rows: Vec<Vec<String>> = counted.iter().map(|(name, count)| row(name, rates.iter().map(|group_rates| count(group_rates).to_string()).collect())).collect();
-    rows.extend(OutcomeRate::ALL.iter().map(|rate| row(rate.name(), rates.iter().map(|group_rates| output::format_percent(group_rates.rates[rate.name()])).collect())));
+    let row = |name: &str, cells: Vec<String>| {
+        std::iter::once(name.to_owned()).chain(cells).collect::<Vec<String>>()
+    };
+    let mut rows: Vec<Vec<String>> = counted
+        .iter()
+        .map(|(name, count)| {
+            row(name, rates.iter().map(|group_rates| count(group_rates).to_string()).collect())
+        })
+        .collect();
+    rows.extend(OutcomeRate::ALL.iter().map(|rate| {
+        row(
+            rate.name(),
+            rates
+                .iter()
+                .map(|group_rates| output::format_percent(group_rates.rates[rate.name()]))
+                .collect(),
+        )
+    }));
     output::print_table(&header, &rows);
     Ok(())
 }
@@ -182,7 +225,11 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for campaign in campaigns::all(&mut connection).await? {
         let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
-        let codes: Vec<String> = applications::of_campaign(&mut connection, campaign.id).await?.into_iter().map(|a| a.code).collect();
+        let codes: Vec<String> = applications::of_campaign(&mut connection, campaign.id)
+            .await?
+            .into_iter()
+            .map(|a| a.code)
+            .collect();
         rows.push((campaign.launched_at.rfc3339(zone), campaign, codes));
     }
     if as_json {
@@ -192,9 +239,18 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
         return output::print_json(&shown.collect::<Vec<_>>());
     }
     let cells = |(launched_at, campaign, codes): &(String, campaigns::Campaign, Vec<String>)| {
-        vec![campaign.code.clone(), campaign.state.as_str().to_owned(), campaign.gateway.clone(), launched_at.clone(), codes.join(", ")]
+        vec![
+            campaign.code.clone(),
+            campaign.state.as_str().to_owned(),
+            campaign.gateway.clone(),
+            launched_at.clone(),
+            codes.join(", "),
+        ]
     };
-    output::print_table(&["code", "state", "gateway", "launched", "applications"], &rows.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["code", "state", "gateway", "launched", "applications"],
+        &rows.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
@@ -214,36 +270,83 @@ pub fn read_plan(path: &std::path::Path) -> Result<PlanFile> {
 
 fn print_launch_report(report: &LaunchReport, dry_run: bool) -> Result<()> {
     let verb = if dry_run { "could be launched" } else { "is launched" };
-    print_line!("campaign {} {verb}: {} people, {} of them by telephone only", report.campaign, report.invitations, report.without_mobile);
+    print_line!(
+        "campaign {} {verb}: {} people, {} of them by telephone only",
+        report.campaign,
+        report.invitations,
+        report.without_mobile
+    );
     if report.outside_contact_hours > 0 {
-        print_line!("{} people abroad are never contacted: the plan's hours share no hour of all their zones", report.outside_contact_hours);
+        print_line!(
+            "{} people abroad are never contacted: the plan's hours share no hour of all their \
+                zones",
+            report.outside_contact_hours
+        );
     }
     if report.without_gateway > 0 {
-        print_line!("{} people are never contacted: no gateway takes their numbers", report.without_gateway);
+        print_line!(
+            "{} people are never contacted: no gateway takes their numbers",
+            report.without_gateway
+        );
     }
-    let steps =
-        report.steps.iter().map(|s| vec![s.name.clone(), s.begins.clone(), s.done.clone(), s.longest_message_parts.to_string(), s.parts.to_string()]);
-    output::print_table(&["step", "begins", "done at the latest", "parts of the longest", "parts"], &steps.collect::<Vec<_>>());
-    let applications = report.applications.iter().map(|a| vec![a.code.clone(), a.names.to_string(), a.target.to_string(), a.dataset_due.clone()]);
-    output::print_table(&["application", "names", "target", "dataset due"], &applications.collect::<Vec<_>>());
+    let steps = report.steps.iter().map(|s| {
+        vec![
+            s.name.clone(),
+            s.begins.clone(),
+            s.done.clone(),
+            s.longest_message_parts.to_string(),
+            s.parts.to_string(),
+        ]
+    });
+    output::print_table(
+        &["step", "begins", "done at the latest", "parts of the longest", "parts"],
+        &steps.collect::<Vec<_>>(),
+    );
+    let applications = report.applications.iter().map(|a| {
+        vec![a.code.clone(), a.names.to_string(), a.target.to_string(), a.dataset_due.clone()]
+    });
+    output::print_table(
+        &["application", "names", "target", "dataset due"],
+        &applications.collect::<Vec<_>>(),
+    );
     if let Some(seed) = &report.draw_seed {
-        print_line!("{} people are held back in replicates, drawn with the seed {seed}; they follow as the response rate shows the need", report.held_back);
+        print_line!(
+            "{} people are held back in replicates, drawn with the seed {seed}; they follow as \
+                the response rate shows the need",
+            report.held_back
+        );
     }
     print_line!("respondents agree to the privacy notice {}", report.privacy_notice);
-    print_line!("if everybody gets every step: {} parts, {:.2} {}", report.parts_at_most, report.cost_at_most, report.currency);
+    print_line!(
+        "if everybody gets every step: {} parts, {:.2} {}",
+        report.parts_at_most,
+        report.cost_at_most,
+        report.currency
+    );
     Ok(())
 }
 
 fn print_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
     let why = status.paused_because.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
     let budget = status.budget.map(|budget| format!(" of {budget:.2}")).unwrap_or_default();
-    print_line!("campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}", status.code, status.state, status.parts_sent, status.cost, status.currency);
+    print_line!(
+        "campaign {} is {}{why}; {} parts sent, {:.2}{budget} {}",
+        status.code,
+        status.state,
+        status.parts_sent,
+        status.cost,
+        status.currency
+    );
     if let Some(until) = &status.gateway_paused_until {
         print_line!("gateway {} is held still until {until}", status.gateway);
     }
     if status.replicates_held_back > 0 {
-        let (released, held_back, people) = (status.replicates_released, status.replicates_held_back, status.held_back);
-        print_line!("{released} replicates are in the field, {held_back} with {people} people are held back");
+        let (released, held_back, people) =
+            (status.replicates_released, status.replicates_held_back, status.held_back);
+        print_line!(
+            "{released} replicates are in the field, {held_back} with {people} people are held \
+                back"
+        );
     }
     let cells = |a: &services::campaigns::ApplicationStatus| {
         vec![
@@ -260,11 +363,33 @@ fn print_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
             a.closed_by.or(a.field_closes.as_deref()).unwrap_or_default().to_owned(),
         ]
     };
-    let header = ["application", "state", "names", "invited", "delivered", "opened", "in doubt", "completed", "RR1", "chance", "closes"];
+    let header = [
+        "application",
+        "state",
+        "names",
+        "invited",
+        "delivered",
+        "opened",
+        "in doubt",
+        "completed",
+        "RR1",
+        "chance",
+        "closes",
+    ];
     output::print_table(&header, &status.applications.iter().map(cells).collect::<Vec<_>>());
-    let in_cells = status.applications.iter().flat_map(|a| a.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (a.code.clone(), cell)));
-    let in_cells: Vec<Vec<String>> =
-        in_cells.map(|(code, cell)| vec![code, cell.segment.clone(), cell.kind.to_owned(), format!("{}/{}", cell.completed, cell.target)]).collect();
+    let in_cells = status.applications.iter().flat_map(|a| {
+        a.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (a.code.clone(), cell))
+    });
+    let in_cells: Vec<Vec<String>> = in_cells
+        .map(|(code, cell)| {
+            vec![
+                code,
+                cell.segment.clone(),
+                cell.kind.to_owned(),
+                format!("{}/{}", cell.completed, cell.target),
+            ]
+        })
+        .collect();
     if !in_cells.is_empty() {
         output::print_table(&["application", "cell", "kind", "completed"], &in_cells);
     }

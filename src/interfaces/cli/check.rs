@@ -4,25 +4,36 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use crate::services::questionnaires;
 use crate::adapters::clock::{Clock, SystemClock};
 use crate::adapters::config::Config;
-use crate::services::context::AppContext;
-use crate::services::sealing::open_phone;
-use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
 use crate::adapters::database::{applications, erasure, lists};
+use crate::services::context::AppContext;
+use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
+use crate::services::questionnaires;
+use crate::services::sealing::open_phone;
 
 /// The configuration has been read by now; what it names is looked at too.
 pub fn check_config(config: &Config) -> Result<()> {
-    let mut problems: Vec<String> = questionnaires::check_all_questionnaires(config.questionnaires.as_deref()).into_iter().map(|e| e.to_string()).collect();
+    let mut problems: Vec<String> =
+        questionnaires::check_all_questionnaires(config.questionnaires.as_deref())
+            .into_iter()
+            .map(|e| e.to_string())
+            .collect();
     for (name, gateway) in &config.gateways {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        problems.extend(crate::adapters::sms::open(gateway, &clock, "").err().map(|problem| format!("gateway.{name}: {problem}")));
+        problems.extend(
+            crate::adapters::sms::open(gateway, &clock, "")
+                .err()
+                .map(|problem| format!("gateway.{name}: {problem}")),
+        );
     }
     if !problems.is_empty() {
         bail!("{}", problems.join("\nfieldworkd: "));
     }
-    print_line!("the configuration is good: {} gateway(s), five questionnaires", config.gateways.len());
+    print_line!(
+        "the configuration is good: {} gateway(s), five questionnaires",
+        config.gateways.len()
+    );
     Ok(())
 }
 
@@ -37,7 +48,11 @@ pub async fn doctor(config: Config) -> Result<()> {
     let mut is_healthy = true;
     let mut report = |what: &str, problem: Option<String>| {
         is_healthy &= problem.is_none();
-        print_line!("{} {what}{}", if problem.is_none() { "ok     " } else { "PROBLEM" }, problem.map(|p| format!(": {p}")).unwrap_or_default());
+        print_line!(
+            "{} {what}{}",
+            if problem.is_none() { "ok     " } else { "PROBLEM" },
+            problem.map(|p| format!(": {p}")).unwrap_or_default()
+        );
     };
     report("configuration", check_questionnaires(&config));
     let datasets = config.datasets.clone();
@@ -50,23 +65,42 @@ pub async fn doctor(config: Config) -> Result<()> {
         Err(error) => report("database and key ring", Some(error.to_string())),
         Ok(context) => {
             report("database and key ring", None);
-            report("the key ring belongs to the database", check_keys(&context).await.err().map(|e| e.to_string()));
-            report("people are forgotten when their time is over", check_retention(&context).await.unwrap_or_else(|e| Some(e.to_string())));
+            report(
+                "the key ring belongs to the database",
+                check_keys(&context).await.err().map(|e| e.to_string()),
+            );
+            report(
+                "people are forgotten when their time is over",
+                check_retention(&context).await.unwrap_or_else(|e| Some(e.to_string())),
+            );
         }
     }
     if is_healthy { Ok(()) } else { bail!("not all is well; see above") }
 }
 
 fn check_questionnaires(config: &Config) -> Option<String> {
-    questionnaires::check_all_questionnaires(config.questionnaires.as_deref()).first().map(|e| e.to_string())
+    questionnaires::check_all_questionnaires(config.questionnaires.as_deref())
+        .first()
+        .map(|e| e.to_string())
 }
 
-/// Applicants whose people are kept for longer than their programme says; deletions that are not done to the end.
+/// Applicants whose people are kept for longer than their programme says; deletions that are not
+/// done to the end.
 async fn check_retention(context: &AppContext) -> Result<Option<String>> {
-    let is_overdue = |review: &PurgeReview| matches!(review.status, PurgeStatus::Due(_) | PurgeStatus::AwaitsScoring(_));
-    let overdue: Vec<String> = purge::review_applicants(context).await?.into_iter().filter(is_overdue).map(|review| review.applicant.code).collect();
+    let is_overdue = |review: &PurgeReview| {
+        matches!(review.status, PurgeStatus::Due(_) | PurgeStatus::AwaitsScoring(_))
+    };
+    let overdue: Vec<String> = purge::review_applicants(context)
+        .await?
+        .into_iter()
+        .filter(is_overdue)
+        .map(|review| review.applicant.code)
+        .collect();
     if !overdue.is_empty() {
-        return Ok(Some(format!("those of {} are overdue; «purge --dry-run» says why, «purge» does it now", overdue.join(", "))));
+        return Ok(Some(format!(
+            "those of {} are overdue; «purge --dry-run» says why, «purge» does it now",
+            overdue.join(", ")
+        )));
     }
     let certificates = erasure::certificates(&mut *context.database.read().await?).await?;
     let is_unfinished = certificates.iter().any(|certificate| certificate.signature.is_none());
@@ -77,7 +111,9 @@ async fn check_retention(context: &AppContext) -> Result<Option<String>> {
 async fn check_keys(context: &AppContext) -> Result<()> {
     let mut connection = context.database.read().await?;
     for application in applications::all(&mut connection).await? {
-        if let Some((_, phone)) = lists::sealed_persons(&mut connection, application.id).await?.first() {
+        if let Some((_, phone)) =
+            lists::sealed_persons(&mut connection, application.id).await?.first()
+        {
             open_phone(&context.keys.sealer(&application.key_id)?, phone)?;
         }
     }

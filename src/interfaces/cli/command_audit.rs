@@ -1,4 +1,5 @@
-//! What a command leaves in the audit log. It is written down before the command does it; a command that fails leaves a second entry.
+//! What a command leaves in the audit log. It is written down before the command does it; a command
+//! that fails leaves a second entry.
 
 use super::Command;
 use super::alarm::AlarmCommand;
@@ -16,55 +17,126 @@ pub type AuditSpec = (Action, String, String);
 
 /// `None`: the command only looks, shows nothing of a person, or is written down by its use-case.
 pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
-    let file_name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file_name = |path: &std::path::Path| {
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    };
     let (action, object, detail) = match command {
-        Command::Programme(ProgrammeCommand::Apply { file: path }) => (Action::ProgrammeSaved, String::new(), file_name(path)),
+        Command::Programme(ProgrammeCommand::Apply { file: path }) => {
+            (Action::ProgrammeSaved, String::new(), file_name(path))
+        }
         Command::Application(command) => match command {
-            ApplicationCommand::Add { file: path } => (Action::ApplicationRegistered, String::new(), file_name(path)),
-            ApplicationCommand::Fee { code, settled } => (Action::DeadlineChanged, application_object(code), format!("fee settled on {settled}")),
-            ApplicationCommand::Hold { code, .. } => (Action::DeadlineChanged, application_object(code), "hold".into()),
-            ApplicationCommand::Release { code, .. } => (Action::DeadlineChanged, application_object(code), "release".into()),
-            ApplicationCommand::Extend { code, days, .. } => (Action::DeadlineChanged, application_object(code), format!("extend by {days} days")),
+            ApplicationCommand::Add { file: path } => {
+                (Action::ApplicationRegistered, String::new(), file_name(path))
+            }
+            ApplicationCommand::Fee { code, settled } => (
+                Action::DeadlineChanged,
+                application_object(code),
+                format!("fee settled on {settled}"),
+            ),
+            ApplicationCommand::Hold { code, .. } => {
+                (Action::DeadlineChanged, application_object(code), "hold".into())
+            }
+            ApplicationCommand::Release { code, .. } => {
+                (Action::DeadlineChanged, application_object(code), "release".into())
+            }
+            ApplicationCommand::Extend { code, days, .. } => (
+                Action::DeadlineChanged,
+                application_object(code),
+                format!("extend by {days} days"),
+            ),
             ApplicationCommand::List { .. } | ApplicationCommand::History { .. } => return None,
         },
-        Command::List(ListCommand::Import { application: codes, file: path, dry_run, .. }) => match dry_run {
-            true => return None,
-            false => (Action::ListImported, application_object(&codes.join(",")), file_name(path)),
-        },
+        Command::List(ListCommand::Import { application: codes, file: path, dry_run, .. }) => {
+            match dry_run {
+                true => return None,
+                false => {
+                    (Action::ListImported, application_object(&codes.join(",")), file_name(path))
+                }
+            }
+        }
         Command::Campaign(command) => match command {
             CampaignCommand::Launch { dry_run: true, .. }
             | CampaignCommand::List { .. }
             | CampaignCommand::Rates { .. }
             | CampaignCommand::Forecast { .. }
             | CampaignCommand::Status { .. } => return None,
-            CampaignCommand::Launch { code, application: codes, .. } => (Action::CampaignLaunched, campaign_object(code), codes.join(",")),
-            CampaignCommand::Pause { code } => (Action::CampaignStateChanged, campaign_object(code), "pause".into()),
-            CampaignCommand::Resume { code } => (Action::CampaignStateChanged, campaign_object(code), "resume".into()),
-            CampaignCommand::Close { code } => (Action::CampaignStateChanged, campaign_object(code), "close".into()),
-            CampaignCommand::Budget { code, amount } => (Action::CampaignStateChanged, campaign_object(code), format!("budget {amount}")),
+            CampaignCommand::Launch { code, application: codes, .. } => {
+                (Action::CampaignLaunched, campaign_object(code), codes.join(","))
+            }
+            CampaignCommand::Pause { code } => {
+                (Action::CampaignStateChanged, campaign_object(code), "pause".into())
+            }
+            CampaignCommand::Resume { code } => {
+                (Action::CampaignStateChanged, campaign_object(code), "resume".into())
+            }
+            CampaignCommand::Close { code } => {
+                (Action::CampaignStateChanged, campaign_object(code), "close".into())
+            }
+            CampaignCommand::Budget { code, amount } => {
+                (Action::CampaignStateChanged, campaign_object(code), format!("budget {amount}"))
+            }
         },
-        Command::Alarm(AlarmCommand::Test) => (Action::TestMessageSent, String::new(), "alarm".into()),
-        Command::Alarm(AlarmCommand::List { .. } | AlarmCommand::Digest { .. } | AlarmCommand::Notices { .. }) => return None,
-        Command::Alarm(AlarmCommand::Ack { code, .. }) => (Action::AlarmAcknowledged, application_object(code), String::new()),
+        Command::Alarm(AlarmCommand::Test) => {
+            (Action::TestMessageSent, String::new(), "alarm".into())
+        }
+        Command::Alarm(
+            AlarmCommand::List { .. } | AlarmCommand::Digest { .. } | AlarmCommand::Notices { .. },
+        ) => return None,
+        Command::Alarm(AlarmCommand::Ack { code, .. }) => {
+            (Action::AlarmAcknowledged, application_object(code), String::new())
+        }
         Command::Dataset(command) => match command {
-            DatasetCommand::Freeze { code, interim } => (Action::DatasetFrozen, application_object(code), if *interim { "interim".into() } else { String::new() }),
-            DatasetCommand::Release { code, .. } => (Action::DatasetReleased, application_object(code), String::new()),
-            DatasetCommand::Export { code, .. } => (Action::DatasetDownloaded, application_object(code), String::new()),
-            DatasetCommand::Deliver { code, .. } => (Action::DatasetRedelivered, application_object(code), String::new()),
-            DatasetCommand::Ack { code, .. } => (Action::VerdictRecorded, application_object(code), String::new()),
-            DatasetCommand::List { .. } | DatasetCommand::Review { .. } | DatasetCommand::Deliveries { .. } | DatasetCommand::Verify { .. } => {
+            DatasetCommand::Freeze { code, interim } => (
+                Action::DatasetFrozen,
+                application_object(code),
+                if *interim { "interim".into() } else { String::new() },
+            ),
+            DatasetCommand::Release { code, .. } => {
+                (Action::DatasetReleased, application_object(code), String::new())
+            }
+            DatasetCommand::Export { code, .. } => {
+                (Action::DatasetDownloaded, application_object(code), String::new())
+            }
+            DatasetCommand::Deliver { code, .. } => {
+                (Action::DatasetRedelivered, application_object(code), String::new())
+            }
+            DatasetCommand::Ack { code, .. } => {
+                (Action::VerdictRecorded, application_object(code), String::new())
+            }
+            DatasetCommand::List { .. }
+            | DatasetCommand::Review { .. }
+            | DatasetCommand::Deliveries { .. }
+            | DatasetCommand::Verify { .. } => {
                 return None;
             }
         },
-        Command::SigningKey(SigningKeyCommand::Rotate) => (Action::SigningKeyRotated, String::new(), String::new()),
-        Command::Suppress(SuppressCommand::Add { .. } | SuppressCommand::Import { .. }) => (Action::NumberSuppressed, String::new(), String::new()),
-        Command::Purge(arguments) if !arguments.dry_run => (Action::PeoplePurged, String::new(), arguments.applicant.clone().unwrap_or_default()),
-        Command::LegalHold(LegalHoldCommand::Set { target, .. }) => (Action::LegalHoldChanged, target.object(), "set".into()),
-        Command::LegalHold(LegalHoldCommand::Lift { target }) => (Action::LegalHoldChanged, target.object(), "lift".into()),
-        Command::Person(PersonCommand::Erase { .. }) => (Action::PersonErased, String::new(), String::new()),
-        Command::Backup { file: path } => (Action::DatabaseBackedUp, String::new(), file_name(path)),
-        Command::Message(MessageCommand::Settle { reference, .. }) => (Action::MessageSettled, format!("message:{reference}"), String::new()),
-        Command::Inbox(InboxCommand::Done { id }) => (Action::ReplyHandled, format!("reply:{id}"), String::new()),
+        Command::SigningKey(SigningKeyCommand::Rotate) => {
+            (Action::SigningKeyRotated, String::new(), String::new())
+        }
+        Command::Suppress(SuppressCommand::Add { .. } | SuppressCommand::Import { .. }) => {
+            (Action::NumberSuppressed, String::new(), String::new())
+        }
+        Command::Purge(arguments) if !arguments.dry_run => {
+            (Action::PeoplePurged, String::new(), arguments.applicant.clone().unwrap_or_default())
+        }
+        Command::LegalHold(LegalHoldCommand::Set { target, .. }) => {
+            (Action::LegalHoldChanged, target.object(), "set".into())
+        }
+        Command::LegalHold(LegalHoldCommand::Lift { target }) => {
+            (Action::LegalHoldChanged, target.object(), "lift".into())
+        }
+        Command::Person(PersonCommand::Erase { .. }) => {
+            (Action::PersonErased, String::new(), String::new())
+        }
+        Command::Backup { file: path } => {
+            (Action::DatabaseBackedUp, String::new(), file_name(path))
+        }
+        Command::Message(MessageCommand::Settle { reference, .. }) => {
+            (Action::MessageSettled, format!("message:{reference}"), String::new())
+        }
+        Command::Inbox(InboxCommand::Done { id }) => {
+            (Action::ReplyHandled, format!("reply:{id}"), String::new())
+        }
         // Each is named, so that a new one is decided about.
         Command::Programme(ProgrammeCommand::Status { .. })
         | Command::SigningKey(SigningKeyCommand::Show)

@@ -1,4 +1,5 @@
-//! `dataset list|freeze|review|release|export|deliver|ack|deliveries|verify` and `signing-key show|rotate`.
+//! `dataset list|freeze|review|release|export|deliver|ack|deliveries|verify` and `signing-key
+//! show|rotate`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,12 @@ use serde_json::json;
 
 use super::output;
 use crate::adapters::crypto::PublicKey;
-use crate::services;
-use crate::services::datasets::delivery;
-use crate::services::deadlines;
-use crate::services::context::AppContext;
 use crate::adapters::database::datasets;
 use crate::adapters::database::deliveries::{self, Verdict};
+use crate::services;
+use crate::services::context::AppContext;
+use crate::services::datasets::delivery;
+use crate::services::deadlines;
 
 #[derive(Subcommand)]
 pub enum DatasetCommand {
@@ -23,7 +24,8 @@ pub enum DatasetCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Freeze an application's data by hand: closes its field, or makes a further version where answers came late
+    /// Freeze an application's data by hand: closes its field, or makes a further version where
+    /// answers came late
     Freeze {
         #[arg(value_name = "APPLICATION")]
         code: String,
@@ -35,7 +37,8 @@ pub enum DatasetCommand {
     Review {
         #[arg(value_name = "APPLICATION")]
         code: String,
-        /// As its folder will be named: v2, interim-3; the one that was frozen last where nothing is said
+        /// As its folder will be named: v2, interim-3; the one that was frozen last where nothing
+        /// is said
         #[arg(long, value_name = "NAME")]
         version: Option<String>,
         #[arg(long)]
@@ -51,7 +54,8 @@ pub enum DatasetCommand {
         #[arg(long, value_name = "N", value_delimiter = ',')]
         strike: Vec<usize>,
     },
-    /// Write a version out of the database once more, into a folder that does not exist; what was forgotten since is left out
+    /// Write a version out of the database once more, into a folder that does not exist; what was
+    /// forgotten since is left out
     Export {
         #[arg(value_name = "APPLICATION")]
         code: String,
@@ -99,7 +103,8 @@ pub enum DatasetCommand {
 
 #[derive(Subcommand)]
 pub enum SigningKeyCommand {
-    /// The public half of the key that manifests are signed with, as PEM: give it to the scoring step
+    /// The public half of the key that manifests are signed with, as PEM: give it to the scoring
+    /// step
     Show,
     /// Sign with a new key from now on; the one before stays in the key ring
     Rotate,
@@ -110,8 +115,11 @@ pub fn verify_folder(folder: &Path, public_key: Option<&Path>) -> Result<()> {
     let key = match public_key {
         None => None,
         Some(path) => {
-            let pem = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            Some(PublicKey::of_pem(&pem).with_context(|| format!("{} is no public key of Ed25519 in PEM", path.display()))?)
+            let pem = std::fs::read_to_string(path)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
+            Some(PublicKey::of_pem(&pem).with_context(|| {
+                format!("{} is no public key of Ed25519 in PEM", path.display())
+            })?)
         }
     };
     let verified = services::datasets::verify(folder, key.as_ref())?;
@@ -129,11 +137,20 @@ pub fn verify_folder(folder: &Path, public_key: Option<&Path>) -> Result<()> {
 
 pub async fn run(context: &AppContext, command: DatasetCommand) -> Result<()> {
     match command {
-        DatasetCommand::Verify { folder, public_key } => verify_folder(&folder, public_key.as_deref()),
+        DatasetCommand::Verify { folder, public_key } => {
+            verify_folder(&folder, public_key.as_deref())
+        }
         DatasetCommand::List { json } => list(context, json).await,
         DatasetCommand::Freeze { code, interim } => {
-            let version = if interim { deadlines::freeze_interim(context, &code).await? } else { deadlines::freeze(context, &code).await? };
-            print_line!("{code}: {} {version} is frozen", if interim { "interim version" } else { "version" });
+            let version = if interim {
+                deadlines::freeze_interim(context, &code).await?
+            } else {
+                deadlines::freeze(context, &code).await?
+            };
+            print_line!(
+                "{code}: {} {version} is frozen",
+                if interim { "interim version" } else { "version" }
+            );
             services::datasets::write_pending(context).await?;
             Ok(())
         }
@@ -141,7 +158,11 @@ pub async fn run(context: &AppContext, command: DatasetCommand) -> Result<()> {
             let dataset = find_version(context, &code, version.as_deref()).await?;
             delivery::deliver_again(context, &dataset).await?;
             let arrived = delivery::deliver_due(context).await?;
-            print_line!("{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the others", dataset.version_name());
+            print_line!(
+                "{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the \
+                    others",
+                dataset.version_name()
+            );
             Ok(())
         }
         DatasetCommand::Export { code, folder, version } => {
@@ -152,18 +173,39 @@ pub async fn run(context: &AppContext, command: DatasetCommand) -> Result<()> {
         }
         DatasetCommand::Ack { code, version, sha256, reject } => {
             let dataset = find_version(context, &code, version.as_deref()).await?;
-            let verdict =
-                Verdict { is_accepted: reject.is_none(), reason: reject.unwrap_or_default(), actor: output::os_user(), at: context.clock.now() };
+            let verdict = Verdict {
+                is_accepted: reject.is_none(),
+                reason: reject.unwrap_or_default(),
+                actor: output::os_user(),
+                at: context.clock.now(),
+            };
             delivery::record_verdict(context, &dataset, &sha256, &verdict).await?;
-            print_line!("{code} {} is {}", dataset.version_name(), if verdict.is_accepted { "accepted" } else { "rejected" });
+            print_line!(
+                "{code} {} is {}",
+                dataset.version_name(),
+                if verdict.is_accepted { "accepted" } else { "rejected" }
+            );
             Ok(())
         }
         DatasetCommand::Deliveries { dead, json } => list_deliveries(context, dead, json).await,
-        DatasetCommand::Review { code, version, json } => review(context, &code, version.as_deref(), json).await,
+        DatasetCommand::Review { code, version, json } => {
+            review(context, &code, version.as_deref(), json).await
+        }
         DatasetCommand::Release { code, version, strike } => {
             let strike: BTreeSet<usize> = strike.into_iter().collect();
-            let released = services::datasets::release(context, &code, version.as_deref(), &strike, &output::current_actor()).await?;
-            print_line!("{code}: {} may go out, without {} open answers", released.version_name(), strike.len());
+            let released = services::datasets::release(
+                context,
+                &code,
+                version.as_deref(),
+                &strike,
+                &output::current_actor(),
+            )
+            .await?;
+            print_line!(
+                "{code}: {} may go out, without {} open answers",
+                released.version_name(),
+                strike.len()
+            );
             services::datasets::write_pending(context).await?;
             Ok(())
         }
@@ -180,35 +222,61 @@ pub fn signing_key(context: &AppContext, command: &SigningKeyCommand) -> Result<
     Ok(())
 }
 
-async fn review(context: &AppContext, code: &str, version: Option<&str>, as_json: bool) -> Result<()> {
-    let (dataset, answers) = services::datasets::load_for_review(context, code, version, &output::current_actor()).await?;
+async fn review(
+    context: &AppContext,
+    code: &str,
+    version: Option<&str>,
+    as_json: bool,
+) -> Result<()> {
+    let (dataset, answers) =
+        services::datasets::load_for_review(context, code, version, &output::current_actor())
+            .await?;
     if as_json {
         let rows = answers.iter().map(|a| json!({ "number": a.number, "case": a.case, "variable": a.variable, "text": a.text }));
         return output::print_json(&rows.collect::<Vec<_>>());
     }
     if answers.is_empty() {
         let name = dataset.version_name();
-        bail!("{name} of {code} holds no open answer; let it go with «dataset release {code} --version {name}»");
+        bail!(
+            "{name} of {code} holds no open answer; let it go with «dataset release {code} \
+                --version {name}»"
+        );
     }
-    let cells = |a: &services::datasets::OpenAnswer| vec![a.number.to_string(), a.case.clone(), a.variable.clone(), a.text.clone()];
-    output::print_table(&["number", "case", "variable", "text"], &answers.iter().map(cells).collect::<Vec<_>>());
+    let cells = |a: &services::datasets::OpenAnswer| {
+        vec![a.number.to_string(), a.case.clone(), a.variable.clone(), a.text.clone()]
+    };
+    output::print_table(
+        &["number", "case", "variable", "text"],
+        &answers.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
-async fn find_version(context: &AppContext, code: &str, version: Option<&str>) -> Result<datasets::Dataset> {
+async fn find_version(
+    context: &AppContext,
+    code: &str,
+    version: Option<&str>,
+) -> Result<datasets::Dataset> {
     let all = datasets::all(&mut *context.database.read().await?).await?;
     let is_wanted = |dataset: &&datasets::Dataset| match version {
         Some(version) => dataset.version_name() == version,
         None => dataset.kind == datasets::DatasetKind::Final,
     };
-    let found = all.iter().filter(|dataset| dataset.application_code == code).rfind(is_wanted).cloned();
-    found.with_context(|| format!("{code} has no version {}; «dataset list» tells which there are", version.unwrap_or("that is final")))
+    let found =
+        all.iter().filter(|dataset| dataset.application_code == code).rfind(is_wanted).cloned();
+    found.with_context(|| {
+        format!(
+            "{code} has no version {}; «dataset list» tells which there are",
+            version.unwrap_or("that is final")
+        )
+    })
 }
 
 async fn list_deliveries(context: &AppContext, dead: bool, as_json: bool) -> Result<()> {
     let mut all = deliveries::all(&mut *context.database.read().await?).await?;
     all.retain(|d| !dead || (d.next_at.is_none() && d.arrived_at.is_none()));
-    let format_time = |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
+    let format_time =
+        |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
         let rows = all.iter().map(|d| {
             json!({ "application": d.application_code, "kind": d.kind, "version": d.version, "way": d.channel.as_str(), "tries": d.attempt_count,
@@ -223,9 +291,19 @@ async fn list_deliveries(context: &AppContext, dead: bool, as_json: bool) -> Res
             (None, None) => "given up".to_owned(),
         };
         let version = format!("{} {}", d.kind, d.version);
-        vec![d.application_code.clone(), version, d.channel.as_str().into(), d.attempt_count.to_string(), state, d.last_error.clone().unwrap_or_default()]
+        vec![
+            d.application_code.clone(),
+            version,
+            d.channel.as_str().into(),
+            d.attempt_count.to_string(),
+            state,
+            d.last_error.clone().unwrap_or_default(),
+        ]
     };
-    output::print_table(&["application", "version", "way", "tries", "state", "problem"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["application", "version", "way", "tries", "state", "problem"],
+        &all.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
@@ -248,7 +326,8 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
         return output::print_json(&rows);
     }
     let cells = |(d, verdict): &(datasets::Dataset, Option<Verdict>)| {
-        let pending = if d.released_at.is_none() { "(waits for review)" } else { "(to be written)" };
+        let pending =
+            if d.released_at.is_none() { "(waits for review)" } else { "(to be written)" };
         let folder = d.folder.clone().unwrap_or_else(|| pending.into());
         vec![
             d.application_code.clone(),
@@ -256,9 +335,21 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
             d.reason.as_str().to_owned(),
             folder,
             d.sha256.clone().unwrap_or_default(),
-            verdict.as_ref().map(|v| if v.is_accepted { "accepted".into() } else { format!("rejected: {}", v.reason) }).unwrap_or_default(),
+            verdict
+                .as_ref()
+                .map(|v| {
+                    if v.is_accepted {
+                        "accepted".into()
+                    } else {
+                        format!("rejected: {}", v.reason)
+                    }
+                })
+                .unwrap_or_default(),
         ]
     };
-    output::print_table(&["application", "version", "reason", "folder", "sha256", "verdict"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["application", "version", "reason", "folder", "sha256", "verdict"],
+        &all.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `demo`: a whole programme on loopback, in virtual time ([`crate::simulation::demo`]), as a story or as one JSON object.
+//! `demo`: a whole programme on loopback, in virtual time ([`crate::simulation::demo`]), as a story
+//! or as one JSON object.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use crate::simulation::demo::{self, ApplicationReport, Narrator, DemoReport};
+use crate::simulation::demo::{self, ApplicationReport, DemoReport, Narrator};
 
 #[derive(Args)]
 pub struct DemoArguments {
@@ -60,9 +61,13 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
         }
     }
     if arguments.open {
-        let lines = ["Open in a browser (stop with Ctrl-C):".to_owned()].into_iter().chain(demo.links().await?);
+        let lines = ["Open in a browser (stop with Ctrl-C):".to_owned()]
+            .into_iter()
+            .chain(demo.links().await?);
         // With --json the one object on standard output stays alone.
-        lines.for_each(|line| if arguments.json { eprintln!("{line}") } else { print_line!("{line}") });
+        lines.for_each(
+            |line| if arguments.json { eprintln!("{line}") } else { print_line!("{line}") },
+        );
         tokio::signal::ctrl_c().await?;
     }
     Ok(())
@@ -70,7 +75,10 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
 
 fn progress_bar(is_json: bool) -> ProgressBar {
     let visible = !is_json && std::io::stderr().is_terminal();
-    let bar = ProgressBar::with_draw_target(None, if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
+    let bar = ProgressBar::with_draw_target(
+        None,
+        if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+    );
     if let Ok(style) = ProgressStyle::with_template("  {wide_bar} day {pos} of {len}") {
         bar.set_style(style);
     }
@@ -85,7 +93,19 @@ fn show(report: &DemoReport) {
         report.visits,
         report.virtual_days
     );
-    let header = ["application", "category", "names", "invited", "delivered", "opened", "completed", "target", "RR1", "closed by", "dataset"];
+    let header = [
+        "application",
+        "category",
+        "names",
+        "invited",
+        "delivered",
+        "opened",
+        "completed",
+        "target",
+        "RR1",
+        "closed by",
+        "dataset",
+    ];
     let cells = |a: &ApplicationReport| {
         vec![
             a.code.clone(),
@@ -103,7 +123,8 @@ fn show(report: &DemoReport) {
     };
     output::print_table(&header, &report.applications.iter().map(cells).collect::<Vec<_>>());
     print_line!(
-        "\nThe invariants, counted from outside: sent twice {}, outside hours {}, over the rate {}, over quota {}; in doubt {}, of these settled {}; datasets verified {} of {}",
+        "\nThe invariants, counted from outside: sent twice {}, outside hours {}, over the rate \
+            {}, over quota {}; in doubt {}, of these settled {}; datasets verified {} of {}",
         report.duplicate_submits,
         report.outside_hours,
         report.over_rate,
@@ -114,7 +135,9 @@ fn show(report: &DemoReport) {
         report.applications.len()
     );
     print_line!(
-        "Around the message: the first gateway was down, {} messages went through the second; the first wave was spread over {} hours; {} opt-outs confirmed; {} replies wait for the staff, {} of them want a call",
+        "Around the message: the first gateway was down, {} messages went through the second; \
+            the first wave was spread over {} hours; {} opt-outs confirmed; {} replies wait for \
+            the staff, {} of them want a call",
         report.failed_over,
         report.spread_hours,
         report.confirmations,
@@ -122,37 +145,55 @@ fn show(report: &DemoReport) {
         report.call_backs
     );
     let rates = report.outcome_rates.iter().map(|(code, rates)| {
-        let shown = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| format!("{name} {}", output::format_percent(rates.get(name).copied().flatten())));
+        let shown = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| {
+            format!("{name} {}", output::format_percent(rates.get(name).copied().flatten()))
+        });
         format!("{code}: {}", shown.join(" "))
     });
     print_line!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
-    print_line!("The questionnaire's way: {} of the dissatisfied said why; nobody else was asked", report.routed_answers);
     print_line!(
-        "Consent: {} agreed to the privacy notice, {} withdrew; {} asked on the page to be called. Flagged and kept: {} speeding, {} straight-lining",
+        "The questionnaire's way: {} of the dissatisfied said why; nobody else was asked",
+        report.routed_answers
+    );
+    print_line!(
+        "Consent: {} agreed to the privacy notice, {} withdrew; {} asked on the page to be \
+            called. Flagged and kept: {} speeding, {} straight-lining",
         report.consents,
         report.consents_withdrawn,
         report.web_call_backs,
         report.speeding,
         report.straight_lining
     );
-    let cells = report
-        .cells
-        .iter()
-        .flat_map(|(code, cells)| cells.iter().map(move |(name, completed, target)| format!("{code} {name} {completed}/{target}")));
-    print_line!("Quota cells by list and by answers: {}; {} let go politely", cells.collect::<Vec<_>>().join(", "), report.quota_filled);
-    print_line!("Replicates of large lists: {} of {} were needed", report.replicates_released, report.replicates);
+    let cells = report.cells.iter().flat_map(|(code, cells)| {
+        cells
+            .iter()
+            .map(move |(name, completed, target)| format!("{code} {name} {completed}/{target}"))
+    });
     print_line!(
-        "Forecasts: {} were made on the way; in {} the band of eight cases in ten held what the field ended with",
+        "Quota cells by list and by answers: {}; {} let go politely",
+        cells.collect::<Vec<_>>().join(", "),
+        report.quota_filled
+    );
+    print_line!(
+        "Replicates of large lists: {} of {} were needed",
+        report.replicates_released,
+        report.replicates
+    );
+    print_line!(
+        "Forecasts: {} were made on the way; in {} the band of eight cases in ten held what the \
+            field ended with",
         report.forecasts,
         report.forecasts_held
     );
     print_line!(
-        "Alarms: {} quotas were in danger; the duty officer's telephone rang {} times, with all of them together each time",
+        "Alarms: {} quotas were in danger; the duty officer's telephone rang {} times, with all \
+            of them together each time",
         report.alarms,
         report.notices
     );
     print_line!(
-        "The telephone: {} calls, {} interviews, {} of them with people who have no mobile; {} promised call-backs kept, {} missed; {} calls outside hours",
+        "The telephone: {} calls, {} interviews, {} of them with people who have no mobile; {} \
+            promised call-backs kept, {} missed; {} calls outside hours",
         report.calls,
         report.phone_interviews,
         report.fixed_line_completes,
@@ -160,15 +201,21 @@ fn show(report: &DemoReport) {
         report.call_backs_missed,
         report.calls_outside_hours
     );
-    print_line!("By SMS: {} interviews answered to the end, one question a message, {} messages", report.sms_interviews, report.sms_questions);
     print_line!(
-        "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, manifest), signed with the key {}; {} corrected after a consent was taken back",
+        "By SMS: {} interviews answered to the end, one question a message, {} messages",
+        report.sms_interviews,
+        report.sms_questions
+    );
+    print_line!(
+        "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, \
+            manifest), signed with the key {}; {} corrected after a consent was taken back",
         report.dataset_files,
         report.signed_with,
         report.corrected_versions
     );
     print_line!(
-        "Hand-over: {} versions arrived in the scoring step's folder, {} were fetched, checked and accepted over the pull API",
+        "Hand-over: {} versions arrived in the scoring step's folder, {} were fetched, checked \
+            and accepted over the pull API",
         report.deliveries_arrived,
         report.datasets_accepted
     );
@@ -179,9 +226,15 @@ fn show(report: &DemoReport) {
         report.audit_entries,
         if report.audit_whole { "whole" } else { "NOT what was written" }
     );
-    print_line!("Webhooks: {} events were told to another system, {} of them signed; nothing of a person in any", report.events_told, report.events_signed);
     print_line!(
-        "A year later, in a copy restored from a backup: {} people are forgotten, {} certificates are signed, {} of the backup's numbers can still be read",
+        "Webhooks: {} events were told to another system, {} of them signed; nothing of a person \
+            in any",
+        report.events_told,
+        report.events_signed
+    );
+    print_line!(
+        "A year later, in a copy restored from a backup: {} people are forgotten, {} \
+            certificates are signed, {} of the backup's numbers can still be read",
         report.people_forgotten,
         report.deletion_certificates,
         report.readable_in_backups

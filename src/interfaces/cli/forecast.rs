@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::output;
-use crate::services::forecasting::{self, ForecastBand, ApplicationForecast};
 use crate::services::context::AppContext;
+use crate::services::forecasting::{self, ApplicationForecast, ForecastBand};
 
 #[derive(Args)]
 pub struct RehearseArguments {
@@ -25,7 +25,9 @@ pub async fn rehearse(context: &AppContext, arguments: RehearseArguments) -> Res
     if let Some(rate) = arguments.response_rate.filter(|rate| !(0.01..=0.99).contains(rate)) {
         bail!("--response-rate {rate}: must be between 0.01 and 0.99");
     }
-    let rehearsals = forecasting::rehearse(context, &arguments.code, arguments.response_rate, arguments.seed).await?;
+    let rehearsals =
+        forecasting::rehearse(context, &arguments.code, arguments.response_rate, arguments.seed)
+            .await?;
     if arguments.json {
         return output::print_json(&rehearsals);
     }
@@ -42,7 +44,16 @@ pub async fn rehearse(context: &AppContext, arguments: RehearseArguments) -> Res
         ]
     };
     output::print_table(
-        &["application", "people", "target", "due", "completes (8 of 10)", "chance", "messages (8 of 10)", "to interviewers"],
+        &[
+            "application",
+            "people",
+            "target",
+            "due",
+            "completes (8 of 10)",
+            "chance",
+            "messages (8 of 10)",
+            "to interviewers",
+        ],
         &rehearsals.iter().map(row).collect::<Vec<_>>(),
     );
     Ok(())
@@ -70,21 +81,40 @@ pub fn print_forecasts(forecasts: &[ApplicationForecast]) -> Result<()> {
     let cells = forecasts.iter().flat_map(|f| f.cells.iter().map(move |cell| (f, cell)));
     let cells = cells.map(|(f, cell)| {
         let completed = format!("{}/{}", cell.completed, cell.target);
-        vec![f.application.clone(), cell.name.clone(), cell.kind.clone(), completed, output::format_percent(Some(cell.chance))]
+        vec![
+            f.application.clone(),
+            cell.name.clone(),
+            cell.kind.clone(),
+            completed,
+            output::format_percent(Some(cell.chance)),
+        ]
     });
     let cells: Vec<Vec<String>> = cells.collect();
     if !cells.is_empty() {
         output::print_table(&["application", "cell", "kind", "completed", "chance"], &cells);
     }
     for forecast in forecasts {
-        for (applies, note) in [(forecast.is_paused, "its campaign is paused"), (forecast.is_held, "it is on hold; told as if it were released now")] {
+        for (applies, note) in [
+            (forecast.is_paused, "its campaign is paused"),
+            (forecast.is_held, "it is on hold; told as if it were released now"),
+        ] {
             if applies {
                 print_line!("{}: {note}", forecast.application);
             }
         }
         if !forecast.interventions.is_empty() {
-            let interventions = forecast.interventions.iter().map(|intervention| format!("{} {}", intervention.measure.labels().1, output::format_percent(Some(intervention.chance))));
-            print_line!("{}, what would help: {}", forecast.application, interventions.collect::<Vec<_>>().join("; "));
+            let interventions = forecast.interventions.iter().map(|intervention| {
+                format!(
+                    "{} {}",
+                    intervention.measure.labels().1,
+                    output::format_percent(Some(intervention.chance))
+                )
+            });
+            print_line!(
+                "{}, what would help: {}",
+                forecast.application,
+                interventions.collect::<Vec<_>>().join("; ")
+            );
         }
     }
     Ok(())

@@ -5,8 +5,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::output;
-use crate::services::context::AppContext;
 use crate::adapters::database::rates;
+use crate::services::context::AppContext;
 
 #[derive(Args)]
 pub struct GatewaysArguments {
@@ -21,7 +21,10 @@ pub async fn run(context: &AppContext, arguments: GatewaysArguments) -> Result<(
         .iter()
         .map(|(name, gateway)| {
             let hooks = context.webhook_base_url(name);
-            let until = paused.iter().find(|(paused_name, _)| paused_name == name).map(|(_, until)| until.rfc3339(chrono_tz::UTC));
+            let until = paused
+                .iter()
+                .find(|(paused_name, _)| paused_name == name)
+                .map(|(_, until)| until.rfc3339(chrono_tz::UTC));
             json!({
                 "name": name,
                 "rate_per_second": context.config.gateways.get(name).map(|g| g.rate_per_second),
@@ -37,9 +40,16 @@ pub async fn run(context: &AppContext, arguments: GatewaysArguments) -> Result<(
     }
     for gateway in shown {
         let text = |key: &str| gateway[key].as_str().unwrap_or_default().to_owned();
-        let paused = gateway["paused_until"].as_str().map(|until| format!(", held still until {until}")).unwrap_or_default();
+        let paused = gateway["paused_until"]
+            .as_str()
+            .map(|until| format!(", held still until {until}"))
+            .unwrap_or_default();
         print_line!("{}: {} messages/s{paused}", text("name"), gateway["rate_per_second"]);
-        print_line!("  receipts come to {}\n  replies come to  {}", text("receipts"), text("replies"));
+        print_line!(
+            "  receipts come to {}\n  replies come to  {}",
+            text("receipts"),
+            text("replies")
+        );
     }
     Ok(())
 }

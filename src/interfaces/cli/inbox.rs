@@ -5,14 +5,15 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output;
+use crate::adapters::database::replies::{self, InboxEntry};
 use crate::domain::audit::Action;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
-use crate::adapters::database::replies::{self, InboxEntry};
 
 #[derive(Subcommand)]
 pub enum InboxCommand {
-    /// Replies that are not dealt with yet, tied to their cases; what they say is read one at a time
+    /// Replies that are not dealt with yet, tied to their cases; what they say is read one at a
+    /// time
     List {
         /// Only call-back requests
         #[arg(long)]
@@ -46,7 +47,9 @@ pub async fn run(context: &AppContext, command: InboxCommand) -> Result<()> {
 }
 
 async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) -> Result<()> {
-    let entries = replies::inbox(&mut *context.database.read().await?, call_backs.then_some("call_me"), all).await?;
+    let entries =
+        replies::inbox(&mut *context.database.read().await?, call_backs.then_some("call_me"), all)
+            .await?;
     if as_json {
         let shown = entries.iter().map(|e| {
             json!({ "id": e.id, "meaning": e.meaning, "received_at": e.received_at.rfc3339(chrono_tz::UTC), "campaign": e.campaign, "cases": e.cases,
@@ -65,15 +68,24 @@ async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) 
             handled,
         ]
     };
-    output::print_table(&["id", "received", "meaning", "campaign", "cases", "dealt with"], &entries.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["id", "received", "meaning", "campaign", "cases", "dealt with"],
+        &entries.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
 async fn read(context: &AppContext, id: i64) -> Result<()> {
     let mut tx = context.database.write().await?;
-    let Some(sealed) = replies::sealed_text(&mut tx, id).await? else { bail!("no reply has the number {id}") };
-    let Some((sealed, key_id)) = sealed else { bail!("reply {id} came from a number that was never written to; only its meaning was kept") };
-    context.audit(&mut tx, &output::current_actor(), Action::ReplyViewed, &format!("reply:{id}")).await?;
+    let Some(sealed) = replies::sealed_text(&mut tx, id).await? else {
+        bail!("no reply has the number {id}")
+    };
+    let Some((sealed, key_id)) = sealed else {
+        bail!("reply {id} came from a number that was never written to; only its meaning was kept")
+    };
+    context
+        .audit(&mut tx, &output::current_actor(), Action::ReplyViewed, &format!("reply:{id}"))
+        .await?;
     // Written down first, shown then.
     tx.commit().await?;
     print_line!("{}", context.keys.sealer(&key_id)?.open_text(seal_context::REPLY, &sealed)?);

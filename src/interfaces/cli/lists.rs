@@ -10,13 +10,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::{output, read_file, read_text};
-use crate::services::deadlines;
-use crate::services::deadlines::changes::{self, ChangedBy};
-use crate::services::context::AppContext;
-use crate::services;
-use crate::services::list_import::{self, RowDecision, ImportOutcome, ImportRequest, ListSource};
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::{application_events, lists, programmes};
+use crate::services;
+use crate::services::context::AppContext;
+use crate::services::deadlines;
+use crate::services::deadlines::changes::{self, ChangedBy};
+use crate::services::list_import::{self, ImportOutcome, ImportRequest, ListSource, RowDecision};
 
 #[derive(Subcommand)]
 pub enum ProgrammeCommand {
@@ -39,7 +39,8 @@ pub enum ApplicationCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Write down that the survey fee is settled; where the programme begins with that, the days run from then
+    /// Write down that the survey fee is settled; where the programme begins with that, the days
+    /// run from then
     Fee {
         code: String,
         /// The day, like 2026-03-15
@@ -85,7 +86,8 @@ pub enum ListCommand {
         /// Check and show everything, write nothing to the database
         #[arg(long)]
         dry_run: bool,
-        /// Where the report on rejected and merged rows goes; without it, beside the list as NAME.report.csv
+        /// Where the report on rejected and merged rows goes; without it, beside the list as
+        /// NAME.report.csv
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
         #[arg(long)]
@@ -96,9 +98,13 @@ pub enum ListCommand {
 pub async fn programme(context: &AppContext, command: ProgrammeCommand) -> Result<()> {
     let file = match command {
         ProgrammeCommand::Apply { file } => file,
-        ProgrammeCommand::Status { code, json } => return print_overview(context, &code, json).await,
+        ProgrammeCommand::Status { code, json } => {
+            return print_overview(context, &code, json).await;
+        }
     };
-    let programme = services::programmes::apply_programme(context, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
+    let programme = services::programmes::apply_programme(context, &read_text(&file)?)
+        .await
+        .with_context(|| file.display().to_string())?;
     print_line!("programme {} is set: {}", programme.code, programme.name.zh);
     Ok(())
 }
@@ -106,21 +112,41 @@ pub async fn programme(context: &AppContext, command: ProgrammeCommand) -> Resul
 pub async fn application(context: &AppContext, command: ApplicationCommand) -> Result<()> {
     match command {
         ApplicationCommand::Add { file } => {
-            let codes = services::programmes::add_applications(context, &read_text(&file)?).await.with_context(|| file.display().to_string())?;
+            let codes = services::programmes::add_applications(context, &read_text(&file)?)
+                .await
+                .with_context(|| file.display().to_string())?;
             print_line!("registered: {}", codes.join(", "));
             Ok(())
         }
         ApplicationCommand::List { json } => list_applications(context, json).await,
-        ApplicationCommand::Fee { code, settled } => print_deadline_status(&changes::settle_fee(context, &code, settled, &output::os_user()).await?),
-        ApplicationCommand::Hold { code, reason } => {
-            print_deadline_status(&changes::hold(context, &code, ChangedBy { actor: &output::os_user(), reason: &reason }).await?)
-        }
-        ApplicationCommand::Release { code, reason } => {
-            print_deadline_status(&changes::release(context, &code, ChangedBy { actor: &output::os_user(), reason: &reason }).await?)
-        }
-        ApplicationCommand::Extend { code, days, reason } => {
-            print_deadline_status(&changes::extend(context, &code, days, ChangedBy { actor: &output::os_user(), reason: &reason }).await?)
-        }
+        ApplicationCommand::Fee { code, settled } => print_deadline_status(
+            &changes::settle_fee(context, &code, settled, &output::os_user()).await?,
+        ),
+        ApplicationCommand::Hold { code, reason } => print_deadline_status(
+            &changes::hold(
+                context,
+                &code,
+                ChangedBy { actor: &output::os_user(), reason: &reason },
+            )
+            .await?,
+        ),
+        ApplicationCommand::Release { code, reason } => print_deadline_status(
+            &changes::release(
+                context,
+                &code,
+                ChangedBy { actor: &output::os_user(), reason: &reason },
+            )
+            .await?,
+        ),
+        ApplicationCommand::Extend { code, days, reason } => print_deadline_status(
+            &changes::extend(
+                context,
+                &code,
+                days,
+                ChangedBy { actor: &output::os_user(), reason: &reason },
+            )
+            .await?,
+        ),
         ApplicationCommand::History { code, json } => print_history(context, &code, json).await,
     }
 }
@@ -128,7 +154,8 @@ pub async fn application(context: &AppContext, command: ApplicationCommand) -> R
 fn print_deadline_status(status: &changes::DeadlineStatus) -> Result<()> {
     let day = |day: Option<NaiveDate>| day.map_or("not yet".to_owned(), |day| day.to_string());
     print_line!(
-        "application {}: the days run from {}, the dataset is due on {}, the certificate on {}; {} days were added",
+        "application {}: the days run from {}, the dataset is due on {}, the certificate on {}; \
+            {} days were added",
         status.application,
         day(status.begins),
         day(status.dataset_due),
@@ -143,7 +170,9 @@ fn print_deadline_status(status: &changes::DeadlineStatus) -> Result<()> {
 
 async fn print_history(context: &AppContext, code: &str, as_json: bool) -> Result<()> {
     let mut connection = context.database.read().await?;
-    let application = applications::find(&mut connection, code).await?.with_context(|| format!("no application has the code {code}"))?;
+    let application = applications::find(&mut connection, code)
+        .await?
+        .with_context(|| format!("no application has the code {code}"))?;
     let zone = programmes::get(&mut connection, application.programme_id).await?.time_zone;
     let events = application_events::of_application(&mut connection, application.id).await?;
     if as_json {
@@ -153,14 +182,25 @@ async fn print_history(context: &AppContext, code: &str, as_json: bool) -> Resul
     }
     let cells = |e: &application_events::ApplicationEvent| {
         let days = e.days.map(|days| days.to_string()).unwrap_or_default();
-        vec![e.at.rfc3339(zone), e.kind.as_str().to_owned(), days, e.reason.clone(), e.actor.clone()]
+        vec![
+            e.at.rfc3339(zone),
+            e.kind.as_str().to_owned(),
+            days,
+            e.reason.clone(),
+            e.actor.clone(),
+        ]
     };
-    output::print_table(&["at", "what", "days", "reason", "who"], &events.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["at", "what", "days", "reason", "who"],
+        &events.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
 async fn print_overview(context: &AppContext, code: &str, as_json: bool) -> Result<()> {
-    let all = deadlines::programme_overview(context, code).await?.with_context(|| format!("no programme has the code {code}"))?;
+    let all = deadlines::programme_overview(context, code)
+        .await?
+        .with_context(|| format!("no programme has the code {code}"))?;
     if as_json {
         return output::print_json(&all);
     }
@@ -177,7 +217,17 @@ async fn print_overview(context: &AppContext, code: &str, as_json: bool) -> Resu
             output::format_percent(o.chance),
         ]
     };
-    let header = ["application", "state", "campaign", "names", "completed", "dataset due", "days left", "behind", "chance"];
+    let header = [
+        "application",
+        "state",
+        "campaign",
+        "names",
+        "completed",
+        "dataset due",
+        "days left",
+        "behind",
+        "chance",
+    ];
     output::print_table(&header, &all.iter().map(cells).collect::<Vec<_>>());
     Ok(())
 }
@@ -186,7 +236,8 @@ async fn list_applications(context: &AppContext, as_json: bool) -> Result<()> {
     let mut connection = context.database.read().await?;
     let mut rows = Vec::new();
     for application in applications::all(&mut connection).await? {
-        let names: u32 = lists::names_by_segment(&mut connection, application.id).await?.values().sum();
+        let names: u32 =
+            lists::names_by_segment(&mut connection, application.id).await?.values().sum();
         let state = match application.state {
             ApplicationState::Registered => "registered",
             ApplicationState::InField => "in_field",
@@ -204,9 +255,19 @@ async fn list_applications(context: &AppContext, as_json: bool) -> Result<()> {
         return output::print_json(&shown);
     }
     let cells = |(a, names, state): &(applications::Application, u32, &str)| {
-        vec![a.code.clone(), a.category.to_string(), (*state).to_owned(), names.to_string(), a.applicant_name.clone(), a.subject.title()]
+        vec![
+            a.code.clone(),
+            a.category.to_string(),
+            (*state).to_owned(),
+            names.to_string(),
+            a.applicant_name.clone(),
+            a.subject.title(),
+        ]
     };
-    output::print_table(&["code", "category", "state", "names", "applicant", "subject"], &rows.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["code", "category", "state", "names", "applicant", "subject"],
+        &rows.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
@@ -216,7 +277,12 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
         read_file(&file)?;
     }
     let shown_name = file.display().to_string();
-    let request = ImportRequest { applications: &application, file: &shown_name, content: ListSource::File(file.clone()), dry_run };
+    let request = ImportRequest {
+        applications: &application,
+        file: &shown_name,
+        content: ListSource::File(file.clone()),
+        dry_run,
+    };
     let bar = progress_bar();
     let outcome = list_import::import_list(context, &request, &mut |done, all| {
         bar.set_length(all);
@@ -225,10 +291,12 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
     .await?;
     bar.finish_and_clear();
     // A dry run shows its findings; it writes a file only when one is named.
-    let report_file = report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{shown_name}.report.csv"))));
+    let report_file =
+        report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{shown_name}.report.csv"))));
     let mut written = None;
     if let (Some(path), false) = (report_file, outcome.findings.is_empty()) {
-        list_import::write_report(&path, &shown_name, &outcome.findings).with_context(|| format!("the report {} cannot be written", path.display()))?;
+        list_import::write_report(&path, &shown_name, &outcome.findings)
+            .with_context(|| format!("the report {} cannot be written", path.display()))?;
         written = Some(path.display().to_string());
     }
     if json {
@@ -248,13 +316,25 @@ fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, repo
     }
     if dry_run || report.is_none() {
         for finding in &outcome.findings {
-            let column = if finding.column.is_empty() { String::new() } else { format!(", {}", finding.column) };
-            print_line!("{file}, row {}{column}: {} {} — {}", finding.row, finding.decision.as_str(), finding.value, finding.message);
+            let column = if finding.column.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", finding.column)
+            };
+            print_line!(
+                "{file}, row {}{column}: {} {} — {}",
+                finding.row,
+                finding.decision.as_str(),
+                finding.value,
+                finding.message
+            );
         }
     }
-    let noted_rows = outcome.findings.iter().filter(|f| f.decision == RowDecision::AcceptedWithNotice).count();
+    let noted_rows =
+        outcome.findings.iter().filter(|f| f.decision == RowDecision::AcceptedWithNotice).count();
     print_line!(
-        "{}{} rows: {} taken, {} merged, {} rejected, {} noted; {} by telephone only, {} opted out earlier",
+        "{}{} rows: {} taken, {} merged, {} rejected, {} noted; {} by telephone only, {} opted \
+            out earlier",
         if dry_run { "dry run, nothing written: " } else { "" },
         outcome.rows,
         outcome.accepted,
@@ -268,7 +348,10 @@ fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, repo
         print_line!("{code}: {names} names on the list");
     }
     if outcome.findings_left_out > 0 {
-        print_line!("{} further findings are only counted; correct those named first", outcome.findings_left_out);
+        print_line!(
+            "{} further findings are only counted; correct those named first",
+            outcome.findings_left_out
+        );
     }
     if let Some(report) = report {
         print_line!("what to do about each row stands in {report}");
@@ -277,7 +360,11 @@ fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, repo
 
 /// On a terminal only.
 fn progress_bar() -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
     let bar = ProgressBar::with_draw_target(None, target);
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent} %") {
         bar.set_style(style);

@@ -1,15 +1,16 @@
-//! `message doubts|settle|show`: messages whose fate a person decides, and the conversation about one.
+//! `message doubts|settle|show`: messages whose fate a person decides, and the conversation about
+//! one.
 
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::output;
-use crate::services::sms_sending::in_doubt::{self, DoubtResolution};
-use crate::domain::contact_plan::CONFIRMATION_STEP;
-use crate::adapters::sms::CONFIRMATION;
-use crate::services::context::AppContext;
 use crate::adapters::database::{gateway_log, messages};
+use crate::adapters::sms::CONFIRMATION;
+use crate::domain::contact_plan::CONFIRMATION_STEP;
+use crate::services::context::AppContext;
+use crate::services::sms_sending::in_doubt::{self, DoubtResolution};
 
 #[derive(Subcommand)]
 pub enum MessageCommand {
@@ -50,7 +51,10 @@ pub async fn run(context: &AppContext, command: MessageCommand) -> Result<()> {
                 ResolutionArgument::Sent => DoubtResolution::Sent,
                 ResolutionArgument::NotSent => DoubtResolution::NotSent,
             };
-            print_line!("message {reference}: {}", in_doubt::resolve_manually(context, &reference, resolution).await?);
+            print_line!(
+                "message {reference}: {}",
+                in_doubt::resolve_manually(context, &reference, resolution).await?
+            );
             Ok(())
         }
         MessageCommand::Show { reference, json } => show(context, &reference, json).await,
@@ -79,11 +83,22 @@ async fn list_in_doubt(context: &AppContext, all: bool, as_json: bool) -> Result
         ]
     };
     output::print_table(
-        &["reference", "campaign", "applications", "step", "gateway", "what was heard", "submitted"],
+        &[
+            "reference",
+            "campaign",
+            "applications",
+            "step",
+            "gateway",
+            "what was heard",
+            "submitted",
+        ],
         &in_doubt.iter().map(cells).collect::<Vec<_>>(),
     );
     if !in_doubt.is_empty() {
-        print_line!("Ask the gateway's operator, then: fieldworkd message settle REFERENCE --as sent|not-sent");
+        print_line!(
+            "Ask the gateway's operator, then: fieldworkd message settle REFERENCE --as \
+                sent|not-sent"
+        );
     }
     Ok(())
 }
@@ -98,7 +113,9 @@ fn step_label(doubt: &messages::DoubtSummary) -> String {
 
 async fn show(context: &AppContext, reference: &str, as_json: bool) -> Result<()> {
     let mut connection = context.database.read().await?;
-    let Some(message) = messages::find(&mut connection, reference).await? else { bail!("no message has the reference {reference}") };
+    let Some(message) = messages::find(&mut connection, reference).await? else {
+        bail!("no message has the reference {reference}")
+    };
     let log_entries = gateway_log::of_message(&mut connection, message.key).await?;
     let at = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     if as_json {
@@ -111,9 +128,21 @@ async fn show(context: &AppContext, reference: &str, as_json: bool) -> Result<()
         }));
     }
     let code = message.code.map(|code| format!(" ({code})")).unwrap_or_default();
-    print_line!("message {reference}: {}{code}, {} part(s), try {}, through {}", message.state, message.parts, message.attempt_count, message.gateway);
+    print_line!(
+        "message {reference}: {}{code}, {} part(s), try {}, through {}",
+        message.state,
+        message.parts,
+        message.attempt_count,
+        message.gateway
+    );
     for exchange in &log_entries {
-        print_line!("  {} {}\n    asked:    {}\n    answered: {}", at(exchange.at), exchange.gateway, exchange.request, exchange.response);
+        print_line!(
+            "  {} {}\n    asked:    {}\n    answered: {}",
+            at(exchange.at),
+            exchange.gateway,
+            exchange.request,
+            exchange.response
+        );
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The command line: parses, opens the installation, calls one use-case, prints.
 //!
-//! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong usage. Listing commands take `--json`.
+//! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong
+//! usage. Listing commands take `--json`.
 
 /// Prints a line, as `println!` does, but for a reader who has gone ([`output::print_text`]).
 macro_rules! print_line {
@@ -9,10 +10,10 @@ macro_rules! print_line {
 
 mod alarm;
 mod audit;
-mod command_audit;
 mod backup;
 mod campaign;
 mod check;
+mod command_audit;
 mod dataset;
 mod demo;
 mod forecast;
@@ -43,7 +44,8 @@ use crate::services::context::AppContext;
 #[derive(Parser)]
 #[command(name = "fieldworkd", version, about, max_term_width = 110)]
 struct Arguments {
-    /// The configuration file; without it, config/fieldworkd.toml if it is there, else the built-in one.
+    /// The configuration file; without it, config/fieldworkd.toml if it is there, else the built-in
+    /// one.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -167,20 +169,34 @@ async fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Manual { folder } => {
-            std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-            clap_mangen::generate_to(Arguments::command(), &folder).with_context(|| format!("{} cannot be written", folder.display()))
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("{} cannot be made", folder.display()))?;
+            clap_mangen::generate_to(Arguments::command(), &folder)
+                .with_context(|| format!("{} cannot be written", folder.display()))
         }
         Command::Simulator(simulator) => simulator::run(simulator).await,
-        Command::Dataset(dataset::DatasetCommand::Verify { folder, public_key }) => dataset::verify_folder(&folder, public_key.as_deref()),
+        Command::Dataset(dataset::DatasetCommand::Verify { folder, public_key }) => {
+            dataset::verify_folder(&folder, public_key.as_deref())
+        }
         Command::Restore { file } => backup::restore(with_quiet_log(config()?)?, &file).await,
         command => {
             let context = open_context(config()?).await?;
-            let Some((action, object, detail)) = command_audit::audit_spec(&command) else { return run_with_context(Arc::new(context), command).await };
+            let Some((action, object, detail)) = command_audit::audit_spec(&command) else {
+                return run_with_context(Arc::new(context), command).await;
+            };
             let context = Arc::new(context);
-            let entry = context.audit_before(&output::current_actor(), action, &object, &detail).await?;
+            let entry =
+                context.audit_before(&output::current_actor(), action, &object, &detail).await?;
             let outcome = run_with_context(context.clone(), command).await;
             if outcome.is_err() {
-                context.audit_before(&output::current_actor(), Action::Refused, &format!("entry:{entry}"), "").await?;
+                context
+                    .audit_before(
+                        &output::current_actor(),
+                        Action::Refused,
+                        &format!("entry:{entry}"),
+                        "",
+                    )
+                    .await?;
             }
             outcome
         }
@@ -239,7 +255,12 @@ async fn open_context(config: Config) -> Result<AppContext> {
 }
 
 fn with_quiet_log(config: Config) -> Result<Config> {
-    let with_quiet_log = Config { log_level: crate::adapters::config::LogLevel::Warn, log_json: false, traces: None, ..config };
+    let with_quiet_log = Config {
+        log_level: crate::adapters::config::LogLevel::Warn,
+        log_json: false,
+        traces: None,
+        ..config
+    };
     let _ = crate::adapters::telemetry::start(&with_quiet_log, None)?;
     Ok(with_quiet_log)
 }
@@ -250,5 +271,6 @@ fn read_file(path: &std::path::Path) -> Result<Vec<u8>> {
 }
 
 fn read_text(path: &std::path::Path) -> Result<String> {
-    String::from_utf8(read_file(path)?).with_context(|| format!("{} is not UTF-8; save it as UTF-8", path.display()))
+    String::from_utf8(read_file(path)?)
+        .with_context(|| format!("{} is not UTF-8; save it as UTF-8", path.display()))
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::domain::audit::Actor;
 
-/// Prints a text as it is. Whoever reads no further (`… | head`) stops no work by it: what was begun is done to its end.
+/// Prints a text as it is. Whoever reads no further (`… | head`) stops no work by it: what was
+/// begun is done to its end.
 pub fn print_text(text: &str) {
     static IS_CLOSED: AtomicBool = AtomicBool::new(false);
     if IS_CLOSED.load(Ordering::Relaxed) {
@@ -50,7 +51,15 @@ pub fn print_table(header: &[&str], rows: &[Vec<String>]) {
 
 /// Chinese characters take two columns of a terminal.
 fn display_width(text: &str) -> usize {
-    text.chars().map(|c| if ('\u{1100}'..='\u{ffe6}').contains(&c) && c != '…' && c != '·' && c != '–' { 2 } else { 1 }).sum()
+    text.chars()
+        .map(|c| {
+            if ('\u{1100}'..='\u{ffe6}').contains(&c) && c != '…' && c != '·' && c != '–' {
+                2
+            } else {
+                1
+            }
+        })
+        .sum()
 }
 
 /// A rate as a percentage; «n/a» where there is none.
@@ -63,7 +72,8 @@ pub fn current_actor() -> Actor {
     Actor::command(&os_user())
 }
 
-/// Whoever sits at the terminal, for what is written down: as the system knows them, whatever their environment says; with who became them by sudo.
+/// Whoever sits at the terminal, for what is written down: as the system knows them, whatever their
+/// environment says; with who became them by sudo.
 pub fn os_user() -> String {
     let uid = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -74,7 +84,9 @@ pub fn os_user() -> String {
     });
     let name = name.unwrap_or_else(|| format!("uid {uid}"));
     match std::env::var("SUDO_USER") {
-        Ok(sudo_user) if !sudo_user.is_empty() && sudo_user != name => format!("{sudo_user} as {name}"),
+        Ok(sudo_user) if !sudo_user.is_empty() && sudo_user != name => {
+            format!("{sudo_user} as {name}")
+        }
         _ => name,
     }
 }

@@ -8,13 +8,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output;
-use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
-use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
-use crate::services;
-use crate::services::erasure::{ErasureOrder, ErasureError, person};
 use crate::adapters::database;
 use crate::adapters::database::erasure::{Applicant, Certificate};
+use crate::domain::time::Timestamp;
+use crate::services;
+use crate::services::context::AppContext;
+use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
+use crate::services::erasure::{ErasureError, ErasureOrder, person};
 
 #[derive(Args)]
 pub struct PurgeArguments {
@@ -81,9 +81,11 @@ pub enum CertificateCommand {
 
 #[derive(Subcommand)]
 pub enum PersonCommand {
-    /// Everything that is held about whoever has a number, as JSON for that person; that you looked is written down
+    /// Everything that is held about whoever has a number, as JSON for that person; that you looked
+    /// is written down
     Export {
-        /// The number, or «-» to read it from standard input, which leaves no trace in the shell's history
+        /// The number, or «-» to read it from standard input, which leaves no trace in the shell's
+        /// history
         number: String,
     },
     /// Delete whoever has a number, on whichever applicant's list, and contact the number no more
@@ -101,10 +103,14 @@ fn format_utc(at: Timestamp) -> String {
 }
 
 pub async fn purge(context: &AppContext, arguments: PurgeArguments) -> Result<()> {
-    if let (Some(applicant), Some(programme), Some(reason)) = (&arguments.applicant, &arguments.programme, &arguments.reason) {
+    if let (Some(applicant), Some(programme), Some(reason)) =
+        (&arguments.applicant, &arguments.programme, &arguments.reason)
+    {
         let found = find_applicant(context, programme, applicant).await?;
         purge::purge(context, found.id, ErasureOrder { actor: &output::os_user(), reason }).await?;
-        print_line!("the people of {applicant} are forgotten; «certificate list» shows the certificate");
+        print_line!(
+            "the people of {applicant} are forgotten; «certificate list» shows the certificate"
+        );
         return Ok(());
     }
     if !arguments.dry_run {
@@ -119,9 +125,18 @@ pub async fn purge(context: &AppContext, arguments: PurgeArguments) -> Result<()
     }
     let cells = |review: &PurgeReview| {
         let a = &review.applicant;
-        vec![a.programme_code.clone(), a.code.clone(), a.people.to_string(), a.done_at.map(format_utc).unwrap_or_default(), standing_text(&review.status)]
+        vec![
+            a.programme_code.clone(),
+            a.code.clone(),
+            a.people.to_string(),
+            a.done_at.map(format_utc).unwrap_or_default(),
+            standing_text(&review.status),
+        ]
     };
-    output::print_table(&["programme", "applicant", "people", "fieldwork done", "standing"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["programme", "applicant", "people", "fieldwork done", "standing"],
+        &all.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
@@ -135,16 +150,29 @@ fn standing_text(status: &PurgeStatus) -> String {
     status.labels(format_utc).1
 }
 
-async fn find_applicant(context: &AppContext, programme: &str, applicant: &str) -> Result<Applicant> {
-    let found = database::erasure::find(&mut *context.database.read().await?, programme, applicant).await?;
-    Ok(found.ok_or_else(|| ErasureError::UnknownApplicant { programme: programme.to_owned(), applicant: applicant.to_owned() })?)
+async fn find_applicant(
+    context: &AppContext,
+    programme: &str,
+    applicant: &str,
+) -> Result<Applicant> {
+    let found =
+        database::erasure::find(&mut *context.database.read().await?, programme, applicant).await?;
+    Ok(found.ok_or_else(|| ErasureError::UnknownApplicant {
+        programme: programme.to_owned(),
+        applicant: applicant.to_owned(),
+    })?)
 }
 
 pub async fn legal_hold(context: &AppContext, command: LegalHoldCommand) -> Result<()> {
     match command {
         LegalHoldCommand::Set { target, reason } => {
             let applicant = find_applicant(context, &target.programme, &target.applicant).await?;
-            purge::set_hold(context, applicant.id, Some(ErasureOrder { actor: &output::os_user(), reason: &reason })).await?;
+            purge::set_hold(
+                context,
+                applicant.id,
+                Some(ErasureOrder { actor: &output::os_user(), reason: &reason }),
+            )
+            .await?;
             print_line!("{}: nothing is deleted until «legal-hold lift»", target.applicant);
         }
         LegalHoldCommand::Lift { target } => {
@@ -154,15 +182,25 @@ pub async fn legal_hold(context: &AppContext, command: LegalHoldCommand) -> Resu
         }
         LegalHoldCommand::List { json: as_json } => {
             let all = database::erasure::applicants(&mut *context.database.read().await?).await?;
-            let held: Vec<_> = all.into_iter().filter_map(|applicant| Some((applicant.programme_code, applicant.code, applicant.hold?))).collect();
+            let held: Vec<_> = all
+                .into_iter()
+                .filter_map(|applicant| {
+                    Some((applicant.programme_code, applicant.code, applicant.hold?))
+                })
+                .collect();
             if as_json {
                 let rows = held.iter().map(|(programme, code, hold)| {
                     json!({ "programme": programme, "applicant": code, "since": format_utc(hold.since), "who": hold.actor, "reason": hold.reason })
                 });
                 return output::print_json(&rows.collect::<Vec<_>>());
             }
-            let rows = held.into_iter().map(|(programme, code, hold)| vec![programme, code, format_utc(hold.since), hold.actor, hold.reason]);
-            output::print_table(&["programme", "applicant", "since", "who", "reason"], &rows.collect::<Vec<_>>());
+            let rows = held.into_iter().map(|(programme, code, hold)| {
+                vec![programme, code, format_utc(hold.since), hold.actor, hold.reason]
+            });
+            output::print_table(
+                &["programme", "applicant", "since", "who", "reason"],
+                &rows.collect::<Vec<_>>(),
+            );
         }
     }
     Ok(())
@@ -175,8 +213,10 @@ pub async fn certificate(context: &AppContext, command: CertificateCommand) -> R
             if as_json {
                 let row = |c: &Certificate| {
                     let body: serde_json::Value = serde_json::from_str(&c.body)?;
-                    Ok(json!({ "id": c.id, "kind": c.kind.as_str(), "programme": c.programme_code, "applicant": c.applicant_code,
-                               "issued_at": c.issued_at.map(format_utc), "signature_is_good": services::erasure::is_genuine(c), "certificate": body }))
+                    Ok(
+                        json!({ "id": c.id, "kind": c.kind.as_str(), "programme": c.programme_code, "applicant": c.applicant_code,
+                               "issued_at": c.issued_at.map(format_utc), "signature_is_good": services::erasure::is_genuine(c), "certificate": body }),
+                    )
                 };
                 return output::print_json(&all.iter().map(row).collect::<Result<Vec<_>>>()?);
             }
@@ -187,14 +227,29 @@ pub async fn certificate(context: &AppContext, command: CertificateCommand) -> R
                     (Some(_), false) => "SIGNATURE BROKEN",
                 };
                 let issued = c.issued_at.map(format_utc).unwrap_or_default();
-                vec![c.id.to_string(), c.kind.as_str().into(), c.programme_code.clone(), c.applicant_code.clone(), issued, state.into()]
+                vec![
+                    c.id.to_string(),
+                    c.kind.as_str().into(),
+                    c.programme_code.clone(),
+                    c.applicant_code.clone(),
+                    issued,
+                    state.into(),
+                ]
             };
-            output::print_table(&["id", "kind", "programme", "applicant", "issued", "signature"], &all.iter().map(cells).collect::<Vec<_>>());
+            output::print_table(
+                &["id", "kind", "programme", "applicant", "issued", "signature"],
+                &all.iter().map(cells).collect::<Vec<_>>(),
+            );
         }
         CertificateCommand::Export { id, folder } => {
-            let Some(certificate) = all.iter().find(|certificate| certificate.id == id) else { bail!("no certificate has the number {id}") };
+            let Some(certificate) = all.iter().find(|certificate| certificate.id == id) else {
+                bail!("no certificate has the number {id}")
+            };
             if certificate.signature.is_none() {
-                bail!("certificate {id} is not issued yet: the deletion is not done to the end; «purge» does the rest");
+                bail!(
+                    "certificate {id} is not issued yet: the deletion is not done to the end; \
+                        «purge» does the rest"
+                );
             }
             std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
             for (name, content) in services::erasure::certificate_files(certificate) {
@@ -206,23 +261,37 @@ pub async fn certificate(context: &AppContext, command: CertificateCommand) -> R
 }
 
 fn write_file(path: &Path, content: &str) -> Result<()> {
-    std::fs::write(path, content).with_context(|| format!("{} cannot be written", path.display()))?;
+    std::fs::write(path, content)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
     print_line!("{}", path.display());
     Ok(())
 }
 
 pub async fn person(context: &AppContext, command: PersonCommand) -> Result<()> {
     match command {
-        PersonCommand::Export { number } => output::print_json(&person::export(context, &read_number(number)?, &output::current_actor()).await?),
+        PersonCommand::Export { number } => output::print_json(
+            &person::export(context, &read_number(number)?, &output::current_actor()).await?,
+        ),
         PersonCommand::Erase { number, reason } => {
-            let erased = person::erase(context, &read_number(number)?, ErasureOrder { actor: &output::os_user(), reason: &reason }).await?;
-            print_line!("erased from the lists of {} applicants; the number is not contacted any more", erased.people);
+            let erased = person::erase(
+                context,
+                &read_number(number)?,
+                ErasureOrder { actor: &output::os_user(), reason: &reason },
+            )
+            .await?;
+            print_line!(
+                "erased from the lists of {} applicants; the number is not contacted any more",
+                erased.people
+            );
             for (application, version) in &erased.corrected {
                 print_line!("{application}: version {version} is frozen without the person");
             }
             crate::services::datasets::write_pending(context).await?;
             if !erased.held.is_empty() {
-                bail!("under a legal hold, and kept: {}; erase again when «legal-hold lift» is done", erased.held.join(", "));
+                bail!(
+                    "under a legal hold, and kept: {}; erase again when «legal-hold lift» is done",
+                    erased.held.join(", ")
+                );
             }
             Ok(())
         }

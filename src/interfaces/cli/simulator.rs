@@ -29,8 +29,16 @@ pub async fn run(arguments: SimulatorArguments) -> Result<()> {
     let scenario = build(arguments.seed, arguments.rate);
     let simulator = Simulator::start(arguments.listen, scenario, Arc::new(SystemClock))
         .await
-        .with_context(|| format!("the simulator cannot listen on {}; choose another address with --listen", arguments.listen))?;
-    print_line!("the gateway simulator answers at http://{}; stop it with Ctrl-C", simulator.address());
+        .with_context(|| {
+            format!(
+                "the simulator cannot listen on {}; choose another address with --listen",
+                arguments.listen
+            )
+        })?;
+    print_line!(
+        "the gateway simulator answers at http://{}; stop it with Ctrl-C",
+        simulator.address()
+    );
     tokio::select! {
         () = simulator.run() => Ok(()),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),

@@ -9,21 +9,23 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{output, read_file};
+use crate::adapters::database::suppressions;
 use crate::domain::suppression::SuppressionReason;
 use crate::services::context::AppContext;
 use crate::services::suppressions::{SuppressionDefaults, import_suppressions};
-use crate::adapters::database::suppressions;
 
 #[derive(Subcommand)]
 pub enum SuppressCommand {
     /// Contact a number no more
     Add {
-        /// The number, or «-» to read numbers line by line from standard input, which leaves no trace in the shell's history
+        /// The number, or «-» to read numbers line by line from standard input, which leaves no
+        /// trace in the shell's history
         number: String,
         #[command(flatten)]
         options: SuppressionOptions,
     },
-    /// Contact the numbers of a file no more: CSV, TSV, XLSX, XLS or ODS with a column «number», and if you like «reason», «scope» and «until»
+    /// Contact the numbers of a file no more: CSV, TSV, XLSX, XLS or ODS with a column «number»,
+    /// and if you like «reason», «scope» and «until»
     Import {
         file: PathBuf,
         #[command(flatten)]
@@ -50,7 +52,8 @@ pub struct SuppressionOptions {
 }
 
 fn reason(raw: &str) -> Result<SuppressionReason, String> {
-    SuppressionReason::parse(raw).ok_or_else(|| format!("«{raw}» is no reason; use opt_out, complaint or invalid"))
+    SuppressionReason::parse(raw)
+        .ok_or_else(|| format!("«{raw}» is no reason; use opt_out, complaint or invalid"))
 }
 
 pub async fn run(context: &AppContext, command: SuppressCommand) -> Result<()> {
@@ -59,19 +62,34 @@ pub async fn run(context: &AppContext, command: SuppressCommand) -> Result<()> {
             let mut text = number;
             if text == "-" {
                 text.clear();
-                std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .context("standard input cannot be read")?;
             }
             suppress(context, text.as_bytes(), &options).await
         }
-        SuppressCommand::Import { file, options } => suppress(context, &read_file(&file)?, &options).await.with_context(|| file.display().to_string()),
+        SuppressCommand::Import { file, options } => {
+            suppress(context, &read_file(&file)?, &options)
+                .await
+                .with_context(|| file.display().to_string())
+        }
         SuppressCommand::List { json } => list(context, json).await,
     }
 }
 
-async fn suppress(context: &AppContext, content: &[u8], options: &SuppressionOptions) -> Result<()> {
-    let defaults = SuppressionDefaults { reason: options.reason, programme: options.programme.as_deref(), until: options.until };
+async fn suppress(
+    context: &AppContext,
+    content: &[u8],
+    options: &SuppressionOptions,
+) -> Result<()> {
+    let defaults = SuppressionDefaults {
+        reason: options.reason,
+        programme: options.programme.as_deref(),
+        until: options.until,
+    };
     let numbers = import_suppressions(context, content, &defaults).await?;
-    let scope_text = options.programme.as_ref().map_or("everywhere".to_owned(), |code| format!("in {code}"));
+    let scope_text =
+        options.programme.as_ref().map_or("everywhere".to_owned(), |code| format!("in {code}"));
     print_line!("{numbers} numbers are suppressed {scope_text} (unless the file says otherwise)");
     Ok(())
 }
@@ -80,13 +98,25 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     let all = suppressions::list(&mut *context.database.read().await?).await?;
     let shown: Vec<_> = all
         .into_iter()
-        .map(|s| (s.created_at.rfc3339(chrono_tz::UTC), s.scope, s.reason, s.expires_at.map(|until| until.rfc3339(chrono_tz::UTC))))
+        .map(|s| {
+            (
+                s.created_at.rfc3339(chrono_tz::UTC),
+                s.scope,
+                s.reason,
+                s.expires_at.map(|until| until.rfc3339(chrono_tz::UTC)),
+            )
+        })
         .collect();
     if as_json {
         let rows = shown.iter().map(|(at, scope, reason, until)| json!({ "at": at, "scope": scope, "reason": reason, "until": until }));
         return output::print_json(&rows.collect::<Vec<_>>());
     }
-    let cells = |(at, scope, reason, until): (String, String, String, Option<String>)| vec![at, scope, reason, until.unwrap_or_default()];
-    output::print_table(&["at", "scope", "reason", "until"], &shown.into_iter().map(cells).collect::<Vec<_>>());
+    let cells = |(at, scope, reason, until): (String, String, String, Option<String>)| {
+        vec![at, scope, reason, until.unwrap_or_default()]
+    };
+    output::print_table(
+        &["at", "scope", "reason", "until"],
+        &shown.into_iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }

@@ -5,11 +5,11 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output;
-use crate::services::accounts::tokens;
+use crate::adapters::database::api_tokens::{self, ApiToken};
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
+use crate::services::accounts::tokens;
 use crate::services::context::AppContext;
-use crate::adapters::database::api_tokens::{self, ApiToken};
 
 #[derive(Subcommand)]
 pub enum TokenCommand {
@@ -32,13 +32,16 @@ pub enum TokenCommand {
 }
 
 fn scope(raw: &str) -> Result<Permission, String> {
-    Permission::parse(raw).ok_or_else(|| format!("write one of {}", Permission::ALL.map(Permission::as_str).join(", ")))
+    Permission::parse(raw).ok_or_else(|| {
+        format!("write one of {}", Permission::ALL.map(Permission::as_str).join(", "))
+    })
 }
 
 pub async fn run(context: &AppContext, command: TokenCommand) -> Result<()> {
     match command {
         TokenCommand::Make { name, scopes, days } => {
-            let token = tokens::create(context, &output::current_actor(), &name, &scopes, days).await?;
+            let token =
+                tokens::create(context, &output::current_actor(), &name, &scopes, days).await?;
             print_line!("token, shown only now: {}", token.reveal());
         }
         TokenCommand::Revoke { name } => {
@@ -53,7 +56,8 @@ pub async fn run(context: &AppContext, command: TokenCommand) -> Result<()> {
 async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     let all = api_tokens::all(&mut *context.database.read().await?).await?;
     let at = |at: Timestamp| at.rfc3339(chrono_tz::UTC);
-    let scopes = |token: &ApiToken| token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
+    let scopes =
+        |token: &ApiToken| token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
     if as_json {
         let row = |t: &ApiToken| json!({ "name": t.name, "scopes": scopes(t), "made_by": t.created_by, "expires_at": at(t.expires_at), "revoked_at": t.revoked_at.map(at), "last_used_at": t.last_used_at.map(at) });
         return output::print_json(&all.iter().map(row).collect::<Vec<_>>());
@@ -68,6 +72,9 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
             t.last_used_at.map(at).unwrap_or_default(),
         ]
     };
-    output::print_table(&["name", "scopes", "made by", "expires", "revoked", "last used"], &all.iter().map(cells).collect::<Vec<_>>());
+    output::print_table(
+        &["name", "scopes", "made by", "expires", "revoked", "last used"],
+        &all.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }

@@ -8,13 +8,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{output, read_text};
-use crate::services::accounts;
 use crate::adapters::crypto::password::new_token;
+use crate::adapters::database::accounts as stored;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
+use crate::services::accounts;
 use crate::services::context::AppContext;
-use crate::adapters::database::accounts as stored;
 
 #[derive(Subcommand)]
 pub enum UserCommand {
@@ -49,7 +49,8 @@ pub enum UserCommand {
 
 #[derive(Args)]
 pub struct PasswordSource {
-    /// The file that the password is the first line of, «-» for standard input; without it, one is made and shown once
+    /// The file that the password is the first line of, «-» for standard input; without it, one is
+    /// made and shown once
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -81,14 +82,23 @@ pub async fn run(context: &AppContext, command: UserCommand) -> Result<()> {
     match command {
         UserCommand::Add { name, role, languages, password } => {
             let (password, is_generated) = password.read()?;
-            accounts::add(context, &output::current_actor(), &name, role, &languages, password.clone()).await?;
+            accounts::add(
+                context,
+                &output::current_actor(),
+                &name,
+                role,
+                &languages,
+                password.clone(),
+            )
+            .await?;
             print_line!("{name} may sign in at {}/staff as {role}", context.config.public_url);
             print_generated_password(&password, is_generated);
             Ok(())
         }
         UserCommand::Password { name, password } => {
             let (password, is_generated) = password.read()?;
-            accounts::set_password(context, &output::current_actor(), &name, password.clone()).await?;
+            accounts::set_password(context, &output::current_actor(), &name, password.clone())
+                .await?;
             print_line!("the password of {name} is another one now");
             print_generated_password(&password, is_generated);
             Ok(())
@@ -115,13 +125,26 @@ fn print_generated_password(password: &Personal, is_generated: bool) {
 
 async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     let all = stored::all(&mut *context.database.read().await?).await?;
-    let languages = |account: &stored::Account| account.languages.iter().map(|language| language.tag()).collect::<Vec<_>>();
-    let disabled = |account: &stored::Account| account.disabled_at.map(|at| at.rfc3339(chrono_tz::UTC));
+    let languages = |account: &stored::Account| {
+        account.languages.iter().map(|language| language.tag()).collect::<Vec<_>>()
+    };
+    let disabled =
+        |account: &stored::Account| account.disabled_at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
         let rows = all.iter().map(|a| json!({ "name": a.name, "role": a.role.as_str(), "languages": languages(a), "second_factor": a.has_second_factor, "disabled_at": disabled(a) }));
         return output::print_json(&rows.collect::<Vec<_>>());
     }
-    let cells = |a: &stored::Account| vec![a.name.clone(), a.role.to_string(), languages(a).join(" "), disabled(a).unwrap_or_default()];
-    output::print_table(&["name", "role", "languages", "disabled"], &all.iter().map(cells).collect::<Vec<_>>());
+    let cells = |a: &stored::Account| {
+        vec![
+            a.name.clone(),
+            a.role.to_string(),
+            languages(a).join(" "),
+            disabled(a).unwrap_or_default(),
+        ]
+    };
+    output::print_table(
+        &["name", "role", "languages", "disabled"],
+        &all.iter().map(cells).collect::<Vec<_>>(),
+    );
     Ok(())
 }

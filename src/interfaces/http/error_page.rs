@@ -1,4 +1,5 @@
-//! What a caller sees when something failed: a plain page, with a reference into the log when the fault is ours.
+//! What a caller sees when something failed: a plain page, with a reference into the log when the
+//! fault is ours.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -49,12 +50,22 @@ pub fn log_with_reference(problem: &str) -> String {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
-            Failure::NotFound => (StatusCode::NOT_FOUND, super::respondent::not_found_page()).into_response(),
-            Failure::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "10")], super::respondent::not_found_page()).into_response(),
-            Failure::BadRequest(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+            Failure::NotFound => {
+                (StatusCode::NOT_FOUND, super::respondent::not_found_page()).into_response()
+            }
+            Failure::TooManyAttempts => (
+                StatusCode::TOO_MANY_REQUESTS,
+                [("retry-after", "10")],
+                super::respondent::not_found_page(),
+            )
+                .into_response(),
+            Failure::BadRequest(problem) => {
+                (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response()
+            }
             Failure::Internal(problem) => {
                 let reference = log_with_reference(&problem);
-                (StatusCode::INTERNAL_SERVER_ERROR, super::respondent::failure_page(&reference)).into_response()
+                (StatusCode::INTERNAL_SERVER_ERROR, super::respondent::failure_page(&reference))
+                    .into_response()
             }
         }
     }

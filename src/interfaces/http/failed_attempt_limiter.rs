@@ -1,4 +1,5 @@
-//! Slows down whoever tries links that are none: beyond a few a second, wrong ones are answered with 429.
+//! Slows down whoever tries links that are none: beyond a few a second, wrong ones are answered
+//! with 429.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -29,11 +30,16 @@ impl GovernorClock for LimiterClock {
     }
 }
 
-pub struct FailedAttemptLimiter(RateLimiter<NotKeyed, InMemoryState, LimiterClock, NoOpMiddleware<Nanos>>);
+pub struct FailedAttemptLimiter(
+    RateLimiter<NotKeyed, InMemoryState, LimiterClock, NoOpMiddleware<Nanos>>,
+);
 
 impl FailedAttemptLimiter {
     pub fn new(clock: Arc<dyn Clock>) -> FailedAttemptLimiter {
-        FailedAttemptLimiter(RateLimiter::direct_with_clock(Quota::per_second(PER_SECOND).allow_burst(BURST), LimiterClock(clock)))
+        FailedAttemptLimiter(RateLimiter::direct_with_clock(
+            Quota::per_second(PER_SECOND).allow_burst(BURST),
+            LimiterClock(clock),
+        ))
     }
 
     /// Counts one wrong link; false: there have been too many.

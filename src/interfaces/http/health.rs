@@ -25,7 +25,8 @@ pub async fn readyz(State(app): State<Arc<AppState>>) -> Response {
         "database": if found.database.is_none() { "ok" } else { "does not answer" },
         "disk": if found.has_disk_space() { "ok" } else { "nearly full" },
         "disk_free_mb": found.disk_free_bytes / (1024 * 1024),
-        "clock": if found.has_correct_clock() { "ok" } else { "differs from the database's, or was set back" },
+        "clock": if found.has_correct_clock() { "ok" } else { "differs from the database's, or \
+            was set back" },
         "gateways_paused": found.gateways_paused,
     });
     (status, Json(body)).into_response()

@@ -4,12 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::translations::Translations;
-use crate::services::interviews::InterviewCase;
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, TextPiping, Selection};
+use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Selection, TextPiping};
+use crate::services::interviews::InterviewCase;
 
-/// What was sent for each item: several choices with blanks between them, the fields of a ranking (`item.option`) as `option:rank`.
-pub fn merge_form_fields(pairs: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+/// What was sent for each item: several choices with blanks between them, the fields of a ranking
+/// (`item.option`) as `option:rank`.
+pub fn merge_form_fields(
+    pairs: impl IntoIterator<Item = (String, String)>,
+) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::<String, String>::new();
     for (name, value) in pairs {
         let (item, value) = match name.split_once('.') {
@@ -84,10 +87,15 @@ impl ItemView<'_> {
 
     /// The value of a field of its own, beside which «not applicable» may be taken.
     pub fn field_value(&self) -> &str {
-        if [Answer::NOT_APPLICABLE, Answer::DONT_KNOW].contains(&self.value.as_str()) { "" } else { &self.value }
+        if [Answer::NOT_APPLICABLE, Answer::DONT_KNOW].contains(&self.value.as_str()) {
+            ""
+        } else {
+            &self.value
+        }
     }
 
-    /// The place that an option has in a ranking: as it was sent (`code:rank`), or as it is stored (codes in their order).
+    /// The place that an option has in a ranking: as it was sent (`code:rank`), or as it is stored
+    /// (codes in their order).
     pub fn has_rank(&self, code: &str, rank: &usize) -> bool {
         self.value.split(' ').zip(1..).any(|(part, at)| match part.split_once(':') {
             Some((sent, chosen)) => sent == code && chosen.parse() == Ok(*rank),
@@ -97,7 +105,13 @@ impl ItemView<'_> {
 }
 
 /// A question with what is answered so far, or what was sent with mistakes.
-pub fn item_view<'a>(item: &'a Item, case: &InterviewCase, piped: &TextPiping<'_>, rejected: Option<&RejectedAnswers>, texts: &'static Translations) -> ItemView<'a> {
+pub fn item_view<'a>(
+    item: &'a Item,
+    case: &InterviewCase,
+    piped: &TextPiping<'_>,
+    rejected: Option<&RejectedAnswers>,
+    texts: &'static Translations,
+) -> ItemView<'a> {
     let language = piped.language;
     let stored = match case.answers.get(&item.id) {
         Some(Answer::Open(text)) => text.reveal().to_owned(),
@@ -110,7 +124,9 @@ pub fn item_view<'a>(item: &'a Item, case: &InterviewCase, piped: &TextPiping<'_
         text: piped.fill(&item.text),
         hint: None,
         is_optional: item.is_question() && !item.required,
-        problem: rejected.and_then(|a| a.problems.get(&item.id)).map(|problem| texts.problem(*problem)),
+        problem: rejected
+            .and_then(|a| a.problems.get(&item.id))
+            .map(|problem| texts.problem(*problem)),
         value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or(stored),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
@@ -118,15 +134,23 @@ pub fn item_view<'a>(item: &'a Item, case: &InterviewCase, piped: &TextPiping<'_
     }
 }
 
-/// A question that stands alone: nothing of another answer is in it, and its options stand in the order of the file.
-pub fn standalone_item_view<'a>(item: &'a Item, language: Language, rejected: Option<&RejectedAnswers>, texts: &'static Translations) -> ItemView<'a> {
+/// A question that stands alone: nothing of another answer is in it, and its options stand in the
+/// order of the file.
+pub fn standalone_item_view<'a>(
+    item: &'a Item,
+    language: Language,
+    rejected: Option<&RejectedAnswers>,
+    texts: &'static Translations,
+) -> ItemView<'a> {
     ItemView {
         id: &item.id,
         heading: None,
         text: Cow::Borrowed(item.text.in_language(language)),
         hint: item.hint.as_ref().map(|hint| hint.in_language(language)),
         is_optional: item.is_question() && !item.required,
-        problem: rejected.and_then(|a| a.problems.get(&item.id)).map(|problem| texts.problem(*problem)),
+        problem: rejected
+            .and_then(|a| a.problems.get(&item.id))
+            .map(|problem| texts.problem(*problem)),
         value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or_default(),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
@@ -135,7 +159,11 @@ pub fn standalone_item_view<'a>(item: &'a Item, language: Language, rejected: Op
 }
 
 /// A question as it looks, before anybody has answered.
-pub fn preview_item_view<'a>(item: &'a Item, piped: &TextPiping<'_>, texts: &'static Translations) -> ItemView<'a> {
+pub fn preview_item_view<'a>(
+    item: &'a Item,
+    piped: &TextPiping<'_>,
+    texts: &'static Translations,
+) -> ItemView<'a> {
     ItemView {
         heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
         text: piped.fill(&item.text),
@@ -146,19 +174,30 @@ pub fn preview_item_view<'a>(item: &'a Item, piped: &TextPiping<'_>, texts: &'st
 
 fn field_of(item: &Item, case: i64, language: Language) -> Field<'_> {
     match &item.kind {
-        ItemKind::Scale(scale) => {
-            Field::Scale { low: scale.low.in_language(language), high: scale.high.in_language(language), points: scale.points().collect() }
-        }
+        ItemKind::Scale(scale) => Field::Scale {
+            low: scale.low.in_language(language),
+            high: scale.high.in_language(language),
+            points: scale.points().collect(),
+        },
         ItemKind::Choice(choice) => {
-            let options = choice.order_for(case, &item.id).into_iter().map(|o| (o.code.as_str(), o.text.in_language(language))).collect();
+            let options = choice
+                .order_for(case, &item.id)
+                .into_iter()
+                .map(|o| (o.code.as_str(), o.text.in_language(language)))
+                .collect();
             match choice.selection {
                 Selection::One => Field::One(options),
                 Selection::Several { .. } => Field::Several(options),
                 Selection::Ranked => Field::Ranking(options),
             }
         }
-        ItemKind::Number(range) => Field::Number { unit: range.unit.as_ref().map(|unit| unit.in_language(language)) },
-        ItemKind::Date { first, last } => Field::Date { first: first.map(|day| day.to_string()), last: last.map(|day| day.to_string()) },
+        ItemKind::Number(range) => {
+            Field::Number { unit: range.unit.as_ref().map(|unit| unit.in_language(language)) }
+        }
+        ItemKind::Date { first, last } => Field::Date {
+            first: first.map(|day| day.to_string()),
+            last: last.map(|day| day.to_string()),
+        },
         ItemKind::Open { max_chars } => Field::Open { max_chars: *max_chars },
         ItemKind::Info => Field::Info,
     }

@@ -1,4 +1,5 @@
-//! `/metrics`: figures for Prometheus, in the text format of OpenMetrics. With a token that may watch; nothing of a person is in them.
+//! `/metrics`: figures for Prometheus, in the text format of OpenMetrics. With a token that may
+//! watch; nothing of a person is in them.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -39,7 +40,13 @@ impl FieldworkRegistry {
         self.0.register(name, help, gauge);
     }
 
-    fn add_labelled_gauges(&mut self, name: &str, help: &str, label: &str, values: impl Iterator<Item = (String, f64)>) {
+    fn add_labelled_gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl Iterator<Item = (String, f64)>,
+    ) {
         let family = Family::<Labels, FloatGauge>::default();
         for (label_value, value) in values {
             family.get_or_create(&vec![(label.to_owned(), label_value)]).set(value);
@@ -51,11 +58,26 @@ impl FieldworkRegistry {
 fn encode_metrics(vitals: &HealthMetrics) -> Result<String, std::fmt::Error> {
     let mut registry = FieldworkRegistry(Registry::with_prefix("fieldworkd"));
     let due = || vitals.due.iter();
-    registry.add_labelled_gauges("due", "People whose next contact is due", "campaign", due().map(|(code, due, _)| (code.clone(), *due as f64)));
-    registry.add_labelled_gauges("lag_seconds", "For how long the first of them has been due", "campaign", due().map(|(code, _, lag)| (code.clone(), *lag)));
+    registry.add_labelled_gauges(
+        "due",
+        "People whose next contact is due",
+        "campaign",
+        due().map(|(code, due, _)| (code.clone(), *due as f64)),
+    );
+    registry.add_labelled_gauges(
+        "lag_seconds",
+        "For how long the first of them has been due",
+        "campaign",
+        due().map(|(code, _, lag)| (code.clone(), *lag)),
+    );
     let messages = Family::<Labels, FloatGauge>::default();
     for (gateway, state, count) in &vitals.messages {
-        messages.get_or_create(&vec![("gateway".to_owned(), gateway.clone()), ("state".to_owned(), state.clone())]).set(*count as f64);
+        messages
+            .get_or_create(&vec![
+                ("gateway".to_owned(), gateway.clone()),
+                ("state".to_owned(), state.clone()),
+            ])
+            .set(*count as f64);
     }
     registry.0.register("messages", "Messages by gateway and state", messages);
     let gateways = || vitals.gateways.iter();
@@ -78,18 +100,56 @@ fn encode_metrics(vitals: &HealthMetrics) -> Result<String, std::fmt::Error> {
         gateways().map(|(name, .., held)| (name.clone(), *held)),
     );
     registry.add_gauge("in_doubt", "Messages in doubt", vitals.in_doubt as f64);
-    registry.add_gauge("replies_waiting", "Replies that nobody has dealt with", vitals.replies as f64);
+    registry.add_gauge(
+        "replies_waiting",
+        "Replies that nobody has dealt with",
+        vitals.replies as f64,
+    );
     registry.add_gauge("calls_due", "People who may be called now", vitals.calls_due as f64);
-    registry.add_gauge("delivery_problems", "Versions that were rejected or did not arrive", vitals.delivery_problems as f64);
-    registry.add_gauge("interviews_day", "Interviews completed within a day", vitals.interviews as f64);
-    registry.add_gauge("interview_median_seconds", "The median of their durations", vitals.interview_seconds.unwrap_or(f64::NAN));
-    registry.add_labelled_gauges("forecast_chance", "The chance that an application reaches its target", "application", vitals.chances.iter().cloned());
-    registry.add_gauge("database_up", "The database answers", f64::from(u8::from(vitals.readiness.database.is_none())));
-    registry.add_gauge("database_seconds", "How long it took for these figures", vitals.database_seconds);
+    registry.add_gauge(
+        "delivery_problems",
+        "Versions that were rejected or did not arrive",
+        vitals.delivery_problems as f64,
+    );
+    registry.add_gauge(
+        "interviews_day",
+        "Interviews completed within a day",
+        vitals.interviews as f64,
+    );
+    registry.add_gauge(
+        "interview_median_seconds",
+        "The median of their durations",
+        vitals.interview_seconds.unwrap_or(f64::NAN),
+    );
+    registry.add_labelled_gauges(
+        "forecast_chance",
+        "The chance that an application reaches its target",
+        "application",
+        vitals.chances.iter().cloned(),
+    );
+    registry.add_gauge(
+        "database_up",
+        "The database answers",
+        f64::from(u8::from(vitals.readiness.database.is_none())),
+    );
+    registry.add_gauge(
+        "database_seconds",
+        "How long it took for these figures",
+        vitals.database_seconds,
+    );
     let free_gauge = FloatGauge::default();
     free_gauge.set(vitals.readiness.disk_free_bytes as f64);
-    registry.0.register_with_unit("disk_free", "Free where datasets are written", Unit::Bytes, free_gauge);
-    registry.add_gauge("clock_off_seconds", "How far the clock is from the database's", vitals.readiness.clock_offset_ms as f64 / 1_000.0);
+    registry.0.register_with_unit(
+        "disk_free",
+        "Free where datasets are written",
+        Unit::Bytes,
+        free_gauge,
+    );
+    registry.add_gauge(
+        "clock_off_seconds",
+        "How far the clock is from the database's",
+        vitals.readiness.clock_offset_ms as f64 / 1_000.0,
+    );
     let mut text = String::new();
     encode(&mut text, &registry.0)?;
     Ok(text)
@@ -101,7 +161,8 @@ pub async fn metrics(State(app): State<Arc<AppState>>) -> Result<Response, Failu
     let text = match latest.as_ref().filter(|(at, _)| now < *at + CACHE_TIME) {
         Some((_, text)) => text.clone(),
         None => {
-            let text = encode_metrics(&collect_health_metrics(&app.context).await?).map_err(|error| Failure::Internal(error.to_string()))?;
+            let text = encode_metrics(&collect_health_metrics(&app.context).await?)
+                .map_err(|error| Failure::Internal(error.to_string()))?;
             *latest = Some((now, text.clone()));
             text
         }

@@ -1,10 +1,12 @@
-//! The web faces: respondents at `/i/CODE`, interviewers at `/interview`, gateways at `/hooks/…`, the scoring step at `/api/v1/…`, probes at `/healthz` and
-//! `/readyz`, figures at `/metrics`.
+//! The web faces: respondents at `/i/CODE`, interviewers at `/interview`, gateways at `/hooks/…`,
+//! the scoring step at `/api/v1/…`, probes at `/healthz` and `/readyz`, figures at `/metrics`.
 //!
-//! Thin: a handler parses, calls one use-case and renders. Nothing of a person is in an address, a header, a log line or an error page; an internal
-//! error shows a reference that stands in the log.
+//! Thin: a handler parses, calls one use-case and renders. Nothing of a person is in an address, a
+//! header, a log line or an error page; an internal error shows a reference that stands in the log.
 
 pub mod api;
+pub mod auth;
+pub mod callbacks;
 mod console;
 mod error_page;
 mod failed_attempt_limiter;
@@ -15,9 +17,7 @@ mod metrics;
 pub mod page_layout;
 pub mod respondent;
 mod state;
-pub mod auth;
 pub mod supervisor;
-pub mod callbacks;
 mod translations;
 mod upload;
 
@@ -37,12 +37,12 @@ use tokio::sync::watch;
 
 use tracing::Instrument;
 
-use crate::services::interviews::InterviewService;
 use crate::services::context::AppContext;
+use crate::services::interviews::InterviewService;
+use auth::{RouteSpec, StaffRouter};
 use error_page::Failure;
 use failed_attempt_limiter::FailedAttemptLimiter;
 use state::AppState;
-use auth::{RouteSpec, StaffRouter};
 
 /// The whole site.
 pub fn router(context: Arc<AppContext>) -> Router {
@@ -66,7 +66,10 @@ fn build_router(app: Arc<AppState>) -> Router {
 
 /// Every route of the staff.
 fn staff_routes(app: &Arc<AppState>) -> StaffRouter {
-    auth::routes(app).merge(interviewer::routes(app)).merge(supervisor::routes(app)).merge(console::routes(app))
+    auth::routes(app)
+        .merge(interviewer::routes(app))
+        .merge(supervisor::routes(app))
+        .merge(console::routes(app))
 }
 
 /// The description of the API (OpenAPI 3.1).
@@ -95,7 +98,11 @@ fn build_state(context: Arc<AppContext>) -> Arc<AppState> {
 }
 
 /// Serves until `stop` is done, then finishes what is under way.
-pub async fn serve(context: Arc<AppContext>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    context: Arc<AppContext>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let app = build_state(context);
     let service = build_router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let stop = async move {
@@ -115,7 +122,11 @@ static SECURITY_HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::ne
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow")),
     ];
-    policy.into_iter().map(|policy| (header::CONTENT_SECURITY_POLICY, policy)).chain(fixed).collect()
+    policy
+        .into_iter()
+        .map(|policy| (header::CONTENT_SECURITY_POLICY, policy))
+        .chain(fixed)
+        .collect()
 });
 
 /// Puts those headers on, and writes the one log line of a request: its route, never its address.

@@ -1,4 +1,5 @@
-//! The frame around every page of the staff: language, navigation, style sheet and script, and pages that say one thing.
+//! The frame around every page of the staff: language, navigation, style sheet and script, and
+//! pages that say one thing.
 
 use std::sync::LazyLock;
 
@@ -16,12 +17,14 @@ use crate::domain::role::Permission;
 pub const STYLE: &str = include_str!("../../../templates/staff/staff.css");
 pub const SCRIPT: &str = include_str!("../../../templates/staff/staff.js");
 
-/// Nothing is loaded from anywhere; the one style sheet and the one script are in the page and allowed by their hashes.
+/// Nothing is loaded from anywhere; the one style sheet and the one script are in the page and
+/// allowed by their hashes.
 pub fn content_security_policy() -> &'static str {
     static POLICY: LazyLock<String> = LazyLock::new(|| {
         let hash = |text: &str| BASE64.encode(&Sha256::digest(text.as_bytes()));
         format!(
-            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src \
+                'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
             hash(STYLE),
             hash(SCRIPT)
         )
@@ -99,12 +102,21 @@ impl<'a> PageLayout<'a> {
             script: SCRIPT,
             name: Some(&staff.session.account.name),
             token: &staff.form_token,
-            nav_items: open.map(|(path, _, words)| NavItem { path, label: staff.tr.pair(*words) }).collect(),
+            nav_items: open
+                .map(|(path, _, words)| NavItem { path, label: staff.tr.pair(*words) })
+                .collect(),
         }
     }
 
     pub fn signed_out(tr: Translator) -> PageLayout<'static> {
-        PageLayout { tr, style: STYLE, script: SCRIPT, name: None, token: "", nav_items: Vec::new() }
+        PageLayout {
+            tr,
+            style: STYLE,
+            script: SCRIPT,
+            name: None,
+            token: "",
+            nav_items: Vec::new(),
+        }
     }
 }
 
@@ -137,22 +149,38 @@ struct ErrorPageTemplate<'a> {
 impl ErrorPage {
     pub fn page(self, tr: Translator) -> Html<String> {
         let (heading, text) = match self {
-            ErrorPage::SignedOut => (tr.t("请先登录", "Please sign in"), tr.t("登录已过期或尚未登录。", "You are not signed in, or not any more.")),
-            ErrorPage::NotAllowed => {
-                (tr.t("无权访问", "Not allowed"), tr.t("您的角色不能使用此功能，请联系管理员。", "Your role may not use this; ask an administrator."))
-            }
+            ErrorPage::SignedOut => (
+                tr.t("请先登录", "Please sign in"),
+                tr.t("登录已过期或尚未登录。", "You are not signed in, or not any more."),
+            ),
+            ErrorPage::NotAllowed => (
+                tr.t("无权访问", "Not allowed"),
+                tr.t(
+                    "您的角色不能使用此功能，请联系管理员。",
+                    "Your role may not use this; ask an administrator.",
+                ),
+            ),
             ErrorPage::OtherSession => (
                 tr.t("未处理", "Nothing was done"),
                 tr.t(
                     "此表单来自别处或以前的登录，请回到首页重试。",
-                    "This form comes from elsewhere or an earlier session; go back to the beginning and try again.",
+                    "This form comes from elsewhere or an earlier session; go back to the \
+                        beginning and try again.",
                 ),
             ),
-            ErrorPage::BrokenUpload => {
-                (tr.t("文件未收到", "The file did not arrive"), tr.t("请返回后重新选择文件。", "Go back and choose the file again."))
-            }
-            ErrorPage::TooLarge => (tr.t("内容太长", "Too long"), tr.t("请缩短后再提交。", "Please shorten it and send it again.")),
+            ErrorPage::BrokenUpload => (
+                tr.t("文件未收到", "The file did not arrive"),
+                tr.t("请返回后重新选择文件。", "Go back and choose the file again."),
+            ),
+            ErrorPage::TooLarge => (
+                tr.t("内容太长", "Too long"),
+                tr.t("请缩短后再提交。", "Please shorten it and send it again."),
+            ),
         };
-        Html(ErrorPageTemplate { layout: PageLayout::signed_out(tr), heading, text }.render().unwrap_or_default())
+        Html(
+            ErrorPageTemplate { layout: PageLayout::signed_out(tr), heading, text }
+                .render()
+                .unwrap_or_default(),
+        )
     }
 }

@@ -136,7 +136,10 @@ const ZH: Translations = Translations {
     withdrawn: ("已撤回同意", "您的回答不会被使用，我们不会再就此联系您。"),
     reminder_confirmed: ("好的，稍后继续", "已答的内容已保存，用同一链接即可继续。"),
     call_confirmed: ("已记下", "我们会给您打电话。您也可以用同一链接自己填写。"),
-    cell_reserved: ("请稍后再来", "名额正由其他人填写。您已答的内容已保存，半小时后可用同一链接再试。"),
+    cell_reserved: (
+        "请稍后再来",
+        "名额正由其他人填写。您已答的内容已保存，半小时后可用同一链接再试。",
+    ),
     not_a_user: ("谢谢您的说明", "您不是其用户，无需回答。"),
     cell_full: ("谢谢您的关注", "所需的回答已经收齐，无需再填写。"),
     closed: ("调查已结束", "谢谢您的关注，本次调查已经截止。"),
@@ -151,8 +154,10 @@ const EN: Translations = Translations {
     sample_applicant: "(the applicant)",
     invites: "invites you to rate",
     please_rate: "Please rate: ",
-    duration_note: "It takes about 3 minutes. You can stop at any time and go on later with the same link.",
-    confidential: "Your answers are used for statistics only, without name or number. Taking part is voluntary.",
+    duration_note: "It takes about 3 minutes. You can stop at any time and go on later with the \
+        same link.",
+    confidential: "Your answers are used for statistics only, without name or number. Taking \
+        part is voluntary.",
     open_until: "Open until",
     privacy: "Privacy notice",
     agree: "Agree and begin",
@@ -195,12 +200,22 @@ const EN: Translations = Translations {
     not_a_user_button: "I am not a user of this",
     thanks: ("Thank you!", "Your answers are saved. You can close this page."),
     refused: ("Understood", "We will not contact you about this again."),
-    withdrawn: ("Consent withdrawn", "Your answers will not be used, and we will not contact you about this again."),
-    reminder_confirmed: ("All right, later", "What you have answered is saved; go on with the same link."),
-    call_confirmed: ("Noted", "We will call you. You can also answer here yourself, with the same link."),
+    withdrawn: (
+        "Consent withdrawn",
+        "Your answers will not be used, and we will not contact you about this again.",
+    ),
+    reminder_confirmed: (
+        "All right, later",
+        "What you have answered is saved; go on with the same link.",
+    ),
+    call_confirmed: (
+        "Noted",
+        "We will call you. You can also answer here yourself, with the same link.",
+    ),
     cell_reserved: (
         "Please come back a little later",
-        "All places are being filled by others just now. What you have answered is saved; try again with the same link in half an hour.",
+        "All places are being filled by others just now. What you have answered is saved; try \
+            again with the same link in half an hour.",
     ),
     not_a_user: ("Thank you for telling us", "As you are not a user, there is nothing to answer."),
     cell_full: ("Thank you for your interest", "We have all the answers we need."),

@@ -31,12 +31,22 @@ impl From<multer::Error> for UnreadableUpload {
 }
 
 /// Reads a form of RFC 7578: its fields, and one file.
-pub(super) async fn read_upload(headers: &HeaderMap, body: Bytes) -> Result<(FormFields, UploadedFile), UnreadableUpload> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).ok_or(UnreadableUpload)?;
+pub(super) async fn read_upload(
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<(FormFields, UploadedFile), UnreadableUpload> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .ok_or(UnreadableUpload)?;
     let boundary = multer::parse_boundary(kind)?;
-    let limits = SizeLimit::new().whole_stream(MAX_UPLOAD as u64).per_field(MAX_FIELD).for_field("file", MAX_UPLOAD as u64);
+    let limits = SizeLimit::new()
+        .whole_stream(MAX_UPLOAD as u64)
+        .per_field(MAX_FIELD)
+        .for_field("file", MAX_UPLOAD as u64);
     let chunks = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
-    let mut form = Multipart::with_constraints(chunks, boundary, Constraints::new().size_limit(limits));
+    let mut form =
+        Multipart::with_constraints(chunks, boundary, Constraints::new().size_limit(limits));
     let (mut fields, mut uploaded) = (BTreeMap::new(), UploadedFile::default());
     while let Some(field) = form.next_field().await? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -62,12 +72,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_comes_without_its_folders() {
-        let body = "--x\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nt\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../../etc/名单.csv\"\r\n\r\na,b\r\n--x--\r\n";
+        let body = "--x\r\nContent-Disposition: form-data; \
+            name=\"token\"\r\n\r\nt\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; \
+            filename=\"../../etc/名单.csv\"\r\n\r\na,b\r\n--x--\r\n";
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "multipart/form-data; boundary=x".parse().unwrap());
         let (form, uploaded) = read_upload(&headers, Bytes::from(body)).await.ok().unwrap();
-        assert_eq!((form.text("token"), uploaded.name.as_str(), &uploaded.content[..]), ("t", "名单.csv", &b"a,b"[..]));
-        assert_eq!((file_name_of("C:\\lists\\a.xlsx"), file_name_of("..")), ("a.xlsx".into(), "..".into()));
+        assert_eq!(
+            (form.text("token"), uploaded.name.as_str(), &uploaded.content[..]),
+            ("t", "名单.csv", &b"a,b"[..])
+        );
+        assert_eq!(
+            (file_name_of("C:\\lists\\a.xlsx"), file_name_of("..")),
+            ("a.xlsx".into(), "..".into())
+        );
         assert!(read_upload(&HeaderMap::new(), Bytes::new()).await.is_err());
     }
 }

@@ -1,7 +1,9 @@
 //! The staff's accounts: who may sign in, who is signed in, and the tokens of the API.
 //!
-//! [`signing_in`] makes a session of a name, a password and, where one is set up, a one-time code; [`second_factor`] sets those up; [`tokens`] are for programs.
-//! Wrong passwords and codes in a row lock an account for a while, and whoever guesses cannot tell a name that there is from one that there is not.
+//! [`signing_in`] makes a session of a name, a password and, where one is set up, a one-time code;
+//! [`second_factor`] sets those up; [`tokens`] are for programs. Wrong passwords and codes in a row
+//! lock an account for a while, and whoever guesses cannot tell a name that there is from one that
+//! there is not.
 
 pub mod second_factor;
 mod signing_in;
@@ -11,19 +13,20 @@ use std::time::Duration;
 
 use crate::adapters::crypto::SealError;
 use crate::adapters::crypto::password::{NoRandom, hash_password, is_password};
+use crate::adapters::database::accounts::{self, Credentials};
+use crate::adapters::database::{DatabaseError, WriteTx};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
 use crate::services::context::AppContext;
-use crate::adapters::database::accounts::{self, Credentials};
-use crate::adapters::database::{DatabaseError, WriteTx};
 pub use signing_in::{Session, SignedIn, confirm, peek_session, resume_session, sign_in, sign_out};
 
 /// Wrong passwords or codes in a row that lock an account, and for how long.
 const MAX_FAILED_ATTEMPTS: u32 = 5;
 const LOCK_DURATION: Duration = Duration::from_secs(15 * 60);
-/// NIST SP 800-63B, 3.1.1.2: at least 15 characters where a password is the only factor; nothing else is asked of it.
+/// NIST SP 800-63B, 3.1.1.2: at least 15 characters where a password is the only factor; nothing
+/// else is asked of it.
 const MIN_PASSWORD_CHARS: usize = 15;
 const MAX_PASSWORD_CHARS: usize = 256;
 
@@ -31,13 +34,19 @@ const MAX_PASSWORD_CHARS: usize = 256;
 pub enum AccountError {
     #[error("a name has 1 to 40 letters, digits, «-», «_» and «.»")]
     InvalidName,
-    #[error("a password has {MIN_PASSWORD_CHARS} characters at least and {MAX_PASSWORD_CHARS} at most; several words are easy to keep in mind")]
+    #[error(
+        "a password has {MIN_PASSWORD_CHARS} characters at least and {MAX_PASSWORD_CHARS} at \
+            most; several words are easy to keep in mind"
+    )]
     InvalidPassword,
     #[error("there is an account {0} already")]
     Taken(String),
     #[error("there is no account {0}, or it is disabled already")]
     Unknown(String),
-    #[error("a password or a code was wrong {MAX_FAILED_ATTEMPTS} times in a row; try again in a quarter of an hour")]
+    #[error(
+        "a password or a code was wrong {MAX_FAILED_ATTEMPTS} times in a row; try again in a \
+            quarter of an hour"
+    )]
     Locked,
     #[error("the name or the password is wrong")]
     WrongCredentials,
@@ -80,14 +89,25 @@ pub async fn add(
 /// A name of letters, digits, `-`, `_` and `.`, at most 40.
 pub fn check_name(name: &str) -> Result<(), AccountError> {
     let is_good = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.chars().count() > 40 || !name.chars().all(is_good) { Err(AccountError::InvalidName) } else { Ok(()) }
+    if name.is_empty() || name.chars().count() > 40 || !name.chars().all(is_good) {
+        Err(AccountError::InvalidName)
+    } else {
+        Ok(())
+    }
 }
 
 /// Sets somebody's password; sessions under the old one end.
-pub async fn set_password(context: &AppContext, actor: &Actor, name: &str, password: Personal) -> Result<(), AccountError> {
+pub async fn set_password(
+    context: &AppContext,
+    actor: &Actor,
+    name: &str,
+    password: Personal,
+) -> Result<(), AccountError> {
     let hash = check_and_hash(password).await?;
     let mut tx = context.database.write().await?;
-    let credentials = accounts::find_credentials(&mut tx, name).await?.ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
+    let credentials = accounts::find_credentials(&mut tx, name)
+        .await?
+        .ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
     accounts::set_password(&mut tx, credentials.account.id, &hash, "").await?;
     context.audit(&mut tx, actor, Action::AccountPasswordReset, &format!("account:{name}")).await?;
     tx.commit().await?;
@@ -95,12 +115,24 @@ pub async fn set_password(context: &AppContext, actor: &Actor, name: &str, passw
 }
 
 /// Somebody sets another password for themselves; their other sessions end.
-pub async fn change_own_password(context: &AppContext, session: &Session, present: Personal, new: Personal) -> Result<(), AccountError> {
+pub async fn change_own_password(
+    context: &AppContext,
+    session: &Session,
+    present: Personal,
+    new: Personal,
+) -> Result<(), AccountError> {
     let credentials = reauthenticate(context, session, present).await?;
     let hash = check_and_hash(new).await?;
     let mut tx = context.database.write().await?;
     accounts::set_password(&mut tx, credentials.account.id, &hash, &session.hash(context)).await?;
-    context.audit(&mut tx, &session.actor(), Action::OwnPasswordChanged, &format!("account:{}", credentials.account.name)).await?;
+    context
+        .audit(
+            &mut tx,
+            &session.actor(),
+            Action::OwnPasswordChanged,
+            &format!("account:{}", credentials.account.name),
+        )
+        .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -109,7 +141,9 @@ async fn check_and_hash(password: Personal) -> Result<String, AccountError> {
     if !(MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&password.reveal().chars().count()) {
         return Err(AccountError::InvalidPassword);
     }
-    let hash = tokio::task::spawn_blocking(move || hash_password(&password)).await.map_err(|_| AccountError::TaskPanicked)?;
+    let hash = tokio::task::spawn_blocking(move || hash_password(&password))
+        .await
+        .map_err(|_| AccountError::TaskPanicked)?;
     Ok(hash?)
 }
 
@@ -125,8 +159,14 @@ pub async fn disable(context: &AppContext, actor: &Actor, name: &str) -> Result<
 }
 
 /// Whoever is signed in proves once more that it is them, by their password.
-async fn reauthenticate(context: &AppContext, session: &Session, password: Personal) -> Result<Credentials, AccountError> {
-    let credentials = find_active_account(context, &session.account.name).await?.ok_or(AccountError::WrongCredentials)?;
+async fn reauthenticate(
+    context: &AppContext,
+    session: &Session,
+    password: Personal,
+) -> Result<Credentials, AccountError> {
+    let credentials = find_active_account(context, &session.account.name)
+        .await?
+        .ok_or(AccountError::WrongCredentials)?;
     let hash = credentials.password_hash.clone();
     if !verify_password(password, Some(hash)).await? {
         record_failed_attempt(context, &credentials).await?;
@@ -136,27 +176,44 @@ async fn reauthenticate(context: &AppContext, session: &Session, password: Perso
 }
 
 /// An account that may sign in now; refused while it is locked.
-async fn find_active_account(context: &AppContext, name: &str) -> Result<Option<Credentials>, AccountError> {
-    let credentials = accounts::find_credentials(&mut *context.database.read().await?, name).await?.filter(|credentials| credentials.account.disabled_at.is_none());
-    if credentials.as_ref().is_some_and(|credentials| credentials.locked_until.is_some_and(|until| until > context.clock.now())) {
+async fn find_active_account(
+    context: &AppContext,
+    name: &str,
+) -> Result<Option<Credentials>, AccountError> {
+    let credentials = accounts::find_credentials(&mut *context.database.read().await?, name)
+        .await?
+        .filter(|credentials| credentials.account.disabled_at.is_none());
+    if credentials.as_ref().is_some_and(|credentials| {
+        credentials.locked_until.is_some_and(|until| until > context.clock.now())
+    }) {
         return Err(AccountError::Locked);
     }
     Ok(credentials)
 }
 
 async fn verify_password(password: Personal, hash: Option<String>) -> Result<bool, AccountError> {
-    tokio::task::spawn_blocking(move || is_password(&password, hash.as_deref())).await.map_err(|_| AccountError::TaskPanicked)
+    tokio::task::spawn_blocking(move || is_password(&password, hash.as_deref()))
+        .await
+        .map_err(|_| AccountError::TaskPanicked)
 }
 
 /// Counts a wrong password or code; too many in a row lock the account.
-async fn record_failed_attempt(context: &AppContext, credentials: &Credentials) -> Result<(), AccountError> {
+async fn record_failed_attempt(
+    context: &AppContext,
+    credentials: &Credentials,
+) -> Result<(), AccountError> {
     let (name, now) = (&credentials.account.name, context.clock.now());
     let mut tx: WriteTx = context.database.write().await?;
     if accounts::count_failed(&mut tx, credentials.account.id).await? % MAX_FAILED_ATTEMPTS == 0 {
         accounts::lock(&mut tx, credentials.account.id, now + LOCK_DURATION).await?;
-        tracing::warn!(account = name, "an account is locked: its password or code was wrong again and again");
+        tracing::warn!(
+            account = name,
+            "an account is locked: its password or code was wrong again and again"
+        );
     }
-    context.audit(&mut tx, &Actor::console(name), Action::SignInFailed, &format!("account:{name}")).await?;
+    context
+        .audit(&mut tx, &Actor::console(name), Action::SignInFailed, &format!("account:{name}"))
+        .await?;
     tx.commit().await?;
     Ok(())
 }

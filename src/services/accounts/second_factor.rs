@@ -1,19 +1,24 @@
-//! The second factor: one-time codes of an authenticator, and recovery codes for whoever has lost it.
+//! The second factor: one-time codes of an authenticator, and recovery codes for whoever has lost
+//! it.
 
 use super::{AccountError, Session, reauthenticate};
-use crate::adapters::crypto::totp::TotpSecret;
 use crate::adapters::crypto::password::NoRandom;
+use crate::adapters::crypto::totp::TotpSecret;
+use crate::adapters::database::accounts::{self, Credentials};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
-use crate::adapters::database::accounts::{self, Credentials};
 
 /// As many are shown, once.
 const RECOVERY_CODES: usize = 10;
 
 /// Draws a secret for whoever is signed in; it counts when [`confirm`] has got a code of it.
-pub async fn draw_secret(context: &AppContext, session: &Session, password: Personal) -> Result<TotpSecret, AccountError> {
+pub async fn draw_secret(
+    context: &AppContext,
+    session: &Session,
+    password: Personal,
+) -> Result<TotpSecret, AccountError> {
     let credentials = reauthenticate(context, session, password).await?;
     let drawn = TotpSecret::generate(&credentials.account.name)?;
     let sealed = context.keys.staff_sealer().seal(&seal_context(&credentials), drawn.secret())?;
@@ -24,59 +29,116 @@ pub async fn draw_secret(context: &AppContext, session: &Session, password: Pers
 }
 
 /// The secret that was offered and waits for its first code.
-pub async fn pending_secret(context: &AppContext, session: &Session) -> Result<Option<TotpSecret>, AccountError> {
-    let credentials = accounts::find_credentials(&mut *context.database.read().await?, &session.account.name).await?;
-    credentials.map_or(Ok(None), |credentials| open(context, &credentials, credentials.totp_pending_sealed.as_deref()))
+pub async fn pending_secret(
+    context: &AppContext,
+    session: &Session,
+) -> Result<Option<TotpSecret>, AccountError> {
+    let credentials =
+        accounts::find_credentials(&mut *context.database.read().await?, &session.account.name)
+            .await?;
+    credentials.map_or(Ok(None), |credentials| {
+        open(context, &credentials, credentials.totp_pending_sealed.as_deref())
+    })
 }
 
-/// Takes the first code of the secret that was offered; from now on signing in asks for codes. Returns the recovery codes, which are shown once.
-pub async fn confirm(context: &AppContext, session: &Session, code: &str) -> Result<Vec<Personal>, AccountError> {
-    let credentials = accounts::find_credentials(&mut *context.database.read().await?, &session.account.name).await?.ok_or(AccountError::WrongCredentials)?;
-    let offered = open(context, &credentials, credentials.totp_pending_sealed.as_deref())?.ok_or(AccountError::NothingToConfirm)?;
+/// Takes the first code of the secret that was offered; from now on signing in asks for codes.
+/// Returns the recovery codes, which are shown once.
+pub async fn confirm(
+    context: &AppContext,
+    session: &Session,
+    code: &str,
+) -> Result<Vec<Personal>, AccountError> {
+    let credentials =
+        accounts::find_credentials(&mut *context.database.read().await?, &session.account.name)
+            .await?
+            .ok_or(AccountError::WrongCredentials)?;
+    let offered = open(context, &credentials, credentials.totp_pending_sealed.as_deref())?
+        .ok_or(AccountError::NothingToConfirm)?;
     let step = offered.step_of(code, context.clock.now()).ok_or(AccountError::WrongCode)?;
     let codes = (0..RECOVERY_CODES).map(|_| recovery_code()).collect::<Result<Vec<_>, _>>()?;
-    let hashes: Vec<String> = codes.iter().map(|code| recovery_hash(context, &credentials, code.reveal())).collect();
+    let hashes: Vec<String> =
+        codes.iter().map(|code| recovery_hash(context, &credentials, code.reveal())).collect();
     let mut tx = context.database.write().await?;
     accounts::confirm_totp(&mut tx, credentials.account.id, step, &hashes).await?;
-    context.audit(&mut tx, &session.actor(), Action::SecondFactorEnabled, &format!("account:{}", credentials.account.name)).await?;
+    context
+        .audit(
+            &mut tx,
+            &session.actor(),
+            Action::SecondFactorEnabled,
+            &format!("account:{}", credentials.account.name),
+        )
+        .await?;
     tx.commit().await?;
     Ok(codes)
 }
 
 /// Whoever is signed in wants no codes any more.
-pub async fn remove(context: &AppContext, session: &Session, password: Personal) -> Result<(), AccountError> {
+pub async fn remove(
+    context: &AppContext,
+    session: &Session,
+    password: Personal,
+) -> Result<(), AccountError> {
     let credentials = reauthenticate(context, session, password).await?;
     remove_from(context, &session.actor(), &credentials).await
 }
 
 /// An administrator takes the second factor from somebody who has lost it.
 pub async fn reset(context: &AppContext, actor: &Actor, name: &str) -> Result<(), AccountError> {
-    let credentials = accounts::find_credentials(&mut *context.database.read().await?, name).await?.ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
+    let credentials = accounts::find_credentials(&mut *context.database.read().await?, name)
+        .await?
+        .ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
     remove_from(context, actor, &credentials).await
 }
 
-async fn remove_from(context: &AppContext, actor: &Actor, credentials: &Credentials) -> Result<(), AccountError> {
+async fn remove_from(
+    context: &AppContext,
+    actor: &Actor,
+    credentials: &Credentials,
+) -> Result<(), AccountError> {
     let mut tx = context.database.write().await?;
     accounts::remove_totp(&mut tx, credentials.account.id).await?;
-    context.audit(&mut tx, actor, Action::SecondFactorRemoved, &format!("account:{}", credentials.account.name)).await?;
+    context
+        .audit(
+            &mut tx,
+            actor,
+            Action::SecondFactorRemoved,
+            &format!("account:{}", credentials.account.name),
+        )
+        .await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// Is this the code of now, or a recovery code? Either is used up by it.
-pub(super) async fn use_code(context: &AppContext, credentials: &Credentials, code: &str) -> Result<bool, AccountError> {
+pub(super) async fn use_code(
+    context: &AppContext,
+    credentials: &Credentials,
+    code: &str,
+) -> Result<bool, AccountError> {
     let now = context.clock.now();
-    let step = open(context, credentials, credentials.totp_sealed.as_deref())?.and_then(|one_time| one_time.step_of(code, now));
+    let step = open(context, credentials, credentials.totp_sealed.as_deref())?
+        .and_then(|one_time| one_time.step_of(code, now));
     let mut tx = context.database.write().await?;
     let is_right = match step {
         Some(step) => accounts::use_totp(&mut tx, credentials.account.id, step).await?,
-        None => accounts::use_recovery_code(&mut tx, credentials.account.id, &recovery_hash(context, credentials, code)).await?,
+        None => {
+            accounts::use_recovery_code(
+                &mut tx,
+                credentials.account.id,
+                &recovery_hash(context, credentials, code),
+            )
+            .await?
+        }
     };
     tx.commit().await?;
     Ok(is_right)
 }
 
-fn open(context: &AppContext, credentials: &Credentials, sealed: Option<&[u8]>) -> Result<Option<TotpSecret>, AccountError> {
+fn open(
+    context: &AppContext,
+    credentials: &Credentials,
+    sealed: Option<&[u8]>,
+) -> Result<Option<TotpSecret>, AccountError> {
     let Some(sealed) = sealed else { return Ok(None) };
     let secret = context.keys.staff_sealer().open(&seal_context(credentials), sealed)?;
     Ok(TotpSecret::from_bytes(&secret, &credentials.account.name))
@@ -92,10 +154,14 @@ fn recovery_code() -> Result<Personal, NoRandom> {
     let mut bytes = [0u8; 10];
     getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
     let text = data_encoding::BASE32.encode(&bytes).to_lowercase();
-    Ok(Personal::new(text.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-")))
+    Ok(Personal::new(
+        text.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-"),
+    ))
 }
 
 fn recovery_hash(context: &AppContext, credentials: &Credentials, code: &str) -> String {
     let letters: String = code.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    context.keys.hasher().fingerprint(format!("recovery\n{}\n{}", credentials.account.id.0, letters.to_lowercase()).as_bytes())
+    context.keys.hasher().fingerprint(
+        format!("recovery\n{}\n{}", credentials.account.id.0, letters.to_lowercase()).as_bytes(),
+    )
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::second_factor::use_code;
-use super::{AccountError, record_failed_attempt, find_active_account, verify_password};
+use super::{AccountError, find_active_account, record_failed_attempt, verify_password};
 use crate::adapters::crypto::password::new_token;
+use crate::adapters::database::accounts::{self, Account, StoredSession};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
 use crate::services::context::AppContext;
-use crate::adapters::database::accounts::{self, Account, StoredSession};
 
 /// A session ends when it has not been used for so long, and after a working day in any case.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2 * 3_600);
@@ -48,9 +48,17 @@ pub enum SignedIn {
 }
 
 /// Takes a name and a password.
-pub async fn sign_in(context: &AppContext, name: &str, password: Personal) -> Result<SignedIn, AccountError> {
+pub async fn sign_in(
+    context: &AppContext,
+    name: &str,
+    password: Personal,
+) -> Result<SignedIn, AccountError> {
     let credentials = find_active_account(context, name).await?;
-    let is_right = verify_password(password, credentials.as_ref().map(|credentials| credentials.password_hash.clone())).await?;
+    let is_right = verify_password(
+        password,
+        credentials.as_ref().map(|credentials| credentials.password_hash.clone()),
+    )
+    .await?;
     let Some(credentials) = credentials else { return Err(AccountError::WrongCredentials) };
     if !is_right {
         record_failed_attempt(context, &credentials).await?;
@@ -58,27 +66,59 @@ pub async fn sign_in(context: &AppContext, name: &str, password: Personal) -> Re
     }
     let awaits_code = credentials.account.has_second_factor;
     let token = begin_session(context, &credentials.account, awaits_code).await?;
-    Ok(if awaits_code { SignedIn::AwaitsCode(token) } else { SignedIn::Complete(Session { account: credentials.account, token }) })
+    Ok(if awaits_code {
+        SignedIn::AwaitsCode(token)
+    } else {
+        SignedIn::Complete(Session { account: credentials.account, token })
+    })
 }
 
-async fn begin_session(context: &AppContext, account: &Account, awaits_code: bool) -> Result<Personal, AccountError> {
+async fn begin_session(
+    context: &AppContext,
+    account: &Account,
+    awaits_code: bool,
+) -> Result<Personal, AccountError> {
     let (token, now) = (new_token()?, context.clock.now());
     let mut tx = context.database.write().await?;
     let until = now + if awaits_code { CODE_TIMEOUT } else { IDLE_TIMEOUT };
-    accounts::begin_session(&mut tx, account.id, &token_hash(context, &token), awaits_code, until, now).await?;
+    accounts::begin_session(
+        &mut tx,
+        account.id,
+        &token_hash(context, &token),
+        awaits_code,
+        until,
+        now,
+    )
+    .await?;
     if !awaits_code {
-        context.audit(&mut tx, &Actor::console(&account.name), Action::SignIn, &format!("account:{}", account.name)).await?;
+        context
+            .audit(
+                &mut tx,
+                &Actor::console(&account.name),
+                Action::SignIn,
+                &format!("account:{}", account.name),
+            )
+            .await?;
     }
     tx.commit().await?;
     Ok(token)
 }
 
-/// Takes the one-time code, or a recovery code, after the password. The session that comes of it has another token.
-pub async fn confirm(context: &AppContext, token: Personal, code: &str) -> Result<Session, AccountError> {
+/// Takes the one-time code, or a recovery code, after the password. The session that comes of it
+/// has another token.
+pub async fn confirm(
+    context: &AppContext,
+    token: Personal,
+    code: &str,
+) -> Result<Session, AccountError> {
     let (hash, now) = (token_hash(context, &token), context.clock.now());
-    let waiting = accounts::find_session(&mut *context.database.read().await?, &hash, now).await?.filter(|stored| stored.awaits_code);
+    let waiting = accounts::find_session(&mut *context.database.read().await?, &hash, now)
+        .await?
+        .filter(|stored| stored.awaits_code);
     let Some(waiting) = waiting else { return Err(AccountError::WrongCredentials) };
-    let credentials = find_active_account(context, &waiting.account.name).await?.ok_or(AccountError::WrongCredentials)?;
+    let credentials = find_active_account(context, &waiting.account.name)
+        .await?
+        .ok_or(AccountError::WrongCredentials)?;
     if !use_code(context, &credentials, code).await? {
         record_failed_attempt(context, &credentials).await?;
         return Err(AccountError::WrongCode);
@@ -91,19 +131,33 @@ pub async fn confirm(context: &AppContext, token: Personal, code: &str) -> Resul
 }
 
 /// Whose session a browser's token stands for, without anybody having done anything.
-pub async fn peek_session(context: &AppContext, token: Personal) -> Result<Option<Session>, AccountError> {
+pub async fn peek_session(
+    context: &AppContext,
+    token: Personal,
+) -> Result<Option<Session>, AccountError> {
     let stored = find_session(context, &token).await?;
     Ok(stored.map(|stored| Session { account: stored.account, token }))
 }
 
-async fn find_session(context: &AppContext, token: &Personal) -> Result<Option<StoredSession>, AccountError> {
+async fn find_session(
+    context: &AppContext,
+    token: &Personal,
+) -> Result<Option<StoredSession>, AccountError> {
     let now = context.clock.now();
-    let found = accounts::find_session(&mut *context.database.read().await?, &token_hash(context, token), now).await?;
+    let found = accounts::find_session(
+        &mut *context.database.read().await?,
+        &token_hash(context, token),
+        now,
+    )
+    .await?;
     Ok(found.filter(|stored| !stored.awaits_code && now < stored.created_at + MAX_SESSION))
 }
 
 /// Whose session a browser's token stands for; it goes on while it is used.
-pub async fn resume_session(context: &AppContext, token: Personal) -> Result<Option<Session>, AccountError> {
+pub async fn resume_session(
+    context: &AppContext,
+    token: Personal,
+) -> Result<Option<Session>, AccountError> {
     let now = context.clock.now();
     let hash = token_hash(context, &token);
     let Some(stored) = find_session(context, &token).await? else { return Ok(None) };
@@ -118,7 +172,14 @@ pub async fn resume_session(context: &AppContext, token: Personal) -> Result<Opt
 pub async fn sign_out(context: &AppContext, session: &Session) -> Result<(), AccountError> {
     let mut tx = context.database.write().await?;
     accounts::end_session(&mut tx, &session.hash(context)).await?;
-    context.audit(&mut tx, &session.actor(), Action::SignOut, &format!("account:{}", session.account.name)).await?;
+    context
+        .audit(
+            &mut tx,
+            &session.actor(),
+            Action::SignOut,
+            &format!("account:{}", session.account.name),
+        )
+        .await?;
     tx.commit().await?;
     Ok(())
 }

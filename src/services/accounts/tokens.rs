@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{AccountError, check_name};
 use crate::adapters::crypto::password::new_token;
+use crate::adapters::database::api_tokens::{self, ApiToken};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::services::context::AppContext;
-use crate::adapters::database::api_tokens::{self, ApiToken};
 
 /// What tokens begin with, so that one that has got out is known for what it is.
 const PREFIX: &str = "fwd_";
@@ -17,7 +17,13 @@ const MAX_DAYS: u32 = 730;
 const TOUCH_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Makes a token; returns it, which is the only time that it is seen.
-pub async fn create(context: &AppContext, actor: &Actor, name: &str, scopes: &[Permission], days: u32) -> Result<Personal, AccountError> {
+pub async fn create(
+    context: &AppContext,
+    actor: &Actor,
+    name: &str,
+    scopes: &[Permission],
+    days: u32,
+) -> Result<Personal, AccountError> {
     check_name(name)?;
     if scopes.is_empty() || !(1..=MAX_DAYS).contains(&days) {
         return Err(AccountError::InvalidToken);
@@ -55,13 +61,20 @@ pub async fn revoke(context: &AppContext, actor: &Actor, name: &str) -> Result<(
 }
 
 /// What a token is for, as long as it counts.
-pub async fn find_valid(context: &AppContext, token: &Personal) -> Result<Option<ApiToken>, AccountError> {
+pub async fn find_valid(
+    context: &AppContext,
+    token: &Personal,
+) -> Result<Option<ApiToken>, AccountError> {
     let now = context.clock.now();
     if !token.reveal().starts_with(PREFIX) {
         return Ok(None);
     }
-    let found = api_tokens::find(&mut *context.database.read().await?, &token_hash(context, token), now).await?;
-    if let Some(token) = found.as_ref().filter(|token| token.last_used_at.is_none_or(|at| at + TOUCH_INTERVAL < now)) {
+    let found =
+        api_tokens::find(&mut *context.database.read().await?, &token_hash(context, token), now)
+            .await?;
+    if let Some(token) =
+        found.as_ref().filter(|token| token.last_used_at.is_none_or(|at| at + TOUCH_INTERVAL < now))
+    {
         let mut tx = context.database.write().await?;
         api_tokens::touch(&mut tx, token.id, now).await?;
         tx.commit().await?;

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::super::deadlines::DeadlineError;
 use crate::adapters::config::{NoticeChannel, SmsConfig};
-use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
+use crate::adapters::database::notices::{self, Notice};
+use crate::adapters::sms::OutgoingMessage;
+use crate::adapters::transports::email;
+use crate::adapters::transports::webhook::{self, WebhookError};
 use crate::domain::personal::Personal;
 use crate::domain::retry_delay::retry_delay;
 use crate::domain::sms_text::measure_parts;
 use crate::domain::time::Timestamp;
-use crate::adapters::sms::OutgoingMessage;
 use crate::services::context::AppContext;
-use crate::adapters::transports::email;
-use crate::adapters::transports::webhook::{self, WebhookError};
-use crate::adapters::database::notices::{self, Notice};
+use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
 
 /// What a try came to.
 enum DeliveryResult {
@@ -26,24 +26,43 @@ enum DeliveryResult {
 pub async fn send_due_notices(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
     loop {
         let now = context.clock.now();
-        if notices::next_due(&mut *context.database.read().await?).await?.is_none_or(|next| next > now) {
+        if notices::next_due(&mut *context.database.read().await?)
+            .await?
+            .is_none_or(|next| next > now)
+        {
             return Ok(());
         }
         let mut tx = context.database.write().await?;
-        let Some(notice) = notices::take_due(&mut tx, now, now + retry_delay(1).unwrap_or_default()).await? else { return Ok(()) };
+        let Some(notice) =
+            notices::take_due(&mut tx, now, now + retry_delay(1).unwrap_or_default()).await?
+        else {
+            return Ok(());
+        };
         tx.commit().await?;
         let result = send(context, &notice, now).await;
         let mut tx = context.database.write().await?;
         let attempt_count = notice.attempt_count + 1;
         match result {
-            DeliveryResult::Delivered => notices::set_sent(&mut tx, notice.id, context.clock.now()).await?,
+            DeliveryResult::Delivered => {
+                notices::set_sent(&mut tx, notice.id, context.clock.now()).await?
+            }
             DeliveryResult::Retry(problem) => {
                 let next = retry_delay(attempt_count).map(|wait| now + wait);
-                tracing::warn!(channel = notice.channel.as_str(), attempt_count, problem, "a notice did not arrive");
+                tracing::warn!(
+                    channel = notice.channel.as_str(),
+                    attempt_count,
+                    problem,
+                    "a notice did not arrive"
+                );
                 notices::set_failed(&mut tx, notice.id, next, &problem).await?;
             }
             DeliveryResult::Abandoned(problem) => {
-                tracing::error!(channel = notice.channel.as_str(), attempt_count, problem, "a notice is given up");
+                tracing::error!(
+                    channel = notice.channel.as_str(),
+                    attempt_count,
+                    problem,
+                    "a notice is given up"
+                );
                 notices::set_failed(&mut tx, notice.id, None, &problem).await?;
             }
         }
@@ -59,11 +78,13 @@ async fn send(context: &Arc<AppContext>, notice: &Notice, now: Timestamp) -> Del
     match notice.channel {
         NoticeChannel::Webhook => match &notify.webhook {
             None => not_configured(),
-            Some(webhook) => match webhook::post(&webhook.url, &webhook.secret, &id, &notice.body, now).await {
-                Ok(()) => DeliveryResult::Delivered,
-                Err(error @ WebhookError::Gone) => DeliveryResult::Abandoned(error.to_string()),
-                Err(error) => DeliveryResult::Retry(error.to_string()),
-            },
+            Some(webhook) => {
+                match webhook::post(&webhook.url, &webhook.secret, &id, &notice.body, now).await {
+                    Ok(()) => DeliveryResult::Delivered,
+                    Err(error @ WebhookError::Gone) => DeliveryResult::Abandoned(error.to_string()),
+                    Err(error) => DeliveryResult::Retry(error.to_string()),
+                }
+            }
         },
         NoticeChannel::Email => match &notify.email {
             None => not_configured(),
@@ -79,15 +100,25 @@ async fn send(context: &Arc<AppContext>, notice: &Notice, now: Timestamp) -> Del
     }
 }
 
-/// Within the gateway's rate like every message (invariant I3). What may have gone out is not tried again.
-async fn send_sms(context: &Arc<AppContext>, sms: &SmsConfig, id: &str, text: &str) -> DeliveryResult {
+/// Within the gateway's rate like every message (invariant I3). What may have gone out is not tried
+/// again.
+async fn send_sms(
+    context: &Arc<AppContext>,
+    sms: &SmsConfig,
+    id: &str,
+    text: &str,
+) -> DeliveryResult {
     let message = OutgoingMessage {
         reference: id.replace('-', ""),
         to: sms.to.clone(),
         text: Personal::new(text),
         parts: measure_parts(text).parts,
         step: "alarm".into(),
-        fields: [(crate::domain::sms_text::Placeholder::Signature, Personal::new(sms.signature.clone()))].into(),
+        fields: [(
+            crate::domain::sms_text::Placeholder::Signature,
+            Personal::new(sms.signature.clone()),
+        )]
+        .into(),
         must_be_alone: true,
     };
     match send_one_message(context, &sms.gateway, &message).await {

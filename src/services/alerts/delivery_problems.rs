@@ -1,14 +1,15 @@
-//! Versions that the scoring step rejects, and deliveries that were given up: told at once, by every way that is set up, and again in each digest until a later
-//! version is frozen or the delivery has arrived.
+//! Versions that the scoring step rejects, and deliveries that were given up: told at once, by
+//! every way that is set up, and again in each digest until a later version is frozen or the
+//! delivery has arrived.
 
 use serde_json::{Value, json};
 
 use super::super::deadlines::DeadlineError;
 use super::notice_text;
 use crate::adapters::config::NoticeChannel;
-use crate::services::context::AppContext;
 use crate::adapters::database::deliveries::{self, DeliveryProblem};
 use crate::adapters::database::notices;
+use crate::services::context::AppContext;
 
 const KIND: &str = "delivery";
 /// A notice names so many; `dataset list` shows all.
@@ -17,29 +18,54 @@ const MAX_LISTED: usize = 20;
 pub(super) async fn write_notices(context: &AppContext) -> Result<(), DeadlineError> {
     let now = context.clock.now();
     let notify = &context.config.notify;
-    let is_new = |problems: &[DeliveryProblem]| problems.iter().any(|problem| problem.notified_at.is_none());
-    if NoticeChannel::ALL.iter().all(|channel| !notify.has(*channel)) || !is_new(&deliveries::open_problems(&mut *context.database.read().await?).await?) {
+    let is_new =
+        |problems: &[DeliveryProblem]| problems.iter().any(|problem| problem.notified_at.is_none());
+    if NoticeChannel::ALL.iter().all(|channel| !notify.has(*channel))
+        || !is_new(&deliveries::open_problems(&mut *context.database.read().await?).await?)
+    {
         return Ok(());
     }
     let mut tx = context.database.write().await?;
-    if notices::last_created(&mut tx, KIND).await?.is_some_and(|last| last + notify.at_most_every > now) {
+    if notices::last_created(&mut tx, KIND)
+        .await?
+        .is_some_and(|last| last + notify.at_most_every > now)
+    {
         return Ok(());
     }
     // Another daemon may have told it meanwhile.
-    let problems: Vec<DeliveryProblem> = deliveries::open_problems(&mut tx).await?.into_iter().filter(|problem| problem.notified_at.is_none()).collect();
+    let problems: Vec<DeliveryProblem> = deliveries::open_problems(&mut tx)
+        .await?
+        .into_iter()
+        .filter(|problem| problem.notified_at.is_none())
+        .collect();
     if problems.is_empty() {
         return Ok(());
     }
     let subject = match &problems[..] {
-        [one] => format!("fieldworkd: {} 数据集{} / dataset {}", one.application_code, problem_zh(one), problem_en(one)),
-        many => format!("fieldworkd: {0} 个数据集未交付 / {0} datasets are not handed over", many.len()),
+        [one] => format!(
+            "fieldworkd: {} 数据集{} / dataset {}",
+            one.application_code,
+            problem_zh(one),
+            problem_en(one)
+        ),
+        many => {
+            format!("fieldworkd: {0} 个数据集未交付 / {0} datasets are not handed over", many.len())
+        }
     };
     for channel in NoticeChannel::ALL.into_iter().filter(|channel| notify.has(*channel)) {
         let body = match channel {
-            NoticeChannel::Email => problem_lines(&problems) + "\n全部 / all: fieldworkd dataset list\n重交 / once more: fieldworkd dataset deliver CODE VERSION\n",
-            NoticeChannel::Sms => notice_text::with_signature(&sms_text(&problems), &notify.sms.as_ref().map(|sms| sms.signature.clone()).unwrap_or_default()),
+            NoticeChannel::Email => {
+                problem_lines(&problems)
+                    + "\n全部 / all: fieldworkd dataset list\n重交 / once more: fieldworkd \
+                        dataset deliver CODE VERSION\n"
+            }
+            NoticeChannel::Sms => notice_text::with_signature(
+                &sms_text(&problems),
+                &notify.sms.as_ref().map(|sms| sms.signature.clone()).unwrap_or_default(),
+            ),
             NoticeChannel::Webhook => {
-                let data = json!({ "problems": problems.iter().map(problem_json).collect::<Vec<_>>() });
+                let data =
+                    json!({ "problems": problems.iter().map(problem_json).collect::<Vec<_>>() });
                 json!({ "type": "delivery", "timestamp": now.rfc3339(chrono_tz::UTC), "data": data }).to_string()
             }
         };
@@ -62,9 +88,17 @@ pub(super) fn problem_lines(problems: &[DeliveryProblem]) -> String {
     let line = |problem: &DeliveryProblem| {
         let DeliveryProblem { application_code, kind, version, reason, .. } = problem;
         let way = problem.channel.map(|way| format!(" ({})", way.as_str())).unwrap_or_default();
-        format!("  {application_code} {kind} {version}: {} / {}{way}: {reason}\n", problem_zh(problem), problem_en(problem))
+        format!(
+            "  {application_code} {kind} {version}: {} / {}{way}: {reason}\n",
+            problem_zh(problem),
+            problem_en(problem)
+        )
     };
-    let more = if problems.len() > MAX_LISTED { format!("  … {}\n", problems.len() - MAX_LISTED) } else { String::new() };
+    let more = if problems.len() > MAX_LISTED {
+        format!("  … {}\n", problems.len() - MAX_LISTED)
+    } else {
+        String::new()
+    };
     problems.iter().take(MAX_LISTED).map(line).collect::<String>() + &more
 }
 
@@ -72,7 +106,12 @@ pub(super) fn problem_lines(problems: &[DeliveryProblem]) -> String {
 fn sms_text(problems: &[DeliveryProblem]) -> String {
     let first = &problems[0];
     let more = if problems.len() > 1 { format!("等{}个", problems.len()) } else { String::new() };
-    format!("数据集{}：{} {}{more}。请查看fieldworkd", problem_zh(first), first.application_code, first.version)
+    format!(
+        "数据集{}：{} {}{more}。请查看fieldworkd",
+        problem_zh(first),
+        first.application_code,
+        first.version
+    )
 }
 
 pub(super) fn problem_json(problem: &DeliveryProblem) -> Value {

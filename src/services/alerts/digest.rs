@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use super::super::deadlines::{DeadlineError, programme_overview};
 use super::delivery_problems;
 use crate::adapters::config::NoticeChannel;
+use crate::adapters::database::{
+    alarms, campaigns, deliveries, messages, notices, programmes, replies, responses,
+};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::{alarms, campaigns, deliveries, messages, notices, programmes, replies, responses};
 
 const KIND: &str = "digest";
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -23,12 +25,20 @@ pub(super) async fn write_if_due(context: &AppContext) -> Result<(), DeadlineErr
     let (summary, text) = digest(context).await?;
     let mut tx = context.database.write().await?;
     // Another daemon may have written it meanwhile.
-    if due_after(context, notices::last_created(&mut tx, KIND).await?, None).is_some_and(|due| due > now) {
+    if due_after(context, notices::last_created(&mut tx, KIND).await?, None)
+        .is_some_and(|due| due > now)
+    {
         return Ok(());
     }
-    for channel in [NoticeChannel::Email, NoticeChannel::Webhook].into_iter().filter(|channel| context.config.notify.has(*channel)) {
+    for channel in [NoticeChannel::Email, NoticeChannel::Webhook]
+        .into_iter()
+        .filter(|channel| context.config.notify.has(*channel))
+    {
         let body = match channel {
-            NoticeChannel::Webhook => json!({ "type": KIND, "timestamp": now.rfc3339(chrono_tz::UTC), "data": summary }).to_string(),
+            NoticeChannel::Webhook => {
+                json!({ "type": KIND, "timestamp": now.rfc3339(chrono_tz::UTC), "data": summary })
+                    .to_string()
+            }
             _ => text.clone(),
         };
         notices::add(&mut tx, channel, KIND, "fieldworkd: 每日简报 / digest", &body, now).await?;
@@ -44,13 +54,22 @@ pub(super) async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, 
     }
     let mut connection = context.database.read().await?;
     let last = notices::last_created(&mut connection, KIND).await?;
-    let begun = campaigns::list_open(&mut connection).await?.iter().map(|campaign| campaign.launched_at).min();
-    let open = deliveries::open_problems(&mut connection).await?.iter().map(|problem| problem.since).min();
+    let begun = campaigns::list_open(&mut connection)
+        .await?
+        .iter()
+        .map(|campaign| campaign.launched_at)
+        .min();
+    let open =
+        deliveries::open_problems(&mut connection).await?.iter().map(|problem| problem.since).min();
     // Where nothing is in the field and all is handed over there is nothing to tell.
     Ok(begun.or(open).and_then(|begun| due_after(context, last, Some(begun))))
 }
 
-fn due_after(context: &AppContext, last: Option<Timestamp>, begun: Option<Timestamp>) -> Option<Timestamp> {
+fn due_after(
+    context: &AppContext,
+    last: Option<Timestamp>,
+    begun: Option<Timestamp>,
+) -> Option<Timestamp> {
     let from = last.into_iter().chain(begun).max()?;
     context.config.notify.digest.as_ref()?.next_after(from)
 }
@@ -68,12 +87,19 @@ pub async fn digest(context: &AppContext) -> Result<(Value, String), DeadlineErr
     let unacknowledged = open_alarms.iter().filter(|alarm| alarm.acknowledged_at.is_none()).count();
     let completes = responses::completed_since(&mut connection, now - DAY).await?;
     let inbox = replies::inbox(&mut connection, None, false).await?.len();
-    let doubts = messages::list_in_doubt(&mut connection, now - context.config.dispatch.escalate_doubt_after).await?.len();
+    let doubts = messages::list_in_doubt(
+        &mut connection,
+        now - context.config.dispatch.escalate_doubt_after,
+    )
+    .await?
+    .len();
     let undelivered = deliveries::open_problems(&mut connection).await?;
     let in_state = |state: &str| all.iter().filter(|o| o.state == state).count();
     let states = ["in_field", "on_hold", "waits_for_list", "waits_for_fee", "registered", "closed"];
-    let in_danger: Vec<&super::super::deadlines::ApplicationOverview> =
-        all.iter().filter(|o| open_alarms.iter().any(|alarm| alarm.application_code == o.application)).collect();
+    let in_danger: Vec<&super::super::deadlines::ApplicationOverview> = all
+        .iter()
+        .filter(|o| open_alarms.iter().any(|alarm| alarm.application_code == o.application))
+        .collect();
     let data = json!({
         "states": states.iter().map(|state| (*state, in_state(state))).collect::<std::collections::BTreeMap<_, _>>(),
         "completes_of_the_last_day": completes,
@@ -83,22 +109,34 @@ pub async fn digest(context: &AppContext) -> Result<(Value, String), DeadlineErr
         "in_danger": in_danger.iter().map(|o| json!({ "application": o.application, "chance": o.chance, "completed": o.completed, "target": o.target,
                                                       "dataset_due": o.dataset_due, "days_left": o.days_left })).collect::<Vec<_>>(),
     });
-    let counted = states.iter().map(|state| format!("{state} {}", in_state(state))).collect::<Vec<_>>().join(", ");
+    let counted = states
+        .iter()
+        .map(|state| format!("{state} {}", in_state(state)))
+        .collect::<Vec<_>>()
+        .join(", ");
     let mut text = format!(
-        "申报 / applications: {counted}\n过去 24 小时完成 / completes of the last 24 hours: {completes}\n告警 / alarms: {}（未确认 / not acknowledged: {unacknowledged}）\n\
+        "申报 / applications: {counted}\n过去 24 小时完成 / completes of the last 24 hours: \
+            {completes}\n告警 / alarms: {}（未确认 / not acknowledged: {unacknowledged}）\n\
          待处理回复 / replies that wait: {inbox}\n存疑短信 / messages in doubt: {doubts}\n",
         open_alarms.len()
     );
     for o in in_danger.iter().take(MAX_LISTED) {
         let due = o.dataset_due.map(|day| day.to_string()).unwrap_or_default();
         let chance = o.chance.map(|chance| format!("{:.0}%", chance * 100.0)).unwrap_or_default();
-        text.push_str(&format!("  {} {chance}, {}/{}, {due}\n", o.application, o.completed, o.target));
+        text.push_str(&format!(
+            "  {} {chance}, {}/{}, {due}\n",
+            o.application, o.completed, o.target
+        ));
     }
     if in_danger.len() > MAX_LISTED {
         text.push_str(&format!("  … {}\n", in_danger.len() - MAX_LISTED));
     }
     if !undelivered.is_empty() {
-        text.push_str(&format!("未交付的数据集 / datasets not handed over: {}\n{}", undelivered.len(), delivery_problems::problem_lines(&undelivered)));
+        text.push_str(&format!(
+            "未交付的数据集 / datasets not handed over: {}\n{}",
+            undelivered.len(),
+            delivery_problems::problem_lines(&undelivered)
+        ));
     }
     Ok((data, text))
 }

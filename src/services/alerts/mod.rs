@@ -1,14 +1,17 @@
-//! Alarms: whoever is responsible hears of a quota in danger while there is time to act (invariant I6).
+//! Alarms: whoever is responsible hears of a quota in danger while there is time to act (invariant
+//! I6).
 //!
-//! In go the latest forecasts and the levels of the configuration; out come notices by e-mail, webhook and SMS to the duty officer. An application has one
-//! alarm, at the worst level that fits; it is told, told again until somebody acknowledges it, told anew when it gets worse, and over when the chance has
-//! recovered. However much happens at once, one notice for each way tells it all ([`notify`]).
+//! In go the latest forecasts and the levels of the configuration; out come notices by e-mail,
+//! webhook and SMS to the duty officer. An application has one alarm, at the worst level that fits;
+//! it is told, told again until somebody acknowledges it, told anew when it gets worse, and over
+//! when the chance has recovered. However much happens at once, one notice for each way tells it
+//! all ([`notify`]).
 
 mod deliver;
-mod digest;
 mod delivery_problems;
-mod notify;
+mod digest;
 mod notice_text;
+mod notify;
 
 use std::sync::Arc;
 
@@ -18,11 +21,12 @@ pub use notify::write_test_notice;
 
 use super::deadlines::DeadlineError;
 use crate::adapters::config::AlarmLevel;
+use crate::adapters::database::{alarms, applications, notices};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::{alarms, applications, notices};
 
-/// An alarm is over when the chance is so much better than what raised it: it does not come and go with every forecast.
+/// An alarm is over when the chance is so much better than what raised it: it does not come and go
+/// with every forecast.
 const RECOVERY_MARGIN: f64 = 0.05;
 
 /// Raises, moves and ends alarms, writes what is to be told, and sends what is due.
@@ -48,7 +52,11 @@ async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
     let mut changes = Vec::new();
     for application in watched {
         let days_left = application.field_closes_at.since(now).as_secs() / 86_400;
-        let level_index = |margin: f64| levels.iter().position(|level| matches_level(level, application.chance - margin, days_left));
+        let level_index = |margin: f64| {
+            levels
+                .iter()
+                .position(|level| matches_level(level, application.chance - margin, days_left))
+        };
         match (&application.alarm, level_index(0.0)) {
             (None, Some(at)) => changes.push((application, AlarmChange::Raise(&levels[at]))),
             (Some((_, level)), Some(at)) if *level != levels[at].name => {
@@ -60,11 +68,14 @@ async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
                     changes.push((application, AlarmChange::ChangeLevel(&levels[at], false)));
                 }
             }
-            (Some(_), None) if level_index(RECOVERY_MARGIN).is_none() => changes.push((application, AlarmChange::End)),
+            (Some(_), None) if level_index(RECOVERY_MARGIN).is_none() => {
+                changes.push((application, AlarmChange::End))
+            }
             _ => {}
         }
     }
-    if changes.is_empty() && !alarms::any_out_of_field(&mut *context.database.read().await?).await? {
+    if changes.is_empty() && !alarms::any_out_of_field(&mut *context.database.read().await?).await?
+    {
         return Ok(());
     }
     let mut tx = context.database.write().await?;
@@ -73,12 +84,28 @@ async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
         let alarm = application.alarm.as_ref().map(|(id, _)| *id).unwrap_or_default();
         match change {
             AlarmChange::Raise(level) => {
-                if alarms::raise(&mut tx, application.application, &level.name, application.chance, now).await? {
+                if alarms::raise(
+                    &mut tx,
+                    application.application,
+                    &level.name,
+                    application.chance,
+                    now,
+                )
+                .await?
+                {
                     let code = applications::get(&mut tx, application.application).await?.code;
-                    tracing::warn!(application = code, level = level.name, chance = application.chance, "a quota is in danger");
+                    tracing::warn!(
+                        application = code,
+                        level = level.name,
+                        chance = application.chance,
+                        "a quota is in danger"
+                    );
                 }
             }
-            AlarmChange::ChangeLevel(level, is_worse) => alarms::change_level(&mut tx, alarm, &level.name, application.chance, is_worse, now).await?,
+            AlarmChange::ChangeLevel(level, is_worse) => {
+                alarms::change_level(&mut tx, alarm, &level.name, application.chance, is_worse, now)
+                    .await?
+            }
             AlarmChange::End => alarms::end(&mut tx, alarm, application.chance, now).await?,
         }
     }

@@ -1,4 +1,5 @@
-//! The words of notices, Chinese and English. They name applications by their codes: nobody's name and nobody's number.
+//! The words of notices, Chinese and English. They name applications by their codes: nobody's name
+//! and nobody's number.
 
 use serde_json::{Value, json};
 
@@ -25,14 +26,23 @@ fn percent(chance: f64) -> String {
 impl AlarmSnapshot {
     fn line(&self) -> String {
         let Alarm { application_code, level, chance, .. } = &self.alarm;
-        let Some(forecast) = &self.forecast else { return format!("{application_code} [{level}] {}", percent(*chance)) };
+        let Some(forecast) = &self.forecast else {
+            return format!("{application_code} [{level}] {}", percent(*chance));
+        };
         let best = forecast
             .interventions
             .first()
-            .map(|intervention| format!("; 建议 / would help: {} → {}", intervention.measure.labels().1, percent(intervention.chance)))
+            .map(|intervention| {
+                format!(
+                    "; 建议 / would help: {} → {}",
+                    intervention.measure.labels().1,
+                    percent(intervention.chance)
+                )
+            })
             .unwrap_or_default();
         format!(
-            "{application_code} [{level}] 达标可能性 / chance {}; 完成 / completed {} of {}, 预计 / expected {}–{}; 截止 / due {} ({} 天 / days){best}",
+            "{application_code} [{level}] 达标可能性 / chance {}; 完成 / completed {} of {}, \
+                预计 / expected {}–{}; 截止 / due {} ({} 天 / days){best}",
             percent(*chance),
             forecast.completed,
             forecast.target,
@@ -58,17 +68,24 @@ pub fn subject(snapshots: &[&AlarmSnapshot], over: &[&Alarm]) -> String {
     match (snapshots.len(), over.len()) {
         (0, over) => format!("fieldworkd: {over} 项告警解除 / {over} alarms are over"),
         (1, _) => format!("fieldworkd: {} 告急 / in danger", snapshots[0].alarm.application_code),
-        (snapshots, _) => format!("fieldworkd: {snapshots} 项申报告急 / {snapshots} applications in danger"),
+        (snapshots, _) => {
+            format!("fieldworkd: {snapshots} 项申报告急 / {snapshots} applications in danger")
+        }
     }
 }
 
 pub fn email_text(snapshots: &[&AlarmSnapshot], over: &[&Alarm]) -> String {
-    let mut lines: Vec<String> = snapshots.iter().take(MAX_IN_EMAIL).map(|snapshot| snapshot.line()).collect();
+    let mut lines: Vec<String> =
+        snapshots.iter().take(MAX_IN_EMAIL).map(|snapshot| snapshot.line()).collect();
     if snapshots.len() > MAX_IN_EMAIL {
         lines.push(format!("… 另有 {0} 项 / and {0} more", snapshots.len() - MAX_IN_EMAIL));
     }
     if !snapshots.is_empty() {
-        lines.push("\n全部 / all: fieldworkd alarm list\n确认 / acknowledge: fieldworkd alarm ack CODE --note …".into());
+        lines.push(
+            "\n全部 / all: fieldworkd alarm list\n确认 / acknowledge: fieldworkd alarm \
+            ack CODE --note …"
+                .into(),
+        );
     }
     if !over.is_empty() {
         let codes: Vec<&str> = over.iter().map(|alarm| alarm.application_code.as_str()).collect();
@@ -78,15 +95,27 @@ pub fn email_text(snapshots: &[&AlarmSnapshot], over: &[&Alarm]) -> String {
 }
 
 pub fn sms_text(snapshots: &[&AlarmSnapshot], signature: &str) -> String {
-    let mut parts: Vec<String> =
-        snapshots.iter().take(MAX_IN_SMS).map(|snapshot| format!("{} {}", snapshot.alarm.application_code, percent(snapshot.alarm.chance))).collect();
+    let mut parts: Vec<String> = snapshots
+        .iter()
+        .take(MAX_IN_SMS)
+        .map(|snapshot| {
+            format!("{} {}", snapshot.alarm.application_code, percent(snapshot.alarm.chance))
+        })
+        .collect();
     if snapshots.len() > MAX_IN_SMS {
         parts.push(format!("等{}项", snapshots.len()));
     }
     // The same words twice would look like a message that was sent twice.
-    let repetition = snapshots.iter().map(|snapshot| snapshot.alarm.notification_count).max().filter(|times| *times > 0);
+    let repetition = snapshots
+        .iter()
+        .map(|snapshot| snapshot.alarm.notification_count)
+        .max()
+        .filter(|times| *times > 0);
     let repetition = repetition.map(|times| format!("（第{}次）", times + 1)).unwrap_or_default();
-    with_signature(&format!("配额告急{repetition}：{}。请查看fieldworkd并确认", parts.join("，")), signature)
+    with_signature(
+        &format!("配额告急{repetition}：{}。请查看fieldworkd并确认", parts.join("，")),
+        signature,
+    )
 }
 
 pub fn with_signature(text: &str, signature: &str) -> String {

@@ -1,9 +1,12 @@
-//! What the interviewer has on the desk: the person, what has happened before, and the way to the questions.
+//! What the interviewer has on the desk: the person, what has happened before, and the way to the
+//! questions.
 
 use chrono_tz::Tz;
 
 use super::CallCenterError;
 use super::queue::Lease;
+use crate::adapters::database::accounts::Account;
+use crate::adapters::database::{call_queue, calls, campaigns, links};
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::AccountId;
 use crate::domain::language::Language;
@@ -14,8 +17,6 @@ use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::sealing::{open_person, open_phone, seal_context};
-use crate::adapters::database::accounts::Account;
-use crate::adapters::database::{call_queue, calls, campaigns, links};
 
 /// One person on an interviewer's screen. (Personal in every field that tells of somebody.)
 pub struct CallScreen {
@@ -50,24 +51,39 @@ pub struct PreviousCall {
     pub note: Personal,
 }
 
-/// Puts a person on the desk who is leased to this interviewer; the lease has been looked at by [`super::queue::renew`].
-pub async fn load_call_screen(context: &AppContext, account: &Account, lease: Lease) -> Result<CallScreen, CallCenterError> {
+/// Puts a person on the desk who is leased to this interviewer; the lease has been looked at by
+/// [`super::queue::renew`].
+pub async fn load_call_screen(
+    context: &AppContext,
+    account: &Account,
+    lease: Lease,
+) -> Result<CallScreen, CallCenterError> {
     let mut connection = context.database.read().await?;
     let entry = call_queue::find(&mut connection, lease.invitation).await?;
-    let entry =
-        entry.filter(|entry| entry.call == Some(lease.call) && entry.leased_by == Some(account.id)).ok_or(CallCenterError::CallOver)?;
+    let entry = entry
+        .filter(|entry| entry.call == Some(lease.call) && entry.leased_by == Some(account.id))
+        .ok_or(CallCenterError::CallOver)?;
     let to = links::invited_person(&mut connection, lease.invitation).await?;
     let sealer = context.keys.sealer(&to.key_id)?;
     let campaign = campaigns::get(&mut connection, entry.campaign).await?;
-    let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| CallCenterError::Plan { code: campaign.code, error })?;
+    let plan = ContactPlan::from_stored(&campaign.plan)
+        .map_err(|error| CallCenterError::Plan { code: campaign.code, error })?;
     let zones = plan.zones_of(to.zone.as_deref());
     let (mut since, mut previous_calls) = (context.clock.now(), Vec::new());
     for call in calls::of_invitation(&mut connection, lease.invitation).await? {
         match call.outcome {
             None if call.id == lease.call => since = call.begun_at,
             Some(outcome) => {
-                let note = call.note_sealed.map(|note| sealer.open_text(seal_context::CALL_NOTE, &note)).transpose()?;
-                previous_calls.push(PreviousCall { at: call.begun_at, by: call.interviewer_name, outcome, note: Personal::new(note.unwrap_or_default()) });
+                let note = call
+                    .note_sealed
+                    .map(|note| sealer.open_text(seal_context::CALL_NOTE, &note))
+                    .transpose()?;
+                previous_calls.push(PreviousCall {
+                    at: call.begun_at,
+                    by: call.interviewer_name,
+                    outcome,
+                    note: Personal::new(note.unwrap_or_default()),
+                });
             }
             None => {}
         }

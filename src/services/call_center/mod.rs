@@ -1,8 +1,12 @@
-//! Telephone interviewing: who is called next, what the interviewer sees, and what follows from each call.
+//! Telephone interviewing: who is called next, what the interviewer sees, and what follows from
+//! each call.
 //!
-//! In go the people whom a contact plan has handed to the interviewers ([`crate::adapters::database::call_queue`]) and what interviewers tell; out come calls, cases moved
-//! to their dispositions, and times for the next call. [`queue`] gives somebody to one interviewer alone and shows the number only then, when the rules allow a
-//! call at this very moment (invariant I2); [`outcome`] writes down what a call came to. The questions are `collect/`'s, as on the web. It dials nothing itself.
+//! In go the people whom a contact plan has handed to the interviewers
+//! ([`crate::adapters::database::call_queue`]) and what interviewers tell; out come calls, cases
+//! moved to their dispositions, and times for the next call. [`queue`] gives somebody to one
+//! interviewer alone and shows the number only then, when the rules allow a call at this very
+//! moment (invariant I2); [`outcome`] writes down what a call came to. The questions are
+//! `collect/`'s, as on the web. It dials nothing itself.
 
 pub mod call_screen;
 pub mod outcome;
@@ -12,10 +16,10 @@ pub mod supervision;
 pub mod verification;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::services::sms_sending::DispatchError;
+use crate::adapters::database::DatabaseError;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::time::Timestamp;
-use crate::adapters::database::DatabaseError;
+use crate::services::sms_sending::DispatchError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CallCenterError {

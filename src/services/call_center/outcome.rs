@@ -1,8 +1,14 @@
-//! What a call came to: the call is written down, the cases move, and the next call gets its time; all in one transaction.
+//! What a call came to: the call is written down, the cases move, and the next call gets its time;
+//! all in one transaction.
 
 use super::CallCenterError;
 use super::queue::Lease;
-use crate::services::suppressions::{SuppressionRequest, opt_out, suppress};
+use crate::adapters::database::accounts::Account;
+use crate::adapters::database::call_queue::{self, QueueEntry, QueueUpdate};
+use crate::adapters::database::calls::{self, CallEnding};
+use crate::adapters::database::cases::{self, DispositionSource};
+use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::{WriteTx, campaigns, links};
 use crate::domain::contact_plan::{ContactPlan, FIRST_EXTRA_STEP, link_step};
 use crate::domain::ids::{CallId, CampaignId};
 use crate::domain::language::Language;
@@ -13,12 +19,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
-use crate::adapters::database::accounts::Account;
-use crate::adapters::database::call_queue::{self, QueueUpdate, QueueEntry};
-use crate::adapters::database::calls::{self, CallEnding};
-use crate::adapters::database::cases::{self, DispositionSource};
-use crate::adapters::database::invitations::{self, NextStep};
-use crate::adapters::database::{WriteTx, campaigns, links};
+use crate::services::suppressions::{SuppressionRequest, opt_out, suppress};
 
 /// What the interviewer tells of a call.
 #[derive(Debug, Clone, Default)]
@@ -30,10 +31,18 @@ pub struct CallReport {
 }
 
 /// Writes down what a call came to.
-pub async fn record_outcome(context: &AppContext, account: &Account, lease: Lease, outcome: CallOutcome, report: &CallReport) -> Result<(), CallCenterError> {
+pub async fn record_outcome(
+    context: &AppContext,
+    account: &Account,
+    lease: Lease,
+    outcome: CallOutcome,
+    report: &CallReport,
+) -> Result<(), CallCenterError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
-    let entry = call_queue::find(&mut tx, lease.invitation).await?.filter(|w| w.call == Some(lease.call) && w.leased_by == Some(account.id));
+    let entry = call_queue::find(&mut tx, lease.invitation)
+        .await?
+        .filter(|w| w.call == Some(lease.call) && w.leased_by == Some(account.id));
     let Some(entry) = entry else { return Err(CallCenterError::CallOver) };
     if let Some(at) = report.call_back_at {
         check_call_back(&mut tx, &entry, at, now).await?;
@@ -41,7 +50,12 @@ pub async fn record_outcome(context: &AppContext, account: &Account, lease: Leas
     let to = links::invited_person(&mut tx, lease.invitation).await?;
     let note_sealed = match report.note.is_empty() {
         true => None,
-        false => Some(context.keys.sealer(&to.key_id)?.seal(seal_context::CALL_NOTE, report.note.reveal().as_bytes())?),
+        false => Some(
+            context
+                .keys
+                .sealer(&to.key_id)?
+                .seal(seal_context::CALL_NOTE, report.note.reveal().as_bytes())?,
+        ),
     };
     let ending = CallEnding { outcome, call_back_at: report.call_back_at, note_sealed };
     if outcome == CallOutcome::LinkSent {
@@ -53,7 +67,12 @@ pub async fn record_outcome(context: &AppContext, account: &Account, lease: Leas
 }
 
 /// A promise that can be kept: in the future, within contact hours, before the field closes.
-async fn check_call_back(tx: &mut WriteTx, entry: &QueueEntry, at: Timestamp, now: Timestamp) -> Result<(), CallCenterError> {
+async fn check_call_back(
+    tx: &mut WriteTx,
+    entry: &QueueEntry,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<(), CallCenterError> {
     if at <= now {
         return Err(CallCenterError::TimeInPast);
     }
@@ -61,12 +80,23 @@ async fn check_call_back(tx: &mut WriteTx, entry: &QueueEntry, at: Timestamp, no
     if !plan.hours.is_open(at, &zones) {
         return Err(CallCenterError::OutsideHours(plan.hours.next_open(at, &zones)));
     }
-    let closes =
-        invitations::cases_of(tx, &[entry.invitation]).await?.into_iter().filter(|case| case.is_open).map(|case| case.field_closes_at).max();
-    if closes.is_some_and(|closes| at >= closes) { Err(CallCenterError::AfterFieldCloses) } else { Ok(()) }
+    let closes = invitations::cases_of(tx, &[entry.invitation])
+        .await?
+        .into_iter()
+        .filter(|case| case.is_open)
+        .map(|case| case.field_closes_at)
+        .max();
+    if closes.is_some_and(|closes| at >= closes) {
+        Err(CallCenterError::AfterFieldCloses)
+    } else {
+        Ok(())
+    }
 }
 
-async fn load_plan_and_zones(tx: &mut WriteTx, entry: &QueueEntry) -> Result<(ContactPlan, Zones), CallCenterError> {
+async fn load_plan_and_zones(
+    tx: &mut WriteTx,
+    entry: &QueueEntry,
+) -> Result<(ContactPlan, Zones), CallCenterError> {
     let plan = load_plan(tx, entry.campaign).await?;
     let zones = plan.zones_of(entry.zone.as_deref());
     Ok((plan, zones))
@@ -74,11 +104,18 @@ async fn load_plan_and_zones(tx: &mut WriteTx, entry: &QueueEntry) -> Result<(Co
 
 async fn load_plan(tx: &mut WriteTx, campaign: CampaignId) -> Result<ContactPlan, CallCenterError> {
     let campaign = campaigns::get(tx, campaign).await?;
-    ContactPlan::from_stored(&campaign.plan).map_err(|error| CallCenterError::Plan { code: campaign.code, error })
+    ContactPlan::from_stored(&campaign.plan)
+        .map_err(|error| CallCenterError::Plan { code: campaign.code, error })
 }
 
-/// The message with the link goes out next, and the plan goes on after it (invariant I1: each such message is a step of its own).
-async fn send_link(tx: &mut WriteTx, entry: &QueueEntry, is_mobile: bool, now: Timestamp) -> Result<(), CallCenterError> {
+/// The message with the link goes out next, and the plan goes on after it (invariant I1: each such
+/// message is a step of its own).
+async fn send_link(
+    tx: &mut WriteTx,
+    entry: &QueueEntry,
+    is_mobile: bool,
+    now: Timestamp,
+) -> Result<(), CallCenterError> {
     if !is_mobile || load_plan(tx, entry.campaign).await?.link_texts().is_none() {
         return Err(CallCenterError::NoSms);
     }
@@ -88,11 +125,16 @@ async fn send_link(tx: &mut WriteTx, entry: &QueueEntry, is_mobile: bool, now: T
         return Ok(());
     }
     let nth = calls::count_links_sent(tx, entry.invitation).await?;
-    invitations::set_next_steps(tx, &[NextStep { id: entry.invitation, step: link_step(nth, next), at: Some(now) }]).await?;
+    invitations::set_next_steps(
+        tx,
+        &[NextStep { id: entry.invitation, step: link_step(nth, next), at: Some(now) }],
+    )
+    .await?;
     Ok(())
 }
 
-/// Ends a call: writes it down, moves the cases, and says when the next one may be. Cases before the queue, as everywhere.
+/// Ends a call: writes it down, moves the cases, and says when the next one may be. Cases before
+/// the queue, as everywhere.
 pub(super) async fn end_call(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -109,15 +151,19 @@ pub(super) async fn end_call(
     let is_refusal = outcome == CallOutcome::SoftRefusal;
     let soft_refusals = entry.soft_refusals + u32::from(is_refusal);
     let calls = entry.calls + u32::from(is_attempt);
-    let tried_day_parts = if is_attempt { entry.tried_day_parts | part.bit() } else { entry.tried_day_parts };
+    let tried_day_parts =
+        if is_attempt { entry.tried_day_parts | part.bit() } else { entry.tried_day_parts };
     // Whoever can be asked in another language waits for an interviewer who speaks it.
-    let new_language = language.filter(|language| outcome == CallOutcome::Language && *language != entry.language);
-    let today = zones.iter().next().map_or(now, |zone| Timestamp::start_of_day(now.date(zone), zone));
+    let new_language =
+        language.filter(|language| outcome == CallOutcome::Language && *language != entry.language);
+    let today =
+        zones.iter().next().map_or(now, |zone| Timestamp::start_of_day(now.date(zone), zone));
     let called = CalledPerson {
         outcome,
         calls,
         max_calls: entry.max_calls,
-        calls_today: calls::attempts_since(tx, entry.invitation, today).await? + u32::from(is_attempt),
+        calls_today: calls::attempts_since(tx, entry.invitation, today).await?
+            + u32::from(is_attempt),
         soft_refusals,
         tried_day_parts,
         call_back_at: ending.call_back_at,
@@ -126,28 +172,53 @@ pub(super) async fn end_call(
         seed: &entry.phone_hash,
     };
     let follow_up = match (new_language, called.follow_up(now)) {
-        (Some(_), _) => plan.hours.next_open(now, &zones).map_or(FollowUp::NoFurtherCall, FollowUp::CallAt),
+        (Some(_), _) => {
+            plan.hours.next_open(now, &zones).map_or(FollowUp::NoFurtherCall, FollowUp::CallAt)
+        }
         (None, follow_up) => follow_up,
     };
     let open = cases::open_of_invitations(tx, &[entry.invitation]).await?;
     match (outcome, outcome.disposition()) {
         (CallOutcome::HardRefusal, _) => {
-            let programme = (!context.config.opts_out_of_all).then_some(campaigns::get(tx, entry.campaign).await?.programme_id);
+            let programme = (!context.config.opts_out_of_all)
+                .then_some(campaigns::get(tx, entry.campaign).await?.programme_id);
             opt_out(tx, &entry.phone_hash, programme, DispositionSource::Telephone, now).await?;
         }
         // The number is no way to this person, in this campaign or another.
         (CallOutcome::WrongNumber, Some(disposition)) => {
-            cases::set_disposition(tx, &open, disposition, &[], DispositionSource::Telephone, now).await?;
-            let suppression = SuppressionRequest { reason: SuppressionReason::Invalid, programme: None, expires_at: None, phone_hash: &entry.phone_hash };
+            cases::set_disposition(tx, &open, disposition, &[], DispositionSource::Telephone, now)
+                .await?;
+            let suppression = SuppressionRequest {
+                reason: SuppressionReason::Invalid,
+                programme: None,
+                expires_at: None,
+                phone_hash: &entry.phone_hash,
+            };
             suppress(tx, &suppression, DispositionSource::Telephone, now).await?;
         }
         (_, Some(_)) if new_language.is_some() => {}
         // Asked twice, and twice not willing: that is a refusal.
         (CallOutcome::SoftRefusal, Some(_)) if follow_up == FollowUp::CasesEnded => {
-            cases::set_disposition(tx, &open, crate::domain::disposition::Disposition::Refusal, &[], DispositionSource::Telephone, now).await?;
+            cases::set_disposition(
+                tx,
+                &open,
+                crate::domain::disposition::Disposition::Refusal,
+                &[],
+                DispositionSource::Telephone,
+                now,
+            )
+            .await?;
         }
         (_, Some(disposition)) => {
-            cases::set_disposition(tx, &open, disposition, &disposition.replaces(), DispositionSource::Telephone, now).await?;
+            cases::set_disposition(
+                tx,
+                &open,
+                disposition,
+                &disposition.replaces(),
+                DispositionSource::Telephone,
+                now,
+            )
+            .await?;
         }
         (_, None) => {}
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::CallCenterError;
+use crate::adapters::database::accounts::{self, Account};
+use crate::adapters::database::calls::{self, CallWorkload};
+use crate::adapters::database::verifications;
 use crate::domain::ids::AccountId;
 use crate::domain::telephone::{CallOutcome, binomial_interval};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::accounts::{self, Account};
-use crate::adapters::database::calls::{self, CallWorkload};
-use crate::adapters::database::verifications;
 
 /// What one interviewer has done today.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +19,10 @@ pub struct Today {
     pub call_backs: u32,
 }
 
-pub async fn todays_work(context: &AppContext, account: &Account) -> Result<Today, CallCenterError> {
+pub async fn todays_work(
+    context: &AppContext,
+    account: &Account,
+) -> Result<Today, CallCenterError> {
     let zone = chrono_tz::Asia::Shanghai;
     let midnight = Timestamp::start_of_day(context.clock.now().date(zone), zone);
     let mut today = Today::default();
@@ -32,7 +35,8 @@ pub async fn todays_work(context: &AppContext, account: &Account) -> Result<Toda
     Ok(today)
 }
 
-/// A share of an interviewer's calls, and the range that chance alone would give with everybody's share.
+/// A share of an interviewer's calls, and the range that chance alone would give with everybody's
+/// share.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ObservedShare {
     pub count: u32,
@@ -70,7 +74,8 @@ pub struct InterviewerQuality {
     pub refusals: ObservedShare,
     /// Of the attempts.
     pub no_answers: ObservedShare,
-    /// Interviews that took less than the configured share of everybody's median, of the interviews.
+    /// Interviews that took less than the configured share of everybody's median, of the
+    /// interviews.
     pub short: ObservedShare,
     pub seconds_per_answer: Option<f64>,
     /// Verified interviews, and the doubtful ones of them.
@@ -94,7 +99,8 @@ impl Counts {
     fn add(&mut self, call: &CallWorkload, is_short: bool) {
         self.attempts += u32::from(call.outcome.is_attempt());
         self.reached += u32::from(call.outcome.is_reached());
-        self.refusals += u32::from(matches!(call.outcome, CallOutcome::SoftRefusal | CallOutcome::HardRefusal));
+        self.refusals +=
+            u32::from(matches!(call.outcome, CallOutcome::SoftRefusal | CallOutcome::HardRefusal));
         self.no_answers += u32::from(call.outcome == CallOutcome::NoAnswer);
         self.interviews += u32::from(call.outcome == CallOutcome::Interviewed);
         self.short += u32::from(is_short);
@@ -104,7 +110,10 @@ impl Counts {
 }
 
 /// How everybody does who has called since a moment, by their names.
-pub async fn of_interviewers(context: &AppContext, since: Timestamp) -> Result<Vec<InterviewerQuality>, CallCenterError> {
+pub async fn of_interviewers(
+    context: &AppContext,
+    since: Timestamp,
+) -> Result<Vec<InterviewerQuality>, CallCenterError> {
     let mut connection = context.database.read().await?;
     let worked = calls::workloads_since(&mut connection, since).await?;
     let verified: BTreeMap<AccountId, (u32, u32)> = verifications::by_interviewer(&mut connection)
@@ -112,11 +121,19 @@ pub async fn of_interviewers(context: &AppContext, since: Timestamp) -> Result<V
         .into_iter()
         .map(|(account, verified, doubtful)| (account, (verified, doubtful)))
         .collect();
-    let names: BTreeMap<AccountId, String> = accounts::all(&mut connection).await?.into_iter().map(|account| (account.id, account.name)).collect();
-    let is_interview = |call: &&CallWorkload| call.outcome == CallOutcome::Interviewed && call.answers > 0;
-    let mut lengths: Vec<u64> = worked.iter().filter(is_interview).map(|call| call.millis).collect();
+    let names: BTreeMap<AccountId, String> = accounts::all(&mut connection)
+        .await?
+        .into_iter()
+        .map(|account| (account.id, account.name))
+        .collect();
+    let is_interview =
+        |call: &&CallWorkload| call.outcome == CallOutcome::Interviewed && call.answers > 0;
+    let mut lengths: Vec<u64> =
+        worked.iter().filter(is_interview).map(|call| call.millis).collect();
     lengths.sort_unstable();
-    let limit = lengths.get(lengths.len() / 2).map_or(0.0, |median| *median as f64 * context.config.speeding_threshold);
+    let limit = lengths
+        .get(lengths.len() / 2)
+        .map_or(0.0, |median| *median as f64 * context.config.speeding_threshold);
     let (mut all, mut each) = (Counts::default(), BTreeMap::<AccountId, Counts>::new());
     let mut outcomes: BTreeMap<AccountId, BTreeMap<CallOutcome, u32>> = BTreeMap::new();
     for call in &worked {
@@ -132,9 +149,14 @@ pub async fn of_interviewers(context: &AppContext, since: Timestamp) -> Result<V
         interviews: counts.interviews,
         outcomes: outcomes.get(&account).cloned().unwrap_or_default(),
         refusals: ObservedShare::new(counts.refusals, counts.reached, (all.refusals, all.reached)),
-        no_answers: ObservedShare::new(counts.no_answers, counts.attempts, (all.no_answers, all.attempts)),
+        no_answers: ObservedShare::new(
+            counts.no_answers,
+            counts.attempts,
+            (all.no_answers, all.attempts),
+        ),
         short: ObservedShare::new(counts.short, counts.interviews, (all.short, all.interviews)),
-        seconds_per_answer: (counts.answers > 0).then(|| counts.millis as f64 / 1e3 / f64::from(counts.answers)),
+        seconds_per_answer: (counts.answers > 0)
+            .then(|| counts.millis as f64 / 1e3 / f64::from(counts.answers)),
         verified: verified.get(&account).map_or(0, |(verified, _)| *verified),
         doubtful: verified.get(&account).map_or(0, |(_, doubtful)| *doubtful),
     };

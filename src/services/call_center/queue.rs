@@ -7,22 +7,25 @@ use std::time::Duration;
 use sqlx::AnyConnection;
 
 use super::CallCenterError;
-use crate::services::sms_sending::eligibility::{earliest_within_caps, may_be_contacted};
-use crate::domain::audit::{Action, Actor};
-use crate::domain::seeded_random::seeded_fraction;
-use crate::domain::contact_plan::ContactPlan;
-use crate::domain::ids::{ApplicationId, CallId, CampaignId, InvitationId};
-use crate::domain::telephone::{CallOutcome, DayPart, CallPriority};
-use crate::domain::time::Timestamp;
-use crate::domain::zones::Zones;
-use crate::services::context::AppContext;
 use crate::adapters::database::accounts::Account;
 use crate::adapters::database::call_queue::{self, QueueEntry};
 use crate::adapters::database::calls::{self, CallEnding, NewCall, Purpose};
 use crate::adapters::database::invitations::{self, InvitedCase};
-use crate::adapters::database::{DatabaseError, WriteTx, campaigns, cases, messages, programmes, quotas, suppressions};
+use crate::adapters::database::{
+    DatabaseError, WriteTx, campaigns, cases, messages, programmes, quotas, suppressions,
+};
+use crate::domain::audit::{Action, Actor};
+use crate::domain::contact_plan::ContactPlan;
+use crate::domain::ids::{ApplicationId, CallId, CampaignId, InvitationId};
+use crate::domain::seeded_random::seeded_fraction;
+use crate::domain::telephone::{CallOutcome, CallPriority, DayPart};
+use crate::domain::time::Timestamp;
+use crate::domain::zones::Zones;
+use crate::services::context::AppContext;
+use crate::services::sms_sending::eligibility::{earliest_within_caps, may_be_contacted};
 
-/// A page without a script keeps its person for so long after the last thing that the interviewer sent.
+/// A page without a script keeps its person for so long after the last thing that the interviewer
+/// sent.
 pub const UNSCRIPTED_LEASE: Duration = Duration::from_secs(20 * 60);
 /// A page whose script tells that it is there keeps its person for so long after each time.
 pub const HEARTBEAT_LEASE: Duration = Duration::from_secs(60);
@@ -31,7 +34,8 @@ const SCAN_SIZE: u32 = 50;
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// While an application is on hold, it is looked again so often whether it still is.
 const HOLD_RECHECK_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
-/// Whoever stands otherwise than a moment ago, or is on a screen for another campaign, is looked at again so much later.
+/// Whoever stands otherwise than a moment ago, or is on a screen for another campaign, is looked at
+/// again so much later.
 const RECHECK_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// A lease: whom an interviewer has on the screen, and the call that it is for.
@@ -42,15 +46,24 @@ pub struct Lease {
 }
 
 /// What the interviewer has on the screen.
-pub async fn current_lease(context: &AppContext, account: &Account) -> Result<Option<Lease>, CallCenterError> {
+pub async fn current_lease(
+    context: &AppContext,
+    account: &Account,
+) -> Result<Option<Lease>, CallCenterError> {
     let now = context.clock.now();
     let leased = call_queue::leased_by(&mut *context.database.read().await?, account.id).await?;
     let is_live = |entry: &QueueEntry| entry.leased_until.is_some_and(|until| until > now);
-    Ok(leased.filter(is_live).and_then(|entry| Some(Lease { call: entry.call?, invitation: entry.invitation })))
+    Ok(leased
+        .filter(is_live)
+        .and_then(|entry| Some(Lease { call: entry.call?, invitation: entry.invitation })))
 }
 
-/// Gives the interviewer the next person; whoever is on the screen stays there. `None`: nobody can be called now.
-pub async fn lease_next(context: &AppContext, account: &Account) -> Result<Option<Lease>, CallCenterError> {
+/// Gives the interviewer the next person; whoever is on the screen stays there. `None`: nobody can
+/// be called now.
+pub async fn lease_next(
+    context: &AppContext,
+    account: &Account,
+) -> Result<Option<Lease>, CallCenterError> {
     release_expired_leases(context).await?;
     if let Some(lease) = current_lease(context, account).await? {
         return Ok(Some(lease));
@@ -68,7 +81,8 @@ pub async fn lease_next(context: &AppContext, account: &Account) -> Result<Optio
                 tx.commit().await?;
                 return Ok(Some(lease));
             }
-            call_queue::reschedule(&mut tx, &[(entry.invitation, Some(now + RECHECK_AFTER))]).await?;
+            call_queue::reschedule(&mut tx, &[(entry.invitation, Some(now + RECHECK_AFTER))])
+                .await?;
         }
         tx.commit().await?;
     }
@@ -91,7 +105,10 @@ async fn lease_person(
     }
     let programme = campaigns::get(tx, entry.campaign).await?.programme_id;
     let programme = programmes::get(tx, programme).await?.code;
-    if !invitations::filter_sendable(tx, &[entry.invitation], &programme, now).await?.contains(&entry.invitation) {
+    if !invitations::filter_sendable(tx, &[entry.invitation], &programme, now)
+        .await?
+        .contains(&entry.invitation)
+    {
         return Ok(None);
     }
     let new = NewCall {
@@ -105,12 +122,25 @@ async fn lease_person(
     let call = calls::record_begin(tx, &new, now).await?;
     call_queue::set_call(tx, entry.invitation, call).await?;
     // From here on the number is on a screen.
-    context.audit(tx, &Actor::console(&account.name), Action::CallPersonViewed, &format!("call:{}", call.0)).await?;
+    context
+        .audit(
+            tx,
+            &Actor::console(&account.name),
+            Action::CallPersonViewed,
+            &format!("call:{}", call.0),
+        )
+        .await?;
     Ok(Some(Lease { call, invitation: entry.invitation }))
 }
 
-/// The lease goes on, while the page is there. `is_scripted`: the page will tell again soon that it is.
-pub async fn renew(context: &AppContext, account: &Account, call: CallId, is_scripted: bool) -> Result<(), CallCenterError> {
+/// The lease goes on, while the page is there. `is_scripted`: the page will tell again soon that it
+/// is.
+pub async fn renew(
+    context: &AppContext,
+    account: &Account,
+    call: CallId,
+    is_scripted: bool,
+) -> Result<(), CallCenterError> {
     let until = context.clock.now() + if is_scripted { HEARTBEAT_LEASE } else { UNSCRIPTED_LEASE };
     let mut tx = context.database.write().await?;
     if !call_queue::renew(&mut tx, call, account.id, until).await? {
@@ -130,12 +160,15 @@ pub async fn release_expired_leases(context: &AppContext) -> Result<(), CallCent
         // Whoever had answered everything by then has been interviewed.
         let is_done = cases::open_of_invitations(&mut tx, &[entry.invitation]).await?.is_empty();
         let outcome = if is_done { CallOutcome::Interviewed } else { CallOutcome::Lost };
-        let still_lost =
-            call_queue::find(&mut tx, entry.invitation).await?.is_some_and(|w| w.call == Some(call) && w.leased_until == entry.leased_until);
+        let still_lost = call_queue::find(&mut tx, entry.invitation)
+            .await?
+            .is_some_and(|w| w.call == Some(call) && w.leased_until == entry.leased_until);
         if still_lost {
             let ended = entry.leased_until.unwrap_or(now);
             let ending = CallEnding { outcome, call_back_at: None, note_sealed: None };
-            match super::outcome::end_call(context, &mut tx, &entry, call, &ending, None, ended).await {
+            match super::outcome::end_call(context, &mut tx, &entry, call, &ending, None, ended)
+                .await
+            {
                 // Another daemon has done it meanwhile.
                 Err(CallCenterError::CallOver) => continue,
                 written => written?,
@@ -152,16 +185,29 @@ type Callable = (QueueEntry, DayPart);
 /// What a look at the queue has found.
 struct QueueScan {
     is_empty: bool,
-    /// Whom the rules allow to be called now, in their order, with the part of the day that it is there.
+    /// Whom the rules allow to be called now, in their order, with the part of the day that it is
+    /// there.
     callable: Vec<Callable>,
     put_off: Vec<(InvitationId, Option<Timestamp>)>,
 }
 
 impl QueueScan {
-    async fn run(context: &AppContext, account: &Account, now: Timestamp) -> Result<QueueScan, CallCenterError> {
+    async fn run(
+        context: &AppContext,
+        account: &Account,
+        now: Timestamp,
+    ) -> Result<QueueScan, CallCenterError> {
         let mut connection = context.database.read().await?;
         let zone = chrono_tz::Asia::Shanghai;
-        let due = call_queue::due(&mut connection, account.id, &account.languages, DayPart::of(now, zone), now, SCAN_SIZE).await?;
+        let due = call_queue::due(
+            &mut connection,
+            account.id,
+            &account.languages,
+            DayPart::of(now, zone),
+            now,
+            SCAN_SIZE,
+        )
+        .await?;
         if due.is_empty() {
             return Ok(QueueScan { is_empty: true, callable: Vec::new(), put_off: Vec::new() });
         }
@@ -174,7 +220,10 @@ impl QueueScan {
         let needs = CellNeeds::of(&mut connection, &ids).await?;
         let mut contacts: HashMap<String, Vec<Timestamp>> = HashMap::new();
         let sent = messages::recent_contacts(&mut connection, &hashes, now - WEEK).await?;
-        for (hash, at) in sent.into_iter().chain(calls::recent_contacts(&mut connection, &hashes, now - WEEK).await?) {
+        for (hash, at) in sent
+            .into_iter()
+            .chain(calls::recent_contacts(&mut connection, &hashes, now - WEEK).await?)
+        {
             contacts.entry(hash).or_default().push(at);
         }
         let mut plans: HashMap<CampaignId, (ContactPlan, String)> = HashMap::new();
@@ -184,10 +233,14 @@ impl QueueScan {
                 continue;
             }
             let campaign = campaigns::get(&mut connection, entry.campaign).await?;
-            let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| CallCenterError::Plan { code: campaign.code, error })?;
+            let plan = ContactPlan::from_stored(&campaign.plan)
+                .map_err(|error| CallCenterError::Plan { code: campaign.code, error })?;
             let programme = programmes::get(&mut connection, campaign.programme_id).await?.code;
             if !suppressed.contains_key(&programme) {
-                suppressed.insert(programme.clone(), suppressions::among(&mut connection, &hashes, &programme, now).await?);
+                suppressed.insert(
+                    programme.clone(),
+                    suppressions::among(&mut connection, &hashes, &programme, now).await?,
+                );
             }
             plans.insert(entry.campaign, (plan, programme));
         }
@@ -195,7 +248,8 @@ impl QueueScan {
         for entry in due {
             let Some((plan, programme)) = plans.get(&entry.campaign) else { continue };
             let zones = plan.zones_of(entry.zone.as_deref());
-            let until = suppressed.get(programme).and_then(|theirs| theirs.get(&entry.phone_hash)).copied();
+            let until =
+                suppressed.get(programme).and_then(|theirs| theirs.get(&entry.phone_hash)).copied();
             let cases = theirs.get(&entry.invitation).map(Vec::as_slice).unwrap_or_default();
             let reached = contacts.get(&entry.phone_hash).map(Vec::as_slice).unwrap_or_default();
             let is_promised = entry.promised_at.is_some_and(|at| at <= now);
@@ -211,7 +265,11 @@ impl QueueScan {
                 }
                 // A promised call is one that was asked for.
                 _ if is_promised => permitted_from(plan, &zones, now),
-                _ => permitted_from(plan, &zones, now.max(earliest_within_caps(reached, &context.config.caps))),
+                _ => permitted_from(
+                    plan,
+                    &zones,
+                    now.max(earliest_within_caps(reached, &context.config.caps)),
+                ),
             };
             match allowed {
                 CallPermission::Never => put_off.push((entry.invitation, None)),
@@ -232,7 +290,11 @@ impl QueueScan {
             }
         }
         callable.sort_by_key(|(rank, _)| *rank);
-        Ok(QueueScan { is_empty: false, callable: callable.into_iter().map(|(_, callable)| callable).collect(), put_off })
+        Ok(QueueScan {
+            is_empty: false,
+            callable: callable.into_iter().map(|(_, callable)| callable).collect(),
+            put_off,
+        })
     }
 }
 
@@ -249,13 +311,20 @@ fn permitted_from(plan: &ContactPlan, zones: &Zones, at: Timestamp) -> CallPermi
 struct CellNeeds(HashMap<InvitationId, u32>);
 
 impl CellNeeds {
-    async fn of(connection: &mut AnyConnection, invitations: &[InvitationId]) -> Result<CellNeeds, DatabaseError> {
+    async fn of(
+        connection: &mut AnyConnection,
+        invitations: &[InvitationId],
+    ) -> Result<CellNeeds, DatabaseError> {
         let mut cells: HashMap<ApplicationId, Vec<quotas::QuotaCell>> = HashMap::new();
         let mut needs: HashMap<InvitationId, u32> = HashMap::new();
-        for (invitation, application, mask) in cases::cells_of_invitations(connection, invitations).await? {
+        for (invitation, application, mask) in
+            cases::cells_of_invitations(connection, invitations).await?
+        {
             let theirs = match cells.entry(application) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => unknown.insert(quotas::cells(connection, application).await?),
+                Entry::Vacant(unknown) => {
+                    unknown.insert(quotas::cells(connection, application).await?)
+                }
             };
             let need = |(number, cell): (usize, &quotas::QuotaCell)| {
                 let is_in = number == 0 || mask & (1 << number) != 0;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::CallCenterError;
+use crate::adapters::database::accounts::{self, Account};
+use crate::adapters::database::call_queue::{self, QueueEntry};
+use crate::adapters::database::campaigns;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::ids::{AccountId, InvitationId};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::accounts::{self, Account};
-use crate::adapters::database::call_queue::{self, QueueEntry};
-use crate::adapters::database::campaigns;
 
 /// So many of the queue are listed, those with a call on or nearest first.
 const MAX_LISTED: usize = 200;
@@ -40,28 +40,44 @@ pub struct QueueDashboardRow {
     pub on_screen_of: Option<String>,
 }
 
-pub async fn supervision_dashboard(context: &AppContext) -> Result<SupervisionDashboard, CallCenterError> {
+pub async fn supervision_dashboard(
+    context: &AppContext,
+) -> Result<SupervisionDashboard, CallCenterError> {
     let now = context.clock.now();
     let mut connection = context.database.read().await?;
     let mut all = call_queue::all(&mut connection, None).await?;
-    let current_interviewer = |waiting: &QueueEntry| waiting.leased_by.filter(|_| waiting.leased_until.is_some_and(|until| until > now));
-    let names: BTreeMap<AccountId, String> = accounts::all(&mut connection).await?.into_iter().map(|account| (account.id, account.name)).collect();
+    let current_interviewer = |waiting: &QueueEntry| {
+        waiting.leased_by.filter(|_| waiting.leased_until.is_some_and(|until| until > now))
+    };
+    let names: BTreeMap<AccountId, String> = accounts::all(&mut connection)
+        .await?
+        .into_iter()
+        .map(|account| (account.id, account.name))
+        .collect();
     let mut dashboard = SupervisionDashboard {
         waiting: all.len(),
-        due: all.iter().filter(|w| current_interviewer(w).is_none() && w.next_at.is_some_and(|at| at <= now)).count(),
+        due: all
+            .iter()
+            .filter(|w| current_interviewer(w).is_none() && w.next_at.is_some_and(|at| at <= now))
+            .count(),
         promised: all.iter().filter(|w| w.promised_at.is_some()).count(),
         on_screens: all.iter().filter(|w| current_interviewer(w).is_some()).count(),
         rows: Vec::new(),
     };
-    all.sort_by_key(|w| (current_interviewer(w).is_none(), w.promised_at.is_none(), w.next_at, w.invitation));
+    all.sort_by_key(|w| {
+        (current_interviewer(w).is_none(), w.promised_at.is_none(), w.next_at, w.invitation)
+    });
     all.truncate(MAX_LISTED);
     let ids: Vec<InvitationId> = all.iter().map(|waiting| waiting.invitation).collect();
-    let cases: BTreeMap<InvitationId, String> = call_queue::cases_of(&mut connection, &ids).await?.into_iter().collect();
+    let cases: BTreeMap<InvitationId, String> =
+        call_queue::cases_of(&mut connection, &ids).await?.into_iter().collect();
     let mut codes = BTreeMap::new();
     for waiting in all {
         let code: &String = match codes.entry(waiting.campaign) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(campaigns::get(&mut connection, waiting.campaign).await?.code),
+            Entry::Vacant(unknown) => {
+                unknown.insert(campaigns::get(&mut connection, waiting.campaign).await?.code)
+            }
         };
         dashboard.rows.push(QueueDashboardRow {
             invitation: waiting.invitation,
@@ -72,7 +88,8 @@ pub async fn supervision_dashboard(context: &AppContext) -> Result<SupervisionDa
             calls: waiting.calls,
             max_calls: waiting.max_calls,
             assigned_to: waiting.assigned_to.and_then(|account| names.get(&account).cloned()),
-            on_screen_of: current_interviewer(&waiting).and_then(|account| names.get(&account).cloned()),
+            on_screen_of: current_interviewer(&waiting)
+                .and_then(|account| names.get(&account).cloned()),
         });
     }
     Ok(dashboard)
@@ -81,16 +98,25 @@ pub async fn supervision_dashboard(context: &AppContext) -> Result<SupervisionDa
 /// Those who may be handed somebody.
 pub async fn interviewers(context: &AppContext) -> Result<Vec<Account>, CallCenterError> {
     let all = accounts::all(&mut *context.database.read().await?).await?;
-    let interviews = |account: &Account| account.disabled_at.is_none() && account.role.may(crate::domain::role::Permission::Interview);
+    let interviews = |account: &Account| {
+        account.disabled_at.is_none()
+            && account.role.may(crate::domain::role::Permission::Interview)
+    };
     Ok(all.into_iter().filter(interviews).collect())
 }
 
 /// Hands somebody to one interviewer, or (empty) back to all.
-pub async fn assign(context: &AppContext, by: &Actor, invitation: InvitationId, to: &str) -> Result<(), CallCenterError> {
+pub async fn assign(
+    context: &AppContext,
+    by: &Actor,
+    invitation: InvitationId,
+    to: &str,
+) -> Result<(), CallCenterError> {
     let account = match to {
         "" => None,
         name => {
-            let known = interviewers(context).await?.into_iter().find(|account| account.name == name);
+            let known =
+                interviewers(context).await?.into_iter().find(|account| account.name == name);
             Some(known.ok_or_else(|| CallCenterError::UnknownInterviewer(name.to_owned()))?.id)
         }
     };
@@ -98,7 +124,9 @@ pub async fn assign(context: &AppContext, by: &Actor, invitation: InvitationId, 
     if !call_queue::assign(&mut tx, invitation, account).await? {
         return Err(CallCenterError::NotInQueue);
     }
-    context.audit(&mut tx, by, Action::CaseAssigned, &format!("invitation:{}", invitation.0)).await?;
+    context
+        .audit(&mut tx, by, Action::CaseAssigned, &format!("invitation:{}", invitation.0))
+        .await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,25 +1,25 @@
-//! Verification: a sample of the completed interviews is drawn by lot, and somebody else than the interviewer asks their respondents whether they took place
-//! as they are told.
+//! Verification: a sample of the completed interviews is drawn by lot, and somebody else than the
+//! interviewer asks their respondents whether they took place as they are told.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::CallCenterError;
-use crate::domain::contact_plan::ContactPlan;
-use crate::domain::audit::{Action, Actor};
-use crate::domain::seeded_random::seeded_fraction;
-use crate::domain::ids::{CallId, InvitationId};
-use crate::domain::language::Language;
-use crate::domain::person::Person;
-use crate::domain::phone::Phone;
-use crate::domain::questionnaire::{Answer, AnswerProblem, RoutingFacts, Item, Questionnaire};
-use crate::domain::telephone::DayPart;
-use crate::services::context::AppContext;
-use crate::services::sealing::{open_person, open_phone, seal_context};
 use crate::adapters::database::accounts::Account;
 use crate::adapters::database::calls::{self, NewCall, Purpose};
 use crate::adapters::database::verifications::{self, Verification};
 use crate::adapters::database::{campaigns, links, programmes, suppressions};
+use crate::domain::audit::{Action, Actor};
+use crate::domain::contact_plan::ContactPlan;
+use crate::domain::ids::{CallId, InvitationId};
+use crate::domain::language::Language;
+use crate::domain::person::Person;
+use crate::domain::phone::Phone;
+use crate::domain::questionnaire::{Answer, AnswerProblem, Item, Questionnaire, RoutingFacts};
+use crate::domain::seeded_random::seeded_fraction;
+use crate::domain::telephone::DayPart;
+use crate::services::context::AppContext;
+use crate::services::sealing::{open_person, open_phone, seal_context};
 
 /// The share of the interviews that is drawn, where nobody says another.
 pub const DEFAULT_SHARE: f64 = 0.1;
@@ -28,19 +28,26 @@ pub const DEFAULT_SHARE: f64 = 0.1;
 pub fn questionnaire() -> &'static Questionnaire {
     static QUESTIONNAIRE: LazyLock<Questionnaire> = LazyLock::new(|| {
         // The file is part of the program, and a test reads it.
-        Questionnaire::parse(include_str!("../../../config/questionnaires/verification.toml")).expect("the built-in questionnaire is good")
+        Questionnaire::parse(include_str!("../../../config/questionnaires/verification.toml"))
+            .expect("the built-in questionnaire is good")
     });
     &QUESTIONNAIRE
 }
 
 /// The questions that are asked by the answers so far.
 pub fn items(answers: &BTreeMap<String, Answer>) -> Vec<&'static Item> {
-    let facts = RoutingFacts { category: String::new(), segment: String::new(), mode: "telephone".into(), fields: BTreeMap::new() };
+    let facts = RoutingFacts {
+        category: String::new(),
+        segment: String::new(),
+        mode: "telephone".into(),
+        fields: BTreeMap::new(),
+    };
     let path = questionnaire().path(answers, &facts);
     questionnaire().items().filter(|item| path.includes(&item.id)).collect()
 }
 
-/// Draws a share of the interviews that have not been looked at, one at least of each interviewer; returns how many.
+/// Draws a share of the interviews that have not been looked at, one at least of each interviewer;
+/// returns how many.
 pub async fn draw(context: &AppContext, share: f64) -> Result<usize, CallCenterError> {
     let mut tx = context.database.write().await?;
     let mut of_each: BTreeMap<_, Vec<(CallId, InvitationId)>> = BTreeMap::new();
@@ -80,20 +87,31 @@ pub enum VerificationRefusal {
 }
 
 /// Takes one to ask; from here on the number may be on the screen (invariants I2, I7).
-pub async fn take(context: &AppContext, account: &Account, id: i64) -> Result<Result<(), VerificationRefusal>, CallCenterError> {
+pub async fn take(
+    context: &AppContext,
+    account: &Account,
+    id: i64,
+) -> Result<Result<(), VerificationRefusal>, CallCenterError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
-    let Some(verification) = verifications::find(&mut tx, id).await? else { return Ok(Err(VerificationRefusal::Unavailable)) };
+    let Some(verification) = verifications::find(&mut tx, id).await? else {
+        return Ok(Err(VerificationRefusal::Unavailable));
+    };
     if verification.interviewer == account.id {
         return Ok(Err(VerificationRefusal::OwnInterview));
     }
     let to = links::invited_person(&mut tx, verification.invitation).await?;
     let call = calls::get(&mut tx, verification.call).await?.ok_or(CallCenterError::CallOver)?;
-    let campaign = campaigns::find(&mut tx, &to.campaign).await?.ok_or(CallCenterError::CallOver)?;
-    let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| CallCenterError::Plan { code: campaign.code.clone(), error })?;
+    let campaign =
+        campaigns::find(&mut tx, &to.campaign).await?.ok_or(CallCenterError::CallOver)?;
+    let plan = ContactPlan::from_stored(&campaign.plan)
+        .map_err(|error| CallCenterError::Plan { code: campaign.code.clone(), error })?;
     let zones = plan.zones_of(to.zone.as_deref());
     let programme = programmes::get(&mut tx, campaign.programme_id).await?.code;
-    let is_suppressed = !suppressions::among(&mut tx, std::slice::from_ref(&to.phone_hash), &programme, now).await?.is_empty();
+    let is_suppressed =
+        !suppressions::among(&mut tx, std::slice::from_ref(&to.phone_hash), &programme, now)
+            .await?
+            .is_empty();
     if is_suppressed || !plan.hours.is_open(now, &zones) {
         return Ok(Err(VerificationRefusal::NotAllowed));
     }
@@ -101,22 +119,51 @@ pub async fn take(context: &AppContext, account: &Account, id: i64) -> Result<Re
         return Ok(Err(VerificationRefusal::Unavailable));
     }
     let part = DayPart::of(now, zones.iter().next().unwrap_or(plan.time_zone));
-    let new = NewCall { invitation: call.invitation, campaign: campaign.id, step: 0, account: account.id, purpose: Purpose::Verification, day_part: part };
+    let new = NewCall {
+        invitation: call.invitation,
+        campaign: campaign.id,
+        step: 0,
+        account: account.id,
+        purpose: Purpose::Verification,
+        day_part: part,
+    };
     let begun = calls::record_begin(&mut tx, &new, now).await?;
-    context.audit(&mut tx, &Actor::console(&account.name), Action::VerificationPersonViewed, &format!("call:{}", begun.0)).await?;
+    context
+        .audit(
+            &mut tx,
+            &Actor::console(&account.name),
+            Action::VerificationPersonViewed,
+            &format!("call:{}", begun.0),
+        )
+        .await?;
     tx.commit().await?;
     Ok(Ok(()))
 }
 
 /// Whom this account has taken to ask; `None`: it is not, or not any more.
-pub async fn current_task(context: &AppContext, account: &Account, id: i64) -> Result<Option<VerificationTask>, CallCenterError> {
+pub async fn current_task(
+    context: &AppContext,
+    account: &Account,
+    id: i64,
+) -> Result<Option<VerificationTask>, CallCenterError> {
     let mut connection = context.database.read().await?;
     let verification = verifications::find(&mut connection, id).await?;
-    let Some(verification) = verification.filter(|v| v.taken_by == Some(account.id) && v.verified_at.is_none()) else { return Ok(None) };
+    let Some(verification) =
+        verification.filter(|v| v.taken_by == Some(account.id) && v.verified_at.is_none())
+    else {
+        return Ok(None);
+    };
     let to = links::invited_person(&mut connection, verification.invitation).await?;
     let sealer = context.keys.sealer(&to.key_id)?;
-    let (person, phone) = (open_person(&sealer, &to.person_sealed)?, open_phone(&sealer, &to.phone_sealed)?);
-    Ok(Some(VerificationTask { verification, person, phone, applicant: to.applicant, language: to.language }))
+    let (person, phone) =
+        (open_person(&sealer, &to.person_sealed)?, open_phone(&sealer, &to.phone_sealed)?);
+    Ok(Some(VerificationTask {
+        verification,
+        person,
+        phone,
+        applicant: to.applicant,
+        language: to.language,
+    }))
 }
 
 /// What a verification came to.
@@ -136,7 +183,8 @@ pub async fn finish(
     comment: &str,
 ) -> Result<VerificationResult, CallCenterError> {
     let (mut answers, mut problems) = (BTreeMap::new(), BTreeMap::new());
-    // What is asked depends on what is answered: in the order of the questions, each by those before it.
+    // What is asked depends on what is answered: in the order of the questions, each by those
+    // before it.
     for item in questionnaire().items() {
         if !items(&answers).iter().any(|asked| asked.id == item.id) {
             continue;
@@ -150,18 +198,32 @@ pub async fn finish(
     if !problems.is_empty() {
         return Ok(VerificationResult::Problems(problems));
     }
-    let codes: BTreeMap<&String, String> = answers.iter().map(|(id, answer)| (id, answer.to_stored().unwrap_or_default())).collect();
-    let is = |item: &str, code: &str| codes.iter().any(|(id, stored)| id.as_str() == item && stored == code);
+    let codes: BTreeMap<&String, String> =
+        answers.iter().map(|(id, answer)| (id, answer.to_stored().unwrap_or_default())).collect();
+    let is = |item: &str, code: &str| {
+        codes.iter().any(|(id, stored)| id.as_str() == item && stored == code)
+    };
     let is_doubtful = is("took", "no") || is("asked", "some") || is("led", "yes");
     let mut tx = context.database.write().await?;
     let to = links::invited_person(&mut tx, task.verification.invitation).await?;
     let comment_sealed = match comment.trim() {
         "" => None,
-        comment => Some(context.keys.sealer(&to.key_id)?.seal(seal_context::CALL_NOTE, comment.as_bytes())?),
+        comment => Some(
+            context.keys.sealer(&to.key_id)?.seal(seal_context::CALL_NOTE, comment.as_bytes())?,
+        ),
     };
     let answers_json = serde_json::to_string(&codes).unwrap_or_default();
     let outcome = if is_doubtful { "doubtful" } else { "sound" };
-    if !verifications::finish(&mut tx, task.verification.id, outcome, &answers_json, comment_sealed, context.clock.now()).await? {
+    if !verifications::finish(
+        &mut tx,
+        task.verification.id,
+        outcome,
+        &answers_json,
+        comment_sealed,
+        context.clock.now(),
+    )
+    .await?
+    {
         return Err(CallCenterError::CallOver);
     }
     tx.commit().await?;
@@ -169,7 +231,10 @@ pub async fn finish(
 }
 
 /// The respondent was not reached: it stays to be made, for whoever takes it.
-pub async fn give_back(context: &AppContext, task: &VerificationTask) -> Result<(), CallCenterError> {
+pub async fn give_back(
+    context: &AppContext,
+    task: &VerificationTask,
+) -> Result<(), CallCenterError> {
     let mut tx = context.database.write().await?;
     verifications::return_to_pool(&mut tx, task.verification.id).await?;
     tx.commit().await?;
@@ -182,7 +247,9 @@ mod tests {
 
     #[test]
     fn the_built_in_questionnaire_asks_further_only_whom_somebody_called() {
-        let code = |item: &str, code: &str| Answer::parse(questionnaire().item(item).unwrap(), Some(code)).unwrap().unwrap();
+        let code = |item: &str, code: &str| {
+            Answer::parse(questionnaire().item(item).unwrap(), Some(code)).unwrap().unwrap()
+        };
         let no = BTreeMap::from([("took".to_owned(), code("took", "no"))]);
         let yes = BTreeMap::from([("took".to_owned(), code("took", "yes"))]);
         assert_eq!((items(&no).len(), items(&yes).len()), (1, 4));

@@ -28,7 +28,12 @@ pub struct ComposedMessage {
 }
 
 /// A message's text in the addressee's language, and the parts it goes out in.
-pub fn compose_message(plan: &ContactPlan, texts: &BTreeMap<Language, Template>, to: &MessageRecipient<'_>, now: Timestamp) -> ComposedMessage {
+pub fn compose_message(
+    plan: &ContactPlan,
+    texts: &BTreeMap<Language, Template>,
+    to: &MessageRecipient<'_>,
+    now: Timestamp,
+) -> ComposedMessage {
     let days_left = to.field_closes_at.since(now).as_secs() / 86_400;
     let joint = if to.language == Language::Zh { "、" } else { ", " };
     let values = BTreeMap::from([
@@ -39,8 +44,12 @@ pub fn compose_message(plan: &ContactPlan, texts: &BTreeMap<Language, Template>,
         (Placeholder::Signature, plan.signature.clone()),
         (Placeholder::DaysLeft, days_left.to_string()),
     ]);
-    let text = text_in(texts, to.language).map(|template| template.render(&values)).unwrap_or_default();
+    let text =
+        text_in(texts, to.language).map(|template| template.render(&values)).unwrap_or_default();
     let segmentation = measure_parts(&text);
-    let fields = values.into_iter().map(|(placeholder, value)| (placeholder, Personal::new(value))).collect();
+    let fields = values
+        .into_iter()
+        .map(|(placeholder, value)| (placeholder, Personal::new(value)))
+        .collect();
     ComposedMessage { text: Personal::new(text), segmentation, fields }
 }

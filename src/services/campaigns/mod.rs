@@ -1,21 +1,24 @@
 //! Campaigns: launched after every check, paused, resumed, closed, and looked at.
 //!
-//! In go applications with their lists, a contact plan and a gateway; out comes a running campaign: one invitation for each person (one link for
-//! all of that person's cases), quotas set, questionnaires frozen. [`launch`] refuses a plan that cannot finish before the datasets are due and a
-//! message that is too long, and tells what the campaign will cost at most. Nothing is sent from here.
+//! In go applications with their lists, a contact plan and a gateway; out comes a running campaign:
+//! one invitation for each person (one link for all of that person's cases), quotas set,
+//! questionnaires frozen. [`launch`] refuses a plan that cannot finish before the datasets are due
+//! and a message that is too long, and tells what the campaign will cost at most. Nothing is sent
+//! from here.
 
 mod invitations;
 mod launch;
+pub mod message_text;
 mod rates;
 mod sample;
 mod schedule;
 mod status;
-pub mod message_text;
 
 pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch, prepare_launch};
-pub use rates::{RateGrouping, GroupRates, rates};
-pub use status::{ApplicationStatus, CampaignError, CampaignStatus, CellStatus, change_state, set_budget, status};
-
+pub use rates::{GroupRates, RateGrouping, rates};
+pub use status::{
+    ApplicationStatus, CampaignError, CampaignStatus, CellStatus, change_state, set_budget, status,
+};
 
 /// Money as it is stored, in millionths.
 fn to_micros(amount: f64) -> i64 {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::CampaignError;
+use crate::adapters::database::cases::OutcomeRow;
+use crate::adapters::database::{campaigns, cases};
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
 use crate::services::context::AppContext;
-use crate::adapters::database::cases::OutcomeRow;
-use crate::adapters::database::{campaigns, cases};
 
 /// What rates are told by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub enum RateGrouping {
 
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct GroupRates {
-    /// `all`, or the application's code, the mode, the segment, the step's name; `none` where a case has none.
+    /// `all`, or the application's code, the mode, the segment, the step's name; `none` where a
+    /// case has none.
     pub group: String,
     pub cases: u64,
     pub complete: u64,
@@ -39,10 +40,17 @@ pub struct GroupRates {
 }
 
 /// The rates of the whole campaign first, then those of each group.
-pub async fn rates(context: &AppContext, code: &str, by: RateGrouping) -> Result<Vec<GroupRates>, CampaignError> {
+pub async fn rates(
+    context: &AppContext,
+    code: &str,
+    by: RateGrouping,
+) -> Result<Vec<GroupRates>, CampaignError> {
     let mut connection = context.database.read().await?;
-    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
-    let steps: Vec<String> = ContactPlan::from_stored(&campaign.plan)?.steps.into_iter().map(|step| step.name).collect();
+    let campaign = campaigns::find(&mut connection, code)
+        .await?
+        .ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
+    let steps: Vec<String> =
+        ContactPlan::from_stored(&campaign.plan)?.steps.into_iter().map(|step| step.name).collect();
     let mut all = OutcomeCounts::default();
     let mut groups: BTreeMap<(u32, String), OutcomeCounts> = BTreeMap::new();
     for row in cases::outcomes(&mut connection, campaign.id).await? {
@@ -61,7 +69,9 @@ pub async fn rates(context: &AppContext, code: &str, by: RateGrouping) -> Result
         not_eligible: outcomes.not_eligible,
         rates: OutcomeRate::ALL.iter().map(|&rate| (rate.name(), outcomes.rate(rate))).collect(),
     };
-    Ok(std::iter::once(of("all".to_owned(), all)).chain(groups.into_iter().map(|((_, group), outcomes)| of(group, outcomes))).collect())
+    Ok(std::iter::once(of("all".to_owned(), all))
+        .chain(groups.into_iter().map(|((_, group), outcomes)| of(group, outcomes)))
+        .collect())
 }
 
 /// The group's place and name.
@@ -73,7 +83,10 @@ fn rate_group(row: &OutcomeRow, by: RateGrouping, steps: &[String]) -> (u32, Str
         RateGrouping::Mode => (0, or_none(row.mode.as_deref().unwrap_or_default())),
         RateGrouping::Wave => match row.wave {
             None => (0, "none".to_owned()),
-            Some(step) => (step + 1, steps.get(step as usize).cloned().unwrap_or_else(|| (step + 1).to_string())),
+            Some(step) => (
+                step + 1,
+                steps.get(step as usize).cloned().unwrap_or_else(|| (step + 1).to_string()),
+            ),
         },
     }
 }

@@ -14,24 +14,42 @@ pub struct StepWindow {
     pub done: Timestamp,
 }
 
-/// The windows of all steps for so many messages a step, at the gateway's rate, inside contact hours, with the caps on messages to one number.
-/// `None` for a step that the contact hours never let out.
-pub fn step_windows(plan: &ContactPlan, caps: &ContactCaps, messages: u64, per_second: u32, launched: Timestamp) -> Vec<Option<StepWindow>> {
+/// The windows of all steps for so many messages a step, at the gateway's rate, inside contact
+/// hours, with the caps on messages to one number. `None` for a step that the contact hours never
+/// let out.
+pub fn step_windows(
+    plan: &ContactPlan,
+    caps: &ContactCaps,
+    messages: u64,
+    per_second: u32,
+    launched: Timestamp,
+) -> Vec<Option<StepWindow>> {
     let zones = Zones::from(plan.time_zone);
-    // Whoever is due in a closed hour, or with everybody else at the launch, is spread over the stretch that opens.
-    let spread_from = |opens: Timestamp| plan.hours.open_until(opens, &zones).min(opens + plan.spread.0.unwrap_or(Duration::from_secs(86_400)));
+    // Whoever is due in a closed hour, or with everybody else at the launch, is spread over the
+    // stretch that opens.
+    let spread_from = |opens: Timestamp| {
+        plan.hours
+            .open_until(opens, &zones)
+            .min(opens + plan.spread.0.unwrap_or(Duration::from_secs(86_400)))
+    };
     let work = Duration::from_millis(messages * 1000 / u64::from(per_second.max(1)));
     let mut windows: Vec<Option<StepWindow>> = Vec::new();
     let mut before = Some(StepWindow { begins: launched, done: launched });
     for (index, step) in plan.steps.iter().enumerate() {
         let window = before.and_then(|before| {
             let wait = if index > 0 { step.after.max(caps.quiet) } else { step.after };
-            let earliest_by_caps = [(caps.per_hour, 3_600), (caps.per_day, 86_400), (caps.per_week, 604_800)]
-                .into_iter()
-                .filter(|(cap, _)| *cap > 0 && index >= *cap as usize)
-                .filter_map(|(cap, seconds)| Some(windows[index - cap as usize]?.done + Duration::from_secs(seconds)))
-                .max();
-            let begins = plan.hours.next_open((before.begins + wait).max(earliest_by_caps.unwrap_or(launched)), &zones)?;
+            let earliest_by_caps =
+                [(caps.per_hour, 3_600), (caps.per_day, 86_400), (caps.per_week, 604_800)]
+                    .into_iter()
+                    .filter(|(cap, _)| *cap > 0 && index >= *cap as usize)
+                    .filter_map(|(cap, seconds)| {
+                        Some(windows[index - cap as usize]?.done + Duration::from_secs(seconds))
+                    })
+                    .max();
+            let begins = plan.hours.next_open(
+                (before.begins + wait).max(earliest_by_caps.unwrap_or(launched)),
+                &zones,
+            )?;
             let due = (before.done + wait).max(earliest_by_caps.unwrap_or(launched));
             let last = plan.hours.next_open(due, &zones)?;
             let last = if last > due || index == 0 { spread_from(last) } else { last };
@@ -52,19 +70,35 @@ mod tests {
     #[test]
     fn steps_wait_for_hours_quiet_time_and_caps() {
         let plan = PlanFile::parse(
-            "name = \"t\"\nsignature = \"质协\"\nspread = \"0s\"\n[hours]\nmonday = [\"09:00-20:00\"]\ntuesday = [\"09:00-20:00\"]\n\
+            "name = \"t\"\nsignature = \"质协\"\nspread = \"0s\"\n[hours]\nmonday = \
+                [\"09:00-20:00\"]\ntuesday = [\"09:00-20:00\"]\n\
              [[step]]\nname = \"a\"\nafter = \"0d\"\ntext.zh = \"【质协】{link} 退订回T\"\n\
              [[step]]\nname = \"b\"\nafter = \"1h\"\ntext.zh = \"【质协】{link} 退订回T\"\n\
              [[step]]\nname = \"c\"\nafter = \"1d\"\ntext.zh = \"【质协】{link} 退订回T\"\n",
         );
         let plan = plan.unwrap().check().unwrap();
-        let caps = ContactCaps { per_hour: 1, per_day: 1, per_week: 2, quiet: Duration::from_secs(86_400) };
+        let caps = ContactCaps {
+            per_hour: 1,
+            per_day: 1,
+            per_week: 2,
+            quiet: Duration::from_secs(86_400),
+        };
         // A Monday at noon in Shanghai.
         let monday = Timestamp::from_local("2026-03-02T12:00:00".parse().unwrap(), plan.time_zone);
-        let begins: Vec<String> =
-            step_windows(&plan, &caps, 10, 10, monday).iter().map(|w| w.unwrap().begins.rfc3339(plan.time_zone)[..16].to_owned()).collect();
-        assert_eq!(begins, ["2026-03-02T12:00", "2026-03-03T12:00", "2026-03-09T12:00"], "the third in a week waits for the week's end");
+        let begins: Vec<String> = step_windows(&plan, &caps, 10, 10, monday)
+            .iter()
+            .map(|w| w.unwrap().begins.rfc3339(plan.time_zone)[..16].to_owned())
+            .collect();
+        assert_eq!(
+            begins,
+            ["2026-03-02T12:00", "2026-03-03T12:00", "2026-03-09T12:00"],
+            "the third in a week waits for the week's end"
+        );
         let hour_of_work = step_windows(&plan, &caps, 12 * 3600, 1, monday)[0].unwrap();
-        assert_eq!(hour_of_work.done.rfc3339(plan.time_zone), "2026-03-03T13:00:00+08:00", "eight hours on Monday, four on Tuesday");
+        assert_eq!(
+            hour_of_work.done.rfc3339(plan.time_zone),
+            "2026-03-03T13:00:00+08:00",
+            "eight hours on Monday, four on Tuesday"
+        );
     }
 }

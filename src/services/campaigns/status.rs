@@ -2,13 +2,16 @@
 
 use serde::Serialize;
 
-use crate::domain::contact_plan::ContactPlanError;
-use crate::domain::deadline::{schedule_lag, risk_order};
-use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
-use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, ApplicationState, ClosedBy};
 use crate::adapters::database::campaigns::{self, CampaignState};
-use crate::adapters::database::{DatabaseError, cases, datasets, forecasts, invitations, messages, programmes, quotas, rates, replicates};
+use crate::adapters::database::{
+    DatabaseError, cases, datasets, forecasts, invitations, messages, programmes, quotas, rates,
+    replicates,
+};
+use crate::domain::contact_plan::ContactPlanError;
+use crate::domain::deadline::{risk_order, schedule_lag};
+use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
+use crate::services::context::AppContext;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
@@ -35,7 +38,8 @@ pub struct CampaignStatus {
     pub cost: f64,
     pub budget: Option<f64>,
     pub currency: String,
-    /// Replicates of lists that are larger than the need: in the field, held back, the people of the latter; and the seed of the draw.
+    /// Replicates of lists that are larger than the need: in the field, held back, the people of
+    /// the latter; and the seed of the draw.
     pub replicates_released: u64,
     pub replicates_held_back: u64,
     pub held_back: u64,
@@ -66,7 +70,8 @@ pub struct ApplicationStatus {
     pub held_since: Option<String>,
     /// The share of the field's time that has gone, less the share of the target that is reached.
     pub behind: Option<f64>,
-    /// Of reaching the target by the due day, by the latest forecast: who is in most danger stands first.
+    /// Of reaching the target by the due day, by the latest forecast: who is in most danger stands
+    /// first.
     pub chance: Option<f64>,
     pub closed_by: Option<&'static str>,
     pub dataset: Option<String>,
@@ -85,13 +90,21 @@ pub struct CellStatus {
 pub async fn status(context: &AppContext, code: &str) -> Result<CampaignStatus, CampaignError> {
     let now = context.clock.now();
     let mut connection = context.database.read().await?;
-    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
+    let campaign = campaigns::find(&mut connection, code)
+        .await?
+        .ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
     let zone = programmes::get(&mut connection, campaign.programme_id).await?.time_zone;
-    let (parts_sent, cost_micros) = messages::cost_of_campaign(&mut connection, campaign.id).await?;
+    let (parts_sent, cost_micros) =
+        messages::cost_of_campaign(&mut connection, campaign.id).await?;
     let route = context.config.route(&campaign.gateway);
-    let first = route.as_ref().and_then(|route| route.gateways().next()).and_then(|name| context.config.gateways.get(name));
+    let first = route
+        .as_ref()
+        .and_then(|route| route.gateways().next())
+        .and_then(|name| context.config.gateways.get(name));
     let paused = rates::paused(&mut connection, now).await?;
-    let is_of_route = |name: &str| route.as_ref().is_some_and(|route| route.gateways().any(|gateway| gateway == name));
+    let is_of_route = |name: &str| {
+        route.as_ref().is_some_and(|route| route.gateways().any(|gateway| gateway == name))
+    };
     let chances = forecasts::chances(&mut connection).await?;
     let datasets = datasets::all(&mut connection).await?;
     let mut statuses = Vec::new();
@@ -103,9 +116,16 @@ pub async fn status(context: &AppContext, code: &str) -> Result<CampaignStatus, 
         let cells = quotas::cells(&mut connection, application.id).await?;
         let target = cells.first().map_or(0, |total| total.target);
         let completes = u32::try_from(outcomes.complete).unwrap_or(u32::MAX);
-        let closes = application.field_closes_at.filter(|_| application.state == ApplicationState::InField);
-        let behind_schedule = closes.map(|closes| (schedule_lag(campaign.launched_at, closes, now, completes, target) * 1e4).round() / 1e4);
-        let dataset = datasets.iter().rev().find(|d| d.application == application.id).and_then(|d| d.folder.clone());
+        let closes =
+            application.field_closes_at.filter(|_| application.state == ApplicationState::InField);
+        let behind_schedule = closes.map(|closes| {
+            (schedule_lag(campaign.launched_at, closes, now, completes, target) * 1e4).round() / 1e4
+        });
+        let dataset = datasets
+            .iter()
+            .rev()
+            .find(|d| d.application == application.id)
+            .and_then(|d| d.folder.clone());
         statuses.push(ApplicationStatus {
             code: application.code,
             category: application.category.as_str(),
@@ -123,12 +143,20 @@ pub async fn status(context: &AppContext, code: &str) -> Result<CampaignStatus, 
             target,
             cells: cells
                 .into_iter()
-                .map(|c| CellStatus { segment: c.name, kind: c.kind.as_str(), completed: c.completes, target: c.target })
+                .map(|c| CellStatus {
+                    segment: c.name,
+                    kind: c.kind.as_str(),
+                    completed: c.completes,
+                    target: c.target,
+                })
                 .collect(),
             rr1: outcomes.rate(OutcomeRate::Rr1),
             rr2: outcomes.rate(OutcomeRate::Rr2),
             rr3: outcomes.rate(OutcomeRate::Rr3),
-            dispositions: by_disposition.into_iter().map(|(disposition, cases)| (disposition.to_string(), cases)).collect(),
+            dispositions: by_disposition
+                .into_iter()
+                .map(|(disposition, cases)| (disposition.to_string(), cases))
+                .collect(),
             held_since: application.held_since.map(|at| at.rfc3339(zone)),
             behind: behind_schedule,
             chance: chances.get(&application.id).copied(),
@@ -138,7 +166,8 @@ pub async fn status(context: &AppContext, code: &str) -> Result<CampaignStatus, 
         });
     }
     statuses.sort_by_key(|status| risk_order(status.chance, status.behind));
-    let (replicates_released, replicates_held_back, held_back) = replicates::count(&mut connection, campaign.id).await?;
+    let (replicates_released, replicates_held_back, held_back) =
+        replicates::count(&mut connection, campaign.id).await?;
     Ok(CampaignStatus {
         replicates_released,
         replicates_held_back,
@@ -147,7 +176,11 @@ pub async fn status(context: &AppContext, code: &str) -> Result<CampaignStatus, 
         code: campaign.code,
         state: campaign.state.as_str(),
         paused_because: campaign.paused_because,
-        gateway_paused_until: paused.iter().filter(|(name, _)| is_of_route(name)).map(|(_, until)| until.rfc3339(zone)).min(),
+        gateway_paused_until: paused
+            .iter()
+            .filter(|(name, _)| is_of_route(name))
+            .map(|(_, until)| until.rfc3339(zone))
+            .min(),
         gateway: campaign.gateway,
         parts_sent,
         cost: from_micros(cost_micros),
@@ -162,25 +195,42 @@ fn from_micros(micros: i64) -> f64 {
     (micros as f64 / 10_000.0).round() / 100.0
 }
 
-/// Sets or lifts a campaign's budget. One that was paused by its budget stays paused until it is resumed.
-pub async fn set_budget(context: &AppContext, code: &str, budget: Option<f64>) -> Result<(), CampaignError> {
+/// Sets or lifts a campaign's budget. One that was paused by its budget stays paused until it is
+/// resumed.
+pub async fn set_budget(
+    context: &AppContext,
+    code: &str,
+    budget: Option<f64>,
+) -> Result<(), CampaignError> {
     let mut tx = context.database.write().await?;
-    let campaign = campaigns::find(&mut tx, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
+    let campaign = campaigns::find(&mut tx, code)
+        .await?
+        .ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
     campaigns::set_budget(&mut tx, campaign.id, budget.map(super::to_micros)).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// Pauses or resumes a campaign. (Closing is the deadline's: it disposes of what is open.)
-pub async fn change_state(context: &AppContext, code: &str, to: CampaignState) -> Result<(), CampaignError> {
+pub async fn change_state(
+    context: &AppContext,
+    code: &str,
+    to: CampaignState,
+) -> Result<(), CampaignError> {
     let (from, wanted) = match to {
         CampaignState::Running => ([CampaignState::Paused], "resumed"),
         _ => ([CampaignState::Running], "paused"),
     };
     let mut tx = context.database.write().await?;
-    let campaign = campaigns::find(&mut tx, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
+    let campaign = campaigns::find(&mut tx, code)
+        .await?
+        .ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
     if !campaigns::set_state(&mut tx, campaign.id, &from, to, context.clock.now()).await? {
-        return Err(CampaignError::WrongState { code: code.to_owned(), state: campaign.state.as_str(), wanted });
+        return Err(CampaignError::WrongState {
+            code: code.to_owned(),
+            state: campaign.state.as_str(),
+            wanted,
+        });
     }
     tx.commit().await?;
     Ok(())

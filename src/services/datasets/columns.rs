@@ -1,11 +1,12 @@
-//! The columns of `responses.csv`: one for an item, or one for each option where several can be taken.
+//! The columns of `responses.csv`: one for an item, or one for each option where several can be
+//! taken.
 
 use serde_json::{Value, json};
 
 use super::layout::FieldKind;
 use super::redaction::Redaction;
-use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
 use crate::adapters::transports::csv_safe_cell;
+use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
 
 /// The respondent said that the item does not apply. An empty cell: not answered.
 pub const NOT_APPLICABLE: &str = "NA";
@@ -27,8 +28,16 @@ pub fn columns(questionnaire: &Questionnaire) -> Vec<ResponseColumn<'_>> {
 fn columns_of(item: &Item) -> Vec<ResponseColumn<'_>> {
     match &item.kind {
         ItemKind::Info => Vec::new(),
-        ItemKind::Choice(Choice { options, selection: Selection::Several { .. } | Selection::Ranked, .. }) => {
-            let column = |code| ResponseColumn { name: format!("{}_{code}", item.variable), item, option: Some(code) };
+        ItemKind::Choice(Choice {
+            options,
+            selection: Selection::Several { .. } | Selection::Ranked,
+            ..
+        }) => {
+            let column = |code| ResponseColumn {
+                name: format!("{}_{code}", item.variable),
+                item,
+                option: Some(code),
+            };
             options.iter().map(|option| column(option.code.as_str())).collect()
         }
         _ => vec![ResponseColumn { name: item.variable.clone(), item, option: None }],
@@ -39,14 +48,17 @@ impl ResponseColumn<'_> {
     /// Its type and its constraints.
     pub fn schema(&self) -> (FieldKind, Value) {
         match (&self.item.kind, self.option) {
-            (ItemKind::Scale(scale), _) => (FieldKind::Integer, json!({ "minimum": scale.from, "maximum": scale.to })),
+            (ItemKind::Scale(scale), _) => {
+                (FieldKind::Integer, json!({ "minimum": scale.from, "maximum": scale.to }))
+            }
             (ItemKind::Choice(choice), Some(_)) if choice.selection == Selection::Ranked => {
                 (FieldKind::Integer, json!({ "minimum": 1, "maximum": choice.options.len() }))
             }
             (ItemKind::Choice(_), Some(_)) => (FieldKind::Integer, json!({ "enum": [0, 1] })),
-            (ItemKind::Choice(choice), None) => {
-                (FieldKind::Text, json!({ "enum": choice.options.iter().map(|o| o.code.as_str()).collect::<Vec<_>>() }))
-            }
+            (ItemKind::Choice(choice), None) => (
+                FieldKind::Text,
+                json!({ "enum": choice.options.iter().map(|o| o.code.as_str()).collect::<Vec<_>>() }),
+            ),
             (ItemKind::Number(range), _) => {
                 let mut constraints = json!({});
                 range.min.iter().for_each(|min| constraints["minimum"] = json!(min));
@@ -70,10 +82,18 @@ impl ResponseColumn<'_> {
             None => String::new(),
             Some(Answer::NotApplicable) => NOT_APPLICABLE.to_owned(),
             Some(Answer::DontKnow) => DONT_KNOW.to_owned(),
-            Some(Answer::Open(text)) => redaction.map(|r| csv_safe_cell(&r.apply(text.reveal()))).unwrap_or_default(),
+            Some(Answer::Open(text)) => {
+                redaction.map(|r| csv_safe_cell(&r.apply(text.reveal()))).unwrap_or_default()
+            }
             Some(Answer::Codes(codes)) => match (self.option, &self.item.kind) {
-                (Some(option), ItemKind::Choice(choice)) if choice.selection == Selection::Ranked => {
-                    codes.iter().position(|code| code == option).map(|place| (place + 1).to_string()).unwrap_or_default()
+                (Some(option), ItemKind::Choice(choice))
+                    if choice.selection == Selection::Ranked =>
+                {
+                    codes
+                        .iter()
+                        .position(|code| code == option)
+                        .map(|place| (place + 1).to_string())
+                        .unwrap_or_default()
                 }
                 (Some(option), _) => i64::from(codes.iter().any(|code| code == option)).to_string(),
                 (None, _) => codes.first().cloned().unwrap_or_default(),

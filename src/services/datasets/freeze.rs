@@ -1,23 +1,18 @@
-//! Freezes a version: copies an application's cases and responses out of the running field, as the tables will show them.
+//! Freezes a version: copies an application's cases and responses out of the running field, as the
+//! tables will show them.
 //!
-//! Everything that depends on the configuration of the day (open answers, small cells) is decided here, so that the same version always gives the same
-//! files. What may say something personal is frozen sealed with the applicant's key. Rows are copied a thousand cases at a time.
+//! Everything that depends on the configuration of the day (open answers, small cells) is decided
+//! here, so that the same version always gives the same files. What may say something personal is
+//! frozen sealed with the applicant's key. Rows are copied a thousand cases at a time.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::DatasetError;
-use super::metadata::{DatasetMetadata, CellSummary, Deviation};
 use super::layout::{Field, SUPPRESSED, Table, layout};
+use super::metadata::{CellSummary, DatasetMetadata, Deviation};
 use super::redaction::Redaction;
-use crate::services::interviews::decode_answers;
 use crate::adapters::config::OpenAnswers;
 use crate::adapters::crypto::Sealer;
-use crate::domain::disposition::Disposition;
-use crate::domain::questionnaire::{RoutingFacts, Questionnaire};
-use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
-use crate::services::sealing::{open_fields, open_person, open_phone, seal_context};
-use crate::adapters::transports::csv_safe_cell;
 use crate::adapters::database::application_events::{self, ApplicationEventKind};
 use crate::adapters::database::applications::{Application, ClosedBy};
 use crate::adapters::database::cases::{self, CaseRecord};
@@ -25,11 +20,19 @@ use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use crate::adapters::database::paradata::{self, PageVisit};
 use crate::adapters::database::responses::{self, Response};
 use crate::adapters::database::{WriteTx, campaigns, lists, programmes, quotas};
+use crate::adapters::transports::csv_safe_cell;
+use crate::domain::disposition::Disposition;
+use crate::domain::questionnaire::{Questionnaire, RoutingFacts};
+use crate::domain::time::Timestamp;
+use crate::services::context::AppContext;
+use crate::services::interviews::decode_answers;
+use crate::services::sealing::{open_fields, open_person, open_phone, seal_context};
 
 /// Cases in a block.
 const CASES_PER_BLOCK: usize = 1_000;
 
-/// Freezes the next version of an application's dataset inside the transaction that gives the reason for it. Returns its number.
+/// Freezes the next version of an application's dataset inside the transaction that gives the
+/// reason for it. Returns its number.
 pub async fn freeze(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -38,7 +41,9 @@ pub async fn freeze(
     reason: FreezeReason,
 ) -> Result<u32, DatasetError> {
     let now = context.clock.now();
-    let questionnaire_id = application.questionnaire_id.ok_or_else(|| DatasetError::NotLaunched(application.code.clone()))?;
+    let questionnaire_id = application
+        .questionnaire_id
+        .ok_or_else(|| DatasetError::NotLaunched(application.code.clone()))?;
     let source = campaigns::questionnaire_source(tx, questionnaire_id).await?;
     let questionnaire = Questionnaire::parse(&source)?;
     let programme = programmes::get(tx, application.programme_id).await?;
@@ -49,19 +54,27 @@ pub async fn freeze(
     }
     let policy = context.config.open_answers;
     let list_fields: Vec<String> = application.list_fields.keys().cloned().collect();
-    let suppression = SmallCellSuppression::of(tx, application, &sealer, context.config.smallest_cell).await?;
+    let suppression =
+        SmallCellSuppression::of(tx, application, &sealer, context.config.smallest_cell).await?;
     let zone = programme.time_zone;
     let withdrawn = cases::withdrawn(tx, application.id).await?;
-    let (dataset, version) = datasets::begin(tx, application.id, kind, reason, withdrawn, now).await?;
+    let (dataset, version) =
+        datasets::begin(tx, application.id, kind, reason, withdrawn, now).await?;
 
     let mut metadata = describe_field(context, tx, application, &questionnaire).await?;
     metadata.programme = programme.code.clone();
-    metadata.programme_name = [("zh".to_owned(), programme.name.zh.clone()), ("en".to_owned(), programme.name.en.clone())].into();
+    metadata.programme_name = [
+        ("zh".to_owned(), programme.name.zh.clone()),
+        ("en".to_owned(), programme.name.en.clone()),
+    ]
+    .into();
     metadata.questionnaire_id = questionnaire_id;
     metadata.names = people.len() as u64;
     metadata.list_fields = list_fields.clone();
-    (metadata.kind, metadata.version, metadata.reason) = (kind.as_str().into(), version, reason.as_str().into());
-    (metadata.frozen_at, metadata.time_zone, metadata.withdrawn) = (now.rfc3339(zone), zone.to_string(), withdrawn);
+    (metadata.kind, metadata.version, metadata.reason) =
+        (kind.as_str().into(), version, reason.as_str().into());
+    (metadata.frozen_at, metadata.time_zone, metadata.withdrawn) =
+        (now.rfc3339(zone), zone.to_string(), withdrawn);
 
     let writer = RowWriter {
         questionnaire: &questionnaire,
@@ -77,14 +90,26 @@ pub async fn freeze(
     for chunk in order.chunks(CASES_PER_BLOCK) {
         let records = cases::records(tx, chunk).await?;
         let visits = paradata::of_cases(tx, chunk).await?;
-        let by_case: HashMap<_, Response> = responses::of_cases(tx, chunk).await?.into_iter().map(|response| (response.case, response)).collect();
-        let mut blocks = Table::ALL.map(|table| FrozenBlock::new(layout(table, &questionnaire, &list_fields)));
+        let by_case: HashMap<_, Response> = responses::of_cases(tx, chunk)
+            .await?
+            .into_iter()
+            .map(|response| (response.case, response))
+            .collect();
+        let mut blocks =
+            Table::ALL.map(|table| FrozenBlock::new(layout(table, &questionnaire, &list_fields)));
         for record in &records {
-            let is_reported = matches!(record.disposition, Disposition::Complete | Disposition::Partial) && !record.is_withdrawn;
+            let is_reported =
+                matches!(record.disposition, Disposition::Complete | Disposition::Partial)
+                    && !record.is_withdrawn;
             let response = by_case.get(&record.id).filter(|_| is_reported);
-            let visits = response.and_then(|response| visits.get(&response.id)).map(Vec::as_slice).unwrap_or_default();
+            let visits = response
+                .and_then(|response| visits.get(&response.id))
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             let device = visits.last().map_or("unknown", |visit| visit.device.as_str());
-            metadata.count(record, response.map(|response| (response, device)), &|at| at.date(zone).to_string());
+            metadata.count(record, response.map(|response| (response, device)), &|at| {
+                at.date(zone).to_string()
+            });
             writer.case(&mut blocks[1], record)?;
             if let Some(response) = response {
                 writer.response(&mut blocks[0], record, response, visits)?;
@@ -102,11 +127,20 @@ pub async fn freeze(
     metadata.suppressed = suppression.suppressed();
     metadata.open_answers = policy.as_str().into();
     metadata.smallest_cell = context.config.smallest_cell;
-    let metadata_json = serde_json::to_string(&metadata).map_err(|e| DatasetError::Format(application.code.clone(), e.to_string()))?;
-    // Where somebody is to read the open answers first, it waits; an application that has none need not.
-    let needs_review = policy == OpenAnswers::Reviewed && questionnaire.items().any(|item| !item.is_coded() && item.is_question());
+    let metadata_json = serde_json::to_string(&metadata)
+        .map_err(|e| DatasetError::Format(application.code.clone(), e.to_string()))?;
+    // Where somebody is to read the open answers first, it waits; an application that has none need
+    // not.
+    let needs_review = policy == OpenAnswers::Reviewed
+        && questionnaire.items().any(|item| !item.is_coded() && item.is_question());
     datasets::finalise(tx, dataset, &metadata_json, (!needs_review).then_some(now)).await?;
-    tracing::info!(application = application.code, kind = kind.as_str(), version, reason = reason.as_str(), "a dataset is frozen");
+    tracing::info!(
+        application = application.code,
+        kind = kind.as_str(),
+        version,
+        reason = reason.as_str(),
+        "a dataset is frozen"
+    );
     Ok(version)
 }
 
@@ -126,11 +160,28 @@ async fn describe_field(
     let mut deviations: Vec<Deviation> = application_events::of_application(tx, application.id)
         .await?
         .into_iter()
-        .filter(|event| matches!(event.kind, ApplicationEventKind::Held | ApplicationEventKind::Released | ApplicationEventKind::Extended))
-        .map(|event| Deviation { at: event.at.rfc3339(zone), what: event.kind.as_str().into(), days: event.days, reason: event.reason })
+        .filter(|event| {
+            matches!(
+                event.kind,
+                ApplicationEventKind::Held
+                    | ApplicationEventKind::Released
+                    | ApplicationEventKind::Extended
+            )
+        })
+        .map(|event| Deviation {
+            at: event.at.rfc3339(zone),
+            what: event.kind.as_str().into(),
+            days: event.days,
+            reason: event.reason,
+        })
         .collect();
     if application.closed_by == Some(ClosedBy::ByHand) {
-        deviations.push(Deviation { at: context.clock.now().rfc3339(zone), what: "closed_by_hand".into(), days: None, reason: String::new() });
+        deviations.push(Deviation {
+            at: context.clock.now().rfc3339(zone),
+            what: "closed_by_hand".into(),
+            days: None,
+            reason: String::new(),
+        });
     }
     Ok(DatasetMetadata {
         application: application.code.clone(),
@@ -147,7 +198,12 @@ async fn describe_field(
         cells: cells
             .iter()
             .filter(|cell| cell.number > 0)
-            .map(|cell| CellSummary { name: cell.name.clone(), kind: cell.kind.as_str().into(), target: cell.target, completes: cell.completes })
+            .map(|cell| CellSummary {
+                name: cell.name.clone(),
+                kind: cell.kind.as_str().into(),
+                target: cell.target,
+                completes: cell.completes,
+            })
             .collect(),
         deviations,
         ..DatasetMetadata::default()
@@ -161,7 +217,12 @@ struct SmallCellSuppression {
 }
 
 impl SmallCellSuppression {
-    async fn of(tx: &mut WriteTx, application: &Application, sealer: &Sealer, smallest: u32) -> Result<SmallCellSuppression, DatasetError> {
+    async fn of(
+        tx: &mut WriteTx,
+        application: &Application,
+        sealer: &Sealer,
+        smallest: u32,
+    ) -> Result<SmallCellSuppression, DatasetError> {
         let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         if smallest > 1 {
             for (segment, fields) in cases::listed_values(tx, application.id).await? {
@@ -178,11 +239,19 @@ impl SmallCellSuppression {
     }
 
     fn or_suppressed<'w>(&self, column: &str, word: &'w str) -> &'w str {
-        if self.rare.get(column).is_some_and(|words| words.contains_key(word)) { SUPPRESSED } else { word }
+        if self.rare.get(column).is_some_and(|words| words.contains_key(word)) {
+            SUPPRESSED
+        } else {
+            word
+        }
     }
 
     fn suppressed(&self) -> BTreeMap<String, u64> {
-        self.rare.iter().map(|(column, words)| (column.clone(), words.values().sum())).filter(|(_, cases)| *cases > 0).collect()
+        self.rare
+            .iter()
+            .map(|(column, words)| (column.clone(), words.values().sum()))
+            .filter(|(_, cases)| *cases > 0)
+            .collect()
     }
 }
 
@@ -199,7 +268,12 @@ struct FrozenBlock<'q> {
 
 impl<'q> FrozenBlock<'q> {
     fn new(fields: Vec<Field<'q>>) -> FrozenBlock<'q> {
-        FrozenBlock { fields, cells: csv::Writer::from_writer(Vec::new()), sealed: csv::Writer::from_writer(Vec::new()), rows: 0 }
+        FrozenBlock {
+            fields,
+            cells: csv::Writer::from_writer(Vec::new()),
+            sealed: csv::Writer::from_writer(Vec::new()),
+            rows: 0,
+        }
     }
 
     fn row(&mut self, cells: Vec<String>) -> Result<(), DatasetError> {
@@ -223,12 +297,20 @@ impl<'q> FrozenBlock<'q> {
 
     /// The cells in the clear and the sealed ones; `None`: there is no row.
     fn finish(self, sealer: &Sealer) -> Result<Option<FrozenCells>, DatasetError> {
-        let bytes = |writer: csv::Writer<Vec<u8>>| writer.into_inner().map_err(|e| DatasetError::Format("a frozen row".into(), e.to_string()));
+        let bytes = |writer: csv::Writer<Vec<u8>>| {
+            writer
+                .into_inner()
+                .map_err(|e| DatasetError::Format("a frozen row".into(), e.to_string()))
+        };
         if self.rows == 0 {
             return Ok(None);
         }
         let sealed = bytes(self.sealed)?;
-        let sealed = if sealed.is_empty() { None } else { Some(sealer.seal(seal_context::FROZEN, &sealed)?) };
+        let sealed = if sealed.is_empty() {
+            None
+        } else {
+            Some(sealer.seal(seal_context::FROZEN, &sealed)?)
+        };
         Ok(Some((bytes(self.cells)?, sealed)))
     }
 }
@@ -244,7 +326,13 @@ struct RowWriter<'a> {
 }
 
 impl RowWriter<'_> {
-    fn response(&self, block: &mut FrozenBlock<'_>, record: &CaseRecord, response: &Response, visits: &[PageVisit]) -> Result<(), DatasetError> {
+    fn response(
+        &self,
+        block: &mut FrozenBlock<'_>,
+        record: &CaseRecord,
+        response: &Response,
+        visits: &[PageVisit],
+    ) -> Result<(), DatasetError> {
         let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string()).unwrap_or_default();
         let quality = response.quality;
         let mut cells = vec![
@@ -291,12 +379,19 @@ impl RowWriter<'_> {
             record.opened_at.map(self.format_time).unwrap_or_default(),
         ];
         let fields = open_fields(self.sealer, record.fields_sealed.as_deref())?;
-        let word = |name: &String| fields.get(name).map_or("", |word| self.suppression.or_suppressed(name, word));
+        let word = |name: &String| {
+            fields.get(name).map_or("", |word| self.suppression.or_suppressed(name, word))
+        };
         cells.extend(self.list_fields.iter().map(|name| csv_safe_cell(word(name))));
         block.row(cells)
     }
 
-    fn visits(&self, block: &mut FrozenBlock<'_>, record: &CaseRecord, visits: &[PageVisit]) -> Result<(), DatasetError> {
+    fn visits(
+        &self,
+        block: &mut FrozenBlock<'_>,
+        record: &CaseRecord,
+        visits: &[PageVisit],
+    ) -> Result<(), DatasetError> {
         for (visit, number) in visits.iter().zip(1..) {
             block.row(vec![
                 record.pseudonym.clone(),

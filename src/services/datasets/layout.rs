@@ -1,4 +1,5 @@
-//! The columns of a dataset's tables: names, types, what they mean. Every format is written from this.
+//! The columns of a dataset's tables: names, types, what they mean. Every format is written from
+//! this.
 
 use serde_json::{Value, json};
 
@@ -81,7 +82,8 @@ pub struct Field<'q> {
     pub title: String,
     pub description: Option<String>,
     pub constraints: Value,
-    /// It may say something personal: its cells are frozen sealed, and go when the applicant's key is destroyed.
+    /// It may say something personal: its cells are frozen sealed, and go when the applicant's key
+    /// is destroyed.
     pub is_sealed: bool,
     /// The item it is about.
     pub column: Option<ResponseColumn<'q>>,
@@ -94,11 +96,23 @@ impl Field<'_> {
 }
 
 fn field<'q>(name: &str, kind: FieldKind, title: &str, constraints: Value) -> Field<'q> {
-    Field { name: name.to_owned(), kind, title: title.to_owned(), description: None, constraints, is_sealed: false, column: None }
+    Field {
+        name: name.to_owned(),
+        kind,
+        title: title.to_owned(),
+        description: None,
+        constraints,
+        is_sealed: false,
+        column: None,
+    }
 }
 
 /// The columns of a table, in their order. `list_fields`: what the application keeps of its list.
-pub fn layout<'q>(table: Table, questionnaire: &'q Questionnaire, list_fields: &[String]) -> Vec<Field<'q>> {
+pub fn layout<'q>(
+    table: Table,
+    questionnaire: &'q Questionnaire,
+    list_fields: &[String],
+) -> Vec<Field<'q>> {
     match table {
         Table::Responses => responses(questionnaire),
         Table::Cases => cases(list_fields),
@@ -113,28 +127,68 @@ fn devices() -> Value {
 fn responses(questionnaire: &Questionnaire) -> Vec<Field<'_>> {
     use FieldKind::{Boolean, Integer, Number, Text, Time};
     let mut fields = vec![
-        field("case", Text, "pseudonym of the case, of this application only", json!({ "required": true, "unique": true })),
-        field("disposition", Text, "AAPOR final disposition", json!({ "required": true, "enum": ["1.1", "1.2"] })),
-        field("language", Text, "language of the interview", json!({ "required": true, "enum": ["zh", "en"] })),
+        field(
+            "case",
+            Text,
+            "pseudonym of the case, of this application only",
+            json!({ "required": true, "unique": true }),
+        ),
+        field(
+            "disposition",
+            Text,
+            "AAPOR final disposition",
+            json!({ "required": true, "enum": ["1.1", "1.2"] }),
+        ),
+        field(
+            "language",
+            Text,
+            "language of the interview",
+            json!({ "required": true, "enum": ["zh", "en"] }),
+        ),
         field("mode", Text, "mode of the interview", json!({ "required": true })),
         field("started_at", Time, "first page", json!({})),
         field("completed_at", Time, "last page; empty for a partial response", json!({})),
-        field("seconds", Integer, "time on the pages, without the pauses between visits", json!({ "minimum": 0 })),
-        field("device", Text, "kind of device that the last page was sent from", json!({ "enum": devices() })),
+        field(
+            "seconds",
+            Integer,
+            "time on the pages, without the pauses between visits",
+            json!({ "minimum": 0 }),
+        ),
+        field(
+            "device",
+            Text,
+            "kind of device that the last page was sent from",
+            json!({ "enum": devices() }),
+        ),
         field("speeding", Boolean, "took less than the set share of the median", json!({})),
-        field("straight_lining", Boolean, "the same point throughout, in every page of three ratings or more", json!({})),
-        field("item_nonresponse", Number, "share of the asked items left empty or answered with don't know", json!({ "minimum": 0, "maximum": 1 })),
+        field(
+            "straight_lining",
+            Boolean,
+            "the same point throughout, in every page of three ratings or more",
+            json!({}),
+        ),
+        field(
+            "item_nonresponse",
+            Number,
+            "share of the asked items left empty or answered with don't know",
+            json!({ "minimum": 0, "maximum": 1 }),
+        ),
     ];
     fields.extend(columns(questionnaire).into_iter().map(|column| {
         let (kind, constraints) = column.schema();
         let (item, option) = (column.item, column.option_label());
-        let title = |text: &str, option: Option<&str>| option.map_or(text.to_owned(), |option| format!("{text} {option}"));
+        let title = |text: &str, option: Option<&str>| {
+            option.map_or(text.to_owned(), |option| format!("{text} {option}"))
+        };
         let english = title(&item.text.en, option.map(|o| o.en.as_str()));
         Field {
             name: column.name.clone(),
             kind,
             title: title(&item.text.zh, option.map(|o| o.zh.as_str())),
-            description: Some(item.latent.map_or(english.clone(), |latent| format!("{english} [{}]", latent.as_str()))),
+            description: Some(
+                item.latent
+                    .map_or(english.clone(), |latent| format!("{english} [{}]", latent.as_str())),
+            ),
             constraints,
             is_sealed: matches!(item.kind, ItemKind::Open { .. }),
             column: Some(column),
@@ -148,9 +202,19 @@ fn cases<'q>(list_fields: &[String]) -> Vec<Field<'q>> {
     let codes = Disposition::ALL.map(Disposition::code);
     let names = Disposition::ALL.map(Disposition::name);
     let mut fields = vec![
-        field("case", Text, "pseudonym of the case, of this application only", json!({ "required": true, "unique": true })),
+        field(
+            "case",
+            Text,
+            "pseudonym of the case, of this application only",
+            json!({ "required": true, "unique": true }),
+        ),
         field("segment", Text, "kind of user, as on the list", json!({})),
-        field("disposition", Text, "AAPOR final disposition", json!({ "required": true, "enum": codes })),
+        field(
+            "disposition",
+            Text,
+            "AAPOR final disposition",
+            json!({ "required": true, "enum": codes }),
+        ),
         field("disposition_name", Text, "its name", json!({ "required": true, "enum": names })),
         field("disposed_at", Time, "when it got there", json!({})),
         field("attempts", Integer, "messages submitted", json!({ "required": true, "minimum": 0 })),
@@ -159,7 +223,12 @@ fn cases<'q>(list_fields: &[String]) -> Vec<Field<'q>> {
         field("delivered", Boolean, "a receipt said delivered", json!({ "required": true })),
         field("opened_at", Time, "when the respondent began", json!({})),
     ];
-    fields.extend(list_fields.iter().map(|name| Field { is_sealed: true, ..field(name, Text, "as on the list", json!({})) }));
+    fields.extend(
+        list_fields.iter().map(|name| Field {
+            is_sealed: true,
+            ..field(name, Text, "as on the list", json!({}))
+        }),
+    );
     fields
 }
 
@@ -167,12 +236,27 @@ fn paradata<'q>() -> Vec<Field<'q>> {
     use FieldKind::{Integer, Text, Time};
     vec![
         field("case", Text, "pseudonym of the case", json!({ "required": true })),
-        field("visit", Integer, "the case's sendings of pages, in their order", json!({ "required": true, "minimum": 1 })),
-        field("page", Integer, "page of the questionnaire", json!({ "required": true, "minimum": 1 })),
+        field(
+            "visit",
+            Integer,
+            "the case's sendings of pages, in their order",
+            json!({ "required": true, "minimum": 1 }),
+        ),
+        field(
+            "page",
+            Integer,
+            "page of the questionnaire",
+            json!({ "required": true, "minimum": 1 }),
+        ),
         field("mode", Text, "mode of the interview", json!({ "required": true })),
         field("device", Text, "kind of device", json!({ "required": true, "enum": devices() })),
         field("sent_at", Time, "when it was sent", json!({})),
         field("seconds", Integer, "time on the page", json!({ "required": true, "minimum": 0 })),
-        field("problems", Integer, "items that were sent back", json!({ "required": true, "minimum": 0 })),
+        field(
+            "problems",
+            Integer,
+            "items that were sent back",
+            json!({ "required": true, "minimum": 0 }),
+        ),
     ]
 }

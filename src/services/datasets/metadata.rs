@@ -1,14 +1,15 @@
-//! What is told about a version beside its rows: counts, rates, quota cells, deviations. It is frozen with them.
+//! What is told about a version beside its rows: counts, rates, quota cells, deviations. It is
+//! frozen with them.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::database::cases::CaseRecord;
+use crate::adapters::database::responses::Response;
 use crate::domain::disposition::Disposition;
 use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
 use crate::domain::time::Timestamp;
-use crate::adapters::database::cases::CaseRecord;
-use crate::adapters::database::responses::Response;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -86,7 +87,12 @@ pub struct Deviation {
 
 impl DatasetMetadata {
     /// Takes a case into the counts, with its response where that is told.
-    pub(super) fn count(&mut self, record: &CaseRecord, response_and_device: Option<(&Response, &str)>, day: &dyn Fn(Timestamp) -> String) {
+    pub(super) fn count(
+        &mut self,
+        record: &CaseRecord,
+        response_and_device: Option<(&Response, &str)>,
+        day: &dyn Fn(Timestamp) -> String,
+    ) {
         self.cases += 1;
         *self.dispositions.entry(record.disposition.code().to_owned()).or_default() += 1;
         let attempts = self.attempts.entry(record.attempts).or_default();
@@ -119,7 +125,10 @@ impl DatasetMetadata {
                 outcomes.add(disposition, *cases);
             }
         }
-        self.rates = OutcomeRate::ALL.into_iter().map(|rate| (rate.name().to_owned(), outcomes.rate(rate).map(round_to_six_places))).collect();
+        self.rates = OutcomeRate::ALL
+            .into_iter()
+            .map(|rate| (rate.name().to_owned(), outcomes.rate(rate).map(round_to_six_places)))
+            .collect();
     }
 }
 

@@ -1,17 +1,19 @@
 //! Datasets: what scoring gets of a closed application, without anything personal.
 //!
-//! In go an application's cases and responses; [`freeze`] copies them into a version that never changes. Out comes a folder `CODE/vN` for each version
-//! ([`package`]): the tables as CSV with a Frictionless descriptor, as Parquet, XLSX, Flow Results and Triple-S, the codebook, the questionnaire as asked, a
-//! report of the fieldwork, and a signed manifest. The same version gives the same bytes. Cases go by pseudonyms that differ from application to
-//! application; open answers are redacted, withheld or read first, and rare words of the list are not told (invariant I7). [`verify`] needs nothing but the
-//! folder; [`delivery`] hands versions over.
+//! In go an application's cases and responses; [`freeze`] copies them into a version that never
+//! changes. Out comes a folder `CODE/vN` for each version ([`package`]): the tables as CSV with a
+//! Frictionless descriptor, as Parquet, XLSX, Flow Results and Triple-S, the codebook, the
+//! questionnaire as asked, a report of the fieldwork, and a signed manifest. The same version gives
+//! the same bytes. Cases go by pseudonyms that differ from application to application; open answers
+//! are redacted, withheld or read first, and rare words of the list are not told (invariant I7).
+//! [`verify`] needs nothing but the folder; [`delivery`] hands versions over.
 
-pub mod metadata;
 mod columns;
 pub mod delivery;
 mod freeze;
 pub mod frozen;
 pub mod layout;
+pub mod metadata;
 pub mod package;
 mod printable_questionnaire;
 mod redaction;
@@ -20,17 +22,17 @@ mod verify;
 
 pub use freeze::freeze;
 pub use printable_questionnaire::PrintableQuestionnaire;
-pub use review::{OpenAnswer, release, load_for_review};
+pub use review::{OpenAnswer, load_for_review, release};
 pub use verify::{VerifiedDataset, VerifyError, verify};
 
 use std::path::Path;
 
-use crate::services::interviews::InterviewError;
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::domain::questionnaire::QuestionnaireError;
-use crate::services::context::AppContext;
 use crate::adapters::database::DatabaseError;
 use crate::adapters::database::datasets::{self, Dataset};
+use crate::domain::questionnaire::QuestionnaireError;
+use crate::services::context::AppContext;
+use crate::services::interviews::InterviewError;
 use frozen::Frozen;
 
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +45,9 @@ pub enum DatasetError {
     NothingToReview(String),
     #[error("the open answers of this version of {0} wait for a reader; «dataset review»")]
     NotReleased(String),
-    #[error("no way of delivery is set up; fill in delivery.folder, delivery.s3 or delivery.webhook")]
+    #[error(
+        "no way of delivery is set up; fill in delivery.folder, delivery.s3 or delivery.webhook"
+    )]
     NoDeliveryChannel,
     #[error("{version} hashes to {sha256}; what was received is something else")]
     HashMismatch { version: String, sha256: String },
@@ -67,35 +71,63 @@ pub enum DatasetError {
     Seal(#[from] SealError),
 }
 
-/// Writes every version that may go out and is not written yet; returns how many. After a crash it does the rest.
+/// Writes every version that may go out and is not written yet; returns how many. After a crash it
+/// does the rest.
 pub async fn write_pending(context: &AppContext) -> Result<u64, DatasetError> {
     let all = datasets::all(&mut *context.database.read().await?).await?;
-    let pending: Vec<Dataset> = all.into_iter().filter(|dataset| dataset.folder.is_none() && dataset.released_at.is_some()).collect();
+    let pending: Vec<Dataset> = all
+        .into_iter()
+        .filter(|dataset| dataset.folder.is_none() && dataset.released_at.is_some())
+        .collect();
     for dataset in &pending {
-        let folder = context.config.datasets.join(&dataset.application_code).join(dataset.version_name());
+        let folder =
+            context.config.datasets.join(&dataset.application_code).join(dataset.version_name());
         let sums = write(context, dataset, &folder).await?;
         let mut tx = context.database.write().await?;
-        datasets::set_written(&mut tx, dataset, &folder.display().to_string(), &sums, context.clock.now()).await?;
+        datasets::set_written(
+            &mut tx,
+            dataset,
+            &folder.display().to_string(),
+            &sums,
+            context.clock.now(),
+        )
+        .await?;
         delivery::plan_deliveries(context, &mut tx, dataset).await?;
         tx.commit().await?;
-        tracing::info!(application = dataset.application_code, version = dataset.version, "the dataset is written");
+        tracing::info!(
+            application = dataset.application_code,
+            version = dataset.version,
+            "the dataset is written"
+        );
     }
     Ok(pending.len() as u64)
 }
 
 #[tracing::instrument(name = "write dataset", level = "debug", skip_all, fields(application = dataset.application_code, version = dataset.version))]
-async fn write(context: &AppContext, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
-    package::write(context, &Frozen::open(context, dataset).await?, &context.keys.signer()?, folder).await
+async fn write(
+    context: &AppContext,
+    dataset: &Dataset,
+    folder: &Path,
+) -> Result<String, DatasetError> {
+    package::write(context, &Frozen::open(context, dataset).await?, &context.keys.signer()?, folder)
+        .await
 }
 
-/// Writes a version that may go out into a new folder; returns the hash of its sums. Where the applicant's people are forgotten, cells that could say something
-/// personal are empty.
-pub async fn export(context: &AppContext, dataset: &Dataset, folder: &Path) -> Result<String, DatasetError> {
+/// Writes a version that may go out into a new folder; returns the hash of its sums. Where the
+/// applicant's people are forgotten, cells that could say something personal are empty.
+pub async fn export(
+    context: &AppContext,
+    dataset: &Dataset,
+    folder: &Path,
+) -> Result<String, DatasetError> {
     if dataset.released_at.is_none() {
         return Err(DatasetError::NotReleased(dataset.application_code.clone()));
     }
     if folder.exists() {
-        let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it exists; name a folder that does not");
+        let error = std::io::Error::new(
+            std::io::ErrorKind::AlreadyExists,
+            "it exists; name a folder that does not",
+        );
         return Err(DatasetError::Write { folder: folder.display().to_string(), error });
     }
     write(context, dataset, folder).await

@@ -23,21 +23,31 @@ impl<'a> PrintableQuestionnaire<'a> {
         match &item.kind {
             ItemKind::Choice(choice) => match choice.selection {
                 Selection::One => parts.push(if zh { "单选" } else { "one" }.to_owned()),
-                Selection::Several { min, max } => parts.push(if zh { format!("多选 {min}–{max}") } else { format!("{min}–{max} of them") }),
+                Selection::Several { min, max } => parts.push(if zh {
+                    format!("多选 {min}–{max}")
+                } else {
+                    format!("{min}–{max} of them")
+                }),
                 Selection::Ranked => parts.push(if zh { "排序" } else { "rank" }.to_owned()),
             },
-            ItemKind::Number(range) => parts.extend(range.unit.as_ref().map(|unit| unit.in_language(self.language).to_owned())),
+            ItemKind::Number(range) => parts
+                .extend(range.unit.as_ref().map(|unit| unit.in_language(self.language).to_owned())),
             _ => {}
         }
         if item.is_question() && !item.required {
             parts.push(if zh { "可不填" } else { "optional" }.to_owned());
         }
         parts.extend(item.show_if.as_ref().map(|condition| format!("⟨{}⟩", condition.source())));
-        parts.extend(item.screen_out_if.as_ref().map(|condition| format!("4.1 ⟨{}⟩", condition.source())));
+        parts.extend(
+            item.screen_out_if.as_ref().map(|condition| format!("4.1 ⟨{}⟩", condition.source())),
+        );
         parts.join(" · ")
     }
 
     fn condition_of(&self, page: &Page) -> String {
-        page.show_if.as_ref().map(|condition| format!("⟨{}⟩", condition.source())).unwrap_or_default()
+        page.show_if
+            .as_ref()
+            .map(|condition| format!("⟨{}⟩", condition.source()))
+            .unwrap_or_default()
     }
 }

@@ -8,8 +8,12 @@ use crate::domain::person::Person;
 use crate::domain::phone::Phone;
 
 // Fixed patterns that compile; the tests below run them.
-static ADDRESS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)[\w.+-]+@[\w-]+(\.[\w-]+)+|https?://\S+|www\.\S+").expect("a fixed pattern"));
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\+?[0-9０-９](?:[ \-－—()（）]?[0-9０-９]){4,}").expect("a fixed pattern"));
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)[\w.+-]+@[\w-]+(\.[\w-]+)+|https?://\S+|www\.\S+").expect("a fixed pattern")
+});
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\+?[0-9０-９](?:[ \-－—()（）]?[0-9０-９]){4,}").expect("a fixed pattern")
+});
 
 /// Names of people on the lists, longest first, and their numbers.
 pub struct Redaction {
@@ -19,14 +23,21 @@ pub struct Redaction {
 impl Redaction {
     /// `people` are all on the application's list: respondents name each other.
     pub fn of(people: &[(Person, Phone)]) -> Redaction {
-        let known = |person: &Person| [person.name.reveal().trim().to_owned(), person.email.reveal().trim().to_owned()];
-        let mut names: Vec<String> = people.iter().flat_map(|(person, _)| known(person)).filter(|name| name.chars().count() >= 2).collect();
+        let known = |person: &Person| {
+            [person.name.reveal().trim().to_owned(), person.email.reveal().trim().to_owned()]
+        };
+        let mut names: Vec<String> = people
+            .iter()
+            .flat_map(|(person, _)| known(person))
+            .filter(|name| name.chars().count() >= 2)
+            .collect();
         names.sort_by_key(|name| std::cmp::Reverse(name.len()));
         names.dedup();
         Redaction { names }
     }
 
-    /// The text without e-mail and web addresses, without runs of five digits or more, and without the names on the list.
+    /// The text without e-mail and web addresses, without runs of five digits or more, and without
+    /// the names on the list.
     pub fn apply(&self, text: &str) -> String {
         let mut clean = ADDRESS.replace_all(text, "[…]").into_owned();
         clean = NUMBER.replace_all(&clean, "[…]").into_owned();
@@ -48,7 +59,8 @@ mod tests {
     #[test]
     fn names_numbers_and_addresses_are_struck_out() {
         let person = Person { name: Personal::new("王小明"), ..Person::default() };
-        let redaction = Redaction::of(&[(person, Phone::parse("13800138000", country::CN).unwrap())]);
+        let redaction =
+            Redaction::of(&[(person, Phone::parse("13800138000", country::CN).unwrap())]);
         for (text, expected) in [
             ("我是王小明，请打138 0013-8000", "我是[…]，请打[…]"),
             ("写信 a.b@c.com 或 https://x.cn/y", "写信 […] 或 […]"),

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::DatasetError;
 use super::frozen::Frozen;
 use super::layout::{Table, layout};
+use crate::adapters::database::datasets::{self, Dataset};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::questionnaire::ItemKind;
 use crate::services::context::AppContext;
-use crate::adapters::database::datasets::{self, Dataset};
 
 /// An open answer that waits for its reader.
 pub struct OpenAnswer {
@@ -20,7 +20,8 @@ pub struct OpenAnswer {
     pub text: String,
 }
 
-/// A version of an application that waits (`v2`, `interim-3`; the one that was frozen last where nothing is said), with its open answers in their order.
+/// A version of an application that waits (`v2`, `interim-3`; the one that was frozen last where
+/// nothing is said), with its open answers in their order.
 pub async fn load_for_review(
     context: &AppContext,
     code: &str,
@@ -31,27 +32,43 @@ pub async fn load_for_review(
     let dataset = {
         let mut connection = context.database.read().await?;
         let waits = |dataset: &Dataset| {
-            dataset.application_code == code && dataset.released_at.is_none() && version.is_none_or(|version| dataset.version_name() == version)
+            dataset.application_code == code
+                && dataset.released_at.is_none()
+                && version.is_none_or(|version| dataset.version_name() == version)
         };
         let all = datasets::all(&mut connection).await?.into_iter().filter(waits);
         all.max_by_key(|dataset| (dataset.frozen_at, dataset.id)).ok_or_else(nothing)?
     };
     let frozen = Frozen::open(context, &dataset).await?;
     let fields = layout(Table::Responses, &frozen.questionnaire, &frozen.metadata.list_fields);
-    let is_open = |field: &super::layout::Field<'_>| field.column.as_ref().is_some_and(|column| matches!(column.item.kind, ItemKind::Open { .. }));
+    let is_open = |field: &super::layout::Field<'_>| {
+        field
+            .column
+            .as_ref()
+            .is_some_and(|column| matches!(column.item.kind, ItemKind::Open { .. }))
+    };
     let mut answers = Vec::new();
     for number in 0.. {
         let Some(rows) = frozen.block(context, Table::Responses, number).await? else { break };
         for row in &rows {
-            for (cell, field) in row.iter().zip(&fields).filter(|(cell, field)| !cell.is_empty() && is_open(field)) {
+            for (cell, field) in
+                row.iter().zip(&fields).filter(|(cell, field)| !cell.is_empty() && is_open(field))
+            {
                 let number = answers.len() + 1;
-                answers.push(OpenAnswer { number, case: row[0].to_owned(), variable: field.name.clone(), text: cell.to_owned() });
+                answers.push(OpenAnswer {
+                    number,
+                    case: row[0].to_owned(),
+                    variable: field.name.clone(),
+                    text: cell.to_owned(),
+                });
             }
         }
     }
     // Whoever looks at people's words is written down (invariant I7).
     let mut tx = context.database.write().await?;
-    context.audit(&mut tx, actor, Action::OpenAnswersViewed, &format!("dataset:{}", dataset.id)).await?;
+    context
+        .audit(&mut tx, actor, Action::OpenAnswersViewed, &format!("dataset:{}", dataset.id))
+        .await?;
     tx.commit().await?;
     Ok((dataset, answers))
 }
@@ -68,11 +85,17 @@ pub async fn release(
     if let Some(unknown) = redact.iter().find(|number| **number == 0 || **number > answers.len()) {
         return Err(DatasetError::UnknownAnswer(*unknown));
     }
-    let redacted_cells: BTreeSet<(&str, &str)> =
-        answers.iter().filter(|answer| redact.contains(&answer.number)).map(|answer| (answer.case.as_str(), answer.variable.as_str())).collect();
-    let redacted_cells = serde_json::to_string(&redacted_cells).map_err(|e| DatasetError::Format(code.to_owned(), e.to_string()))?;
+    let redacted_cells: BTreeSet<(&str, &str)> = answers
+        .iter()
+        .filter(|answer| redact.contains(&answer.number))
+        .map(|answer| (answer.case.as_str(), answer.variable.as_str()))
+        .collect();
+    let redacted_cells = serde_json::to_string(&redacted_cells)
+        .map_err(|e| DatasetError::Format(code.to_owned(), e.to_string()))?;
     let mut tx = context.database.write().await?;
-    if !datasets::release(&mut tx, dataset.id, &redacted_cells, &actor.name, context.clock.now()).await? {
+    if !datasets::release(&mut tx, dataset.id, &redacted_cells, &actor.name, context.clock.now())
+        .await?
+    {
         return Err(DatasetError::NothingToReview(code.to_owned()));
     }
     tx.commit().await?;

@@ -1,14 +1,14 @@
-//! What moves an application's deadline: the fee, holds and extensions. Each change is written down with its day, its reason and who made it, in the
-//! transaction that makes it.
+//! What moves an application's deadline: the fee, holds and extensions. Each change is written down
+//! with its day, its reason and who made it, in the transaction that makes it.
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
 use crate::adapters::database::application_events::{self, ApplicationEventKind};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::{DatabaseError, WriteTx, programmes};
+use crate::domain::time::Timestamp;
+use crate::services::context::AppContext;
 
 /// Holds shorter than this add no day.
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -54,19 +54,35 @@ pub struct DeadlineStatus {
 }
 
 /// The survey fee was settled on this day.
-pub async fn settle_fee(context: &AppContext, code: &str, day: NaiveDate, actor: &str) -> Result<DeadlineStatus, ChangeError> {
+pub async fn settle_fee(
+    context: &AppContext,
+    code: &str,
+    day: NaiveDate,
+    actor: &str,
+) -> Result<DeadlineStatus, ChangeError> {
     let (mut tx, application) = begin_change(context, code).await?;
     let zone = programmes::get(&mut tx, application.programme_id).await?.time_zone;
-    if let (ApplicationState::InField, Some(settled)) = (application.state, application.fee_settled_at) {
-        return Err(ChangeError::FeeAlreadyCounted { code: code.to_owned(), settled: settled.date(zone) });
+    if let (ApplicationState::InField, Some(settled)) =
+        (application.state, application.fee_settled_at)
+    {
+        return Err(ChangeError::FeeAlreadyCounted {
+            code: code.to_owned(),
+            settled: settled.date(zone),
+        });
     }
-    applications::set_fee_settled(&mut tx, application.id, Timestamp::start_of_day(day, zone)).await?;
+    applications::set_fee_settled(&mut tx, application.id, Timestamp::start_of_day(day, zone))
+        .await?;
     let by = ChangedBy { actor, reason: &day.to_string() };
     commit_change(context, tx, &application, ApplicationEventKind::FeeSettled, None, by).await
 }
 
-/// Nothing is sent for the application until it is released, and its field does not close meanwhile. People may go on answering.
-pub async fn hold(context: &AppContext, code: &str, by: ChangedBy<'_>) -> Result<DeadlineStatus, ChangeError> {
+/// Nothing is sent for the application until it is released, and its field does not close
+/// meanwhile. People may go on answering.
+pub async fn hold(
+    context: &AppContext,
+    code: &str,
+    by: ChangedBy<'_>,
+) -> Result<DeadlineStatus, ChangeError> {
     let (mut tx, application) = begin_change(context, code).await?;
     if application.held_since.is_some() {
         return Err(ChangeError::AlreadyOnHold(code.to_owned()));
@@ -76,17 +92,29 @@ pub async fn hold(context: &AppContext, code: &str, by: ChangedBy<'_>) -> Result
 }
 
 /// The hold is over; the days that it took are added, begun ones too.
-pub async fn release(context: &AppContext, code: &str, by: ChangedBy<'_>) -> Result<DeadlineStatus, ChangeError> {
+pub async fn release(
+    context: &AppContext,
+    code: &str,
+    by: ChangedBy<'_>,
+) -> Result<DeadlineStatus, ChangeError> {
     let (mut tx, application) = begin_change(context, code).await?;
-    let Some(since) = application.held_since else { return Err(ChangeError::NotOnHold(code.to_owned())) };
-    let days = u32::try_from(context.clock.now().since(since).as_secs().div_ceil(SECONDS_PER_DAY)).unwrap_or(MAX_DAYS);
+    let Some(since) = application.held_since else {
+        return Err(ChangeError::NotOnHold(code.to_owned()));
+    };
+    let days = u32::try_from(context.clock.now().since(since).as_secs().div_ceil(SECONDS_PER_DAY))
+        .unwrap_or(MAX_DAYS);
     applications::set_held(&mut tx, application.id, None).await?;
     applications::add_days(&mut tx, application.id, days).await?;
     commit_change(context, tx, &application, ApplicationEventKind::Released, Some(days), by).await
 }
 
 /// Adds days to both due days.
-pub async fn extend(context: &AppContext, code: &str, days: u32, by: ChangedBy<'_>) -> Result<DeadlineStatus, ChangeError> {
+pub async fn extend(
+    context: &AppContext,
+    code: &str,
+    days: u32,
+    by: ChangedBy<'_>,
+) -> Result<DeadlineStatus, ChangeError> {
     if !(1..=MAX_DAYS).contains(&days) {
         return Err(ChangeError::Days(days));
     }
@@ -95,9 +123,14 @@ pub async fn extend(context: &AppContext, code: &str, days: u32, by: ChangedBy<'
     commit_change(context, tx, &application, ApplicationEventKind::Extended, Some(days), by).await
 }
 
-async fn begin_change(context: &AppContext, code: &str) -> Result<(WriteTx, Application), ChangeError> {
+async fn begin_change(
+    context: &AppContext,
+    code: &str,
+) -> Result<(WriteTx, Application), ChangeError> {
     let mut tx = context.database.write().await?;
-    let application = applications::find(&mut tx, code).await?.ok_or_else(|| ChangeError::UnknownApplication(code.to_owned()))?;
+    let application = applications::find(&mut tx, code)
+        .await?
+        .ok_or_else(|| ChangeError::UnknownApplication(code.to_owned()))?;
     match application.state {
         ApplicationState::Closed => Err(ChangeError::Closed(code.to_owned())),
         _ => Ok((tx, application)),
@@ -120,9 +153,23 @@ async fn commit_change(
     let programme = programmes::get(&mut tx, application.programme_id).await?;
     let deadline = application.deadline(&programme).ok();
     if let (ApplicationState::InField, Some(deadline)) = (application.state, deadline) {
-        applications::set_field_closes(&mut tx, application.id, deadline.field_closes_at(programme.time_zone)).await?;
+        applications::set_field_closes(
+            &mut tx,
+            application.id,
+            deadline.field_closes_at(programme.time_zone),
+        )
+        .await?;
     }
-    application_events::add(&mut tx, application.id, what, days, by.reason.trim(), by.actor, context.clock.now()).await?;
+    application_events::add(
+        &mut tx,
+        application.id,
+        what,
+        days,
+        by.reason.trim(),
+        by.actor,
+        context.clock.now(),
+    )
+    .await?;
     tx.commit().await?;
     Ok(DeadlineStatus {
         application: application.code,

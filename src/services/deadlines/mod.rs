@@ -1,9 +1,12 @@
-//! The deadline: fields are closed on quota or on the due day, and what is open then gets its final disposition.
+//! The deadline: fields are closed on quota or on the due day, and what is open then gets its final
+//! disposition.
 //!
-//! In goes the time; out come closed applications, each with its data frozen in the same transaction. An application whose total is reached closes
-//! by quota; one whose due day is over closes by that. [`changes`] moves due days: the fee, holds, extensions; [`versions`] freezes what comes later;
-//! [`forecast`] says how it will end; [`alarms`] tell those responsible of danger; [`overview`] shows who is in danger. It contacts no respondent and
-//! writes no dataset: that is [`crate::services::datasets`]'s.
+//! In goes the time; out come closed applications, each with its data frozen in the same
+//! transaction. An application whose total is reached closes by quota; one whose due day is over
+//! closes by that. [`changes`] moves due days: the fee, holds, extensions; [`versions`] freezes
+//! what comes later; [`forecast`] says how it will end; [`alarms`] tell those responsible of
+//! danger; [`overview`] shows who is in danger. It contacts no respondent and writes no dataset:
+//! that is [`crate::services::datasets`]'s.
 
 pub mod changes;
 mod overview;
@@ -16,17 +19,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::services::datasets::{self, DatasetError};
-use crate::domain::disposition::Disposition;
-use crate::domain::ids::{ApplicationId, CaseId};
-use crate::domain::mode::Mode;
-use crate::domain::personal::Personal;
-use crate::domain::quality;
-use crate::domain::questionnaire::{Answer, Completion, RoutingFacts, Questionnaire, QuestionnaireError};
-use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
-use crate::services::sealing::open_fields;
-use crate::services;
 use crate::adapters::database::application_events::{self, ApplicationEventKind};
 use crate::adapters::database::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::adapters::database::campaigns::{self, CampaignState};
@@ -34,6 +26,19 @@ use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::datasets::{DatasetKind, FreezeReason};
 use crate::adapters::database::responses::StoredValue;
 use crate::adapters::database::{DatabaseError, WriteTx, invitations, paradata, quotas, responses};
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{ApplicationId, CaseId};
+use crate::domain::mode::Mode;
+use crate::domain::personal::Personal;
+use crate::domain::quality;
+use crate::domain::questionnaire::{
+    Answer, Completion, Questionnaire, QuestionnaireError, RoutingFacts,
+};
+use crate::domain::time::Timestamp;
+use crate::services;
+use crate::services::context::AppContext;
+use crate::services::datasets::{self, DatasetError};
+use crate::services::sealing::open_fields;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeadlineError {
@@ -53,7 +58,10 @@ pub enum DeadlineError {
     UnknownApplication(String),
     #[error("application {0} is not in the field and was never closed; there is nothing to freeze")]
     NothingToFreeze(String),
-    #[error("nothing has changed since version {version} of {code}: no answer came late, no consent was taken back")]
+    #[error(
+        "nothing has changed since version {version} of {code}: no answer came late, no consent \
+            was taken back"
+    )]
     NothingNew { code: String, version: u32 },
     #[error(transparent)]
     Replicates(#[from] services::quotas::replicates::ReplicateError),
@@ -73,18 +81,26 @@ pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
     let now = context.clock.now();
     let (full, over) = {
         let mut connection = context.database.read().await?;
-        (quotas::full_applications(&mut connection).await?, applications::over_due_day(&mut connection, now).await?)
+        (
+            quotas::full_applications(&mut connection).await?,
+            applications::over_due_day(&mut connection, now).await?,
+        )
     };
     versions::correct_withdrawn_answers(context).await?;
     versions::freeze_interim_due(context).await?;
     let mut closed = Vec::new();
-    for (id, by) in full.into_iter().map(|id| (id, ClosedBy::Quota)).chain(over.into_iter().map(|id| (id, ClosedBy::DueDay))) {
+    for (id, by) in full
+        .into_iter()
+        .map(|id| (id, ClosedBy::Quota))
+        .chain(over.into_iter().map(|id| (id, ClosedBy::DueDay)))
+    {
         closed.extend(close_field(context, id, by).await?);
     }
     Ok(closed)
 }
 
-/// When there is something to do next: the end of a due day, or a look at replicates that are held back.
+/// When there is something to do next: the end of a due day, or a look at replicates that are held
+/// back.
 pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
     let closing = applications::next_closing(&mut *context.database.read().await?).await?;
     let next_review = services::quotas::replicates::next_review(context).await?;
@@ -97,10 +113,15 @@ pub async fn last_closing_at(context: &AppContext) -> Result<Option<Timestamp>, 
 }
 
 /// Closes a campaign by hand: every application that is still in the field.
-pub async fn close_campaign(context: &AppContext, code: &str) -> Result<Vec<String>, DeadlineError> {
+pub async fn close_campaign(
+    context: &AppContext,
+    code: &str,
+) -> Result<Vec<String>, DeadlineError> {
     let (campaign, theirs) = {
         let mut connection = context.database.read().await?;
-        let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
+        let campaign = campaigns::find(&mut connection, code)
+            .await?
+            .ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
         let theirs = applications::of_campaign(&mut connection, campaign.id).await?;
         (campaign, theirs)
     };
@@ -114,10 +135,14 @@ pub async fn close_campaign(context: &AppContext, code: &str) -> Result<Vec<Stri
     Ok(closed)
 }
 
-/// Closes one application: open cases get their last disposition, the data is frozen, nobody without an open case is contacted any more.
-/// `None`: it was closed already.
+/// Closes one application: open cases get their last disposition, the data is frozen, nobody
+/// without an open case is contacted any more. `None`: it was closed already.
 #[tracing::instrument(name = "close field", level = "debug", skip_all)]
-async fn close_field(context: &AppContext, id: ApplicationId, by: ClosedBy) -> Result<Option<String>, DeadlineError> {
+async fn close_field(
+    context: &AppContext,
+    id: ApplicationId,
+    by: ClosedBy,
+) -> Result<Option<String>, DeadlineError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
     if !applications::close(&mut tx, id, by, now).await? {
@@ -128,31 +153,79 @@ async fn close_field(context: &AppContext, id: ApplicationId, by: ClosedBy) -> R
     cases::lock(&mut tx, &open).await?;
     let open = cases::open_of_application(&mut tx, id).await?;
     let completions = assess_responses(context, &mut tx, &application).await?;
-    let partial: Vec<CaseId> = open.iter().copied().filter(|case| completions.get(case).is_some_and(|c| *c != Completion::Insufficient)).collect();
+    let partial: Vec<CaseId> = open
+        .iter()
+        .copied()
+        .filter(|case| completions.get(case).is_some_and(|c| *c != Completion::Insufficient))
+        .collect();
     let rest: Vec<CaseId> = open.iter().copied().filter(|case| !partial.contains(case)).collect();
-    cases::set_disposition(&mut tx, &partial, Disposition::Partial, &[], DispositionSource::Close, now).await?;
+    cases::set_disposition(
+        &mut tx,
+        &partial,
+        Disposition::Partial,
+        &[],
+        DispositionSource::Close,
+        now,
+    )
+    .await?;
     match by {
         ClosedBy::Quota => {
             // Who was never drawn is no part of the sample, and of no outcome.
             let sampled = cases::sampled_among(&mut tx, &rest).await?;
-            cases::set_disposition(&mut tx, &sampled, Disposition::QuotaFilled, &[], DispositionSource::Close, now).await?;
+            cases::set_disposition(
+                &mut tx,
+                &sampled,
+                Disposition::QuotaFilled,
+                &[],
+                DispositionSource::Close,
+                now,
+            )
+            .await?;
             cases::close_keeping_disposition(&mut tx, &rest).await?;
         }
         ClosedBy::DueDay | ClosedBy::ByHand => {
             let in_full_cells = quotas::open_in_full_cells(&mut tx, id).await?;
-            cases::set_disposition(&mut tx, &in_full_cells, Disposition::QuotaFilled, &[], DispositionSource::Close, now).await?;
+            cases::set_disposition(
+                &mut tx,
+                &in_full_cells,
+                Disposition::QuotaFilled,
+                &[],
+                DispositionSource::Close,
+                now,
+            )
+            .await?;
             cases::close_keeping_disposition(&mut tx, &rest).await?;
         }
     }
     let application = applications::get(&mut tx, id).await?;
-    datasets::freeze(context, &mut tx, &application, DatasetKind::Final, FreezeReason::Closed).await?;
+    datasets::freeze(context, &mut tx, &application, DatasetKind::Final, FreezeReason::Closed)
+        .await?;
     services::forecasting::record_history(context, &mut tx, &application).await?;
-    application_events::add(&mut tx, id, ApplicationEventKind::Closed, None, by.as_str(), DAEMON, now).await?;
+    application_events::add(
+        &mut tx,
+        id,
+        ApplicationEventKind::Closed,
+        None,
+        by.as_str(),
+        DAEMON,
+        now,
+    )
+    .await?;
     if let Some(campaign) = application.campaign_id {
         invitations::stop_without_open_case(&mut tx, campaign).await?;
-        let still_open = applications::of_campaign(&mut tx, campaign).await?.iter().any(|a| a.state == ApplicationState::InField);
+        let still_open = applications::of_campaign(&mut tx, campaign)
+            .await?
+            .iter()
+            .any(|a| a.state == ApplicationState::InField);
         if !still_open {
-            campaigns::set_state(&mut tx, campaign, &[CampaignState::Running, CampaignState::Paused], CampaignState::Closed, now).await?;
+            campaigns::set_state(
+                &mut tx,
+                campaign,
+                &[CampaignState::Running, CampaignState::Paused],
+                CampaignState::Closed,
+                now,
+            )
+            .await?;
         }
     }
     tx.commit().await?;
@@ -160,7 +233,8 @@ async fn close_field(context: &AppContext, id: ApplicationId, by: ClosedBy) -> R
     Ok(Some(application.code))
 }
 
-/// Sets the quality flags of an application's responses, and tells what each amounts to. Open text need not be opened for that.
+/// Sets the quality flags of an application's responses, and tells what each amounts to. Open text
+/// need not be opened for that.
 async fn assess_responses(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -168,14 +242,24 @@ async fn assess_responses(
 ) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
     let sealer = context.keys.sealer(&application.key_id)?;
     let Some(questionnaire) = application.questionnaire_id else { return Ok(HashMap::new()) };
-    let questionnaire = Questionnaire::parse(&campaigns::questionnaire_source(tx, questionnaire).await?)?;
+    let questionnaire =
+        Questionnaire::parse(&campaigns::questionnaire_source(tx, questionnaire).await?)?;
     let mut listed = cases::listed_facts(tx, application.id).await?;
     let responses = responses::of_application(tx, application.id).await?;
     let visits = paradata::of_application(tx, application.id).await?;
     // By SMS nobody knows how long somebody thought.
     let is_timed = |response: &responses::Response| response.mode != Mode::Sms.as_str();
-    let time = |response: &responses::Response| visits.get(&response.id).filter(|_| is_timed(response)).map(|visits| paradata::total_time(visits));
-    let complete: Vec<Duration> = responses.iter().filter(|response| response.completed_at.is_some()).filter_map(time).collect();
+    let time = |response: &responses::Response| {
+        visits
+            .get(&response.id)
+            .filter(|_| is_timed(response))
+            .map(|visits| paradata::total_time(visits))
+    };
+    let complete: Vec<Duration> = responses
+        .iter()
+        .filter(|response| response.completed_at.is_some())
+        .filter_map(time)
+        .collect();
     let median = quality::median(complete);
     let (mut completions, mut qualities) = (HashMap::new(), Vec::new());
     for response in responses {
@@ -184,17 +268,30 @@ async fn assess_responses(
         let median = median.filter(|_| response.completed_at.is_some());
         let read = |(id, value): (String, StoredValue)| {
             let answer = match value {
-                StoredValue::Plain(text) => questionnaire.item(&id).and_then(|item| Answer::from_stored(item, &text)),
+                StoredValue::Plain(text) => {
+                    questionnaire.item(&id).and_then(|item| Answer::from_stored(item, &text))
+                }
                 StoredValue::Sealed(_) => Some(Answer::Open(Personal::default())),
             };
             answer.map(|answer| (id, answer))
         };
-        let answers: BTreeMap<String, Answer> = response.answers.into_iter().filter_map(read).collect();
-        let (segment, fields_sealed) = listed.remove(&response.case).map_or((String::new(), None), |listed| (listed.segment, listed.fields_sealed));
+        let answers: BTreeMap<String, Answer> =
+            response.answers.into_iter().filter_map(read).collect();
+        let (segment, fields_sealed) = listed
+            .remove(&response.case)
+            .map_or((String::new(), None), |listed| (listed.segment, listed.fields_sealed));
         let fields = open_fields(&sealer, fields_sealed.as_deref())?;
-        let facts = RoutingFacts { category: application.category.to_string(), segment, mode: response.mode, fields };
+        let facts = RoutingFacts {
+            category: application.category.to_string(),
+            segment,
+            mode: response.mode,
+            fields,
+        };
         let path = questionnaire.path(&answers, &facts);
-        qualities.push((response.id, quality::assess(&path, &answers, time, median, context.config.speeding_threshold)));
+        qualities.push((
+            response.id,
+            quality::assess(&path, &answers, time, median, context.config.speeding_threshold),
+        ));
         completions.insert(response.case, path.completion());
     }
     paradata::set_quality(tx, &qualities).await?;

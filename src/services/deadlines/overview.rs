@@ -3,11 +3,11 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::domain::deadline::{NotStarted, schedule_lag, risk_order};
-use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::adapters::database::{DatabaseError, campaigns, forecasts, lists, programmes, quotas};
+use crate::domain::deadline::{NotStarted, risk_order, schedule_lag};
+use crate::domain::time::Timestamp;
+use crate::services::context::AppContext;
 
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct ApplicationOverview {
@@ -30,22 +30,34 @@ pub struct ApplicationOverview {
 }
 
 /// `None`: there is no such programme.
-pub async fn programme_overview(context: &AppContext, code: &str) -> Result<Option<Vec<ApplicationOverview>>, DatabaseError> {
+pub async fn programme_overview(
+    context: &AppContext,
+    code: &str,
+) -> Result<Option<Vec<ApplicationOverview>>, DatabaseError> {
     let now = context.clock.now();
     let mut connection = context.database.read().await?;
-    let Some((id, programme)) = programmes::find(&mut connection, code).await? else { return Ok(None) };
+    let Some((id, programme)) = programmes::find(&mut connection, code).await? else {
+        return Ok(None);
+    };
     let chances = forecasts::chances(&mut connection).await?;
     let mut all = Vec::new();
-    for application in applications::all(&mut connection).await?.into_iter().filter(|application| application.programme_id == id) {
+    for application in applications::all(&mut connection)
+        .await?
+        .into_iter()
+        .filter(|application| application.programme_id == id)
+    {
         let deadline = application.deadline(&programme);
         let cells = quotas::cells(&mut connection, application.id).await?;
-        let (completed, target) = cells.first().map_or((0, 0), |total| (total.completes, total.target));
+        let (completed, target) =
+            cells.first().map_or((0, 0), |total| (total.completes, total.target));
         let campaign = match application.campaign_id {
             Some(campaign) => Some(campaigns::get(&mut connection, campaign).await?),
             None => None,
         };
         let is_in_field = application.state == ApplicationState::InField;
-        let days_left = |closes: Timestamp| (closes.date(programme.time_zone) - now.date(programme.time_zone)).num_days();
+        let days_left = |closes: Timestamp| {
+            (closes.date(programme.time_zone) - now.date(programme.time_zone)).num_days()
+        };
         let launched = campaign.as_ref().map(|campaign| campaign.launched_at);
         let span = launched.zip(application.field_closes_at).filter(|_| is_in_field);
         all.push(ApplicationOverview {
@@ -55,7 +67,9 @@ pub async fn programme_overview(context: &AppContext, code: &str) -> Result<Opti
             target,
             dataset_due: deadline.ok().map(|deadline| deadline.dataset_due),
             days_left: application.field_closes_at.filter(|_| is_in_field).map(days_left),
-            behind: span.map(|(begun, closes)| (schedule_lag(begun, closes, now, completed, target) * 1e4).round() / 1e4),
+            behind: span.map(|(begun, closes)| {
+                (schedule_lag(begun, closes, now, completed, target) * 1e4).round() / 1e4
+            }),
             chance: chances.get(&application.id).copied(),
             closed_by: application.closed_by.map(ClosedBy::as_str),
             campaign: campaign.map(|campaign| campaign.code),
@@ -63,8 +77,11 @@ pub async fn programme_overview(context: &AppContext, code: &str) -> Result<Opti
             application: application.code,
         });
     }
-    // Who is in most danger comes first, then what has not begun, by its due day; what is closed comes last.
-    let order = |o: &ApplicationOverview| (o.state == "closed", risk_order(o.chance, o.behind), o.dataset_due, o.application.clone());
+    // Who is in most danger comes first, then what has not begun, by its due day; what is closed
+    // comes last.
+    let order = |o: &ApplicationOverview| {
+        (o.state == "closed", risk_order(o.chance, o.behind), o.dataset_due, o.application.clone())
+    };
     all.sort_by_key(order);
     Ok(Some(all))
 }

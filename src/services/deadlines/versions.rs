@@ -1,21 +1,23 @@
-//! Further versions of a dataset: asked for by hand with what came late, made by itself when a consent is taken back, interim ones by the calendar.
+//! Further versions of a dataset: asked for by hand with what came late, made by itself when a
+//! consent is taken back, interim ones by the calendar.
 
 use std::collections::HashMap;
 
 use super::{DeadlineError, assess_responses, close_field};
-use crate::services;
-use crate::domain::disposition::Disposition;
-use crate::domain::ids::CaseId;
-use crate::domain::questionnaire::Completion;
-use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
-use crate::services::quotas;
 use crate::adapters::database::applications::{self, ApplicationState, ClosedBy};
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use crate::adapters::database::{campaigns, deliveries, responses};
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::CaseId;
+use crate::domain::questionnaire::Completion;
+use crate::domain::time::Timestamp;
+use crate::services;
+use crate::services::context::AppContext;
+use crate::services::quotas;
 
-/// Where answers stand in a frozen dataset whose consent was taken back since, freezes a version without them.
+/// Where answers stand in a frozen dataset whose consent was taken back since, freezes a version
+/// without them.
 pub(super) async fn correct_withdrawn_answers(context: &AppContext) -> Result<(), DeadlineError> {
     for id in datasets::to_be_corrected(&mut *context.database.read().await?).await? {
         let mut tx = context.database.write().await?;
@@ -23,91 +25,154 @@ pub(super) async fn correct_withdrawn_answers(context: &AppContext) -> Result<()
         applications::lock(&mut tx, id).await?;
         // Another daemon may have done it meanwhile.
         if datasets::to_be_corrected(&mut tx).await?.contains(&id) {
-            services::datasets::freeze(context, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
+            services::datasets::freeze(
+                context,
+                &mut tx,
+                &application,
+                DatasetKind::Final,
+                FreezeReason::Withdrawal,
+            )
+            .await?;
             tx.commit().await?;
         }
     }
     Ok(())
 }
 
-/// Freezes an application's data by hand: one in the field is closed by that; one that is closed gets a further version, where answers came late, or the
-/// scoring step has rejected the last one. Returns the version.
+/// Freezes an application's data by hand: one in the field is closed by that; one that is closed
+/// gets a further version, where answers came late, or the scoring step has rejected the last one.
+/// Returns the version.
 pub async fn freeze(context: &AppContext, code: &str) -> Result<u32, DeadlineError> {
     let find = || async {
         let found = applications::find(&mut *context.database.read().await?, code).await?;
         found.ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))
     };
     let application = find().await?;
-    if application.state == ApplicationState::InField && close_field(context, application.id, ClosedBy::ByHand).await?.is_some() {
+    if application.state == ApplicationState::InField
+        && close_field(context, application.id, ClosedBy::ByHand).await?.is_some()
+    {
         return Ok(1);
     }
     let application = find().await?;
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
     applications::lock(&mut tx, application.id).await?;
-    let last = datasets::final_versions(&mut tx, application.id).await?.pop().ok_or_else(|| DeadlineError::NothingToFreeze(code.to_owned()))?;
+    let last = datasets::final_versions(&mut tx, application.id)
+        .await?
+        .pop()
+        .ok_or_else(|| DeadlineError::NothingToFreeze(code.to_owned()))?;
     let late = responses::late_since(&mut tx, application.id, last.frozen_at).await?;
-    let is_rejected = deliveries::verdict(&mut tx, last.id).await?.is_some_and(|verdict| !verdict.is_accepted);
-    if late.is_empty() && cases::withdrawn(&mut tx, application.id).await? == last.withdrawn && !is_rejected {
+    let is_rejected =
+        deliveries::verdict(&mut tx, last.id).await?.is_some_and(|verdict| !verdict.is_accepted);
+    if late.is_empty()
+        && cases::withdrawn(&mut tx, application.id).await? == last.withdrawn
+        && !is_rejected
+    {
         return Err(DeadlineError::NothingNew { code: code.to_owned(), version: last.version });
     }
-    let reason = if late.is_empty() && is_rejected { FreezeReason::Rejected } else { FreezeReason::LateAnswers };
+    let reason = if late.is_empty() && is_rejected {
+        FreezeReason::Rejected
+    } else {
+        FreezeReason::LateAnswers
+    };
     cases::lock(&mut tx, &late).await?;
     let completions = assess_responses(context, &mut tx, &application).await?;
     let responses_by_case: HashMap<CaseId, responses::Response> =
-        responses::of_cases(&mut tx, &late).await?.into_iter().map(|response| (response.case, response)).collect();
+        responses::of_cases(&mut tx, &late)
+            .await?
+            .into_iter()
+            .map(|response| (response.case, response))
+            .collect();
     for case in late {
         let Some(response) = responses_by_case.get(&case) else { continue };
         let cells = cases::cells_of(&mut tx, case).await?;
         let candidate = quotas::QuotaCandidate { case, application: application.id, cells };
         // First come, first served, as far as there is room (invariant I4).
         match (response.late_at, completions.get(&case)) {
-            (Some(at), Some(Completion::Complete)) if quotas::count_complete(&mut tx, candidate, now).await? == quotas::CellReservation::Granted => {
+            (Some(at), Some(Completion::Complete))
+                if quotas::count_complete(&mut tx, candidate, now).await?
+                    == quotas::CellReservation::Granted =>
+            {
                 responses::complete(&mut tx, response.id, at).await?;
-                cases::correct_disposition(&mut tx, &[case], Disposition::Complete, DispositionSource::Late, now).await?;
+                cases::correct_disposition(
+                    &mut tx,
+                    &[case],
+                    Disposition::Complete,
+                    DispositionSource::Late,
+                    now,
+                )
+                .await?;
             }
             (_, Some(completion)) if *completion != Completion::Insufficient => {
-                cases::correct_disposition(&mut tx, &[case], Disposition::Partial, DispositionSource::Late, now).await?;
+                cases::correct_disposition(
+                    &mut tx,
+                    &[case],
+                    Disposition::Partial,
+                    DispositionSource::Late,
+                    now,
+                )
+                .await?;
             }
             _ => {}
         }
     }
-    let version = services::datasets::freeze(context, &mut tx, &application, DatasetKind::Final, reason).await?;
+    let version =
+        services::datasets::freeze(context, &mut tx, &application, DatasetKind::Final, reason)
+            .await?;
     tx.commit().await?;
     Ok(version)
 }
 
-/// Freezes how an application stands on the way; its field goes on. Returns the number of the interim version.
+/// Freezes how an application stands on the way; its field goes on. Returns the number of the
+/// interim version.
 pub async fn freeze_interim(context: &AppContext, code: &str) -> Result<u32, DeadlineError> {
     let mut tx = context.database.write().await?;
-    let application = applications::find(&mut tx, code).await?.ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))?;
+    let application = applications::find(&mut tx, code)
+        .await?
+        .ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))?;
     if application.state != ApplicationState::InField {
         return Err(DeadlineError::NothingToFreeze(code.to_owned()));
     }
     assess_responses(context, &mut tx, &application).await?;
-    let version = services::datasets::freeze(context, &mut tx, &application, DatasetKind::Interim, FreezeReason::Interim).await?;
+    let version = services::datasets::freeze(
+        context,
+        &mut tx,
+        &application,
+        DatasetKind::Interim,
+        FreezeReason::Interim,
+    )
+    .await?;
     tx.commit().await?;
     Ok(version)
 }
 
-/// Freezes how a field stands on the way, or a further version of one that is closed, and closes none; returns what came of it.
-pub async fn freeze_as_it_stands(context: &AppContext, code: &str) -> Result<(DatasetKind, u32), DeadlineError> {
+/// Freezes how a field stands on the way, or a further version of one that is closed, and closes
+/// none; returns what came of it.
+pub async fn freeze_as_it_stands(
+    context: &AppContext,
+    code: &str,
+) -> Result<(DatasetKind, u32), DeadlineError> {
     let found = applications::find(&mut *context.database.read().await?, code).await?;
     let application = found.ok_or_else(|| DeadlineError::UnknownApplication(code.to_owned()))?;
     match application.state {
-        ApplicationState::InField => Ok((DatasetKind::Interim, freeze_interim(context, code).await?)),
+        ApplicationState::InField => {
+            Ok((DatasetKind::Interim, freeze_interim(context, code).await?))
+        }
         ApplicationState::Closed => Ok((DatasetKind::Final, freeze(context, code).await?)),
         ApplicationState::Registered => Err(DeadlineError::NothingToFreeze(code.to_owned())),
     }
 }
 
-/// Freezes interim versions of everything in the field, when their time has come since the last ones (or since the first launch).
+/// Freezes interim versions of everything in the field, when their time has come since the last
+/// ones (or since the first launch).
 pub(super) async fn freeze_interim_due(context: &AppContext) -> Result<(), DeadlineError> {
     if next_interim(context).await?.is_none_or(|due| due > context.clock.now()) {
         return Ok(());
     }
     let all = applications::all(&mut *context.database.read().await?).await?;
-    for application in all.iter().filter(|application| application.state == ApplicationState::InField) {
+    for application in
+        all.iter().filter(|application| application.state == ApplicationState::InField)
+    {
         freeze_interim(context, &application.code).await?;
     }
     Ok(())
@@ -116,7 +181,11 @@ pub(super) async fn freeze_interim_due(context: &AppContext) -> Result<(), Deadl
 pub(super) async fn next_interim(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
     let Some(at) = &context.config.delivery.interim else { return Ok(None) };
     let mut connection = context.database.read().await?;
-    let begun = campaigns::list_open(&mut connection).await?.iter().map(|campaign| campaign.launched_at).min();
+    let begun = campaigns::list_open(&mut connection)
+        .await?
+        .iter()
+        .map(|campaign| campaign.launched_at)
+        .min();
     let last = datasets::last_interim(&mut connection).await?;
     // Where nothing is in the field there is nothing to freeze.
     Ok(begun.and_then(|begun| at.next_after(last.map_or(begun, |last| last.max(begun)))))

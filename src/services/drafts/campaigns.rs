@@ -1,4 +1,5 @@
-//! A campaign before its launch: drawn up, checked with parts, cost and a calendar, tried out on oneself, rehearsed, and launched by one person or two.
+//! A campaign before its launch: drawn up, checked with parts, cost and a calendar, tried out on
+//! oneself, rehearsed, and launched by one person or two.
 
 use std::sync::Arc;
 
@@ -6,10 +7,9 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::trial_link;
-use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
-use crate::services::campaigns::{LaunchError, LaunchReport, LaunchRequest, prepare_launch};
-use crate::services::forecasting::{ForecastError, RehearsalForecast, rehearse_prepared};
-use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
+use crate::adapters::database::drafts::{self, CampaignDraft};
+use crate::adapters::database::{DatabaseError, applications, campaigns};
+use crate::adapters::sms::OutgoingMessage;
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 use crate::domain::ids::CampaignId;
 use crate::domain::language::Language;
@@ -18,10 +18,11 @@ use crate::domain::phone::{Phone, PhoneError};
 use crate::domain::programme::is_code;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::adapters::sms::OutgoingMessage;
+use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
+use crate::services::campaigns::{LaunchError, LaunchReport, LaunchRequest, prepare_launch};
 use crate::services::context::AppContext;
-use crate::adapters::database::drafts::{self, CampaignDraft};
-use crate::adapters::database::{DatabaseError, applications, campaigns};
+use crate::services::forecasting::{ForecastError, RehearsalForecast, rehearse_prepared};
+use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
 
 /// A calendar shows at most so many days.
 const MAX_CALENDAR_DAYS: i64 = 130;
@@ -103,15 +104,21 @@ pub async fn save(
 }
 
 pub async fn find(context: &AppContext, code: &str) -> Result<CampaignDraft, CampaignDraftError> {
-    drafts::campaign(&mut *context.database.read().await?, code).await?.ok_or(CampaignDraftError::NotFound)
+    drafts::campaign(&mut *context.database.read().await?, code)
+        .await?
+        .ok_or(CampaignDraftError::NotFound)
 }
 
 fn plan_of(draft: &CampaignDraft) -> Result<PlanFile, CampaignDraftError> {
-    Ok(serde_json::from_str(&draft.plan).map_err(|error| ContactPlanError::Toml(error.to_string()))?)
+    Ok(serde_json::from_str(&draft.plan)
+        .map_err(|error| ContactPlanError::Toml(error.to_string()))?)
 }
 
 /// Everything that the launch would check, reckon and do, and how it would go; nothing is written.
-pub async fn check(context: &AppContext, draft: &CampaignDraft) -> Result<DraftCheck, CampaignDraftError> {
+pub async fn check(
+    context: &AppContext,
+    draft: &CampaignDraft,
+) -> Result<DraftCheck, CampaignDraftError> {
     let plan = plan_of(draft)?;
     let codes = codes_of(draft);
     let (tx, report) = prepare_launch(context, &request(draft, &plan, &codes)).await?;
@@ -124,31 +131,60 @@ fn codes_of(draft: &CampaignDraft) -> Vec<String> {
     draft.applications.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect()
 }
 
-fn request<'a>(draft: &'a CampaignDraft, plan: &'a PlanFile, codes: &'a [String]) -> LaunchRequest<'a> {
+fn request<'a>(
+    draft: &'a CampaignDraft,
+    plan: &'a PlanFile,
+    codes: &'a [String],
+) -> LaunchRequest<'a> {
     let budget = draft.budget_micros.map(|micros| micros as f64 / 1e6);
-    LaunchRequest { code: &draft.code, applications: codes, plan, gateway: &draft.gateway, budget, seed: None, dry_run: true }
+    LaunchRequest {
+        code: &draft.code,
+        applications: codes,
+        plan,
+        gateway: &draft.gateway,
+        budget,
+        seed: None,
+        dry_run: true,
+    }
 }
 
 /// From the first day on which something goes out, whole weeks from Monday to Sunday.
 fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<CalendarDay> {
     let day_of = |text: &str| text.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
-    let spans: Vec<(NaiveDate, NaiveDate, &str)> =
-        report.steps.iter().filter_map(|step| Some((day_of(&step.begins)?, day_of(&step.done)?, step.name.as_str()))).collect();
+    let spans: Vec<(NaiveDate, NaiveDate, &str)> = report
+        .steps
+        .iter()
+        .filter_map(|step| Some((day_of(&step.begins)?, day_of(&step.done)?, step.name.as_str())))
+        .collect();
     let first = now.date(plan.time_zone);
     let last = spans.iter().map(|(_, done, _)| *done).max().unwrap_or(first);
-    let monday = first - chrono::Days::new(u64::from(chrono::Datelike::weekday(&first).num_days_from_monday()));
+    let monday = first
+        - chrono::Days::new(u64::from(chrono::Datelike::weekday(&first).num_days_from_monday()));
     let days = ((last - monday).num_days() / 7 * 7 + 7).clamp(7, MAX_CALENDAR_DAYS);
     let zones = Zones::from(plan.time_zone);
     let day = |day: NaiveDate| CalendarDay {
-        is_open: plan.hours.next_open(Timestamp::start_of_day(day, plan.time_zone), &zones).is_some_and(|at| at.date(plan.time_zone) == day),
-        steps: spans.iter().filter(|(begins, done, _)| (*begins..=*done).contains(&day)).map(|(.., name)| (*name).to_owned()).collect(),
+        is_open: plan
+            .hours
+            .next_open(Timestamp::start_of_day(day, plan.time_zone), &zones)
+            .is_some_and(|at| at.date(plan.time_zone) == day),
+        steps: spans
+            .iter()
+            .filter(|(begins, done, _)| (*begins..=*done).contains(&day))
+            .map(|(.., name)| (*name).to_owned())
+            .collect(),
         day,
     };
     monday.iter_days().take(usize::try_from(days).unwrap_or(7)).map(day).collect()
 }
 
-/// Sends one of the plan's messages to somebody of the staff: with a made-up name, and a link to try the questionnaire out.
-pub async fn send_test(context: &Arc<AppContext>, draft: &CampaignDraft, step: usize, number: &str) -> Result<OneOffResult, CampaignDraftError> {
+/// Sends one of the plan's messages to somebody of the staff: with a made-up name, and a link to
+/// try the questionnaire out.
+pub async fn send_test(
+    context: &Arc<AppContext>,
+    draft: &CampaignDraft,
+    step: usize,
+    number: &str,
+) -> Result<OneOffResult, CampaignDraftError> {
     let plan = plan_of(draft)?.check()?;
     let region = context.config.default_region.parse().unwrap_or(phonenumber::country::CN);
     let to = Phone::parse(number.trim(), region).map_err(CampaignDraftError::Number)?;
@@ -156,7 +192,9 @@ pub async fn send_test(context: &Arc<AppContext>, draft: &CampaignDraft, step: u
     let texts = step.texts().ok_or(CampaignDraftError::NoMessage)?;
     let mut connection = context.database.read().await?;
     let first = codes_of(draft).into_iter().next().unwrap_or_default();
-    let application = applications::find(&mut connection, &first).await?.ok_or(LaunchError::UnknownApplication(first))?;
+    let application = applications::find(&mut connection, &first)
+        .await?
+        .ok_or(LaunchError::UnknownApplication(first))?;
     drop(connection);
     let now = context.clock.now();
     let name = Personal::new("测试");
@@ -170,8 +208,14 @@ pub async fn send_test(context: &Arc<AppContext>, draft: &CampaignDraft, step: u
         field_closes_at: now + std::time::Duration::from_secs(30 * 86_400),
     };
     let composed = compose_message(&plan, texts, &recipient, now);
-    let gateway = context.config.route(&draft.gateway).and_then(|route| route.gateways().next().map(str::to_owned));
-    let gateway = gateway.ok_or_else(|| LaunchError::UnknownGateway { name: draft.gateway.clone(), known: String::new() })?;
+    let gateway = context
+        .config
+        .route(&draft.gateway)
+        .and_then(|route| route.gateways().next().map(str::to_owned));
+    let gateway = gateway.ok_or_else(|| LaunchError::UnknownGateway {
+        name: draft.gateway.clone(),
+        known: String::new(),
+    })?;
     let message = OutgoingMessage {
         reference: format!("test{}", now.0),
         to,
@@ -185,7 +229,11 @@ pub async fn send_test(context: &Arc<AppContext>, draft: &CampaignDraft, step: u
 }
 
 /// Somebody asks for the launch; another person agrees with [`launch`].
-pub async fn request_launch(context: &AppContext, draft: &CampaignDraft, actor: &str) -> Result<(), CampaignDraftError> {
+pub async fn request_launch(
+    context: &AppContext,
+    draft: &CampaignDraft,
+    actor: &str,
+) -> Result<(), CampaignDraftError> {
     let mut tx = context.database.write().await?;
     if !drafts::request_launch(&mut tx, draft, actor).await? {
         return Err(CampaignDraftError::Changed);
@@ -195,7 +243,11 @@ pub async fn request_launch(context: &AppContext, draft: &CampaignDraft, actor: 
 }
 
 /// Launches a draft. Where two have to agree, whoever asked for it cannot.
-pub async fn launch(context: &AppContext, draft: &CampaignDraft, actor: &str) -> Result<(LaunchReport, CampaignId), CampaignDraftError> {
+pub async fn launch(
+    context: &AppContext,
+    draft: &CampaignDraft,
+    actor: &str,
+) -> Result<(LaunchReport, CampaignId), CampaignDraftError> {
     if context.config.console.four_eyes {
         match draft.launch_requested_by.as_deref() {
             None => return Err(CampaignDraftError::LaunchNotRequested),
@@ -207,11 +259,15 @@ pub async fn launch(context: &AppContext, draft: &CampaignDraft, actor: &str) ->
     let codes = codes_of(draft);
     let (mut tx, report) = prepare_launch(context, &request(draft, &plan, &codes)).await?;
     // What is launched is what was looked at.
-    if drafts::campaign(&mut tx, &draft.code).await?.is_none_or(|now| now.changed_at != draft.changed_at) {
+    if drafts::campaign(&mut tx, &draft.code)
+        .await?
+        .is_none_or(|now| now.changed_at != draft.changed_at)
+    {
         return Err(CampaignDraftError::Changed);
     }
     drafts::discard_campaign(&mut tx, &draft.code).await?;
-    let campaign = campaigns::find(&mut tx, &draft.code).await?.ok_or(CampaignDraftError::NotFound)?;
+    let campaign =
+        campaigns::find(&mut tx, &draft.code).await?.ok_or(CampaignDraftError::NotFound)?;
     tx.refresh_statistics().await?;
     tx.commit().await?;
     Ok((report, campaign.id))

@@ -1,13 +1,17 @@
-//! A list before it is imported: kept sealed, shown with every problem beside its row, corrected in place. A wrong file loses nothing.
+//! A list before it is imported: kept sealed, shown with every problem beside its row, corrected in
+//! place. A wrong file loses nothing.
 
 use std::collections::BTreeMap;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::domain::personal::Personal;
-use crate::services::context::AppContext;
-use crate::services::list_import::{ImportFinding, ImportOutcome, ImportRequest, ListImportError, ListSource, TableError, import_list, read_table};
 use crate::adapters::database::drafts::{self, ListDraft};
 use crate::adapters::database::{DatabaseError, applications};
+use crate::domain::personal::Personal;
+use crate::services::context::AppContext;
+use crate::services::list_import::{
+    ImportFinding, ImportOutcome, ImportRequest, ListImportError, ListSource, TableError,
+    import_list, read_table,
+};
 
 /// Rows that are corrected on a page; larger lists are imported by the command.
 const MAX_ROWS: usize = 5_000;
@@ -22,7 +26,10 @@ pub enum ListDraftError {
     Import(#[from] ListImportError),
     #[error("the list has {0} rows; more than {MAX_ROWS} are imported with «list import»")]
     TooManyRows(usize),
-    #[error("row {row} has a cell of {length} characters, or more than {MAX_CELLS_PER_ROW} cells; is it the right file?")]
+    #[error(
+        "row {row} has a cell of {length} characters, or more than {MAX_CELLS_PER_ROW} cells; is \
+            it the right file?"
+    )]
     CellTooLarge { row: u32, length: usize },
     #[error("somebody else has corrected this list meanwhile; look at it again")]
     Changed,
@@ -56,16 +63,29 @@ pub struct Preview {
 type NumberedRows = Vec<(u32, Vec<String>)>;
 
 /// Takes a file in; returns the list's number. What cannot be read changes nothing.
-pub async fn create_list_draft(context: &AppContext, actor: &str, codes: &[String], file: &str, content: &[u8]) -> Result<i64, ListDraftError> {
-    let unknown = |code: &String| ListDraftError::Import(ListImportError::UnknownApplication(code.clone()));
+pub async fn create_list_draft(
+    context: &AppContext,
+    actor: &str,
+    codes: &[String],
+    file: &str,
+    content: &[u8],
+) -> Result<i64, ListDraftError> {
+    let unknown =
+        |code: &String| ListDraftError::Import(ListImportError::UnknownApplication(code.clone()));
     let mut connection = context.database.read().await?;
     let first = codes.first().ok_or(ListDraftError::NotFound)?;
-    let application = applications::find(&mut connection, first).await?.ok_or_else(|| unknown(first))?;
+    let application =
+        applications::find(&mut connection, first).await?.ok_or_else(|| unknown(first))?;
     drop(connection);
-    let wrong = |error: TableError| ListDraftError::Import(ListImportError::Table { file: file.to_owned(), error });
+    let wrong = |error: TableError| {
+        ListDraftError::Import(ListImportError::Table { file: file.to_owned(), error })
+    };
     let owned = content.to_vec();
-    let read = tokio::task::spawn_blocking(move || read_table(&owned)).await.map_err(|error| ListImportError::Stopped(error.to_string()))?;
-    let rows: NumberedRows = read.map_err(wrong)?.into_iter().map(|row| (row.number, row.cells)).collect();
+    let read = tokio::task::spawn_blocking(move || read_table(&owned))
+        .await
+        .map_err(|error| ListImportError::Stopped(error.to_string()))?;
+    let rows: NumberedRows =
+        read.map_err(wrong)?.into_iter().map(|row| (row.number, row.cells)).collect();
     if rows.len() > MAX_ROWS {
         return Err(ListDraftError::TooManyRows(rows.len()));
     }
@@ -90,13 +110,19 @@ pub async fn create_list_draft(context: &AppContext, actor: &str, codes: &[Strin
     Ok(id)
 }
 
-fn seal(context: &AppContext, key_id: &str, rows: &NumberedRows) -> Result<Vec<u8>, ListDraftError> {
+fn seal(
+    context: &AppContext,
+    key_id: &str,
+    rows: &NumberedRows,
+) -> Result<Vec<u8>, ListDraftError> {
     let text = serde_json::to_string(rows).map_err(|_| SealError::Broken)?;
     Ok(context.keys.sealer(key_id)?.seal(SEAL_CONTEXT, text.as_bytes())?)
 }
 
 async fn open(context: &AppContext, id: i64) -> Result<(ListDraft, NumberedRows), ListDraftError> {
-    let draft = drafts::list(&mut *context.database.read().await?, id).await?.ok_or(ListDraftError::NotFound)?;
+    let draft = drafts::list(&mut *context.database.read().await?, id)
+        .await?
+        .ok_or(ListDraftError::NotFound)?;
     let text = context.keys.sealer(&draft.key_id)?.open_text(SEAL_CONTEXT, &draft.rows_sealed)?;
     let rows = serde_json::from_str(&text).map_err(|_| SealError::Broken)?;
     Ok((draft, rows))
@@ -104,21 +130,31 @@ async fn open(context: &AppContext, id: i64) -> Result<(ListDraft, NumberedRows)
 
 /// The list as a file, each row at its number.
 fn to_csv(rows: &NumberedRows) -> Result<Vec<u8>, ListDraftError> {
-    let broken = |error: csv::Error| ListDraftError::Import(ListImportError::Stopped(error.to_string()));
+    let broken =
+        |error: csv::Error| ListDraftError::Import(ListImportError::Stopped(error.to_string()));
     let mut content: Vec<u8> = Vec::new();
     let mut next = 1;
     for (number, cells) in rows {
         // Rows that were empty are empty lines here, which keeps the numbers of the others.
         content.extend(std::iter::repeat_n(b'\n', number.saturating_sub(next) as usize));
-        let mut line = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
-        line.write_record(cells.iter().map(|cell| cell.replace(['\n', '\r'], " "))).map_err(broken)?;
-        content.extend(line.into_inner().map_err(|error| ListImportError::Stopped(error.to_string()))?);
+        let mut line =
+            csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
+        line.write_record(cells.iter().map(|cell| cell.replace(['\n', '\r'], " ")))
+            .map_err(broken)?;
+        content.extend(
+            line.into_inner().map_err(|error| ListImportError::Stopped(error.to_string()))?,
+        );
         next = number + 1;
     }
     Ok(content)
 }
 
-async fn import(context: &AppContext, draft: &ListDraft, rows: &NumberedRows, dry_run: bool) -> Result<Result<ImportOutcome, ListImportError>, ListDraftError> {
+async fn import(
+    context: &AppContext,
+    draft: &ListDraft,
+    rows: &NumberedRows,
+    dry_run: bool,
+) -> Result<Result<ImportOutcome, ListImportError>, ListDraftError> {
     let codes: Vec<String> = draft.applications.split(',').map(str::to_owned).collect();
     let content = ListSource::from(to_csv(rows)?.as_slice());
     let request = ImportRequest { applications: &codes, file: &draft.file, content, dry_run };
@@ -133,15 +169,25 @@ pub async fn preview(context: &AppContext, id: i64) -> Result<Preview, ListDraft
     for finding in outcome.iter().flat_map(|outcome| &outcome.findings) {
         findings.entry(finding.row).or_default().push(finding.clone());
     }
-    let personal = |cells: &Vec<String>| cells.iter().map(|cell| Personal::new(cell.as_str())).collect::<Vec<_>>();
+    let personal = |cells: &Vec<String>| {
+        cells.iter().map(|cell| Personal::new(cell.as_str())).collect::<Vec<_>>()
+    };
     let head = rows.first().map(|(_, cells)| personal(cells)).unwrap_or_default();
-    let row =
-        |(number, cells): &(u32, Vec<String>)| PreviewRow { number: *number, cells: personal(cells), findings: findings.remove(number).unwrap_or_default() };
+    let row = |(number, cells): &(u32, Vec<String>)| PreviewRow {
+        number: *number,
+        cells: personal(cells),
+        findings: findings.remove(number).unwrap_or_default(),
+    };
     Ok(Preview { head, rows: rows.iter().map(row).collect(), draft, outcome })
 }
 
-/// Puts other words into cells: by row number and column, counted from 0. Rows and cells that are not there are passed over.
-pub async fn correct(context: &AppContext, id: i64, corrections: &BTreeMap<(u32, usize), String>) -> Result<(), ListDraftError> {
+/// Puts other words into cells: by row number and column, counted from 0. Rows and cells that are
+/// not there are passed over.
+pub async fn correct(
+    context: &AppContext,
+    id: i64,
+    corrections: &BTreeMap<(u32, usize), String>,
+) -> Result<(), ListDraftError> {
     let (draft, mut rows) = open(context, id).await?;
     for (number, cells) in &mut rows {
         for (column, cell) in cells.iter_mut().enumerate() {
@@ -159,8 +205,12 @@ pub async fn correct(context: &AppContext, id: i64, corrections: &BTreeMap<(u32,
     Ok(())
 }
 
-/// Imports the list as it stands, and throws the draft away. Rows that are still wrong are left out.
-pub async fn import_list_draft(context: &AppContext, id: i64) -> Result<ImportOutcome, ListDraftError> {
+/// Imports the list as it stands, and throws the draft away. Rows that are still wrong are left
+/// out.
+pub async fn import_list_draft(
+    context: &AppContext,
+    id: i64,
+) -> Result<ImportOutcome, ListDraftError> {
     let (draft, rows) = open(context, id).await?;
     let outcome = import(context, &draft, &rows, false).await??;
     discard_draft(context, id).await?;

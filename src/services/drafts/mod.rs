@@ -1,5 +1,6 @@
-//! What staff prepare on the console before anything goes out: lists that are looked at and corrected row by row, campaigns that are drawn up, tried out,
-//! rehearsed and launched. Nothing here sends but the test message to oneself.
+//! What staff prepare on the console before anything goes out: lists that are looked at and
+//! corrected row by row, campaigns that are drawn up, tried out, rehearsed and launched. Nothing
+//! here sends but the test message to oneself.
 
 pub mod campaigns;
 pub mod lists;
@@ -21,5 +22,10 @@ pub fn trial_signature(context: &AppContext, category: &str, until: Timestamp) -
 /// Where somebody tries a questionnaire out on their own telephone.
 pub fn trial_link(context: &AppContext, category: &str) -> String {
     let until = context.clock.now() + TRIAL_LINK_LIFETIME;
-    format!("{}/try/{category}/{}/{}", context.config.public_url, until.0, trial_signature(context, category, until))
+    format!(
+        "{}/try/{category}/{}/{}",
+        context.config.public_url,
+        until.0,
+        trial_signature(context, category, until)
+    )
 }

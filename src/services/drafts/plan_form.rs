@@ -1,5 +1,5 @@
-//! A contact plan as a form has it: every field a text, steps one after another. What is wrong is only said when the plan is checked, so that nothing that
-//! somebody typed is lost.
+//! A contact plan as a form has it: every field a text, steps one after another. What is wrong is
+//! only said when the plan is checked, so that nothing that somebody typed is lost.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use crate::domain::contact_plan::PlanFile;
 const STANDARD: &str = include_str!("../../../config/demo/plan.toml");
 const HOLIDAYS: &str = include_str!("../../../config/demo/holidays-2026.toml");
 
-pub const DAYS: [&str; 8] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "holidays"];
+pub const DAYS: [&str; 8] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "holidays"];
 
 /// A step, as its fields have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +46,10 @@ impl PlanForm {
     /// The plan that a new campaign begins with.
     pub fn standard() -> PlanForm {
         let plan = PlanFile::parse(STANDARD).and_then(|plan| plan.with_calendar(HOLIDAYS));
-        plan.ok().and_then(|plan| serde_json::to_value(plan).ok()).map(|plan| PlanForm::from_plan(&plan)).unwrap_or_default()
+        plan.ok()
+            .and_then(|plan| serde_json::to_value(plan).ok())
+            .map(|plan| PlanForm::from_plan(&plan))
+            .unwrap_or_default()
     }
 
     /// A stored plan's form.
@@ -55,7 +59,12 @@ impl PlanForm {
             Value::Number(number) => number.to_string(),
             _ => String::new(),
         };
-        let joined = |value: &Value, by: &str| value.as_array().map(|all| all.iter().map(text).collect::<Vec<_>>().join(by)).unwrap_or_default();
+        let joined = |value: &Value, by: &str| {
+            value
+                .as_array()
+                .map(|all| all.iter().map(text).collect::<Vec<_>>().join(by))
+                .unwrap_or_default()
+        };
         let both = |value: &Value| [text(&value["text"]["zh"]), text(&value["text"]["en"])];
         let step = |step: &Value| StepForm {
             name: text(&step["name"]),
@@ -74,7 +83,10 @@ impl PlanForm {
             hours: DAYS.map(|day| joined(&plan["hours"][day], ", ")),
             holidays: joined(&plan["calendar"]["holidays"], " "),
             workdays: joined(&plan["calendar"]["workdays"], " "),
-            steps: plan["step"].as_array().map(|steps| steps.iter().map(step).collect()).unwrap_or_default(),
+            steps: plan["step"]
+                .as_array()
+                .map(|steps| steps.iter().map(step).collect())
+                .unwrap_or_default(),
             confirmation: both(&plan["confirmation"]),
             link: both(&plan["link"]),
         }
@@ -82,10 +94,19 @@ impl PlanForm {
 
     /// What a form sent; `do` in it adds or removes a step.
     pub fn from_fields(fields: &BTreeMap<String, String>) -> PlanForm {
-        let text = |name: &str| fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let text =
+            |name: &str| fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
         let step = |n: usize| {
             let of = |field: &str| text(&format!("step-{n}-{field}"));
-            StepForm { name: of("name"), after: of("after"), mode: of("mode"), zh: of("zh"), en: of("en"), calls: of("calls"), only_if: of("if") }
+            StepForm {
+                name: of("name"),
+                after: of("after"),
+                mode: of("mode"),
+                zh: of("zh"),
+                en: of("en"),
+                calls: of("calls"),
+                only_if: of("if"),
+            }
         };
         let count = (0..100).take_while(|n| fields.contains_key(&format!("step-{n}-name"))).count();
         let mut form = PlanForm {
@@ -102,12 +123,26 @@ impl PlanForm {
         };
         let number = |word: &str| word.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
         match text("do").as_str() {
-            "add-telephone" => {
-                form.steps.push(StepForm { name: "telephone".into(), after: "7d".into(), mode: "telephone".into(), ..StepForm::default() })
-            }
+            "add-telephone" => form.steps.push(StepForm {
+                name: "telephone".into(),
+                after: "7d".into(),
+                mode: "telephone".into(),
+                ..StepForm::default()
+            }),
             "add-sms" => {
-                let last = form.steps.iter().rev().find(|step| step.mode != "telephone").cloned().unwrap_or_default();
-                form.steps.push(StepForm { name: format!("reminder {}", form.steps.len()), after: "7d".into(), mode: "sms".into(), ..last });
+                let last = form
+                    .steps
+                    .iter()
+                    .rev()
+                    .find(|step| step.mode != "telephone")
+                    .cloned()
+                    .unwrap_or_default();
+                form.steps.push(StepForm {
+                    name: format!("reminder {}", form.steps.len()),
+                    after: "7d".into(),
+                    mode: "sms".into(),
+                    ..last
+                });
             }
             word if word.starts_with("remove-") => {
                 if let Some(n) = number(word).filter(|n| *n < form.steps.len()) {
@@ -124,22 +159,32 @@ impl PlanForm {
         form
     }
 
-    /// As it is stored in the place of `before`, whose keys that no field of the form stands for are kept.
+    /// As it is stored in the place of `before`, whose keys that no field of the form stands for
+    /// are kept.
     pub fn to_json_keeping_unknown(&self, before: &Value) -> Value {
         let mut plan = self.to_json();
         if let (Value::Object(plan), Value::Object(before)) = (&mut plan, before) {
-            before.iter().for_each(|(key, value)| _ = plan.entry(key).or_insert_with(|| value.clone()));
+            before
+                .iter()
+                .for_each(|(key, value)| _ = plan.entry(key).or_insert_with(|| value.clone()));
         }
         plan
     }
 
     /// As it is stored; [`PlanFile`] reads it.
     pub fn to_json(&self) -> Value {
-        let words =
-            |text: &str| text.split([' ', ',', '，', '、', '\n', '\r', '\t']).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let words = |text: &str| {
+            text.split([' ', ',', '，', '、', '\n', '\r', '\t'])
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         let texts = |[zh, en]: [&String; 2]| {
             let all = [("zh", zh), ("en", en)];
-            all.into_iter().filter(|(_, text)| !text.is_empty()).map(|(tag, text)| (tag.to_owned(), json!(text))).collect::<serde_json::Map<_, _>>()
+            all.into_iter()
+                .filter(|(_, text)| !text.is_empty())
+                .map(|(tag, text)| (tag.to_owned(), json!(text)))
+                .collect::<serde_json::Map<_, _>>()
         };
         let step = |step: &StepForm| {
             let is_call = step.mode == "telephone";
@@ -156,7 +201,11 @@ impl PlanForm {
             }
             value
         };
-        let hours: serde_json::Map<String, Value> = DAYS.iter().zip(&self.hours).map(|(day, open)| ((*day).to_owned(), json!(words(open)))).collect();
+        let hours: serde_json::Map<String, Value> = DAYS
+            .iter()
+            .zip(&self.hours)
+            .map(|(day, open)| ((*day).to_owned(), json!(words(open))))
+            .collect();
         json!({
             "name": self.name,
             "signature": self.signature,
@@ -190,7 +239,10 @@ mod tests {
         let before = json!({ "time_zone": "Asia/Urumqi", "name": "before", "step": [] });
         let after = PlanForm::standard().to_json_keeping_unknown(&before);
         assert_eq!(after["time_zone"], "Asia/Urumqi");
-        assert_eq!((&after["name"], after["step"].as_array().unwrap().len()), (&json!(PlanForm::standard().name), PlanForm::standard().steps.len()));
+        assert_eq!(
+            (&after["name"], after["step"].as_array().unwrap().len()),
+            (&json!(PlanForm::standard().name), PlanForm::standard().steps.len())
+        );
     }
 
     #[test]
@@ -200,7 +252,13 @@ mod tests {
             fields.insert(format!("step-{n}-name"), name.into());
             fields.insert(format!("step-{n}-zh"), format!("text {name}"));
         }
-        let names = |fields: &BTreeMap<String, String>| PlanForm::from_fields(fields).steps.into_iter().map(|step| step.name).collect::<Vec<_>>();
+        let names = |fields: &BTreeMap<String, String>| {
+            PlanForm::from_fields(fields)
+                .steps
+                .into_iter()
+                .map(|step| step.name)
+                .collect::<Vec<_>>()
+        };
         let with = |what: &str| {
             let mut fields = fields.clone();
             fields.insert("do".into(), what.into());
@@ -211,6 +269,10 @@ mod tests {
         assert_eq!(names(&with("remove-9")), ["a", "b"]);
         assert_eq!(names(&with("add-telephone")), ["a", "b", "telephone"]);
         let added = PlanForm::from_fields(&with("add-sms")).steps.pop().unwrap();
-        assert_eq!((added.zh.as_str(), added.mode.as_str()), ("text b", "sms"), "it begins with the words of the one before");
+        assert_eq!(
+            (added.zh.as_str(), added.mode.as_str()),
+            ("text b", "sms"),
+            "it begins with the words of the one before"
+        );
     }
 }

@@ -1,14 +1,18 @@
-//! Certificates of deletion: JSON that says what was deleted, when, why and by whose order, and names nobody; signed with the key that datasets are signed with.
+//! Certificates of deletion: JSON that says what was deleted, when, why and by whose order, and
+//! names nobody; signed with the key that datasets are signed with.
 
 use serde_json::{Map, Value, json};
 
-use super::{ErasureOrder, ErasureError};
+use super::{ErasureError, ErasureOrder};
 use crate::adapters::crypto::PublicKey;
+use crate::adapters::database::erasure::{
+    Applicant, Certificate, CertificateKind, DeliveredVersion, ErasedCounts,
+};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::erasure::{Applicant, ErasedCounts, Certificate, CertificateKind, DeliveredVersion};
 
-/// What every certificate says from the beginning; what is done after that is added by [`complete`].
+/// What every certificate says from the beginning; what is done after that is added by
+/// [`complete`].
 pub(super) fn begin(
     kind: CertificateKind,
     applicant: &Applicant,
@@ -33,7 +37,8 @@ pub(super) fn begin(
             "words_of_replies": blanked.replies,
             "conversations_with_gateways": blanked.conversations,
         },
-        "kept": "cases, dispositions, coded answers and frozen tables under pseudonyms; keyed hashes of numbers that must not be contacted",
+        "kept": "cases, dispositions, coded answers and frozen tables under pseudonyms; keyed \
+            hashes of numbers that must not be contacted",
     });
     match body {
         Value::Object(body) => body,
@@ -48,11 +53,17 @@ pub(super) fn handed_over(copies: Vec<DeliveredVersion>) -> Value {
 }
 
 /// The certificate as it is signed, with its signature in base 64.
-pub(super) fn complete_and_sign(context: &AppContext, mut body: Map<String, Value>, now: Timestamp) -> Result<(String, String), ErasureError> {
+pub(super) fn complete_and_sign(
+    context: &AppContext,
+    mut body: Map<String, Value>,
+    now: Timestamp,
+) -> Result<(String, String), ErasureError> {
     let signer = context.keys.signer()?;
     body.insert("completed_at".into(), now.rfc3339(chrono_tz::UTC).into());
     body.insert("signed_with".into(), signer.public().to_pem().into());
-    let text = serde_json::to_string_pretty(&body).map_err(|e| ErasureError::Certificate(e.to_string()))? + "\n";
+    let text = serde_json::to_string_pretty(&body)
+        .map_err(|e| ErasureError::Certificate(e.to_string()))?
+        + "\n";
     let signature = signer.sign(text.as_bytes());
     Ok((text, signature))
 }
@@ -70,6 +81,9 @@ pub fn certificate_files(certificate: &Certificate) -> [(String, String); 2] {
 
 /// Was it signed with the key that it names?
 pub fn is_genuine(certificate: &Certificate) -> bool {
-    let key = read(&certificate.body).ok().and_then(|body| PublicKey::of_pem(body.get("signed_with")?.as_str()?));
-    key.zip(certificate.signature.as_ref()).is_some_and(|(key, signature)| key.has_signed(certificate.body.as_bytes(), signature))
+    let key = read(&certificate.body)
+        .ok()
+        .and_then(|body| PublicKey::of_pem(body.get("signed_with")?.as_str()?));
+    key.zip(certificate.signature.as_ref())
+        .is_some_and(|(key, signature)| key.has_signed(certificate.body.as_bytes(), signature))
 }

@@ -1,25 +1,30 @@
-//! Retention: what is kept only for a time goes when its time is over, and people are forgotten when the purpose is met.
+//! Retention: what is kept only for a time goes when its time is over, and people are forgotten
+//! when the purpose is met.
 //!
-//! In goes the clock; out go conversations with gateways, receipts that name no message and suppressions that have run out ([`remove_expired`]), the people of
-//! applicants whose fieldwork is long over ([`purge`]), and single persons who ask for it ([`person`]). What a sample's numbers and the frozen datasets stand on
-//! stays, under pseudonyms. Every deletion leaves a signed [`certificate`] that names nobody. A database that comes back from an older backup forgets again what
-//! the key ring knows to be forgotten ([`reapply_erasures`]).
+//! In goes the clock; out go conversations with gateways, receipts that name no message and
+//! suppressions that have run out ([`remove_expired`]), the people of applicants whose fieldwork is
+//! long over ([`purge`]), and single persons who ask for it ([`person`]). What a sample's numbers
+//! and the frozen datasets stand on stays, under pseudonyms. Every deletion leaves a signed
+//! [`certificate`] that names nobody. A database that comes back from an older backup forgets again
+//! what the key ring knows to be forgotten ([`reapply_erasures`]).
 
-mod reapply_erasures;
 mod certificate;
 pub mod person;
 pub mod purge;
+mod reapply_erasures;
 
-pub use reapply_erasures::reapply_erasures;
 pub use certificate::{certificate_files, is_genuine};
+pub use reapply_erasures::reapply_erasures;
 
-use crate::services::interviews::InterviewError;
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::services::datasets::DatasetError;
-use crate::services::sms_sending::DispatchError;
+use crate::adapters::database::{
+    DatabaseError, drafts, events, gateway_log, quotas, receipts, suppressions,
+};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::{DatabaseError, drafts, events, gateway_log, quotas, receipts, suppressions};
+use crate::services::datasets::DatasetError;
+use crate::services::interviews::InterviewError;
+use crate::services::sms_sending::DispatchError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ErasureError {
@@ -27,7 +32,10 @@ pub enum ErasureError {
     UnknownApplicant { programme: String, applicant: String },
     #[error("applicant {0} still has applications in the field; close them first")]
     InField(String),
-    #[error("applicant {code} is under a legal hold since {since} ({reason}); nothing is deleted until «legal-hold lift»")]
+    #[error(
+        "applicant {code} is under a legal hold since {since} ({reason}); nothing is deleted \
+            until «legal-hold lift»"
+    )]
     LegalHold { code: String, since: String, reason: String },
     #[error("the people of applicant {0} are forgotten already")]
     AlreadyErased(String),
@@ -92,7 +100,11 @@ pub async fn remove_expired(context: &AppContext) -> Result<RemovedCounts, Erasu
     events::delete_before(&mut tx, now - KEEP_EVENTS).await?;
     let tidied = RemovedCounts {
         conversations: gateway_log::delete_before(&mut tx, now - keep.keep_gateway_log).await?,
-        waiting_receipts: receipts::delete_unmatched_before(&mut tx, now - keep.keep_unmatched_receipts).await?,
+        waiting_receipts: receipts::delete_unmatched_before(
+            &mut tx,
+            now - keep.keep_unmatched_receipts,
+        )
+        .await?,
         suppressions: suppressions::delete_expired(&mut tx, now).await?,
         quota_holds: quotas::delete_expired_reservations(&mut tx, now).await?,
         applicants: 0,

@@ -1,37 +1,44 @@
-//! A person's rights (Personal Information Protection Law, articles 45 and 47): to get what is held about them, and to have it deleted.
+//! A person's rights (Personal Information Protection Law, articles 45 and 47): to get what is held
+//! about them, and to have it deleted.
 
 use std::collections::BTreeMap;
 
 use phonenumber::country;
 use serde_json::{Value, json};
 
-use super::{ErasureOrder, ErasureError, certificate, purge};
-use crate::services::interviews;
-use crate::services;
-use crate::services::suppressions::opt_out;
+use super::{ErasureError, ErasureOrder, certificate, purge};
+use crate::adapters::database::applications::{self, ApplicationState};
+use crate::adapters::database::cases::{self, DispositionSource};
+use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
+use crate::adapters::database::erasure::{self, CertificateKind};
+use crate::adapters::database::responses::{self, StoredValue};
+use crate::adapters::database::subject_access_export::{self, SubjectAccessExport};
+use crate::adapters::database::{consents, quotas, suppressions};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicantId, CaseId, RespondentId};
 use crate::domain::phone::Phone;
+use crate::services;
 use crate::services::context::AppContext;
+use crate::services::interviews;
 use crate::services::sealing::{open_fields, open_person, open_phone, seal_context};
-use crate::adapters::database::applications::{self, ApplicationState};
-use crate::adapters::database::cases::{self, DispositionSource};
-use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
-use crate::adapters::database::subject_access_export::{self, SubjectAccessExport};
-use crate::adapters::database::erasure::{self, CertificateKind};
-use crate::adapters::database::responses::{self, StoredValue};
-use crate::adapters::database::{consents, quotas, suppressions};
+use crate::services::suppressions::opt_out;
 
 /// Finds a number as somebody typed it.
 fn hash_number(context: &AppContext, number: &str) -> Result<String, ErasureError> {
     let region = context.config.default_region.parse().unwrap_or(country::CN);
-    let phone = Phone::parse(number.trim(), region).map_err(|error| ErasureError::InvalidNumber(error.to_string()))?;
+    let phone = Phone::parse(number.trim(), region)
+        .map_err(|error| ErasureError::InvalidNumber(error.to_string()))?;
     Ok(context.keys.hasher().phone_hash(&phone))
 }
 
-/// Everything that is held about whoever has a number, as JSON for that person; that it was looked at is written down first.
-pub async fn export(context: &AppContext, number: &str, actor: &Actor) -> Result<Value, ErasureError> {
+/// Everything that is held about whoever has a number, as JSON for that person; that it was looked
+/// at is written down first.
+pub async fn export(
+    context: &AppContext,
+    number: &str,
+    actor: &Actor,
+) -> Result<Value, ErasureError> {
     let phone_hash = hash_number(context, number)?;
     let mut tx = context.database.write().await?;
     let people = erasure::list_by_phone(&mut tx, &phone_hash).await?;
@@ -44,7 +51,9 @@ pub async fn export(context: &AppContext, number: &str, actor: &Actor) -> Result
     }
     let suppressed = suppressions::of_number(&mut tx, &phone_hash).await?;
     for (person, _) in &dossiers {
-        context.audit(&mut tx, actor, Action::PersonExported, &format!("person:{}", person.0)).await?;
+        context
+            .audit(&mut tx, actor, Action::PersonExported, &format!("person:{}", person.0))
+            .await?;
     }
     tx.commit().await?;
     for (_, dossier) in dossiers {
@@ -66,7 +75,9 @@ fn open_export(context: &AppContext, dossier: SubjectAccessExport) -> Result<Val
         for (item, value) in case.answers {
             let text = match value {
                 StoredValue::Plain(text) => text,
-                StoredValue::Sealed(sealed) => sealer.open_text(seal_context::OPEN_ANSWER, &sealed)?,
+                StoredValue::Sealed(sealed) => {
+                    sealer.open_text(seal_context::OPEN_ANSWER, &sealed)?
+                }
             };
             answers.insert(item, text);
         }
@@ -77,12 +88,16 @@ fn open_export(context: &AppContext, dossier: SubjectAccessExport) -> Result<Val
     }
     let mut replies = Vec::new();
     for (at, meaning, sealed) in dossier.replies {
-        let text = sealed.map(|sealed| sealer.open_text(seal_context::REPLY, &sealed)).transpose()?;
+        let text =
+            sealed.map(|sealed| sealer.open_text(seal_context::REPLY, &sealed)).transpose()?;
         replies.push(json!({ "at": utc(at), "meaning": meaning, "text": text }));
     }
     let mut calls = Vec::new();
     for call in dossier.calls {
-        let note = call.note_sealed.map(|sealed| sealer.open_text(seal_context::CALL_NOTE, &sealed)).transpose()?;
+        let note = call
+            .note_sealed
+            .map(|sealed| sealer.open_text(seal_context::CALL_NOTE, &sealed))
+            .transpose()?;
         calls.push(json!({ "at": utc(call.at), "by": call.interviewer, "outcome": call.outcome, "note": note }));
     }
     let consents = dossier
@@ -112,9 +127,15 @@ pub struct ErasureResult {
     pub held: Vec<String>,
 }
 
-/// Deletes whoever has a number, on whichever applicant's list: answers are taken back and uncounted, closed datasets are frozen anew without them, the number
-/// is suppressed everywhere, and everything personal is blanked. Applicants under a legal hold keep theirs; that nobody writes to the number any more holds there too.
-pub async fn erase(context: &AppContext, number: &str, order: ErasureOrder<'_>) -> Result<ErasureResult, ErasureError> {
+/// Deletes whoever has a number, on whichever applicant's list: answers are taken back and
+/// uncounted, closed datasets are frozen anew without them, the number is suppressed everywhere,
+/// and everything personal is blanked. Applicants under a legal hold keep theirs; that nobody
+/// writes to the number any more holds there too.
+pub async fn erase(
+    context: &AppContext,
+    number: &str,
+    order: ErasureOrder<'_>,
+) -> Result<ErasureResult, ErasureError> {
     if order.reason.trim().is_empty() {
         return Err(ErasureError::NoReason);
     }
@@ -154,8 +175,17 @@ pub(super) async fn erase_rows(
         }
     }
     opt_out(&mut tx, phone_hash, None, DispositionSource::Staff, now).await?;
-    let open: Vec<CaseId> = all_cases.iter().filter(|(_, is_open)| *is_open).map(|(case, _)| *case).collect();
-    cases::set_disposition(&mut tx, &open, Disposition::Refusal, &[], DispositionSource::Staff, now).await?;
+    let open: Vec<CaseId> =
+        all_cases.iter().filter(|(_, is_open)| *is_open).map(|(case, _)| *case).collect();
+    cases::set_disposition(
+        &mut tx,
+        &open,
+        Disposition::Refusal,
+        &[],
+        DispositionSource::Staff,
+        now,
+    )
+    .await?;
     for invitation in invitations {
         consents::withdraw(&mut tx, invitation, now).await?;
     }
@@ -168,21 +198,44 @@ pub(super) async fn erase_rows(
     // While the name is still known, so that it is struck out of what others wrote.
     for id in datasets::to_be_corrected(&mut tx).await? {
         let application = applications::get(&mut tx, id).await?;
-        let is_theirs = theirs.iter().any(|(_, applicant)| applicant.id == application.applicant_id);
+        let is_theirs =
+            theirs.iter().any(|(_, applicant)| applicant.id == application.applicant_id);
         if is_theirs && application.state == ApplicationState::Closed {
-            let version = services::datasets::freeze(context, &mut tx, &application, DatasetKind::Final, FreezeReason::Withdrawal).await?;
+            let version = services::datasets::freeze(
+                context,
+                &mut tx,
+                &application,
+                DatasetKind::Final,
+                FreezeReason::Withdrawal,
+            )
+            .await?;
             erased.corrected.push((application.code, version));
         }
     }
     for (person, applicant) in &theirs {
         let blanked = erasure::erase_personal_data(&mut tx, &[*person], now).await?;
         erased.people += blanked.people;
-        let applications: Vec<String> = erasure::applications_of(&mut tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
-        let mut body = certificate::begin(CertificateKind::Erasure, applicant, &applications, &blanked, order, now);
-        body.insert("answers_taken_back".into(), json!(answered.iter().filter(|taken| all_cases.contains(&taken.case)).count()));
+        let applications: Vec<String> = erasure::applications_of(&mut tx, applicant.id)
+            .await?
+            .into_iter()
+            .map(|(_, code)| code)
+            .collect();
+        let mut body = certificate::begin(
+            CertificateKind::Erasure,
+            applicant,
+            &applications,
+            &blanked,
+            order,
+            now,
+        );
+        body.insert(
+            "answers_taken_back".into(),
+            json!(answered.iter().filter(|taken| all_cases.contains(&taken.case)).count()),
+        );
         body.insert("corrected".into(), json!(erased.corrected));
         let (text, signature) = certificate::complete_and_sign(context, body, now)?;
-        let id = erasure::begin_certificate(&mut tx, applicant.id, CertificateKind::Erasure, &text).await?;
+        let id = erasure::begin_certificate(&mut tx, applicant.id, CertificateKind::Erasure, &text)
+            .await?;
         erasure::issue(&mut tx, id, &text, &signature, now).await?;
         context.keys.record_erasure(&applicant.key_id, phone_hash)?;
     }

@@ -1,18 +1,19 @@
-//! Forgets all people of an applicant: the database is blanked, then the applicant's key is destroyed, so that no backup can be read either, then the
-//! certificate is signed. A crash in between leaves a certificate that is not signed, and the next round does the rest.
+//! Forgets all people of an applicant: the database is blanked, then the applicant's key is
+//! destroyed, so that no backup can be read either, then the certificate is signed. A crash in
+//! between leaves a certificate that is not signed, and the next round does the rest.
 
 use std::path::Path;
 
 use chrono::Months;
 use serde_json::{Value, json};
 
-use super::{ErasureOrder, ErasureError, certificate};
+use super::{ErasureError, ErasureOrder, certificate};
+use crate::adapters::database::erasure::{self, Applicant, CertificateKind, LegalHold};
+use crate::adapters::database::{WriteTx, programmes};
 use crate::domain::ids::ApplicantId;
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::erasure::{self, Applicant, CertificateKind, LegalHold};
-use crate::adapters::database::{WriteTx, programmes};
 
 /// Why an applicant's people are still there, or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub enum PurgeStatus {
     /// The programme names no time.
     ByHandOnly,
     KeptUntil(Timestamp),
-    /// The time is over, but these datasets are not with the scoring step: applications with what is missing.
+    /// The time is over, but these datasets are not with the scoring step: applications with what
+    /// is missing.
     AwaitsScoring(Vec<(String, &'static str)>),
     Due(Timestamp),
 }
@@ -35,18 +37,37 @@ impl PurgeStatus {
     pub fn labels(&self, shown: impl Fn(Timestamp) -> String) -> (String, String) {
         let plain = |zh: &str, en: &str| (zh.to_owned(), en.to_owned());
         match self {
-            PurgeStatus::Erased(at) => (format!("已于 {} 清除", shown(*at)), format!("forgotten on {}", shown(*at))),
+            PurgeStatus::Erased(at) => {
+                (format!("已于 {} 清除", shown(*at)), format!("forgotten on {}", shown(*at)))
+            }
             PurgeStatus::LegalHold => plain("法律保全中", "under a legal hold"),
             PurgeStatus::InField => plain("调查进行中", "in the field"),
             PurgeStatus::NoList => plain("尚无名单", "no list yet"),
-            PurgeStatus::ByHandOnly => plain("仅人工清除：项目未设保留期", "by hand only: the programme sets no retention_months"),
-            PurgeStatus::KeptUntil(due) => (format!("保留至 {}", shown(*due)), format!("kept until {}", shown(*due))),
-            PurgeStatus::AwaitsScoring(missing) => {
-                let zh: Vec<String> = missing.iter().map(|(application, what)| format!("{application} {}", missing_in_zh(what))).collect();
-                let en: Vec<String> = missing.iter().map(|(application, what)| format!("{application} is {what}")).collect();
-                (format!("已到期，但评分端尚缺：{}", zh.join("、")), format!("overdue, but scoring has not everything: {}", en.join(", ")))
+            PurgeStatus::ByHandOnly => plain(
+                "仅人工清除：项目未设保留期",
+                "by hand only: the programme sets no retention_months",
+            ),
+            PurgeStatus::KeptUntil(due) => {
+                (format!("保留至 {}", shown(*due)), format!("kept until {}", shown(*due)))
             }
-            PurgeStatus::Due(since) => (format!("自 {} 起应清除", shown(*since)), format!("to be forgotten since {}", shown(*since))),
+            PurgeStatus::AwaitsScoring(missing) => {
+                let zh: Vec<String> = missing
+                    .iter()
+                    .map(|(application, what)| format!("{application} {}", missing_in_zh(what)))
+                    .collect();
+                let en: Vec<String> = missing
+                    .iter()
+                    .map(|(application, what)| format!("{application} is {what}"))
+                    .collect();
+                (
+                    format!("已到期，但评分端尚缺：{}", zh.join("、")),
+                    format!("overdue, but scoring has not everything: {}", en.join(", ")),
+                )
+            }
+            PurgeStatus::Due(since) => (
+                format!("自 {} 起应清除", shown(*since)),
+                format!("to be forgotten since {}", shown(*since)),
+            ),
         }
     }
 }
@@ -115,17 +136,34 @@ pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
     let mut purged = 0;
     for PurgeReview { applicant, status } in review_applicants(context).await? {
         match status {
-            PurgeStatus::Due(_) => match purge(context, applicant.id, ErasureOrder { actor: "fieldworkd", reason: "retention" }).await {
+            PurgeStatus::Due(_) => match purge(
+                context,
+                applicant.id,
+                ErasureOrder { actor: "fieldworkd", reason: "retention" },
+            )
+            .await
+            {
                 // Somebody was faster, or it was put under a hold meanwhile.
-                Err(ErasureError::AlreadyErased(_) | ErasureError::LegalHold { .. } | ErasureError::InField(_)) => {}
+                Err(
+                    ErasureError::AlreadyErased(_)
+                    | ErasureError::LegalHold { .. }
+                    | ErasureError::InField(_),
+                ) => {}
                 done => {
                     done?;
                     purged += 1;
                 }
             },
             PurgeStatus::AwaitsScoring(missing) => {
-                let missing: Vec<String> = missing.into_iter().map(|(application, what)| format!("{application} ({what})")).collect();
-                tracing::warn!(applicant = applicant.code, missing = missing.join(", "), "people are not forgotten: datasets are not handed over");
+                let missing: Vec<String> = missing
+                    .into_iter()
+                    .map(|(application, what)| format!("{application} ({what})"))
+                    .collect();
+                tracing::warn!(
+                    applicant = applicant.code,
+                    missing = missing.join(", "),
+                    "people are not forgotten: datasets are not handed over"
+                );
             }
             _ => {}
         }
@@ -134,7 +172,11 @@ pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
 }
 
 /// Forgets the people of one applicant, whatever the programme's time.
-pub async fn purge(context: &AppContext, id: ApplicantId, order: ErasureOrder<'_>) -> Result<(), ErasureError> {
+pub async fn purge(
+    context: &AppContext,
+    id: ApplicantId,
+    order: ErasureOrder<'_>,
+) -> Result<(), ErasureError> {
     if order.reason.trim().is_empty() {
         return Err(ErasureError::NoReason);
     }
@@ -155,32 +197,60 @@ pub async fn purge(context: &AppContext, id: ApplicantId, order: ErasureOrder<'_
 pub(super) fn check_legal_hold(applicant: &Applicant) -> Result<(), ErasureError> {
     match &applicant.hold {
         None => Ok(()),
-        Some(LegalHold { reason, since, .. }) => {
-            Err(ErasureError::LegalHold { code: applicant.code.clone(), since: since.rfc3339(chrono_tz::UTC), reason: reason.clone() })
-        }
+        Some(LegalHold { reason, since, .. }) => Err(ErasureError::LegalHold {
+            code: applicant.code.clone(),
+            since: since.rfc3339(chrono_tz::UTC),
+            reason: reason.clone(),
+        }),
     }
 }
 
 /// Blanks the database, and notes the certificate that is owed.
-pub(super) async fn blank_people(context: &AppContext, tx: &mut WriteTx, applicant: &Applicant, order: ErasureOrder<'_>) -> Result<(), ErasureError> {
+pub(super) async fn blank_people(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    applicant: &Applicant,
+    order: ErasureOrder<'_>,
+) -> Result<(), ErasureError> {
     let now = context.clock.now();
     let people = erasure::people_of(tx, applicant.id).await?;
     let blanked = erasure::erase_personal_data(tx, &people, now).await?;
     erasure::set_purged(tx, applicant.id, now).await?;
-    let applications: Vec<String> = erasure::applications_of(tx, applicant.id).await?.into_iter().map(|(_, code)| code).collect();
-    let mut body = certificate::begin(CertificateKind::Purge, applicant, &applications, &blanked, order, now);
-    body.insert("handed_over".into(), certificate::handed_over(erasure::delivered_versions(tx, applicant.id).await?));
-    erasure::begin_certificate(tx, applicant.id, CertificateKind::Purge, &Value::Object(body).to_string()).await?;
+    let applications: Vec<String> = erasure::applications_of(tx, applicant.id)
+        .await?
+        .into_iter()
+        .map(|(_, code)| code)
+        .collect();
+    let mut body =
+        certificate::begin(CertificateKind::Purge, applicant, &applications, &blanked, order, now);
+    body.insert(
+        "handed_over".into(),
+        certificate::handed_over(erasure::delivered_versions(tx, applicant.id).await?),
+    );
+    erasure::begin_certificate(
+        tx,
+        applicant.id,
+        CertificateKind::Purge,
+        &Value::Object(body).to_string(),
+    )
+    .await?;
     Ok(())
 }
 
-/// Does the rest of every purge that is not certified yet: destroys the key, removes our own copies of datasets that tell open answers, signs.
+/// Does the rest of every purge that is not certified yet: destroys the key, removes our own copies
+/// of datasets that tell open answers, signs.
 pub async fn finish_purges(context: &AppContext) -> Result<(), ErasureError> {
-    let pending =
-        erasure::certificates(&mut *context.database.read().await?).await?.into_iter().filter(|certificate| certificate.signature.is_none());
+    let pending = erasure::certificates(&mut *context.database.read().await?)
+        .await?
+        .into_iter()
+        .filter(|certificate| certificate.signature.is_none());
     for pending in pending {
         context.keys.destroy(&pending.key_id, &pending.body)?;
-        let folders = erasure::folders_with_sealed_cells(&mut *context.database.read().await?, pending.applicant).await?;
+        let folders = erasure::folders_with_sealed_cells(
+            &mut *context.database.read().await?,
+            pending.applicant,
+        )
+        .await?;
         let mut removed = 0;
         for folder in &folders {
             removed += u64::from(remove_dataset_folder(context, folder)?);
@@ -195,40 +265,59 @@ pub async fn finish_purges(context: &AppContext) -> Result<(), ErasureError> {
         let mut tx = context.database.write().await?;
         if erasure::issue(&mut tx, pending.id, &text, &signature, now).await? {
             tx.commit().await?;
-            tracing::info!(applicant = pending.applicant_code, certificate = pending.id, "the people of an applicant are forgotten");
+            tracing::info!(
+                applicant = pending.applicant_code,
+                certificate = pending.id,
+                "the people of an applicant are forgotten"
+            );
         }
     }
     Ok(())
 }
 
-/// Only what lies in the folder of our datasets: the database may have come from another machine. False: it is not there, or left there.
+/// Only what lies in the folder of our datasets: the database may have come from another machine.
+/// False: it is not there, or left there.
 fn remove_dataset_folder(context: &AppContext, folder: &str) -> Result<bool, ErasureError> {
     let path = Path::new(folder);
     if !path.exists() {
         return Ok(false);
     }
     if !path.starts_with(&context.config.datasets) {
-        tracing::warn!(folder, "a dataset lies outside of dataset.folder and is left there; remove it by hand");
+        tracing::warn!(
+            folder,
+            "a dataset lies outside of dataset.folder and is left there; remove it by hand"
+        );
         return Ok(false);
     }
-    std::fs::remove_dir_all(path).map_err(|error| ErasureError::Folder { path: folder.to_owned(), error })?;
+    std::fs::remove_dir_all(path)
+        .map_err(|error| ErasureError::Folder { path: folder.to_owned(), error })?;
     Ok(true)
 }
 
 /// Puts an applicant under a legal hold, or lifts it (`hold` is `None`).
-pub async fn set_hold(context: &AppContext, id: ApplicantId, hold: Option<ErasureOrder<'_>>) -> Result<(), ErasureError> {
+pub async fn set_hold(
+    context: &AppContext,
+    id: ApplicantId,
+    hold: Option<ErasureOrder<'_>>,
+) -> Result<(), ErasureError> {
     let mut tx = context.database.write().await?;
     let applicant = erasure::lock(&mut tx, id).await?;
     if applicant.purged_at.is_some() {
         return Err(ErasureError::AlreadyErased(applicant.code));
     }
     match (hold, &applicant.hold) {
-        (Some(ErasureOrder { reason, .. }), _) if reason.trim().is_empty() => return Err(ErasureError::NoReason),
+        (Some(ErasureOrder { reason, .. }), _) if reason.trim().is_empty() => {
+            return Err(ErasureError::NoReason);
+        }
         (Some(_), Some(_)) => return check_legal_hold(&applicant),
         (None, None) => return Err(ErasureError::NoLegalHold(applicant.code)),
         _ => {}
     }
-    let hold = hold.map(|order| LegalHold { reason: order.reason.trim().to_owned(), since: context.clock.now(), actor: order.actor.to_owned() });
+    let hold = hold.map(|order| LegalHold {
+        reason: order.reason.trim().to_owned(),
+        since: context.clock.now(),
+        actor: order.actor.to_owned(),
+    });
     erasure::set_hold(&mut tx, id, hold.as_ref()).await?;
     tx.commit().await?;
     Ok(())

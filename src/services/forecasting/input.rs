@@ -6,19 +6,22 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::ForecastError;
-use super::{segment_index, index_exposures, prior, contact_ordinals_of};
-use crate::domain::contact_plan::{ContactPlan, ContactHistory, Step};
-use crate::domain::forecast::{CellCount, Exposure, HeldBackReplicates, FieldState, DelaysByMode, ForecastPerson, Prior, StepCounts, ContactOrdinal};
+use super::{contact_ordinals_of, index_exposures, prior, segment_index};
+use crate::adapters::database::applications::Application;
+use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::forecast_input::OpenCase;
+use crate::adapters::database::quotas::{self, QuotaCell};
+use crate::adapters::database::{DatabaseError, calls, forecast_input, programmes, replicates};
+use crate::domain::contact_plan::{ContactHistory, ContactPlan, Step};
+use crate::domain::forecast::{
+    CellCount, ContactOrdinal, DelaysByMode, Exposure, FieldState, ForecastPerson,
+    HeldBackReplicates, Prior, StepCounts,
+};
 use crate::domain::ids::InvitationId;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::services::context::AppContext;
-use crate::adapters::database::applications::Application;
-use crate::adapters::database::campaigns::{self, CampaignState};
-use crate::adapters::database::forecast_input::OpenCase;
-use crate::adapters::database::quotas::{self, QuotaCell};
-use crate::adapters::database::{DatabaseError, calls, forecast_input as forecast_input, programmes, replicates};
 
 /// An application, ready to be played.
 pub(super) struct ForecastInput {
@@ -51,22 +54,41 @@ pub(super) struct ContactSchedule {
     pub history: ContactHistory,
 }
 
-pub(super) async fn load_forecast_input(context: &AppContext, application: Application, now: Timestamp) -> Result<ForecastInput, ForecastError> {
+pub(super) async fn load_forecast_input(
+    context: &AppContext,
+    application: Application,
+    now: Timestamp,
+) -> Result<ForecastInput, ForecastError> {
     let mut connection = context.database.read().await?;
     let zone = programmes::get(&mut connection, application.programme_id).await?.time_zone;
-    let campaign = application.campaign_id.ok_or(DatabaseError::Unreadable { what: "an application in the field", value: "without campaign".into() })?;
+    let campaign = application.campaign_id.ok_or(DatabaseError::Unreadable {
+        what: "an application in the field",
+        value: "without campaign".into(),
+    })?;
     let campaign = campaigns::get(&mut connection, campaign).await?;
-    let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| ForecastError::Plan { code: campaign.code.clone(), error })?;
+    let plan = ContactPlan::from_stored(&campaign.plan)
+        .map_err(|error| ForecastError::Plan { code: campaign.code.clone(), error })?;
     let exposures = forecast_input::exposures(&mut connection, application.id, now).await?;
     let open = forecast_input::open_cases(&mut connection, application.id).await?;
-    let completed_cell_masks = forecast_input::cells_of_completes(&mut connection, application.id).await?;
+    let completed_cell_masks =
+        forecast_input::cells_of_completes(&mut connection, application.id).await?;
     let replicate_status = replicates::status(&mut connection, application.id).await?;
     let next_review = replicates::next_review_of(&mut connection, application.id).await?;
     let cells = quotas::cells(&mut connection, application.id).await?;
     let has_conditions = plan.steps.iter().any(Step::has_condition);
-    let theirs: Vec<InvitationId> = if has_conditions { open.iter().map(|case| case.invitation).collect() } else { Vec::new() };
-    let facts = if has_conditions { calls::contact_facts(&mut connection, &theirs).await? } else { HashMap::new() };
-    let others = forecast_input::history_of_others(&mut connection, application.programme_id, application.id).await?;
+    let theirs: Vec<InvitationId> =
+        if has_conditions { open.iter().map(|case| case.invitation).collect() } else { Vec::new() };
+    let facts = if has_conditions {
+        calls::contact_facts(&mut connection, &theirs).await?
+    } else {
+        HashMap::new()
+    };
+    let others = forecast_input::history_of_others(
+        &mut connection,
+        application.programme_id,
+        application.id,
+    )
+    .await?;
     drop(connection);
 
     let expected_rate = context.config.expected_response_rate;
@@ -81,13 +103,27 @@ pub(super) async fn load_forecast_input(context: &AppContext, application: Appli
     let held_for = application.held_since.map_or(Duration::ZERO, |since| now.since(since));
     let closes_at = application.field_closes_at.unwrap_or(now) + held_for;
     let scheduler = ContactScheduler { plan: &plan, quiet, now };
-    let (mut people, mut contact_schedules, mut held_back) = (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<ForecastPerson>>::new());
+    let (mut people, mut contact_schedules, mut held_back) =
+        (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<ForecastPerson>>::new());
     for case in open {
         let group = segment_index(&case.segment, &mut segments);
-        let history = contact_history(facts.get(&case.invitation).copied().unwrap_or_default(), &case);
+        let history =
+            contact_history(facts.get(&case.invitation).copied().unwrap_or_default(), &case);
         let zones = zones_of(&case, &plan);
-        let contact_schedule = ContactSchedule { zones, phone_hash: case.phone_hash, next: case.next, gets_sms: case.gets_sms, history };
-        let mut person = ForecastPerson { group, cell_mask: case.cell_mask, is_decided: case.is_decided, last_contact: case.last, upcoming_contacts: Vec::new() };
+        let contact_schedule = ContactSchedule {
+            zones,
+            phone_hash: case.phone_hash,
+            next: case.next,
+            gets_sms: case.gets_sms,
+            history,
+        };
+        let mut person = ForecastPerson {
+            group,
+            cell_mask: case.cell_mask,
+            is_decided: case.is_decided,
+            last_contact: case.last,
+            upcoming_contacts: Vec::new(),
+        };
         if !case.is_sampled {
             held_back.entry(case.replicate).or_default().push(person);
             continue;
@@ -99,12 +135,23 @@ pub(super) async fn load_forecast_input(context: &AppContext, application: Appli
         contact_schedules.push(contact_schedule);
     }
     let day_ends = day_ends(now, closes_at, zone);
-    let schedules = if held_back.is_empty() { Vec::new() } else { scheduler.contacts_by_release_day(day_ends.len()) };
+    let schedules = if held_back.is_empty() {
+        Vec::new()
+    } else {
+        scheduler.contacts_by_release_day(day_ends.len())
+    };
     let field_state = FieldState {
         now,
         closes_at,
         day_ends,
-        cells: cells.iter().map(|cell| CellCount { kind: cell.kind, target: cell.target, completes: cell.completes }).collect(),
+        cells: cells
+            .iter()
+            .map(|cell| CellCount {
+                kind: cell.kind,
+                target: cell.target,
+                completes: cell.completes,
+            })
+            .collect(),
         people,
         completed_cell_masks,
         held_back: HeldBackReplicates {
@@ -118,7 +165,21 @@ pub(super) async fn load_forecast_input(context: &AppContext, application: Appli
     };
     let prior = prior(&others.seen, expected_rate, &ordinals);
     let segments = segments.len();
-    Ok(ForecastInput { application, plan, zone, quiet, cells, field_state, contact_schedules, is_paused, indexed_exposures, observed: so_far, segments, prior, delays_by_mode })
+    Ok(ForecastInput {
+        application,
+        plan,
+        zone,
+        quiet,
+        cells,
+        field_state,
+        contact_schedules,
+        is_paused,
+        indexed_exposures,
+        observed: so_far,
+        segments,
+        prior,
+        delays_by_mode,
+    })
 }
 
 /// Who has got nothing yet will most likely get the first message.
@@ -153,18 +214,36 @@ pub(super) struct ContactScheduler<'a> {
 impl ContactScheduler<'_> {
     /// The contacts to come of somebody, as planned.
     pub fn planned_contacts(&self, contact_schedule: &ContactSchedule) -> Vec<(usize, Timestamp)> {
-        contact_schedule.next.map_or_else(Vec::new, |(step, at)| self.contacts_from(step, at.max(self.now), contact_schedule))
+        contact_schedule.next.map_or_else(Vec::new, |(step, at)| {
+            self.contacts_from(step, at.max(self.now), contact_schedule)
+        })
     }
 
-    /// A step at a time, and those after it: as far as they reach this person, and as their conditions stand now.
-    pub fn contacts_from(&self, step: usize, at: Timestamp, contact_schedule: &ContactSchedule) -> Vec<(usize, Timestamp)> {
+    /// A step at a time, and those after it: as far as they reach this person, and as their
+    /// conditions stand now.
+    pub fn contacts_from(
+        &self,
+        step: usize,
+        at: Timestamp,
+        contact_schedule: &ContactSchedule,
+    ) -> Vec<(usize, Timestamp)> {
         let (mut all, mut at) = (Vec::new(), Some(at));
         for (number, step) in self.plan.steps.iter().enumerate().skip(step) {
             let number_of_step = u32::try_from(number).unwrap_or(u32::MAX);
-            let placed = at.and_then(|at| self.plan.next_contact(at, &contact_schedule.zones, &contact_schedule.phone_hash, number_of_step));
-            let is_applied = (contact_schedule.gets_sms || step.is_telephone()) && step.applies_to(&contact_schedule.history);
+            let placed = at.and_then(|at| {
+                self.plan.next_contact(
+                    at,
+                    &contact_schedule.zones,
+                    &contact_schedule.phone_hash,
+                    number_of_step,
+                )
+            });
+            let is_applied = (contact_schedule.gets_sms || step.is_telephone())
+                && step.applies_to(&contact_schedule.history);
             all.extend(placed.filter(|_| is_applied).map(|placed| (number, placed)));
-            at = placed.zip(self.plan.steps.get(number + 1)).map(|(placed, next)| placed + next.after.max(self.quiet));
+            at = placed
+                .zip(self.plan.steps.get(number + 1))
+                .map(|(placed, next)| placed + next.after.max(self.quiet));
         }
         all
     }
@@ -172,10 +251,18 @@ impl ContactScheduler<'_> {
     /// What somebody gets who is released on the first, second, … day from now.
     pub fn contacts_by_release_day(&self, days: usize) -> Vec<Vec<(usize, Timestamp)>> {
         let history = ContactHistory { delivered: true, ..ContactHistory::default() };
-        let anybody = ContactSchedule { zones: self.plan.time_zone.into(), phone_hash: String::new(), next: None, gets_sms: true, history };
+        let anybody = ContactSchedule {
+            zones: self.plan.time_zone.into(),
+            phone_hash: String::new(),
+            next: None,
+            gets_sms: true,
+            history,
+        };
         let day = |day: usize| {
-            let at = self.now + Duration::from_secs(86_400) * u32::try_from(day).unwrap_or(u32::MAX);
-            let (step, first) = self.plan.first_contact(at, &anybody.zones, &anybody.phone_hash, true);
+            let at =
+                self.now + Duration::from_secs(86_400) * u32::try_from(day).unwrap_or(u32::MAX);
+            let (step, first) =
+                self.plan.first_contact(at, &anybody.zones, &anybody.phone_hash, true);
             first.map_or_else(Vec::new, |first| self.contacts_from(step as usize, first, &anybody))
         };
         (0..days).map(day).collect()

@@ -1,10 +1,11 @@
 //! The forecast of what is in the field: every hour and on demand, with what would help.
 //!
-//! In goes an application as the database has it; out comes a [`ApplicationForecast`], kept for the day and told in listings. Each one also writes down what the
-//! application's contacts have brought so far, from which the programme's other applications learn.
+//! In goes an application as the database has it; out comes a [`ApplicationForecast`], kept for the
+//! day and told in listings. Each one also writes down what the application's contacts have brought
+//! so far, from which the programme's other applications learn.
 
-mod interventions;
 mod input;
+mod interventions;
 mod rehearse;
 
 use std::collections::BTreeMap;
@@ -16,16 +17,19 @@ pub use interventions::{Intervention, Measure};
 pub use rehearse::{RehearsalForecast, rehearse, rehearse_prepared};
 
 use self::input::{ForecastInput, load_forecast_input};
+use crate::adapters::database::applications::{self, Application, ApplicationState};
+use crate::adapters::database::forecasts::{self, StoredForecast};
+use crate::adapters::database::{DatabaseError, WriteTx, campaigns, forecast_input};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, Step};
-use crate::domain::forecast::{BINS, Band, ResponseModel, Exposure, ContactOutcome, DelaysByMode, Prior, StepCounts, ContactOrdinal, bin_of, simulate};
+use crate::domain::forecast::{
+    BINS, Band, ContactOrdinal, ContactOutcome, DelaysByMode, Exposure, Prior, ResponseModel,
+    StepCounts, bin_of, simulate,
+};
 use crate::domain::ids::ApplicationId;
 use crate::domain::mode::Mode;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::applications::{self, Application, ApplicationState};
-use crate::adapters::database::forecasts::{self, StoredForecast};
-use crate::adapters::database::{DatabaseError, WriteTx, campaigns, forecast_input as forecast_input};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ForecastError {
@@ -39,7 +43,8 @@ pub enum ForecastError {
     Database(#[from] DatabaseError),
 }
 
-/// So often is a field played; for a list of more people less often, so that a forecast takes no longer than seconds.
+/// So often is a field played; for a list of more people less often, so that a forecast takes no
+/// longer than seconds.
 const FULL_RUNS: u32 = 400;
 const MAX_PEOPLE_AT_FULL_RUNS: u32 = 5_000;
 /// As many are claimed at once.
@@ -65,7 +70,8 @@ pub struct ApplicationForecast {
     pub cells: Vec<CellForecast>,
     /// What would help, the best first; empty where nothing needs to.
     pub interventions: Vec<Intervention>,
-    /// Nothing is sent as things are: its campaign is paused, or it is on hold (then it is told as if it were released now).
+    /// Nothing is sent as things are: its campaign is paused, or it is on hold (then it is told as
+    /// if it were released now).
     pub is_paused: bool,
     pub is_held: bool,
 }
@@ -106,7 +112,9 @@ pub async fn tick(context: &AppContext) -> Result<u32, ForecastError> {
     loop {
         let now = context.clock.now();
         let mut tx = context.database.write().await?;
-        let due = forecasts::claim_due(&mut tx, now, now + context.config.forecast_every, CLAIM_BATCH).await?;
+        let due =
+            forecasts::claim_due(&mut tx, now, now + context.config.forecast_every, CLAIM_BATCH)
+                .await?;
         tx.commit().await?;
         if due.is_empty() {
             return Ok(made);
@@ -127,34 +135,54 @@ pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, Forecas
 }
 
 /// The forecasts of a campaign's applications in the field, made now; who is in danger first.
-pub async fn forecast_campaign(context: &AppContext, code: &str) -> Result<Vec<ApplicationForecast>, ForecastError> {
+pub async fn forecast_campaign(
+    context: &AppContext,
+    code: &str,
+) -> Result<Vec<ApplicationForecast>, ForecastError> {
     let theirs = {
         let mut connection = context.database.read().await?;
-        let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| ForecastError::UnknownCampaign(code.to_owned()))?;
+        let campaign = campaigns::find(&mut connection, code)
+            .await?
+            .ok_or_else(|| ForecastError::UnknownCampaign(code.to_owned()))?;
         applications::of_campaign(&mut connection, campaign.id).await?
     };
     let mut all = Vec::new();
-    for application in theirs.into_iter().filter(|application| application.state == ApplicationState::InField) {
+    for application in
+        theirs.into_iter().filter(|application| application.state == ApplicationState::InField)
+    {
         all.push(forecast_application(context, application).await?);
     }
-    all.sort_by(|a, b| a.chance.total_cmp(&b.chance).then_with(|| a.application.cmp(&b.application)));
+    all.sort_by(|a, b| {
+        a.chance.total_cmp(&b.chance).then_with(|| a.application.cmp(&b.application))
+    });
     Ok(all)
 }
 
 /// Makes a forecast and keeps it.
 #[tracing::instrument(name = "forecast", level = "debug", skip_all, fields(application = application.code))]
-async fn forecast_application(context: &AppContext, application: Application) -> Result<ApplicationForecast, ForecastError> {
+async fn forecast_application(
+    context: &AppContext,
+    application: Application,
+) -> Result<ApplicationForecast, ForecastError> {
     let now = context.clock.now();
     let id = application.id;
     let input = load_forecast_input(context, application, now).await?;
     let day = now.date(input.zone);
-    let (observed, delays) = (input.observed.clone(), response_delays(&input.indexed_exposures, &input.prior.ordinals));
+    let (observed, delays) =
+        (input.observed.clone(), response_delays(&input.indexed_exposures, &input.prior.ordinals));
     // It takes a core for some milliseconds.
-    let made = tokio::task::spawn_blocking(move || compute_forecast(&input)).await.map_err(|_| ForecastError::Stopped)?;
+    let made = tokio::task::spawn_blocking(move || compute_forecast(&input))
+        .await
+        .map_err(|_| ForecastError::Stopped)?;
     let document = serde_json::to_string(&made).map_err(|_| ForecastError::Stopped)?;
     let mut tx = context.database.write().await?;
     forecast_input::save_history(&mut tx, id, &observed, &delays).await?;
-    forecasts::put(&mut tx, id, &StoredForecast { day, made_at: now, chance: made.chance, document }).await?;
+    forecasts::put(
+        &mut tx,
+        id,
+        &StoredForecast { day, made_at: now, chance: made.chance, document },
+    )
+    .await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -190,7 +218,11 @@ fn compute_forecast(input: &ForecastInput) -> ApplicationForecast {
                 chance: *chance,
             })
             .collect(),
-        interventions: if chance < SAFE_CHANCE { interventions::rank_interventions(input, &response_model, seed, runs) } else { Vec::new() },
+        interventions: if chance < SAFE_CHANCE {
+            interventions::rank_interventions(input, &response_model, seed, runs)
+        } else {
+            Vec::new()
+        },
         is_paused: input.is_paused,
         is_held: application.held_since.is_some(),
     }
@@ -198,18 +230,41 @@ fn compute_forecast(input: &ForecastInput) -> ApplicationForecast {
 
 fn runs_for(people: usize) -> u32 {
     let people = u32::try_from(people).unwrap_or(u32::MAX);
-    if people <= MAX_PEOPLE_AT_FULL_RUNS { FULL_RUNS } else { (u64::from(FULL_RUNS) * u64::from(MAX_PEOPLE_AT_FULL_RUNS) / u64::from(people)).max(50) as u32 }
+    if people <= MAX_PEOPLE_AT_FULL_RUNS {
+        FULL_RUNS
+    } else {
+        (u64::from(FULL_RUNS) * u64::from(MAX_PEOPLE_AT_FULL_RUNS) / u64::from(people)).max(50)
+            as u32
+    }
 }
 
 /// Writes down what an application that closes teaches others.
-pub(super) async fn record_history(context: &AppContext, tx: &mut WriteTx, application: &Application) -> Result<(), ForecastError> {
+pub(super) async fn record_history(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    application: &Application,
+) -> Result<(), ForecastError> {
     let Some(campaign) = application.campaign_id else { return Ok(()) };
     let campaign = campaigns::get(tx, campaign).await?;
-    let ordinals = contact_ordinals_of(&ContactPlan::from_stored(&campaign.plan).map_err(|error| ForecastError::Plan { code: campaign.code, error })?);
-    let exposures = index_exposures(&forecast_input::exposures(tx, application.id, context.clock.now()).await?, &mut Vec::new());
-    let others = forecast_input::history_of_others(tx, application.programme_id, application.id).await?;
-    let so_far = StepCounts::by_ordinal(&exposures, &ordinals, &DelaysByMode::from_observed(&others.delays));
-    Ok(forecast_input::save_history(tx, application.id, &so_far, &response_delays(&exposures, &ordinals)).await?)
+    let ordinals = contact_ordinals_of(
+        &ContactPlan::from_stored(&campaign.plan)
+            .map_err(|error| ForecastError::Plan { code: campaign.code, error })?,
+    );
+    let exposures = index_exposures(
+        &forecast_input::exposures(tx, application.id, context.clock.now()).await?,
+        &mut Vec::new(),
+    );
+    let others =
+        forecast_input::history_of_others(tx, application.programme_id, application.id).await?;
+    let so_far =
+        StepCounts::by_ordinal(&exposures, &ordinals, &DelaysByMode::from_observed(&others.delays));
+    Ok(forecast_input::save_history(
+        tx,
+        application.id,
+        &so_far,
+        &response_delays(&exposures, &ordinals),
+    )
+    .await?)
 }
 
 fn contact_ordinals_of(plan: &ContactPlan) -> Vec<ContactOrdinal> {
@@ -217,18 +272,27 @@ fn contact_ordinals_of(plan: &ContactPlan) -> Vec<ContactOrdinal> {
 }
 
 /// After what time completes came, by the mode of the contact before.
-fn response_delays(exposures: &[Exposure], ordinals: &[ContactOrdinal]) -> BTreeMap<Mode, [f64; BINS]> {
+fn response_delays(
+    exposures: &[Exposure],
+    ordinals: &[ContactOrdinal],
+) -> BTreeMap<Mode, [f64; BINS]> {
     let mut delays: BTreeMap<Mode, [f64; BINS]> = BTreeMap::new();
-    for exposure in exposures.iter().filter(|exposure| exposure.outcome == ContactOutcome::Completes) {
+    for exposure in
+        exposures.iter().filter(|exposure| exposure.outcome == ContactOutcome::Completes)
+    {
         if let Some(ordinal) = ordinals.get(exposure.step) {
-            delays.entry(ordinal.mode).or_insert([0.0; BINS])[bin_of(exposure.hours)] += exposure.cases;
+            delays.entry(ordinal.mode).or_insert([0.0; BINS])[bin_of(exposure.hours)] +=
+                exposure.cases;
         }
     }
     delays
 }
 
 /// Exposures with numbers for kinds of users; `segments` grows by those that are new.
-fn index_exposures(exposures: &[forecast_input::ExposureRow], segments: &mut Vec<Segment>) -> Vec<Exposure> {
+fn index_exposures(
+    exposures: &[forecast_input::ExposureRow],
+    segments: &mut Vec<Segment>,
+) -> Vec<Exposure> {
     let exposure = |row: &forecast_input::ExposureRow| Exposure {
         step: row.step,
         group: segment_index(&row.segment, segments),
@@ -252,7 +316,12 @@ impl ForecastInput {
     }
 
     fn response_model(&self) -> ResponseModel {
-        ResponseModel::new(&self.prior, &self.indexed_exposures, self.segments, self.delays_by_mode.clone())
+        ResponseModel::new(
+            &self.prior,
+            &self.indexed_exposures,
+            self.segments,
+            self.delays_by_mode.clone(),
+        )
     }
 
     /// The same application at the same moment is played the same.
@@ -266,6 +335,10 @@ fn seed_of(id: ApplicationId, now: Timestamp) -> u64 {
 }
 
 /// What an installation assumes of applications before it has seen any.
-fn prior(others: &[BTreeMap<ContactOrdinal, StepCounts>], rate: f64, ordinals: &[ContactOrdinal]) -> Prior {
+fn prior(
+    others: &[BTreeMap<ContactOrdinal, StepCounts>],
+    rate: f64,
+    ordinals: &[ContactOrdinal],
+) -> Prior {
     Prior::learn(others, rate, ordinals).with_extra_message()
 }

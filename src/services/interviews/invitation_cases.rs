@@ -9,18 +9,18 @@ use sqlx::AnyConnection;
 use super::launched_cache::CachedApplication;
 use super::{InterviewError, InterviewService};
 use crate::adapters::crypto::Sealer;
+use crate::adapters::database::links::{self, LinkedCase, LinkedInvitation};
+use crate::adapters::database::responses::{self, StoredValue};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::ProgrammeId;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::personal::Personal;
 use crate::domain::programme::Programme;
-use crate::domain::questionnaire::{Answer, RoutingFacts, QuestionPath, Questionnaire};
+use crate::domain::questionnaire::{Answer, QuestionPath, Questionnaire, RoutingFacts};
 use crate::domain::quota::QuotaPlan;
 use crate::domain::time::Timestamp;
 use crate::services::sealing::{open_fields, seal_context};
-use crate::adapters::database::links::{self, LinkedInvitation, LinkedCase};
-use crate::adapters::database::responses::{self, StoredValue};
 
 /// A respondent's cases under one link.
 pub struct InvitationCases {
@@ -38,7 +38,8 @@ pub struct InterviewCase {
     pub facts: RoutingFacts,
     /// Can answers be given now?
     pub accepts_answers: bool,
-    /// They come after the field has closed: they are kept, and count in a later version of the dataset at most.
+    /// They come after the field has closed: they are kept, and count in a later version of the
+    /// dataset at most.
     pub is_late: bool,
 }
 
@@ -90,20 +91,32 @@ pub enum EndScreen {
 
 impl InterviewService {
     /// Looks behind a link, to answer in a mode. Changes nothing.
-    pub async fn open_invitation(&self, code: &str, mode: Mode) -> Result<InvitationCases, InterviewError> {
+    pub async fn open_invitation(
+        &self,
+        code: &str,
+        mode: Mode,
+    ) -> Result<InvitationCases, InterviewError> {
         let hash = self.context.keys.hasher().link_hash(code);
         let linked = self.lookup.find(&hash).await?.ok_or(InterviewError::UnknownLink)?;
         match self.find_cached(&linked) {
             Some((applications, programme)) => self.assemble(linked, applications, programme, mode),
-            None => self.load_invitation_cases(&mut *self.context.database.read().await?, linked, mode).await,
+            None => {
+                self.load_invitation_cases(&mut *self.context.database.read().await?, linked, mode)
+                    .await
+            }
         }
     }
 
     /// Has the respondent answered any of these cases on the web since a moment?
-    pub async fn has_web_answers(&self, invitation_cases: &InvitationCases, since: Timestamp) -> Result<bool, InterviewError> {
+    pub async fn has_web_answers(
+        &self,
+        invitation_cases: &InvitationCases,
+        since: Timestamp,
+    ) -> Result<bool, InterviewError> {
         let mut connection = self.context.database.read().await?;
         for case in &invitation_cases.cases {
-            if responses::has_answers_since(&mut connection, case.case.id, Mode::Web, since).await? {
+            if responses::has_answers_since(&mut connection, case.case.id, Mode::Web, since).await?
+            {
                 return Ok(true);
             }
         }
@@ -111,21 +124,42 @@ impl InterviewService {
     }
 
     /// The same inside a transaction, as it stands there.
-    pub(super) async fn load_in_transaction(&self, connection: &mut AnyConnection, code: &str, mode: Mode) -> Result<InvitationCases, InterviewError> {
+    pub(super) async fn load_in_transaction(
+        &self,
+        connection: &mut AnyConnection,
+        code: &str,
+        mode: Mode,
+    ) -> Result<InvitationCases, InterviewError> {
         let hash = self.context.keys.hasher().link_hash(code);
-        let linked = links::find_by_hashes(connection, &[hash.as_str()]).await?.remove(&hash).ok_or(InterviewError::UnknownLink)?;
+        let linked = links::find_by_hashes(connection, &[hash.as_str()])
+            .await?
+            .remove(&hash)
+            .ok_or(InterviewError::UnknownLink)?;
         self.load_invitation_cases(connection, linked, mode).await
     }
 
-    /// What is on the shelf of a link's applications and their programme, if all of it is and the programme is of the revision that stands.
-    fn find_cached(&self, linked: &LinkedInvitation) -> Option<(Vec<Arc<CachedApplication>>, Arc<Programme>)> {
-        let applications: Vec<Arc<CachedApplication>> = linked.cases.iter().map(|case| self.cache.application(case.application)).collect::<Option<_>>()?;
+    /// What is on the shelf of a link's applications and their programme, if all of it is and the
+    /// programme is of the revision that stands.
+    fn find_cached(
+        &self,
+        linked: &LinkedInvitation,
+    ) -> Option<(Vec<Arc<CachedApplication>>, Arc<Programme>)> {
+        let applications: Vec<Arc<CachedApplication>> = linked
+            .cases
+            .iter()
+            .map(|case| self.cache.application(case.application))
+            .collect::<Option<_>>()?;
         let programme = applications.first()?.programme_id;
         Some((applications, self.cache.programme(programme, linked.programme_revision)?))
     }
 
     /// Reads what is not on the shelf yet.
-    async fn load_invitation_cases(&self, connection: &mut AnyConnection, linked: LinkedInvitation, mode: Mode) -> Result<InvitationCases, InterviewError> {
+    async fn load_invitation_cases(
+        &self,
+        connection: &mut AnyConnection,
+        linked: LinkedInvitation,
+        mode: Mode,
+    ) -> Result<InvitationCases, InterviewError> {
         let mut applications = Vec::with_capacity(linked.cases.len());
         for case in &linked.cases {
             applications.push(self.cache.read_application(connection, case.application).await?);
@@ -136,12 +170,24 @@ impl InterviewService {
         self.assemble(linked, applications, programme, mode)
     }
 
-    fn assemble(&self, mut linked: LinkedInvitation, applications: Vec<Arc<CachedApplication>>, programme: Arc<Programme>, mode: Mode) -> Result<InvitationCases, InterviewError> {
+    fn assemble(
+        &self,
+        mut linked: LinkedInvitation,
+        applications: Vec<Arc<CachedApplication>>,
+        programme: Arc<Programme>,
+        mode: Mode,
+    ) -> Result<InvitationCases, InterviewError> {
         let now = self.context.clock.now();
         let mut cases = Vec::with_capacity(linked.cases.len());
-        for (mut case, application) in std::mem::take(&mut linked.cases).into_iter().zip(applications) {
+        for (mut case, application) in
+            std::mem::take(&mut linked.cases).into_iter().zip(applications)
+        {
             let sealer = self.context.keys.sealer(&application.key_id)?;
-            let answers = decode_answers(&sealer, &application.questionnaire, std::mem::take(&mut case.answers))?;
+            let answers = decode_answers(
+                &sealer,
+                &application.questionnaire,
+                std::mem::take(&mut case.answers),
+            )?;
             let facts = RoutingFacts {
                 category: application.category.clone(),
                 segment: case.segment.clone(),
@@ -149,21 +195,30 @@ impl InterviewService {
                 fields: open_fields(&sealer, case.fields_sealed.as_deref())?,
             };
             let is_late = mode == Mode::Web && is_late(&case, now) && linked.consent.is_some();
-            cases.push(InterviewCase { accepts_answers: is_late || accepts_answers(&case, now), is_late, case, application, answers, facts });
+            cases.push(InterviewCase {
+                accepts_answers: is_late || accepts_answers(&case, now),
+                is_late,
+                case,
+                application,
+                answers,
+                facts,
+            });
         }
         Ok(InvitationCases { invitation: linked, cases, programme })
     }
 }
 
-/// Can answers be given now? Where a cell is full, only by somebody who is under way and has not been asked everything yet that cells depend on: weighting
-/// needs that.
+/// Can answers be given now? Where a cell is full, only by somebody who is under way and has not
+/// been asked everything yet that cells depend on: weighting needs that.
 fn accepts_answers(case: &LinkedCase, now: Timestamp) -> bool {
     let is_in_progress = case.disposition == Disposition::BreakOff && !case.is_quota_decided;
-    let has_room = case.closed_cell_mask == 0 || (is_in_progress && case.closed_cell_mask & QuotaPlan::TOTAL == 0);
+    let has_room = case.closed_cell_mask == 0
+        || (is_in_progress && case.closed_cell_mask & QuotaPlan::TOTAL == 0);
     case.is_open && case.in_field && case.field_closes_at > now && has_room
 }
 
-/// May somebody who was under way when the field closed still finish? For so long that a page left open overnight is not lost.
+/// May somebody who was under way when the field closed still finish? For so long that a page left
+/// open overnight is not lost.
 fn is_late(case: &LinkedCase, now: Timestamp) -> bool {
     let was_under_way = matches!(case.disposition, Disposition::BreakOff | Disposition::Partial);
     let over = case.closed_cell_mask != 0 || now > case.field_closes_at + LATE_ANSWER_PERIOD;
@@ -177,11 +232,17 @@ pub fn decode_answers(
     stored: impl IntoIterator<Item = (String, StoredValue)>,
 ) -> Result<BTreeMap<String, Answer>, InterviewError> {
     let read = |(id, value): (String, StoredValue)| match value {
-        StoredValue::Sealed(sealed) => {
-            Some(sealer.open_text(seal_context::OPEN_ANSWER, &sealed).map(|text| (id, Answer::Open(Personal::new(text)))).map_err(InterviewError::from))
-        }
+        StoredValue::Sealed(sealed) => Some(
+            sealer
+                .open_text(seal_context::OPEN_ANSWER, &sealed)
+                .map(|text| (id, Answer::Open(Personal::new(text))))
+                .map_err(InterviewError::from),
+        ),
         // The frozen questionnaire knows each of its answers.
-        StoredValue::Plain(text) => questionnaire.item(&id).and_then(|item| Answer::from_stored(item, &text)).map(|answer| Ok((id, answer))),
+        StoredValue::Plain(text) => questionnaire
+            .item(&id)
+            .and_then(|item| Answer::from_stored(item, &text))
+            .map(|answer| Ok((id, answer))),
     };
     stored.into_iter().filter_map(read).collect()
 }
@@ -204,7 +265,8 @@ impl InvitationCases {
         self.cases.first().map_or("", |case| &case.application.key_id)
     }
 
-    /// What to show a respondent who wants to see `wanted` (a page of the current case), or where the interview stands. `paths`: [`InvitationCases::paths`].
+    /// What to show a respondent who wants to see `wanted` (a page of the current case), or where
+    /// the interview stands. `paths`: [`InvitationCases::paths`].
     pub fn screen(&self, paths: &[QuestionPath<'_>], wanted: Option<usize>) -> Screen {
         let Some(current) = self.cases.iter().position(|case| case.accepts_answers) else {
             return Screen::Finished(self.end_screen());
@@ -213,18 +275,26 @@ impl InvitationCases {
             return Screen::Welcome;
         }
         let path = &paths[current];
-        Screen::Page { case: current, page: wanted.map_or_else(|| path.furthest_page(), |wanted| path.page_for(wanted)) }
+        Screen::Page {
+            case: current,
+            page: wanted.map_or_else(|| path.furthest_page(), |wanted| path.page_for(wanted)),
+        }
     }
 
     fn end_screen(&self) -> EndScreen {
-        let any = |disposition: Disposition| self.cases.iter().any(|c| c.case.disposition == disposition);
-        if any(Disposition::Complete) || self.cases.iter().any(|case| case.case.is_late && !self.invitation.has_withdrawn) {
+        let any =
+            |disposition: Disposition| self.cases.iter().any(|c| c.case.disposition == disposition);
+        if any(Disposition::Complete)
+            || self.cases.iter().any(|case| case.case.is_late && !self.invitation.has_withdrawn)
+        {
             EndScreen::Thanks
         } else if any(Disposition::Refusal) {
             if self.invitation.has_withdrawn { EndScreen::Withdrawn } else { EndScreen::Refused }
         } else if any(Disposition::NotEligible) {
             EndScreen::NotEligible
-        } else if any(Disposition::QuotaFilled) || self.cases.iter().any(|c| c.case.closed_cell_mask != 0) {
+        } else if any(Disposition::QuotaFilled)
+            || self.cases.iter().any(|c| c.case.closed_cell_mask != 0)
+        {
             EndScreen::QuotaFull
         } else {
             EndScreen::Closed
@@ -246,6 +316,10 @@ impl InvitationCases {
     }
 
     pub fn field_closes_at(&self) -> Option<Timestamp> {
-        self.cases.iter().filter(|case| case.accepts_answers).map(|case| case.case.field_closes_at).min()
+        self.cases
+            .iter()
+            .filter(|case| case.accepts_answers)
+            .map(|case| case.case.field_closes_at)
+            .min()
     }
 }

@@ -1,4 +1,5 @@
-//! What never changes once it is launched, read once: questionnaires, quotas, subjects; and programmes, until their revision changes.
+//! What never changes once it is launched, read once: questionnaires, quotas, subjects; and
+//! programmes, until their revision changes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use sqlx::AnyConnection;
 
 use super::InterviewError;
+use crate::adapters::database::{applications, campaigns, programmes, quotas};
 use crate::domain::ids::{ApplicationId, ProgrammeId};
 use crate::domain::programme::Programme;
 use crate::domain::questionnaire::Questionnaire;
 use crate::domain::quota::QuotaPlan;
-use crate::adapters::database::{applications, campaigns, programmes, quotas};
 
 /// What an application was launched with.
 pub struct CachedApplication {
@@ -43,7 +44,11 @@ impl LaunchedCache {
         self.entries().applications.get(&id).cloned()
     }
 
-    pub async fn read_application(&self, connection: &mut AnyConnection, id: ApplicationId) -> Result<Arc<CachedApplication>, InterviewError> {
+    pub async fn read_application(
+        &self,
+        connection: &mut AnyConnection,
+        id: ApplicationId,
+    ) -> Result<Arc<CachedApplication>, InterviewError> {
         if let Some(known) = self.application(id) {
             return Ok(known);
         }
@@ -52,7 +57,9 @@ impl LaunchedCache {
             programme_id: application.programme_id,
             category: application.category.to_string(),
             subject: application.subject.title(),
-            questionnaire: self.read_questionnaire(connection, application.questionnaire_id.unwrap_or(0)).await?,
+            questionnaire: self
+                .read_questionnaire(connection, application.questionnaire_id.unwrap_or(0))
+                .await?,
             applicant_name: application.applicant_name,
             key_id: application.key_id,
             quota: quotas::launched_plan(connection, id).await?,
@@ -60,22 +67,35 @@ impl LaunchedCache {
         Ok(self.entries().applications.entry(id).or_insert(Arc::new(cached)).clone())
     }
 
-    async fn read_questionnaire(&self, connection: &mut AnyConnection, id: i64) -> Result<Arc<Questionnaire>, InterviewError> {
+    async fn read_questionnaire(
+        &self,
+        connection: &mut AnyConnection,
+        id: i64,
+    ) -> Result<Arc<Questionnaire>, InterviewError> {
         if let Some(known) = self.entries().questionnaires.get(&id) {
             return Ok(known.clone());
         }
         let source = campaigns::questionnaire_source(connection, id).await?;
-        let read = Questionnaire::parse(&source).map_err(|error| InterviewError::Questionnaire { id, error })?;
+        let read = Questionnaire::parse(&source)
+            .map_err(|error| InterviewError::Questionnaire { id, error })?;
         Ok(self.entries().questionnaires.entry(id).or_insert(Arc::new(read)).clone())
     }
 
     /// A programme as of this revision.
     pub fn programme(&self, id: ProgrammeId, revision: i64) -> Option<Arc<Programme>> {
-        self.entries().programmes.get(&id).filter(|(known, _)| *known == revision).map(|(_, programme)| programme.clone())
+        self.entries()
+            .programmes
+            .get(&id)
+            .filter(|(known, _)| *known == revision)
+            .map(|(_, programme)| programme.clone())
     }
 
     /// A programme as it stands.
-    pub async fn read_programme(&self, connection: &mut AnyConnection, id: ProgrammeId) -> Result<Arc<Programme>, InterviewError> {
+    pub async fn read_programme(
+        &self,
+        connection: &mut AnyConnection,
+        id: ProgrammeId,
+    ) -> Result<Arc<Programme>, InterviewError> {
         let (revision, programme) = programmes::get_revision(connection, id).await?;
         let programme = Arc::new(programme);
         self.entries().programmes.insert(id, (revision, programme.clone()));

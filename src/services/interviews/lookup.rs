@@ -1,5 +1,6 @@
-//! Links that are looked up at the same time are looked up together: whoever comes while a look is under way waits for the next one, which takes all that
-//! wait. One statement then serves dozens of pages, and a page waits for two looks at most.
+//! Links that are looked up at the same time are looked up together: whoever comes while a look is
+//! under way waits for the next one, which takes all that wait. One statement then serves dozens of
+//! pages, and a page waits for two looks at most.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -33,7 +34,12 @@ pub struct LinkLookup {
 
 impl LinkLookup {
     pub fn new(database: Database) -> LinkLookup {
-        LinkLookup { database, pending: Mutex::default(), permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS), idle: Mutex::default() }
+        LinkLookup {
+            database,
+            pending: Mutex::default(),
+            permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS),
+            idle: Mutex::default(),
+        }
     }
 
     fn pending(&self) -> MutexGuard<'_, Vec<PendingLookup>> {
@@ -64,7 +70,8 @@ impl LinkLookup {
                     }
                 }
             }
-            // Nobody waits any more: somebody else has taken this link along, and may still be at it. The turn to look is given back by now.
+            // Nobody waits any more: somebody else has taken this link along, and may still be at
+            // it. The turn to look is given back by now.
             if let Ok(found) = answer.await {
                 return found;
             }
@@ -101,8 +108,12 @@ impl LinkLookup {
         true
     }
 
-    /// Asks the database, on a connection that is kept for this: the pool would ask each time whether it is still good.
-    async fn query_links(&self, hashes: &[&str]) -> Result<HashMap<String, LinkedInvitation>, DatabaseError> {
+    /// Asks the database, on a connection that is kept for this: the pool would ask each time
+    /// whether it is still good.
+    async fn query_links(
+        &self,
+        hashes: &[&str],
+    ) -> Result<HashMap<String, LinkedInvitation>, DatabaseError> {
         let idle_connection = self.idle().pop();
         if let Some(mut connection) = idle_connection {
             // One that has died meanwhile is noticed by the statement.

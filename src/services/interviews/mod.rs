@@ -1,31 +1,35 @@
 //! Collection: what respondents see behind their link, and what becomes of their answers.
 //!
-//! In goes the code of a personal link and what a form sent; out comes a [`Screen`]. Looking changes nothing (message scanners open links);
-//! only what a respondent sends does, each in one transaction that is on disk before anybody is thanked (invariant I5): [`save_page`] takes pages, [`respondent_requests`]
-//! what somebody wants instead. Nothing is asked before the privacy notice is agreed to. A respondent's cases are asked one after another, in the order of their applications' codes. It knows
-//! no HTML and sends nothing.
+//! In goes the code of a personal link and what a form sent; out comes a [`Screen`]. Looking
+//! changes nothing (message scanners open links); only what a respondent sends does, each in one
+//! transaction that is on disk before anybody is thanked (invariant I5): [`save_page`] takes pages,
+//! [`respondent_requests`] what somebody wants instead. Nothing is asked before the privacy notice
+//! is agreed to. A respondent's cases are asked one after another, in the order of their
+//! applications' codes. It knows no HTML and sends nothing.
 
 mod invitation_cases;
-mod lookup;
-mod save_page;
 mod launched_cache;
+mod lookup;
 mod respondent_requests;
+mod save_page;
 pub mod sms_conversation;
 
-pub use invitation_cases::{InvitationCases, InterviewCase, EndScreen, RequestConfirmation, Screen, decode_answers};
-pub use save_page::{SaveOutcome, SubmittedPage, AnswerContext};
+pub use invitation_cases::{
+    EndScreen, InterviewCase, InvitationCases, RequestConfirmation, Screen, decode_answers,
+};
 pub use respondent_requests::{CallTime, ReminderTime, withdraw_answers};
+pub use save_page::{AnswerContext, SaveOutcome, SubmittedPage};
 
 use std::sync::Arc;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::services::sms_sending::DispatchError;
+use crate::adapters::database::DatabaseError;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::questionnaire::QuestionnaireError;
 use crate::services::context::AppContext;
-use crate::adapters::database::DatabaseError;
-use lookup::LinkLookup;
+use crate::services::sms_sending::DispatchError;
 use launched_cache::LaunchedCache;
+use lookup::LinkLookup;
 
 #[derive(Debug, thiserror::Error)]
 pub enum InterviewError {

@@ -1,4 +1,5 @@
-//! What a respondent wants instead of answering now: never, not as a user, later, or by telephone. Each is one transaction.
+//! What a respondent wants instead of answering now: never, not as a user, later, or by telephone.
+//! Each is one transaction.
 
 use std::time::Duration;
 
@@ -8,17 +9,19 @@ use chrono_tz::Tz;
 use super::invitation_cases::{InvitationCases, RequestConfirmation};
 use super::save_page::{AnswerContext, stop_contacts_without_open_case};
 use super::{InterviewError, InterviewService};
+use crate::adapters::database::cases::{self, DispositionSource, WithdrawnCase};
+use crate::adapters::database::replies::{self, NewReply};
+use crate::adapters::database::{
+    DatabaseError, WriteTx, campaigns, consents, invitations, links, quotas, responses,
+};
 use crate::domain::contact_plan::ContactPlan;
-use crate::services::suppressions::opt_out;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::mode::Mode;
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
 use crate::services::sealing::seal_context;
-use crate::adapters::database::cases::{self, DispositionSource, WithdrawnCase};
-use crate::adapters::database::replies::{self, NewReply};
-use crate::adapters::database::{DatabaseError, WriteTx, campaigns, consents, invitations, links, quotas, responses};
+use crate::services::suppressions::opt_out;
 
 /// When somebody would rather be reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +86,15 @@ impl CallTime {
     }
 }
 
-/// What was answered goes with the consent, whether it had been counted or not (Personal Information Protection Law, articles 15 and 47). Where it stands in
-/// a dataset that is frozen, a corrected version follows. The cases are locked by [`cases::lock_answered`].
-pub async fn withdraw_answers(tx: &mut WriteTx, answered: &[WithdrawnCase], source: DispositionSource, now: Timestamp) -> Result<(), DatabaseError> {
+/// What was answered goes with the consent, whether it had been counted or not (Personal
+/// Information Protection Law, articles 15 and 47). Where it stands in a dataset that is frozen, a
+/// corrected version follows. The cases are locked by [`cases::lock_answered`].
+pub async fn withdraw_answers(
+    tx: &mut WriteTx,
+    answered: &[WithdrawnCase],
+    source: DispositionSource,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
     for taken in answered.iter().filter(|taken| taken.is_complete) {
         quotas::subtract_complete(tx, taken.application, taken.cell_mask).await?;
     }
@@ -96,13 +105,16 @@ pub async fn withdraw_answers(tx: &mut WriteTx, answered: &[WithdrawnCase], sour
 }
 
 impl InterviewService {
-    /// The respondent refuses for good (AAPOR 2.112): all open cases end, and the number is suppressed like after an opt-out by SMS.
+    /// The respondent refuses for good (AAPOR 2.112): all open cases end, and the number is
+    /// suppressed like after an opt-out by SMS.
     pub async fn refuse(&self, code: &str) -> Result<(), InterviewError> {
         let now = self.context.clock.now();
         let mut tx = self.context.database.write().await?;
         let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
-        let programme = invitation_cases.programme_id().filter(|_| !self.context.config.opts_out_of_all);
-        let phone_hash = links::invited_person(&mut tx, invitation_cases.invitation.id).await?.phone_hash;
+        let programme =
+            invitation_cases.programme_id().filter(|_| !self.context.config.opts_out_of_all);
+        let phone_hash =
+            links::invited_person(&mut tx, invitation_cases.invitation.id).await?.phone_hash;
         // Cases are locked before invitations, here as everywhere.
         let answered = cases::lock_answered(&mut tx, invitation_cases.invitation.id).await?;
         opt_out(&mut tx, &phone_hash, programme, DispositionSource::Web, now).await?;
@@ -115,12 +127,25 @@ impl InterviewService {
     }
 
     /// The respondent is no user of this case's subject (AAPOR 4.1).
-    pub async fn mark_not_eligible(&self, code: &str, case_index: usize, answer_context: AnswerContext) -> Result<(), InterviewError> {
+    pub async fn mark_not_eligible(
+        &self,
+        code: &str,
+        case_index: usize,
+        answer_context: AnswerContext,
+    ) -> Result<(), InterviewError> {
         let now = self.context.clock.now();
         let mut tx = self.context.database.write().await?;
         let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
         if let Some(current) = invitation_cases.answerable_case(case_index) {
-            cases::set_disposition(&mut tx, &[current.case.id], Disposition::NotEligible, &[], answer_context.source(), now).await?;
+            cases::set_disposition(
+                &mut tx,
+                &[current.case.id],
+                Disposition::NotEligible,
+                &[],
+                answer_context.source(),
+                now,
+            )
+            .await?;
             stop_contacts_without_open_case(&mut tx, &invitation_cases).await?;
             invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;
         }
@@ -128,22 +153,30 @@ impl InterviewService {
         Ok(())
     }
 
-    /// The respondent has no time now. The next step of the plan moves to when it suits, within contact hours and before the field closes; what caps forbid
-    /// is looked at when it is sent, like always. Where no step is left, the link goes on being good.
+    /// The respondent has no time now. The next step of the plan moves to when it suits, within
+    /// contact hours and before the field closes; what caps forbid is looked at when it is sent,
+    /// like always. Where no step is left, the link goes on being good.
     pub async fn remind_later(&self, code: &str, when: ReminderTime) -> Result<(), InterviewError> {
         let now = self.context.clock.now();
         let mut tx = self.context.database.write().await?;
         let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
         let Some(closes_at) = invitation_cases.field_closes_at() else { return Ok(()) };
-        if let Some((step, _)) = invitations::next_contact(&mut tx, invitation_cases.invitation.id).await? {
+        if let Some((step, _)) =
+            invitations::next_contact(&mut tx, invitation_cases.invitation.id).await?
+        {
             let campaign = campaigns::get(&mut tx, invitation_cases.invitation.campaign_id).await?;
-            let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| InterviewError::Plan { campaign: campaign.code, error })?;
+            let plan = ContactPlan::from_stored(&campaign.plan)
+                .map_err(|error| InterviewError::Plan { campaign: campaign.code, error })?;
             let zone = links::invited_person(&mut tx, invitation_cases.invitation.id).await?.zone;
             let zones = plan.zones_of(zone.as_deref());
             let wanted = when.timestamp(now, invitation_cases.programme.time_zone);
-            let open = plan.hours.next_open(wanted, &zones).filter(|at| *at < closes_at && (step as usize) < plan.steps.len());
+            let open = plan
+                .hours
+                .next_open(wanted, &zones)
+                .filter(|at| *at < closes_at && (step as usize) < plan.steps.len());
             if let Some(at) = open {
-                invitations::reschedule_step(&mut tx, invitation_cases.invitation.id, step, at).await?;
+                invitations::reschedule_step(&mut tx, invitation_cases.invitation.id, step, at)
+                    .await?;
             }
         }
         tx.commit().await?;
@@ -155,23 +188,43 @@ impl InterviewService {
         let now = self.context.clock.now();
         let mut tx = self.context.database.write().await?;
         let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
-        let which = format!("{}\n{}\n{}", Mode::Web, invitation_cases.invitation.id.0, now.date(invitation_cases.programme.time_zone));
+        let which = format!(
+            "{}\n{}\n{}",
+            Mode::Web,
+            invitation_cases.invitation.id.0,
+            now.date(invitation_cases.programme.time_zone)
+        );
         let request = NewReply {
             gateway: Mode::Web.to_string(),
             dedup_hash: self.context.keys.hasher().fingerprint(which.as_bytes()),
-            phone_hash: links::invited_person(&mut tx, invitation_cases.invitation.id).await?.phone_hash,
+            phone_hash: links::invited_person(&mut tx, invitation_cases.invitation.id)
+                .await?
+                .phone_hash,
             invitation: Some(invitation_cases.invitation.id),
             meaning: ReplyMeaning::CallMe.as_str(),
-            text_sealed: Some(self.context.keys.sealer(invitation_cases.key_id())?.seal(seal_context::REPLY, when.inbox_text().as_bytes())?),
+            text_sealed: Some(
+                self.context
+                    .keys
+                    .sealer(invitation_cases.key_id())?
+                    .seal(seal_context::REPLY, when.inbox_text().as_bytes())?,
+            ),
         };
         replies::add(&mut tx, &request, now).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// What to say of a wish that was written down: for «later», the day of the reminder that will come.
-    pub async fn reminder_confirmation(&self, invitation_cases: &InvitationCases) -> Result<RequestConfirmation, InterviewError> {
-        let next = invitations::next_contact(&mut *self.context.database.read().await?, invitation_cases.invitation.id).await?;
+    /// What to say of a wish that was written down: for «later», the day of the reminder that will
+    /// come.
+    pub async fn reminder_confirmation(
+        &self,
+        invitation_cases: &InvitationCases,
+    ) -> Result<RequestConfirmation, InterviewError> {
+        let next = invitations::next_contact(
+            &mut *self.context.database.read().await?,
+            invitation_cases.invitation.id,
+        )
+        .await?;
         Ok(RequestConfirmation::RemindedOn(next.map(|(_, at)| at)))
     }
 }

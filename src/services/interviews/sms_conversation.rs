@@ -1,37 +1,51 @@
 //! The interview by SMS: what a reply means where somebody is being asked, and what is asked next.
 //!
-//! In go replies that are on disk ([`incoming::process_reply`]); out come answers (`collect/`'s, as on the web) and the next question, planned as a step of its own
-//! so that the dispatcher sends it within contact hours, once (invariant I1). A number has one interview under way at most, whosever lists it is on: what
-//! belongs to one never comes to another. A reply is an answer to the question that had gone out when it was sent; one that was sent before belongs to the
-//! question before. Whatever breaks off half-way is done again when the gateway pushes the reply again, and comes to the same.
+//! In go replies that are on disk ([`incoming::process_reply`]); out come answers (`collect/`'s, as
+//! on the web) and the next question, planned as a step of its own so that the dispatcher sends it
+//! within contact hours, once (invariant I1). A number has one interview under way at most,
+//! whosever lists it is on: what belongs to one never comes to another. A reply is an answer to the
+//! question that had gone out when it was sent; one that was sent before belongs to the question
+//! before. Whatever breaks off half-way is done again when the gateway pushes the reply again, and
+//! comes to the same.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::services::interviews::{InvitationCases, InterviewError, InterviewService, SaveOutcome, SubmittedPage, AnswerContext};
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::services::sms_sending::DispatchError;
-use crate::services::sms_inbound::StoredReply;
-use crate::domain::contact_plan::{ContactPlan, ContactPlanError, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step, link_step};
+use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::sms_interviews::{self, AskedQuestion, SmsInterview};
+use crate::adapters::database::{DatabaseError, campaigns, links, messages, replies};
+use crate::domain::contact_plan::{
+    ContactPlan, ContactPlanError, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step,
+    link_step,
+};
 use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire::{ChoiceOption, Item, ItemKind, TextPiping};
 use crate::domain::reply::ReplyMeaning;
-use crate::domain::sms_interview::{QuestionMessage, ParsedReply, Prefix, compose_goodbye, is_agreement, compose_question, parse_reply, requests_link};
+use crate::domain::sms_interview::{
+    ParsedReply, Prefix, QuestionMessage, compose_goodbye, compose_question, is_agreement,
+    parse_reply, requests_link,
+};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::interviews::{
+    AnswerContext, InterviewError, InterviewService, InvitationCases, SaveOutcome, SubmittedPage,
+};
 use crate::services::sealing::seal_context;
-use crate::adapters::database::invitations::{self, NextStep};
-use crate::adapters::database::sms_interviews::{self, AskedQuestion, SmsInterview};
-use crate::adapters::database::{DatabaseError, campaigns, links, messages, replies};
+use crate::services::sms_inbound::StoredReply;
+use crate::services::sms_sending::DispatchError;
 
-/// Replies to one question that are answered with «not understood»; after that the respondent is left to the link.
+/// Replies to one question that are answered with «not understood»; after that the respondent is
+/// left to the link.
 const MAX_CORRECTIONS: u32 = 1;
-/// Nobody reads a message and answers it within so long of its submit: such a reply was on its way before.
+/// Nobody reads a message and answers it within so long of its submit: such a reply was on its way
+/// before.
 const MIN_READING_TIME: Duration = Duration::from_secs(4);
-/// Replies that come at the same moment are taken one after another; so often one is looked at again.
+/// Replies that come at the same moment are taken one after another; so often one is looked at
+/// again.
 const MAX_ATTEMPTS: usize = 5;
 
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +78,11 @@ struct SmsConversation<'a> {
 }
 
 /// Takes a reply as a part of an interview, if it is one.
-pub async fn handle_reply(context: &AppContext, interview_service: &InterviewService, reply: &StoredReply) -> Result<(), SmsInterviewError> {
+pub async fn handle_reply(
+    context: &AppContext,
+    interview_service: &InterviewService,
+    reply: &StoredReply,
+) -> Result<(), SmsInterviewError> {
     // A wish to be called stays in the staff's inbox.
     if reply.meaning != ReplyMeaning::Other {
         return Ok(());
@@ -78,7 +96,11 @@ pub async fn handle_reply(context: &AppContext, interview_service: &InterviewSer
 }
 
 /// False: another reply of the same number came in between; it is to be looked at again.
-async fn try_handle_reply(context: &AppContext, interview_service: &InterviewService, reply: &StoredReply) -> Result<bool, SmsInterviewError> {
+async fn try_handle_reply(
+    context: &AppContext,
+    interview_service: &InterviewService,
+    reply: &StoredReply,
+) -> Result<bool, SmsInterviewError> {
     let active_interview = {
         let mut connection = context.database.read().await?;
         if replies::is_consumed(&mut connection, &reply.dedup_hash).await? != Some(false) {
@@ -87,9 +109,19 @@ async fn try_handle_reply(context: &AppContext, interview_service: &InterviewSer
         sms_interviews::find_by_phone(&mut connection, &reply.phone_hash).await?
     };
     match (active_interview, &reply.contacted) {
-        (Some(interview), _) => SmsConversation::load(context, interview_service, reply, interview.invitation).await?.handle_answer(interview).await,
-        (None, Some(contacted)) if is_agreement(reply.text.reveal()) || requests_link(reply.text.reveal()) => {
-            SmsConversation::load(context, interview_service, reply, contacted.invitation).await?.start_interview().await
+        (Some(interview), _) => {
+            SmsConversation::load(context, interview_service, reply, interview.invitation)
+                .await?
+                .handle_answer(interview)
+                .await
+        }
+        (None, Some(contacted))
+            if is_agreement(reply.text.reveal()) || requests_link(reply.text.reveal()) =>
+        {
+            SmsConversation::load(context, interview_service, reply, contacted.invitation)
+                .await?
+                .start_interview()
+                .await
         }
         // Not asked: for the staff's inbox.
         _ => Ok(true),
@@ -117,26 +149,45 @@ impl SmsConversation<'_> {
         let to = links::invited_person(&mut connection, invitation).await?;
         let campaign = campaigns::find(&mut connection, &to.campaign).await?;
         let plan = campaign.map(|campaign| ContactPlan::from_stored(&campaign.plan)).transpose();
-        let plan = plan.map_err(|error| SmsInterviewError::Plan { code: to.campaign.clone(), error })?;
-        let plan = plan.ok_or(DatabaseError::Unreadable { what: "an invitation", value: "without campaign".into() })?;
+        let plan =
+            plan.map_err(|error| SmsInterviewError::Plan { code: to.campaign.clone(), error })?;
+        let plan = plan.ok_or(DatabaseError::Unreadable {
+            what: "an invitation",
+            value: "without campaign".into(),
+        })?;
         let code = context.keys.hasher().link_code(&to.campaign, &to.key_id, &to.phone_hash);
-        Ok(SmsConversation { context, interview_service, reply, invitation, code, key_id: to.key_id, plan })
+        Ok(SmsConversation {
+            context,
+            interview_service,
+            reply,
+            invitation,
+            code,
+            key_id: to.key_id,
+            plan,
+        })
     }
 
     /// Whoever has been offered an interview and agrees is asked the first question.
     async fn start_interview(&self) -> Result<bool, SmsInterviewError> {
-        let sent = messages::steps_sent(&mut *self.context.database.read().await?, self.invitation).await?;
-        let was_offered = sent.iter().any(|step| self.plan.steps.get(*step as usize).is_some_and(|step| step.offers_sms_interview()));
+        let sent = messages::steps_sent(&mut *self.context.database.read().await?, self.invitation)
+            .await?;
+        let was_offered = sent.iter().any(|step| {
+            self.plan.steps.get(*step as usize).is_some_and(|step| step.offers_sms_interview())
+        });
         if !was_offered {
             return Ok(true);
         }
         if requests_link(self.reply.text.reveal()) {
             return self.plan_next(None, NextMessage::Link, None).await;
         }
-        let invitation_cases = self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
+        let invitation_cases =
+            self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
         let notice = invitation_cases.programme.privacy.version.clone();
-        self.interview_service.begin(&self.code, invitation_cases.language(), &notice, BY_SMS).await?;
-        let invitation_cases = self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
+        self.interview_service
+            .begin(&self.code, invitation_cases.language(), &notice, BY_SMS)
+            .await?;
+        let invitation_cases =
+            self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
         let next = next_question(&invitation_cases, None);
         self.plan_next(None, next, None).await
     }
@@ -147,15 +198,18 @@ impl SmsConversation<'_> {
         if requests_link(text) {
             return self.plan_next(Some(&interview), NextMessage::Link, None).await;
         }
-        let asked_at =
-            messages::submitted_at(&mut *self.context.database.read().await?, MessageKey { invitation: self.invitation, step: interview.step })
-                .await?;
+        let asked_at = messages::submitted_at(
+            &mut *self.context.database.read().await?,
+            MessageKey { invitation: self.invitation, step: interview.step },
+        )
+        .await?;
         // Sent before the question had gone out: nobody answers what they have not been asked.
         if asked_at.is_none_or(|asked_at| sent_at <= asked_at + MIN_READING_TIME) {
             if let Some((before, answered_at)) = &interview.previous
                 && sent_at > *answered_at
             {
-                // Another word on the question before: the later one counts. The same one twice changes nothing.
+                // Another word on the question before: the later one counts. The same one twice
+                // changes nothing.
                 if let Some(raw) = self.parse_reply(before, text).await? {
                     self.save(before, &raw).await?;
                 }
@@ -164,27 +218,43 @@ impl SmsConversation<'_> {
         }
         let current = interview.current.clone();
         let again = || match interview.unclear_count {
-            corrections if corrections < MAX_CORRECTIONS => {
-                NextMessage::Ask { asked: current.clone(), prefix: Prefix::NotUnderstood, corrections: corrections + 1 }
-            }
+            corrections if corrections < MAX_CORRECTIONS => NextMessage::Ask {
+                asked: current.clone(),
+                prefix: Prefix::NotUnderstood,
+                corrections: corrections + 1,
+            },
             _ => NextMessage::Link,
         };
         let next = match self.parse_reply(&current, text).await? {
             None => again(),
             Some(raw) => match self.save(&current, &raw).await? {
                 SaveOutcome::Problems(_) => again(),
-                SaveOutcome::Accepted | SaveOutcome::NotAccepting | SaveOutcome::PlacesReserved | SaveOutcome::AnsweredOnWeb => {
-                    next_question(&self.interview_service.open_invitation(&self.code, Mode::Sms).await?, Some(&current))
-                }
+                SaveOutcome::Accepted
+                | SaveOutcome::NotAccepting
+                | SaveOutcome::PlacesReserved
+                | SaveOutcome::AnsweredOnWeb => next_question(
+                    &self.interview_service.open_invitation(&self.code, Mode::Sms).await?,
+                    Some(&current),
+                ),
             },
         };
-        let answered = matches!(&next, NextMessage::Ask { prefix: Prefix::None, .. } | NextMessage::End { .. }).then_some((current, sent_at));
+        let answered = matches!(
+            &next,
+            NextMessage::Ask { prefix: Prefix::None, .. } | NextMessage::End { .. }
+        )
+        .then_some((current, sent_at));
         self.plan_next(Some(&interview), next, answered).await
     }
 
-    /// The reply in the form that is stored; empty: it leaves out what may be left out. `None`: it is no answer to this item.
-    async fn parse_reply(&self, asked: &AskedQuestion, text: &str) -> Result<Option<String>, SmsInterviewError> {
-        let invitation_cases = self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
+    /// The reply in the form that is stored; empty: it leaves out what may be left out. `None`: it
+    /// is no answer to this item.
+    async fn parse_reply(
+        &self,
+        asked: &AskedQuestion,
+        text: &str,
+    ) -> Result<Option<String>, SmsInterviewError> {
+        let invitation_cases =
+            self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
         let Some((item, shown)) = find_item(&invitation_cases, asked) else { return Ok(None) };
         Ok(match parse_reply(item, &shown, text) {
             ParsedReply::Answer(raw) => Some(raw),
@@ -193,10 +263,23 @@ impl SmsConversation<'_> {
         })
     }
 
-    async fn save(&self, asked: &AskedQuestion, raw: &str) -> Result<SaveOutcome, SmsInterviewError> {
-        let invitation_cases = self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
-        let Some(case) = invitation_cases.cases.get(asked.place) else { return Ok(SaveOutcome::NotAccepting) };
-        let page = case.application.questionnaire.pages.iter().position(|page| page.items.iter().any(|item| item.id == asked.item)).unwrap_or(0);
+    async fn save(
+        &self,
+        asked: &AskedQuestion,
+        raw: &str,
+    ) -> Result<SaveOutcome, SmsInterviewError> {
+        let invitation_cases =
+            self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
+        let Some(case) = invitation_cases.cases.get(asked.place) else {
+            return Ok(SaveOutcome::NotAccepting);
+        };
+        let page = case
+            .application
+            .questionnaire
+            .pages
+            .iter()
+            .position(|page| page.items.iter().any(|item| item.id == asked.item))
+            .unwrap_or(0);
         let fields = BTreeMap::from([(asked.item.clone(), raw.to_owned())]);
         let sent = SubmittedPage {
             answer_context: BY_SMS,
@@ -220,15 +303,23 @@ impl SmsConversation<'_> {
     }
 
     /// Plans what comes next, and notes that the reply is taken, in one transaction.
-    async fn plan_next(&self, interview: Option<&SmsInterview>, next: NextMessage, answered: Option<(AskedQuestion, Timestamp)>) -> Result<bool, SmsInterviewError> {
+    async fn plan_next(
+        &self,
+        interview: Option<&SmsInterview>,
+        next: NextMessage,
+        answered: Option<(AskedQuestion, Timestamp)>,
+    ) -> Result<bool, SmsInterviewError> {
         let now = self.context.clock.now();
-        let invitation_cases = self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
+        let invitation_cases =
+            self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
         let mut tx = self.context.database.write().await?;
         let planned = invitations::next_step(&mut tx, self.invitation).await?;
         let resume_step = goes_on_after(planned).unwrap_or(planned);
         let before = sms_interviews::find(&mut tx, self.invitation).await?;
         let is_superseded = match (&before, interview) {
-            (Some(known), Some(seen)) => known.question_seq != seen.question_seq || !known.is_asking,
+            (Some(known), Some(seen)) => {
+                known.question_seq != seen.question_seq || !known.is_asking
+            }
             (Some(known), None) => known.is_asking,
             (None, _) => false,
         };
@@ -238,18 +329,31 @@ impl SmsConversation<'_> {
         let nth = before.as_ref().map_or(0, |known| known.question_seq + 1);
         let sealer = self.context.keys.sealer(&self.key_id)?;
         let seal = |text: &str| sealer.seal(seal_context::SMS_QUESTION, text.as_bytes());
-        let known =
-            |interview: Option<&SmsInterview>| interview.map(|known| known.current.clone()).unwrap_or(AskedQuestion { place: 0, item: String::new() });
+        let known = |interview: Option<&SmsInterview>| {
+            interview
+                .map(|known| known.current.clone())
+                .unwrap_or(AskedQuestion { place: 0, item: String::new() })
+        };
         let step = interview_step(nth, resume_step);
         let (is_asking, current, text, corrections, step) = match next {
             NextMessage::Ask { asked, prefix, corrections } => {
                 let text = self.question_text(&invitation_cases, &asked, prefix);
                 (true, asked, text, corrections, step)
             }
-            NextMessage::End { is_complete } => {
-                (false, known(interview), compose_goodbye(&self.plan.signature, invitation_cases.language(), is_complete), 0, goodbye_step(nth, resume_step))
-            }
-            NextMessage::Link => (false, known(interview), String::new(), 0, link_step(LINKS_BY_SMS + nth, resume_step)),
+            NextMessage::End { is_complete } => (
+                false,
+                known(interview),
+                compose_goodbye(&self.plan.signature, invitation_cases.language(), is_complete),
+                0,
+                goodbye_step(nth, resume_step),
+            ),
+            NextMessage::Link => (
+                false,
+                known(interview),
+                String::new(),
+                0,
+                link_step(LINKS_BY_SMS + nth, resume_step),
+            ),
         };
         let entry = SmsInterview {
             invitation: self.invitation,
@@ -262,13 +366,22 @@ impl SmsConversation<'_> {
             previous: answered.or_else(|| interview.and_then(|known| known.previous.clone())),
         };
         sms_interviews::put(&mut tx, &entry, &self.reply.phone_hash, now).await?;
-        invitations::set_next_steps(&mut tx, &[NextStep { id: self.invitation, step, at: Some(now) }]).await?;
+        invitations::set_next_steps(
+            &mut tx,
+            &[NextStep { id: self.invitation, step, at: Some(now) }],
+        )
+        .await?;
         replies::mark_consumed(&mut tx, &self.reply.dedup_hash, now).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    fn question_text(&self, invitation_cases: &InvitationCases, asked: &AskedQuestion, prefix: Prefix) -> String {
+    fn question_text(
+        &self,
+        invitation_cases: &InvitationCases,
+        asked: &AskedQuestion,
+        prefix: Prefix,
+    ) -> String {
         let Some((item, shown)) = find_item(invitation_cases, asked) else { return String::new() };
         let (case, language) = (&invitation_cases.cases[asked.place], invitation_cases.language());
         let piped = TextPiping {
@@ -280,16 +393,29 @@ impl SmsConversation<'_> {
         };
         let path = case.path();
         let all: Vec<&Item> = path.items().filter(|item| item.is_question()).collect();
-        let place = (all.iter().position(|other| other.id == item.id).map_or(1, |at| at + 1), all.len());
+        let place =
+            (all.iter().position(|other| other.id == item.id).map_or(1, |at| at + 1), all.len());
         let text = piped.fill(item.sms.as_ref().unwrap_or(&item.text));
         let says_what = place.0 == 1 || invitation_cases.cases.len() > 1;
         let subject = says_what.then_some(case.application.subject.as_str());
-        compose_question(&QuestionMessage { item, text: &text, shown: &shown, position: place, signature: &self.plan.signature, subject, language, prefix })
+        compose_question(&QuestionMessage {
+            item,
+            text: &text,
+            shown: &shown,
+            position: place,
+            signature: &self.plan.signature,
+            subject,
+            language,
+            prefix,
+        })
     }
 }
 
 /// An item that was asked, and its options as this respondent sees them.
-fn find_item<'b>(invitation_cases: &'b InvitationCases, asked: &AskedQuestion) -> Option<(&'b Item, Vec<&'b ChoiceOption>)> {
+fn find_item<'b>(
+    invitation_cases: &'b InvitationCases,
+    asked: &AskedQuestion,
+) -> Option<(&'b Item, Vec<&'b ChoiceOption>)> {
     let case = invitation_cases.cases.get(asked.place)?;
     let item = case.application.questionnaire.item(&asked.item)?;
     let shown = match &item.kind {
@@ -299,21 +425,40 @@ fn find_item<'b>(invitation_cases: &'b InvitationCases, asked: &AskedQuestion) -
     Some((item, shown))
 }
 
-/// The item to ask after this one: the next on the way without an answer, in this case or the next one.
+/// The item to ask after this one: the next on the way without an answer, in this case or the next
+/// one.
 fn next_question(invitation_cases: &InvitationCases, after: Option<&AskedQuestion>) -> NextMessage {
-    for (place, case) in invitation_cases.cases.iter().enumerate().filter(|(_, case)| case.accepts_answers) {
+    for (place, case) in
+        invitation_cases.cases.iter().enumerate().filter(|(_, case)| case.accepts_answers)
+    {
         let path = case.path();
         let items: Vec<&Item> = path.items().filter(|item| item.is_question()).collect();
         let from = match after {
-            Some(asked) if asked.place == place => items.iter().position(|item| item.id == asked.item).map_or(0, |at| at + 1),
+            Some(asked) if asked.place == place => {
+                items.iter().position(|item| item.id == asked.item).map_or(0, |at| at + 1)
+            }
             _ => 0,
         };
         let is_open = |item: &&&Item| !case.answers.contains_key(&item.id);
-        // What was left out may be left out; what is required and was passed over is asked all the same.
-        let next = items.iter().skip(from).find(is_open).or_else(|| items.iter().filter(|item| item.required).find(is_open));
+        // What was left out may be left out; what is required and was passed over is asked all the
+        // same.
+        let next = items
+            .iter()
+            .skip(from)
+            .find(is_open)
+            .or_else(|| items.iter().filter(|item| item.required).find(is_open));
         if let Some(item) = next {
-            return NextMessage::Ask { asked: AskedQuestion { place, item: item.id.clone() }, prefix: Prefix::None, corrections: 0 };
+            return NextMessage::Ask {
+                asked: AskedQuestion { place, item: item.id.clone() },
+                prefix: Prefix::None,
+                corrections: 0,
+            };
         }
     }
-    NextMessage::End { is_complete: invitation_cases.cases.iter().any(|case| case.case.disposition == Disposition::Complete) }
+    NextMessage::End {
+        is_complete: invitation_cases
+            .cases
+            .iter()
+            .any(|case| case.case.disposition == Disposition::Complete),
+    }
 }

@@ -1,5 +1,5 @@
-//! The import of one list, in one transaction: rows are read, prepared on every core, and written as they come, so that a list of millions takes no more
-//! memory than a short one.
+//! The import of one list, in one transaction: rows are read, prepared on every core, and written
+//! as they come, so that a list of millions takes no more memory than a short one.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -13,20 +13,21 @@ use tokio::task::JoinHandle;
 use super::ListImportError;
 use super::headers::ColumnLayout;
 use super::prepare::{PreparedBatch, PreparedPerson, Preparer};
-use super::report::{RowDecision, ImportFinding};
+use super::report::{ImportFinding, RowDecision};
 use super::source::ListSource;
-use super::table::{TableRows, TableError, TableRow};
+use super::table::{TableError, TableRow, TableRows};
+use crate::adapters::database::applications::{self, Application, ApplicationState};
+use crate::adapters::database::lists::{self, ImportCounts, NewRespondent};
+use crate::adapters::database::{WriteTx, cases, programmes, suppressions};
 use crate::domain::ids::{ApplicationId, RespondentId};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::applications::{self, Application, ApplicationState};
-use crate::adapters::database::lists::{self, ImportCounts, NewRespondent};
-use crate::adapters::database::{WriteTx, cases, programmes, suppressions};
 
 /// Rows that are prepared and written together.
 const ROWS_PER_BATCH: usize = 5_000;
-/// The header is looked for among the first of so many rows; in a list without one, columns are told by them.
+/// The header is looked for among the first of so many rows; in a list without one, columns are
+/// told by them.
 const SAMPLE_ROWS: usize = 1_000;
 /// More findings than this are only counted.
 const MAX_FINDINGS: usize = 100_000;
@@ -61,7 +62,8 @@ pub struct ImportOutcome {
     pub already_imported: bool,
 }
 
-/// Imports a list. `progress` is told how much of it has been read, and how much there is, in a measure of its own.
+/// Imports a list. `progress` is told how much of it has been read, and how much there is, in a
+/// measure of its own.
 pub async fn import_list(
     context: &AppContext,
     request: &ImportRequest<'_>,
@@ -87,7 +89,8 @@ pub async fn import_list(
     }
 
     let mut rows = TableRows::open(&request.content).map_err(wrong)?;
-    let sample: Vec<TableRow> = rows.by_ref().take(SAMPLE_ROWS).collect::<Result<_, _>>().map_err(wrong)?;
+    let sample: Vec<TableRow> =
+        rows.by_ref().take(SAMPLE_ROWS).collect::<Result<_, _>>().map_err(wrong)?;
     if sample.is_empty() {
         return Err(wrong(TableError::Empty));
     }
@@ -96,7 +99,8 @@ pub async fn import_list(
     let mut import = Import::begin(tx, request.file, applications, now).await?;
     let mut chunks = read_ahead(sample, rows);
     // As many pieces are prepared at once as there are cores; they are written in their order.
-    let mut preparing: VecDeque<JoinHandle<Result<PreparedBatch, ListImportError>>> = VecDeque::new();
+    let mut preparing: VecDeque<JoinHandle<Result<PreparedBatch, ListImportError>>> =
+        VecDeque::new();
     loop {
         let chunk = chunks.recv().await;
         let is_over = chunk.is_none();
@@ -108,7 +112,11 @@ pub async fn import_list(
         }
         while preparing.len() > core_count() || (is_over && !preparing.is_empty()) {
             let Some(oldest) = preparing.pop_front() else { break };
-            import.write_batch(oldest.await.map_err(|error| ListImportError::Stopped(error.to_string()))??).await?;
+            import
+                .write_batch(
+                    oldest.await.map_err(|error| ListImportError::Stopped(error.to_string()))??,
+                )
+                .await?;
         }
         if is_over {
             break;
@@ -118,11 +126,19 @@ pub async fn import_list(
 }
 
 /// Understands the columns from the first rows.
-fn preparer(context: &AppContext, request: &ImportRequest<'_>, applications: &[Application], sample: &[TableRow]) -> Result<Preparer, ListImportError> {
+fn preparer(
+    context: &AppContext,
+    request: &ImportRequest<'_>,
+    applications: &[Application],
+    sample: &[TableRow],
+) -> Result<Preparer, ListImportError> {
     let wrong = |error| ListImportError::Table { file: request.file.to_owned(), error };
     let region = context.config.default_region.parse().unwrap_or(country::CN);
-    let mut layout = ColumnLayout::detect(sample, &context.config.headers, region).map_err(wrong)?;
-    layout.find_fields(&list_fields_of(applications)).map_err(|words| ListImportError::NoField { file: request.file.to_owned(), words })?;
+    let mut layout =
+        ColumnLayout::detect(sample, &context.config.headers, region).map_err(wrong)?;
+    layout
+        .find_fields(&list_fields_of(applications))
+        .map_err(|words| ListImportError::NoField { file: request.file.to_owned(), words })?;
     if sample.len() == layout.first_data_row {
         return Err(wrong(TableError::Empty));
     }
@@ -143,7 +159,10 @@ struct ReadChunk {
 }
 
 /// Reads ahead on a thread of its own, by a few pieces; `first` has been read already.
-fn read_ahead(first: impl Iterator<Item = TableRow> + Send + 'static, mut rows: TableRows) -> mpsc::Receiver<Result<ReadChunk, TableError>> {
+fn read_ahead(
+    first: impl Iterator<Item = TableRow> + Send + 'static,
+    mut rows: TableRows,
+) -> mpsc::Receiver<Result<ReadChunk, TableError>> {
     let (sender, receiver) = mpsc::channel(2);
     tokio::task::spawn_blocking(move || {
         let mut chunk: Vec<TableRow> = first.collect();
@@ -158,7 +177,8 @@ fn read_ahead(first: impl Iterator<Item = TableRow> + Send + 'static, mut rows: 
             }
             let is_last = chunk.len() < ROWS_PER_BATCH;
             let next = Vec::with_capacity(ROWS_PER_BATCH);
-            let read = ReadChunk { rows: std::mem::replace(&mut chunk, next), read: rows.progress() };
+            let read =
+                ReadChunk { rows: std::mem::replace(&mut chunk, next), read: rows.progress() };
             if sender.blocking_send(Ok(read)).is_err() || is_last {
                 return;
             }
@@ -187,13 +207,28 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    async fn begin(mut tx: WriteTx, file: &'a str, applications: Vec<Application>, now: Timestamp) -> Result<Import<'a>, ListImportError> {
+    async fn begin(
+        mut tx: WriteTx,
+        file: &'a str,
+        applications: Vec<Application>,
+        now: Timestamp,
+    ) -> Result<Import<'a>, ListImportError> {
         tx.expect_many_rows().await?;
         let programme = programmes::get(&mut tx, applications[0].programme_id).await?;
         let last_known = lists::last_respondent(&mut tx).await?;
         let is_anybody_suppressed = suppressions::any_active(&mut tx, now).await?;
         let new_cases = vec![0; applications.len()];
-        Ok(Import { tx, file, applications, programme, now, last_known, is_anybody_suppressed, new_cases, outcome: ImportOutcome::empty() })
+        Ok(Import {
+            tx,
+            file,
+            applications,
+            programme,
+            now,
+            last_known,
+            is_anybody_suppressed,
+            new_cases,
+            outcome: ImportOutcome::empty(),
+        })
     }
 
     /// Writes the people of some rows.
@@ -204,8 +239,17 @@ impl<'a> Import<'a> {
         let new: Vec<&NewRespondent> = people.iter().map(|person| &person.person).collect();
         let applicant = self.applications[0].applicant_id;
         let ids = lists::add_respondents(&mut self.tx, applicant, &new, self.now).await?;
-        let others: Vec<String> = new.iter().map(|p| &p.phone_hash).filter(|hash| !ids.contains_key(*hash)).cloned().collect();
-        let known = if others.is_empty() { HashMap::new() } else { lists::existing_respondents(&mut self.tx, applicant, &others).await? };
+        let others: Vec<String> = new
+            .iter()
+            .map(|p| &p.phone_hash)
+            .filter(|hash| !ids.contains_key(*hash))
+            .cloned()
+            .collect();
+        let known = if others.is_empty() {
+            HashMap::new()
+        } else {
+            lists::existing_respondents(&mut self.tx, applicant, &others).await?
+        };
         let suppressed = match self.is_anybody_suppressed {
             false => HashMap::new(),
             true => {
@@ -215,11 +259,12 @@ impl<'a> Import<'a> {
         };
         let mut cases = Vec::with_capacity(people.len() * self.applications.len());
         for person in people {
-            let (respondent, had) = match (ids.get(&person.person.phone_hash), known.get(&person.person.phone_hash)) {
-                (Some(id), _) => (*id, &[][..]),
-                (None, Some((id, had))) => (*id, had.as_slice()),
-                (None, None) => continue,
-            };
+            let (respondent, had) =
+                match (ids.get(&person.person.phone_hash), known.get(&person.person.phone_hash)) {
+                    (Some(id), _) => (*id, &[][..]),
+                    (None, Some((id, had))) => (*id, had.as_slice()),
+                    (None, None) => continue,
+                };
             let is_suppressed = suppressed.contains_key(&person.person.phone_hash);
             cases.extend(self.new_cases_for(person, respondent, had, is_suppressed));
         }
@@ -239,7 +284,8 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Each number once, in the order of the rows; a later row of the same number is merged into the first.
+    /// Each number once, in the order of the rows; a later row of the same number is merged into
+    /// the first.
     fn merge_duplicates(&mut self, people: Vec<PreparedPerson>) -> Vec<PreparedPerson> {
         let mut first_row: HashMap<String, u32> = HashMap::with_capacity(people.len());
         let mut kept = Vec::with_capacity(people.len());
@@ -247,7 +293,11 @@ impl<'a> Import<'a> {
             match first_row.entry(person.person.phone_hash.clone()) {
                 Entry::Occupied(first) => {
                     let same = format!("the same number as row {}", first.get());
-                    self.record_finding(finding_about(&person, RowDecision::Merged, format!("{same}; {DUPLICATE_ADVICE}")));
+                    self.record_finding(finding_about(
+                        &person,
+                        RowDecision::Merged,
+                        format!("{same}; {DUPLICATE_ADVICE}"),
+                    ));
                 }
                 Entry::Vacant(free) => {
                     free.insert(person.row);
@@ -259,18 +309,36 @@ impl<'a> Import<'a> {
     }
 
     /// The cases that somebody is new to.
-    fn new_cases_for(&mut self, person: PreparedPerson, respondent: RespondentId, had: &[ApplicationId], is_suppressed: bool) -> Vec<cases::NewCase> {
-        let is_new_in: Vec<bool> = self.applications.iter().map(|application| !had.contains(&application.id)).collect();
+    fn new_cases_for(
+        &mut self,
+        person: PreparedPerson,
+        respondent: RespondentId,
+        had: &[ApplicationId],
+        is_suppressed: bool,
+    ) -> Vec<cases::NewCase> {
+        let is_new_in: Vec<bool> =
+            self.applications.iter().map(|application| !had.contains(&application.id)).collect();
         let is_new = is_new_in.contains(&true);
         if respondent > self.last_known && !had.is_empty() {
-            self.record_finding(finding_about(&person, RowDecision::Merged, format!("the same number as an earlier row; {DUPLICATE_ADVICE}")));
+            self.record_finding(finding_about(
+                &person,
+                RowDecision::Merged,
+                format!("the same number as an earlier row; {DUPLICATE_ADVICE}"),
+            ));
             return Vec::new();
         }
         if respondent <= self.last_known {
             let (decision, message) = if is_new {
-                (RowDecision::AcceptedWithNotice, "on an earlier list of this applicant: stays one person and gets one invitation for all applications")
+                (
+                    RowDecision::AcceptedWithNotice,
+                    "on an earlier list of this applicant: stays one person and gets one \
+                        invitation for all applications",
+                )
             } else {
-                (RowDecision::Merged, "on an earlier list of this application already; nothing to do")
+                (
+                    RowDecision::Merged,
+                    "on an earlier list of this application already; nothing to do",
+                )
             };
             self.record_finding(finding_about(&person, decision, message.to_owned()));
         }
@@ -278,14 +346,21 @@ impl<'a> Import<'a> {
             return Vec::new();
         }
         if is_suppressed {
-            let message = "suppressed (an opt-out, a complaint or an invalid number): stays on the list and is not contacted; nothing to do";
-            self.record_finding(finding_about(&person, RowDecision::AcceptedWithNotice, message.to_owned()));
+            let message = "suppressed (an opt-out, a complaint or an invalid number): stays on \
+                the list and is not contacted; nothing to do";
+            self.record_finding(finding_about(
+                &person,
+                RowDecision::AcceptedWithNotice,
+                message.to_owned(),
+            ));
         }
         self.outcome.accepted += 1;
         self.outcome.fixed_lines += u64::from(person.is_fixed_line);
         self.outcome.suppressed += u64::from(is_suppressed);
         let mut new = Vec::with_capacity(self.applications.len());
-        for (index, case) in person.cases.into_iter().enumerate().filter(|(index, _)| is_new_in[*index]) {
+        for (index, case) in
+            person.cases.into_iter().enumerate().filter(|(index, _)| is_new_in[*index])
+        {
             self.new_cases[index] += 1;
             new.push(cases::NewCase {
                 application: self.applications[index].id,
@@ -298,13 +373,27 @@ impl<'a> Import<'a> {
         new
     }
 
-    async fn finish(mut self, content_hash: &str, codes: &str, dry_run: bool) -> Result<ImportOutcome, ListImportError> {
+    async fn finish(
+        mut self,
+        content_hash: &str,
+        codes: &str,
+        dry_run: bool,
+    ) -> Result<ImportOutcome, ListImportError> {
         let names = count_names(&mut self.tx, &self.applications).await?;
-        for ((application, (_, names)), new) in self.applications.iter().zip(&names).zip(&self.new_cases) {
+        for ((application, (_, names)), new) in
+            self.applications.iter().zip(&names).zip(&self.new_cases)
+        {
             let (names, cap) = (*names, self.programme.cap(application.category));
             if names > cap && *new > 0 {
                 let (application, category) = (application.code.clone(), application.category);
-                return Err(ListImportError::OverCap { file: self.file.to_owned(), application, names, category, cap, over: names - cap });
+                return Err(ListImportError::OverCap {
+                    file: self.file.to_owned(),
+                    application,
+                    names,
+                    category,
+                    cap,
+                    over: names - cap,
+                });
             }
         }
         let ImportOutcome { rows, accepted, merged, rejected, .. } = self.outcome;
@@ -312,7 +401,15 @@ impl<'a> Import<'a> {
             return Err(ListImportError::NothingTaken { file: self.file.to_owned(), rejected });
         }
         let counts = ImportCounts { rows_read: rows, accepted, merged, rejected };
-        lists::add_import(&mut self.tx, self.applications[0].applicant_id, content_hash, codes, counts, self.now).await?;
+        lists::add_import(
+            &mut self.tx,
+            self.applications[0].applicant_id,
+            content_hash,
+            codes,
+            counts,
+            self.now,
+        )
+        .await?;
         for application in &self.applications {
             applications::set_list_received(&mut self.tx, application.id, self.now).await?;
         }
@@ -324,10 +421,17 @@ impl<'a> Import<'a> {
     }
 }
 
-const DUPLICATE_ADVICE: &str = "nothing to do unless they are two people, then ask for the second one's number";
+const DUPLICATE_ADVICE: &str =
+    "nothing to do unless they are two people, then ask for the second one's number";
 
 fn finding_about(person: &PreparedPerson, decision: RowDecision, message: String) -> ImportFinding {
-    ImportFinding { row: person.row, column: String::new(), value: person.masked.clone(), decision, message }
+    ImportFinding {
+        row: person.row,
+        column: String::new(),
+        value: person.masked.clone(),
+        decision,
+        message,
+    }
 }
 
 impl ImportOutcome {
@@ -347,11 +451,18 @@ impl ImportOutcome {
     }
 }
 
-async fn find_applications(tx: &mut WriteTx, codes: &[String]) -> Result<Vec<Application>, ListImportError> {
+async fn find_applications(
+    tx: &mut WriteTx,
+    codes: &[String],
+) -> Result<Vec<Application>, ListImportError> {
     let mut found: Vec<Application> = Vec::new();
     for code in codes {
-        let application = applications::find(tx, code).await?.ok_or_else(|| ListImportError::UnknownApplication(code.clone()))?;
-        if let Some(first) = found.first().filter(|first| first.applicant_id != application.applicant_id) {
+        let application = applications::find(tx, code)
+            .await?
+            .ok_or_else(|| ListImportError::UnknownApplication(code.clone()))?;
+        if let Some(first) =
+            found.first().filter(|first| first.applicant_id != application.applicant_id)
+        {
             return Err(ListImportError::DifferentApplicants(first.code.clone(), code.clone()));
         }
         if application.state != ApplicationState::Registered {
@@ -367,19 +478,32 @@ async fn find_applications(tx: &mut WriteTx, codes: &[String]) -> Result<Vec<App
     }
 }
 
-async fn check_cut_off(tx: &mut WriteTx, applications: &[Application], now: Timestamp) -> Result<(), ListImportError> {
+async fn check_cut_off(
+    tx: &mut WriteTx,
+    applications: &[Application],
+    now: Timestamp,
+) -> Result<(), ListImportError> {
     let programme = programmes::get(tx, applications[0].programme_id).await?;
     let Some(cut_off) = programme.cut_off else { return Ok(()) };
-    match applications.iter().find(|a| a.list_received_at.unwrap_or(now).date(programme.time_zone) > cut_off) {
+    match applications
+        .iter()
+        .find(|a| a.list_received_at.unwrap_or(now).date(programme.time_zone) > cut_off)
+    {
         Some(late) => Err(ListImportError::AfterCutOff { application: late.code.clone(), cut_off }),
         None => Ok(()),
     }
 }
 
-async fn count_names(tx: &mut WriteTx, applications: &[Application]) -> Result<Vec<(String, u32)>, ListImportError> {
+async fn count_names(
+    tx: &mut WriteTx,
+    applications: &[Application],
+) -> Result<Vec<(String, u32)>, ListImportError> {
     let mut names = Vec::new();
     for application in applications {
-        names.push((application.code.clone(), lists::names_by_segment(tx, application.id).await?.values().sum()));
+        names.push((
+            application.code.clone(),
+            lists::names_by_segment(tx, application.id).await?.values().sum(),
+        ));
     }
     Ok(names)
 }

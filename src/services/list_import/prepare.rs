@@ -1,22 +1,23 @@
-//! From rows to what is stored of people: numbers understood, hashed and sealed. It needs no database, so it runs on every core while others are written.
+//! From rows to what is stored of people: numbers understood, hashed and sealed. It needs no
+//! database, so it runs on every core while others are written.
 
 use std::collections::BTreeMap;
 
 use phonenumber::country;
 
 use super::ListImportError;
-use super::headers::{ListColumn, ColumnLayout};
-use super::report::{RowDecision, ImportFinding};
+use super::headers::{ColumnLayout, ListColumn};
+use super::report::{ImportFinding, RowDecision};
 use super::row::read_row;
 use super::table::TableRow;
 use crate::adapters::crypto::{Hasher, Sealer};
+use crate::adapters::database::applications::Application;
+use crate::adapters::database::lists::NewRespondent;
 use crate::domain::personal::masked;
 use crate::domain::phone::{Phone, PhoneKind};
 use crate::domain::segment::Segment;
 use crate::domain::zones::Zones;
 use crate::services::sealing::seal_context;
-use crate::adapters::database::applications::Application;
-use crate::adapters::database::lists::NewRespondent;
 
 /// All that preparing needs.
 pub struct Preparer {
@@ -55,8 +56,16 @@ pub struct PreparedBatch {
 
 impl Preparer {
     pub fn prepare(&self, rows: Vec<TableRow>) -> Result<PreparedBatch, ListImportError> {
-        let mut batch = PreparedBatch { rows: rows.len() as u64, people: Vec::with_capacity(rows.len()), findings: Vec::new() };
-        let number_column = if self.layout.columns.contains_key(&ListColumn::Mobile) { ListColumn::Mobile } else { ListColumn::Phone };
+        let mut batch = PreparedBatch {
+            rows: rows.len() as u64,
+            people: Vec::with_capacity(rows.len()),
+            findings: Vec::new(),
+        };
+        let number_column = if self.layout.columns.contains_key(&ListColumn::Mobile) {
+            ListColumn::Mobile
+        } else {
+            ListColumn::Phone
+        };
         for row in rows {
             let listed = match read_row(&row, &self.layout, self.region) {
                 Ok(listed) => listed,
@@ -73,7 +82,9 @@ impl Preparer {
                     column: self.layout.column_label(number_column),
                     value: masked.clone(),
                     decision: RowDecision::AcceptedWithNotice,
-                    message: "a fixed line: kept for the telephone, gets no SMS; ask the applicant for a mobile number if there is one".into(),
+                    message: "a fixed line: kept for the telephone, gets no SMS; ask the \
+                        applicant for a mobile number if there is one"
+                        .into(),
                 });
             }
             let hash = self.hasher.phone_hash(&listed.phone);
@@ -87,12 +98,20 @@ impl Preparer {
                 row: row.number,
                 masked,
                 is_fixed_line,
-                cases: self.applications.iter().map(case).collect::<Result<_, ListImportError>>()?,
+                cases: self
+                    .applications
+                    .iter()
+                    .map(case)
+                    .collect::<Result<_, ListImportError>>()?,
                 person: NewRespondent {
                     name_hash: self.hasher.name_hash(&listed.person.name),
                     phone_kind: listed.phone.kind().as_str(),
-                    phone_sealed: self.sealer.seal(seal_context::PHONE, listed.phone.e164().as_bytes())?,
-                    person_sealed: self.sealer.seal(seal_context::PERSON, listed.person.to_sealable().as_bytes())?,
+                    phone_sealed: self
+                        .sealer
+                        .seal(seal_context::PHONE, listed.phone.e164().as_bytes())?,
+                    person_sealed: self
+                        .sealer
+                        .seal(seal_context::PERSON, listed.person.to_sealable().as_bytes())?,
                     language: listed.language,
                     zone: zone_abroad(&listed.phone, &self.home_region),
                     phone_hash: hash,
@@ -104,8 +123,13 @@ impl Preparer {
     }
 
     /// What one application keeps of the list, sealed.
-    fn seal_list_fields(&self, application: &Application, fields: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>, ListImportError> {
-        let kept: BTreeMap<&String, &String> = fields.iter().filter(|(name, _)| application.list_fields.contains_key(*name)).collect();
+    fn seal_list_fields(
+        &self,
+        application: &Application,
+        fields: &BTreeMap<String, String>,
+    ) -> Result<Option<Vec<u8>>, ListImportError> {
+        let kept: BTreeMap<&String, &String> =
+            fields.iter().filter(|(name, _)| application.list_fields.contains_key(*name)).collect();
         if kept.is_empty() {
             return Ok(None);
         }

@@ -41,13 +41,21 @@ pub struct ImportFinding {
     pub message: String,
 }
 
-/// Writes findings as CSV with a byte-order mark (spreadsheets then read it as UTF-8), under a temporary name first.
+/// Writes findings as CSV with a byte-order mark (spreadsheets then read it as UTF-8), under a
+/// temporary name first.
 pub fn write_report(path: &Path, list: &str, findings: &[ImportFinding]) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(vec![0xef, 0xbb, 0xbf]);
     writer.write_record(["file", "row", "column", "value", "decision", "what_to_do"])?;
     for finding in findings {
         let row = finding.row.to_string();
-        let cells = [list, &row, &finding.column, &finding.value, finding.decision.as_str(), &finding.message];
+        let cells = [
+            list,
+            &row,
+            &finding.column,
+            &finding.value,
+            finding.decision.as_str(),
+            &finding.message,
+        ];
         writer.write_record(cells.map(csv_safe_cell))?;
     }
     let content = writer.into_inner().map_err(|e| std::io::Error::other(e.to_string()))?;

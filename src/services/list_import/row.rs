@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use phonenumber::country;
 
-use super::headers::{ListColumn, ColumnLayout};
-use super::report::{RowDecision, ImportFinding};
+use super::headers::{ColumnLayout, ListColumn};
+use super::report::{ImportFinding, RowDecision};
 use super::table::TableRow;
 use crate::domain::language::Language;
 use crate::domain::person::Person;
@@ -30,22 +30,45 @@ const MAX_CELL_CHARS: usize = 200;
 const MAX_FIELD_CHARS: usize = 40;
 
 fn read_list_field(cell: Option<&String>) -> String {
-    cell.map(|cell| cell.trim().chars().filter(|c| !c.is_control()).take(MAX_FIELD_CHARS).collect()).unwrap_or_default()
+    cell.map(|cell| cell.trim().chars().filter(|c| !c.is_control()).take(MAX_FIELD_CHARS).collect())
+        .unwrap_or_default()
 }
 
 /// Reads a row. A mobile is preferred, wherever it stands; a fixed line is kept for the telephone.
-pub fn read_row(row: &TableRow, layout: &ColumnLayout, region: country::Id) -> Result<ListedRow, ImportFinding> {
-    let cell = |column: ListColumn| -> &str { layout.columns.get(&column).and_then(|&i| row.cells.get(i)).map(|c| c.trim()).unwrap_or_default() };
-    let text = |column: ListColumn| Personal::new(cell(column).chars().take(MAX_CELL_CHARS).collect::<String>());
-    let phone = choose_phone(&[(ListColumn::Mobile, cell(ListColumn::Mobile)), (ListColumn::Phone, cell(ListColumn::Phone))], region).map_err(
-        |(column, error, value)| ImportFinding {
-            row: row.number,
-            column: if layout.columns.contains_key(&column) { layout.column_label(column) } else { layout.column_label(ListColumn::Phone) },
-            value: masked(value),
-            decision: RowDecision::Rejected,
-            message: error.to_string(),
+pub fn read_row(
+    row: &TableRow,
+    layout: &ColumnLayout,
+    region: country::Id,
+) -> Result<ListedRow, ImportFinding> {
+    let cell = |column: ListColumn| -> &str {
+        layout
+            .columns
+            .get(&column)
+            .and_then(|&i| row.cells.get(i))
+            .map(|c| c.trim())
+            .unwrap_or_default()
+    };
+    let text = |column: ListColumn| {
+        Personal::new(cell(column).chars().take(MAX_CELL_CHARS).collect::<String>())
+    };
+    let phone = choose_phone(
+        &[
+            (ListColumn::Mobile, cell(ListColumn::Mobile)),
+            (ListColumn::Phone, cell(ListColumn::Phone)),
+        ],
+        region,
+    )
+    .map_err(|(column, error, value)| ImportFinding {
+        row: row.number,
+        column: if layout.columns.contains_key(&column) {
+            layout.column_label(column)
+        } else {
+            layout.column_label(ListColumn::Phone)
         },
-    )?;
+        value: masked(value),
+        decision: RowDecision::Rejected,
+        message: error.to_string(),
+    })?;
     Ok(ListedRow {
         phone,
         person: Person {
@@ -57,12 +80,20 @@ pub fn read_row(row: &TableRow, layout: &ColumnLayout, region: country::Id) -> R
         },
         segment: Segment::parse(cell(ListColumn::Segment)),
         language: Language::parse(cell(ListColumn::Language)).unwrap_or_default(),
-        fields: layout.fields.iter().map(|(name, &at)| (name.clone(), read_list_field(row.cells.get(at)))).collect(),
+        fields: layout
+            .fields
+            .iter()
+            .map(|(name, &at)| (name.clone(), read_list_field(row.cells.get(at))))
+            .collect(),
     })
 }
 
-/// The first mobile among the cells' numbers, else the first fixed line, else the first cell's problem.
-fn choose_phone<'a>(cells: &[(ListColumn, &'a str)], region: country::Id) -> Result<Phone, (ListColumn, PhoneError, &'a str)> {
+/// The first mobile among the cells' numbers, else the first fixed line, else the first cell's
+/// problem.
+fn choose_phone<'a>(
+    cells: &[(ListColumn, &'a str)],
+    region: country::Id,
+) -> Result<Phone, (ListColumn, PhoneError, &'a str)> {
     let mut fixed_line = None;
     let mut problem = None;
     for (column, cell) in cells.iter().filter(|(_, cell)| !cell.is_empty()) {
@@ -79,7 +110,11 @@ fn choose_phone<'a>(cells: &[(ListColumn, &'a str)], region: country::Id) -> Res
 
 /// The numbers of a cell: several may stand in one, parted by a slash, a comma or a line break.
 fn split_numbers(cell: &str) -> Vec<&str> {
-    let parts: Vec<&str> = cell.split(['/', '、', ',', '，', ';', '；', '\n']).map(str::trim).filter(|p| !p.is_empty()).collect();
+    let parts: Vec<&str> = cell
+        .split(['/', '、', ',', '，', ';', '；', '\n'])
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .collect();
     let all_long = parts.iter().all(|part| part.chars().filter(|c| c.is_numeric()).count() >= 7);
     if parts.len() > 1 && all_long { parts } else { vec![cell] }
 }
@@ -89,7 +124,9 @@ mod tests {
     use super::*;
 
     fn number(mobile: &str, phone: &str) -> Result<String, PhoneError> {
-        choose_phone(&[(ListColumn::Mobile, mobile), (ListColumn::Phone, phone)], country::CN).map(|p| p.e164().to_owned()).map_err(|(_, error, _)| error)
+        choose_phone(&[(ListColumn::Mobile, mobile), (ListColumn::Phone, phone)], country::CN)
+            .map(|p| p.e164().to_owned())
+            .map_err(|(_, error, _)| error)
     }
 
     #[test]

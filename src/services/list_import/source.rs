@@ -1,4 +1,5 @@
-//! Where a list is read from: it is read twice, once to know it and once to take it, and never held whole.
+//! Where a list is read from: it is read twice, once to know it and once to take it, and never held
+//! whole.
 
 use std::io::{self, Cursor, Read};
 use std::path::PathBuf;

@@ -31,11 +31,17 @@ impl TableRow {
 pub enum TableError {
     #[error("the file is empty; hand in the list with at least one row")]
     Empty,
-    #[error("the file is larger than {0}; save a larger list as CSV, or check that it is the right file")]
+    #[error(
+        "the file is larger than {0}; save a larger list as CSV, or check that it is the right \
+            file"
+    )]
     TooLarge(&'static str),
     #[error("the text's encoding is not known; save it as CSV UTF-8 or as XLSX")]
     Encoding,
-    #[error("the spreadsheet cannot be opened ({0}); save it as XLSX without a password and without macros")]
+    #[error(
+        "the spreadsheet cannot be opened ({0}); save it as XLSX without a password and without \
+            macros"
+    )]
     Spreadsheet(String),
     #[error("row {row} cannot be read ({problem}); check the quotation marks")]
     Row { row: u32, problem: &'static str },
@@ -47,13 +53,19 @@ pub enum TableError {
 
 impl From<io::Error> for TableError {
     fn from(error: io::Error) -> TableError {
-        if error.kind() == io::ErrorKind::InvalidData { TableError::Encoding } else { TableError::Unreadable(error.to_string()) }
+        if error.kind() == io::ErrorKind::InvalidData {
+            TableError::Encoding
+        } else {
+            TableError::Unreadable(error.to_string())
+        }
     }
 }
 
-/// Reads CSV, TSV, XLSX, XLS or ODS whole, told apart by their first bytes. Empty rows are left out, the numbers of the others stay.
+/// Reads CSV, TSV, XLSX, XLS or ODS whole, told apart by their first bytes. Empty rows are left
+/// out, the numbers of the others stay.
 pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
-    let rows: Vec<TableRow> = TableRows::open(&ListSource::from(bytes))?.collect::<Result<_, _>>()?;
+    let rows: Vec<TableRow> =
+        TableRows::open(&ListSource::from(bytes))?.collect::<Result<_, _>>()?;
     if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
 }
 
@@ -75,12 +87,25 @@ impl TableRows {
             if rows.len() > MAX_SPREADSHEET_ROWS {
                 return Err(TableError::TooLarge(LIMIT));
             }
-            return Ok(TableRows::Spreadsheet { all: rows.len() as u64, rows: rows.into_iter(), read: 0 });
+            return Ok(TableRows::Spreadsheet {
+                all: rows.len() as u64,
+                rows: rows.into_iter(),
+                read: 0,
+            });
         }
         let mut text = Utf8Reader::new(source, detect_encoding(source)?)?;
         let delimiter = detect_delimiter(text.beginning()?);
-        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text);
-        Ok(TableRows::Text { reader: Box::new(reader), number: 0, line: 1, bytes: source.byte_len()? })
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .from_reader(text);
+        Ok(TableRows::Text {
+            reader: Box::new(reader),
+            number: 0,
+            line: 1,
+            bytes: source.byte_len()?,
+        })
     }
 
     /// How much has been read, and how much there is, in a measure of its own.
@@ -97,7 +122,9 @@ impl TableRows {
                 *read += 1;
                 rows.next().map(Ok)
             }
-            TableRows::Text { reader, number, line, .. } => next_record(reader, number, line).transpose(),
+            TableRows::Text { reader, number, line, .. } => {
+                next_record(reader, number, line).transpose()
+            }
         }
     }
 }
@@ -135,7 +162,9 @@ impl ReadPrefix for Box<dyn io::Read + Send> {
 
 /// The first sheet that holds anything.
 fn read_first_filled_sheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
-    let holds = |(_, rows): &(String, Vec<TableRow>)| rows.iter().any(|row| row.cells.iter().any(|cell| !cell.is_empty()));
+    let holds = |(_, rows): &(String, Vec<TableRow>)| {
+        rows.iter().any(|row| row.cells.iter().any(|cell| !cell.is_empty()))
+    };
     sheets(bytes)?.into_iter().find(holds).map(|(_, rows)| rows).ok_or(TableError::Empty)
 }
 
@@ -143,18 +172,23 @@ fn read_first_filled_sheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
 pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> {
     check_unpacked_size(bytes)?;
     let unreadable = |e: calamine::Error| TableError::Spreadsheet(e.to_string());
-    let mut workbook = calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(unreadable)?;
+    let mut workbook =
+        calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(unreadable)?;
     let mut sheets = Vec::new();
     for name in workbook.sheet_names() {
         let range = workbook.worksheet_range(&name).map_err(unreadable)?;
         let first_row = range.start().map_or(0, |(row, _)| row);
-        let rows = range.rows().zip(first_row + 1..).map(|(cells, number)| TableRow { number, cells: cells.iter().map(cell_text).collect() });
+        let rows = range.rows().zip(first_row + 1..).map(|(cells, number)| TableRow {
+            number,
+            cells: cells.iter().map(cell_text).collect(),
+        });
         sheets.push((name, rows.collect()));
     }
     Ok(sheets)
 }
 
-/// A spreadsheet is a ZIP of texts; what unpacks to far more than any list is a bomb. What its directory says is not believed: every part is unpacked and counted.
+/// A spreadsheet is a ZIP of texts; what unpacks to far more than any list is a bomb. What its
+/// directory says is not believed: every part is unpacked and counted.
 fn check_unpacked_size(bytes: &[u8]) -> Result<(), TableError> {
     const LIMIT: &str = "256 MB when it is unpacked, which no list is";
     if !bytes.starts_with(b"PK\x03\x04") {
@@ -165,7 +199,8 @@ fn check_unpacked_size(bytes: &[u8]) -> Result<(), TableError> {
     let mut remaining = MAX_UNPACKED;
     for part in 0..archive.len() {
         let part = archive.by_index(part).map_err(broken)?;
-        let unpacked = io::copy(&mut part.take(remaining + 1), &mut io::sink()).map_err(|error| TableError::Spreadsheet(error.to_string()))?;
+        let unpacked = io::copy(&mut part.take(remaining + 1), &mut io::sink())
+            .map_err(|error| TableError::Spreadsheet(error.to_string()))?;
         remaining = remaining.checked_sub(unpacked).ok_or(TableError::TooLarge(LIMIT))?;
     }
     Ok(())
@@ -174,14 +209,20 @@ fn check_unpacked_size(bytes: &[u8]) -> Result<(), TableError> {
 /// A cell as its user sees it; a whole number without exponent and without a fraction.
 fn cell_text(cell: &Data) -> String {
     match cell {
-        Data::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => format!("{number:.0}"),
+        Data::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            format!("{number:.0}")
+        }
         Data::Empty | Data::Error(_) => String::new(),
         other => other.to_string(),
     }
 }
 
 /// The next record of a text. `number` is the row's, `line` where the reader stood before it.
-fn next_record(reader: &mut csv::Reader<Utf8Reader>, number: &mut u32, line: &mut u64) -> Result<Option<TableRow>, TableError> {
+fn next_record(
+    reader: &mut csv::Reader<Utf8Reader>,
+    number: &mut u32,
+    line: &mut u64,
+) -> Result<Option<TableRow>, TableError> {
     let mut record = csv::StringRecord::new();
     let is_there = reader.read_record(&mut record).map_err(|error| match error.into_kind() {
         csv::ErrorKind::Io(error) => TableError::from(error),
@@ -198,7 +239,10 @@ fn next_record(reader: &mut csv::Reader<Utf8Reader>, number: &mut u32, line: &mu
     *number += 1 + u32::try_from(empty_lines).unwrap_or(0);
     // A quotation mark that is never closed swallows the rest of the file.
     if inside > 50 {
-        return Err(TableError::Row { row: *number, problem: "a quotation mark is opened and not closed" });
+        return Err(TableError::Row {
+            row: *number,
+            problem: "a quotation mark is opened and not closed",
+        });
     }
     if *number > MAX_TEXT_ROWS {
         return Err(TableError::TooLarge("10,000,000 rows"));
@@ -218,8 +262,12 @@ fn detect_delimiter(text: &str) -> u8 {
             })
             .count()
     };
-    let rating = |delimiter: char| sample.iter().filter(|line| outside_quotes(line, delimiter) > 0).count();
-    [',', '\t', ';'].into_iter().max_by_key(|&delimiter| (rating(delimiter), delimiter == '\t')).map_or(b',', |c| c as u8)
+    let rating =
+        |delimiter: char| sample.iter().filter(|line| outside_quotes(line, delimiter) > 0).count();
+    [',', '\t', ';']
+        .into_iter()
+        .max_by_key(|&delimiter| (rating(delimiter), delimiter == '\t'))
+        .map_or(b',', |c| c as u8)
 }
 
 #[cfg(test)]
@@ -233,9 +281,15 @@ mod tests {
     #[test]
     fn separators_are_found_and_quoted_line_breaks_stay_in_their_row() {
         for separator in [",", ";", "\t"] {
-            let text = ["姓名|手机", "\"王\n小明\"|138", "", "李四|\"a|b\""].join("\n").replace('|', separator);
+            let text = ["姓名|手机", "\"王\n小明\"|138", "", "李四|\"a|b\""]
+                .join("\n")
+                .replace('|', separator);
             let read = rows(&text);
-            assert_eq!(read.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1, 2, 4], "{separator:?}: the empty row is counted");
+            assert_eq!(
+                read.iter().map(|(n, _)| *n).collect::<Vec<_>>(),
+                [1, 2, 4],
+                "{separator:?}: the empty row is counted"
+            );
             assert_eq!(read[1].1, ["王\n小明", "138"]);
             assert_eq!(read[2].1[1], format!("a{separator}b"));
         }

@@ -2,12 +2,14 @@
 
 use std::io::{self, Read};
 
-use encoding_rs::{CoderResult, Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{
+    CoderResult, Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE,
+};
 
 use super::source::ListSource;
 
-/// How a text file is encoded: a byte-order mark decides, then UTF-8 where it fits, UTF-16 by its zero bytes, else what chardetng says for a
-/// Chinese house, with GB18030 (and so GBK) first.
+/// How a text file is encoded: a byte-order mark decides, then UTF-8 where it fits, UTF-16 by its
+/// zero bytes, else what chardetng says for a Chinese house, with GB18030 (and so GBK) first.
 pub fn detect_encoding(source: &ListSource) -> io::Result<&'static Encoding> {
     let mut start = Vec::new();
     source.open()?.take(4096).read_to_end(&mut start)?;
@@ -68,7 +70,8 @@ fn utf_16_by_zeros(start: &[u8], bytes: u64) -> Option<&'static Encoding> {
     }
 }
 
-/// A text as UTF-8, decoded as it is read. Line ends become `\n`, also the lone CR of old Mac programs, and the last line has one. What is not text is an error of the kind
+/// A text as UTF-8, decoded as it is read. Line ends become `\n`, also the lone CR of old Mac
+/// programs, and the last line has one. What is not text is an error of the kind
 /// [`io::ErrorKind::InvalidData`].
 pub struct Utf8Reader {
     reader: Box<dyn Read + Send>,
@@ -120,22 +123,28 @@ impl Utf8Reader {
         self.position = 0;
         let needed = self.decoder.max_utf8_buffer_length(n).unwrap_or(n * 4 + 16);
         self.text.reserve(needed);
-        let (result, _, is_broken) = self.decoder.decode_to_string(&self.chunk[..n], &mut self.text, self.is_at_end);
+        let (result, _, is_broken) =
+            self.decoder.decode_to_string(&self.chunk[..n], &mut self.text, self.is_at_end);
         if is_broken || result == CoderResult::OutputFull || self.text.contains('\0') {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         if self.text.contains('\r') || self.ends_with_cr {
             // The second half of a line end that was cut in two.
-            let rest = self.text.strip_prefix('\n').filter(|_| self.ends_with_cr).unwrap_or(&self.text);
+            let rest =
+                self.text.strip_prefix('\n').filter(|_| self.ends_with_cr).unwrap_or(&self.text);
             if !self.text.is_empty() {
                 self.ends_with_cr = rest.ends_with('\r');
             }
             self.text = rest.replace("\r\n", "\n").replace('\r', "\n");
         }
-        if self.is_at_end && (self.is_in_line && self.text.is_empty() || !self.text.is_empty() && !self.text.ends_with('\n')) {
+        if self.is_at_end
+            && (self.is_in_line && self.text.is_empty()
+                || !self.text.is_empty() && !self.text.ends_with('\n'))
+        {
             self.text.push('\n');
         }
-        self.is_in_line = self.text.chars().next_back().map_or(self.is_in_line, |last| last != '\n');
+        self.is_in_line =
+            self.text.chars().next_back().map_or(self.is_in_line, |last| last != '\n');
         Ok(())
     }
 }
@@ -208,7 +217,12 @@ mod tests {
                 while let n @ 1.. = decoded.read(&mut buffer).unwrap() {
                     read.extend_from_slice(&buffer[..n]);
                 }
-                assert_eq!(String::from_utf8(read).unwrap(), "姓\n名\n\n手\n\n机\n", "{size} {}", encoding.name());
+                assert_eq!(
+                    String::from_utf8(read).unwrap(),
+                    "姓\n名\n\n手\n\n机\n",
+                    "{size} {}",
+                    encoding.name()
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! One campaign: its status, its outcome rates, its steps, and of each application the days so far with the forecast after them.
+//! One campaign: its status, its outcome rates, its steps, and of each application the days so far
+//! with the forecast after them.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +7,15 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::MonitoringError;
+use crate::adapters::database::{
+    DatabaseError, applications, campaign_counts, campaigns, forecasts, programmes,
+};
 use crate::domain::contact_plan::ContactPlan;
-use crate::services;
-use crate::services::campaigns::{RateGrouping, CampaignError, CampaignStatus, GroupRates};
-use crate::services::forecasting::ApplicationForecast;
 use crate::domain::mode::Mode;
+use crate::services;
+use crate::services::campaigns::{CampaignError, CampaignStatus, GroupRates, RateGrouping};
 use crate::services::context::AppContext;
-use crate::adapters::database::{DatabaseError, applications, campaign_counts, campaigns, forecasts, programmes};
+use crate::services::forecasting::ApplicationForecast;
 
 pub struct CampaignDetail {
     pub status: CampaignStatus,
@@ -52,12 +55,17 @@ pub struct ApplicationProgress {
     pub forecast: Option<ApplicationForecast>,
 }
 
-pub async fn campaign_detail(context: &AppContext, code: &str) -> Result<CampaignDetail, MonitoringError> {
+pub async fn campaign_detail(
+    context: &AppContext,
+    code: &str,
+) -> Result<CampaignDetail, MonitoringError> {
     let status = services::campaigns::status(context, code).await?;
     let by_mode = services::campaigns::rates(context, code, RateGrouping::Mode).await?;
     let by_wave = services::campaigns::rates(context, code, RateGrouping::Wave).await?;
     let mut connection = context.database.read().await?;
-    let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
+    let campaign = campaigns::find(&mut connection, code)
+        .await?
+        .ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
     let programme = programmes::get(&mut connection, campaign.programme_id).await?;
     let zone = programme.time_zone;
     let (launched, today) = (campaign.launched_at.date(zone), context.clock.now().date(zone));
@@ -65,12 +73,20 @@ pub async fn campaign_detail(context: &AppContext, code: &str) -> Result<Campaig
     let mut steps: Vec<StepProgress> = plan
         .steps
         .iter()
-        .map(|step| StepProgress { name: step.name.clone(), is_telephone: step.mode() == Mode::Telephone, ..StepProgress::default() })
+        .map(|step| StepProgress {
+            name: step.name.clone(),
+            is_telephone: step.mode() == Mode::Telephone,
+            ..StepProgress::default()
+        })
         .collect();
-    for (step, state, count) in campaign_counts::messages_by_step(&mut connection, campaign.id).await? {
+    for (step, state, count) in
+        campaign_counts::messages_by_step(&mut connection, campaign.id).await?
+    {
         let Some(step) = steps.get_mut(step as usize) else { continue };
         match state.as_str() {
-            "delivered" => (step.sent, step.delivered) = (step.sent + count, step.delivered + count),
+            "delivered" => {
+                (step.sent, step.delivered) = (step.sent + count, step.delivered + count)
+            }
             "accepted" => step.sent += count,
             "undelivered" => (step.sent, step.failed) = (step.sent + count, step.failed + count),
             "in_doubt" => step.in_doubt += count,
@@ -83,7 +99,9 @@ pub async fn campaign_detail(context: &AppContext, code: &str) -> Result<Campaig
             step.waiting += count;
         }
     }
-    for (step, handed_over, waiting, calls) in campaign_counts::calls_by_step(&mut connection, campaign.id).await? {
+    for (step, handed_over, waiting, calls) in
+        campaign_counts::calls_by_step(&mut connection, campaign.id).await?
+    {
         if let Some(step) = steps.get_mut(step as usize) {
             (step.sent, step.waiting, step.calls) = (handed_over, step.waiting + waiting, calls);
         }
@@ -94,8 +112,15 @@ pub async fn campaign_detail(context: &AppContext, code: &str) -> Result<Campaig
         for at in campaign_counts::completed_at(&mut connection, application.id).await? {
             *by_day.entry(at.date(zone)).or_default() += 1;
         }
-        let closes = application.field_closes_at.map(|at| (at - std::time::Duration::from_millis(1)).date(zone));
-        let last = by_day.keys().last().copied().unwrap_or(launched).max(closes.map_or(today, |closes| closes.min(today)));
+        let closes = application
+            .field_closes_at
+            .map(|at| (at - std::time::Duration::from_millis(1)).date(zone));
+        let last = by_day
+            .keys()
+            .last()
+            .copied()
+            .unwrap_or(launched)
+            .max(closes.map_or(today, |closes| closes.min(today)));
         let mut sum = 0;
         let days = launched.iter_days().take_while(|day| *day <= last).map(|day| {
             sum += by_day.get(&day).copied().unwrap_or(0);
@@ -105,9 +130,28 @@ pub async fn campaign_detail(context: &AppContext, code: &str) -> Result<Campaig
         let kept = forecasts::of_application(&mut connection, application.id).await?;
         let latest = kept.last().filter(|_| application.closed_by.is_none());
         let unreadable = |_| DatabaseError::Unreadable { what: "a forecast", value: String::new() };
-        let forecast = latest.map(|kept| serde_json::from_str(&kept.document).map_err(unreadable)).transpose()?;
-        pictures.insert(application.code.clone(), ApplicationProgress { code: application.code, closes, days, forecast });
+        let forecast = latest
+            .map(|kept| serde_json::from_str(&kept.document).map_err(unreadable))
+            .transpose()?;
+        pictures.insert(
+            application.code.clone(),
+            ApplicationProgress { code: application.code, closes, days, forecast },
+        );
     }
-    let applications = status.applications.iter().filter_map(|application| pictures.remove(&application.code)).collect();
-    Ok(CampaignDetail { status, programme: programme.code, zone, launched, today, steps, by_mode, by_wave, applications })
+    let applications = status
+        .applications
+        .iter()
+        .filter_map(|application| pictures.remove(&application.code))
+        .collect();
+    Ok(CampaignDetail {
+        status,
+        programme: programme.code,
+        zone,
+        launched,
+        today,
+        steps,
+        by_mode,
+        by_wave,
+        applications,
+    })
 }

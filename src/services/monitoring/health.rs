@@ -1,11 +1,12 @@
-//! Whether the installation can work, and the figures by which a machine watches it. Nothing of a person is in them.
+//! Whether the installation can work, and the figures by which a machine watches it. Nothing of a
+//! person is in them.
 
 use std::time::Duration;
 
 use super::MonitoringError;
+use crate::adapters::database::{deliveries, health, messages, rates, replies};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::{deliveries, health, messages, rates, replies};
 
 /// Below this nothing more is promised to be kept.
 const MIN_FREE_BYTES: u64 = 200 * 1024 * 1024;
@@ -22,7 +23,8 @@ pub struct Readiness {
     pub database: Option<String>,
     /// Bytes that are free where the datasets and, with SQLite, the database are.
     pub disk_free_bytes: u64,
-    /// The machine's clock is so much ahead of the database's, or behind what was written down before; in milliseconds.
+    /// The machine's clock is so much ahead of the database's, or behind what was written down
+    /// before; in milliseconds.
     pub clock_offset_ms: i64,
     pub gateways_paused: Vec<String>,
 }
@@ -47,7 +49,10 @@ pub async fn readiness(context: &AppContext) -> Readiness {
     let query = async {
         let mut connection = context.database.read().await?;
         let paused = rates::paused(&mut connection, now).await?;
-        Ok::<_, crate::adapters::database::DatabaseError>((paused, health::clocks(&mut connection).await?))
+        Ok::<_, crate::adapters::database::DatabaseError>((
+            paused,
+            health::clocks(&mut connection).await?,
+        ))
     };
     let disk_free_bytes = free_bytes(&context.config.datasets);
     match query.await {
@@ -56,25 +61,41 @@ pub async fn readiness(context: &AppContext) -> Readiness {
             // A clock that was set back stands before what is written down already.
             let behind = last.map_or(0, |last| (now.0 - last.0).min(0));
             let clock_offset_ms = if ahead.abs() > behind.abs() { ahead } else { behind };
-            Readiness { database: None, disk_free_bytes, clock_offset_ms, gateways_paused: paused.into_iter().map(|(gateway, _)| gateway).collect() }
+            Readiness {
+                database: None,
+                disk_free_bytes,
+                clock_offset_ms,
+                gateways_paused: paused.into_iter().map(|(gateway, _)| gateway).collect(),
+            }
         }
-        Err(error) => Readiness { database: Some(error.to_string()), disk_free_bytes, clock_offset_ms: 0, gateways_paused: Vec::new() },
+        Err(error) => Readiness {
+            database: Some(error.to_string()),
+            disk_free_bytes,
+            clock_offset_ms: 0,
+            gateways_paused: Vec::new(),
+        },
     }
 }
 
 /// Of the file system that a folder is on, or will be.
 fn free_bytes(folder: &std::path::Path) -> u64 {
-    let there = folder.ancestors().find(|folder| folder.exists()).filter(|folder| !folder.as_os_str().is_empty());
-    rustix::fs::statvfs(there.unwrap_or(std::path::Path::new("."))).map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize))
+    let there = folder
+        .ancestors()
+        .find(|folder| folder.exists())
+        .filter(|folder| !folder.as_os_str().is_empty());
+    rustix::fs::statvfs(there.unwrap_or(std::path::Path::new(".")))
+        .map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize))
 }
 
 /// The figures of a moment.
 pub struct HealthMetrics {
-    /// Of each running campaign: people who are due, and for how many seconds the first of them has been.
+    /// Of each running campaign: people who are due, and for how many seconds the first of them has
+    /// been.
     pub due: Vec<(String, u64, f64)>,
     /// Of each gateway: messages by state.
     pub messages: Vec<(String, String, u64)>,
-    /// Of each gateway: the share of its rate that the last minute used, its pace, and for how many seconds it is still held.
+    /// Of each gateway: the share of its rate that the last minute used, its pace, and for how many
+    /// seconds it is still held.
     pub gateways: Vec<(String, f64, f64, f64)>,
     pub in_doubt: u64,
     pub replies: u64,
@@ -90,18 +111,30 @@ pub struct HealthMetrics {
     pub database_seconds: f64,
 }
 
-pub async fn collect_health_metrics(context: &AppContext) -> Result<HealthMetrics, MonitoringError> {
+pub async fn collect_health_metrics(
+    context: &AppContext,
+) -> Result<HealthMetrics, MonitoringError> {
     let (now, began) = (context.clock.now(), std::time::Instant::now());
     let readiness = readiness(context).await;
     let mut connection = context.database.read().await?;
-    let waited = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
-    let due = health::due_by_campaign(&mut connection, now).await?.into_iter().map(|(code, due, since)| (code, due, waited(since))).collect();
+    let waited =
+        |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
+    let due = health::due_by_campaign(&mut connection, now)
+        .await?
+        .into_iter()
+        .map(|(code, due, since)| (code, due, waited(since)))
+        .collect();
     let by_state = health::messages(&mut connection, now - RATE_WINDOW).await?;
     let states = rates::states(&mut connection, now).await?;
     let gateway = |(name, config): (&String, &crate::adapters::config::GatewayConfig)| {
-        let lately: u64 = by_state.iter().filter(|(gateway, ..)| gateway == name).map(|(.., lately)| lately).sum();
+        let lately: u64 = by_state
+            .iter()
+            .filter(|(gateway, ..)| gateway == name)
+            .map(|(.., lately)| lately)
+            .sum();
         let state = states.get(name);
-        let used = lately as f64 / (f64::from(config.rate_per_second.max(1)) * RATE_WINDOW.as_secs_f64());
+        let used =
+            lately as f64 / (f64::from(config.rate_per_second.max(1)) * RATE_WINDOW.as_secs_f64());
         let held = state.map_or(0.0, |state| state.paused_until.since(now).as_secs_f64());
         (name.clone(), used, state.map_or(1.0, |state| state.rate_permille as f64 / 1_000.0), held)
     };
@@ -116,7 +149,10 @@ pub async fn collect_health_metrics(context: &AppContext) -> Result<HealthMetric
         interview_seconds: seconds.get(seconds.len() / 2).map(|seconds| *seconds as f64),
         interviews: seconds.len() as u64,
         chances: health::chances(&mut connection).await?,
-        messages: by_state.into_iter().map(|(gateway, state, all, _)| (gateway, state, all)).collect(),
+        messages: by_state
+            .into_iter()
+            .map(|(gateway, state, all, _)| (gateway, state, all))
+            .collect(),
         readiness,
         database_seconds: began.elapsed().as_secs_f64(),
     })
@@ -128,10 +164,18 @@ mod tests {
 
     #[test]
     fn it_is_ready_only_with_a_database_room_and_the_right_time() {
-        let well = Readiness { database: None, disk_free_bytes: MIN_FREE_BYTES, clock_offset_ms: -59_000, gateways_paused: vec!["g".into()] };
+        let well = Readiness {
+            database: None,
+            disk_free_bytes: MIN_FREE_BYTES,
+            clock_offset_ms: -59_000,
+            gateways_paused: vec!["g".into()],
+        };
         assert!(well.is_ready());
         assert!(!Readiness { database: Some("gone".into()), ..well.clone() }.is_ready());
         assert!(!Readiness { disk_free_bytes: MIN_FREE_BYTES - 1, ..well.clone() }.is_ready());
-        assert!(!Readiness { clock_offset_ms: 61_000, ..well.clone() }.is_ready() && !Readiness { clock_offset_ms: -61_000, ..well }.is_ready());
+        assert!(
+            !Readiness { clock_offset_ms: 61_000, ..well.clone() }.is_ready()
+                && !Readiness { clock_offset_ms: -61_000, ..well }.is_ready()
+        );
     }
 }

@@ -1,17 +1,18 @@
-//! What the staff watch: how everything stands, and what has happened to one case. Nothing is changed from here.
+//! What the staff watch: how everything stands, and what has happened to one case. Nothing is
+//! changed from here.
 //!
-//! [`overview`] is the home page's picture, [`campaign`] one campaign's, [`timeline`] one case's, [`search`] finds cases by what somebody knows of a person, [`health`]
-//! is what a machine watches.
+//! [`overview`] is the home page's picture, [`campaign`] one campaign's, [`timeline`] one case's,
+//! [`search`] finds cases by what somebody knows of a person, [`health`] is what a machine watches.
 
-pub mod overview;
 pub mod campaign;
+pub mod health;
+pub mod overview;
 pub mod search;
 pub mod timeline;
-pub mod health;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::services::deadlines::DeadlineError;
 use crate::adapters::database::DatabaseError;
+use crate::services::deadlines::DeadlineError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MonitoringError {

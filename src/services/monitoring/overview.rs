@@ -1,13 +1,14 @@
-//! How everything stands: programmes with their applications, the most endangered first; gateways; and what waits for a person.
+//! How everything stands: programmes with their applications, the most endangered first; gateways;
+//! and what waits for a person.
 
 use super::MonitoringError;
-use crate::services::deadlines::{self, ApplicationOverview};
-use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
 use crate::adapters::database::alarms::{self, Alarm};
 use crate::adapters::database::deliveries::{self, DeliveryProblem};
 use crate::adapters::database::events::{self, Endpoint};
 use crate::adapters::database::{lists, messages, programmes, rates, replies};
+use crate::domain::time::Timestamp;
+use crate::services::context::AppContext;
+use crate::services::deadlines::{self, ApplicationOverview};
 
 /// A webhook that takes nothing for so long wants somebody to look.
 const FAILING_ALERT_AFTER: std::time::Duration = std::time::Duration::from_secs(900);
@@ -66,8 +67,12 @@ pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, Mon
     let codes = programmes::codes(&mut *context.database.read().await?).await?;
     let mut shown = Vec::with_capacity(codes.len());
     for code in codes {
-        let Some(applications) = deadlines::programme_overview(context, &code).await? else { continue };
-        let name = programmes::find(&mut *context.database.read().await?, &code).await?.map(|(_, programme)| programme.name);
+        let Some(applications) = deadlines::programme_overview(context, &code).await? else {
+            continue;
+        };
+        let name = programmes::find(&mut *context.database.read().await?, &code)
+            .await?
+            .map(|(_, programme)| programme.name);
         let name = name.map_or_else(Default::default, |name| (name.zh, name.en));
         shown.push(ProgrammeOverview { code, name, applications });
     }
@@ -84,7 +89,12 @@ pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, Mon
     };
     let gateways = context.gateways.keys().map(gateway).collect();
     drop(connection);
-    Ok(SystemOverview { at: now, programmes: shown, gateways, pending_work: pending_work(context).await? })
+    Ok(SystemOverview {
+        at: now,
+        programmes: shown,
+        gateways,
+        pending_work: pending_work(context).await?,
+    })
 }
 
 pub async fn pending_work(context: &AppContext) -> Result<PendingWork, MonitoringError> {
@@ -93,14 +103,26 @@ pub async fn pending_work(context: &AppContext) -> Result<PendingWork, Monitorin
     let inbox = replies::inbox(&mut connection, None, false).await?;
     let mut alarms = alarms::list(&mut connection, false).await?;
     alarms.sort_by(|a, b| a.chance.total_cmp(&b.chance));
-    let failing = |endpoint: &Endpoint| endpoint.failing_since.is_some_and(|since| since + FAILING_ALERT_AFTER <= now);
+    let failing = |endpoint: &Endpoint| {
+        endpoint.failing_since.is_some_and(|since| since + FAILING_ALERT_AFTER <= now)
+    };
     Ok(PendingWork {
         alarms,
-        in_doubt: messages::list_in_doubt(&mut connection, now - context.config.dispatch.query_after).await?.len(),
+        in_doubt: messages::list_in_doubt(
+            &mut connection,
+            now - context.config.dispatch.query_after,
+        )
+        .await?
+        .len(),
         call_backs: inbox.iter().filter(|reply| reply.meaning == "call_me").count(),
         replies: inbox.len(),
         problems: deliveries::open_problems(&mut connection).await?,
         rejected: lists::with_rejected_rows(&mut connection).await?,
-        webhooks: events::endpoints(&mut connection).await?.into_iter().filter(failing).map(|endpoint| endpoint.name).collect(),
+        webhooks: events::endpoints(&mut connection)
+            .await?
+            .into_iter()
+            .filter(failing)
+            .map(|endpoint| endpoint.name)
+            .collect(),
     })
 }

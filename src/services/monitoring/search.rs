@@ -1,18 +1,19 @@
-//! Cases, found by what somebody knows of a person: a number, a name, a pseudonym, the case's own number. Numbers and names are looked for by their keyed
-//! hashes; nothing is opened but what is shown, and that only masked.
+//! Cases, found by what somebody knows of a person: a number, a name, a pseudonym, the case's own
+//! number. Numbers and names are looked for by their keyed hashes; nothing is opened but what is
+//! shown, and that only masked.
 
 use phonenumber::country;
 
 use super::MonitoringError;
 use crate::adapters::crypto::KeyRingError;
+use crate::adapters::database::lists;
+use crate::adapters::database::timeline::{self, CaseDetails, CaseFilter};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::{Personal, masked};
 use crate::domain::phone::Phone;
 use crate::services::context::AppContext;
 use crate::services::sealing::{open_person, open_phone};
-use crate::adapters::database::lists;
-use crate::adapters::database::timeline::{self, CaseFilter, CaseDetails};
 
 /// People whose names are reckoned at a time.
 const HASH_BATCH: u32 = 500;
@@ -29,8 +30,13 @@ pub struct MaskedPerson {
     pub number: String,
 }
 
-/// Cases of whoever is meant. A text of digits is a number, or a case's own; other words are a name or a pseudonym.
-pub async fn search(context: &AppContext, words: &Personal, limit: u32) -> Result<Vec<CaseMatch>, MonitoringError> {
+/// Cases of whoever is meant. A text of digits is a number, or a case's own; other words are a name
+/// or a pseudonym.
+pub async fn search(
+    context: &AppContext,
+    words: &Personal,
+    limit: u32,
+) -> Result<Vec<CaseMatch>, MonitoringError> {
     let text = words.reveal().trim();
     if text.is_empty() {
         return Ok(Vec::new());
@@ -39,19 +45,46 @@ pub async fn search(context: &AppContext, words: &Personal, limit: u32) -> Resul
     let region = context.config.default_region.parse().unwrap_or(country::CN);
     let hasher = context.keys.hasher();
     let mut connection = context.database.read().await?;
-    let own_number = text.strip_prefix('#').unwrap_or(text).parse::<i64>().ok().filter(|_| text.len() < 7);
+    let own_number =
+        text.strip_prefix('#').unwrap_or(text).parse::<i64>().ok().filter(|_| text.len() < 7);
     let mut found: Vec<CaseDetails> = match own_number {
-        Some(number) => timeline::case(&mut connection, CaseId(number)).await?.into_iter().collect(),
+        Some(number) => {
+            timeline::case(&mut connection, CaseId(number)).await?.into_iter().collect()
+        }
         None => Vec::new(),
     };
     if let Ok(phone) = Phone::parse(text, region) {
-        found.extend(timeline::cases(&mut connection, &CaseFilter::PhoneHash(&hasher.phone_hash(&phone)), None, limit).await?);
+        found.extend(
+            timeline::cases(
+                &mut connection,
+                &CaseFilter::PhoneHash(&hasher.phone_hash(&phone)),
+                None,
+                limit,
+            )
+            .await?,
+        );
     }
     if found.is_empty() {
-        found.extend(timeline::cases(&mut connection, &CaseFilter::NameHash(&hasher.name_hash(words)), None, limit).await?);
+        found.extend(
+            timeline::cases(
+                &mut connection,
+                &CaseFilter::NameHash(&hasher.name_hash(words)),
+                None,
+                limit,
+            )
+            .await?,
+        );
     }
     if found.is_empty() {
-        found.extend(timeline::cases(&mut connection, &CaseFilter::Pseudonym(&text.to_lowercase()), None, limit).await?);
+        found.extend(
+            timeline::cases(
+                &mut connection,
+                &CaseFilter::Pseudonym(&text.to_lowercase()),
+                None,
+                limit,
+            )
+            .await?,
+        );
     }
     drop(connection);
     found.into_iter().map(|case| mask(context, case)).collect()
@@ -65,18 +98,30 @@ pub async fn cases_of_application(
     before: Option<CaseId>,
     limit: u32,
 ) -> Result<Vec<CaseMatch>, MonitoringError> {
-    let found = timeline::cases(&mut *context.database.read().await?, &CaseFilter::Application(code, at), before, limit).await?;
+    let found = timeline::cases(
+        &mut *context.database.read().await?,
+        &CaseFilter::Application(code, at),
+        before,
+        limit,
+    )
+    .await?;
     found.into_iter().map(|case| mask(context, case)).collect()
 }
 
 pub(super) fn mask(context: &AppContext, case: CaseDetails) -> Result<CaseMatch, MonitoringError> {
-    let mask = |(name, number): (Personal, Phone)| MaskedPerson { name: masked(name.reveal()), number: masked(&number.national()) };
+    let mask = |(name, number): (Personal, Phone)| MaskedPerson {
+        name: masked(name.reveal()),
+        number: masked(&number.national()),
+    };
     let masked = open_case_person(context, &case)?.map(mask);
     Ok(CaseMatch { case, masked })
 }
 
 /// The name and the number of a case's person; `None`: they are forgotten.
-pub(super) fn open_case_person(context: &AppContext, case: &CaseDetails) -> Result<Option<(Personal, Phone)>, MonitoringError> {
+pub(super) fn open_case_person(
+    context: &AppContext,
+    case: &CaseDetails,
+) -> Result<Option<(Personal, Phone)>, MonitoringError> {
     if case.is_erased {
         return Ok(None);
     }
@@ -84,20 +129,31 @@ pub(super) fn open_case_person(context: &AppContext, case: &CaseDetails) -> Resu
         Err(KeyRingError::Destroyed { .. }) => return Ok(None),
         sealer => sealer?,
     };
-    Ok(Some((open_person(&sealer, &case.person_sealed)?.name, open_phone(&sealer, &case.phone_sealed)?)))
+    Ok(Some((
+        open_person(&sealer, &case.person_sealed)?.name,
+        open_phone(&sealer, &case.phone_sealed)?,
+    )))
 }
 
 /// Reckons the hashes of names that came before names could be found.
 async fn hash_names(context: &AppContext) -> Result<(), MonitoringError> {
     loop {
-        let people = lists::without_name_hash(&mut *context.database.read().await?, HASH_BATCH).await?;
+        let people =
+            lists::without_name_hash(&mut *context.database.read().await?, HASH_BATCH).await?;
         if people.is_empty() {
             return Ok(());
         }
         let mut tx = context.database.write().await?;
         for (person, key, sealed) in people {
-            let decrypted = context.keys.sealer(&key).ok().and_then(|sealer| open_person(&sealer, &sealed).ok());
-            let hash = decrypted.map_or_else(|| "-".to_owned(), |person| context.keys.hasher().name_hash(&person.name));
+            let decrypted = context
+                .keys
+                .sealer(&key)
+                .ok()
+                .and_then(|sealer| open_person(&sealer, &sealed).ok());
+            let hash = decrypted.map_or_else(
+                || "-".to_owned(),
+                |person| context.keys.hasher().name_hash(&person.name),
+            );
             lists::set_name_hash(&mut tx, person, &hash).await?;
         }
         tx.commit().await?;

@@ -1,9 +1,11 @@
-//! A case's whole story on one time line: what was sent and what gateways said, what was opened and answered, calls, replies, dispositions.
+//! A case's whole story on one time line: what was sent and what gateways said, what was opened and
+//! answered, calls, replies, dispositions.
 
 use super::MonitoringError;
 use super::search::{CaseMatch, mask, open_case_person};
+use crate::adapters::database::timeline::{self as stored, MessageDetails, PageVisitSummary};
+use crate::adapters::database::{calls, campaigns, invitations};
 use crate::domain::contact_plan::ContactPlan;
-use crate::services::campaigns::{CampaignError};
 use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
@@ -11,9 +13,8 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
+use crate::services::campaigns::CampaignError;
 use crate::services::context::AppContext;
-use crate::adapters::database::timeline::{self as stored, MessageDetails, PageVisitSummary};
-use crate::adapters::database::{calls, campaigns, invitations};
 
 pub struct CaseTimeline {
     pub found: CaseMatch,
@@ -68,7 +69,10 @@ pub enum TimelineEventKind {
 }
 
 /// `None`: there is no such case.
-pub async fn case_timeline(context: &AppContext, case: CaseId) -> Result<Option<CaseTimeline>, MonitoringError> {
+pub async fn case_timeline(
+    context: &AppContext,
+    case: CaseId,
+) -> Result<Option<CaseTimeline>, MonitoringError> {
     let mut connection = context.database.read().await?;
     let Some(case_row) = stored::case(&mut connection, case).await? else { return Ok(None) };
     let mut events = Vec::new();
@@ -77,8 +81,15 @@ pub async fn case_timeline(context: &AppContext, case: CaseId) -> Result<Option<
     if let Some(invitation) = case_row.invitation {
         let steps: Vec<String> = match &case_row.campaign {
             Some(code) => {
-                let campaign = campaigns::find(&mut connection, code).await?.ok_or_else(|| CampaignError::UnknownCampaign(code.clone()))?;
-                ContactPlan::from_stored(&campaign.plan).map_err(CampaignError::from)?.steps.into_iter().map(|step| step.name).collect()
+                let campaign = campaigns::find(&mut connection, code)
+                    .await?
+                    .ok_or_else(|| CampaignError::UnknownCampaign(code.clone()))?;
+                ContactPlan::from_stored(&campaign.plan)
+                    .map_err(CampaignError::from)?
+                    .steps
+                    .into_iter()
+                    .map(|step| step.name)
+                    .collect()
             }
             None => Vec::new(),
         };
@@ -89,23 +100,34 @@ pub async fn case_timeline(context: &AppContext, case: CaseId) -> Result<Option<
         let exchanges = stored::gateway_log(&mut connection, invitation).await?;
         for message in stored::messages(&mut connection, invitation).await? {
             let step = name(message.step);
-            let gateway_log = exchanges.iter().filter(|(step_of, ..)| *step_of == message.step).map(|(_, _, asked, answered, _)| (asked.clone(), answered.clone()));
+            let gateway_log = exchanges
+                .iter()
+                .filter(|(step_of, ..)| *step_of == message.step)
+                .map(|(_, _, asked, answered, _)| (asked.clone(), answered.clone()));
             if let Some(at) = message.received_at.filter(|_| message.state == "delivered") {
                 push(at, TimelineEventKind::Delivered { step: step.clone() });
             }
-            push(message.submitted_at.unwrap_or(message.claimed_at), TimelineEventKind::Message { step, gateway_log: gateway_log.collect(), message });
+            push(
+                message.submitted_at.unwrap_or(message.claimed_at),
+                TimelineEventKind::Message { step, gateway_log: gateway_log.collect(), message },
+            );
         }
         if let Some(at) = stored::opened_at(&mut connection, invitation).await? {
             push(at, TimelineEventKind::Opened);
         }
-        for (version, mode, given, withdrawn) in stored::consents(&mut connection, invitation).await? {
+        for (version, mode, given, withdrawn) in
+            stored::consents(&mut connection, invitation).await?
+        {
             if let Some(at) = withdrawn {
                 push(at, TimelineEventKind::ConsentWithdrawn { version: version.clone() });
             }
             push(given, TimelineEventKind::Consented { version, mode });
         }
         for call in calls::of_invitation(&mut connection, invitation).await? {
-            push(call.begun_at, TimelineEventKind::Call { by: call.interviewer_name, outcome: call.outcome });
+            push(
+                call.begun_at,
+                TimelineEventKind::Call { by: call.interviewer_name, outcome: call.outcome },
+            );
         }
         for (number, meaning, at) in stored::replies(&mut connection, invitation).await? {
             push(at, TimelineEventKind::Reply { number, meaning });
@@ -133,8 +155,12 @@ pub async fn case_timeline(context: &AppContext, case: CaseId) -> Result<Option<
     Ok(Some(CaseTimeline { found: mask(context, case_row)?, events, next }))
 }
 
-/// The person of a case, in plain text: whoever asks for it has it written down first. `None`: there is no such case, or its person is forgotten.
-pub async fn reveal_person(context: &AppContext, case: CaseId) -> Result<Option<(Personal, Phone)>, MonitoringError> {
+/// The person of a case, in plain text: whoever asks for it has it written down first. `None`:
+/// there is no such case, or its person is forgotten.
+pub async fn reveal_person(
+    context: &AppContext,
+    case: CaseId,
+) -> Result<Option<(Personal, Phone)>, MonitoringError> {
     match stored::case(&mut *context.database.read().await?, case).await? {
         Some(case) => open_case_person(context, &case),
         None => Ok(None),

@@ -6,6 +6,8 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use crate::adapters::crypto::KeyRingError;
+use crate::adapters::database::applications::{self, Declaration};
+use crate::adapters::database::{DatabaseError, consents, programmes};
 use crate::domain::category::Category;
 use crate::domain::programme::{Programme, ProgrammeError, is_code};
 use crate::domain::questionnaire::{ROUTING_FACTS, is_field_name};
@@ -13,8 +15,6 @@ use crate::domain::quota::{QuotaError, QuotaFile, QuotaPlan};
 use crate::domain::subject::{Subject, SubjectError};
 use crate::domain::time::{Timestamp, days};
 use crate::services::context::AppContext;
-use crate::adapters::database::applications::{self, Declaration};
-use crate::adapters::database::{DatabaseError, consents, programmes};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {
@@ -22,7 +22,10 @@ pub enum RegistrationError {
     Toml(String),
     #[error(transparent)]
     Programme(#[from] ProgrammeError),
-    #[error("privacy: another text stands under version {0} already, and respondents may have agreed to it; raise the version")]
+    #[error(
+        "privacy: another text stands under version {0} already, and respondents may have agreed \
+            to it; raise the version"
+    )]
     ChangedNotice(String),
     #[error("no programme has the code {0}; create it with «programme apply»")]
     UnknownProgramme(String),
@@ -34,9 +37,15 @@ pub enum RegistrationError {
     Subject { code: String, error: SubjectError },
     #[error("application {code}: {error}")]
     Quota { code: String, error: QuotaError },
-    #[error("the people of applicant {code} were forgotten on {day}, and its key is destroyed; register it under another code")]
+    #[error(
+        "the people of applicant {code} were forgotten on {day}, and its key is destroyed; \
+            register it under another code"
+    )]
     ApplicantErased { code: String, day: NaiveDate },
-    #[error("application {0} is in the field, or belongs to another applicant; its declaration can no longer change")]
+    #[error(
+        "application {0} is in the field, or belongs to another applicant; its declaration can \
+            no longer change"
+    )]
     NotOpen(String),
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -64,7 +73,8 @@ struct ApplicationFile {
     subject: BTreeMap<String, String>,
     #[serde(default)]
     quota: QuotaFile,
-    /// Fields of the list that are kept for conditions and cells: `{ region = ["地区"] }`, the name and the words that head the column.
+    /// Fields of the list that are kept for conditions and cells: `{ region = ["地区"] }`, the name
+    /// and the words that head the column.
     #[serde(default)]
     list_fields: BTreeMap<String, Vec<String>>,
     /// The day on which the list was received, when that was before its import.
@@ -83,17 +93,24 @@ struct ApplicantFile {
 }
 
 /// Creates a programme or replaces its rules; returns its code.
-pub async fn apply_programme(context: &AppContext, toml_text: &str) -> Result<Programme, RegistrationError> {
+pub async fn apply_programme(
+    context: &AppContext,
+    toml_text: &str,
+) -> Result<Programme, RegistrationError> {
     put_programme(context, Programme::parse(toml_text)?).await
 }
 
 /// The same, of a programme that is read already.
-pub async fn put_programme(context: &AppContext, programme: Programme) -> Result<Programme, RegistrationError> {
+pub async fn put_programme(
+    context: &AppContext,
+    programme: Programme,
+) -> Result<Programme, RegistrationError> {
     programme.check()?;
     let mut tx = context.database.write().await?;
     let id = programmes::put(&mut tx, &programme, context.clock.now()).await?;
     let notice = &programme.privacy;
-    let text = serde_json::to_string(&notice.text).map_err(|e| RegistrationError::Toml(e.to_string()))?;
+    let text =
+        serde_json::to_string(&notice.text).map_err(|e| RegistrationError::Toml(e.to_string()))?;
     if !consents::store_notice(&mut tx, id, &notice.version, &text).await? {
         return Err(RegistrationError::ChangedNotice(notice.version.clone()));
     }
@@ -101,9 +118,14 @@ pub async fn put_programme(context: &AppContext, programme: Programme) -> Result
     Ok(programme)
 }
 
-/// Registers the applications of a file, all or none, and returns their codes. Applications that are not in the field yet can be declared anew.
-pub async fn add_applications(context: &AppContext, toml_text: &str) -> Result<Vec<String>, RegistrationError> {
-    let file: ApplicationsFile = toml::from_str(toml_text).map_err(|e| RegistrationError::Toml(e.to_string().trim().replace('\n', " ")))?;
+/// Registers the applications of a file, all or none, and returns their codes. Applications that
+/// are not in the field yet can be declared anew.
+pub async fn add_applications(
+    context: &AppContext,
+    toml_text: &str,
+) -> Result<Vec<String>, RegistrationError> {
+    let file: ApplicationsFile = toml::from_str(toml_text)
+        .map_err(|e| RegistrationError::Toml(e.to_string().trim().replace('\n', " ")))?;
     if file.applications.is_empty() {
         return Err(RegistrationError::NoApplications);
     }
@@ -124,10 +146,16 @@ pub struct NewApplication<'a> {
 }
 
 /// Registers one application; returns its code.
-pub async fn add_application(context: &AppContext, new: NewApplication<'_>) -> Result<String, RegistrationError> {
+pub async fn add_application(
+    context: &AppContext,
+    new: NewApplication<'_>,
+) -> Result<String, RegistrationError> {
     let declared = ApplicationFile {
         code: new.code.to_owned(),
-        applicant: ApplicantFile { code: new.applicant_code.to_owned(), name: new.applicant_name.to_owned() },
+        applicant: ApplicantFile {
+            code: new.applicant_code.to_owned(),
+            name: new.applicant_name.to_owned(),
+        },
         category: new.category.to_owned(),
         subject: new.subject,
         quota: QuotaFile { target: new.target, ..QuotaFile::default() },
@@ -135,28 +163,46 @@ pub async fn add_application(context: &AppContext, new: NewApplication<'_>) -> R
         list_received: None,
         fee_settled: None,
     };
-    register_applications(context, ApplicationsFile { programme: new.programme.to_owned(), applications: vec![declared] }).await?;
+    register_applications(
+        context,
+        ApplicationsFile { programme: new.programme.to_owned(), applications: vec![declared] },
+    )
+    .await?;
     Ok(new.code.to_owned())
 }
 
-async fn register_applications(context: &AppContext, file: ApplicationsFile) -> Result<Vec<String>, RegistrationError> {
+async fn register_applications(
+    context: &AppContext,
+    file: ApplicationsFile,
+) -> Result<Vec<String>, RegistrationError> {
     let mut tx = context.database.write().await?;
-    let (programme_id, programme) =
-        programmes::find(&mut tx, &file.programme).await?.ok_or_else(|| RegistrationError::UnknownProgramme(file.programme.clone()))?;
+    let (programme_id, programme) = programmes::find(&mut tx, &file.programme)
+        .await?
+        .ok_or_else(|| RegistrationError::UnknownProgramme(file.programme.clone()))?;
     let mut codes = Vec::new();
     for declared in file.applications {
         let (subject, received) = declared.check(&programme)?;
-        let applicant = match programmes::find_applicant(&mut tx, programme_id, &declared.applicant.code).await? {
-            Some((_, Some(purged))) => {
-                let (code, day) = (declared.applicant.code, purged.date(programme.time_zone));
-                return Err(RegistrationError::ApplicantErased { code, day });
-            }
-            Some((id, None)) => id,
-            None => {
-                let key_id = context.keys.create_key()?;
-                programmes::add_applicant(&mut tx, programme_id, &declared.applicant.code, declared.applicant.name.trim(), &key_id).await?
-            }
-        };
+        let applicant =
+            match programmes::find_applicant(&mut tx, programme_id, &declared.applicant.code)
+                .await?
+            {
+                Some((_, Some(purged))) => {
+                    let (code, day) = (declared.applicant.code, purged.date(programme.time_zone));
+                    return Err(RegistrationError::ApplicantErased { code, day });
+                }
+                Some((id, None)) => id,
+                None => {
+                    let key_id = context.keys.create_key()?;
+                    programmes::add_applicant(
+                        &mut tx,
+                        programme_id,
+                        &declared.applicant.code,
+                        declared.applicant.name.trim(),
+                        &key_id,
+                    )
+                    .await?
+                }
+            };
         let declaration = Declaration {
             code: &declared.code,
             subject: &subject,
@@ -167,8 +213,15 @@ async fn register_applications(context: &AppContext, file: ApplicationsFile) -> 
         if !applications::put(&mut tx, applicant, &declaration).await? {
             return Err(RegistrationError::NotOpen(declared.code));
         }
-        if let (Some(day), Some(application)) = (declared.fee_settled, applications::find(&mut tx, &declared.code).await?) {
-            applications::set_fee_settled(&mut tx, application.id, Timestamp::start_of_day(day, programme.time_zone)).await?;
+        if let (Some(day), Some(application)) =
+            (declared.fee_settled, applications::find(&mut tx, &declared.code).await?)
+        {
+            applications::set_fee_settled(
+                &mut tx,
+                application.id,
+                Timestamp::start_of_day(day, programme.time_zone),
+            )
+            .await?;
         }
         codes.push(declared.code);
     }
@@ -177,30 +230,58 @@ async fn register_applications(context: &AppContext, file: ApplicationsFile) -> 
 }
 
 impl ApplicationFile {
-    fn check(&self, programme: &Programme) -> Result<(Subject, Option<Timestamp>), RegistrationError> {
-        let field = |problem: &str| RegistrationError::Field { code: self.code.clone(), problem: problem.to_owned() };
+    fn check(
+        &self,
+        programme: &Programme,
+    ) -> Result<(Subject, Option<Timestamp>), RegistrationError> {
+        let field = |problem: &str| RegistrationError::Field {
+            code: self.code.clone(),
+            problem: problem.to_owned(),
+        };
         if !is_code(&self.code) || !is_code(&self.applicant.code) {
-            return Err(field("code and applicant.code take letters, digits, «-» and «_», at most 40"));
+            return Err(field(
+                "code and applicant.code take letters, digits, «-» and «_», at most 40",
+            ));
         }
         if self.applicant.name.trim().is_empty() {
             return Err(field("applicant.name is empty; respondents read it on the page"));
         }
         let known = Category::ALL.map(Category::as_str).join(", ");
-        let category = Category::parse(&self.category).ok_or_else(|| field(&format!("category «{}» is unknown; use {known}", self.category)))?;
-        let subject = Subject::parse(category, &self.subject).map_err(|error| RegistrationError::Subject { code: self.code.clone(), error })?;
+        let category = Category::parse(&self.category).ok_or_else(|| {
+            field(&format!("category «{}» is unknown; use {known}", self.category))
+        })?;
+        let subject = Subject::parse(category, &self.subject)
+            .map_err(|error| RegistrationError::Subject { code: self.code.clone(), error })?;
         if self.list_fields.len() > MAX_LIST_FIELDS {
-            return Err(field(&format!("list_fields: at most {MAX_LIST_FIELDS}; keep no more of a list than the fieldwork needs")));
+            return Err(field(&format!(
+                "list_fields: at most {MAX_LIST_FIELDS}; keep no more of a list than the \
+                    fieldwork needs"
+            )));
         }
-        if let Some(name) = self.list_fields.keys().find(|name| !is_field_name(name) || ROUTING_FACTS.contains(&name.as_str())) {
-            return Err(field(&format!("list_fields: {name} is taken or no name; use small letters, digits and «_», at most 20")));
+        if let Some(name) = self
+            .list_fields
+            .keys()
+            .find(|name| !is_field_name(name) || ROUTING_FACTS.contains(&name.as_str()))
+        {
+            return Err(field(&format!(
+                "list_fields: {name} is taken or no name; use small letters, digits and «_», at \
+                    most 20"
+            )));
         }
-        if let Some((name, _)) = self.list_fields.iter().find(|(_, words)| words.is_empty() || words.iter().any(|word| word.trim().is_empty())) {
-            return Err(field(&format!("list_fields: {name} needs the words that head its column")));
+        if let Some((name, _)) = self
+            .list_fields
+            .iter()
+            .find(|(_, words)| words.is_empty() || words.iter().any(|word| word.trim().is_empty()))
+        {
+            return Err(field(&format!(
+                "list_fields: {name} needs the words that head its column"
+            )));
         }
         // The list is not known yet: only what the file sets is checked.
         QuotaPlan::new(category, programme.cap(category), &BTreeMap::new(), &self.quota)
             .map_err(|error| RegistrationError::Quota { code: self.code.clone(), error })?;
-        let received = self.list_received.map(|day| Timestamp::start_of_day(day, programme.time_zone));
+        let received =
+            self.list_received.map(|day| Timestamp::start_of_day(day, programme.time_zone));
         Ok((subject, received))
     }
 }

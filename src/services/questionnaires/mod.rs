@@ -1,4 +1,5 @@
-//! Where a category's questionnaire comes from: the configured folder, else the one that is built in.
+//! Where a category's questionnaire comes from: the configured folder, else the one that is built
+//! in.
 
 mod xlsform;
 mod xpath;
@@ -31,46 +32,82 @@ fn built_in(category: Category) -> &'static str {
 }
 
 /// The text of a category's questionnaire and its checked form. A folder need not hold all five.
-pub fn load_for_category(folder: Option<&Path>, category: Category) -> Result<(String, Questionnaire), QuestionnaireSourceError> {
-    let file = folder.map(|folder| folder.join(format!("{category}.toml"))).filter(|file| file.exists());
+pub fn load_for_category(
+    folder: Option<&Path>,
+    category: Category,
+) -> Result<(String, Questionnaire), QuestionnaireSourceError> {
+    let file =
+        folder.map(|folder| folder.join(format!("{category}.toml"))).filter(|file| file.exists());
     let (name, source) = match &file {
         None => (format!("{category} (built in)"), built_in(category).to_owned()),
         Some(path) => {
             let name = path.display().to_string();
-            let source = std::fs::read_to_string(path).map_err(|error| QuestionnaireSourceError::Unreadable { file: name.clone(), error })?;
+            let source = std::fs::read_to_string(path).map_err(|error| {
+                QuestionnaireSourceError::Unreadable { file: name.clone(), error }
+            })?;
             (name, source)
         }
     };
-    let questionnaire = Questionnaire::parse(&source).map_err(|error| QuestionnaireSourceError::Invalid { file: name.clone(), error })?;
+    let questionnaire = Questionnaire::parse(&source)
+        .map_err(|error| QuestionnaireSourceError::Invalid { file: name.clone(), error })?;
     match review(&questionnaire).into_iter().find(|finding| finding.severity == Severity::Error) {
         None => Ok((source, questionnaire)),
-        Some(Finding { place, what, .. }) => Err(QuestionnaireSourceError::Mistake { file: name, place, what }),
+        Some(Finding { place, what, .. }) => {
+            Err(QuestionnaireSourceError::Mistake { file: name, place, what })
+        }
     }
 }
 
 /// Every mistake in the questionnaires that would be used.
 pub fn check_all_questionnaires(folder: Option<&Path>) -> Vec<QuestionnaireSourceError> {
-    Category::ALL.into_iter().filter_map(|category| load_for_category(folder, category).err()).collect()
+    Category::ALL
+        .into_iter()
+        .filter_map(|category| load_for_category(folder, category).err())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{Answer, RoutingFacts, ItemKind, Latent};
+    use crate::domain::questionnaire::{Answer, ItemKind, Latent, RoutingFacts};
 
     #[test]
     fn the_built_in_questionnaires_hold_what_the_models_ask_for() {
         for category in Category::ALL {
-            let (_, questionnaire) = load_for_category(None, category).unwrap_or_else(|e| panic!("{e}"));
+            let (_, questionnaire) =
+                load_for_category(None, category).unwrap_or_else(|e| panic!("{e}"));
             let answers = std::collections::BTreeMap::from([("sat1".to_owned(), Answer::Point(9))]);
-            let asked = questionnaire.path(&answers, &RoutingFacts::default()).pages.iter().map(|(_, items)| items.len()).sum::<usize>();
-            let scales = questionnaire.items().filter(|item| matches!(item.kind, ItemKind::Scale(_))).count();
-            let open = questionnaire.items().filter(|item| matches!(item.kind, ItemKind::Open { .. })).count();
-            assert!((10..=15).contains(&asked) && open == 1, "{category}: {asked} asked, {scales} scales, {open} open questions");
-            for latent in
-                [Latent::Image, Latent::Expectation, Latent::PerceivedQuality, Latent::PerceivedValue, Latent::Satisfaction, Latent::Loyalty]
-            {
-                assert!(questionnaire.items().any(|item| item.latent == Some(latent)), "{category}: {}", latent.as_str());
+            let asked = questionnaire
+                .path(&answers, &RoutingFacts::default())
+                .pages
+                .iter()
+                .map(|(_, items)| items.len())
+                .sum::<usize>();
+            let scales = questionnaire
+                .items()
+                .filter(|item| matches!(item.kind, ItemKind::Scale(_)))
+                .count();
+            let open = questionnaire
+                .items()
+                .filter(|item| matches!(item.kind, ItemKind::Open { .. }))
+                .count();
+            assert!(
+                (10..=15).contains(&asked) && open == 1,
+                "{category}: {asked} asked, {scales} scales, {open} open questions"
+            );
+            for latent in [
+                Latent::Image,
+                Latent::Expectation,
+                Latent::PerceivedQuality,
+                Latent::PerceivedValue,
+                Latent::Satisfaction,
+                Latent::Loyalty,
+            ] {
+                assert!(
+                    questionnaire.items().any(|item| item.latent == Some(latent)),
+                    "{category}: {}",
+                    latent.as_str()
+                );
             }
             for item in questionnaire.items() {
                 if let ItemKind::Scale(scale) = &item.kind {

@@ -1,8 +1,10 @@
 //! XLSForm (<https://xlsform.org>), in which the field writes its questionnaires, read into ours.
 //!
-//! In goes a workbook with the sheets `survey` and `choices` (and `settings`); out comes a questionnaire's TOML, to be reviewed like any other, with
-//! remarks on what was left out or decided. What cannot be asked here (pictures, places, calculations that others rest on) is refused with its row.
-//! Two columns of our own may stand beside XLSForm's: `latent` (the latent variable) and `core`.
+//! In goes a workbook with the sheets `survey` and `choices` (and `settings`); out comes a
+//! questionnaire's TOML, to be reviewed like any other, with remarks on what was left out or
+//! decided. What cannot be asked here (pictures, places, calculations that others rest on) is
+//! refused with its row. Two columns of our own may stand beside XLSForm's: `latent` (the latent
+//! variable) and `core`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,23 +48,34 @@ impl NamedRow {
         ["yes", "true", "true()", "1"].contains(&self.get(column).to_lowercase().as_str())
     }
 
-    /// A text in both languages: `label::中文 (zh)`, `label::English (en)`; one language stands for both.
+    /// A text in both languages: `label::中文 (zh)`, `label::English (en)`; one language stands for
+    /// both.
     fn text(&self, column: &str) -> Option<(Table, bool)> {
         let of = |tags: &[&str]| {
             let is_it = |name: &&String| {
-                name.strip_prefix(column).and_then(|rest| rest.strip_prefix("::")).is_some_and(|l| tags.iter().any(|t| l.to_lowercase().contains(t)))
+                name.strip_prefix(column)
+                    .and_then(|rest| rest.strip_prefix("::"))
+                    .is_some_and(|l| tags.iter().any(|t| l.to_lowercase().contains(t)))
             };
             self.cells.keys().find(is_it).map(|name| self.get(name)).filter(|text| !text.is_empty())
         };
         let plain = Some(self.get(column)).filter(|text| !text.is_empty());
         let any = || {
-            self.cells.iter().find(|(name, text)| name.starts_with(&format!("{column}::")) && !text.trim().is_empty()).map(|(_, text)| text.trim())
+            self.cells
+                .iter()
+                .find(|(name, text)| {
+                    name.starts_with(&format!("{column}::")) && !text.trim().is_empty()
+                })
+                .map(|(_, text)| text.trim())
         };
         let (zh, en) = (of(&["(zh", "中文", "chinese"]), of(&["(en", "english"]));
         let either = zh.or(en).or(plain).or_else(any)?;
         // `${name}` in a text is an earlier answer.
         let piped = |text: &str| Value::String(text.replace("${", "{answer:"));
-        let whole = Table::from_iter([("zh".to_owned(), piped(zh.unwrap_or(either))), ("en".to_owned(), piped(en.unwrap_or(either)))]);
+        let whole = Table::from_iter([
+            ("zh".to_owned(), piped(zh.unwrap_or(either))),
+            ("en".to_owned(), piped(en.unwrap_or(either))),
+        ]);
         Some((whole, zh.is_none() || en.is_none()))
     }
 }
@@ -71,7 +84,13 @@ fn read_named_rows(sheet: &[TableRow]) -> Vec<NamedRow> {
     let Some((head, rows)) = sheet.split_first() else { return Vec::new() };
     let name = |cells: &TableRow| NamedRow {
         number: cells.number,
-        cells: head.cells.iter().map(|h| h.trim().to_lowercase()).zip(cells.cells.iter().cloned()).filter(|(name, _)| !name.is_empty()).collect(),
+        cells: head
+            .cells
+            .iter()
+            .map(|h| h.trim().to_lowercase())
+            .zip(cells.cells.iter().cloned())
+            .filter(|(name, _)| !name.is_empty())
+            .collect(),
     };
     rows.iter().map(name).collect()
 }
@@ -79,7 +98,12 @@ fn read_named_rows(sheet: &[TableRow]) -> Vec<NamedRow> {
 /// Reads a workbook.
 pub fn import(bytes: &[u8]) -> Result<ImportedQuestionnaire, XlsFormError> {
     let sheets = sheets(bytes)?;
-    let sheet = |name: &'static str| sheets.iter().find(|(n, _)| n.trim().eq_ignore_ascii_case(name)).map(|(_, rows)| read_named_rows(rows));
+    let sheet = |name: &'static str| {
+        sheets
+            .iter()
+            .find(|(n, _)| n.trim().eq_ignore_ascii_case(name))
+            .map(|(_, rows)| read_named_rows(rows))
+    };
     let survey = sheet("survey").ok_or(XlsFormError::NoSheet("survey"))?;
     let choices = sheet("choices").unwrap_or_default();
     let settings = sheet("settings").unwrap_or_default();
@@ -101,7 +125,15 @@ pub fn import(bytes: &[u8]) -> Result<ImportedQuestionnaire, XlsFormError> {
 
 /// What each question is, which decides how a condition looks at it.
 fn question_types(survey: &[NamedRow]) -> QuestionTypes {
-    survey.iter().map(|row| (to_identifier(row.get("name")), row.get("type").split_whitespace().next().unwrap_or_default().to_owned())).collect()
+    survey
+        .iter()
+        .map(|row| {
+            (
+                to_identifier(row.get("name")),
+                row.get("type").split_whitespace().next().unwrap_or_default().to_owned(),
+            )
+        })
+        .collect()
 }
 
 /// Conditions read «-» and «.» as signs.
@@ -113,7 +145,10 @@ fn to_identifier(name: &str) -> String {
 fn parse_limits(constraint: &str) -> Option<Vec<(&'static str, f64)>> {
     let limit = |part: &str| {
         let part = part.trim().strip_prefix('.')?.trim_start();
-        let (key, number) = part.strip_prefix(">=").map(|n| ("min", n)).or_else(|| part.strip_prefix("<=").map(|n| ("max", n)))?;
+        let (key, number) = part
+            .strip_prefix(">=")
+            .map(|n| ("min", n))
+            .or_else(|| part.strip_prefix("<=").map(|n| ("max", n)))?;
         Some((key, number.trim().parse().ok()?))
     };
     (!constraint.is_empty()).then(|| constraint.split(" and ").map(limit).collect()).flatten()
@@ -138,7 +173,8 @@ impl FormReader {
     }
 
     fn read_row(&mut self, row: &NamedRow) -> Result<(), XlsFormError> {
-        let kind = row.get("type").replace("begin group", "begin_group").replace("end group", "end_group");
+        let kind =
+            row.get("type").replace("begin group", "begin_group").replace("end group", "end_group");
         let mut words = kind.split_whitespace();
         match words.next().unwrap_or_default() {
             "" => Ok(()),
@@ -150,17 +186,25 @@ impl FormReader {
                 self.page_names.clear();
                 Ok(())
             }
-            "end_group" if self.groups.pop().is_none() => Self::row_error(row, "a group ends that has not begun"),
+            "end_group" if self.groups.pop().is_none() => {
+                Self::row_error(row, "a group ends that has not begun")
+            }
             "end_group" => {
                 self.pages.push(self.new_page());
                 self.page_names.clear();
                 Ok(())
             }
-            "begin_repeat" | "begin" | "end_repeat" => {
-                Self::row_error(row, "a repeated group cannot be asked here; ask each of them as an item of its own")
-            }
-            "start" | "end" | "today" | "deviceid" | "username" | "phonenumber" | "audit" | "simserial" | "subscriberid" | "hidden" => {
-                self.remarks.push(format!("row {}: {kind} is left out; times, device and mode are kept with every response anyway", row.number));
+            "begin_repeat" | "begin" | "end_repeat" => Self::row_error(
+                row,
+                "a repeated group cannot be asked here; ask each of them as an item of its own",
+            ),
+            "start" | "end" | "today" | "deviceid" | "username" | "phonenumber" | "audit"
+            | "simserial" | "subscriberid" | "hidden" => {
+                self.remarks.push(format!(
+                    "row {}: {kind} is left out; times, device and mode \
+                    are kept with every response anyway",
+                    row.number
+                ));
                 Ok(())
             }
             word => self.read_item(row, word, words.next()),
@@ -178,14 +222,23 @@ impl FormReader {
         if relevant.is_empty() {
             return Ok(None);
         }
-        translate_condition(relevant, &self.question_types).map(Some).or_else(|problem| Self::row_error(row, format!("relevant «{relevant}»: {problem}")))
+        translate_condition(relevant, &self.question_types)
+            .map(Some)
+            .or_else(|problem| Self::row_error(row, format!("relevant «{relevant}»: {problem}")))
     }
 
     fn new_page(&self) -> Table {
-        let unnamed = || Table::from_iter([("zh".to_owned(), Value::from("问题")), ("en".to_owned(), Value::from("Questions"))]);
-        let title = self.groups.iter().rev().find_map(|(title, _)| title.clone()).unwrap_or_else(unnamed);
+        let unnamed = || {
+            Table::from_iter([
+                ("zh".to_owned(), Value::from("问题")),
+                ("en".to_owned(), Value::from("Questions")),
+            ])
+        };
+        let title =
+            self.groups.iter().rev().find_map(|(title, _)| title.clone()).unwrap_or_else(unnamed);
         let mut page = Table::from_iter([("title".to_owned(), Value::Table(title))]);
-        let conditions: Vec<String> = self.groups.iter().filter_map(|(_, condition)| condition.clone()).collect();
+        let conditions: Vec<String> =
+            self.groups.iter().filter_map(|(_, condition)| condition.clone()).collect();
         if !conditions.is_empty() {
             page.insert("show_if".to_owned(), Value::from(join_conditions(&conditions)));
         }
@@ -193,9 +246,16 @@ impl FormReader {
         page
     }
 
-    fn read_item(&mut self, row: &NamedRow, kind: &str, list: Option<&str>) -> Result<(), XlsFormError> {
+    fn read_item(
+        &mut self,
+        row: &NamedRow,
+        kind: &str,
+        list: Option<&str>,
+    ) -> Result<(), XlsFormError> {
         let name = to_identifier(row.get("name"));
-        let Some(text) = self.text(row, "label") else { return Self::row_error(row, format!("{name} has no label")) };
+        let Some(text) = self.text(row, "label") else {
+            return Self::row_error(row, format!("{name} has no label"));
+        };
         let mut item = Table::from_iter([("id".to_owned(), Value::from(name.as_str()))]);
         let mut set = |key: &str, value: Value| _ = item.insert(key.to_owned(), value);
         let latent = row.get("latent");
@@ -209,7 +269,12 @@ impl FormReader {
             "text" => "text",
             "date" => "date",
             "note" => "info",
-            other => return Self::row_error(row, format!("type {other} cannot be asked here; ask it in words, or leave it out")),
+            other => {
+                return Self::row_error(
+                    row,
+                    format!("type {other} cannot be asked here; ask it in words, or leave it out"),
+                );
+            }
         };
         set("type", Value::from(item_type));
         set("text", Value::Table(text));
@@ -228,16 +293,35 @@ impl FormReader {
             set("decimals", Value::from(2));
         }
         if kind == "range" {
-            let parameter =
-                |key: &str| row.get("parameters").split([' ', ';', ',']).find_map(|p| p.strip_prefix(key)?.strip_prefix('=')?.parse::<i64>().ok());
+            let parameter = |key: &str| {
+                row.get("parameters")
+                    .split([' ', ';', ','])
+                    .find_map(|p| p.strip_prefix(key)?.strip_prefix('=')?.parse::<i64>().ok())
+            };
             let (from, to) = (parameter("start").unwrap_or(0), parameter("end").unwrap_or(10));
             if is_scale {
                 let end = |n: i64| {
-                    Value::Table(Table::from_iter([("zh".to_owned(), Value::from(n.to_string())), ("en".to_owned(), Value::from(n.to_string()))]))
+                    Value::Table(Table::from_iter([
+                        ("zh".to_owned(), Value::from(n.to_string())),
+                        ("en".to_owned(), Value::from(n.to_string())),
+                    ]))
                 };
-                let ends = [("from", Value::from(from)), ("to", Value::from(to)), ("low", end(from)), ("high", end(to))];
-                set("scale", Value::Table(ends.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()));
-                self.remarks.push(format!("row {}: {name} is a scale; give its ends words (low, high)", row.number));
+                let ends = [
+                    ("from", Value::from(from)),
+                    ("to", Value::from(to)),
+                    ("low", end(from)),
+                    ("high", end(to)),
+                ];
+                set(
+                    "scale",
+                    Value::Table(
+                        ends.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+                    ),
+                );
+                self.remarks.push(format!(
+                    "row {}: {name} is a scale; give its ends words (low, high)",
+                    row.number
+                ));
             } else {
                 set("min", Value::from(from as f64));
                 set("max", Value::from(to as f64));
@@ -260,16 +344,28 @@ impl FormReader {
         for column in ["constraint", "calculation", "choice_filter"] {
             let is_taken_over = column == "constraint" && limits.is_some();
             if !is_taken_over && !row.get(column).is_empty() {
-                self.remarks.push(format!("row {}: the {column} of {name} is left out; set it in our own words if it is needed", row.number));
+                self.remarks.push(format!(
+                    "row {}: the {column} of {name} is left out; set it in \
+                    our own words if it is needed",
+                    row.number
+                ));
             }
         }
         self.add_to_page(row, name, item)
     }
 
-    /// Puts an item on the page; on a new one, if its condition looks at an item of this one, since a page is shown as a whole.
-    fn add_to_page(&mut self, row: &NamedRow, name: String, mut item: Table) -> Result<(), XlsFormError> {
+    /// Puts an item on the page; on a new one, if its condition looks at an item of this one, since
+    /// a page is shown as a whole.
+    fn add_to_page(
+        &mut self,
+        row: &NamedRow,
+        name: String,
+        mut item: Table,
+    ) -> Result<(), XlsFormError> {
         let condition = self.condition(row)?;
-        let looks_at = |names: &BTreeSet<String>, text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| names.contains(word));
+        let looks_at = |names: &BTreeSet<String>, text: &str| {
+            text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| names.contains(word))
+        };
         let texts = toml::to_string(&item).unwrap_or_default();
         let needs_new_page = condition.as_ref().is_some_and(|c| looks_at(&self.page_names, c))
             || self.page_names.iter().any(|n| texts.contains(&format!("{{answer:{n}}}")));
@@ -281,7 +377,9 @@ impl FormReader {
             item.insert("show_if".to_owned(), Value::from(condition));
         }
         self.page_names.insert(name);
-        if let Some(Value::Array(items)) = self.pages.last_mut().and_then(|page| page.get_mut("item")) {
+        if let Some(Value::Array(items)) =
+            self.pages.last_mut().and_then(|page| page.get_mut("item"))
+        {
             items.push(Value::Table(item));
         }
         Ok(())
@@ -290,9 +388,17 @@ impl FormReader {
     fn read_options(&mut self, row: &NamedRow, list: &str) -> Result<Vec<Value>, XlsFormError> {
         let mut options = Vec::new();
         let mut untranslated = 0;
-        for choice in self.choices.iter().filter(|choice| choice.get("list_name") == list || choice.get("list name") == list) {
+        for choice in self
+            .choices
+            .iter()
+            .filter(|choice| choice.get("list_name") == list || choice.get("list name") == list)
+        {
             let Some((text, is_one)) = choice.text("label") else {
-                return Err(XlsFormError::Row { sheet: "choices", row: choice.number, problem: format!("{} has no label", choice.get("name")) });
+                return Err(XlsFormError::Row {
+                    sheet: "choices",
+                    row: choice.number,
+                    problem: format!("{} has no label", choice.get("name")),
+                });
             };
             untranslated += usize::from(is_one);
             options.push(Value::Table(Table::from_iter([
@@ -301,21 +407,43 @@ impl FormReader {
             ])));
         }
         self.untranslated += untranslated;
-        if options.is_empty() { Self::row_error(row, format!("the list {list} has no choices")) } else { Ok(options) }
+        if options.is_empty() {
+            Self::row_error(row, format!("the list {list} has no choices"))
+        } else {
+            Ok(options)
+        }
     }
 
-    fn finish(mut self, settings: Option<&NamedRow>) -> Result<ImportedQuestionnaire, XlsFormError> {
+    fn finish(
+        mut self,
+        settings: Option<&NamedRow>,
+    ) -> Result<ImportedQuestionnaire, XlsFormError> {
         if !self.groups.is_empty() {
-            return Err(XlsFormError::Row { sheet: "survey", row: 0, problem: "a group begins that does not end".to_owned() });
+            return Err(XlsFormError::Row {
+                sheet: "survey",
+                row: 0,
+                problem: "a group begins that does not end".to_owned(),
+            });
         }
-        self.pages.retain(|page| page.get("item").and_then(Value::as_array).is_some_and(|items| !items.is_empty()));
+        self.pages.retain(|page| {
+            page.get("item").and_then(Value::as_array).is_some_and(|items| !items.is_empty())
+        });
         let setting = |name: &str| settings.map_or("", |settings| settings.get(name));
-        let or = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
+        let or = |text: &str, otherwise: &str| {
+            if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
+        };
         let both = |text: String| {
-            Value::Table(Table::from_iter([("zh".to_owned(), Value::from(text.as_str())), ("en".to_owned(), Value::from(text.as_str()))]))
+            Value::Table(Table::from_iter([
+                ("zh".to_owned(), Value::from(text.as_str())),
+                ("en".to_owned(), Value::from(text.as_str())),
+            ]))
         };
         let title = or(setting("form_title"), "XLSForm");
-        let version = setting("version").parse::<i64>().ok().filter(|version| (1..=i64::from(u32::MAX)).contains(version)).unwrap_or(1);
+        let version = setting("version")
+            .parse::<i64>()
+            .ok()
+            .filter(|version| (1..=i64::from(u32::MAX)).contains(version))
+            .unwrap_or(1);
         let file = Table::from_iter([
             ("code".to_owned(), Value::from(or(setting("form_id"), "xlsform"))),
             ("version".to_owned(), Value::from(version)),
@@ -324,10 +452,14 @@ impl FormReader {
             ("page".to_owned(), Value::Array(self.pages.into_iter().map(Value::Table).collect())),
         ]);
         if self.untranslated > 0 {
-            self.remarks.push(format!("{} texts stand in one language only and were taken for both; translate them", self.untranslated));
+            self.remarks.push(format!(
+                "{} texts stand in one language only and were taken for both; translate them",
+                self.untranslated
+            ));
         }
         if !self.has_core {
-            self.remarks.push("there is no column core; every required item counts as core".to_owned());
+            self.remarks
+                .push("there is no column core; every required item counts as core".to_owned());
         }
         // A table of texts, numbers and lists can always be written as TOML.
         let toml = toml::to_string_pretty(&file).unwrap_or_default();
@@ -339,6 +471,10 @@ impl FormReader {
 fn join_conditions(conditions: &[String]) -> String {
     match conditions {
         [one] => one.clone(),
-        several => several.iter().map(|condition| format!("({condition})")).collect::<Vec<_>>().join(" && "),
+        several => several
+            .iter()
+            .map(|condition| format!("({condition})"))
+            .collect::<Vec<_>>()
+            .join(" && "),
     }
 }

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
-use crate::domain::ids::{ApplicationId, CampaignId};
-use crate::domain::replicates::{is_urgent, next_review_after, replicates_needed};
-use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::campaigns;
 use crate::adapters::database::invitations::{self, NextStep};
 use crate::adapters::database::replicates::{self, Replicate};
 use crate::adapters::database::{DatabaseError, WriteTx, quotas};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
+use crate::domain::ids::{ApplicationId, CampaignId};
+use crate::domain::replicates::{is_urgent, next_review_after, replicates_needed};
+use crate::domain::time::Timestamp;
+use crate::services::context::AppContext;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReplicateError {
@@ -23,7 +23,8 @@ pub enum ReplicateError {
 
 /// Looks at what is due to be looked at; returns how many replicates went into the field.
 pub async fn release_due_replicates(context: &AppContext) -> Result<u32, ReplicateError> {
-    let due = replicates::due_for_review(&mut *context.database.read().await?, context.clock.now()).await?;
+    let due = replicates::due_for_review(&mut *context.database.read().await?, context.clock.now())
+        .await?;
     let mut released = 0;
     for (campaign, first) in due {
         released += review_list(context, campaign, first).await?;
@@ -36,13 +37,19 @@ pub async fn next_review(context: &AppContext) -> Result<Option<Timestamp>, Data
     replicates::next_review(&mut *context.database.read().await?).await
 }
 
-async fn review_list(context: &AppContext, campaign: CampaignId, first: ApplicationId) -> Result<u32, ReplicateError> {
+async fn review_list(
+    context: &AppContext,
+    campaign: CampaignId,
+    first: ApplicationId,
+) -> Result<u32, ReplicateError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
     let launched = campaigns::get(&mut tx, campaign).await?;
-    let plan = ContactPlan::from_stored(&launched.plan).map_err(|error| ReplicateError::Plan { code: launched.code.clone(), error })?;
+    let plan = ContactPlan::from_stored(&launched.plan)
+        .map_err(|error| ReplicateError::Plan { code: launched.code.clone(), error })?;
     let all = replicates::of_list(&mut tx, campaign, first).await?;
-    let held_back: Vec<&Replicate> = all.iter().filter(|replicate| replicate.released_at.is_none()).collect();
+    let held_back: Vec<&Replicate> =
+        all.iter().filter(|replicate| replicate.released_at.is_none()).collect();
     let maturity = maturity(&all, plan.length(), now);
     let (mut wanted, mut time_left) = (0, None::<Duration>);
     for id in replicates::applications_of_list(&mut tx, campaign, first).await? {
@@ -53,10 +60,15 @@ async fn review_list(context: &AppContext, campaign: CampaignId, first: Applicat
         let left = application.field_closes_at.map_or(Duration::ZERO, |closes| closes.since(now));
         time_left = Some(time_left.map_or(left, |shortest| shortest.min(left)));
         let mut replicate_status = replicates::status(&mut tx, application.id).await?;
-        replicate_status.target = quotas::cells(&mut tx, application.id).await?.first().map_or(0, |total| total.target);
+        replicate_status.target =
+            quotas::cells(&mut tx, application.id).await?.first().map_or(0, |total| total.target);
         replicate_status.replicates = u32::try_from(held_back.len()).unwrap_or(u32::MAX);
         replicate_status.maturity = maturity;
-        wanted = wanted.max(replicates_needed(&replicate_status, context.config.expected_response_rate, is_urgent(left, plan.length())));
+        wanted = wanted.max(replicates_needed(
+            &replicate_status,
+            context.config.expected_response_rate,
+            is_urgent(left, plan.length()),
+        ));
     }
     let mut released = 0;
     for replicate in held_back.iter().take(wanted as usize) {
@@ -67,7 +79,12 @@ async fn review_list(context: &AppContext, campaign: CampaignId, first: Applicat
     replicates::set_next_review(&mut tx, campaign, first, now + again).await?;
     tx.commit().await?;
     if released > 0 {
-        tracing::info!(campaign = launched.code, released, held_back = left, "replicates went into the field");
+        tracing::info!(
+            campaign = launched.code,
+            released,
+            held_back = left,
+            "replicates went into the field"
+        );
     }
     Ok(released)
 }
@@ -78,12 +95,19 @@ fn maturity(replicates: &[Replicate], plan: Duration, now: Timestamp) -> f64 {
     for replicate in replicates {
         let Some(at) = replicate.released_at else { continue };
         people += f64::from(replicate.people);
-        gone += f64::from(replicate.people) * (now.since(at).as_secs_f64() / plan.as_secs_f64().max(1.0)).min(1.0);
+        gone += f64::from(replicate.people)
+            * (now.since(at).as_secs_f64() / plan.as_secs_f64().max(1.0)).min(1.0);
     }
     if people > 0.0 { gone / people } else { 0.0 }
 }
 
-async fn release(tx: &mut WriteTx, campaign: CampaignId, plan: &ContactPlan, replicate: &Replicate, now: Timestamp) -> Result<bool, ReplicateError> {
+async fn release(
+    tx: &mut WriteTx,
+    campaign: CampaignId,
+    plan: &ContactPlan,
+    replicate: &Replicate,
+    now: Timestamp,
+) -> Result<bool, ReplicateError> {
     let people = replicates::people_of(tx, campaign, replicate).await?;
     if !replicates::release(tx, campaign, replicate, &people, now).await? {
         return Ok(false);

@@ -1,13 +1,14 @@
-//! How many messages each gateway of a route takes now: what its rate has room for, nothing while it is held still, one while it is on probation.
+//! How many messages each gateway of a route takes now: what its rate has room for, nothing while
+//! it is held still, one while it is on probation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::adapters::config::{Route, RouteDecision};
+use crate::adapters::database::rates::{GatewayState, SendRate, send_rate};
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::rates::{GatewayState, SendRate, send_rate};
 
 pub type GatewayStates = BTreeMap<String, GatewayState>;
 
@@ -47,20 +48,36 @@ pub fn gateway_pace(context: &AppContext, gateway: &str) -> SendRate {
 }
 
 impl RouteCapacity {
-    pub fn new(context: &AppContext, route: &Route, states: GatewayStates, now: Timestamp) -> RouteCapacity {
+    pub fn new(
+        context: &AppContext,
+        route: &Route,
+        states: GatewayStates,
+        now: Timestamp,
+    ) -> RouteCapacity {
         let capacity = |name: &str| {
             let rate = gateway_pace(context, name);
             let state = states.get(name);
-            let (paused_until, free_from) = state.map_or((now, now), |state| (state.paused_until, state.free_from));
-            // What is marked and not sent when a daemon dies comes into doubt: all its workers together take what goes out in a moment.
-            let share = (rate.per_second / (CLAIMS_PER_SECOND * super::WORKERS_PER_ROUTE)).max(rate.group).min(context.config.dispatch.batch).max(1);
+            let (paused_until, free_from) =
+                state.map_or((now, now), |state| (state.paused_until, state.free_from));
+            // What is marked and not sent when a daemon dies comes into doubt: all its workers
+            // together take what goes out in a moment.
+            let share = (rate.per_second / (CLAIMS_PER_SECOND * super::WORKERS_PER_ROUTE))
+                .max(rate.group)
+                .min(context.config.dispatch.batch)
+                .max(1);
             let available_at = paused_until.max(free_from - MAX_BACKLOG);
             let left = match state {
                 _ if available_at > now || !context.gateways.contains_key(name) => 0,
                 Some(state) if state.circuit_open_count > 0 => 1,
                 _ => share,
             };
-            GatewayCapacity { left, deferred: 0, per_second: rate.per_second, available_at: available_at.max(now), paused: paused_until > now }
+            GatewayCapacity {
+                left,
+                deferred: 0,
+                per_second: rate.per_second,
+                available_at: available_at.max(now),
+                paused: paused_until > now,
+            }
         };
         RouteCapacity(route.gateways().map(|name| (name.to_owned(), capacity(name))).collect())
     }
@@ -76,7 +93,11 @@ impl RouteCapacity {
 
     /// When the first of them takes something; `now` if one does already.
     pub fn available_at(&self, now: Timestamp) -> Timestamp {
-        self.0.values().map(|capacity| if capacity.left > 0 { now } else { capacity.available_at }).min().unwrap_or(now)
+        self.0
+            .values()
+            .map(|capacity| if capacity.left > 0 { now } else { capacity.available_at })
+            .min()
+            .unwrap_or(now)
     }
 
     /// Is there another gateway in working order?
@@ -85,11 +106,24 @@ impl RouteCapacity {
     }
 
     /// Finds a place for a message, and takes it.
-    pub fn assign_gateway(&mut self, route: &Route, phone: &Phone, phone_hash: &str, avoid: Option<&str>, now: Timestamp) -> GatewayAssignment {
-        match route.choose(phone, phone_hash, avoid, |name| self.0.get(name).is_some_and(|capacity| !capacity.paused)) {
+    pub fn assign_gateway(
+        &mut self,
+        route: &Route,
+        phone: &Phone,
+        phone_hash: &str,
+        avoid: Option<&str>,
+        now: Timestamp,
+    ) -> GatewayAssignment {
+        match route.choose(phone, phone_hash, avoid, |name| {
+            self.0.get(name).is_some_and(|capacity| !capacity.paused)
+        }) {
             RouteDecision::NoMatch => GatewayAssignment::NoGateway,
             RouteDecision::AllPaused => {
-                let opens = route.matching(phone).filter_map(|name| self.0.get(name)).map(|capacity| capacity.available_at).min();
+                let opens = route
+                    .matching(phone)
+                    .filter_map(|name| self.0.get(name))
+                    .map(|capacity| capacity.available_at)
+                    .min();
                 GatewayAssignment::RetryAt(opens.unwrap_or(now).max(now + MAX_BACKLOG))
             }
             RouteDecision::Through(name) => match self.0.get_mut(name) {
@@ -97,10 +131,18 @@ impl RouteCapacity {
                     capacity.left -= 1;
                     GatewayAssignment::Assigned(name.to_owned())
                 }
-                // Those that find no room stand in line behind each other, so that they do not stand before messages for other gateways.
+                // Those that find no room stand in line behind each other, so that they do not
+                // stand before messages for other gateways.
                 Some(capacity) => {
                     capacity.deferred += 1;
-                    GatewayAssignment::RetryAt(capacity.available_at + MAX_BACKLOG + Duration::from_millis(u64::from(capacity.deferred) * 1000 / u64::from(capacity.per_second)))
+                    GatewayAssignment::RetryAt(
+                        capacity.available_at
+                            + MAX_BACKLOG
+                            + Duration::from_millis(
+                                u64::from(capacity.deferred) * 1000
+                                    / u64::from(capacity.per_second),
+                            ),
+                    )
                 }
                 None => GatewayAssignment::NoGateway,
             },

@@ -1,7 +1,8 @@
-//! The circuit breakers: a gateway that fails again and again is held still for a while, then tried with one message.
+//! The circuit breakers: a gateway that fails again and again is held still for a while, then tried
+//! with one message.
 //!
-//! This process counts the failures in a row; that a circuit is open is written down for all daemons (`store::rates`). A refusal is no failure: the
-//! gateway has answered.
+//! This process counts the failures in a row; that a circuit is open is written down for all
+//! daemons (`store::rates`). A refusal is no failure: the gateway has answered.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -25,10 +26,18 @@ pub enum CircuitChange {
 }
 
 impl CircuitBreakers {
-    pub fn record_outcome(&self, gateway: &str, outcome: &SubmitOutcome, is_half_open: bool) -> CircuitChange {
+    pub fn record_outcome(
+        &self,
+        gateway: &str,
+        outcome: &SubmitOutcome,
+        is_half_open: bool,
+    ) -> CircuitChange {
         let mut failures = lock(&self.0);
         let count = failures.entry(gateway.to_owned()).or_default();
-        if !matches!(outcome, SubmitOutcome::TemporaryFailure { .. } | SubmitOutcome::InDoubt { .. }) {
+        if !matches!(
+            outcome,
+            SubmitOutcome::TemporaryFailure { .. } | SubmitOutcome::InDoubt { .. }
+        ) {
             *count = 0;
             return if is_half_open { CircuitChange::Closes } else { CircuitChange::Unchanged };
         }
@@ -47,12 +56,22 @@ mod tests {
 
     #[test]
     fn five_failures_in_a_row_open_it_and_one_on_probation_does() {
-        let (breakers, failure, answer) =
-            (CircuitBreakers::default(), SubmitOutcome::TemporaryFailure { code: "x".into() }, SubmitOutcome::RefusedNumber { code: "y".into() });
-        let four: Vec<CircuitChange> = (0..4).map(|_| breakers.record_outcome("g", &failure, false)).collect();
+        let (breakers, failure, answer) = (
+            CircuitBreakers::default(),
+            SubmitOutcome::TemporaryFailure { code: "x".into() },
+            SubmitOutcome::RefusedNumber { code: "y".into() },
+        );
+        let four: Vec<CircuitChange> =
+            (0..4).map(|_| breakers.record_outcome("g", &failure, false)).collect();
         assert!(four.iter().all(|&c| c == CircuitChange::Unchanged));
-        assert_eq!(breakers.record_outcome("g", &answer, false), CircuitChange::Unchanged, "an answer begins the count anew");
-        (0..4).for_each(|_| assert_eq!(breakers.record_outcome("g", &failure, false), CircuitChange::Unchanged));
+        assert_eq!(
+            breakers.record_outcome("g", &answer, false),
+            CircuitChange::Unchanged,
+            "an answer begins the count anew"
+        );
+        (0..4).for_each(|_| {
+            assert_eq!(breakers.record_outcome("g", &failure, false), CircuitChange::Unchanged)
+        });
         assert_eq!(breakers.record_outcome("g", &failure, false), CircuitChange::Opens);
         assert_eq!(breakers.record_outcome("g", &failure, true), CircuitChange::Opens);
         assert_eq!(breakers.record_outcome("g", &answer, true), CircuitChange::Closes);

@@ -1,16 +1,26 @@
-//! Claims due invitations: decides about each, and marks what will be submitted, in one transaction.
+//! Claims due invitations: decides about each, and marks what will be submitted, in one
+//! transaction.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use sqlx::AnyConnection;
 
-use super::eligibility::{EligibilityInput, ContactDecision, SuppressionStatus, decide_message, decide_handover, decide_confirmation, decide_link, may_be_contacted};
 use super::capacity::{GatewayAssignment, RouteCapacity};
+use super::eligibility::{
+    ContactDecision, EligibilityInput, SuppressionStatus, decide_confirmation, decide_handover,
+    decide_link, decide_message, may_be_contacted,
+};
 use super::{DispatchError, DispatchJob};
-use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
+use crate::adapters::database::invitations::{self, DueInvitation, InvitedCase, NextStep};
+use crate::adapters::database::messages::{self, NewMessage};
+use crate::adapters::database::{
+    WriteTx, call_queue, calls, campaigns, sms_interviews, suppressions,
+};
+use crate::adapters::sms::{BATCH_REFUSED, OutgoingMessage};
 use crate::domain::contact_plan::{
-    CONFIRMATION_STEP, Contact, ContactPlan, ContactHistory, Step, goes_on_after, is_acknowledgement, is_interview_step, is_reminder, question_of, reminder_of,
+    CONFIRMATION_STEP, Contact, ContactHistory, ContactPlan, Step, goes_on_after,
+    is_acknowledgement, is_interview_step, is_reminder, question_of, reminder_of,
 };
 use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::personal::Personal;
@@ -18,11 +28,8 @@ use crate::domain::sms_interview::compose_reminder;
 use crate::domain::sms_text::measure_parts;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::adapters::sms::{OutgoingMessage, BATCH_REFUSED};
+use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
 use crate::services::sealing::{open_person, open_phone, seal_context};
-use crate::adapters::database::invitations::{self, DueInvitation, InvitedCase, NextStep};
-use crate::adapters::database::messages::{self, NewMessage};
-use crate::adapters::database::{WriteTx, call_queue, calls, campaigns, sms_interviews, suppressions};
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -67,9 +74,13 @@ struct ClaimDecisions {
     to_call: Vec<call_queue::NewQueueEntry>,
 }
 
-/// Claims one batch of a campaign's due invitations: looks at them, decides about each and prepares its message, then marks them in one transaction.
+/// Claims one batch of a campaign's due invitations: looks at them, decides about each and prepares
+/// its message, then marks them in one transaction.
 #[tracing::instrument(level = "debug", skip_all)]
-pub async fn claim(job: &DispatchJob, mut capacity: RouteCapacity) -> Result<ClaimedBatch, DispatchError> {
+pub async fn claim(
+    job: &DispatchJob,
+    mut capacity: RouteCapacity,
+) -> Result<ClaimedBatch, DispatchError> {
     let context = &job.context;
     let mut claim_lock = context.database.claim_lock().await?;
     // After the wait for others: slots in the past would be of no use.
@@ -79,7 +90,8 @@ pub async fn claim(job: &DispatchJob, mut capacity: RouteCapacity) -> Result<Cla
     if due.is_empty() {
         return Ok(ClaimedBatch { messages: Vec::new(), moved: 0, checked_at: now, capacity });
     }
-    let mut decisions = decide_due_invitations(job, claim_lock.connection(), &mut capacity, &due, now).await?;
+    let mut decisions =
+        decide_due_invitations(job, claim_lock.connection(), &mut capacity, &due, now).await?;
     let mut tx = claim_lock.write().await?;
     let engine = tx.engine();
     let seen: Vec<(InvitationId, u32)> = due.iter().map(|d| (d.id, d.step)).collect();
@@ -89,20 +101,32 @@ pub async fn claim(job: &DispatchJob, mut capacity: RouteCapacity) -> Result<Cla
     let moved = (next.len() - prepared.len() + stopped.len()) as u64 + u64::from(out_of_budget);
     mark_submitting(&mut tx, &mut prepared, now).await?;
     if job.campaign.budget_micros.is_some() {
-        campaigns::add_spending(&mut tx, job.campaign.id, prepared.iter().map(|claimed| claimed.cost_micros).sum()).await?;
+        campaigns::add_spending(
+            &mut tx,
+            job.campaign.id,
+            prepared.iter().map(|claimed| claimed.cost_micros).sum(),
+        )
+        .await?;
     }
     invitations::set_next_steps(&mut tx, &next).await?;
     invitations::cancel_next_steps(&mut tx, &stopped).await?;
     call_queue::enqueue(&mut tx, job.campaign.id, &to_call, now).await?;
     tx.commit().await?;
     if out_of_budget {
-        tracing::error!(campaign = job.campaign.code, "the next message would pass the campaign's budget; the campaign is paused");
+        tracing::error!(
+            campaign = job.campaign.code,
+            "the next message would pass the campaign's budget; the campaign is paused"
+        );
     }
     Ok(ClaimedBatch { messages: prepared, moved, checked_at: now, capacity })
 }
 
 /// Marks messages as being submitted (invariant I1), and keeps only those that were free to be.
-async fn mark_submitting(tx: &mut WriteTx, prepared: &mut Vec<ClaimedMessage>, now: Timestamp) -> Result<(), DispatchError> {
+async fn mark_submitting(
+    tx: &mut WriteTx,
+    prepared: &mut Vec<ClaimedMessage>,
+    now: Timestamp,
+) -> Result<(), DispatchError> {
     let new: Vec<NewMessage> = prepared
         .iter()
         .map(|claimed| NewMessage {
@@ -140,16 +164,24 @@ async fn decide_due_invitations(
     let ids: Vec<InvitationId> = due.iter().map(|d| d.id).collect();
     let hashes: Vec<String> = due.iter().map(|d| d.phone_hash.clone()).collect();
     let cases = invitations::cases_of(connection, &ids).await?;
-    let suppressed = suppressions::among(connection, &hashes, &job.cached_plan.programme, now).await?;
+    let suppressed =
+        suppressions::among(connection, &hashes, &job.cached_plan.programme, now).await?;
     let mut contacts: HashMap<String, Vec<Timestamp>> = HashMap::new();
     let sent = messages::recent_contacts(connection, &hashes, now - WEEK).await?;
-    for (hash, at) in sent.into_iter().chain(calls::recent_contacts(connection, &hashes, now - WEEK).await?) {
+    for (hash, at) in
+        sent.into_iter().chain(calls::recent_contacts(connection, &hashes, now - WEEK).await?)
+    {
         contacts.entry(hash).or_default().push(at);
     }
     let needs_history = plan.has_telephone() || plan.steps.iter().any(Step::has_condition);
-    let question_texts = if interview_invitations(due).is_empty() { HashMap::new() } else { sms_interviews::texts(connection, &interview_invitations(due)).await? };
+    let question_texts = if interview_invitations(due).is_empty() {
+        HashMap::new()
+    } else {
+        sms_interviews::texts(connection, &interview_invitations(due)).await?
+    };
     let numbers_in_interview = sms_interviews::under_way(connection, &hashes, now - DAY).await?;
-    let facts = if needs_history { calls::contact_facts(connection, &ids).await? } else { HashMap::new() };
+    let facts =
+        if needs_history { calls::contact_facts(connection, &ids).await? } else { HashMap::new() };
     let mut cases_of: HashMap<InvitationId, Vec<&InvitedCase>> = HashMap::new();
     cases.iter().for_each(|case| cases_of.entry(case.invitation).or_default().push(case));
 
@@ -170,22 +202,41 @@ async fn decide_due_invitations(
             phone_hash: &invitation.phone_hash,
             step: invitation.step,
         };
-        let history = contact_history(facts.get(&invitation.id).copied().unwrap_or_default(), invitation);
+        let history =
+            contact_history(facts.get(&invitation.id).copied().unwrap_or_default(), invitation);
         let step = plan.steps.get(invitation.step as usize);
         // Who gets no messages, or whom the condition leaves out, goes on as if the step had been.
-        if step.is_some_and(|step| !step.applies_to(&history) || (history.fixed_line && !step.is_telephone())) {
-            decisions.next.push(next_step_after(plan, invitation, &zones, !history.fixed_line, now));
+        if step.is_some_and(|step| {
+            !step.applies_to(&history) || (history.fixed_line && !step.is_telephone())
+        }) {
+            decisions.next.push(next_step_after(
+                plan,
+                invitation,
+                &zones,
+                !history.fixed_line,
+                now,
+            ));
             continue;
         }
-        // While somebody is being asked by SMS, no other message comes in between: a reply would be taken for an answer.
-        let is_being_interviewed = numbers_in_interview.get(&invitation.phone_hash).is_some_and(|other| *other != invitation.id) && !step.is_some_and(Step::is_telephone);
+        // While somebody is being asked by SMS, no other message comes in between: a reply would be
+        // taken for an answer.
+        let is_being_interviewed = numbers_in_interview
+            .get(&invitation.phone_hash)
+            .is_some_and(|other| *other != invitation.id)
+            && !step.is_some_and(Step::is_telephone);
         if is_being_interviewed && !is_acknowledgement(invitation.step) {
-            decisions.next.push(NextStep { id: invitation.id, step: invitation.step, at: Some(now + RECHECK_AFTER_INTERVIEW) });
+            decisions.next.push(NextStep {
+                id: invitation.id,
+                step: invitation.step,
+                at: Some(now + RECHECK_AFTER_INTERVIEW),
+            });
             continue;
         }
         let decision = match (invitation.step, step.map(|step| &step.contact)) {
             (step, None) if is_acknowledgement(step) => decide_confirmation(&input, plan, now),
-            (_, Some(Contact::Sms(_) | Contact::SmsInterviewOffer(_))) => decide_message(&input, plan, &job.context.config.caps, now),
+            (_, Some(Contact::Sms(_) | Contact::SmsInterviewOffer(_))) => {
+                decide_message(&input, plan, &job.context.config.caps, now)
+            }
             (_, Some(Contact::Telephone { .. })) => decide_handover(&input, now),
             (step, None) if goes_on_after(step).is_some() => decide_link(&input, plan, now),
             _ => ContactDecision::Stop,
@@ -195,27 +246,65 @@ async fn decide_due_invitations(
             ContactDecision::Stop => decisions.stopped.push(invitation.id),
             ContactDecision::PostponeUntil(at) => decisions.next.push(later(at)),
             ContactDecision::Call => {
-                let max_calls = step.map_or(0, |step| if let Contact::Telephone { calls } = step.contact { calls } else { 0 });
+                let max_calls = step.map_or(0, |step| {
+                    if let Contact::Telephone { calls } = step.contact { calls } else { 0 }
+                });
                 let language = invitation.language;
-                decisions.to_call.push(call_queue::NewQueueEntry { invitation: invitation.id, step: invitation.step, max_calls, language });
-                decisions.next.push(next_step_after(plan, invitation, &zones, !history.fixed_line, now));
+                decisions.to_call.push(call_queue::NewQueueEntry {
+                    invitation: invitation.id,
+                    step: invitation.step,
+                    max_calls,
+                    language,
+                });
+                decisions.next.push(next_step_after(
+                    plan,
+                    invitation,
+                    &zones,
+                    !history.fixed_line,
+                    now,
+                ));
             }
-            ContactDecision::Send => match prepare_message(job, capacity, invitation, cases, zones, question_texts.get(&(invitation.id, question_of(invitation.step))), now) {
+            ContactDecision::Send => match prepare_message(
+                job,
+                capacity,
+                invitation,
+                cases,
+                zones,
+                question_texts.get(&(invitation.id, question_of(invitation.step))),
+                now,
+            ) {
                 Ok(PreparedMessage::Ready(claimed)) => {
                     // Counted at once: the same number may be due twice in this very batch.
                     theirs.push(now);
-                    decisions.next.push(next_step_after(plan, invitation, &claimed.zones, true, now));
+                    decisions.next.push(next_step_after(
+                        plan,
+                        invitation,
+                        &claimed.zones,
+                        true,
+                        now,
+                    ));
                     decisions.prepared.push(*claimed);
                 }
                 Ok(PreparedMessage::RetryAt(at)) => decisions.next.push(later(at)),
-                Ok(PreparedMessage::Obsolete) => decisions.next.push(next_step_after(plan, invitation, &zones_of(invitation, plan), true, now)),
+                Ok(PreparedMessage::Obsolete) => decisions.next.push(next_step_after(
+                    plan,
+                    invitation,
+                    &zones_of(invitation, plan),
+                    true,
+                    now,
+                )),
                 Ok(PreparedMessage::NoGateway) => {
-                    tracing::error!(invitation = invitation.id.0, "no gateway of the campaign takes this number; the invitation is ended");
+                    tracing::error!(
+                        invitation = invitation.id.0,
+                        "no gateway of the campaign takes this number; the invitation is ended"
+                    );
                     decisions.stopped.push(invitation.id);
                 }
-                // Only a purged or foreign key gets here: this person can never be contacted again, the others can.
+                // Only a purged or foreign key gets here: this person can never be contacted again,
+                // the others can.
                 Err(error) => {
-                    tracing::error!(invitation = invitation.id.0, %error, "an invitation cannot be opened and is ended");
+                    tracing::error!(invitation = invitation.id.0, %error, "an invitation cannot \
+                        be opened and is ended");
                     decisions.stopped.push(invitation.id);
                 }
             },
@@ -224,8 +313,14 @@ async fn decide_due_invitations(
     Ok(decisions)
 }
 
-/// Drops the messages that the campaign's budget has no money for, and pauses the campaign before it is passed. True: it is paused.
-async fn enforce_budget(job: &DispatchJob, tx: &mut WriteTx, decisions: &mut ClaimDecisions, now: Timestamp) -> Result<bool, DispatchError> {
+/// Drops the messages that the campaign's budget has no money for, and pauses the campaign before
+/// it is passed. True: it is paused.
+async fn enforce_budget(
+    job: &DispatchJob,
+    tx: &mut WriteTx,
+    decisions: &mut ClaimDecisions,
+    now: Timestamp,
+) -> Result<bool, DispatchError> {
     if job.campaign.budget_micros.is_none() {
         return Ok(false);
     }
@@ -240,7 +335,8 @@ async fn enforce_budget(job: &DispatchJob, tx: &mut WriteTx, decisions: &mut Cla
             left >= 0
         })
         .count();
-    let unaffordable: Vec<InvitationId> = decisions.prepared.drain(affordable..).map(|claimed| claimed.invitation).collect();
+    let unaffordable: Vec<InvitationId> =
+        decisions.prepared.drain(affordable..).map(|claimed| claimed.invitation).collect();
     if unaffordable.is_empty() {
         return Ok(false);
     }
@@ -270,18 +366,32 @@ fn prepare_message(
     let (context, campaign, plan) = (&job.context, &job.campaign, job.plan());
     let sealer = context.keys.sealer(&invitation.key_id)?;
     let phone = open_phone(&sealer, &invitation.phone_sealed)?;
-    let (previous_gateway, previous_code) = invitation.last_attempt.as_ref().map_or((None, ""), |tried| (Some(tried.gateway.as_str()), tried.code.as_str()));
+    let (previous_gateway, previous_code) = invitation
+        .last_attempt
+        .as_ref()
+        .map_or((None, ""), |tried| (Some(tried.gateway.as_str()), tried.code.as_str()));
     let alone = previous_code == BATCH_REFUSED;
     // What was only refused together with others is tried alone at the same gateway.
-    let gateway = match capacity.assign_gateway(&job.route, &phone, &invitation.phone_hash, previous_gateway.filter(|_| !alone), at) {
+    let gateway = match capacity.assign_gateway(
+        &job.route,
+        &phone,
+        &invitation.phone_hash,
+        previous_gateway.filter(|_| !alone),
+        at,
+    ) {
         GatewayAssignment::Assigned(gateway) => gateway,
         GatewayAssignment::RetryAt(at) => return Ok(PreparedMessage::RetryAt(at)),
         GatewayAssignment::NoGateway => return Ok(PreparedMessage::NoGateway),
     };
     let person = open_person(&sealer, &invitation.person_sealed)?;
     let hasher = context.keys.hasher();
-    let link = context.personal_link(&hasher.link_code(&campaign.code, &invitation.key_id, &invitation.phone_hash));
-    let askable: Vec<&&InvitedCase> = cases.iter().filter(|case| may_be_contacted(case, at)).collect();
+    let link = context.personal_link(&hasher.link_code(
+        &campaign.code,
+        &invitation.key_id,
+        &invitation.phone_hash,
+    ));
+    let askable: Vec<&&InvitedCase> =
+        cases.iter().filter(|case| may_be_contacted(case, at)).collect();
     let recipient = MessageRecipient {
         name: &person.name,
         applicant: &invitation.applicant_name,
@@ -290,15 +400,23 @@ fn prepare_message(
         language: invitation.language,
         field_closes_at: askable.iter().map(|case| case.field_closes_at).min().unwrap_or(at),
     };
-    let planned = plan.steps.get(invitation.step as usize).and_then(|step| Some((step.name.as_str(), step.texts()?)));
+    let planned = plan
+        .steps
+        .get(invitation.step as usize)
+        .and_then(|step| Some((step.name.as_str(), step.texts()?)));
     let link = || plan.link_texts().filter(|_| invitation.step != CONFIRMATION_STEP);
-    let (step, texts) = planned.or_else(link).unwrap_or((crate::adapters::sms::CONFIRMATION, &plan.confirmation));
+    let (step, texts) =
+        planned.or_else(link).unwrap_or((crate::adapters::sms::CONFIRMATION, &plan.confirmation));
     let mut composed = compose_message(plan, texts, &recipient, at);
     let step = if is_interview_step(invitation.step) {
         // Another question is asked by now.
         let Some(question_text) = question_text else { return Ok(PreparedMessage::Obsolete) };
         let text = sealer.open_text(seal_context::SMS_QUESTION, question_text)?;
-        composed.text = Personal::new(if is_reminder(invitation.step) { compose_reminder(&text, invitation.language) } else { text });
+        composed.text = Personal::new(if is_reminder(invitation.step) {
+            compose_reminder(&text, invitation.language)
+        } else {
+            text
+        });
         composed.segmentation = measure_parts(composed.text.reveal());
         crate::adapters::sms::QUESTION
     } else {
@@ -327,7 +445,10 @@ fn prepare_message(
 
 /// Those that are due with a message of an interview.
 fn interview_invitations(due: &[DueInvitation]) -> Vec<InvitationId> {
-    due.iter().filter(|invitation| is_interview_step(invitation.step)).map(|invitation| invitation.id).collect()
+    due.iter()
+        .filter(|invitation| is_interview_step(invitation.step))
+        .map(|invitation| invitation.id)
+        .collect()
 }
 
 fn zones_of(invitation: &DueInvitation, plan: &ContactPlan) -> Zones {
@@ -346,15 +467,33 @@ fn contact_history(facts: calls::ContactFacts, invitation: &DueInvitation) -> Co
 }
 
 /// The step that comes after this one, at the first open instant after its delay.
-fn next_step_after(plan: &ContactPlan, invitation: &DueInvitation, zones: &Zones, gets_sms: bool, at: Timestamp) -> NextStep {
+fn next_step_after(
+    plan: &ContactPlan,
+    invitation: &DueInvitation,
+    zones: &Zones,
+    gets_sms: bool,
+    at: Timestamp,
+) -> NextStep {
     // A question that is not answered is asked once more, a day later.
-    if is_interview_step(invitation.step) && !is_reminder(invitation.step) && !is_acknowledgement(invitation.step) {
+    if is_interview_step(invitation.step)
+        && !is_reminder(invitation.step)
+        && !is_acknowledgement(invitation.step)
+    {
         let step = reminder_of(invitation.step);
-        return NextStep { id: invitation.id, step, at: plan.next_contact(at + DAY, zones, &invitation.phone_hash, step) };
+        return NextStep {
+            id: invitation.id,
+            step,
+            at: plan.next_contact(at + DAY, zones, &invitation.phone_hash, step),
+        };
     }
-    let following = goes_on_after(invitation.step).unwrap_or_else(|| invitation.step.saturating_add(1));
+    let following =
+        goes_on_after(invitation.step).unwrap_or_else(|| invitation.step.saturating_add(1));
     match plan.step_from(following, gets_sms) {
-        Some((step, after)) => NextStep { id: invitation.id, step, at: plan.next_contact(at + after, zones, &invitation.phone_hash, step) },
+        Some((step, after)) => NextStep {
+            id: invitation.id,
+            step,
+            at: plan.next_contact(at + after, zones, &invitation.phone_hash, step),
+        },
         None => NextStep { id: invitation.id, step: following, at: None },
     }
 }

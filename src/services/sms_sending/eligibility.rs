@@ -1,12 +1,13 @@
-//! May this invitation's next message go out now (invariant I2)? Pure: everything it needs is handed in.
+//! May this invitation's next message go out now (invariant I2)? Pure: everything it needs is
+//! handed in.
 
 use std::time::Duration;
 
 use crate::adapters::config::ContactCaps;
+use crate::adapters::database::invitations::InvitedCase;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::adapters::database::invitations::InvitedCase;
 
 /// What to do with an invitation that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,18 +54,26 @@ fn may_be_contacted_if_released(case: &InvitedCase) -> bool {
     case.is_open && case.in_field && case.full_cell_mask == 0
 }
 
-/// May this person be handed to the interviewers? Hours and caps are looked at when somebody is about to call.
+/// May this person be handed to the interviewers? Hours and caps are looked at when somebody is
+/// about to call.
 pub fn decide_handover(input: &EligibilityInput<'_>, now: Timestamp) -> ContactDecision {
     match (input.suppressed, find_blocker(input, now)) {
         (SuppressionStatus::Forever, _) => ContactDecision::Stop,
         (_, Some(blocker)) => blocker,
-        (SuppressionStatus::Until(until), None) if until > now => ContactDecision::PostponeUntil(until),
+        (SuppressionStatus::Until(until), None) if until > now => {
+            ContactDecision::PostponeUntil(until)
+        }
         _ => ContactDecision::Call,
     }
 }
 
-/// The link that somebody asked an interviewer for: within contact hours, whatever else has been sent.
-pub fn decide_link(input: &EligibilityInput<'_>, plan: &ContactPlan, now: Timestamp) -> ContactDecision {
+/// The link that somebody asked an interviewer for: within contact hours, whatever else has been
+/// sent.
+pub fn decide_link(
+    input: &EligibilityInput<'_>,
+    plan: &ContactPlan,
+    now: Timestamp,
+) -> ContactDecision {
     match (input.suppressed, find_blocker(input, now)) {
         (SuppressionStatus::Forever, _) => ContactDecision::Stop,
         (_, Some(blocker)) => blocker,
@@ -77,11 +86,21 @@ fn find_blocker(input: &EligibilityInput<'_>, now: Timestamp) -> Option<ContactD
     if input.cases.iter().any(|case| may_be_contacted(case, now)) {
         return None;
     }
-    let is_held_up = input.cases.iter().any(|case| case.is_held && may_be_contacted_if_released(case));
-    Some(if is_held_up { ContactDecision::PostponeUntil(now + HOLD_RECHECK_INTERVAL) } else { ContactDecision::Stop })
+    let is_held_up =
+        input.cases.iter().any(|case| case.is_held && may_be_contacted_if_released(case));
+    Some(if is_held_up {
+        ContactDecision::PostponeUntil(now + HOLD_RECHECK_INTERVAL)
+    } else {
+        ContactDecision::Stop
+    })
 }
 
-pub fn decide_message(input: &EligibilityInput<'_>, plan: &ContactPlan, caps: &ContactCaps, now: Timestamp) -> ContactDecision {
+pub fn decide_message(
+    input: &EligibilityInput<'_>,
+    plan: &ContactPlan,
+    caps: &ContactCaps,
+    now: Timestamp,
+) -> ContactDecision {
     if input.suppressed == SuppressionStatus::Forever {
         return ContactDecision::Stop;
     }
@@ -89,15 +108,30 @@ pub fn decide_message(input: &EligibilityInput<'_>, plan: &ContactPlan, caps: &C
         return blocker;
     }
     let until = if let SuppressionStatus::Until(until) = input.suppressed { until } else { now };
-    schedule_in_hours(input, plan, now.max(until).max(earliest_within_caps(input.contacts, caps)), now)
+    schedule_in_hours(
+        input,
+        plan,
+        now.max(until).max(earliest_within_caps(input.contacts, caps)),
+        now,
+    )
 }
 
-/// The answer to a person's own opt-out: within contact hours like everything, but whatever else has been sent, and though the number is suppressed.
-pub fn decide_confirmation(input: &EligibilityInput<'_>, plan: &ContactPlan, now: Timestamp) -> ContactDecision {
+/// The answer to a person's own opt-out: within contact hours like everything, but whatever else
+/// has been sent, and though the number is suppressed.
+pub fn decide_confirmation(
+    input: &EligibilityInput<'_>,
+    plan: &ContactPlan,
+    now: Timestamp,
+) -> ContactDecision {
     schedule_in_hours(input, plan, now, now)
 }
 
-fn schedule_in_hours(input: &EligibilityInput<'_>, plan: &ContactPlan, allowed: Timestamp, now: Timestamp) -> ContactDecision {
+fn schedule_in_hours(
+    input: &EligibilityInput<'_>,
+    plan: &ContactPlan,
+    allowed: Timestamp,
+    now: Timestamp,
+) -> ContactDecision {
     match plan.next_contact(allowed, input.zones, input.phone_hash, input.step) {
         Some(open) if open <= now => ContactDecision::Send,
         Some(open) => ContactDecision::PostponeUntil(open),
@@ -116,10 +150,15 @@ pub fn earliest_within_caps(contacts: &[Timestamp], caps: &ContactCaps) -> Times
         }
     };
     let hour = Duration::from_secs(3_600);
-    [after(caps.per_hour, hour), after(caps.per_day, hour * 24), after(caps.per_week, hour * 168), after(1, caps.quiet)]
-        .into_iter()
-        .max()
-        .unwrap_or(Timestamp(0))
+    [
+        after(caps.per_hour, hour),
+        after(caps.per_day, hour * 24),
+        after(caps.per_week, hour * 168),
+        after(1, caps.quiet),
+    ]
+    .into_iter()
+    .max()
+    .unwrap_or(Timestamp(0))
 }
 
 #[cfg(test)]
@@ -127,27 +166,45 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    const DAYS: [&str; 7] =
+        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
     /// A plan with these hours a day, holidays, spread and delays between its steps.
     fn plan(hours: &[(u32, u32)], holidays: &[u32], spread: &str, delays: &[u32]) -> ContactPlan {
-        let mut text = format!("name = \"p\"\nsignature = \"质协\"\nspread = \"{spread}\"\nholidays = \"h\"\n[hours]\n");
+        let mut text = format!(
+            "name = \"p\"\nsignature = \"质协\"\nspread = \"{spread}\"\nholidays = \
+                \"h\"\n[hours]\n"
+        );
         for (day, (from, length)) in DAYS.iter().zip(hours) {
             let to = (from + length).min(1440);
-            text.push_str(&format!("{day} = [\"{:02}:{:02}-{:02}:{:02}\"]\n", from / 60, from % 60, to / 60, to % 60));
+            text.push_str(&format!(
+                "{day} = [\"{:02}:{:02}-{:02}:{:02}\"]\n",
+                from / 60,
+                from % 60,
+                to / 60,
+                to % 60
+            ));
         }
         for (step, delay) in delays.iter().enumerate() {
-            text.push_str(&format!("[[step]]\nname = \"s{step}\"\nafter = \"{delay}m\"\ntext.zh = \"【质协】{{link}} 退订回T\"\n"));
+            text.push_str(&format!(
+                "[[step]]\nname = \"s{step}\"\nafter = \"{delay}m\"\ntext.zh \
+                = \"【质协】{{link}} 退订回T\"\n"
+            ));
         }
-        let days: Vec<String> = holidays.iter().map(|day| format!("2026-{:02}-{:02}", 1 + day % 12, 1 + day % 28)).collect();
+        let days: Vec<String> = holidays
+            .iter()
+            .map(|day| format!("2026-{:02}-{:02}", 1 + day % 12, 1 + day % 28))
+            .collect();
         let file = crate::domain::contact_plan::PlanFile::parse(&text).unwrap();
         file.with_calendar(&format!("holidays = {days:?}")).unwrap().check().unwrap()
     }
 
     fn open_case() -> InvitedCase {
         use crate::domain::ids::{CaseId, InvitationId};
-        let subject =
-            crate::domain::subject::Subject::parse(crate::domain::category::Category::Brand, &[("brand".to_owned(), "甲".to_owned())].into());
+        let subject = crate::domain::subject::Subject::parse(
+            crate::domain::category::Category::Brand,
+            &[("brand".to_owned(), "甲".to_owned())].into(),
+        );
         InvitedCase {
             id: CaseId(1),
             invitation: InvitationId(1),
@@ -161,8 +218,9 @@ mod tests {
     }
 
     proptest! {
-        /// Invariant I2 over whole lives: whatever the plan, the zones, the holidays, the caps and the moment of the launch, whenever the dispatcher looks, no
-        /// message goes out outside contact hours, past a cap or to a suppressed number.
+        /// Invariant I2 over whole lives: whatever the plan, the zones, the holidays, the caps and
+        /// the moment of the launch, whenever the dispatcher looks, no message goes out outside
+        /// contact hours, past a cap or to a suppressed number.
         #[test]
         fn no_schedule_breaks_a_rule(
             hours in prop::collection::vec((0u32..1380, 30u32..1440), 7),
@@ -213,7 +271,8 @@ mod tests {
             }
         }
 
-        /// The caps hold at the instant that is allowed, and it is the first such instant from the last contact on.
+        /// The caps hold at the instant that is allowed, and it is the first such instant from the
+        /// last contact on.
         #[test]
         fn the_first_allowed_instant_keeps_every_cap(
             contacts in prop::collection::vec(0i64..2_000_000_000, 0..12),

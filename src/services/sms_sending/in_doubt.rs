@@ -1,21 +1,23 @@
-//! Messages in doubt: the daemon died between submit and answer, or the answer was lost. They are asked after, never sent again (invariant I1).
+//! Messages in doubt: the daemon died between submit and answer, or the answer was lost. They are
+//! asked after, never sent again (invariant I1).
 
 use sqlx::AnyConnection;
 
 use super::DispatchError;
-use crate::domain::disposition::Disposition;
-use crate::domain::time::Timestamp;
-use crate::adapters::sms::{QueriedMessage, QueryResult};
-use crate::services::context::AppContext;
-use crate::services::sealing::open_phone;
 use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::invitations::{self, NextStep};
-use crate::adapters::database::messages::{self, MessageInDoubt, Settlement, DoubtSummary};
+use crate::adapters::database::messages::{self, DoubtSummary, MessageInDoubt, Settlement};
 use crate::adapters::database::{DatabaseError, campaigns, cases, gateway_log, receipts};
+use crate::adapters::sms::{QueriedMessage, QueryResult};
+use crate::domain::disposition::Disposition;
+use crate::domain::time::Timestamp;
+use crate::services::context::AppContext;
+use crate::services::sealing::open_phone;
 
 const MAX_QUERIES_PER_TICK: u32 = 20;
 
-/// Puts stale submits into doubt and asks the gateways after those in doubt; returns how many were settled.
+/// Puts stale submits into doubt and asks the gateways after those in doubt; returns how many were
+/// settled.
 pub async fn resolve_in_doubt(context: &AppContext) -> Result<u64, DispatchError> {
     let now = context.clock.now();
     let next = next_due(&mut *context.database.read().await?, context).await?;
@@ -23,15 +25,24 @@ pub async fn resolve_in_doubt(context: &AppContext) -> Result<u64, DispatchError
         return Ok(0);
     }
     let mut tx = context.database.write().await?;
-    let stale = messages::mark_stale_in_doubt(&mut tx, now - context.config.dispatch.in_doubt_after, now).await?;
+    let stale =
+        messages::mark_stale_in_doubt(&mut tx, now - context.config.dispatch.in_doubt_after, now)
+            .await?;
     tx.commit().await?;
     if stale > 0 {
         tracing::warn!(messages = stale, "submits without an answer are in doubt");
     }
     let mut settled = 0;
-    for (name, gateway) in context.gateways.iter().filter(|(_, gateway)| gateway.capabilities().query) {
-        let doubtful =
-            messages::in_doubt(&mut *context.database.read().await?, name, now - context.config.dispatch.query_after, MAX_QUERIES_PER_TICK).await?;
+    for (name, gateway) in
+        context.gateways.iter().filter(|(_, gateway)| gateway.capabilities().query)
+    {
+        let doubtful = messages::in_doubt(
+            &mut *context.database.read().await?,
+            name,
+            now - context.config.dispatch.query_after,
+            MAX_QUERIES_PER_TICK,
+        )
+        .await?;
         for message in doubtful {
             let sealer = context.keys.sealer(&message.key_id)?;
             let query = QueriedMessage {
@@ -48,11 +59,22 @@ pub async fn resolve_in_doubt(context: &AppContext) -> Result<u64, DispatchError
 }
 
 /// When a stale submit or a message in doubt needs a look.
-pub async fn next_due(connection: &mut AnyConnection, context: &AppContext) -> Result<Option<Timestamp>, DispatchError> {
-    let askable: Vec<&str> = context.gateways.iter().filter(|(_, g)| g.capabilities().query).map(|(name, _)| name.as_str()).collect();
+pub async fn next_due(
+    connection: &mut AnyConnection,
+    context: &AppContext,
+) -> Result<Option<Timestamp>, DispatchError> {
+    let askable: Vec<&str> = context
+        .gateways
+        .iter()
+        .filter(|(_, g)| g.capabilities().query)
+        .map(|(name, _)| name.as_str())
+        .collect();
     let (claimed, doubted) = messages::oldest_unsettled(connection, &askable).await?;
     let stale = claimed.map(|at| at + context.config.dispatch.in_doubt_after);
-    Ok([stale, doubted.map(|at| at + context.config.dispatch.query_after)].into_iter().flatten().min())
+    Ok([stale, doubted.map(|at| at + context.config.dispatch.query_after)]
+        .into_iter()
+        .flatten()
+        .min())
 }
 
 /// What a person found out about a message in doubt.
@@ -75,33 +97,64 @@ pub enum DoubtResolutionError {
 }
 
 /// The messages in doubt that a person is to decide about: those that have been for long, or all.
-pub async fn list_for_review(context: &AppContext, all: bool) -> Result<Vec<DoubtSummary>, DatabaseError> {
+pub async fn list_for_review(
+    context: &AppContext,
+    all: bool,
+) -> Result<Vec<DoubtSummary>, DatabaseError> {
     let now = context.clock.now();
     let since = if all { now } else { now - context.config.dispatch.escalate_doubt_after };
     messages::list_in_doubt(&mut *context.database.read().await?, since).await
 }
 
-/// Settles a message in doubt by a person's word: it counts as sent; or it was not sent, and goes out again, unless the plan has gone on meanwhile.
-/// Returns what became of it, in words.
-pub async fn resolve_manually(context: &AppContext, reference: &str, resolution: DoubtResolution) -> Result<&'static str, DoubtResolutionError> {
+/// Settles a message in doubt by a person's word: it counts as sent; or it was not sent, and goes
+/// out again, unless the plan has gone on meanwhile. Returns what became of it, in words.
+pub async fn resolve_manually(
+    context: &AppContext,
+    reference: &str,
+    resolution: DoubtResolution,
+) -> Result<&'static str, DoubtResolutionError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
-    let message = messages::find(&mut tx, reference).await?.ok_or_else(|| DoubtResolutionError::Unknown(reference.to_owned()))?;
+    let message = messages::find(&mut tx, reference)
+        .await?
+        .ok_or_else(|| DoubtResolutionError::Unknown(reference.to_owned()))?;
     if message.state != "in_doubt" {
-        return Err(DoubtResolutionError::NotInDoubt { reference: reference.to_owned(), state: message.state });
+        return Err(DoubtResolutionError::NotInDoubt {
+            reference: reference.to_owned(),
+            state: message.state,
+        });
     }
-    let settle = |state| Settlement { key: message.key, state, gateway_message_id: None, code: Some("by_hand".into()), submitted_at: now };
+    let settle = |state| Settlement {
+        key: message.key,
+        state,
+        gateway_message_id: None,
+        code: Some("by_hand".into()),
+        submitted_at: now,
+    };
     let result = match resolution {
         DoubtResolution::Sent => {
             messages::settle_doubt(&mut tx, &settle("accepted")).await?;
             let unheard = [Disposition::NotAttempted];
-            cases::set_disposition_of_invitations(&mut tx, &[message.key.invitation], Disposition::NothingHeard, &unheard, DispositionSource::Staff, now).await?;
+            cases::set_disposition_of_invitations(
+                &mut tx,
+                &[message.key.invitation],
+                Disposition::NothingHeard,
+                &unheard,
+                DispositionSource::Staff,
+                now,
+            )
+            .await?;
             "counts as sent"
         }
-        // The next step has not been sent yet: this one takes its place again. (The rules are looked at when it is due, as always.)
+        // The next step has not been sent yet: this one takes its place again. (The rules are
+        // looked at when it is due, as always.)
         DoubtResolution::NotSent if message.next_step == message.key.step.saturating_add(1) => {
             messages::settle_doubt(&mut tx, &settle("deferred")).await?;
-            invitations::set_next_steps(&mut tx, &[NextStep { id: message.key.invitation, step: message.key.step, at: Some(now) }]).await?;
+            invitations::set_next_steps(
+                &mut tx,
+                &[NextStep { id: message.key.invitation, step: message.key.step, at: Some(now) }],
+            )
+            .await?;
             "was not sent, and is due again"
         }
         DoubtResolution::NotSent => {
@@ -116,11 +169,21 @@ pub async fn resolve_manually(context: &AppContext, reference: &str, resolution:
     Ok(result)
 }
 
-async fn record_query_answer(context: &AppContext, gateway: &str, message: &MessageInDoubt, answer: QueryResult) -> Result<bool, DispatchError> {
+async fn record_query_answer(
+    context: &AppContext,
+    gateway: &str,
+    message: &MessageInDoubt,
+    answer: QueryResult,
+) -> Result<bool, DispatchError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
-    let said =
-        gateway_log::GatewayLogEntry { message: message.key, gateway: gateway.to_owned(), request: "query".into(), response: format!("{answer:?}"), at: now };
+    let said = gateway_log::GatewayLogEntry {
+        message: message.key,
+        gateway: gateway.to_owned(),
+        request: "query".into(),
+        response: format!("{answer:?}"),
+        at: now,
+    };
     gateway_log::add(&mut tx, &[said]).await?;
     let settle = |state, id: Option<String>, code: Option<&str>| Settlement {
         key: message.key,
@@ -135,14 +198,23 @@ async fn record_query_answer(context: &AppContext, gateway: &str, message: &Mess
             false
         }
         QueryResult::Unknown => {
-            messages::settle_doubt(&mut tx, &settle("failed", None, Some("unknown_to_gateway"))).await?;
+            messages::settle_doubt(&mut tx, &settle("failed", None, Some("unknown_to_gateway")))
+                .await?;
             campaigns::refund(&mut tx, message.key).await?;
             true
         }
         QueryResult::Accepted { id } => {
             messages::settle_doubt(&mut tx, &settle("accepted", id, None)).await?;
             let (to, from) = (Disposition::NothingHeard, [Disposition::NotAttempted]);
-            cases::set_disposition_of_invitations(&mut tx, &[message.key.invitation], to, &from, DispositionSource::Gateway, now).await?;
+            cases::set_disposition_of_invitations(
+                &mut tx,
+                &[message.key.invitation],
+                to,
+                &from,
+                DispositionSource::Gateway,
+                now,
+            )
+            .await?;
             true
         }
         QueryResult::Delivered { id } => {

@@ -1,22 +1,26 @@
-//! The dispatcher: takes invitations that are due, and submits each one's next message, never twice, never against the rules, never too fast.
+//! The dispatcher: takes invitations that are due, and submits each one's next message, never
+//! twice, never against the rules, never too fast.
 //!
-//! In go invitations whose next contact is due; out go messages through a gateway, and every outcome comes back into the database. A step is
-//! marked `submitting` and committed before the gateway hears of it (invariant I1); the rules are checked when it is claimed and once more at
-//! the moment of submit (I2); slots come from the rate that all daemons share, and a slot is good only at its time (I3). It decides nothing about
-//! answers or quotas, and closes no field.
+//! In go invitations whose next contact is due; out go messages through a gateway, and every
+//! outcome comes back into the database. A step is marked `submitting` and committed before the
+//! gateway hears of it (invariant I1); the rules are checked when it is claimed and once more at
+//! the moment of submit (I2); slots come from the rate that all daemons share, and a slot is good
+//! only at its time (I3). It decides nothing about answers or quotas, and closes no field.
 //!
-//! [`claim`] takes and marks, [`eligibility`] decides, [`capacity`] says how much each gateway takes now, [`slots`] and [`submit`] send, [`settle`]
-//! writes what came of it, [`circuit_breakers`] hold failing gateways still, [`in_doubt`] asks after messages whose answer was lost, [`incoming`] takes receipts
-//! and replies. [`Dispatcher::tick`] is one step of all that; the daemon runs [`Dispatcher::tick_route`] in [`WORKERS_PER_ROUTE`] loops for each gateway, so
+//! [`claim`] takes and marks, [`eligibility`] decides, [`capacity`] says how much each gateway
+//! takes now, [`slots`] and [`submit`] send, [`settle`] writes what came of it,
+//! [`circuit_breakers`] hold failing gateways still, [`in_doubt`] asks after messages whose answer
+//! was lost, [`incoming`] takes receipts and replies. [`Dispatcher::tick`] is one step of all that;
+//! the daemon runs [`Dispatcher::tick_route`] in [`WORKERS_PER_ROUTE`] loops for each gateway, so
 //! that one claims while another sends and a third writes.
 
+mod capacity;
 mod circuit_breakers;
 mod claim;
-pub mod in_doubt;
 pub mod eligibility;
+pub mod in_doubt;
 pub mod one_off;
 pub mod receipts;
-mod capacity;
 mod settle;
 mod slots;
 mod submit;
@@ -30,14 +34,14 @@ use tracing::field::Empty;
 
 use crate::adapters::config::Route;
 use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::adapters::database::campaigns::{self, Campaign};
+use crate::adapters::database::{DatabaseError, invitations, programmes, rates};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
 use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::campaigns::{self, Campaign};
-use crate::adapters::database::{DatabaseError, invitations, programmes, rates};
-use circuit_breakers::CircuitBreakers;
 use capacity::RouteCapacity;
+use circuit_breakers::CircuitBreakers;
 
 /// So many loops drive each gateway of the daemon.
 pub const WORKERS_PER_ROUTE: u32 = 3;
@@ -116,11 +120,23 @@ impl DispatchJob {
 impl Dispatcher {
     pub fn new(context: Arc<AppContext>) -> Dispatcher {
         let gateways = &context.config.gateways;
-        let permits = gateways.iter().map(|(name, gateway)| (name.clone(), Arc::new(Semaphore::new(gateway.in_flight as usize)))).collect();
-        Dispatcher { context, cached_plans: Mutex::default(), permits, circuit_breakers: Arc::default(), reserved_ahead: Mutex::default() }
+        let permits = gateways
+            .iter()
+            .map(|(name, gateway)| {
+                (name.clone(), Arc::new(Semaphore::new(gateway.in_flight as usize)))
+            })
+            .collect();
+        Dispatcher {
+            context,
+            cached_plans: Mutex::default(),
+            permits,
+            circuit_breakers: Arc::default(),
+            reserved_ahead: Mutex::default(),
+        }
     }
 
-    /// The names that campaigns may go through: gateways and routes. Each is a lane of its own, so that a slow one holds up no other.
+    /// The names that campaigns may go through: gateways and routes. Each is a lane of its own, so
+    /// that a slow one holds up no other.
     pub fn route_names(&self) -> Vec<String> {
         let config = &self.context.config;
         config.gateways.keys().chain(config.routes.keys()).cloned().collect()
@@ -146,10 +162,18 @@ impl Dispatcher {
     async fn tick_campaigns(&self, route_name: Option<&str>) -> Result<Tick, DispatchError> {
         let mut tick = Tick::default();
         let now = self.context.clock.now();
-        let due = campaigns::with_due_invitations(&mut *self.context.database.read().await?, now).await?;
-        for campaign in due.into_iter().filter(|campaign| route_name.is_none_or(|name| name == campaign.gateway)) {
+        let due =
+            campaigns::with_due_invitations(&mut *self.context.database.read().await?, now).await?;
+        for campaign in due
+            .into_iter()
+            .filter(|campaign| route_name.is_none_or(|name| name == campaign.gateway))
+        {
             let Some(route) = self.context.config.route(&campaign.gateway) else {
-                tracing::error!(campaign = campaign.code, gateway = campaign.gateway, "the campaign's gateway is not configured; nothing is sent");
+                tracing::error!(
+                    campaign = campaign.code,
+                    gateway = campaign.gateway,
+                    "the campaign's gateway is not configured; nothing is sent"
+                );
                 continue;
             };
             let states = rates::states(&mut *self.context.database.read().await?, now).await?;
@@ -160,8 +184,20 @@ impl Dispatcher {
             }
             let cached_plan = self.load_plan(&campaign).await?;
             let (permits, circuit_breakers) = (self.permits.clone(), self.circuit_breakers.clone());
-            let job = Arc::new(DispatchJob { context: self.context.clone(), campaign, cached_plan, route, permits, circuit_breakers });
-            let span = tracing::debug_span!("batch", campaign = job.campaign.code, moved = Empty, submitted = Empty);
+            let job = Arc::new(DispatchJob {
+                context: self.context.clone(),
+                campaign,
+                cached_plan,
+                route,
+                permits,
+                circuit_breakers,
+            });
+            let span = tracing::debug_span!(
+                "batch",
+                campaign = job.campaign.code,
+                moved = Empty,
+                submitted = Empty
+            );
             let sent = async {
                 let batch = claim::claim(&job, capacity).await?;
                 let moved = batch.moved;
@@ -176,16 +212,23 @@ impl Dispatcher {
         Ok(tick)
     }
 
-    /// When anything is due next, as far as it is planned: a step, a doubt, or the time from which gateways take what is due already.
+    /// When anything is due next, as far as it is planned: a step, a doubt, or the time from which
+    /// gateways take what is due already.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, DispatchError> {
         let now = self.context.clock.now();
         let mut connection = self.context.database.read().await?;
         let doubt = in_doubt::next_due(&mut connection, &self.context).await?;
         let mut next = Vec::from_iter(doubt);
         let states = rates::states(&mut connection, now).await?;
-        let due: BTreeSet<String> = campaigns::with_due_invitations(&mut connection, now).await?.into_iter().map(|c| c.gateway).collect();
+        let due: BTreeSet<String> = campaigns::with_due_invitations(&mut connection, now)
+            .await?
+            .into_iter()
+            .map(|c| c.gateway)
+            .collect();
         for route in due.iter().filter_map(|name| self.context.config.route(name)) {
-            next.push(RouteCapacity::new(&self.context, &route, states.clone(), now).available_at(now));
+            next.push(
+                RouteCapacity::new(&self.context, &route, states.clone(), now).available_at(now),
+            );
         }
         next.extend(invitations::next_due_after(&mut connection, now).await?);
         Ok(next.into_iter().min())
@@ -196,24 +239,51 @@ impl Dispatcher {
         if let Some(cached_plan) = lock(&self.cached_plans).get(&campaign.id) {
             return Ok(cached_plan.clone());
         }
-        let plan = ContactPlan::from_stored(&campaign.plan).map_err(|error| DispatchError::Plan { code: campaign.code.clone(), error })?;
-        let programme = programmes::get(&mut *self.context.database.read().await?, campaign.programme_id).await?.code;
-        Ok(lock(&self.cached_plans).entry(campaign.id).or_insert(Arc::new(CachedPlan { plan, programme })).clone())
+        let plan = ContactPlan::from_stored(&campaign.plan)
+            .map_err(|error| DispatchError::Plan { code: campaign.code.clone(), error })?;
+        let programme =
+            programmes::get(&mut *self.context.database.read().await?, campaign.programme_id)
+                .await?
+                .code;
+        Ok(lock(&self.cached_plans)
+            .entry(campaign.id)
+            .or_insert(Arc::new(CachedPlan { plan, programme }))
+            .clone())
     }
 
-    /// Slots are never taken far ahead; if they are, a clock has been set back since. When nobody takes more of them, they are freed: another daemon
-    /// whose clock is ahead would.
-    async fn free_slots_after_clock_reset(&self, route: &Route, states: &capacity::GatewayStates, now: Timestamp) -> Result<(), DispatchError> {
+    /// Slots are never taken far ahead; if they are, a clock has been set back since. When nobody
+    /// takes more of them, they are freed: another daemon whose clock is ahead would.
+    async fn free_slots_after_clock_reset(
+        &self,
+        route: &Route,
+        states: &capacity::GatewayStates,
+        now: Timestamp,
+    ) -> Result<(), DispatchError> {
         for gateway in route.gateways() {
-            let Some(state) = states.get(gateway).filter(|state| state.free_from > now + capacity::MAX_PLAUSIBLE_LEAD) else { continue };
-            let seen = *lock(&self.reserved_ahead).entry(gateway.to_owned()).or_insert((state.free_from, now));
+            let Some(state) = states
+                .get(gateway)
+                .filter(|state| state.free_from > now + capacity::MAX_PLAUSIBLE_LEAD)
+            else {
+                continue;
+            };
+            let seen = *lock(&self.reserved_ahead)
+                .entry(gateway.to_owned())
+                .or_insert((state.free_from, now));
             if seen.0 != state.free_from {
-                tracing::error!(gateway, "another daemon's clock is ahead of this one's; nothing is sent from here until they agree");
+                tracing::error!(
+                    gateway,
+                    "another daemon's clock is ahead of this one's; nothing is sent from here \
+                        until they agree"
+                );
                 lock(&self.reserved_ahead).remove(gateway);
             } else if now.since(seen.1) >= capacity::CLOCK_RESET_OBSERVATION {
-                tracing::warn!(gateway, "the clock has been set back; the gateway's slots are counted anew");
+                tracing::warn!(
+                    gateway,
+                    "the clock has been set back; the gateway's slots are counted anew"
+                );
                 let mut tx = self.context.database.write().await?;
-                rates::release_slots(&mut tx, gateway, now + capacity::CLOCK_RESET_OBSERVATION).await?;
+                rates::release_slots(&mut tx, gateway, now + capacity::CLOCK_RESET_OBSERVATION)
+                    .await?;
                 tx.commit().await?;
                 lock(&self.reserved_ahead).remove(gateway);
             }

@@ -1,4 +1,5 @@
-//! Writes the outcomes of submits: the message's state, the case's disposition, the invitation's next time, the gateway's pace; all in one transaction.
+//! Writes the outcomes of submits: the message's state, the case's disposition, the invitation's
+//! next time, the gateway's pace; all in one transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,17 +7,18 @@ use std::time::Duration;
 use super::circuit_breakers::CircuitChange;
 use super::claim::ClaimedMessage;
 use super::{DispatchError, DispatchJob};
-use crate::domain::seeded_random::jittered;
-use crate::domain::disposition::Disposition;
-use crate::domain::ids::{InvitationId, MessageKey};
-use crate::domain::time::Timestamp;
-use crate::adapters::sms::{GatewayExchange, SubmitOutcome, BATCH_REFUSED};
 use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::invitations::{self, NextStep};
 use crate::adapters::database::messages::{self, Settlement};
 use crate::adapters::database::{WriteTx, campaigns, cases, gateway_log, rates, receipts};
+use crate::adapters::sms::{BATCH_REFUSED, GatewayExchange, SubmitOutcome};
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{InvitationId, MessageKey};
+use crate::domain::seeded_random::jittered;
+use crate::domain::time::Timestamp;
 
-/// A step that has been tried so often is given up when the contact hours of the day are over, and the plan goes on with the next one.
+/// A step that has been tried so often is given up when the contact hours of the day are over, and
+/// the plan goes on with the next one.
 const MIN_ATTEMPTS: u32 = 6;
 const NUMBER_LIMIT_DELAY: Duration = Duration::from_secs(3_600);
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(600);
@@ -62,13 +64,21 @@ struct SettlementBatch {
     refunded_micros: i64,
 }
 
-/// Writes a set of outcomes of one gateway. `has_alternative`: another gateway of the route can take what this one did not.
-pub async fn settle(job: Arc<DispatchJob>, gateway: String, has_alternative: bool, results: Vec<SubmitResult>, now: Timestamp) -> Result<(), DispatchError> {
+/// Writes a set of outcomes of one gateway. `has_alternative`: another gateway of the route can
+/// take what this one did not.
+pub async fn settle(
+    job: Arc<DispatchJob>,
+    gateway: String,
+    has_alternative: bool,
+    results: Vec<SubmitResult>,
+    now: Timestamp,
+) -> Result<(), DispatchError> {
     if results.is_empty() {
         return Ok(());
     }
     let mut tx = job.context.database.write().await?;
-    let mut health = GatewayHealth { job: &job, gateway: &gateway, is_half_open: None, is_slowed_down: false };
+    let mut health =
+        GatewayHealth { job: &job, gateway: &gateway, is_half_open: None, is_slowed_down: false };
     let mut batch = SettlementBatch::default();
     for SubmitResult { claimed, ending, at } in results {
         match ending {
@@ -79,7 +89,14 @@ pub async fn settle(job: Arc<DispatchJob>, gateway: String, has_alternative: boo
             }
             SubmitEnding::BatchResult(outcome, exchange) => {
                 health.record(&mut tx, &outcome, &claimed, now).await?;
-                batch.record(&job, &gateway, has_alternative, (claimed, outcome, exchange), at, now);
+                batch.record(
+                    &job,
+                    &gateway,
+                    has_alternative,
+                    (claimed, outcome, exchange),
+                    at,
+                    now,
+                );
             }
         }
     }
@@ -88,7 +105,11 @@ pub async fn settle(job: Arc<DispatchJob>, gateway: String, has_alternative: boo
 
 /// The same step again, in contact hours.
 fn resubmit(job: &DispatchJob, claimed: &ClaimedMessage, at: Timestamp) -> NextStep {
-    NextStep { id: claimed.invitation, step: claimed.step, at: job.plan().next_contact(at, &claimed.zones, &claimed.phone_hash, claimed.step) }
+    NextStep {
+        id: claimed.invitation,
+        step: claimed.step,
+        at: job.plan().next_contact(at, &claimed.zones, &claimed.phone_hash, claimed.step),
+    }
 }
 
 impl SettlementBatch {
@@ -106,7 +127,8 @@ impl SettlementBatch {
         if let Some(wait) = effect.resubmit_after {
             let next = resubmit(job, &claimed, now + wait);
             // Retried while the contact hours of this day last.
-            let day_is_over = next.at.is_none_or(|next| next > job.plan().hours.open_until(now, &claimed.zones));
+            let day_is_over =
+                next.at.is_none_or(|next| next > job.plan().hours.open_until(now, &claimed.zones));
             if is_passing && claimed.attempt_count >= MIN_ATTEMPTS && day_is_over {
                 effect.state = "failed";
             } else {
@@ -116,12 +138,18 @@ impl SettlementBatch {
         match &outcome {
             SubmitOutcome::Accepted { .. } => self.accepted.push(claimed.invitation),
             // A number that takes no messages may still be one that can be called.
-            SubmitOutcome::RefusedNumber { .. } => match job.plan().step_from(claimed.step.saturating_add(1), false) {
-                Some((step, _)) => self.retries.push(NextStep { id: claimed.invitation, step, at: Some(now) }),
-                None => self.unreachable.push(claimed.invitation),
-            },
+            SubmitOutcome::RefusedNumber { .. } => {
+                match job.plan().step_from(claimed.step.saturating_add(1), false) {
+                    Some((step, _)) => {
+                        self.retries.push(NextStep { id: claimed.invitation, step, at: Some(now) })
+                    }
+                    None => self.unreachable.push(claimed.invitation),
+                }
+            }
             SubmitOutcome::OptedOut { .. } => self.opted_out.push(claimed.phone_hash.clone()),
-            SubmitOutcome::InDoubt { code } => tracing::warn!(gateway, code, "a message is in doubt"),
+            SubmitOutcome::InDoubt { code } => {
+                tracing::warn!(gateway, code, "a message is in doubt")
+            }
             _ => {}
         }
         if !matches!(effect.state, "accepted" | "in_doubt") {
@@ -143,17 +171,47 @@ impl SettlementBatch {
         });
     }
 
-    async fn write(self, job: &DispatchJob, gateway: &str, mut tx: WriteTx, now: Timestamp) -> Result<(), DispatchError> {
-        // Cases before invitations, as everywhere: two transactions that took them in different orders could wait for each other.
+    async fn write(
+        self,
+        job: &DispatchJob,
+        gateway: &str,
+        mut tx: WriteTx,
+        now: Timestamp,
+    ) -> Result<(), DispatchError> {
+        // Cases before invitations, as everywhere: two transactions that took them in different
+        // orders could wait for each other.
         messages::settle(&mut tx, &self.settlements, now).await?;
         messages::release_unsent(&mut tx, &self.withdrawn).await?;
         gateway_log::add(&mut tx, &self.gateway_log).await?;
         let unheard = [Disposition::NotAttempted, Disposition::NothingHeard];
-        cases::set_disposition_of_invitations(&mut tx, &self.accepted, Disposition::NothingHeard, &unheard[..1], DispositionSource::Gateway, now).await?;
-        cases::set_disposition_of_invitations(&mut tx, &self.unreachable, Disposition::NonWorkingNumber, &unheard, DispositionSource::Gateway, now).await?;
+        cases::set_disposition_of_invitations(
+            &mut tx,
+            &self.accepted,
+            Disposition::NothingHeard,
+            &unheard[..1],
+            DispositionSource::Gateway,
+            now,
+        )
+        .await?;
+        cases::set_disposition_of_invitations(
+            &mut tx,
+            &self.unreachable,
+            Disposition::NonWorkingNumber,
+            &unheard,
+            DispositionSource::Gateway,
+            now,
+        )
+        .await?;
         let programme = (!job.context.config.opts_out_of_all).then_some(job.campaign.programme_id);
         for phone_hash in &self.opted_out {
-            crate::services::suppressions::opt_out(&mut tx, phone_hash, programme, DispositionSource::Gateway, now).await?;
+            crate::services::suppressions::opt_out(
+                &mut tx,
+                phone_hash,
+                programme,
+                DispositionSource::Gateway,
+                now,
+            )
+            .await?;
         }
         invitations::set_next_steps(&mut tx, &self.retries).await?;
         invitations::cancel_next_steps(&mut tx, &self.unreachable).await?;
@@ -175,30 +233,53 @@ struct GatewayHealth<'a> {
 }
 
 impl GatewayHealth<'_> {
-    async fn record(&mut self, tx: &mut WriteTx, outcome: &SubmitOutcome, claimed: &ClaimedMessage, now: Timestamp) -> Result<(), DispatchError> {
+    async fn record(
+        &mut self,
+        tx: &mut WriteTx,
+        outcome: &SubmitOutcome,
+        claimed: &ClaimedMessage,
+        now: Timestamp,
+    ) -> Result<(), DispatchError> {
         let gateway = self.gateway;
         match outcome {
             SubmitOutcome::Throttled { code, retry_after } if !self.is_slowed_down => {
                 tracing::warn!(gateway, code, "the gateway is asked too fast; it is slowed down");
-                rates::throttle(tx, gateway, now + slow_down_for(*retry_after, &claimed.message.reference), now).await?;
+                rates::throttle(
+                    tx,
+                    gateway,
+                    now + slow_down_for(*retry_after, &claimed.message.reference),
+                    now,
+                )
+                .await?;
                 self.is_slowed_down = true;
             }
             SubmitOutcome::AccountFailure { code } => {
-                tracing::error!(gateway, code, "the gateway's account does not work; it pauses for ten minutes");
+                tracing::error!(
+                    gateway,
+                    code,
+                    "the gateway's account does not work; it pauses for ten minutes"
+                );
                 rates::pause(tx, gateway, now + ACCOUNT_PAUSE, "account", now).await?;
             }
             _ => {}
         }
         let is_half_open = match self.is_half_open {
             Some(known) => known,
-            None => rates::states(tx, now).await?.get(gateway).is_some_and(|state| state.circuit_open_count > 0),
+            None => rates::states(tx, now)
+                .await?
+                .get(gateway)
+                .is_some_and(|state| state.circuit_open_count > 0),
         };
         self.is_half_open = Some(is_half_open);
         match self.job.circuit_breakers.record_outcome(gateway, outcome, is_half_open) {
             CircuitChange::Unchanged => {}
             CircuitChange::Opens => {
                 if let Some(until) = rates::open_circuit(tx, gateway, now).await? {
-                    tracing::error!(gateway, ?until, "the gateway fails again and again; it is held still");
+                    tracing::error!(
+                        gateway,
+                        ?until,
+                        "the gateway fails again and again; it is held still"
+                    );
                 }
             }
             CircuitChange::Closes => {
@@ -212,34 +293,69 @@ impl GatewayHealth<'_> {
 }
 
 fn slow_down_for(retry_after: Option<Duration>, seed: &str) -> Duration {
-    let asked = retry_after.unwrap_or(Duration::from_secs(2)).clamp(Duration::from_secs(1), Duration::from_secs(600));
+    let asked = retry_after
+        .unwrap_or(Duration::from_secs(2))
+        .clamp(Duration::from_secs(1), Duration::from_secs(600));
     // Never shorter than the gateway asks for.
-    retry_after.map_or_else(|| jittered(asked, seed, 0), |_| asked + jittered(Duration::from_secs(1), seed, 0))
+    retry_after.map_or_else(
+        || jittered(asked, seed, 0),
+        |_| asked + jittered(Duration::from_secs(1), seed, 0),
+    )
 }
 
-fn effect_of(outcome: &SubmitOutcome, claimed: &ClaimedMessage, has_alternative: bool) -> OutcomeEffect {
-    let not_taken = |code: &str, wait: Duration| OutcomeEffect { state: "deferred", id: None, code: Some(code.to_owned()), resubmit_after: Some(wait) };
-    // The gateway as a whole does not take messages now: what waits for it comes back when it does, or goes to another.
-    let gateway_waits = |wait: Duration| if has_alternative && claimed.attempt_count < MAX_FAILOVERS { FAILOVER_DELAY } else { wait };
-    let ended = |state, id: &Option<String>, code: Option<&str>| OutcomeEffect { state, id: id.clone(), code: code.map(str::to_owned), resubmit_after: None };
+fn effect_of(
+    outcome: &SubmitOutcome,
+    claimed: &ClaimedMessage,
+    has_alternative: bool,
+) -> OutcomeEffect {
+    let not_taken = |code: &str, wait: Duration| OutcomeEffect {
+        state: "deferred",
+        id: None,
+        code: Some(code.to_owned()),
+        resubmit_after: Some(wait),
+    };
+    // The gateway as a whole does not take messages now: what waits for it comes back when it does,
+    // or goes to another.
+    let gateway_waits = |wait: Duration| {
+        if has_alternative && claimed.attempt_count < MAX_FAILOVERS { FAILOVER_DELAY } else { wait }
+    };
+    let ended = |state, id: &Option<String>, code: Option<&str>| OutcomeEffect {
+        state,
+        id: id.clone(),
+        code: code.map(str::to_owned),
+        resubmit_after: None,
+    };
     let reference = claimed.message.reference.as_str();
     match outcome {
         SubmitOutcome::Accepted { id } => ended("accepted", id, None),
-        SubmitOutcome::RefusedNumber { code } | SubmitOutcome::OptedOut { code } => ended("refused", &None, Some(code)),
+        SubmitOutcome::RefusedNumber { code } | SubmitOutcome::OptedOut { code } => {
+            ended("refused", &None, Some(code))
+        }
         SubmitOutcome::InDoubt { code } => ended("in_doubt", &None, Some(code)),
         SubmitOutcome::DeferredNumber { code } => not_taken(code, NUMBER_LIMIT_DELAY),
         SubmitOutcome::BatchRefused => not_taken(BATCH_REFUSED, FAILOVER_DELAY),
-        SubmitOutcome::Throttled { code, retry_after } => not_taken(code, gateway_waits(slow_down_for(*retry_after, reference))),
+        SubmitOutcome::Throttled { code, retry_after } => {
+            not_taken(code, gateway_waits(slow_down_for(*retry_after, reference)))
+        }
         SubmitOutcome::AccountFailure { code } => not_taken(code, gateway_waits(ACCOUNT_PAUSE)),
         SubmitOutcome::TemporaryFailure { code } => {
-            let back_off = (FIRST_BACK_OFF * 2u32.pow(claimed.attempt_count.min(8))).min(MAX_BACK_OFF);
-            not_taken(code, gateway_waits(jittered(back_off, reference, u64::from(claimed.attempt_count))))
+            let back_off =
+                (FIRST_BACK_OFF * 2u32.pow(claimed.attempt_count.min(8))).min(MAX_BACK_OFF);
+            not_taken(
+                code,
+                gateway_waits(jittered(back_off, reference, u64::from(claimed.attempt_count))),
+            )
         }
     }
 }
 
 /// Receipts that came before the answer and knew only the gateway's id have waited for it.
-async fn apply_early_receipts(tx: &mut WriteTx, gateway: &str, settlements: &[Settlement], now: Timestamp) -> Result<(), DispatchError> {
+async fn apply_early_receipts(
+    tx: &mut WriteTx,
+    gateway: &str,
+    settlements: &[Settlement],
+    now: Timestamp,
+) -> Result<(), DispatchError> {
     if !receipts::any_unmatched(tx, gateway).await? {
         return Ok(());
     }

@@ -1,13 +1,14 @@
-//! This process's slice of a gateway's rate: slots taken from the row that all daemons share, a little ahead of their time.
+//! This process's slice of a gateway's rate: slots taken from the row that all daemons share, a
+//! little ahead of their time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::DispatchError;
 use super::capacity::gateway_pace;
+use crate::adapters::database::rates::{self, SLOT_TOLERANCE, SendRate};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::rates::{self, SendRate, SLOT_TOLERANCE};
 
 /// Slots are taken no further ahead than this; a daemon that dies loses its share for no longer.
 const MAX_LEAD: Duration = Duration::from_secs(2);
@@ -19,9 +20,11 @@ pub struct Slots<'a> {
     context: &'a AppContext,
     gateway: &'a str,
     rate: SendRate,
-    /// So many are taken at once: what goes out in a tenth of a second, in one request, or at the same time.
+    /// So many are taken at once: what goes out in a tenth of a second, in one request, or at the
+    /// same time.
     batch_size: usize,
-    /// At a rate whose slots pass faster than commits are made, some pass unused: then no fewer than a twentieth of a second's are taken.
+    /// At a rate whose slots pass faster than commits are made, some pass unused: then no fewer
+    /// than a twentieth of a second's are taken.
     min_batch: usize,
     reserved: VecDeque<Timestamp>,
 }
@@ -40,7 +43,8 @@ impl<'a> Slots<'a> {
         self.rate.group as usize
     }
 
-    /// The next slot that can still be used; `left` messages want one. `None`: the gateway is held still, or other daemons have all there is for now.
+    /// The next slot that can still be used; `left` messages want one. `None`: the gateway is held
+    /// still, or other daemons have all there is for now.
     ///
     /// More are taken while half of them are still to come, so that none passes unused meanwhile.
     pub async fn next_slot(&mut self, left: usize) -> Result<Option<Timestamp>, DispatchError> {
@@ -76,12 +80,20 @@ impl<'a> Slots<'a> {
         let wanted = u32::try_from(wanted.max(1)).unwrap_or(u32::MAX);
         let mut tx = self.context.database.write().await?;
         let engine = tx.engine();
-        // The commit takes its time: the first slots should not be over before it is done. (Virtual time stands still meanwhile.)
-        let from = self.context.clock.now() + if self.is_faster_than_commits() { COMMIT_DURATION } else { Duration::ZERO };
-        let slots = rates::take_slots(&mut tx, engine, self.gateway, from, self.rate, horizon, wanted).await?;
+        // The commit takes its time: the first slots should not be over before it is done. (Virtual
+        // time stands still meanwhile.)
+        let from = self.context.clock.now()
+            + if self.is_faster_than_commits() { COMMIT_DURATION } else { Duration::ZERO };
+        let slots =
+            rates::take_slots(&mut tx, engine, self.gateway, from, self.rate, horizon, wanted)
+                .await?;
         tx.commit().await?;
         // Rounded up: a slot is never used before its time.
-        self.reserved.extend(slots.into_iter().map(|slot| Timestamp(slot.div_euclid(1000) + i64::from(slot.rem_euclid(1000) > 0))));
+        self.reserved.extend(
+            slots.into_iter().map(|slot| {
+                Timestamp(slot.div_euclid(1000) + i64::from(slot.rem_euclid(1000) > 0))
+            }),
+        );
         Ok(())
     }
 }

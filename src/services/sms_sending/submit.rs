@@ -1,5 +1,6 @@
-//! Submits claimed messages, each at a slot of its gateway's rate, so many at a time as the gateway's configuration allows; where a gateway takes many
-//! messages in one request, those of one instant go together.
+//! Submits claimed messages, each at a slot of its gateway's rate, so many at a time as the
+//! gateway's configuration allows; where a gateway takes many messages in one request, those of one
+//! instant go together.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -12,15 +13,15 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::claim::{ClaimedBatch, ClaimedMessage};
-use super::settle::{SubmitResult, SubmitEnding, settle};
+use super::settle::{SubmitEnding, SubmitResult, settle};
 use super::slots::Slots;
 use super::{DispatchError, DispatchJob};
+use crate::adapters::database::invitations;
+use crate::adapters::database::rates::SLOT_TOLERANCE;
+use crate::adapters::sms::{Gateway, OutgoingMessage, SubmitOutcome};
 use crate::domain::contact_plan::is_acknowledgement;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
-use crate::adapters::sms::{Gateway, SubmitOutcome, OutgoingMessage};
-use crate::adapters::database::invitations;
-use crate::adapters::database::rates::SLOT_TOLERANCE;
 
 /// Outcomes are written in sets of about so many.
 const SETTLE_BATCH_SIZE: usize = 500;
@@ -55,18 +56,31 @@ struct EligibilitySnapshot {
 
 impl EligibilitySnapshot {
     fn is_fresh(&self, invitation: InvitationId, now: Timestamp) -> bool {
-        self.at.is_some_and(|at| now.since(at) <= SNAPSHOT_LIFETIME) && self.checked.contains(&invitation)
+        self.at.is_some_and(|at| now.since(at) <= SNAPSHOT_LIFETIME)
+            && self.checked.contains(&invitation)
     }
 }
 
-/// Sends a batch, through all its gateways at once, and writes what came of it; returns how many messages were submitted.
-pub async fn submit_and_settle(job: &Arc<DispatchJob>, batch: ClaimedBatch) -> Result<u64, DispatchError> {
+/// Sends a batch, through all its gateways at once, and writes what came of it; returns how many
+/// messages were submitted.
+pub async fn submit_and_settle(
+    job: &Arc<DispatchJob>,
+    batch: ClaimedBatch,
+) -> Result<u64, DispatchError> {
     let mut by_gateway: BTreeMap<String, Vec<ClaimedMessage>> = BTreeMap::new();
-    batch.messages.into_iter().for_each(|claimed| by_gateway.entry(claimed.gateway.clone()).or_default().push(claimed));
+    batch
+        .messages
+        .into_iter()
+        .for_each(|claimed| by_gateway.entry(claimed.gateway.clone()).or_default().push(claimed));
     let mut all = Vec::new();
     for (name, messages) in by_gateway {
-        let (Some(gateway), Some(permits)) = (job.context.gateways.get(&name), job.permits.get(&name)) else { continue };
-        let invitations: HashSet<InvitationId> = messages.iter().map(|claimed| claimed.invitation).collect();
+        let (Some(gateway), Some(permits)) =
+            (job.context.gateways.get(&name), job.permits.get(&name))
+        else {
+            continue;
+        };
+        let invitations: HashSet<InvitationId> =
+            messages.iter().map(|claimed| claimed.invitation).collect();
         let submission = GatewaySubmission {
             job,
             gateway: gateway.clone(),
@@ -78,7 +92,12 @@ pub async fn submit_and_settle(job: &Arc<DispatchJob>, batch: ClaimedBatch) -> R
             results: Vec::new(),
             submitted: 0,
             // What the claim has just looked up need not be looked up again.
-            snapshot: EligibilitySnapshot { submitted_since: 0, at: Some(batch.checked_at), allowed: invitations.clone(), checked: invitations },
+            snapshot: EligibilitySnapshot {
+                submitted_since: 0,
+                at: Some(batch.checked_at),
+                allowed: invitations.clone(),
+                checked: invitations,
+            },
         };
         all.push(submission.run(messages));
     }
@@ -100,14 +119,21 @@ impl GatewaySubmission<'_> {
         sent.map(|()| self.submitted)
     }
 
-    /// Submits each message at its slot. What finds no slot now is given back; the next claim takes it.
-    async fn send(&mut self, messages: Vec<ClaimedMessage>, mut slots: Slots<'_>) -> Result<(), DispatchError> {
+    /// Submits each message at its slot. What finds no slot now is given back; the next claim takes
+    /// it.
+    async fn send(
+        &mut self,
+        messages: Vec<ClaimedMessage>,
+        mut slots: Slots<'_>,
+    ) -> Result<(), DispatchError> {
         let mut waiting = messages.into_iter();
         while let Some(first) = self.next_allowed(&mut waiting).await? {
-            // A place in flight before a slot: while a gateway is busy with all that it may have, no slot passes unused.
-            // (The semaphore is never closed.)
+            // A place in flight before a slot: while a gateway is busy with all that it may have,
+            // no slot passes unused. (The semaphore is never closed.)
             let permit = self.permits.clone().acquire_owned().await.ok();
-            let Some(request) = self.await_slot(first, &mut waiting, &mut slots).await? else { break };
+            let Some(request) = self.await_slot(first, &mut waiting, &mut slots).await? else {
+                break;
+            };
             self.submit(request, permit);
             while let Some(Ok(done)) = self.in_flight.try_join_next() {
                 self.results.extend(done);
@@ -120,8 +146,9 @@ impl GatewaySubmission<'_> {
         Ok(())
     }
 
-    /// Waits for a slot and returns who may use it: the first one, or, if the rules have changed meanwhile, the next one who may go; and those who go in
-    /// the same request. `None`: there is no slot for now, or nobody left.
+    /// Waits for a slot and returns who may use it: the first one, or, if the rules have changed
+    /// meanwhile, the next one who may go; and those who go in the same request. `None`: there is
+    /// no slot for now, or nobody left.
     async fn await_slot(
         &mut self,
         first: ClaimedMessage,
@@ -141,7 +168,10 @@ impl GatewaySubmission<'_> {
             }
             if clock.now() <= at + SLOT_TOLERANCE {
                 let mut request = vec![claimed];
-                while request.len() < slots.group() && self.may_share_request(&request, waiting.as_slice()) && slots.take_another_at(at) {
+                while request.len() < slots.group()
+                    && self.may_share_request(&request, waiting.as_slice())
+                    && slots.take_another_at(at)
+                {
                     request.extend(waiting.next());
                 }
                 return Ok(Some(request));
@@ -151,11 +181,14 @@ impl GatewaySubmission<'_> {
         Ok(None)
     }
 
-    /// May the next one go in this request as well? (Looked at a moment ago; who was not comes into a request of its own.)
+    /// May the next one go in this request as well? (Looked at a moment ago; who was not comes into
+    /// a request of its own.)
     fn may_share_request(&self, request: &[ClaimedMessage], waiting: &[ClaimedMessage]) -> bool {
         let (Some(first), Some(next)) = (request.first(), waiting.first()) else { return false };
         let now = self.job.context.clock.now();
-        let is_allowed = is_acknowledgement(next.step) || (self.snapshot.is_fresh(next.invitation, now) && self.snapshot.allowed.contains(&next.invitation));
+        let is_allowed = is_acknowledgement(next.step)
+            || (self.snapshot.is_fresh(next.invitation, now)
+                && self.snapshot.allowed.contains(&next.invitation));
         is_allowed
             && self.job.plan().hours.is_open(now, &next.zones)
             && !first.message.must_be_alone
@@ -171,13 +204,20 @@ impl GatewaySubmission<'_> {
     }
 
     /// The next message that may go (invariant I2); those that may not are withdrawn.
-    async fn next_allowed(&mut self, waiting: &mut IntoIter<ClaimedMessage>) -> Result<Option<ClaimedMessage>, DispatchError> {
+    async fn next_allowed(
+        &mut self,
+        waiting: &mut IntoIter<ClaimedMessage>,
+    ) -> Result<Option<ClaimedMessage>, DispatchError> {
         while let Some(first) = waiting.as_slice().first() {
-            if !is_acknowledgement(first.step) && !self.snapshot.is_fresh(first.invitation, self.job.context.clock.now()) {
+            if !is_acknowledgement(first.step)
+                && !self.snapshot.is_fresh(first.invitation, self.job.context.clock.now())
+            {
                 self.refresh_snapshot(waiting.as_slice()).await?;
             }
             let Some(claimed) = waiting.next() else { break };
-            if is_acknowledgement(claimed.step) || self.snapshot.allowed.contains(&claimed.invitation) {
+            if is_acknowledgement(claimed.step)
+                || self.snapshot.allowed.contains(&claimed.invitation)
+            {
                 return Ok(Some(claimed));
             }
             self.withdraw(claimed);
@@ -186,25 +226,48 @@ impl GatewaySubmission<'_> {
     }
 
     /// May this message go at this very moment? Whoever waits behind it is looked at with it.
-    async fn is_allowed_now(&mut self, claimed: &ClaimedMessage, waiting: &[ClaimedMessage]) -> Result<bool, DispatchError> {
+    async fn is_allowed_now(
+        &mut self,
+        claimed: &ClaimedMessage,
+        waiting: &[ClaimedMessage],
+    ) -> Result<bool, DispatchError> {
         let now = self.job.context.clock.now();
         if !is_acknowledgement(claimed.step) && !self.snapshot.is_fresh(claimed.invitation, now) {
             self.refresh_snapshot(std::iter::once(claimed).chain(waiting)).await?;
         }
-        let is_allowed = is_acknowledgement(claimed.step) || self.snapshot.allowed.contains(&claimed.invitation);
+        let is_allowed =
+            is_acknowledgement(claimed.step) || self.snapshot.allowed.contains(&claimed.invitation);
         Ok(is_allowed && self.job.plan().hours.is_open(now, &claimed.zones))
     }
 
     /// Looks the rules up for those who are about to go while the look lasts.
-    async fn refresh_snapshot<'c>(&mut self, waiting: impl IntoIterator<Item = &'c ClaimedMessage>) -> Result<(), DispatchError> {
+    async fn refresh_snapshot<'c>(
+        &mut self,
+        waiting: impl IntoIterator<Item = &'c ClaimedMessage>,
+    ) -> Result<(), DispatchError> {
         let context = &self.job.context;
         let now = context.clock.now();
         let rate = super::capacity::gateway_pace(context, &self.name);
-        let soon = (rate.per_second / 50).clamp(1, 500).min(MIN_SNAPSHOT_SIZE + 2 * self.snapshot.submitted_since as u32).max(rate.group) as usize;
-        let invitations: Vec<InvitationId> = waiting.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
+        let soon = (rate.per_second / 50)
+            .clamp(1, 500)
+            .min(MIN_SNAPSHOT_SIZE + 2 * self.snapshot.submitted_since as u32)
+            .max(rate.group) as usize;
+        let invitations: Vec<InvitationId> =
+            waiting.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
         let mut connection = context.database.read().await?;
-        let allowed = invitations::filter_sendable(&mut connection, &invitations, &self.job.cached_plan.programme, now).await?;
-        self.snapshot = EligibilitySnapshot { submitted_since: 0, at: Some(now), checked: invitations.into_iter().collect(), allowed };
+        let allowed = invitations::filter_sendable(
+            &mut connection,
+            &invitations,
+            &self.job.cached_plan.programme,
+            now,
+        )
+        .await?;
+        self.snapshot = EligibilitySnapshot {
+            submitted_since: 0,
+            at: Some(now),
+            checked: invitations.into_iter().collect(),
+            allowed,
+        };
         Ok(())
     }
 
@@ -212,15 +275,26 @@ impl GatewaySubmission<'_> {
         self.submitted += request.len() as u64;
         self.snapshot.submitted_since += request.len();
         let (gateway, at) = (self.gateway.clone(), self.job.context.clock.now());
-        let span = tracing::debug_span!("submit", otel.kind = "client", gateway = self.name, messages = request.len() as i64);
+        let span = tracing::debug_span!(
+            "submit",
+            otel.kind = "client",
+            gateway = self.name,
+            messages = request.len() as i64
+        );
         let submitted = async move {
-            let messages: Vec<OutgoingMessage> = request.iter().map(|claimed| claimed.message.clone()).collect();
+            let messages: Vec<OutgoingMessage> =
+                request.iter().map(|claimed| claimed.message.clone()).collect();
             let response = gateway.submit(&messages).await;
             drop(permit);
             let mut outcomes = response.outcomes.into_iter();
             let to_result = |claimed| {
-                let outcome = outcomes.next().unwrap_or(SubmitOutcome::InDoubt { code: "no_outcome".into() });
-                SubmitResult { claimed, ending: SubmitEnding::BatchResult(outcome, response.exchange.clone()), at }
+                let outcome =
+                    outcomes.next().unwrap_or(SubmitOutcome::InDoubt { code: "no_outcome".into() });
+                SubmitResult {
+                    claimed,
+                    ending: SubmitEnding::BatchResult(outcome, response.exchange.clone()),
+                    at,
+                }
             };
             request.into_iter().map(to_result).collect()
         };
@@ -231,7 +305,8 @@ impl GatewaySubmission<'_> {
     fn settle(&mut self) {
         let results = std::mem::take(&mut self.results);
         let now = self.job.context.clock.now();
-        let settled = settle(self.job.clone(), self.name.clone(), self.has_alternative, results, now);
+        let settled =
+            settle(self.job.clone(), self.name.clone(), self.has_alternative, results, now);
         self.settling.spawn(settled.instrument(tracing::debug_span!("settle")));
     }
 }

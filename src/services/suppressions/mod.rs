@@ -1,4 +1,5 @@
-//! Suppressions: numbers that must not be contacted, one by one, from a file, or because somebody opted out. A suppression for good ends what was planned.
+//! Suppressions: numbers that must not be contacted, one by one, from a file, or because somebody
+//! opted out. A suppression for good ends what was planned.
 
 mod import;
 
@@ -22,8 +23,14 @@ pub struct SuppressionRequest<'a> {
     pub phone_hash: &'a str,
 }
 
-/// Suppresses a number in a programme, or everywhere, and ends all that was planned for it; a suppression for a time only holds it up.
-pub async fn suppress(tx: &mut WriteTx, suppression: &SuppressionRequest<'_>, source: DispositionSource, now: Timestamp) -> Result<(), DatabaseError> {
+/// Suppresses a number in a programme, or everywhere, and ends all that was planned for it; a
+/// suppression for a time only holds it up.
+pub async fn suppress(
+    tx: &mut WriteTx,
+    suppression: &SuppressionRequest<'_>,
+    source: DispositionSource,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
     let &SuppressionRequest { reason, programme, expires_at, phone_hash } = suppression;
     let scope = match programme {
         Some(programme) => programmes::get(tx, programme).await?.code,
@@ -49,6 +56,11 @@ pub async fn opt_out(
     source: DispositionSource,
     now: Timestamp,
 ) -> Result<(), DatabaseError> {
-    let suppression = SuppressionRequest { reason: SuppressionReason::OptOut, programme, expires_at: None, phone_hash };
+    let suppression = SuppressionRequest {
+        reason: SuppressionReason::OptOut,
+        programme,
+        expires_at: None,
+        phone_hash,
+    };
     suppress(tx, &suppression, source, now).await
 }

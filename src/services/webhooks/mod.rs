@@ -1,7 +1,9 @@
-//! Events to other systems: endpoints that administrators set up, each told what it wants to be told by signed posts (Standard Webhooks,
-//! <https://www.standardwebhooks.com>), at least once and in the order in which it happened as long as the endpoint answers.
+//! Events to other systems: endpoints that administrators set up, each told what it wants to be
+//! told by signed posts (Standard Webhooks, <https://www.standardwebhooks.com>), at least once and
+//! in the order in which it happened as long as the endpoint answers.
 //!
-//! What is told is written by `store/` in the transaction that does it ([`crate::adapters::database::events`]).
+//! What is told is written by `store/` in the transaction that does it
+//! ([`crate::adapters::database::events`]).
 
 mod deliver;
 
@@ -12,19 +14,22 @@ use url::{Host, Url};
 
 pub use deliver::deliver_due_events;
 
-use crate::services::accounts::{AccountError, check_name};
+use crate::adapters::database::DatabaseError;
+use crate::adapters::database::events::{self, Endpoint};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::event::{EventKind, TEST_EVENT};
 use crate::domain::personal::Personal;
+use crate::services::accounts::{AccountError, check_name};
 use crate::services::context::AppContext;
-use crate::adapters::database::DatabaseError;
-use crate::adapters::database::events::{self, Endpoint};
 
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     #[error(transparent)]
     Name(AccountError),
-    #[error("an address begins with https:// (http:// only within one's own network) and holds no password")]
+    #[error(
+        "an address begins with https:// (http:// only within one's own network) and holds no \
+            password"
+    )]
     Address,
     #[error("there is an endpoint of the name {0}")]
     Taken(String),
@@ -34,8 +39,15 @@ pub enum EndpointError {
     Database(#[from] DatabaseError),
 }
 
-/// Adds an endpoint; returns its secret (`whsec_…`), which is the only time that it is seen. `kinds`: what it wants to be told; empty: everything.
-pub async fn add(context: &AppContext, actor: &Actor, name: &str, url: &str, kinds: &[EventKind]) -> Result<Personal, EndpointError> {
+/// Adds an endpoint; returns its secret (`whsec_…`), which is the only time that it is seen.
+/// `kinds`: what it wants to be told; empty: everything.
+pub async fn add(
+    context: &AppContext,
+    actor: &Actor,
+    name: &str,
+    url: &str,
+    kinds: &[EventKind],
+) -> Result<Personal, EndpointError> {
     check_name(name).map_err(EndpointError::Name)?;
     let url = validate_url(url).ok_or(EndpointError::Address)?;
     let endpoint = Endpoint {
@@ -55,13 +67,22 @@ pub async fn add(context: &AppContext, actor: &Actor, name: &str, url: &str, kin
         return Err(EndpointError::Taken(name.to_owned()));
     }
     // Where events go from now on; the rest of the address may hold a token of the receiver's.
-    let origin = Url::parse(&endpoint.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
-    context.audit_with_detail(&mut tx, actor, Action::WebhookAdded, (&format!("webhook:{name}"), &origin)).await?;
+    let origin =
+        Url::parse(&endpoint.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    context
+        .audit_with_detail(
+            &mut tx,
+            actor,
+            Action::WebhookAdded,
+            (&format!("webhook:{name}"), &origin),
+        )
+        .await?;
     tx.commit().await?;
     Ok(endpoint_secret(context, &endpoint))
 }
 
-/// The secret is reckoned from the installation's key; another endpoint of the same name has another one.
+/// The secret is reckoned from the installation's key; another endpoint of the same name has
+/// another one.
 fn endpoint_secret(context: &AppContext, endpoint: &Endpoint) -> Personal {
     context.keys.hasher().event_secret(&endpoint.name, endpoint.created_at)
 }
@@ -79,7 +100,10 @@ fn validate_url(raw: &str) -> Option<String> {
         Host::Ipv6(ip) => is_private(ip.into()),
     };
     let is_open = url.username().is_empty() && url.password().is_none();
-    ((url.scheme() == "https" || (url.scheme() == "http" && is_near)) && is_open && url.as_str().len() <= 500).then(|| url.into())
+    ((url.scheme() == "https" || (url.scheme() == "http" && is_near))
+        && is_open
+        && url.as_str().len() <= 500)
+        .then(|| url.into())
 }
 
 /// Takes an endpoint away, with what was on its way there.
@@ -93,12 +117,26 @@ pub async fn remove(context: &AppContext, actor: &Actor, name: &str) -> Result<(
     Ok(())
 }
 
-/// Tells an endpoint something of no meaning, now: one that was left alone is asked again, with all that waits for it.
-pub async fn send_test_event(context: &AppContext, actor: &Actor, name: &str) -> Result<(), EndpointError> {
+/// Tells an endpoint something of no meaning, now: one that was left alone is asked again, with all
+/// that waits for it.
+pub async fn send_test_event(
+    context: &AppContext,
+    actor: &Actor,
+    name: &str,
+) -> Result<(), EndpointError> {
     let mut tx = context.database.write().await?;
-    let endpoint = events::endpoint(&mut tx, name).await?.ok_or_else(|| EndpointError::Unknown(name.to_owned()))?;
+    let endpoint = events::endpoint(&mut tx, name)
+        .await?
+        .ok_or_else(|| EndpointError::Unknown(name.to_owned()))?;
     events::retry_now(&mut tx, endpoint.id).await?;
-    events::publish_to(&mut tx, endpoint.id, TEST_EVENT, &json!({ "webhook": name }), context.clock.now()).await?;
+    events::publish_to(
+        &mut tx,
+        endpoint.id,
+        TEST_EVENT,
+        &json!({ "webhook": name }),
+        context.clock.now(),
+    )
+    .await?;
     context.audit(&mut tx, actor, Action::TestMessageSent, &format!("webhook:{name}")).await?;
     tx.commit().await?;
     Ok(())
@@ -110,11 +148,24 @@ mod tests {
 
     #[test]
     fn only_what_is_near_is_told_in_the_clear() {
-        for good in ["https://scoring.example/hook", "http://127.0.0.1:9/a", "http://[::1]/", "http://10.1.2.3/x", "http://scoring:8080/"] {
+        for good in [
+            "https://scoring.example/hook",
+            "http://127.0.0.1:9/a",
+            "http://[::1]/",
+            "http://10.1.2.3/x",
+            "http://scoring:8080/",
+        ] {
             assert!(validate_url(good).is_some(), "{good}");
         }
-        for bad in ["http://scoring.example/", "ftp://h/", "https://", "https://u:p@h.example/", "file:///etc/passwd", "h.example", "http://8.8.8.8/"]
-        {
+        for bad in [
+            "http://scoring.example/",
+            "ftp://h/",
+            "https://",
+            "https://u:p@h.example/",
+            "file:///etc/passwd",
+            "h.example",
+            "http://8.8.8.8/",
+        ] {
             assert_eq!(validate_url(bad), None, "{bad}");
         }
     }

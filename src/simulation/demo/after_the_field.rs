@@ -1,5 +1,6 @@
-//! What happens after the fields are closed: somebody who has completed takes back the consent, and a corrected version of the dataset follows; the scoring step
-//! fetches every version and says that it takes it; and long afterwards the people are forgotten.
+//! What happens after the fields are closed: somebody who has completed takes back the consent, and
+//! a corrected version of the dataset follows; the scoring step fetches every version and says that
+//! it takes it; and long afterwards the people are forgotten.
 
 use std::fs;
 use std::sync::Arc;
@@ -8,22 +9,23 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::fixture::{SCORING_TOKEN, Fixture};
+use super::fixture::{Fixture, SCORING_TOKEN};
 use crate::adapters::clock::VirtualClock;
 use crate::adapters::config::Config;
 use crate::adapters::crypto::sha256_hex;
+use crate::adapters::database::{self, applications, backup, campaigns, lists};
+use crate::adapters::http_client;
 use crate::services::context::AppContext;
 use crate::services::sealing::open_phone;
-use crate::adapters::database::{self, applications, backup, campaigns, lists};
 use crate::services::{self, datasets, deadlines};
-use crate::adapters::http_client;
 
 const RETENTION_TIME: Duration = Duration::from_secs(366 * 86_400);
 
 /// What the last page says to whoever may still take the consent back.
 const WITHDRAW_BUTTON: &str = "撤回同意";
 
-/// The first person on the lists whose last page offers it, takes the consent back; what follows is the daemon's own doing.
+/// The first person on the lists whose last page offers it, takes the consent back; what follows is
+/// the daemon's own doing.
 pub async fn withdraw_one_consent(fixture: &Fixture) -> Result<()> {
     let context = &fixture.context;
     let client = http_client::new(std::time::Duration::from_secs(10))?;
@@ -52,7 +54,9 @@ pub async fn accept_datasets(fixture: &Fixture) -> Result<ScoringReport> {
     let arrived = datasets::delivery::deliver_due(&fixture.context).await?;
     let client = http_client::new(std::time::Duration::from_secs(10))?;
     let base = &fixture.context.config.public_url;
-    let get = async |url: String| client.get(url).bearer_auth(SCORING_TOKEN).send().await?.error_for_status()?.bytes().await;
+    let get = async |url: String| {
+        client.get(url).bearer_auth(SCORING_TOKEN).send().await?.error_for_status()?.bytes().await
+    };
     let listed: Value = serde_json::from_slice(&get(format!("{base}/api/v1/datasets")).await?)?;
     let mut accepted = 0;
     for version in listed["datasets"].as_array().into_iter().flatten() {
@@ -60,7 +64,13 @@ pub async fn accept_datasets(fixture: &Fixture) -> Result<ScoringReport> {
         let sums = sha256_hex(&get(format!("{url}/files/SHA256SUMS")).await?);
         let is_right = version["sha256"].as_str() == Some(&sums);
         let verdict = json!({ "accepted": is_right, "reason": if is_right { "" } else { "its sums are others" }, "sha256": sums }).to_string();
-        client.post(format!("{url}/verdict")).bearer_auth(SCORING_TOKEN).body(verdict).send().await?.error_for_status()?;
+        client
+            .post(format!("{url}/verdict"))
+            .bearer_auth(SCORING_TOKEN)
+            .body(verdict)
+            .send()
+            .await?
+            .error_for_status()?;
         accepted += u64::from(is_right);
     }
     Ok(ScoringReport { arrived, accepted })
@@ -75,7 +85,8 @@ pub struct ErasureReport {
     pub readable: u64,
 }
 
-/// A year on, in a copy that a backup is restored into, so that the demo's own files stay to be looked at: housekeeping forgets everybody.
+/// A year on, in a copy that a backup is restored into, so that the demo's own files stay to be
+/// looked at: housekeeping forgets everybody.
 pub async fn erase_after_retention(fixture: &Fixture) -> Result<ErasureReport> {
     let context = &fixture.context;
     let copy = context.config.datasets.with_file_name("a-year-later");
@@ -90,38 +101,61 @@ pub async fn erase_after_retention(fixture: &Fixture) -> Result<ErasureReport> {
     let database_url = format!("sqlite:{}", copy.join("restored.db").display());
     backup::restore(&database_url, &file).await?;
     let clock = Arc::new(VirtualClock::starting_at(fixture.now() + RETENTION_TIME));
-    let config = Config { database_url, key_ring: keys, datasets: copy.join("datasets"), ..context.config.clone() };
+    let config = Config {
+        database_url,
+        key_ring: keys,
+        datasets: copy.join("datasets"),
+        ..context.config.clone()
+    };
     let restored = AppContext::open(config, clock).await?;
     let (mut people, mut sealed) = (0, Vec::new());
     for applicant in database::erasure::applicants(&mut *restored.database.read().await?).await? {
         people += applicant.people;
     }
     for application in applications::all(&mut *restored.database.read().await?).await? {
-        let theirs = lists::sealed_persons(&mut *restored.database.read().await?, application.id).await?;
+        let theirs =
+            lists::sealed_persons(&mut *restored.database.read().await?, application.id).await?;
         sealed.extend(theirs.into_iter().map(|(_, phone)| (application.key_id.clone(), phone)));
     }
     services::erasure::remove_expired(&restored).await?;
-    let readable = sealed.iter().filter(|(key, phone)| restored.keys.sealer(key).is_ok_and(|sealer| open_phone(&sealer, phone).is_ok())).count();
+    let readable = sealed
+        .iter()
+        .filter(|(key, phone)| {
+            restored.keys.sealer(key).is_ok_and(|sealer| open_phone(&sealer, phone).is_ok())
+        })
+        .count();
     for applicant in database::erasure::applicants(&mut *restored.database.read().await?).await? {
         people -= applicant.people;
     }
-    let certificates = database::erasure::certificates(&mut *restored.database.read().await?).await?;
+    let certificates =
+        database::erasure::certificates(&mut *restored.database.read().await?).await?;
     restored.database.close().await;
-    Ok(ErasureReport { people, certificates: certificates.iter().filter(|c| services::erasure::is_genuine(c)).count() as u64, readable: readable as u64 })
+    Ok(ErasureReport {
+        people,
+        certificates: certificates.iter().filter(|c| services::erasure::is_genuine(c)).count()
+            as u64,
+        readable: readable as u64,
+    })
 }
 
 /// The personal links of the first application's people, in the order of its list.
 async fn personal_links(fixture: &Fixture) -> Result<Vec<String>> {
     let context = &fixture.context;
     let mut connection = context.database.read().await?;
-    let Some(application) = applications::all(&mut connection).await?.into_iter().next() else { return Ok(Vec::new()) };
+    let Some(application) = applications::all(&mut connection).await?.into_iter().next() else {
+        return Ok(Vec::new());
+    };
     let Some(campaign) = application.campaign_id else { return Ok(Vec::new()) };
     let campaign = campaigns::get(&mut connection, campaign).await?.code;
     let (sealer, hasher) = (context.keys.sealer(&application.key_id)?, context.keys.hasher());
     let mut personal_links = Vec::new();
     for (_, phone) in lists::sealed_persons(&mut connection, application.id).await? {
         let hash = hasher.phone_hash(&open_phone(&sealer, &phone)?);
-        personal_links.push(context.personal_link(&hasher.link_code(&campaign, &application.key_id, &hash)));
+        personal_links.push(context.personal_link(&hasher.link_code(
+            &campaign,
+            &application.key_id,
+            &hash,
+        )));
     }
     Ok(personal_links)
 }

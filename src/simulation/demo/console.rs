@@ -1,17 +1,18 @@
-//! The staff at their pages: somebody looks around, looks at one person, and the audit log tells who did.
+//! The staff at their pages: somebody looks around, looks at one person, and the audit log tells
+//! who did.
 
 use anyhow::{Context, Result, bail};
 use reqwest::header;
 
 use super::fixture::Fixture;
 use crate::adapters::crypto::password::new_token;
+use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
+use crate::adapters::http_client;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
-use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
 use crate::services::accounts;
-use crate::adapters::http_client;
 
 /// What the staff did, and what stands of it.
 pub struct ConsoleReport {
@@ -34,26 +35,49 @@ struct Browser {
 impl Browser {
     async fn sign_in(fixture: &Fixture, name: &str, role: Role) -> Result<Browser> {
         let (password, context) = (new_token()?, &fixture.context);
-        accounts::add(context, &Actor::command("demo"), name, role, &Language::ALL, password.clone()).await?;
+        accounts::add(
+            context,
+            &Actor::command("demo"),
+            name,
+            role,
+            &Language::ALL,
+            password.clone(),
+        )
+        .await?;
         let mut browser = Browser {
             client: http_client::new(std::time::Duration::from_secs(10))?,
             base: context.config.public_url.clone(),
             cookie: String::new(),
         };
-        let answer = browser.send("/staff/sign-in", &[("name", name), ("password", password.reveal())]).await?;
-        let cookie = answer.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok()).and_then(|cookie| cookie.split(';').next());
+        let answer = browser
+            .send("/staff/sign-in", &[("name", name), ("password", password.reveal())])
+            .await?;
+        let cookie = answer
+            .headers()
+            .get(header::SET_COOKIE)
+            .and_then(|cookie| cookie.to_str().ok())
+            .and_then(|cookie| cookie.split(';').next());
         browser.cookie = cookie.context("nobody is signed in")?.to_owned();
         Ok(browser)
     }
 
     async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Result<reqwest::Response> {
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.client.post(format!("{}{path}", self.base)).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let body: String =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self
+            .client
+            .post(format!("{}{path}", self.base))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         Ok(request.header(header::COOKIE, &self.cookie).body(body).send().await?)
     }
 
     async fn page(&self, path: &str) -> Result<String> {
-        let answer = self.client.get(format!("{}{path}", self.base)).header(header::COOKIE, &self.cookie).send().await?;
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .header(header::COOKIE, &self.cookie)
+            .send()
+            .await?;
         if answer.status() != 200 {
             bail!("{path}: {}", answer.status());
         }
@@ -70,32 +94,61 @@ fn text_between<'a>(page: &'a str, before: &str, after: &str) -> Option<&'a str>
 pub async fn browse_pages(fixture: &Fixture) -> Result<ConsoleReport> {
     let operator = Browser::sign_in(fixture, "operator", Role::Operator).await?;
     let campaigns = operator.page("/campaigns").await?;
-    let code = text_between(&campaigns, "href=\"/campaigns/", "\"").context("there is no campaign")?;
-    let token = text_between(&campaigns, "name=\"token\" value=\"", "\"").context("the page has no form")?;
+    let code =
+        text_between(&campaigns, "href=\"/campaigns/", "\"").context("there is no campaign")?;
+    let token = text_between(&campaigns, "name=\"token\" value=\"", "\"")
+        .context("the page has no form")?;
     let mut pages = 1;
-    for path in ["/home", "/setup", "/deliveries", "/inbox", "/suppressions", "/cases", "/supervision", &format!("/campaigns/{code}")] {
+    for path in [
+        "/home",
+        "/setup",
+        "/deliveries",
+        "/inbox",
+        "/suppressions",
+        "/cases",
+        "/supervision",
+        &format!("/campaigns/{code}"),
+    ] {
         operator.page(path).await?;
         pages += 1;
     }
-    let found = operator.send("/cases/search", &[("token", token), ("who", "#1")]).await?.text().await?;
+    let found =
+        operator.send("/cases/search", &[("token", token), ("who", "#1")]).await?.text().await?;
     let case = text_between(&found, "href=\"/cases/", "\"").context("the case is not found")?;
     operator.page(&format!("/cases/{case}")).await?;
-    operator.send(&format!("/cases/{case}/reveal"), &[("token", token)]).await?.error_for_status()?;
+    operator
+        .send(&format!("/cases/{case}/reveal"), &[("token", token)])
+        .await?
+        .error_for_status()?;
     pages += 3;
     let context = &fixture.context;
     let mut connection = context.database.read().await?;
-    let filter = AuditFilter { actor: "operator".into(), action: Some(Action::CasePersonViewed), object: format!("case:{case}"), before: None };
-    let reveals = audit::entries(&mut connection, &filter, 10).await?.len() as u64;
-    let (entries, is_whole) = match audit::verify(&mut connection, context.keys.hasher(), None).await? {
-        LogVerification::Intact { entries, .. } => (u64::try_from(entries)?, true),
-        LogVerification::Broken { .. } | LogVerification::HeadNotFound => (0, false),
+    let filter = AuditFilter {
+        actor: "operator".into(),
+        action: Some(Action::CasePersonViewed),
+        object: format!("case:{case}"),
+        before: None,
     };
+    let reveals = audit::entries(&mut connection, &filter, 10).await?.len() as u64;
+    let (entries, is_whole) =
+        match audit::verify(&mut connection, context.keys.hasher(), None).await? {
+            LogVerification::Intact { entries, .. } => (u64::try_from(entries)?, true),
+            LogVerification::Broken { .. } | LogVerification::HeadNotFound => (0, false),
+        };
     Ok(ConsoleReport { pages, revealed: reveals, entries, is_whole })
 }
 
 /// Somebody to look around as; returns the address and the password.
 pub async fn add_administrator(fixture: &Fixture) -> Result<(String, Personal)> {
     let password = new_token()?;
-    accounts::add(&fixture.context, &Actor::command("demo"), "demo", Role::Administrator, &Language::ALL, password.clone()).await?;
+    accounts::add(
+        &fixture.context,
+        &Actor::command("demo"),
+        "demo",
+        Role::Administrator,
+        &Language::ALL,
+        password.clone(),
+    )
+    .await?;
     Ok((format!("{}/staff", fixture.context.config.public_url), password))
 }

@@ -1,4 +1,5 @@
-//! The demo's fixture: an installation in a folder of its own, its web server, the simulator, and the files of `config/demo/`.
+//! The demo's fixture: an installation in a folder of its own, its web server, the simulator, and
+//! the files of `config/demo/`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,19 +8,19 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 
-use crate::services::campaigns::{self, LaunchRequest};
 use crate::adapters::clock::{Clock, VirtualClock};
 use crate::adapters::config::Config;
 use crate::adapters::crypto::{Signer, sha256, sha256_hex};
-use crate::services::deadlines::changes::{self, ChangedBy};
+use crate::adapters::telemetry;
 use crate::domain::contact_plan::{ContactPlan, PlanFile};
 use crate::domain::time::Timestamp;
-use crate::simulation::{Scenario, Simulator};
-use crate::services::context::AppContext;
-use crate::services::programmes;
-use crate::services::list_import::{self, ImportRequest};
-use crate::adapters::telemetry;
 use crate::interfaces::http;
+use crate::services::campaigns::{self, LaunchRequest};
+use crate::services::context::AppContext;
+use crate::services::deadlines::changes::{self, ChangedBy};
+use crate::services::list_import::{self, ImportRequest};
+use crate::services::programmes;
+use crate::simulation::{Scenario, Simulator};
 
 const PROGRAMME: &str = include_str!("../../../config/demo/programme.toml");
 const APPLICATIONS: &str = include_str!("../../../config/demo/applications.toml");
@@ -36,15 +37,28 @@ struct DemoList {
 
 macro_rules! demo_list {
     ($file:literal, $form:literal, $applications:expr) => {
-        DemoList { file: $file, form: $form, content: include_bytes!(concat!("../../../config/demo/lists/", $file)), applications: &$applications }
+        DemoList {
+            file: $file,
+            form: $form,
+            content: include_bytes!(concat!("../../../config/demo/lists/", $file)),
+            applications: &$applications,
+        }
     };
 }
 
 const LISTS: [DemoList; 7] = [
-    demo_list!("shanhai-users.csv", "CSV in GB18030, a title row, shared by two applications", ["SH-BRAND", "SH-FIRM"]),
+    demo_list!(
+        "shanhai-users.csv",
+        "CSV in GB18030, a title row, shared by two applications",
+        ["SH-BRAND", "SH-FIRM"]
+    ),
     demo_list!("shanhai-h6.xlsx", "XLSX, numbers as numbers", ["SH-H6"]),
     demo_list!("yunchuan-owners.xls", "XLS with kinds of owners", ["YC-TOWER"]),
-    demo_list!("yunchuan-care.tsv", "TSV in UTF-16, some on another applicant's list too", ["YC-CARE"]),
+    demo_list!(
+        "yunchuan-care.tsv",
+        "TSV in UTF-16, some on another applicant's list too",
+        ["YC-CARE"]
+    ),
     demo_list!("qinghe-clinic.ods", "ODS without any header", ["QH-CLINIC"]),
     demo_list!("linquan-owners.csv", "CSV in UTF-8, fixed lines only", ["LQ-HILL"]),
     demo_list!("qinghe-users.csv", "CSV in UTF-8 with semicolons and lone CR", ["QH-FIRM"]),
@@ -87,12 +101,17 @@ impl Fixture {
         let plan_file = PlanFile::parse(PLAN)?.with_calendar(HOLIDAYS)?;
         let plan = plan_file.check()?;
         // A Monday morning.
-        let morning = chrono::NaiveDate::from_ymd_opt(2026, 3, 2).and_then(|day| day.and_hms_opt(9, 30, 0)).context("a day")?;
+        let morning = chrono::NaiveDate::from_ymd_opt(2026, 3, 2)
+            .and_then(|day| day.and_hms_opt(9, 30, 0))
+            .context("a day")?;
         let began_at = Timestamp::from_local(morning, plan.time_zone);
         let clock = Arc::new(VirtualClock::starting_at(began_at));
 
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let simulator = Simulator::start(any_port, Scenario::realistic(seed, RATE_PER_SECOND), clock.clone()).await.context("the simulator cannot start")?;
+        let simulator =
+            Simulator::start(any_port, Scenario::realistic(seed, RATE_PER_SECOND), clock.clone())
+                .await
+                .context("the simulator cannot start")?;
         let listener = TcpListener::bind(any_port).await.context("no loopback port is free")?;
         let config = load_config(folder, listener.local_addr()?, simulator.address())?;
         let _ = telemetry::start(&config, Some(&folder.join("fieldworkd.log")))?;
@@ -106,11 +125,20 @@ impl Fixture {
         programmes::add_applications(&self.context, APPLICATIONS).await?;
         let mut lines = Vec::new();
         for list in &LISTS {
-            let applications: Vec<String> = list.applications.iter().map(|code| (*code).to_owned()).collect();
-            let request = ImportRequest { applications: &applications, file: list.file, content: list.content.into(), dry_run: false };
+            let applications: Vec<String> =
+                list.applications.iter().map(|code| (*code).to_owned()).collect();
+            let request = ImportRequest {
+                applications: &applications,
+                file: list.file,
+                content: list.content.into(),
+                dry_run: false,
+            };
             let outcome = list_import::import_list(&self.context, &request, &mut |_, _| {}).await?;
             let (taken, merged, rejected) = (outcome.accepted, outcome.merged, outcome.rejected);
-            lines.push(format!("{} ({}): {taken} taken, {merged} merged, {rejected} rejected", list.file, list.form));
+            lines.push(format!(
+                "{} ({}): {taken} taken, {merged} merged, {rejected} rejected",
+                list.file, list.form
+            ));
         }
         Ok(lines)
     }
@@ -120,19 +148,35 @@ impl Fixture {
         let with_telephone = PlanFile::parse(PLAN_WITH_TELEPHONE)?.with_calendar(HOLIDAYS)?;
         for (code, applications, calls) in CAMPAIGNS {
             let plan = if calls { &with_telephone } else { &self.plan_file };
-            let applications: Vec<String> = applications.iter().map(|code| (*code).to_owned()).collect();
-            let request = LaunchRequest { code, applications: &applications, plan, gateway: ROUTE, budget: None, seed: None, dry_run: false };
+            let applications: Vec<String> =
+                applications.iter().map(|code| (*code).to_owned()).collect();
+            let request = LaunchRequest {
+                code,
+                applications: &applications,
+                plan,
+                gateway: ROUTE,
+                budget: None,
+                seed: None,
+                dry_run: false,
+            };
             let report = campaigns::launch(&self.context, &request).await?;
             lines.push(format!(
                 "{code}: {} people ({} by telephone only), at most {} parts or {:.2} {}",
-                report.invitations, report.without_mobile, report.parts_at_most, report.cost_at_most, report.currency
+                report.invitations,
+                report.without_mobile,
+                report.parts_at_most,
+                report.cost_at_most,
+                report.currency
             ));
         }
         // The owners' committee asks for a few days more.
         let by = ChangedBy { actor: "demo", reason: "物业委员会要求延期" };
         let standing = changes::extend(&self.context, EXTENDED, 3, by).await?;
         let due = standing.dataset_due.map(|day| day.to_string()).unwrap_or_default();
-        lines.push(format!("{EXTENDED} is extended by 3 days, with the reason written down: its dataset is due on {due}"));
+        lines.push(format!(
+            "{EXTENDED} is extended by 3 days, with the reason written down: its \
+            dataset is due on {due}"
+        ));
         Ok(lines)
     }
 
@@ -144,24 +188,35 @@ impl Fixture {
 fn prepare_folder(folder: &Path, seed: u64) -> Result<()> {
     let shown = folder.display();
     if folder.exists() {
-        let is_empty = std::fs::read_dir(folder).with_context(|| format!("{shown} cannot be read"))?.next().is_none();
+        let is_empty = std::fs::read_dir(folder)
+            .with_context(|| format!("{shown} cannot be read"))?
+            .next()
+            .is_none();
         if !is_empty && !folder.join(MARKER_FILE).exists() {
             bail!("{shown} holds something else than a demo; name another folder with --dir");
         }
         std::fs::remove_dir_all(folder).with_context(|| format!("{shown} cannot be emptied"))?;
     }
-    std::fs::create_dir_all(folder.join("keyring")).with_context(|| format!("{shown} cannot be made"))?;
+    std::fs::create_dir_all(folder.join("keyring"))
+        .with_context(|| format!("{shown} cannot be made"))?;
     std::fs::write(folder.join(MARKER_FILE), "made by fieldworkd demo\n")?;
-    // The key comes from the seed, so that the same seed gives the same datasets. Only made-up people are sealed with it.
-    std::fs::write(folder.join("keyring/installation.key"), sha256_hex(format!("demo {seed}").as_bytes()))?;
+    // The key comes from the seed, so that the same seed gives the same datasets. Only made-up
+    // people are sealed with it.
+    std::fs::write(
+        folder.join("keyring/installation.key"),
+        sha256_hex(format!("demo {seed}").as_bytes()),
+    )?;
     std::fs::write(
         folder.join("keyring/signing.pem"),
-        Signer::of_seed(&sha256(format!("demo signs {seed}").as_bytes())).to_pem().unwrap_or_default(),
+        Signer::of_seed(&sha256(format!("demo signs {seed}").as_bytes()))
+            .to_pem()
+            .unwrap_or_default(),
     )?;
     Ok(())
 }
 
-/// The shipped configuration with the demo's paths and ports; FIELDWORKD_… variables about the log still count.
+/// The shipped configuration with the demo's paths and ports; FIELDWORKD_… variables about the log
+/// still count.
 fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Config> {
     let path = |name: &str| folder.join(name).display().to_string();
     let overrides = [
@@ -189,7 +244,10 @@ fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<
         ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
     ];
     let log_settings = std::env::vars().filter(|(key, _)| key.starts_with("FIELDWORKD_LOG__"));
-    let environment = overrides.into_iter().map(|(key, value)| (format!("FIELDWORKD_{key}"), value)).chain(log_settings);
+    let environment = overrides
+        .into_iter()
+        .map(|(key, value)| (format!("FIELDWORKD_{key}"), value))
+        .chain(log_settings);
     let mut config = Config::load(None, environment)?;
     if let Some(gateway) = config.gateways.get_mut(GATEWAY) {
         gateway.definition = gateway.definition.replace("127.0.0.1:9700", &simulator.to_string());

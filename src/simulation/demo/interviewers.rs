@@ -1,4 +1,5 @@
-//! The demo's interviewers: they take whom the queue gives them, and people are at home or not, as the seed has it.
+//! The demo's interviewers: they take whom the queue gives them, and people are at home or not, as
+//! the seed has it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,9 +7,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::fixture::Fixture;
-use crate::services::accounts;
-use crate::services::interviews::{InterviewService, SaveOutcome, Screen, SubmittedPage, AnswerContext};
 use crate::adapters::crypto::password::new_token;
+use crate::adapters::database::accounts::{self as stored, Account};
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
@@ -16,10 +16,13 @@ use crate::domain::questionnaire::{Item, ItemKind, Selection};
 use crate::domain::role::Role;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::adapters::database::accounts::{self as stored, Account};
+use crate::services::accounts;
 use crate::services::call_center::call_screen::{CallScreen, load_call_screen};
 use crate::services::call_center::outcome::{CallReport, record_outcome};
 use crate::services::call_center::{CallCenterError, queue};
+use crate::services::interviews::{
+    AnswerContext, InterviewService, SaveOutcome, Screen, SubmittedPage,
+};
 
 const NAMES: [&str; 2] = ["interviewer-1", "interviewer-2"];
 const CALL_DURATION: Duration = Duration::from_secs(90);
@@ -44,11 +47,28 @@ impl Interviewers {
         let context = &fixture.context;
         let mut interviewers = Vec::new();
         for name in NAMES {
-            accounts::add(context, &crate::domain::audit::Actor::command("demo"), name, Role::Interviewer, &Language::ALL, new_token()?).await?;
-            let stored_account = stored::find_credentials(&mut *context.database.read().await?, name).await?;
-            interviewers.extend(stored_account.map(|stored_account| InterviewerState { account: stored_account.account, free_at: fixture.now(), current_call: None }));
+            accounts::add(
+                context,
+                &crate::domain::audit::Actor::command("demo"),
+                name,
+                Role::Interviewer,
+                &Language::ALL,
+                new_token()?,
+            )
+            .await?;
+            let stored_account =
+                stored::find_credentials(&mut *context.database.read().await?, name).await?;
+            interviewers.extend(stored_account.map(|stored_account| InterviewerState {
+                account: stored_account.account,
+                free_at: fixture.now(),
+                current_call: None,
+            }));
         }
-        Ok(Interviewers { interview_service: InterviewService::new(context.clone()), interviewers, rng: fastrand::Rng::with_seed(seed) })
+        Ok(Interviewers {
+            interview_service: InterviewService::new(context.clone()),
+            interviewers,
+            rng: fastrand::Rng::with_seed(seed),
+        })
     }
 
     /// When one of them does something next.
@@ -80,15 +100,26 @@ impl Interviewers {
                 }
                 self.record_outcome(fixture, index, &call_screen, outcome).await?;
             }
-            self.interviewers[index].free_at = match queue::lease_next(&fixture.context, &self.interviewers[index].account).await? {
-                Some(lease) => {
-                    let call_screen = load_call_screen(&fixture.context, &self.interviewers[index].account, lease).await?;
-                    let outcome = self.draw_outcome(&call_screen);
-                    self.interviewers[index].current_call = Some((call_screen, outcome));
-                    now + CALL_DURATION
-                }
-                None => queue::next_due(&fixture.context).await?.map_or(now + QUEUE_POLL_INTERVAL, |due| due.min(now + QUEUE_POLL_INTERVAL)),
-            };
+            self.interviewers[index].free_at =
+                match queue::lease_next(&fixture.context, &self.interviewers[index].account).await?
+                {
+                    Some(lease) => {
+                        let call_screen = load_call_screen(
+                            &fixture.context,
+                            &self.interviewers[index].account,
+                            lease,
+                        )
+                        .await?;
+                        let outcome = self.draw_outcome(&call_screen);
+                        self.interviewers[index].current_call = Some((call_screen, outcome));
+                        now + CALL_DURATION
+                    }
+                    None => queue::next_due(&fixture.context)
+                        .await?
+                        .map_or(now + QUEUE_POLL_INTERVAL, |due| {
+                            due.min(now + QUEUE_POLL_INTERVAL)
+                        }),
+                };
         }
         Ok(has_moved)
     }
@@ -109,35 +140,65 @@ impl Interviewers {
         }
     }
 
-    async fn record_outcome(&mut self, fixture: &Fixture, index: usize, call_screen: &CallScreen, outcome: CallOutcome) -> Result<()> {
+    async fn record_outcome(
+        &mut self,
+        fixture: &Fixture,
+        index: usize,
+        call_screen: &CallScreen,
+        outcome: CallOutcome,
+    ) -> Result<()> {
         let account = self.interviewers[index].account.clone();
         let mut report = CallReport::default();
         if outcome == CallOutcome::CallBack {
-            let call_back_time = fixture.now() + Duration::from_secs(self.rng.u64(3_600..4 * 86_400));
-            report.call_back_at = fixture.plan.hours.next_open(call_back_time, &fixture.plan.time_zone.into());
+            let call_back_time =
+                fixture.now() + Duration::from_secs(self.rng.u64(3_600..4 * 86_400));
+            report.call_back_at =
+                fixture.plan.hours.next_open(call_back_time, &fixture.plan.time_zone.into());
         }
-        match record_outcome(&fixture.context, &account, call_screen.lease, outcome, &report).await {
+        match record_outcome(&fixture.context, &account, call_screen.lease, outcome, &report).await
+        {
             // The field has closed meanwhile, or closes before that.
-            Err(CallCenterError::AfterFieldCloses) => {
-                Ok(record_outcome(&fixture.context, &account, call_screen.lease, CallOutcome::NoAnswer, &CallReport::default()).await?)
-            }
+            Err(CallCenterError::AfterFieldCloses) => Ok(record_outcome(
+                &fixture.context,
+                &account,
+                call_screen.lease,
+                CallOutcome::NoAnswer,
+                &CallReport::default(),
+            )
+            .await?),
             done => Ok(done?),
         }
     }
 
-    /// Asks a page. True: there is another one. False: it cannot go on. `None`: nothing is left to ask.
-    async fn ask_page(&mut self, fixture: &Fixture, index: usize, call_screen: &CallScreen) -> Result<Option<bool>> {
+    /// Asks a page. True: there is another one. False: it cannot go on. `None`: nothing is left to
+    /// ask.
+    async fn ask_page(
+        &mut self,
+        fixture: &Fixture,
+        index: usize,
+        call_screen: &CallScreen,
+    ) -> Result<Option<bool>> {
         let account = &self.interviewers[index].account;
         queue::renew(&fixture.context, account, call_screen.lease.call, false).await?;
-        let answer_context = AnswerContext { mode: Mode::Telephone, since: Some(call_screen.since), account: Some(account.id) };
-        let mut invitation_cases = self.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await?;
+        let answer_context = AnswerContext {
+            mode: Mode::Telephone,
+            since: Some(call_screen.since),
+            account: Some(account.id),
+        };
+        let mut invitation_cases =
+            self.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await?;
         if !invitation_cases.has_current_consent() {
             let notice = invitation_cases.programme.privacy.version.clone();
-            self.interview_service.begin(&call_screen.code, call_screen.language, &notice, answer_context).await?;
-            invitation_cases = self.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await?;
+            self.interview_service
+                .begin(&call_screen.code, call_screen.language, &notice, answer_context)
+                .await?;
+            invitation_cases =
+                self.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await?;
         }
         let paths = invitation_cases.paths();
-        let Screen::Page { case, page } = invitation_cases.screen(&paths, None) else { return Ok(None) };
+        let Screen::Page { case, page } = invitation_cases.screen(&paths, None) else {
+            return Ok(None);
+        };
         let mut fields = BTreeMap::new();
         for item in paths[case].items_on_page(page) {
             if let Some(answer) = self.draw_answer(item) {
@@ -145,12 +206,25 @@ impl Interviewers {
             }
         }
         let (device, shown_at) = (DeviceClass::Computer, Some(fixture.now() - PAGE_DURATION));
-        let sent = SubmittedPage { answer_context, case, page, single_item: None, fields: &fields, language: call_screen.language, device, shown_at };
-        if self.interview_service.save_page(&call_screen.code, &sent).await? != SaveOutcome::Accepted {
+        let sent = SubmittedPage {
+            answer_context,
+            case,
+            page,
+            single_item: None,
+            fields: &fields,
+            language: call_screen.language,
+            device,
+            shown_at,
+        };
+        if self.interview_service.save_page(&call_screen.code, &sent).await?
+            != SaveOutcome::Accepted
+        {
             return Ok(Some(false));
         }
-        let invitation_cases = self.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await?;
-        Ok(matches!(invitation_cases.screen(&invitation_cases.paths(), None), Screen::Page { .. }).then_some(true))
+        let invitation_cases =
+            self.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await?;
+        Ok(matches!(invitation_cases.screen(&invitation_cases.paths(), None), Screen::Page { .. })
+            .then_some(true))
     }
 
     fn draw_answer(&mut self, item: &Item) -> Option<String> {
@@ -160,9 +234,16 @@ impl Interviewers {
                 points.get(self.rng.usize(points.len() / 2..points.len())).map(i64::to_string)
             }
             ItemKind::Choice(choice) => match choice.selection {
-                Selection::One | Selection::Several { .. } => choice.options.get(self.rng.usize(0..choice.options.len())).map(|option| option.code.clone()),
+                Selection::One | Selection::Several { .. } => choice
+                    .options
+                    .get(self.rng.usize(0..choice.options.len()))
+                    .map(|option| option.code.clone()),
                 Selection::Ranked => {
-                    let ranks = choice.options.iter().zip(1..).map(|(option, rank)| format!("{}:{rank}", option.code));
+                    let ranks = choice
+                        .options
+                        .iter()
+                        .zip(1..)
+                        .map(|(option, rank)| format!("{}:{rank}", option.code));
                     Some(ranks.collect::<Vec<_>>().join(" "))
                 }
             },

@@ -9,17 +9,20 @@ use serde::Serialize;
 
 use super::after_the_field::{ErasureReport, ScoringReport};
 use super::console::ConsoleReport;
-use super::webhook_receiver::WebhookReport;
+use super::fixture::{Fixture, RATE_PER_SECOND};
 use super::simulate::SimulationOutcome;
-use super::fixture::{RATE_PER_SECOND, Fixture};
-use crate::services::forecasting::ApplicationForecast;
+use super::webhook_receiver::WebhookReport;
+use crate::adapters::database::datasets::{self, FreezeReason};
+use crate::adapters::database::{
+    alarms, application_events, applications, calls, cases, consents, forecasts, messages,
+    paradata, rates, replies, responses,
+};
 use crate::domain::mode::Mode;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::simulation::TrafficRecord;
-use crate::adapters::database::datasets::{self, FreezeReason};
-use crate::adapters::database::{alarms, application_events, applications, calls, cases, consents, forecasts, messages, paradata, rates, replies, responses};
+use crate::services::forecasting::ApplicationForecast;
 use crate::services::{self, campaigns};
+use crate::simulation::TrafficRecord;
 
 /// The demo's outcome; its keys are a contract: added to, never renamed.
 #[derive(Serialize)]
@@ -41,7 +44,8 @@ pub struct DemoReport {
     /// Pages that people looked at.
     pub visits: u64,
     pub datasets_verified: u64,
-    /// Messages that the first gateway did not take and the second did; and how often the first one's circuit was open in a row at the end.
+    /// Messages that the first gateway did not take and the second did; and how often the first
+    /// one's circuit was open in a row at the end.
     pub failed_over: u64,
     pub circuit_openings: u32,
     /// Opt-outs that were confirmed.
@@ -60,7 +64,8 @@ pub struct DemoReport {
     pub consents_withdrawn: u64,
     /// People who asked to be called on the page.
     pub web_call_backs: u64,
-    /// Complete and partial responses that went through too fast for their application's median, and those that gave the same point throughout.
+    /// Complete and partial responses that went through too fast for their application's median,
+    /// and those that gave the same point throughout.
     pub speeding: u64,
     pub straight_lining: u64,
     /// People who were let go because their cell was full (AAPOR 4.8).
@@ -72,7 +77,8 @@ pub struct DemoReport {
     pub cells: BTreeMap<String, Vec<(String, u32, u32)>>,
     /// Extensions and holds that moved due days.
     pub deadline_changes: u64,
-    /// Forecasts that are kept, and those of them whose band (eight cases of ten) held the completes that the field ended with.
+    /// Forecasts that are kept, and those of them whose band (eight cases of ten) held the
+    /// completes that the field ended with.
     pub forecasts: u64,
     pub forecasts_held: u64,
     /// Alarms that were raised, and messages to the duty officer's telephone.
@@ -86,19 +92,23 @@ pub struct DemoReport {
     /// Versions that arrived in the scoring step's folder, and those that it accepted.
     pub deliveries_arrived: u64,
     pub datasets_accepted: u64,
-    /// A year later: people that were forgotten, certificates of it with good signatures, and numbers of the backup from before that can still be read.
+    /// A year later: people that were forgotten, certificates of it with good signatures, and
+    /// numbers of the backup from before that can still be read.
     pub people_forgotten: u64,
     pub deletion_certificates: u64,
     pub readable_in_backups: u64,
-    /// Pages of the console that were looked at, people who were looked at by name, entries of the audit log, and whether it is what was written.
+    /// Pages of the console that were looked at, people who were looked at by name, entries of the
+    /// audit log, and whether it is what was written.
     pub console_pages: u64,
     pub people_revealed: u64,
     pub audit_entries: u64,
     pub audit_whole: bool,
-    /// Events that another system was told of by webhooks, and those of them whose signatures it found good.
+    /// Events that another system was told of by webhooks, and those of them whose signatures it
+    /// found good.
     pub events_told: u64,
     pub events_signed: u64,
-    /// Attempts by telephone, interviews that they came to, and those of them with people who have no mobile.
+    /// Attempts by telephone, interviews that they came to, and those of them with people who have
+    /// no mobile.
     pub calls: u64,
     pub phone_interviews: u64,
     pub fixed_line_completes: u64,
@@ -128,7 +138,8 @@ pub struct ApplicationReport {
 }
 
 /// What was done when the fields were closed.
-pub type PostFieldReports<'a> = (&'a ScoringReport, &'a ErasureReport, &'a ConsoleReport, &'a WebhookReport);
+pub type PostFieldReports<'a> =
+    (&'a ScoringReport, &'a ErasureReport, &'a ConsoleReport, &'a WebhookReport);
 
 pub async fn invariant_report(
     fixture: &Fixture,
@@ -140,7 +151,8 @@ pub async fn invariant_report(
     let record = fixture.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
-    let (mut quota_filled, mut replicates, mut replicates_released, mut cells) = (0, 0, 0, BTreeMap::new());
+    let (mut quota_filled, mut replicates, mut replicates_released, mut cells) =
+        (0, 0, 0, BTreeMap::new());
     let mut forecasts = (0, 0);
     let key = fixture.context.keys.signer()?.public();
     let (mut dataset_files, mut signed_with) = (0, String::new());
@@ -148,21 +160,43 @@ pub async fn invariant_report(
     corrected.retain(|dataset| dataset.reason == FreezeReason::Withdrawal);
     let mut outcome_rates = BTreeMap::new();
     for code in Fixture::campaign_codes() {
-        let all = campaigns::rates(&fixture.context, code, campaigns::RateGrouping::Application).await?.swap_remove(0);
-        outcome_rates.insert(code, all.rates.into_iter().map(|(name, rate)| (name, rate.map(round_to_four_places))).collect());
+        let all = campaigns::rates(&fixture.context, code, campaigns::RateGrouping::Application)
+            .await?
+            .swap_remove(0);
+        outcome_rates.insert(
+            code,
+            all.rates
+                .into_iter()
+                .map(|(name, rate)| (name, rate.map(round_to_four_places)))
+                .collect(),
+        );
         let status = campaigns::status(&fixture.context, code).await?;
         replicates += status.replicates_released + status.replicates_held_back;
         replicates_released += status.replicates_released;
         for application in status.applications {
-            quota_filled += application.dispositions.iter().filter(|(name, _)| name.starts_with("4.8")).map(|(_, cases)| cases).sum::<u64>();
+            quota_filled += application
+                .dispositions
+                .iter()
+                .filter(|(name, _)| name.starts_with("4.8"))
+                .map(|(_, cases)| cases)
+                .sum::<u64>();
             let is_hard = |cell: &&campaigns::CellStatus| cell.kind != "soft";
             over_quota += application.completed.saturating_sub(u64::from(application.target));
-            over_quota += application.cells.iter().filter(is_hard).map(|cell| u64::from(cell.completed.saturating_sub(cell.target))).sum::<u64>();
+            over_quota += application
+                .cells
+                .iter()
+                .filter(is_hard)
+                .map(|cell| u64::from(cell.completed.saturating_sub(cell.target)))
+                .sum::<u64>();
             in_doubt_left += application.in_doubt;
-            let cell_counts =
-                application.cells.iter().filter(|cell| cell.segment != "*").map(|cell| (cell.segment.clone(), cell.completed, cell.target));
+            let cell_counts = application
+                .cells
+                .iter()
+                .filter(|cell| cell.segment != "*")
+                .map(|cell| (cell.segment.clone(), cell.completed, cell.target));
             cells.insert(application.code.clone(), cell_counts.collect());
-            let counted = count_forecasts(fixture, &application.code, application.completed).await?;
+            let counted =
+                count_forecasts(fixture, &application.code, application.completed).await?;
             forecasts = (forecasts.0 + counted.0, forecasts.1 + counted.1);
             if let Some(folder) = &application.dataset {
                 let checked = services::datasets::verify(Path::new(folder), Some(&key))?;
@@ -188,7 +222,8 @@ pub async fn invariant_report(
     let message_counts = count_messages(fixture, &record).await?;
     let zone = fixture.plan.time_zone.into();
     let call_counts = count_calls(fixture).await?;
-    let fixed_line_completes = applications.iter().filter(|a| a.code == FIXED_LINES).map(|a| a.completed).sum();
+    let fixed_line_completes =
+        applications.iter().filter(|a| a.code == FIXED_LINES).map(|a| a.completed).sum();
     // The duty officer is told at any hour.
     let to_people = record.submits.iter().filter(|(_, reference)| !reference.starts_with("notice"));
     let outside = to_people.filter(|(at, _)| !fixture.plan.hours.is_open(*at, &zone)).count();
@@ -226,8 +261,13 @@ pub async fn invariant_report(
         cells,
         forecasts: forecasts.0,
         forecasts_held: forecasts.1,
-        alarms: alarms::list(&mut *fixture.context.database.read().await?, true).await?.len() as u64,
-        notices: record.submits.iter().filter(|(_, reference)| reference.starts_with("notice")).count() as u64,
+        alarms: alarms::list(&mut *fixture.context.database.read().await?, true).await?.len()
+            as u64,
+        notices: record
+            .submits
+            .iter()
+            .filter(|(_, reference)| reference.starts_with("notice"))
+            .count() as u64,
         dataset_files,
         signed_with,
         corrected_versions: corrected.len() as u64,
@@ -248,9 +288,17 @@ pub async fn invariant_report(
         calls_outside_hours: call_counts.outside_hours,
         call_backs_kept: call_counts.kept,
         call_backs_missed: call_counts.missed,
-        sms_interviews: responses::completed_in(&mut *fixture.context.database.read().await?, Mode::Sms).await?,
-        sms_questions: messages::questions_asked(&mut *fixture.context.database.read().await?).await?,
-        deadline_changes: application_events::count_deadline_changes(&mut *fixture.context.database.read().await?).await?,
+        sms_interviews: responses::completed_in(
+            &mut *fixture.context.database.read().await?,
+            Mode::Sms,
+        )
+        .await?,
+        sms_questions: messages::questions_asked(&mut *fixture.context.database.read().await?)
+            .await?,
+        deadline_changes: application_events::count_deadline_changes(
+            &mut *fixture.context.database.read().await?,
+        )
+        .await?,
     })
 }
 
@@ -274,11 +322,17 @@ async fn count_calls(fixture: &Fixture) -> Result<CallCounts> {
     for call in &all {
         call_counts.calls += u64::from(call.outcome.is_some_and(CallOutcome::is_attempt));
         call_counts.interviews += u64::from(call.outcome == Some(CallOutcome::Interviewed));
-        call_counts.outside_hours += u64::from(!fixture.plan.hours.is_open(call.begun_at, &fixture.plan.time_zone.into()));
+        call_counts.outside_hours +=
+            u64::from(!fixture.plan.hours.is_open(call.begun_at, &fixture.plan.time_zone.into()));
         let Some(promised) = call.call_back_at else { continue };
-        // Where the field had closed by then, or the respondent had answered alone, there is no call.
-        if let Some(next) = all.iter().find(|next| next.invitation == call.invitation && next.begun_at > call.begun_at) {
-            let is_on_time = next.begun_at >= promised && next.begun_at.since(promised) <= CALL_BACK_TOLERANCE;
+        // Where the field had closed by then, or the respondent had answered alone, there is no
+        // call.
+        if let Some(next) = all
+            .iter()
+            .find(|next| next.invitation == call.invitation && next.begun_at > call.begun_at)
+        {
+            let is_on_time =
+                next.begun_at >= promised && next.begun_at.since(promised) <= CALL_BACK_TOLERANCE;
             *if is_on_time { &mut call_counts.kept } else { &mut call_counts.missed } += 1;
         }
     }
@@ -288,14 +342,18 @@ async fn count_calls(fixture: &Fixture) -> Result<CallCounts> {
 /// How many forecasts of an application are kept, and how many bands held what became of it.
 async fn count_forecasts(fixture: &Fixture, code: &str, completed: u64) -> Result<(u64, u64)> {
     let mut connection = fixture.context.database.read().await?;
-    let Some(application) = applications::find(&mut connection, code).await? else { return Ok((0, 0)) };
+    let Some(application) = applications::find(&mut connection, code).await? else {
+        return Ok((0, 0));
+    };
     // What was taken back after the field had closed was a complete when it closed.
     let completed = completed + cases::withdrawn(&mut connection, application.id).await?;
     let (mut all, mut held) = (0, 0);
     for stored in forecasts::of_application(&mut connection, application.id).await? {
         let forecast: ApplicationForecast = serde_json::from_str(&stored.document)?;
         all += 1;
-        held += u64::from((forecast.completes.low.into()..=forecast.completes.high.into()).contains(&completed));
+        held += u64::from(
+            (forecast.completes.low.into()..=forecast.completes.high.into()).contains(&completed),
+        );
     }
     Ok((all, held))
 }
@@ -321,9 +379,13 @@ async fn count_messages(fixture: &Fixture, record: &TrafficRecord) -> Result<Mes
     let mut connection = fixture.context.database.read().await?;
     let states = rates::states(&mut connection, fixture.now()).await?;
     let first_day = |at: &Timestamp| at.since(fixture.began_at).as_secs() < 86_400;
-    let mut submits: Vec<Timestamp> = record.submits.iter().map(|(at, _)| *at).filter(first_day).collect();
+    let mut submits: Vec<Timestamp> =
+        record.submits.iter().map(|(at, _)| *at).filter(first_day).collect();
     submits.sort_unstable();
-    let (from, to) = (submits.first().copied().unwrap_or(fixture.began_at), submits.get(submits.len() * 9 / 10).copied().unwrap_or(fixture.began_at));
+    let (from, to) = (
+        submits.first().copied().unwrap_or(fixture.began_at),
+        submits.get(submits.len() * 9 / 10).copied().unwrap_or(fixture.began_at),
+    );
     let (mut given, mut withdrawn) = (0, 0);
     for (_, stand, taken_back) in consents::count(&mut connection).await? {
         given += stand;

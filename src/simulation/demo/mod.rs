@@ -1,17 +1,18 @@
 //! `demo`: a whole programme on loopback, in virtual time, from the lists in `config/demo/`.
 //!
-//! The daemon's own web server and the gateway simulator run on loopback ports; the lists are imported, the campaigns launched, and three months
-//! are simulated as fast as the machine goes. What the table says of the invariants is counted from what the simulator saw and from the cases
+//! The daemon's own web server and the gateway simulator run on loopback ports; the lists are
+//! imported, the campaigns launched, and three months are simulated as fast as the machine goes.
+//! What the table says of the invariants is counted from what the simulator saw and from the cases
 //! themselves, not from what the daemon says about itself.
 
 mod after_the_field;
 mod console;
+mod fixture;
 mod interview;
 mod interviewers;
 mod invariant_report;
-mod webhook_receiver;
 mod simulate;
-mod fixture;
+mod webhook_receiver;
 
 use std::path::Path;
 use std::time::Instant;
@@ -38,7 +39,10 @@ pub struct Demo {
 pub async fn play(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Result<Demo> {
     let began = Instant::now();
     let fixture = Fixture::create(folder, seed).await?;
-    narrator.line(&format!("fieldworkd demo, seed {seed}: everything on loopback, in {}", folder.display()));
+    narrator.line(&format!(
+        "fieldworkd demo, seed {seed}: everything on loopback, in {}",
+        folder.display()
+    ));
     let listener = webhook_receiver::start(&fixture).await?;
     narrator.line("\nLists come in:");
     for line in fixture.import_lists().await? {
@@ -49,14 +53,22 @@ pub async fn play(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resu
         narrator.line(&format!("  {line}"));
     }
     narrator.line("\nThree months pass:");
-    let simulated = simulate::simulate(&fixture, seed, &mut |day, of| narrator.days(day, of)).await?;
+    let simulated =
+        simulate::simulate(&fixture, seed, &mut |day, of| narrator.days(day, of)).await?;
     narrator.days(0, 0);
     after_the_field::withdraw_one_consent(&fixture).await?;
     let scoring = after_the_field::accept_datasets(&fixture).await?;
     let console_report = console::browse_pages(&fixture).await?;
     let webhooks = listener.deliver_and_count(&fixture).await?;
     let erased = after_the_field::erase_after_retention(&fixture).await?;
-    let report = invariant_report::invariant_report(&fixture, seed, &simulated, (&scoring, &erased, &console_report, &webhooks), began).await?;
+    let report = invariant_report::invariant_report(
+        &fixture,
+        seed,
+        &simulated,
+        (&scoring, &erased, &console_report, &webhooks),
+        began,
+    )
+    .await?;
     Ok(Demo { fixture, report })
 }
 
@@ -70,7 +82,10 @@ impl Demo {
     pub async fn links(&self) -> Result<Vec<String>> {
         let mut lines = interview::create_open_links(&self.fixture).await?;
         let (address, password) = console::add_administrator(&self.fixture).await?;
-        lines.push(format!("  the console: {address}, as demo, with the password {}", password.reveal()));
+        lines.push(format!(
+            "  the console: {address}, as demo, with the password {}",
+            password.reveal()
+        ));
         Ok(lines)
     }
 }

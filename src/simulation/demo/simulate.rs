@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::interviewers::Interviewers;
 use super::fixture::Fixture;
-use crate::services::{alerts, forecasting};
-use crate::services::sms_sending::Dispatcher;
-use crate::domain::time::Timestamp;
+use super::interviewers::Interviewers;
 use crate::adapters::database::campaigns;
+use crate::domain::time::Timestamp;
+use crate::services::sms_sending::Dispatcher;
+use crate::services::{alerts, forecasting};
 use crate::services::{datasets, deadlines};
 
 /// The field is over when its last due day is; a play that goes on past this has gone wrong.
@@ -21,7 +21,11 @@ pub struct SimulationOutcome {
 }
 
 /// Plays until every campaign is closed. `progress` is told the days gone by and all of them.
-pub async fn simulate(fixture: &Fixture, seed: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<SimulationOutcome> {
+pub async fn simulate(
+    fixture: &Fixture,
+    seed: u64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<SimulationOutcome> {
     let dispatcher = Dispatcher::new(fixture.context.clone());
     let mut interviewers = Interviewers::create(fixture, seed).await?;
     let last_day = deadlines::last_closing_at(&fixture.context).await?.unwrap_or(fixture.now());
@@ -33,14 +37,18 @@ pub async fn simulate(fixture: &Fixture, seed: u64, progress: &mut dyn FnMut(u64
             let tick = dispatcher.tick().await?;
             settled += tick.settled;
         }
-        let has_called = interviewers.next_at().is_some_and(|at| at <= fixture.now()) && interviewers.advance(fixture).await?;
+        let has_called = interviewers.next_at().is_some_and(|at| at <= fixture.now())
+            && interviewers.advance(fixture).await?;
         // Whatever people did may have filled a cell.
         let has_changed = fixture.simulator.tick().await > 0 || has_called;
         let next_deadline = deadlines::next_due(&fixture.context).await?;
         if has_changed || next_deadline.is_some_and(|at| at <= fixture.now()) {
             deadlines::tick(&fixture.context).await?;
         }
-        let next_checks = [forecasting::next_due(&fixture.context).await?, alerts::next_due(&fixture.context).await?];
+        let next_checks = [
+            forecasting::next_due(&fixture.context).await?,
+            alerts::next_due(&fixture.context).await?,
+        ];
         if next_checks.into_iter().flatten().any(|at| at <= fixture.now()) {
             forecasting::tick(&fixture.context).await?;
             alerts::tick(&fixture.context).await?;
@@ -48,8 +56,15 @@ pub async fn simulate(fixture: &Fixture, seed: u64, progress: &mut dyn FnMut(u64
         if campaigns::list_open(&mut *fixture.context.database.read().await?).await?.is_empty() {
             break;
         }
-        let next = [dispatcher.next_due().await?, fixture.simulator.next_event_at(), next_deadline, interviewers.next_at()];
-        let Some(next) = next_checks.into_iter().chain(next).flatten().min() else { bail!("nothing is planned, and the field is still open") };
+        let next = [
+            dispatcher.next_due().await?,
+            fixture.simulator.next_event_at(),
+            next_deadline,
+            interviewers.next_at(),
+        ];
+        let Some(next) = next_checks.into_iter().chain(next).flatten().min() else {
+            bail!("nothing is planned, and the field is still open")
+        };
         fixture.clock.advance_to(next.max(fixture.now() + Duration::from_millis(1)));
         if fixture.now().since(fixture.began_at) > MAX_FIELD_TIME {
             bail!("the field should be over by now");

@@ -29,24 +29,41 @@ pub struct WebhookReport {
     pub signed: u64,
 }
 
-/// Listens on loopback, and has the installation tell it everything but single interviews and replies.
+/// Listens on loopback, and has the installation tell it everything but single interviews and
+/// replies.
 pub async fn start(fixture: &Fixture) -> Result<Arc<WebhookReceiver>> {
-    let socket = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.context("no loopback port is free")?;
+    let socket = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .await
+        .context("no loopback port is free")?;
     let url = format!("http://{}/", socket.local_addr()?);
-    let is_wanted = |kind: &EventKind| !matches!(kind, EventKind::InterviewCompleted | EventKind::ReplyReceived);
+    let is_wanted = |kind: &EventKind| {
+        !matches!(kind, EventKind::InterviewCompleted | EventKind::ReplyReceived)
+    };
     let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(is_wanted).collect();
-    let secret = webhooks::add(&fixture.context, &Actor::command("demo"), "listener", &url, &kinds).await?;
-    let listener = Arc::new(WebhookReceiver { check: Webhook::new(secret.reveal())?, received: Mutex::default() });
+    let secret =
+        webhooks::add(&fixture.context, &Actor::command("demo"), "listener", &url, &kinds).await?;
+    let listener = Arc::new(WebhookReceiver {
+        check: Webhook::new(secret.reveal())?,
+        received: Mutex::default(),
+    });
     let router = Router::new().route("/", post(receive_event)).with_state(listener.clone());
     tokio::spawn(async move { axum::serve(socket, router).await });
     Ok(listener)
 }
 
-async fn receive_event(State(listener): State<Arc<WebhookReceiver>>, headers: HeaderMap, body: String) -> StatusCode {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+async fn receive_event(
+    State(listener): State<Arc<WebhookReceiver>>,
+    headers: HeaderMap,
+    body: String,
+) -> StatusCode {
+    let text =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // Signed once more and compared: the library's own check would hold the demo's time against it.
     let at = text("webhook-timestamp").parse().unwrap_or_default();
-    let is_signed = listener.check.sign(text("webhook-id"), at, body.as_bytes()).is_ok_and(|good| good == text("webhook-signature"));
+    let is_signed = listener
+        .check
+        .sign(text("webhook-id"), at, body.as_bytes())
+        .is_ok_and(|good| good == text("webhook-signature"));
     match listener.received.lock() {
         Ok(mut received) => _ = received.insert(text("webhook-id").to_owned(), is_signed),
         Err(_) => return StatusCode::INTERNAL_SERVER_ERROR,
@@ -58,7 +75,11 @@ impl WebhookReceiver {
     /// Has it told what there is to tell, and says what came.
     pub async fn deliver_and_count(&self, fixture: &Fixture) -> Result<WebhookReport> {
         webhooks::deliver_due_events(&fixture.context).await?;
-        let received = self.received.lock().map_err(|_| anyhow::anyhow!("the listener broke off"))?;
-        Ok(WebhookReport { events: received.len() as u64, signed: received.values().filter(|is_signed| **is_signed).count() as u64 })
+        let received =
+            self.received.lock().map_err(|_| anyhow::anyhow!("the listener broke off"))?;
+        Ok(WebhookReport {
+            events: received.len() as u64,
+            signed: received.values().filter(|is_signed| **is_signed).count() as u64,
+        })
     }
 }

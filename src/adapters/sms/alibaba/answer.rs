@@ -4,7 +4,7 @@ use chrono::NaiveDateTime;
 use serde::Deserialize;
 
 use super::super::http::{outcome_of_status, read_answer};
-use super::super::{QueriedMessage, SubmitOutcome, QueryResult};
+use super::super::{QueriedMessage, QueryResult, SubmitOutcome};
 use super::BATCH;
 use crate::domain::time::Timestamp;
 
@@ -43,23 +43,38 @@ struct Detail {
 }
 
 impl Detail {
-    /// A request with several messages names none of them: then it is the one that went to this number at that time.
+    /// A request with several messages names none of them: then it is the one that went to this
+    /// number at that time.
     fn is(&self, message: &QueriedMessage) -> bool {
         let out_id = self.out_id.as_deref().unwrap_or_default();
-        let sent = self.sent.as_deref().and_then(|sent| NaiveDateTime::parse_from_str(sent, "%Y-%m-%d %H:%M:%S").ok());
-        let apart = sent.map(|sent| (Timestamp::from_local(sent, chrono_tz::Asia::Shanghai).0 - message.submitted_at.0).abs());
-        out_id == message.reference || (out_id.starts_with(BATCH) && apart.is_some_and(|millis| millis <= SAME_TIME_MILLIS))
+        let sent = self
+            .sent
+            .as_deref()
+            .and_then(|sent| NaiveDateTime::parse_from_str(sent, "%Y-%m-%d %H:%M:%S").ok());
+        let apart = sent.map(|sent| {
+            (Timestamp::from_local(sent, chrono_tz::Asia::Shanghai).0 - message.submitted_at.0)
+                .abs()
+        });
+        out_id == message.reference
+            || (out_id.starts_with(BATCH) && apart.is_some_and(|millis| millis <= SAME_TIME_MILLIS))
     }
 }
 
 /// Two messages to one number lie further apart.
 const SAME_TIME_MILLIS: i64 = 5 * 60_000;
 
-/// The one answer to a request, for each of its messages. A refusal that may be one number's fault alone is for all of them.
+/// The one answer to a request, for each of its messages. A refusal that may be one number's fault
+/// alone is for all of them.
 pub(super) fn classify_all(status: u16, body: &str, messages: usize) -> Vec<SubmitOutcome> {
     let outcome = match classify(status, body) {
-        SubmitOutcome::RefusedNumber { .. } | SubmitOutcome::DeferredNumber { .. } if messages > 1 => SubmitOutcome::BatchRefused,
-        SubmitOutcome::TemporaryFailure { code } if messages > 1 && code.starts_with("isv.") => SubmitOutcome::BatchRefused,
+        SubmitOutcome::RefusedNumber { .. } | SubmitOutcome::DeferredNumber { .. }
+            if messages > 1 =>
+        {
+            SubmitOutcome::BatchRefused
+        }
+        SubmitOutcome::TemporaryFailure { code } if messages > 1 && code.starts_with("isv.") => {
+            SubmitOutcome::BatchRefused
+        }
         outcome => outcome,
     };
     vec![outcome; messages]
@@ -73,12 +88,19 @@ fn classify(status: u16, body: &str) -> SubmitOutcome {
     match code.as_str() {
         "OK" => SubmitOutcome::Accepted { id: sent.biz_id },
         "isv.MOBILE_NUMBER_ILLEGAL" => SubmitOutcome::RefusedNumber { code },
-        "isv.BUSINESS_LIMIT_CONTROL" | "isv.DAY_LIMIT_CONTROL" | "isv.MONTH_LIMIT_CONTROL" => SubmitOutcome::DeferredNumber { code },
-        "Throttling" | "Throttling.User" | "Throttling.Api" => SubmitOutcome::Throttled { code, retry_after: None },
-        "isv.OUT_OF_SERVICE" | "isv.AMOUNT_NOT_ENOUGH" | "isv.ACCOUNT_ABNORMAL" | "isv.ACCOUNT_NOT_EXISTS" | "isv.PRODUCT_UN_SUBSCRIPT" => {
-            SubmitOutcome::AccountFailure { code }
+        "isv.BUSINESS_LIMIT_CONTROL" | "isv.DAY_LIMIT_CONTROL" | "isv.MONTH_LIMIT_CONTROL" => {
+            SubmitOutcome::DeferredNumber { code }
         }
-        // Nothing that trying again could mend: the signature, the template or the key is wrong for every message.
+        "Throttling" | "Throttling.User" | "Throttling.Api" => {
+            SubmitOutcome::Throttled { code, retry_after: None }
+        }
+        "isv.OUT_OF_SERVICE"
+        | "isv.AMOUNT_NOT_ENOUGH"
+        | "isv.ACCOUNT_ABNORMAL"
+        | "isv.ACCOUNT_NOT_EXISTS"
+        | "isv.PRODUCT_UN_SUBSCRIPT" => SubmitOutcome::AccountFailure { code },
+        // Nothing that trying again could mend: the signature, the template or the key is wrong for
+        // every message.
         "isv.SMS_TEMPLATE_ILLEGAL"
         | "isv.SMS_SIGNATURE_ILLEGAL"
         | "isv.TEMPLATE_MISSING_PARAMETERS"
@@ -86,13 +108,17 @@ fn classify(status: u16, body: &str) -> SubmitOutcome {
         | "SignatureDoesNotMatch"
         | "InvalidAccessKeyId.NotFound"
         | "isp.RAM_PERMISSION_DENY" => SubmitOutcome::AccountFailure { code },
-        // Refused with a code: certainly not taken. isp.SYSTEM_ERROR and ServiceUnavailable are passing; of one message's own fault
-        // (isv.PARAM_LENGTH_LIMIT, isv.BLACK_KEY_CONTROL_LIMIT) the tries run out, and the plan goes on.
+        // Refused with a code: certainly not taken. isp.SYSTEM_ERROR and ServiceUnavailable are
+        // passing; of one message's own fault (isv.PARAM_LENGTH_LIMIT, isv.BLACK_KEY_CONTROL_LIMIT)
+        // the tries run out, and the plan goes on.
         _ => SubmitOutcome::TemporaryFailure { code },
     }
 }
 
-pub(super) async fn classify_query(message: &QueriedMessage, answer: Result<reqwest::Response, reqwest::Error>) -> QueryResult {
+pub(super) async fn classify_query(
+    message: &QueriedMessage,
+    answer: Result<reqwest::Response, reqwest::Error>,
+) -> QueryResult {
     match read_answer(answer).await {
         Ok((_, body)) => classify_details(message, &body),
         Err(_) => QueryResult::NoAnswer,
@@ -100,11 +126,14 @@ pub(super) async fn classify_query(message: &QueriedMessage, answer: Result<reqw
 }
 
 fn classify_details(message: &QueriedMessage, body: &str) -> QueryResult {
-    let Ok(Details { code, details }) = serde_json::from_str(body) else { return QueryResult::NoAnswer };
+    let Ok(Details { code, details }) = serde_json::from_str(body) else {
+        return QueryResult::NoAnswer;
+    };
     if code != "OK" {
         return QueryResult::NoAnswer;
     }
-    let ours = details.map(|d| d.list).unwrap_or_default().into_iter().find(|detail| detail.is(message));
+    let ours =
+        details.map(|d| d.list).unwrap_or_default().into_iter().find(|detail| detail.is(message));
     match ours.map(|detail| detail.status) {
         None => QueryResult::Unknown,
         Some(3) => QueryResult::Delivered { id: None },
@@ -122,13 +151,41 @@ mod tests {
     fn answers_of_send_sms() {
         let code = |code: &str| code.to_owned();
         for (status, body, expected) in [
-            (200, r#"{"Code":"OK","Message":"OK","BizId":"9006^0","RequestId":"F"}"#, SubmitOutcome::Accepted { id: Some("9006^0".into()) }),
-            (200, r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL","Message":"x"}"#, SubmitOutcome::RefusedNumber { code: code("isv.MOBILE_NUMBER_ILLEGAL") }),
-            (200, r#"{"Code":"isv.BUSINESS_LIMIT_CONTROL","Message":"x"}"#, SubmitOutcome::DeferredNumber { code: code("isv.BUSINESS_LIMIT_CONTROL") }),
-            (400, r#"{"Code":"Throttling.User","Message":"x"}"#, SubmitOutcome::Throttled { code: code("Throttling.User"), retry_after: None }),
-            (200, r#"{"Code":"isv.AMOUNT_NOT_ENOUGH","Message":"x"}"#, SubmitOutcome::AccountFailure { code: code("isv.AMOUNT_NOT_ENOUGH") }),
-            (404, r#"{"Code":"InvalidAccessKeyId.NotFound","Message":"x"}"#, SubmitOutcome::AccountFailure { code: code("InvalidAccessKeyId.NotFound") }),
-            (500, r#"{"Code":"isp.SYSTEM_ERROR","Message":"x"}"#, SubmitOutcome::TemporaryFailure { code: code("isp.SYSTEM_ERROR") }),
+            (
+                200,
+                r#"{"Code":"OK","Message":"OK","BizId":"9006^0","RequestId":"F"}"#,
+                SubmitOutcome::Accepted { id: Some("9006^0".into()) },
+            ),
+            (
+                200,
+                r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL","Message":"x"}"#,
+                SubmitOutcome::RefusedNumber { code: code("isv.MOBILE_NUMBER_ILLEGAL") },
+            ),
+            (
+                200,
+                r#"{"Code":"isv.BUSINESS_LIMIT_CONTROL","Message":"x"}"#,
+                SubmitOutcome::DeferredNumber { code: code("isv.BUSINESS_LIMIT_CONTROL") },
+            ),
+            (
+                400,
+                r#"{"Code":"Throttling.User","Message":"x"}"#,
+                SubmitOutcome::Throttled { code: code("Throttling.User"), retry_after: None },
+            ),
+            (
+                200,
+                r#"{"Code":"isv.AMOUNT_NOT_ENOUGH","Message":"x"}"#,
+                SubmitOutcome::AccountFailure { code: code("isv.AMOUNT_NOT_ENOUGH") },
+            ),
+            (
+                404,
+                r#"{"Code":"InvalidAccessKeyId.NotFound","Message":"x"}"#,
+                SubmitOutcome::AccountFailure { code: code("InvalidAccessKeyId.NotFound") },
+            ),
+            (
+                500,
+                r#"{"Code":"isp.SYSTEM_ERROR","Message":"x"}"#,
+                SubmitOutcome::TemporaryFailure { code: code("isp.SYSTEM_ERROR") },
+            ),
             (502, "<html>", SubmitOutcome::InDoubt { code: code("http_502") }),
             (503, "", SubmitOutcome::TemporaryFailure { code: code("http_503") }),
             (200, "garbage", SubmitOutcome::InDoubt { code: code("http_200") }),
@@ -143,7 +200,10 @@ mod tests {
         let refused = r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL"}"#;
         assert_eq!(judged(refused, 3), vec![SubmitOutcome::BatchRefused; 3]);
         assert!(matches!(judged(refused, 1)[..], [SubmitOutcome::RefusedNumber { .. }]));
-        assert_eq!(judged(r#"{"Code":"OK","BizId":"9"}"#, 2), vec![SubmitOutcome::Accepted { id: Some("9".into()) }; 2]);
+        assert_eq!(
+            judged(r#"{"Code":"OK","BizId":"9"}"#, 2),
+            vec![SubmitOutcome::Accepted { id: Some("9".into()) }; 2]
+        );
     }
 
     #[test]
@@ -153,8 +213,16 @@ mod tests {
                 r#"{{"Code":"OK","SmsSendDetailDTOs":{{"SmsSendDetailDTO":[{{"SendStatus":3,"OutId":"other"}},{{"SendStatus":{status},"OutId":"ref1"}}]}}}}"#
             )
         };
-        let at = Timestamp::from_local("2026-03-02T10:00:00".parse().unwrap(), chrono_tz::Asia::Shanghai);
-        let request_log = |reference: &str| QueriedMessage { reference: reference.into(), id: None, to: message("13800138000").to, submitted_at: at };
+        let at = Timestamp::from_local(
+            "2026-03-02T10:00:00".parse().unwrap(),
+            chrono_tz::Asia::Shanghai,
+        );
+        let request_log = |reference: &str| QueriedMessage {
+            reference: reference.into(),
+            id: None,
+            to: message("13800138000").to,
+            submitted_at: at,
+        };
         let judged = |reference: &str, body: &str| classify_details(&request_log(reference), body);
         assert_eq!(judged("ref1", &body(1)), QueryResult::Accepted { id: None });
         assert_eq!(judged("ref1", &body(2)), QueryResult::Undelivered { id: None });
@@ -164,7 +232,12 @@ mod tests {
         assert_eq!(judged("ref1", "garbage"), QueryResult::NoAnswer);
         let in_a_batch = |sent: &str| {
             let detail = format!(r#"{{"SendStatus":3,"OutId":"batch-ref7","SendDate":"{sent}"}}"#);
-            judged("ref2", &format!(r#"{{"Code":"OK","SmsSendDetailDTOs":{{"SmsSendDetailDTO":[{detail}]}}}}"#))
+            judged(
+                "ref2",
+                &format!(
+                    r#"{{"Code":"OK","SmsSendDetailDTOs":{{"SmsSendDetailDTO":[{detail}]}}}}"#
+                ),
+            )
         };
         assert_eq!(in_a_batch("2026-03-02 10:00:02"), QueryResult::Delivered { id: None });
         assert_eq!(in_a_batch("2026-03-02 09:00:00"), QueryResult::Unknown);

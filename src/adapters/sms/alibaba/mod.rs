@@ -1,7 +1,9 @@
-//! Alibaba Cloud SMS (dysmsapi, version 2017-05-25): SendSms, SendBatchSms, QuerySendDetails, receipts and replies by HTTP push.
+//! Alibaba Cloud SMS (dysmsapi, version 2017-05-25): SendSms, SendBatchSms, QuerySendDetails,
+//! receipts and replies by HTTP push.
 //!
-//! What is sent is compared with the official SDK's own requests by `tests/gateways.rs` (signature, query and headers, for the same inputs, clock
-//! and nonce). The error codes are those of the provider's documentation of SendSms.
+//! What is sent is compared with the official SDK's own requests by `tests/gateways.rs` (signature,
+//! query and headers, for the same inputs, clock and nonce). The error codes are those of the
+//! provider's documentation of SendSms.
 
 mod answer;
 mod push;
@@ -18,7 +20,10 @@ use toml::Table;
 
 use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::classify_response;
-use super::{Capabilities, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
+use super::{
+    BatchResult, Capabilities, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
+    QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+};
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
@@ -29,7 +34,8 @@ pub use sign::{Call, authorization, authorization_over};
 const VERSION: &str = "2017-05-25";
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The gateway's file. `user` of the configuration is the AccessKey's id, its secret the AccessKey's secret.
+/// The gateway's file. `user` of the configuration is the AccessKey's id, its secret the
+/// AccessKey's secret.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -82,7 +88,8 @@ pub struct Alibaba {
 impl Alibaba {
     /// Reads the gateway's file; the error names the key and the remedy.
     pub fn open(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Alibaba, String> {
-        let file: File = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        let file: File = toml::from_str(&config.definition)
+            .map_err(|e| e.to_string().trim().replace('\n', " "))?;
         if config.user.is_empty() {
             return Err("user is empty; set it to the AccessKey's id".into());
         }
@@ -93,8 +100,14 @@ impl Alibaba {
         for (step, template) in file.template {
             let mut parameters = Vec::new();
             for (name, value) in template.parameters {
-                let raw = value.as_str().ok_or_else(|| format!("template.\"{step}\".parameters.{name} must be a text"))?;
-                parameters.push((name, Pattern::parse(raw).map_err(|e| format!("template.\"{step}\".parameters: {e}"))?));
+                let raw = value.as_str().ok_or_else(|| {
+                    format!("template.\"{step}\".parameters.{name} must be a text")
+                })?;
+                parameters.push((
+                    name,
+                    Pattern::parse(raw)
+                        .map_err(|e| format!("template.\"{step}\".parameters: {e}"))?,
+                ));
             }
             templates.insert(step, ApprovedTemplate { code: template.code, parameters });
         }
@@ -116,38 +129,69 @@ impl Alibaba {
         let first = batch.first()?;
         let template = self.templates.of(first)?;
         let parameters = |message: &OutgoingMessage| -> serde_json::Value {
-            template.parameters.iter().map(|(name, pattern)| (name.clone(), pattern.fill(message).into())).collect::<serde_json::Map<_, _>>().into()
+            template
+                .parameters
+                .iter()
+                .map(|(name, pattern)| (name.clone(), pattern.fill(message).into()))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
         };
         let query = |out_id| vec![("OutId", out_id), ("TemplateCode", template.code.clone())];
         if let [message] = batch {
-            let one =
-                [("PhoneNumbers", number_for(&message.to)), ("SignName", self.sign_name.clone()), ("TemplateParam", parameters(message).to_string())];
-            return Some(self.call("SendSms", query(message.reference.clone()).into_iter().chain(one).collect(), Vec::new()));
+            let one = [
+                ("PhoneNumbers", number_for(&message.to)),
+                ("SignName", self.sign_name.clone()),
+                ("TemplateParam", parameters(message).to_string()),
+            ];
+            return Some(self.call(
+                "SendSms",
+                query(message.reference.clone()).into_iter().chain(one).collect(),
+                Vec::new(),
+            ));
         }
         let list = |values: Vec<serde_json::Value>| serde_json::Value::Array(values).to_string();
         let form = vec![
-            ("PhoneNumberJson", list(batch.iter().map(|message| number_for(&message.to).into()).collect())),
+            (
+                "PhoneNumberJson",
+                list(batch.iter().map(|message| number_for(&message.to).into()).collect()),
+            ),
             ("SignNameJson", list(batch.iter().map(|_| self.sign_name.as_str().into()).collect())),
             ("TemplateParamJson", list(batch.iter().map(parameters).collect())),
         ];
         Some(self.call("SendBatchSms", query(format!("{BATCH}{}", first.reference)), form))
     }
 
-    fn call(&self, action: &'static str, query: Vec<(&'static str, String)>, form: Vec<(&'static str, String)>) -> Call<'_> {
+    fn call(
+        &self,
+        action: &'static str,
+        query: Vec<(&'static str, String)>,
+        form: Vec<(&'static str, String)>,
+    ) -> Call<'_> {
         let host = self.endpoint.split("://").nth(1).unwrap_or_default();
         let mut nonce = [0u8; 16];
-        // Without random bytes the nonce repeats, and the provider refuses the second request: nothing is sent twice.
+        // Without random bytes the nonce repeats, and the provider refuses the second request:
+        // nothing is sent twice.
         let _ = getrandom::fill(&mut nonce);
-        Call { action, version: VERSION, host, query, form, date: date_of(self.clock.now()), nonce: HEXLOWER.encode(&nonce) }
+        Call {
+            action,
+            version: VERSION,
+            host,
+            query,
+            form,
+            date: date_of(self.clock.now()),
+            nonce: HEXLOWER.encode(&nonce),
+        }
     }
 
     async fn send(&self, call: Call<'_>) -> Result<reqwest::Response, reqwest::Error> {
-        let mut request = self.client.post(format!("{}/?{}", self.endpoint, call.query_on_the_wire()));
+        let mut request =
+            self.client.post(format!("{}/?{}", self.endpoint, call.query_on_the_wire()));
         for (name, value) in call.headers() {
             request = request.header(name, value);
         }
         let body = call.body();
-        let request = request.header("authorization", authorization(&call, &self.access_key, self.secret.reveal()));
+        let request = request
+            .header("authorization", authorization(&call, &self.access_key, self.secret.reveal()));
         request.header("content-length", body.len()).body(body).send().await
     }
 }
@@ -159,7 +203,11 @@ fn date_of(at: Timestamp) -> String {
 
 /// Mainland numbers without country code; others with it and two zeros.
 fn number_for(phone: &Phone) -> String {
-    if phone.region() == Some("CN") { phone.national() } else { format!("00{}", phone.e164().trim_start_matches('+')) }
+    if phone.region() == Some("CN") {
+        phone.national()
+    } else {
+        format!("00{}", phone.e164().trim_start_matches('+'))
+    }
 }
 
 #[async_trait]
@@ -185,17 +233,35 @@ impl Gateway for Alibaba {
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
         let Some(call) = self.request(batch) else {
             let exchange = GatewayExchange::new("no template for this step".into(), "", batch);
-            return BatchResult::all(SubmitOutcome::AccountFailure { code: "no_template".into() }, batch.len(), exchange);
+            return BatchResult::all(
+                SubmitOutcome::AccountFailure { code: "no_template".into() },
+                batch.len(),
+                exchange,
+            );
         };
-        let request_log = format!("{} to {} number(s), template {}", call.action, batch.len(), call.template());
-        classify_response(self.send(call).await, batch, request_log, |status, body| answer::classify_all(status, body, batch.len())).await
+        let request_log =
+            format!("{} to {} number(s), template {}", call.action, batch.len(), call.template());
+        classify_response(self.send(call).await, batch, request_log, |status, body| {
+            answer::classify_all(status, body, batch.len())
+        })
+        .await
     }
 
     async fn query(&self, message: &QueriedMessage) -> QueryResult {
         // The provider's days are Beijing's.
-        let day = message.submitted_at.in_zone(chrono_tz::Asia::Shanghai).format("%Y%m%d").to_string();
-        let query = vec![("CurrentPage", "1".to_owned()), ("PageSize", "50".to_owned()), ("PhoneNumber", number_for(&message.to)), ("SendDate", day)];
-        answer::classify_query(message, self.send(self.call("QuerySendDetails", query, Vec::new())).await).await
+        let day =
+            message.submitted_at.in_zone(chrono_tz::Asia::Shanghai).format("%Y%m%d").to_string();
+        let query = vec![
+            ("CurrentPage", "1".to_owned()),
+            ("PageSize", "50".to_owned()),
+            ("PhoneNumber", number_for(&message.to)),
+            ("SendDate", day),
+        ];
+        answer::classify_query(
+            message,
+            self.send(self.call("QuerySendDetails", query, Vec::new())).await,
+        )
+        .await
     }
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {

@@ -27,23 +27,36 @@ struct UplinkMessage {
 const DEAD: [&str; 2] = ["MOBILE_NOT_ON_SERVICE", "MK:0001"];
 
 pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
-    let reports: Vec<Report> = serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsReport"))?;
+    let reports: Vec<Report> =
+        serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsReport"))?;
     let receipt = |report: Report| {
         let named = |value: Option<String>| value.filter(|v| !v.is_empty() && v.len() <= 255);
         // Of several messages in one request, the request's id and the number name one.
-        let (reference, id) = (named(report.out_id).filter(|out_id| !out_id.starts_with(BATCH)), named(report.biz_id));
+        let (reference, id) = (
+            named(report.out_id).filter(|out_id| !out_id.starts_with(BATCH)),
+            named(report.biz_id),
+        );
         if reference.is_none() && id.is_none() {
             return Err(PushError::Missing("out_id"));
         }
-        let dead_number = !report.success && report.err_code.as_deref().is_some_and(|code| DEAD.contains(&code));
+        let dead_number =
+            !report.success && report.err_code.as_deref().is_some_and(|code| DEAD.contains(&code));
         let to = report.phone_number.map(Personal::new);
-        Ok(Receipt { reference, id, to, delivered: report.success, dead_number, code: named(report.err_code).filter(|_| !report.success) })
+        Ok(Receipt {
+            reference,
+            id,
+            to,
+            delivered: report.success,
+            dead_number,
+            code: named(report.err_code).filter(|_| !report.success),
+        })
     };
     reports.into_iter().map(receipt).collect()
 }
 
 pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
-    let ups: Vec<UplinkMessage> = serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsUp"))?;
+    let ups: Vec<UplinkMessage> =
+        serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsUp"))?;
     let reply = |up: UplinkMessage| Reply {
         from: Personal::new(up.phone_number),
         text: Personal::new(up.content),
@@ -64,15 +77,26 @@ mod tests {
                        {"phone_number":"13900139000","success":false,"err_code":"MOBILE_NOT_ON_SERVICE","biz_id":"9007^0","out_id":"ref2"}]"#;
         let read = receipts(body.as_bytes()).unwrap();
         assert_eq!(
-            (read[0].reference.as_deref(), read[0].id.as_deref(), read[0].delivered, read[0].dead_number),
+            (
+                read[0].reference.as_deref(),
+                read[0].id.as_deref(),
+                read[0].delivered,
+                read[0].dead_number
+            ),
             (Some("ref1"), Some("9006^0"), true, false)
         );
-        assert_eq!((read[1].delivered, read[1].dead_number, read[1].code.as_deref()), (false, true, Some("MOBILE_NOT_ON_SERVICE")));
+        assert_eq!(
+            (read[1].delivered, read[1].dead_number, read[1].code.as_deref()),
+            (false, true, Some("MOBILE_NOT_ON_SERVICE"))
+        );
         assert_eq!(receipts(b"{}").unwrap_err(), PushError::Form("a JSON array of SmsReport"));
         assert_eq!(receipts(br#"[{"success":true}]"#).unwrap_err(), PushError::Missing("out_id"));
 
         let body = r#"[{"phone_number":"13800138000","content":"R","send_time":"x","sign_name":"质","dest_code":"1","sequence_id":9}]"#;
         let read = replies(body.as_bytes()).unwrap();
-        assert_eq!((read[0].text.reveal(), read[0].id.as_ref().map(Personal::reveal)), ("R", Some("9")));
+        assert_eq!(
+            (read[0].text.reveal(), read[0].id.as_ref().map(Personal::reveal)),
+            ("R", Some("9"))
+        );
     }
 }

@@ -24,7 +24,8 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// The signed headers, in the order of their names.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let content_type = (!self.form.is_empty()).then(|| ("content-type", "application/x-www-form-urlencoded".to_owned()));
+        let content_type = (!self.form.is_empty())
+            .then(|| ("content-type", "application/x-www-form-urlencoded".to_owned()));
         let others = [
             ("host", self.host.to_owned()),
             ("x-acs-action", self.action.to_owned()),
@@ -43,14 +44,22 @@ impl Call<'_> {
 
     /// The approved template that it asks for.
     pub fn template(&self) -> &str {
-        self.query.iter().find(|(name, _)| *name == "TemplateCode").map(|(_, code)| code.as_str()).unwrap_or_default()
+        self.query
+            .iter()
+            .find(|(name, _)| *name == "TemplateCode")
+            .map(|(_, code)| code.as_str())
+            .unwrap_or_default()
     }
 
     /// The query as signed: sorted, RFC 3986. It is sent the same way.
     pub fn query_on_the_wire(&self) -> String {
         let mut sorted: Vec<&(&str, String)> = self.query.iter().collect();
         sorted.sort();
-        sorted.iter().map(|(name, value)| format!("{}={}", escape_url(name), escape_url(value))).collect::<Vec<_>>().join("&")
+        sorted
+            .iter()
+            .map(|(name, value)| format!("{}={}", escape_url(name), escape_url(value)))
+            .collect::<Vec<_>>()
+            .join("&")
     }
 }
 
@@ -59,15 +68,27 @@ pub fn authorization(call: &Call<'_>, access_key: &str, secret: &str) -> String 
     authorization_over(&call.query_on_the_wire(), &call.headers(), access_key, secret)
 }
 
-/// The same over any set of signed headers, sorted by name; the tests compare it with what the provider's SDK signs.
-pub fn authorization_over(query: &str, headers: &[(&str, String)], access_key: &str, secret: &str) -> String {
-    let canonical_headers: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+/// The same over any set of signed headers, sorted by name; the tests compare it with what the
+/// provider's SDK signs.
+pub fn authorization_over(
+    query: &str,
+    headers: &[(&str, String)],
+    access_key: &str,
+    secret: &str,
+) -> String {
+    let canonical_headers: String =
+        headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
     let signed = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let payload = headers.iter().find(|(name, _)| *name == "x-acs-content-sha256").map(|(_, hash)| hash.as_str()).unwrap_or_default();
+    let payload = headers
+        .iter()
+        .find(|(name, _)| *name == "x-acs-content-sha256")
+        .map(|(_, hash)| hash.as_str())
+        .unwrap_or_default();
     let canonical = format!("POST\n/\n{query}\n{canonical_headers}\n{signed}\n{payload}");
     let to_sign = format!("{ALGORITHM}\n{}", sha256_hex(canonical.as_bytes()));
     // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(to_sign.as_bytes());
     let signature = HEXLOWER.encode(&mac.finalize().into_bytes());
     format!("{ALGORITHM} Credential={access_key},SignedHeaders={signed},Signature={signature}")

@@ -13,31 +13,49 @@ use crate::domain::personal::Personal;
 use crate::domain::sms_text::decode_gsm7;
 
 // Fixed patterns that compile; the tests below run them.
-static ID: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\bid:\s*([0-9a-z_.-]{1,64})").expect("a fixed pattern"));
-static STATE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\bstat:\s*([a-z]{1,10})").expect("a fixed pattern"));
-static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\berr:\s*([0-9a-z]{1,10})").expect("a fixed pattern"));
+static ID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\bid:\s*([0-9a-z_.-]{1,64})").expect("a fixed pattern"));
+static STATE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\bstat:\s*([a-z]{1,10})").expect("a fixed pattern"));
+static CODE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\berr:\s*([0-9a-z]{1,10})").expect("a fixed pattern"));
 
-/// Reads a deliver_sm: a receipt, a reply, or (an intermediate report, a state that is not the last) nothing.
+/// Reads a deliver_sm: a receipt, a reply, or (an intermediate report, a state that is not the
+/// last) nothing.
 pub fn read_delivery(pdu: &DeliverSm, receipt_id: ReceiptId) -> (Vec<Receipt>, Vec<Reply>) {
     let body = body_of(pdu);
-    let is_receipt = pdu.esm_class.message_type == MessageType::ShortMessageContainsMCDeliveryReceipt;
-    if is_receipt || pdu.tlvs().iter().any(|tlv| matches!(tlv.value(), Some(TlvValue::ReceiptedMessageId(_)))) {
-        return (read_receipt(pdu, &String::from_utf8_lossy(&body), receipt_id).into_iter().collect(), Vec::new());
+    let is_receipt =
+        pdu.esm_class.message_type == MessageType::ShortMessageContainsMCDeliveryReceipt;
+    if is_receipt
+        || pdu.tlvs().iter().any(|tlv| matches!(tlv.value(), Some(TlvValue::ReceiptedMessageId(_))))
+    {
+        return (
+            read_receipt(pdu, &String::from_utf8_lossy(&body), receipt_id).into_iter().collect(),
+            Vec::new(),
+        );
     }
     let from = pdu.source_addr.as_str();
-    let from = if from.starts_with('+') || from.len() < 8 { from.to_owned() } else { format!("+{from}") };
+    let from =
+        if from.starts_with('+') || from.len() < 8 { from.to_owned() } else { format!("+{from}") };
     let text = text_of(pdu.data_coding, &body);
-    (Vec::new(), vec![Reply { from: Personal::new(from), text: Personal::new(text), id: None, at: None }])
+    (
+        Vec::new(),
+        vec![Reply { from: Personal::new(from), text: Personal::new(text), id: None, at: None }],
+    )
 }
 
 fn read_receipt(pdu: &DeliverSm, text: &str, receipt_id: ReceiptId) -> Option<Receipt> {
-    let find = |pattern: &Regex| pattern.captures(text).and_then(|found| Some(found.get(1)?.as_str().to_owned()));
+    let find = |pattern: &Regex| {
+        pattern.captures(text).and_then(|found| Some(found.get(1)?.as_str().to_owned()))
+    };
     let mut id = find(&ID);
     let mut state = find(&STATE).map(|state| state.to_uppercase());
     for tlv in pdu.tlvs() {
         match tlv.value() {
             Some(TlvValue::ReceiptedMessageId(given)) => id = Some(given.as_str().to_owned()),
-            Some(TlvValue::MessageState(given)) => state = state.or_else(|| word_of(*given).map(str::to_owned)),
+            Some(TlvValue::MessageState(given)) => {
+                state = state.or_else(|| word_of(*given).map(str::to_owned))
+            }
             _ => {}
         }
     }
@@ -51,7 +69,11 @@ fn read_receipt(pdu: &DeliverSm, text: &str, receipt_id: ReceiptId) -> Option<Re
         ReceiptId::Same => id?,
         ReceiptId::DecimalOfHex => format!("{:x}", id?.parse::<u64>().ok()?),
     };
-    let code = if delivered { None } else { state.map(|state| find(&CODE).map_or(state.clone(), |code| format!("{state}:{code}"))) };
+    let code = if delivered {
+        None
+    } else {
+        state.map(|state| find(&CODE).map_or(state.clone(), |code| format!("{state}:{code}")))
+    };
     Some(Receipt { reference: None, id: Some(id), to: None, delivered, dead_number: false, code })
 }
 
@@ -73,9 +95,14 @@ fn body_of(pdu: &DeliverSm) -> Vec<u8> {
         _ => None,
     });
     let body = payload.unwrap_or_else(|| pdu.short_message().as_ref().to_vec());
-    let has_header = matches!(pdu.esm_class.gsm_features, GsmFeatures::UdhiIndicator | GsmFeatures::SetUdhiAndReplyPath);
+    let has_header = matches!(
+        pdu.esm_class.gsm_features,
+        GsmFeatures::UdhiIndicator | GsmFeatures::SetUdhiAndReplyPath
+    );
     match body.first() {
-        Some(&length) if has_header => body.get(usize::from(length) + 1..).unwrap_or_default().to_vec(),
+        Some(&length) if has_header => {
+            body.get(usize::from(length) + 1..).unwrap_or_default().to_vec()
+        }
         _ => body,
     }
 }
@@ -83,7 +110,8 @@ fn body_of(pdu: &DeliverSm) -> Vec<u8> {
 fn text_of(coding: DataCoding, body: &[u8]) -> String {
     match coding {
         DataCoding::Ucs2 => {
-            let units: Vec<u16> = body.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            let units: Vec<u16> =
+                body.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
             String::from_utf16_lossy(&units)
         }
         DataCoding::McSpecific => decode_gsm7(body),
@@ -113,16 +141,30 @@ mod tests {
 
     #[test]
     fn receipts_as_text() {
-        let text = |state: &str| format!("id:10ab sub:001 dlvrd:001 submit date:2603021000 done date:2603021001 stat:{state} err:021 text:x");
+        let text = |state: &str| {
+            format!(
+                "id:10ab sub:001 dlvrd:001 submit date:2603021000 done date:2603021001 \
+                    stat:{state} err:021 text:x"
+            )
+        };
         let delivered = receipt(&text("DELIVRD"), ReceiptId::Same).unwrap();
-        assert_eq!((delivered.id.as_deref(), delivered.delivered, delivered.code.as_deref()), (Some("10ab"), true, None));
+        assert_eq!(
+            (delivered.id.as_deref(), delivered.delivered, delivered.code.as_deref()),
+            (Some("10ab"), true, None)
+        );
         for state in ["EXPIRED", "DELETED", "UNDELIV", "REJECTD"] {
             let failed = receipt(&text(state), ReceiptId::Same).unwrap();
             assert_eq!((failed.delivered, failed.code.unwrap()), (false, format!("{state}:021")));
         }
-        assert!(receipt(&text("ACCEPTD"), ReceiptId::Same).is_none() && receipt(&text("UNKNOWN"), ReceiptId::Same).is_none());
+        assert!(
+            receipt(&text("ACCEPTD"), ReceiptId::Same).is_none()
+                && receipt(&text("UNKNOWN"), ReceiptId::Same).is_none()
+        );
         assert!(receipt("garbage", ReceiptId::Same).is_none());
-        assert_eq!(receipt("id:255 stat:DELIVRD", ReceiptId::DecimalOfHex).unwrap().id.as_deref(), Some("ff"));
+        assert_eq!(
+            receipt("id:255 stat:DELIVRD", ReceiptId::DecimalOfHex).unwrap().id.as_deref(),
+            Some("ff")
+        );
     }
 
     #[test]
@@ -132,7 +174,9 @@ mod tests {
         pdu.push_tlv(Tlv::ReceiptedMessageId("77".parse().unwrap()));
         pdu.push_tlv(Tlv::MessageState(MessageState::Undeliverable));
         let (receipts, replies) = read_delivery(&pdu, ReceiptId::Same);
-        assert!(replies.is_empty() && receipts[0].id.as_deref() == Some("77") && !receipts[0].delivered);
+        assert!(
+            replies.is_empty() && receipts[0].id.as_deref() == Some("77") && !receipts[0].delivered
+        );
     }
 
     #[test]
@@ -146,7 +190,10 @@ mod tests {
         ] {
             let (receipts, replies) = read_delivery(&pdu(class, coding, body), ReceiptId::Same);
             assert!(receipts.is_empty());
-            assert_eq!((replies[0].text.reveal(), replies[0].from.reveal()), (text, "+8613800138000"));
+            assert_eq!(
+                (replies[0].text.reveal(), replies[0].from.reveal()),
+                (text, "+8613800138000")
+            );
         }
     }
 }

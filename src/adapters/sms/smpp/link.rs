@@ -1,4 +1,5 @@
-//! One connection to an SMSC: PDUs out, answers back to whoever waits for them, everything else handed on. The PDUs themselves are `rusmpp`'s.
+//! One connection to an SMSC: PDUs out, answers back to whoever waits for them, everything else
+//! handed on. The PDUs themselves are `rusmpp`'s.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,16 +41,34 @@ pub struct Link {
 }
 
 impl Link {
-    /// Begins to speak over a stream. What is no answer to a request of ours comes out of the receiver, which ends with the connection.
-    pub fn over<S>(stream: S, enquire_link_every: Duration, response_timeout: Duration) -> (Link, mpsc::Receiver<Command>)
+    /// Begins to speak over a stream. What is no answer to a request of ours comes out of the
+    /// receiver, which ends with the connection.
+    pub fn over<S>(
+        stream: S,
+        enquire_link_every: Duration,
+        response_timeout: Duration,
+    ) -> (Link, mpsc::Receiver<Command>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let (outgoing, to_write) = mpsc::channel(OUTGOING);
         let (deliver, incoming) = mpsc::channel(OUTGOING);
-        let link = Link { outgoing, pending: Pending::default(), next: Arc::new(AtomicU32::new(1)), response_timeout };
+        let link = Link {
+            outgoing,
+            pending: Pending::default(),
+            next: Arc::new(AtomicU32::new(1)),
+            response_timeout,
+        };
         let framed = Framed::new(stream, CommandCodec::new().with_max_length(MAX_PDU));
-        tokio::spawn(run_connection(framed, to_write, deliver, link.pending.clone(), link.next.clone(), enquire_link_every, response_timeout));
+        tokio::spawn(run_connection(
+            framed,
+            to_write,
+            deliver,
+            link.pending.clone(),
+            link.next.clone(),
+            enquire_link_every,
+            response_timeout,
+        ));
         (link, incoming)
     }
 
@@ -62,7 +81,8 @@ impl Link {
         let sequence = sequence_after(&self.next);
         let (answer, answered) = oneshot::channel();
         self.pending.lock().await.insert(sequence, answer);
-        let command = Command::builder().status(CommandStatus::EsmeRok).sequence_number(sequence).pdu(pdu);
+        let command =
+            Command::builder().status(CommandStatus::EsmeRok).sequence_number(sequence).pdu(pdu);
         if self.outgoing.send(command).await.is_err() {
             self.pending.lock().await.remove(&sequence);
             return Err(NoAnswer::NotSent);
@@ -80,7 +100,10 @@ impl Link {
     /// Answers a request of the other side.
     pub async fn respond(&self, sequence: u32, status: CommandStatus, pdu: impl Into<Pdu>) {
         // Nobody waits for the answer if the connection is gone.
-        let _ = self.outgoing.send(Command::builder().status(status).sequence_number(sequence).pdu(pdu)).await;
+        let _ = self
+            .outgoing
+            .send(Command::builder().status(status).sequence_number(sequence).pdu(pdu))
+            .await;
     }
 }
 
@@ -93,7 +116,8 @@ fn is_response(command: &Command) -> bool {
     u32::from(command.id()) & 0x8000_0000 != 0
 }
 
-/// Reads and writes until the connection ends, the near end is dropped, or the other side does not answer an enquire_link.
+/// Reads and writes until the connection ends, the near end is dropped, or the other side does not
+/// answer an enquire_link.
 async fn run_connection<S>(
     mut framed: Framed<S, CommandCodec>,
     mut to_write: mpsc::Receiver<Command>,

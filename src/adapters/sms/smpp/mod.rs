@@ -1,10 +1,13 @@
-//! SMPP 3.4: a carrier's SMSC, over one connection of our own (transceiver). The PDUs are the `rusmpp` crate's.
+//! SMPP 3.4: a carrier's SMSC, over one connection of our own (transceiver). The PDUs are the
+//! `rusmpp` crate's.
 //!
-//! `in_flight` of the configuration is the window. Long messages go in parts with a user data header; the receipt is asked for with the last part.
-//! A submit without an answer when the connection drops is in doubt: SMPP 3.4's query_sm needs the id that the lost answer would have brought, so
-//! such a doubt is settled by a receipt, or by a person.
+//! `in_flight` of the configuration is the window. Long messages go in parts with a user data
+//! header; the receipt is asked for with the last part. A submit without an answer when the
+//! connection drops is in doubt: SMPP 3.4's query_sm needs the id that the lost answer would have
+//! brought, so such a doubt is settled by a receipt, or by a person.
 //!
-//! [`session`] keeps the connection, [`link`] carries PDUs over it, [`delivery`] reads what the SMSC delivers.
+//! [`session`] keeps the connection, [`link`] carries PDUs over it, [`delivery`] reads what the
+//! SMSC delivers.
 
 pub mod delivery;
 mod link;
@@ -21,7 +24,10 @@ use rusmpp::values::{DataCoding, EsmClass, Npi, RegisteredDelivery, Ton};
 use rusmpp::{Command, CommandStatus, Pdu};
 use serde::Deserialize;
 
-use super::{Capabilities, InboundBatch, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
+use super::{
+    BatchResult, Capabilities, Gateway, GatewayExchange, InboundBatch, OutgoingMessage, Push,
+    PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+};
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
 use crate::domain::sms_text::{Encoding, encode_gsm7, split_parts};
@@ -71,7 +77,8 @@ pub enum ReceiptId {
     /// By the id of the answer to its submit.
     #[default]
     Same,
-    /// By the same figure in decimal, while the answer had it in hexadecimal (SMPP 3.4 leaves that open).
+    /// By the same figure in decimal, while the answer had it in hexadecimal (SMPP 3.4 leaves that
+    /// open).
     DecimalOfHex,
 }
 
@@ -98,8 +105,12 @@ pub struct Smpp {
 impl Smpp {
     /// Reads the gateway's file; the error names the key and the remedy. Nothing is connected yet.
     pub fn open(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Smpp, String> {
-        let file: File = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
-        let duration = |key: &str, raw: &str| parse_duration(raw).ok_or_else(|| format!("{key}: «{raw}» is no duration; write it like 30s"));
+        let file: File = toml::from_str(&config.definition)
+            .map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        let duration = |key: &str, raw: &str| {
+            parse_duration(raw)
+                .ok_or_else(|| format!("{key}: «{raw}» is no duration; write it like 30s"))
+        };
         let every = duration("enquire_link_every", &file.enquire_link_every)?;
         let timeout = duration("response_timeout", &file.response_timeout)?;
         if config.user.is_empty() || config.user.len() > 15 {
@@ -108,8 +119,15 @@ impl Smpp {
         if config.secret.reveal().len() > 8 {
             return Err("secret: an SMPP password has at most 8 characters".into());
         }
-        if file.address.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
-            return Err(format!("address: «{}» is no address; write it like smpp.carrier.example:2775", file.address));
+        if file
+            .address
+            .rsplit_once(':')
+            .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
+        {
+            return Err(format!(
+                "address: «{}» is no address; write it like smpp.carrier.example:2775",
+                file.address
+            ));
         }
         let file = Arc::new(file);
         let session = SmppSession::new(config, file.clone(), every, timeout, clock);
@@ -119,7 +137,11 @@ impl Smpp {
     /// The PDUs of a message: one, or one for each part.
     fn pdus(&self, message: &OutgoingMessage) -> Result<Vec<SubmitSm>, SubmitOutcome> {
         let malformed = || SubmitOutcome::AccountFailure { code: "request_malformed".into() };
-        let number = if self.file.plus { message.to.e164() } else { message.to.e164().trim_start_matches('+') };
+        let number = if self.file.plus {
+            message.to.e164()
+        } else {
+            message.to.e164().trim_start_matches('+')
+        };
         let (encoding, parts) = split_parts(message.text.reveal());
         let reference = self.long.fetch_add(1, Ordering::Relaxed);
         let total = u8::try_from(parts.len()).map_err(|_| malformed())?;
@@ -127,11 +149,18 @@ impl Smpp {
         for (number_of_part, text) in (1..).zip(&parts) {
             let (coding, body) = match encoding {
                 Encoding::Gsm7 => (DataCoding::McSpecific, encode_gsm7(text)),
-                Encoding::Ucs2 => (DataCoding::Ucs2, text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+                Encoding::Ucs2 => {
+                    (DataCoding::Ucs2, text.encode_utf16().flat_map(u16::to_be_bytes).collect())
+                }
             };
             // 3GPP TS 23.040, 9.2.3.24.1: concatenated short messages, 8-bit reference.
-            let header: &[u8] = if total > 1 { &[5, 0, 3, reference, total, number_of_part] } else { &[] };
-            let class = if total > 1 { EsmClass::default().with_udhi_indicator() } else { EsmClass::default() };
+            let header: &[u8] =
+                if total > 1 { &[5, 0, 3, reference, total, number_of_part] } else { &[] };
+            let class = if total > 1 {
+                EsmClass::default().with_udhi_indicator()
+            } else {
+                EsmClass::default()
+            };
             let text = |value: &str| value.parse::<COctetString<1, 21>>().map_err(|_| malformed());
             pdus.push(
                 SubmitSm::builder()
@@ -142,9 +171,13 @@ impl Smpp {
                     .dest_addr_npi(Npi::from(self.file.destination_npi))
                     .destination_addr(text(number)?)
                     .esm_class(class)
-                    .registered_delivery(RegisteredDelivery::from(u8::from(number_of_part == total)))
+                    .registered_delivery(RegisteredDelivery::from(u8::from(
+                        number_of_part == total,
+                    )))
                     .data_coding(coding)
-                    .short_message(OctetString::from_vec([header, &body].concat()).map_err(|_| malformed())?)
+                    .short_message(
+                        OctetString::from_vec([header, &body].concat()).map_err(|_| malformed())?,
+                    )
                     .build(),
             );
         }
@@ -158,8 +191,18 @@ impl Smpp {
         };
         let link = match self.session.link().await {
             Ok(link) => link,
-            Err(BindError::Refused(code)) => return (SubmitOutcome::AccountFailure { code: code.clone() }, format!("bind refused: {code}")),
-            Err(BindError::NoConnection) => return (SubmitOutcome::TemporaryFailure { code: "no_connection".into() }, "no connection".into()),
+            Err(BindError::Refused(code)) => {
+                return (
+                    SubmitOutcome::AccountFailure { code: code.clone() },
+                    format!("bind refused: {code}"),
+                );
+            }
+            Err(BindError::NoConnection) => {
+                return (
+                    SubmitOutcome::TemporaryFailure { code: "no_connection".into() },
+                    "no connection".into(),
+                );
+            }
         };
         let mut id = None;
         for (part, pdu) in pdus.into_iter().enumerate() {
@@ -167,17 +210,25 @@ impl Smpp {
             let told = describe_answer(&answer);
             match classify(answer) {
                 Ok(given) => id = given,
-                // Of a long message a part has gone out already: whatever is said of the rest, it may not be sent again.
-                Err(_) if part > 0 => return (SubmitOutcome::InDoubt { code: "part_refused".into() }, format!("part {}: {told}", part + 1)),
+                // Of a long message a part has gone out already: whatever is said of the rest, it
+                // may not be sent again.
+                Err(_) if part > 0 => {
+                    return (
+                        SubmitOutcome::InDoubt { code: "part_refused".into() },
+                        format!("part {}: {told}", part + 1),
+                    );
+                }
                 Err(outcome) => return (outcome, told),
             }
         }
-        let told = format!("submit_sm_resp ESME_ROK, message_id {}", id.as_deref().unwrap_or_default());
+        let told =
+            format!("submit_sm_resp ESME_ROK, message_id {}", id.as_deref().unwrap_or_default());
         (SubmitOutcome::Accepted { id }, told)
     }
 }
 
-/// SMPP 3.4, 5.1.3: a status says that the message was not taken. The id that a submit was given, or what its answer means for the message.
+/// SMPP 3.4, 5.1.3: a status says that the message was not taken. The id that a submit was given,
+/// or what its answer means for the message.
 fn classify(answer: Result<Command, NoAnswer>) -> Result<Option<String>, SubmitOutcome> {
     let response = answer.map_err(|error| match error {
         NoAnswer::NotSent => SubmitOutcome::TemporaryFailure { code: "no_connection".into() },
@@ -192,7 +243,9 @@ fn classify(answer: Result<Command, NoAnswer>) -> Result<Option<String>, SubmitO
         }
         (CommandStatus::EsmeRok, _) => SubmitOutcome::InDoubt { code: "answer_unreadable".into() },
         (CommandStatus::EsmeRinvdstadr, _) => SubmitOutcome::RefusedNumber { code },
-        (CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful, _) => SubmitOutcome::Throttled { code, retry_after: None },
+        (CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful, _) => {
+            SubmitOutcome::Throttled { code, retry_after: None }
+        }
         (
             CommandStatus::EsmeRinvsrcadr
             | CommandStatus::EsmeRinvbndsts
@@ -224,10 +277,17 @@ impl Gateway for Smpp {
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
-        let Some(message) = batch.first() else { return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default()) };
+        let Some(message) = batch.first() else {
+            return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default());
+        };
         let (outcome, answer) = self.submit_one(message).await;
-        let request_log = format!("submit_sm of {} part(s), reference {}", message.parts, message.reference);
-        BatchResult::all(outcome, batch.len(), GatewayExchange { request: request_log, response: answer })
+        let request_log =
+            format!("submit_sm of {} part(s), reference {}", message.parts, message.reference);
+        BatchResult::all(
+            outcome,
+            batch.len(),
+            GatewayExchange { request: request_log, response: answer },
+        )
     }
 
     async fn query(&self, _message: &QueriedMessage) -> QueryResult {

@@ -1,4 +1,5 @@
-//! The connection to the SMSC: made when it is first needed, kept by enquire_link, made again with back-off when it drops.
+//! The connection to the SMSC: made when it is first needed, kept by enquire_link, made again with
+//! back-off when it drops.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +20,9 @@ use super::link::Link;
 use super::{CONNECT_TIMEOUT, File};
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
+use crate::adapters::sms::InboundBatch;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
-use crate::adapters::sms::InboundBatch;
 
 /// Deliveries that wait to be written down; the SMSC waits for their answers.
 const DELIVERIES: usize = 32;
@@ -58,7 +59,13 @@ struct SessionState {
 }
 
 impl SmppSession {
-    pub fn new(config: &GatewayConfig, file: Arc<File>, enquire_link_every: Duration, response_timeout: Duration, clock: Arc<dyn Clock>) -> SmppSession {
+    pub fn new(
+        config: &GatewayConfig,
+        file: Arc<File>,
+        enquire_link_every: Duration,
+        response_timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> SmppSession {
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
         SmppSession {
             gateway: config.name.clone(),
@@ -82,7 +89,10 @@ impl SmppSession {
         }
         current.link = None;
         if current.not_before.is_some_and(|at| at > self.clock.now()) {
-            return Err(current.refused.clone().map_or(BindError::NoConnection, BindError::Refused));
+            return Err(current
+                .refused
+                .clone()
+                .map_or(BindError::NoConnection, BindError::Refused));
         }
         match self.bind().await {
             Ok(link) => {
@@ -92,10 +102,17 @@ impl SmppSession {
             }
             Err(error) => {
                 current.failures += 1;
-                let wait = (FIRST_BACK_OFF * 2u32.pow(current.failures.min(6) - 1)).min(LONGEST_BACK_OFF);
+                let wait =
+                    (FIRST_BACK_OFF * 2u32.pow(current.failures.min(6) - 1)).min(LONGEST_BACK_OFF);
                 current.not_before = Some(self.clock.now() + wait);
-                current.refused = if let BindError::Refused(code) = &error { Some(code.clone()) } else { None };
-                tracing::warn!(gateway = self.gateway, ?wait, refused = current.refused, "no connection to the SMSC; it is tried again");
+                current.refused =
+                    if let BindError::Refused(code) = &error { Some(code.clone()) } else { None };
+                tracing::warn!(
+                    gateway = self.gateway,
+                    ?wait,
+                    refused = current.refused,
+                    "no connection to the SMSC; it is tried again"
+                );
                 Err(error)
             }
         }
@@ -106,11 +123,19 @@ impl SmppSession {
         let bind = BindTransceiver::builder()
             .interface_version(InterfaceVersion::Smpp3_4)
             .system_id(self.system_id.parse::<COctetString<1, 16>>().map_err(|_| long("user"))?)
-            .password(self.password.reveal().parse::<COctetString<1, 9>>().map_err(|_| long("secret"))?)
-            .system_type(self.file.system_type.parse::<COctetString<1, 13>>().map_err(|_| long("system_type"))?)
+            .password(
+                self.password.reveal().parse::<COctetString<1, 9>>().map_err(|_| long("secret"))?,
+            )
+            .system_type(
+                self.file
+                    .system_type
+                    .parse::<COctetString<1, 13>>()
+                    .map_err(|_| long("system_type"))?,
+            )
             .build();
         let connected = timeout(CONNECT_TIMEOUT, self.connect()).await;
-        let (link, incoming) = connected.map_err(|_| BindError::NoConnection)?.ok_or(BindError::NoConnection)?;
+        let (link, incoming) =
+            connected.map_err(|_| BindError::NoConnection)?.ok_or(BindError::NoConnection)?;
         let answer = link.request(bind).await.map_err(|_| BindError::NoConnection)?;
         match answer.status() {
             CommandStatus::EsmeRok => {
@@ -129,13 +154,15 @@ impl SmppSession {
         if !self.file.tls {
             return Some(Link::over(stream, self.enquire_link_every, self.response_timeout));
         }
-        let host = self.file.address.rsplit_once(':').map_or(self.file.address.as_str(), |(host, _)| host);
+        let host =
+            self.file.address.rsplit_once(':').map_or(self.file.address.as_str(), |(host, _)| host);
         crate::adapters::http_client::install_ring_provider();
         let connector = TlsConnector::from(Arc::new(ClientConfig::with_platform_verifier().ok()?));
         match connector.connect(host.to_owned().try_into().ok()?, stream).await {
             Ok(stream) => Some(Link::over(stream, self.enquire_link_every, self.response_timeout)),
             Err(error) => {
-                tracing::error!(gateway = self.gateway, %error, "TLS with the SMSC fails; check its certificate and the host in its address");
+                tracing::error!(gateway = self.gateway, %error, "TLS with the SMSC fails; check \
+                    its certificate and the host in its address");
                 None
             }
         }
@@ -143,7 +170,8 @@ impl SmppSession {
 
     /// Hands on what the SMSC delivers, for as long as the connection stands.
     fn listen(&self, link: Link, mut incoming: mpsc::Receiver<Command>) {
-        let (gateway, file, deliver) = (self.gateway.clone(), self.file.clone(), self.deliver.clone());
+        let (gateway, file, deliver) =
+            (self.gateway.clone(), self.file.clone(), self.deliver.clone());
         tokio::spawn(async move {
             while let Some(command) = incoming.recv().await {
                 if !forward(&link, &file, &deliver, &command).await {
@@ -157,7 +185,8 @@ impl SmppSession {
     pub async fn receive(&self) -> InboundBatch {
         let mut deliveries = self.deliveries.lock().await;
         loop {
-            // Receipts and replies come only while we are bound, whether or not there is something to send.
+            // Receipts and replies come only while we are bound, whether or not there is something
+            // to send.
             let _ = self.link().await;
             if let Ok(Some(delivery)) = timeout(CHECK_INTERVAL, deliveries.recv()).await {
                 return delivery;
@@ -173,7 +202,12 @@ impl SmppSession {
 }
 
 /// False: the SMSC takes leave.
-async fn forward(link: &Link, file: &File, deliver: &mpsc::Sender<InboundBatch>, command: &Command) -> bool {
+async fn forward(
+    link: &Link,
+    file: &File,
+    deliver: &mpsc::Sender<InboundBatch>,
+    command: &Command,
+) -> bool {
     let sequence = command.sequence_number();
     match command.pdu() {
         Some(Pdu::DeliverSm(pdu)) => {
@@ -185,7 +219,8 @@ async fn forward(link: &Link, file: &File, deliver: &mpsc::Sender<InboundBatch>,
             tokio::spawn(async move {
                 let status = match sent.is_ok() && taken.await == Ok(true) {
                     true => CommandStatus::EsmeRok,
-                    // SMPP 3.4, 5.1.3: a temporary error of the receiving side; it is delivered again.
+                    // SMPP 3.4, 5.1.3: a temporary error of the receiving side; it is delivered
+                    // again.
                     false => CommandStatus::EsmeRxTAppn,
                 };
                 link.respond(sequence, status, DeliverSmResp::default()).await;

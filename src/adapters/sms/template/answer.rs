@@ -6,7 +6,7 @@ use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
 
 use super::super::http::outcome_of_status;
-use super::super::{SubmitOutcome, QueryResult};
+use super::super::{QueryResult, SubmitOutcome};
 use super::file::{Answer, Query};
 
 /// How long the gateway asks to be left alone.
@@ -15,17 +15,28 @@ pub(super) fn retry_after(answer: &Result<reqwest::Response, reqwest::Error>) ->
     header.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-pub(super) fn classify(rules: &Answer, status: u16, retry_after: Option<Duration>, body: &str) -> SubmitOutcome {
+pub(super) fn classify(
+    rules: &Answer,
+    status: u16,
+    retry_after: Option<Duration>,
+    body: &str,
+) -> SubmitOutcome {
     let json: Option<Value> = serde_json::from_str(body).ok();
     let find = |pointer: &Option<String>, pattern: &Option<regex::Regex>| -> Option<String> {
         let by_pointer = pointer.as_deref().and_then(|p| text_of(json.as_ref()?.pointer(p)?));
-        by_pointer.or_else(|| Some(pattern.as_ref()?.captures(body)?.get(1)?.as_str().trim().to_owned()))
+        by_pointer
+            .or_else(|| Some(pattern.as_ref()?.captures(body)?.get(1)?.as_str().trim().to_owned()))
     };
     let code = find(&rules.code, &rules.code_text);
     let says = |list: &[String]| code.as_ref().is_some_and(|code| list.contains(code));
     // A code is kept only when the gateway's file knows it: an unknown one might repeat the number.
     let shown = || match &code {
-        Some(code) if code.len() <= 60 && code.chars().all(|c| c.is_ascii_alphabetic() || "._- ".contains(c)) => code.clone(),
+        Some(code)
+            if code.len() <= 60
+                && code.chars().all(|c| c.is_ascii_alphabetic() || "._- ".contains(c)) =>
+        {
+            code.clone()
+        }
         Some(code) if code.len() <= 6 => code.clone(),
         _ => format!("http_{}", status),
     };
@@ -103,14 +114,38 @@ mod tests {
             include_str!("../../../../config/gateways/simulator.toml"),
             &[
                 (202, r#"{"id":"s1"}"#, SubmitOutcome::Accepted { id: Some("s1".into()) }),
-                (400, r#"{"error":"invalid_number"}"#, SubmitOutcome::RefusedNumber { code: code("invalid_number") }),
-                (400, r#"{"error":"number_frequency"}"#, SubmitOutcome::DeferredNumber { code: code("number_frequency") }),
-                (429, r#"{"error":"throttled"}"#, SubmitOutcome::Throttled { code: code("throttled"), retry_after: None }),
-                (402, r#"{"error":"no_credit"}"#, SubmitOutcome::AccountFailure { code: code("no_credit") }),
-                (500, r#"{"error":"unavailable"}"#, SubmitOutcome::TemporaryFailure { code: code("unavailable") }),
+                (
+                    400,
+                    r#"{"error":"invalid_number"}"#,
+                    SubmitOutcome::RefusedNumber { code: code("invalid_number") },
+                ),
+                (
+                    400,
+                    r#"{"error":"number_frequency"}"#,
+                    SubmitOutcome::DeferredNumber { code: code("number_frequency") },
+                ),
+                (
+                    429,
+                    r#"{"error":"throttled"}"#,
+                    SubmitOutcome::Throttled { code: code("throttled"), retry_after: None },
+                ),
+                (
+                    402,
+                    r#"{"error":"no_credit"}"#,
+                    SubmitOutcome::AccountFailure { code: code("no_credit") },
+                ),
+                (
+                    500,
+                    r#"{"error":"unavailable"}"#,
+                    SubmitOutcome::TemporaryFailure { code: code("unavailable") },
+                ),
                 (503, "", SubmitOutcome::TemporaryFailure { code: code("http_503") }),
                 (500, "", SubmitOutcome::InDoubt { code: code("http_500") }),
-                (502, "<html>bad gateway</html>", SubmitOutcome::InDoubt { code: code("http_502") }),
+                (
+                    502,
+                    "<html>bad gateway</html>",
+                    SubmitOutcome::InDoubt { code: code("http_502") },
+                ),
                 (404, "13800138000", SubmitOutcome::TemporaryFailure { code: code("http_404") }),
             ],
         );
@@ -123,8 +158,18 @@ mod tests {
             &[
                 (202, "0: Accepted for delivery", SubmitOutcome::Accepted { id: None }),
                 (202, "3: Queued for later delivery", SubmitOutcome::Accepted { id: None }),
-                (403, "Authorization failed for sendsms", SubmitOutcome::AccountFailure { code: "Authorization failed for sendsms".into() }),
-                (503, "Temporal failure, try again later.", SubmitOutcome::TemporaryFailure { code: "Temporal failure".into() }),
+                (
+                    403,
+                    "Authorization failed for sendsms",
+                    SubmitOutcome::AccountFailure {
+                        code: "Authorization failed for sendsms".into(),
+                    },
+                ),
+                (
+                    503,
+                    "Temporal failure, try again later.",
+                    SubmitOutcome::TemporaryFailure { code: "Temporal failure".into() },
+                ),
             ],
         );
     }

@@ -167,7 +167,9 @@ pub(super) struct ReplyFields {
 
 fn regex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
     let pattern = String::deserialize(deserializer)?;
-    Regex::new(&pattern).map(Some).map_err(|e| serde::de::Error::custom(format!("«{pattern}» is no regular expression: {e}")))
+    Regex::new(&pattern)
+        .map(Some)
+        .map_err(|e| serde::de::Error::custom(format!("«{pattern}» is no regular expression: {e}")))
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -181,22 +183,34 @@ impl Submit {
 impl GatewayFile {
     /// Reads and checks a file; the error names the key and the remedy.
     pub fn parse(text: &str) -> Result<GatewayFile, String> {
-        let file: GatewayFile = toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        let file: GatewayFile =
+            toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;
         if file.submit.timeout.as_deref().is_some_and(|raw| parse_duration(raw).is_none()) {
             return Err("submit.timeout is no duration; write it like 20s".into());
         }
         check_request("submit", &file.submit.request)?;
         let submit = &file.submit.request;
         let says = [Slot::Text, Slot::ParamsJson];
-        let sends = [Some(&submit.url), submit.body.as_ref()].into_iter().flatten().any(|part| says.iter().any(|slot| part.uses(*slot)));
+        let sends = [Some(&submit.url), submit.body.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|part| says.iter().any(|slot| part.uses(*slot)));
         if !sends {
-            return Err("submit: neither url nor body holds {text} or {params_json}; the message would be empty".into());
+            return Err("submit: neither url nor body holds {text} or {params_json}; the message \
+                would be empty"
+                .into());
         }
         if let Some(query) = &file.query {
             check_request("query", &query.request)?;
         }
-        if file.receipt.as_ref().is_some_and(|receipt| receipt.id.is_none() && receipt.reference.is_none()) {
-            return Err("receipt: set id or reference; without one a receipt names no message".into());
+        if file
+            .receipt
+            .as_ref()
+            .is_some_and(|receipt| receipt.id.is_none() && receipt.reference.is_none())
+        {
+            return Err(
+                "receipt: set id or reference; without one a receipt names no message".into()
+            );
         }
         Ok(file)
     }

@@ -1,6 +1,8 @@
-//! The template gateway: any HTTP gateway, described by its operator in a file of `config/gateways/`.
+//! The template gateway: any HTTP gateway, described by its operator in a file of
+//! `config/gateways/`.
 //!
-//! [`file`] reads and checks the description, [`pattern`] its placeholders, [`request`] fills them in, [`answer`] judges what came back, [`push`] reads receipts and replies.
+//! [`file`] reads and checks the description, [`pattern`] its placeholders, [`request`] fills them
+//! in, [`answer`] judges what came back, [`push`] reads receipts and replies.
 
 mod answer;
 mod dial;
@@ -12,12 +14,15 @@ mod request;
 use async_trait::async_trait;
 
 use super::http::{classify_response, read_answer};
-use super::{Capabilities, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
+use super::{
+    BatchResult, Capabilities, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
+    QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+};
 use crate::adapters::config::GatewayConfig;
 pub use dial::Dialer;
 use file::GatewayFile;
 pub use pattern::Pattern;
-use request::{RequestSubject, Account};
+use request::{Account, RequestSubject};
 
 pub struct TemplateGateway {
     name: String,
@@ -27,11 +32,12 @@ pub struct TemplateGateway {
 }
 
 impl TemplateGateway {
-    /// Reads the gateway's file; the error names the key and the remedy. `webhook_base_url` is where its pushes are to come:
-    /// receipts to `…/receipts`, replies to `…/replies`.
+    /// Reads the gateway's file; the error names the key and the remedy. `webhook_base_url` is
+    /// where its pushes are to come: receipts to `…/receipts`, replies to `…/replies`.
     pub fn open(config: &GatewayConfig, webhook_base_url: &str) -> Result<TemplateGateway, String> {
         let file = GatewayFile::parse(&config.definition)?;
-        let client = crate::adapters::http_client::new(file.submit.timeout()).map_err(|error| error.to_string())?;
+        let client = crate::adapters::http_client::new(file.submit.timeout())
+            .map_err(|error| error.to_string())?;
         let account = Account {
             user: config.user.clone(),
             secret: config.secret.clone(),
@@ -53,22 +59,36 @@ impl Gateway for TemplateGateway {
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
-        let Some(message) = batch.first() else { return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default()) };
+        let Some(message) = batch.first() else {
+            return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default());
+        };
         let form = &self.file.submit.request;
         let request_log = request::describe_request(form, message, &self.account);
         match request::build(&self.client, form, RequestSubject::Message(message), &self.account) {
-            Err(problem) => BatchResult::all(SubmitOutcome::AccountFailure { code: problem }, batch.len(), GatewayExchange::new(request_log, "", batch)),
+            Err(problem) => BatchResult::all(
+                SubmitOutcome::AccountFailure { code: problem },
+                batch.len(),
+                GatewayExchange::new(request_log, "", batch),
+            ),
             Ok(request) => {
                 let answer = self.client.execute(request).await;
                 let retry_after = answer::retry_after(&answer);
-                classify_response(answer, batch, request_log, |status, body| vec![answer::classify(&self.file.submit.answer, status, retry_after, body)]).await
+                classify_response(answer, batch, request_log, |status, body| {
+                    vec![answer::classify(&self.file.submit.answer, status, retry_after, body)]
+                })
+                .await
             }
         }
     }
 
     async fn query(&self, message: &QueriedMessage) -> QueryResult {
         let Some(query) = &self.file.query else { return QueryResult::NoAnswer };
-        let Ok(request) = request::build(&self.client, &query.request, RequestSubject::Reference(&message.reference), &self.account) else {
+        let Ok(request) = request::build(
+            &self.client,
+            &query.request,
+            RequestSubject::Reference(&message.reference),
+            &self.account,
+        ) else {
             return QueryResult::NoAnswer;
         };
         match read_answer(self.client.execute(request).await).await {

@@ -64,7 +64,8 @@ impl TryFrom<String> for Pattern {
 }
 
 impl Pattern {
-    /// Reads a text; an unknown placeholder is refused. Braces around anything but a lower-case word (JSON's own) are none.
+    /// Reads a text; an unknown placeholder is refused. Braces around anything but a lower-case
+    /// word (JSON's own) are none.
     pub fn parse(raw: &str) -> Result<Pattern, String> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -72,17 +73,21 @@ impl Pattern {
         while let Some(open) = rest.find('{') {
             literal.push_str(&rest[..open]);
             let inside = &rest[open + 1..];
-            let length = inside.bytes().take_while(|b| b.is_ascii_lowercase() || *b == b'_').count();
+            let length =
+                inside.bytes().take_while(|b| b.is_ascii_lowercase() || *b == b'_').count();
             if length == 0 || !inside[length..].starts_with('}') {
                 literal.push('{');
                 rest = inside;
                 continue;
             }
             let name = &inside[..length];
-            let slot = SLOTS.iter().find(|(known, _)| *known == name).map(|(_, slot)| *slot).ok_or_else(|| {
-                let known = SLOTS.map(|(name, _)| format!("{{{name}}}")).join(", ");
-                format!("{{{name}}} is not a placeholder; use {known}")
-            })?;
+            let slot =
+                SLOTS.iter().find(|(known, _)| *known == name).map(|(_, slot)| *slot).ok_or_else(
+                    || {
+                        let known = SLOTS.map(|(name, _)| format!("{{{name}}}")).join(", ");
+                        format!("{{{name}}} is not a placeholder; use {known}")
+                    },
+                )?;
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal)));
             }
@@ -105,7 +110,11 @@ impl Pattern {
     }
 
     /// Puts values, each escaped, where the placeholders stand.
-    pub fn fill<'v>(&self, value_of: impl Fn(Slot) -> Cow<'v, str>, escape: fn(&str) -> String) -> String {
+    pub fn fill<'v>(
+        &self,
+        value_of: impl Fn(Slot) -> Cow<'v, str>,
+        escape: fn(&str) -> String,
+    ) -> String {
         let mut filled = String::new();
         for piece in &self.0 {
             match piece {
@@ -123,10 +132,17 @@ mod tests {
 
     #[test]
     fn placeholders_are_told_from_a_languages_own_braces() {
-        let fill = |raw: &str| Pattern::parse(raw).unwrap().fill(|slot| format!("{slot:?}").into(), str::to_owned);
+        let fill = |raw: &str| {
+            Pattern::parse(raw).unwrap().fill(|slot| format!("{slot:?}").into(), str::to_owned)
+        };
         assert_eq!(fill(r#"{"to":"{to}","x":{text}}"#), r#"{"to":"To","x":Text}"#);
         assert_eq!(fill("{{to}} {} {To} {to"), "{To} {} {To} {to");
-        assert!(Pattern::parse("{txt}").unwrap_err().contains("{txt} is not a placeholder; use {to}"));
-        assert!(Pattern::parse("a{text}").unwrap().uses(Slot::Text) && Pattern::parse("https://{to}").unwrap().begins_with("https://"));
+        assert!(
+            Pattern::parse("{txt}").unwrap_err().contains("{txt} is not a placeholder; use {to}")
+        );
+        assert!(
+            Pattern::parse("a{text}").unwrap().uses(Slot::Text)
+                && Pattern::parse("https://{to}").unwrap().begins_with("https://")
+        );
     }
 }

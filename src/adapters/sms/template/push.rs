@@ -19,13 +19,17 @@ impl PushEntry {
     fn at(&self, place: &str) -> Option<String> {
         match self {
             PushEntry::Json(value) => text_of(value.pointer(place)?),
-            PushEntry::Fields(fields) => fields.iter().find(|(name, _)| name == place).map(|(_, value)| value.clone()),
+            PushEntry::Fields(fields) => {
+                fields.iter().find(|(name, _)| name == place).map(|(_, value)| value.clone())
+            }
         }
     }
 }
 
 fn entries(form: PushForm, push: Push<'_>) -> Result<Vec<PushEntry>, PushError> {
-    let fields = |text: &[u8]| Ok(vec![PushEntry::Fields(form_urlencoded::parse(text).into_owned().collect())]);
+    let fields = |text: &[u8]| {
+        Ok(vec![PushEntry::Fields(form_urlencoded::parse(text).into_owned().collect())])
+    };
     match form {
         PushForm::Query => fields(push.query.as_bytes()),
         PushForm::Form => fields(push.body),
@@ -37,7 +41,8 @@ fn entries(form: PushForm, push: Push<'_>) -> Result<Vec<PushEntry>, PushError> 
     }
 }
 
-/// The receipts of a push; states that are neither delivered nor undelivered («buffered») are passed over.
+/// The receipts of a push; states that are neither delivered nor undelivered («buffered») are
+/// passed over.
 pub(super) fn receipts(places: &ReceiptFields, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
     let mut receipts = Vec::new();
     for entry in entries(places.form, push)? {
@@ -46,12 +51,16 @@ pub(super) fn receipts(places: &ReceiptFields, push: Push<'_>) -> Result<Vec<Rec
         if !delivered && !places.undelivered.contains(&state) {
             continue;
         }
-        let named = |place: &Option<String>| place.as_deref().and_then(|p| entry.at(p)).filter(|v| !v.is_empty() && v.len() <= 200);
-        let (reference, id, code) = (named(&places.reference), named(&places.id), named(&places.code));
+        let named = |place: &Option<String>| {
+            place.as_deref().and_then(|p| entry.at(p)).filter(|v| !v.is_empty() && v.len() <= 200)
+        };
+        let (reference, id, code) =
+            (named(&places.reference), named(&places.id), named(&places.code));
         if reference.is_none() && id.is_none() {
             return Err(PushError::Missing("id or reference"));
         }
-        let dead_number = !delivered && code.as_ref().is_some_and(|code| places.dead_number.contains(code));
+        let dead_number =
+            !delivered && code.as_ref().is_some_and(|code| places.dead_number.contains(code));
         receipts.push(Receipt { reference, id, to: None, delivered, dead_number, code });
     }
     Ok(receipts)
@@ -74,7 +83,9 @@ fn time_of(raw: &str) -> Option<Timestamp> {
     match raw.trim().parse::<i64>() {
         Ok(number) if number < SECONDS_UNTIL => Some(Timestamp(number * 1_000)),
         Ok(number) => Some(Timestamp(number)),
-        Err(_) => chrono::DateTime::parse_from_rfc3339(raw.trim()).ok().map(|at| Timestamp(at.timestamp_millis())),
+        Err(_) => chrono::DateTime::parse_from_rfc3339(raw.trim())
+            .ok()
+            .map(|at| Timestamp(at.timestamp_millis())),
     }
 }
 
@@ -84,21 +95,32 @@ mod tests {
     use super::*;
 
     fn push<'a>(query: &'a str, body: &'a [u8]) -> Push<'a> {
-        static NONE: std::sync::LazyLock<reqwest::header::HeaderMap> = std::sync::LazyLock::new(Default::default);
+        static NONE: std::sync::LazyLock<reqwest::header::HeaderMap> =
+            std::sync::LazyLock::new(Default::default);
         Push { url: "", query, headers: &NONE, body }
     }
 
     #[test]
     fn receipts_in_each_form() {
-        let simulator = GatewayFile::parse(include_str!("../../../../config/gateways/simulator.toml")).unwrap().receipt.unwrap();
-        let body: &[u8] = br#"[{"id":"s1","reference":"r1","state":"delivered"},{"id":"s2","state":"buffered"},
+        let simulator =
+            GatewayFile::parse(include_str!("../../../../config/gateways/simulator.toml"))
+                .unwrap()
+                .receipt
+                .unwrap();
+        let body: &[u8] =
+            br#"[{"id":"s1","reference":"r1","state":"delivered"},{"id":"s2","state":"buffered"},
                         {"id":"s3","state":"undelivered","error":"absent"}]"#;
         let read = receipts(&simulator, push("", body)).unwrap();
         assert_eq!(read.len(), 2);
-        assert!(read[0].delivered && read[0].reference.as_deref() == Some("r1") && !read[0].dead_number);
+        assert!(
+            read[0].delivered && read[0].reference.as_deref() == Some("r1") && !read[0].dead_number
+        );
         assert!(!read[1].delivered && read[1].dead_number);
 
-        let kannel = GatewayFile::parse(include_str!("../../../../config/gateways/kannel.toml")).unwrap().receipt.unwrap();
+        let kannel = GatewayFile::parse(include_str!("../../../../config/gateways/kannel.toml"))
+            .unwrap()
+            .receipt
+            .unwrap();
         let read = receipts(&kannel, push("reference=r7&state=1", b"")).unwrap();
         assert_eq!((read[0].reference.as_deref(), read[0].delivered), (Some("r7"), true));
 

@@ -39,7 +39,9 @@ impl<'a> RequestSubject<'a> {
             (Slot::User, _) => account.user.as_str().into(),
             (Slot::Secret, _) => account.secret.reveal().into(),
             (Slot::To, RequestSubject::Call { to, .. }) => to.e164().into(),
-            (Slot::ToNoPlus, RequestSubject::Call { to, .. }) => to.e164().trim_start_matches('+').into(),
+            (Slot::ToNoPlus, RequestSubject::Call { to, .. }) => {
+                to.e164().trim_start_matches('+').into()
+            }
             (Slot::ToNational, RequestSubject::Call { to, .. }) => to.national().into(),
             (Slot::Interviewer, RequestSubject::Call { interviewer, .. }) => interviewer.into(),
             (_, RequestSubject::Call { .. }) | (Slot::Interviewer, _) => "".into(),
@@ -47,14 +49,21 @@ impl<'a> RequestSubject<'a> {
             (_, RequestSubject::Reference(_)) => "".into(),
             (Slot::Id, RequestSubject::Message(message)) => message.reference.as_str().into(),
             (Slot::To, RequestSubject::Message(message)) => message.to.e164().into(),
-            (Slot::ToNoPlus, RequestSubject::Message(message)) => message.to.e164().trim_start_matches('+').into(),
+            (Slot::ToNoPlus, RequestSubject::Message(message)) => {
+                message.to.e164().trim_start_matches('+').into()
+            }
             (Slot::ToNational, RequestSubject::Message(message)) => message.to.national().into(),
             (Slot::Text, RequestSubject::Message(message)) => message.text.reveal().into(),
-            (Slot::Signature, RequestSubject::Message(message)) => {
-                message.fields.get(&Placeholder::Signature).map(Personal::reveal).unwrap_or_default().into()
-            }
+            (Slot::Signature, RequestSubject::Message(message)) => message
+                .fields
+                .get(&Placeholder::Signature)
+                .map(Personal::reveal)
+                .unwrap_or_default()
+                .into(),
             (Slot::Template, RequestSubject::Message(message)) => message.step.as_str().into(),
-            (Slot::ParamsJson, RequestSubject::Message(message)) => params_json(&message.fields).into(),
+            (Slot::ParamsJson, RequestSubject::Message(message)) => {
+                params_json(&message.fields).into()
+            }
             (Slot::Parts, RequestSubject::Message(message)) => message.parts.to_string().into(),
         }
     }
@@ -62,12 +71,23 @@ impl<'a> RequestSubject<'a> {
 
 /// The placeholders' values and the link's code as one JSON object.
 fn params_json(fields: &BTreeMap<Placeholder, Personal>) -> String {
-    let code = fields.get(&Placeholder::Link).and_then(|link| link.reveal().rsplit('/').next()).unwrap_or_default();
-    let fields = fields.iter().map(|(placeholder, value)| (placeholder.as_str().to_owned(), value.reveal().into()));
-    serde_json::Value::Object(fields.chain([("link_code".to_owned(), code.into())]).collect()).to_string()
+    let code = fields
+        .get(&Placeholder::Link)
+        .and_then(|link| link.reveal().rsplit('/').next())
+        .unwrap_or_default();
+    let fields = fields
+        .iter()
+        .map(|(placeholder, value)| (placeholder.as_str().to_owned(), value.reveal().into()));
+    serde_json::Value::Object(fields.chain([("link_code".to_owned(), code.into())]).collect())
+        .to_string()
 }
 
-pub(super) fn build(client: &reqwest::Client, form: &RequestForm, subject: RequestSubject<'_>, account: &Account) -> Result<reqwest::Request, String> {
+pub(super) fn build(
+    client: &reqwest::Client,
+    form: &RequestForm,
+    subject: RequestSubject<'_>,
+    account: &Account,
+) -> Result<reqwest::Request, String> {
     let value_of = |slot| subject.value_of(slot, account);
     let method = reqwest::Method::from_bytes(form.method.as_str().as_bytes()).unwrap_or_default();
     let mut request = client.request(method, form.url.fill(value_of, escape_url));
@@ -86,10 +106,17 @@ pub(super) fn build(client: &reqwest::Client, form: &RequestForm, subject: Reque
     request.build().map_err(|_| "request_malformed".to_owned())
 }
 
-/// The request for the operator's eyes: of the message only what is not the person's, and nothing of the account's secrets.
-pub(super) fn describe_request(form: &RequestForm, message: &OutgoingMessage, account: &Account) -> String {
+/// The request for the operator's eyes: of the message only what is not the person's, and nothing
+/// of the account's secrets.
+pub(super) fn describe_request(
+    form: &RequestForm,
+    message: &OutgoingMessage,
+    account: &Account,
+) -> String {
     let value_of = |slot| match slot {
-        Slot::Id | Slot::Parts | Slot::Template | Slot::Signature | Slot::User => RequestSubject::Message(message).value_of(slot, account),
+        Slot::Id | Slot::Parts | Slot::Template | Slot::Signature | Slot::User => {
+            RequestSubject::Message(message).value_of(slot, account)
+        }
         _ => "…".into(),
     };
     let mut shown = format!("{} {}", form.method.as_str(), form.url.fill(value_of, str::to_owned));

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::http::{outcome_of_status, read_answer};
-use super::super::{QueriedMessage, SubmitOutcome, QueryResult};
+use super::super::{QueriedMessage, QueryResult, SubmitOutcome};
 
 #[derive(Deserialize)]
 struct Envelope<T> {
@@ -53,21 +53,33 @@ struct PulledStatus {
     context: String,
 }
 
-/// An outcome for each of the numbers, in their order, whatever the order of the answer. One that the answer passes over is in doubt.
+/// An outcome for each of the numbers, in their order, whatever the order of the answer. One that
+/// the answer passes over is in doubt.
 pub(super) fn classify_all(status: u16, body: &str, numbers: &[&str]) -> Vec<SubmitOutcome> {
-    let Ok(Envelope { response: sent }) = serde_json::from_str::<Envelope<SendResponse>>(body) else {
+    let Ok(Envelope { response: sent }) = serde_json::from_str::<Envelope<SendResponse>>(body)
+    else {
         return vec![outcome_of_status(status); numbers.len()];
     };
     if let Some(error) = sent.error {
         let outcome = match classify_code(error.code) {
-            SubmitOutcome::RefusedNumber { .. } | SubmitOutcome::DeferredNumber { .. } if numbers.len() > 1 => SubmitOutcome::BatchRefused,
+            SubmitOutcome::RefusedNumber { .. } | SubmitOutcome::DeferredNumber { .. }
+                if numbers.len() > 1 =>
+            {
+                SubmitOutcome::BatchRefused
+            }
             outcome => outcome,
         };
         return vec![outcome; numbers.len()];
     }
     let alone = numbers.len() == 1;
-    let of = |number: &&str| match sent.statuses.iter().find(|status| alone || status.number == **number) {
-        Some(status) if status.code == "Ok" => SubmitOutcome::Accepted { id: status.serial.clone() },
+    let of = |number: &&str| match sent
+        .statuses
+        .iter()
+        .find(|status| alone || status.number == **number)
+    {
+        Some(status) if status.code == "Ok" => {
+            SubmitOutcome::Accepted { id: status.serial.clone() }
+        }
         Some(status) => classify_code(status.code.clone()),
         None => SubmitOutcome::InDoubt { code: "no_status".into() },
     };
@@ -77,25 +89,34 @@ pub(super) fn classify_all(status: u16, body: &str, numbers: &[&str]) -> Vec<Sub
 /// Every code says that the message was not taken.
 fn classify_code(code: String) -> SubmitOutcome {
     match code.as_str() {
-        "InvalidParameterValue.IncorrectPhoneNumber" | "FailedOperation.PhoneNumberInBlacklist" => SubmitOutcome::RefusedNumber { code },
+        "InvalidParameterValue.IncorrectPhoneNumber" | "FailedOperation.PhoneNumberInBlacklist" => {
+            SubmitOutcome::RefusedNumber { code }
+        }
         "LimitExceeded.PhoneNumberDailyLimit"
         | "LimitExceeded.PhoneNumberOneHourLimit"
         | "LimitExceeded.PhoneNumberThirtySecondLimit"
         | "LimitExceeded.PhoneNumberSameContentDailyLimit"
         | "LimitExceeded.DeliveryFrequencyLimit" => SubmitOutcome::DeferredNumber { code },
-        "RequestLimitExceeded" | "LimitExceeded.GlobalSmsSendingRateLimit" => SubmitOutcome::Throttled { code, retry_after: None },
+        "RequestLimitExceeded" | "LimitExceeded.GlobalSmsSendingRateLimit" => {
+            SubmitOutcome::Throttled { code, retry_after: None }
+        }
         "FailedOperation.InsufficientBalanceInSmsPackage"
         | "FailedOperation.SignatureIncorrectOrUnapproved"
         | "FailedOperation.TemplateIncorrectOrUnapproved"
         | "InvalidParameterValue.ProhibitedUseUrlInTemplateParameter"
         | "LimitExceeded.AppDailyLimit"
         | "LimitExceeded.AppMainlandChinaDailyLimit" => SubmitOutcome::AccountFailure { code },
-        auth if auth.starts_with("AuthFailure") || auth.starts_with("UnauthorizedOperation") => SubmitOutcome::AccountFailure { code },
+        auth if auth.starts_with("AuthFailure") || auth.starts_with("UnauthorizedOperation") => {
+            SubmitOutcome::AccountFailure { code }
+        }
         _ => SubmitOutcome::TemporaryFailure { code },
     }
 }
 
-pub(super) async fn classify_query(message: &QueriedMessage, answer: Result<reqwest::Response, reqwest::Error>) -> QueryResult {
+pub(super) async fn classify_query(
+    message: &QueriedMessage,
+    answer: Result<reqwest::Response, reqwest::Error>,
+) -> QueryResult {
     match read_answer(answer).await {
         Ok((_, body)) => classify_pulled(message, &body),
         Err(_) => QueryResult::NoAnswer,
@@ -103,13 +124,20 @@ pub(super) async fn classify_query(message: &QueriedMessage, answer: Result<reqw
 }
 
 fn classify_pulled(message: &QueriedMessage, body: &str) -> QueryResult {
-    let Ok(Envelope { response: pulled }) = serde_json::from_str::<Envelope<PullResponse>>(body) else { return QueryResult::NoAnswer };
+    let Ok(Envelope { response: pulled }) = serde_json::from_str::<Envelope<PullResponse>>(body)
+    else {
+        return QueryResult::NoAnswer;
+    };
     if pulled.error.is_some() {
         return QueryResult::NoAnswer;
     }
-    let is_ours = |status: &PulledStatus| status.context == message.reference || message.id.as_deref() == Some(&status.serial);
+    let is_ours = |status: &PulledStatus| {
+        status.context == message.reference || message.id.as_deref() == Some(&status.serial)
+    };
     match pulled.statuses.into_iter().find(is_ours) {
-        Some(status) if status.status == "SUCCESS" => QueryResult::Delivered { id: Some(status.serial) },
+        Some(status) if status.status == "SUCCESS" => {
+            QueryResult::Delivered { id: Some(status.serial) }
+        }
         Some(status) => QueryResult::Undelivered { id: Some(status.serial) },
         // The list holds only what has a report already: absence says nothing.
         None => QueryResult::NoAnswer,
@@ -125,18 +153,46 @@ mod tests {
     #[test]
     fn answers_of_send_sms() {
         let of_code = |code: &str| {
-            format!(r#"{{"Response":{{"SendStatusSet":[{{"SerialNo":"5000:1","PhoneNumber":"x","Fee":1,"Code":"{code}"}}],"RequestId":"R"}}}}"#)
+            format!(
+                r#"{{"Response":{{"SendStatusSet":[{{"SerialNo":"5000:1","PhoneNumber":"x","Fee":1,"Code":"{code}"}}],"RequestId":"R"}}}}"#
+            )
         };
-        let error = |code: &str| format!(r#"{{"Response":{{"Error":{{"Code":"{code}","Message":"x"}},"RequestId":"R"}}}}"#);
+        let error = |code: &str| {
+            format!(
+                r#"{{"Response":{{"Error":{{"Code":"{code}","Message":"x"}},"RequestId":"R"}}}}"#
+            )
+        };
         for (body, expected) in [
             (of_code("Ok"), SubmitOutcome::Accepted { id: Some("5000:1".into()) }),
-            (of_code("FailedOperation.PhoneNumberInBlacklist"), SubmitOutcome::RefusedNumber { code: "FailedOperation.PhoneNumberInBlacklist".into() }),
-            (of_code("LimitExceeded.PhoneNumberDailyLimit"), SubmitOutcome::DeferredNumber { code: "LimitExceeded.PhoneNumberDailyLimit".into() }),
-            (error("RequestLimitExceeded"), SubmitOutcome::Throttled { code: "RequestLimitExceeded".into(), retry_after: None }),
-            (error("AuthFailure.SignatureFailure"), SubmitOutcome::AccountFailure { code: "AuthFailure.SignatureFailure".into() }),
-            (error("InternalError.Timeout"), SubmitOutcome::TemporaryFailure { code: "InternalError.Timeout".into() }),
+            (
+                of_code("FailedOperation.PhoneNumberInBlacklist"),
+                SubmitOutcome::RefusedNumber {
+                    code: "FailedOperation.PhoneNumberInBlacklist".into(),
+                },
+            ),
+            (
+                of_code("LimitExceeded.PhoneNumberDailyLimit"),
+                SubmitOutcome::DeferredNumber {
+                    code: "LimitExceeded.PhoneNumberDailyLimit".into(),
+                },
+            ),
+            (
+                error("RequestLimitExceeded"),
+                SubmitOutcome::Throttled { code: "RequestLimitExceeded".into(), retry_after: None },
+            ),
+            (
+                error("AuthFailure.SignatureFailure"),
+                SubmitOutcome::AccountFailure { code: "AuthFailure.SignatureFailure".into() },
+            ),
+            (
+                error("InternalError.Timeout"),
+                SubmitOutcome::TemporaryFailure { code: "InternalError.Timeout".into() },
+            ),
             ("garbage".to_owned(), SubmitOutcome::InDoubt { code: "http_200".into() }),
-            (r#"{"Response":{"RequestId":"R"}}"#.to_owned(), SubmitOutcome::InDoubt { code: "no_status".into() }),
+            (
+                r#"{"Response":{"RequestId":"R"}}"#.to_owned(),
+                SubmitOutcome::InDoubt { code: "no_status".into() },
+            ),
         ] {
             assert_eq!(classify_all(200, &body, &["+861"]), [expected], "{body}");
         }
@@ -144,24 +200,47 @@ mod tests {
 
     #[test]
     fn each_number_of_a_request_is_settled_by_itself() {
-        let status = |number: &str, code: &str| format!(r#"{{"SerialNo":"s{number}","PhoneNumber":"{number}","Code":"{code}"}}"#);
-        let statuses = [status("+863", "Ok"), status("+862", "FailedOperation.PhoneNumberInBlacklist"), status("+861", "Ok")].join(",");
+        let status = |number: &str, code: &str| {
+            format!(r#"{{"SerialNo":"s{number}","PhoneNumber":"{number}","Code":"{code}"}}"#)
+        };
+        let statuses = [
+            status("+863", "Ok"),
+            status("+862", "FailedOperation.PhoneNumberInBlacklist"),
+            status("+861", "Ok"),
+        ]
+        .join(",");
         let body = format!(r#"{{"Response":{{"SendStatusSet":[{statuses}]}}}}"#);
         let outcomes = classify_all(200, &body, &["+861", "+862", "+863", "+864"]);
         assert_eq!(outcomes[0], SubmitOutcome::Accepted { id: Some("s+861".into()) });
         assert!(matches!(outcomes[1], SubmitOutcome::RefusedNumber { .. }));
         assert_eq!(outcomes[2], SubmitOutcome::Accepted { id: Some("s+863".into()) });
-        assert!(matches!(outcomes[3], SubmitOutcome::InDoubt { .. }), "an answer that passes a number over says nothing about it");
+        assert!(
+            matches!(outcomes[3], SubmitOutcome::InDoubt { .. }),
+            "an answer that passes a number over says nothing about it"
+        );
     }
 
     #[test]
     fn answers_of_pull() {
-        let doubtful = QueriedMessage { reference: "ref1".into(), id: None, to: message("13800138000").to, submitted_at: Timestamp(0) };
-        let body = |context: &str, status: &str| {
-            format!(r#"{{"Response":{{"PullSmsSendStatusSet":[{{"SerialNo":"5","ReportStatus":"{status}","SessionContext":"{context}"}}]}}}}"#)
+        let doubtful = QueriedMessage {
+            reference: "ref1".into(),
+            id: None,
+            to: message("13800138000").to,
+            submitted_at: Timestamp(0),
         };
-        assert_eq!(classify_pulled(&doubtful, &body("ref1", "SUCCESS")), QueryResult::Delivered { id: Some("5".into()) });
-        assert_eq!(classify_pulled(&doubtful, &body("ref1", "FAIL")), QueryResult::Undelivered { id: Some("5".into()) });
+        let body = |context: &str, status: &str| {
+            format!(
+                r#"{{"Response":{{"PullSmsSendStatusSet":[{{"SerialNo":"5","ReportStatus":"{status}","SessionContext":"{context}"}}]}}}}"#
+            )
+        };
+        assert_eq!(
+            classify_pulled(&doubtful, &body("ref1", "SUCCESS")),
+            QueryResult::Delivered { id: Some("5".into()) }
+        );
+        assert_eq!(
+            classify_pulled(&doubtful, &body("ref1", "FAIL")),
+            QueryResult::Undelivered { id: Some("5".into()) }
+        );
         assert_eq!(classify_pulled(&doubtful, &body("other", "SUCCESS")), QueryResult::NoAnswer);
     }
 }

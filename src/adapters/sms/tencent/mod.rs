@@ -1,7 +1,9 @@
-//! Tencent Cloud SMS (sms, version 2021-01-11): SendSms, PullSmsSendStatusByPhoneNumber, receipts and replies by HTTP push.
+//! Tencent Cloud SMS (sms, version 2021-01-11): SendSms, PullSmsSendStatusByPhoneNumber, receipts
+//! and replies by HTTP push.
 //!
-//! What is sent is compared with the official SDK's own requests by `tests/gateways.rs`. A parameter may not hold an address
-//! (InvalidParameterValue.ProhibitedUseUrlInTemplateParameter), so the link travels as its code.
+//! What is sent is compared with the official SDK's own requests by `tests/gateways.rs`. A
+//! parameter may not hold an address (InvalidParameterValue.ProhibitedUseUrlInTemplateParameter),
+//! so the link travels as its code.
 
 mod answer;
 mod push;
@@ -17,7 +19,10 @@ use serde_json::json;
 
 use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::classify_response;
-use super::{Capabilities, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
+use super::{
+    BatchResult, Capabilities, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
+    QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+};
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
@@ -73,15 +78,22 @@ pub struct Tencent {
 impl Tencent {
     /// Reads the gateway's file; the error names the key and the remedy.
     pub fn open(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Tencent, String> {
-        let file: File = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        let file: File = toml::from_str(&config.definition)
+            .map_err(|e| e.to_string().trim().replace('\n', " "))?;
         if config.user.is_empty() {
             return Err("user is empty; set it to the SecretId".into());
         }
         let mut templates = BTreeMap::new();
         for (step, template) in &file.template {
-            let parameters = template.parameters.iter().map(|raw| Ok((String::new(), Pattern::parse(raw)?))).collect::<Result<_, String>>();
-            let parameters = parameters.map_err(|e| format!("template.\"{step}\".parameters: {e}"))?;
-            templates.insert(step.clone(), ApprovedTemplate { code: template.code.clone(), parameters });
+            let parameters = template
+                .parameters
+                .iter()
+                .map(|raw| Ok((String::new(), Pattern::parse(raw)?)))
+                .collect::<Result<_, String>>();
+            let parameters =
+                parameters.map_err(|e| format!("template.\"{step}\".parameters: {e}"))?;
+            templates
+                .insert(step.clone(), ApprovedTemplate { code: template.code.clone(), parameters });
         }
         Ok(Tencent {
             name: config.name.clone(),
@@ -108,7 +120,11 @@ impl Tencent {
         }))
     }
 
-    async fn call(&self, action: &str, body: &serde_json::Value) -> Result<reqwest::Response, reqwest::Error> {
+    async fn call(
+        &self,
+        action: &str,
+        body: &serde_json::Value,
+    ) -> Result<reqwest::Response, reqwest::Error> {
         let host = self.file.endpoint.split("://").nth(1).unwrap_or_default().trim_end_matches('/');
         let seconds = self.clock.now().0.div_euclid(1000);
         let body = body.to_string();
@@ -141,8 +157,12 @@ impl Gateway for Tencent {
     /// One request has one text, and holds either mainland or foreign numbers.
     fn can_share_request(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
         let is_domestic = |message: &OutgoingMessage| message.to.region() == Some("CN");
-        let (Some(a), Some(b)) = (self.templates.of(first), self.templates.of(next)) else { return false };
-        is_domestic(first) == is_domestic(next) && a.code == b.code && a.values(first) == b.values(next)
+        let (Some(a), Some(b)) = (self.templates.of(first), self.templates.of(next)) else {
+            return false;
+        };
+        is_domestic(first) == is_domestic(next)
+            && a.code == b.code
+            && a.values(first) == b.values(next)
     }
 
     fn check_step(&self, step: &str) -> Result<(), String> {
@@ -152,11 +172,19 @@ impl Gateway for Tencent {
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
         let Some(body) = self.send_sms(batch) else {
             let exchange = GatewayExchange::new("no template for this step".into(), "", batch);
-            return BatchResult::all(SubmitOutcome::AccountFailure { code: "no_template".into() }, batch.len(), exchange);
+            return BatchResult::all(
+                SubmitOutcome::AccountFailure { code: "no_template".into() },
+                batch.len(),
+                exchange,
+            );
         };
-        let request_log = format!("SendSms to {} number(s), template {}", batch.len(), body["TemplateId"]);
+        let request_log =
+            format!("SendSms to {} number(s), template {}", batch.len(), body["TemplateId"]);
         let numbers: Vec<&str> = batch.iter().map(|message| message.to.e164()).collect();
-        classify_response(self.call("SendSms", &body).await, batch, request_log, |status, body| answer::classify_all(status, body, &numbers)).await
+        classify_response(self.call("SendSms", &body).await, batch, request_log, |status, body| {
+            answer::classify_all(status, body, &numbers)
+        })
+        .await
     }
 
     async fn query(&self, message: &QueriedMessage) -> QueryResult {
@@ -165,7 +193,8 @@ impl Gateway for Tencent {
             "BeginTime": begin - 60, "EndTime": begin + 3_600, "Offset": 0, "Limit": 100,
             "PhoneNumber": message.to.e164(), "SmsSdkAppId": self.file.sdk_app_id,
         });
-        answer::classify_query(message, self.call("PullSmsSendStatusByPhoneNumber", &body).await).await
+        answer::classify_query(message, self.call("PullSmsSendStatusByPhoneNumber", &body).await)
+            .await
     }
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {

@@ -13,15 +13,30 @@ const SIGNED_HEADERS: &str = "content-type;host";
 const SERVICE: &str = "sms";
 
 /// The `authorization` header for a body sent at `seconds` since 1970.
-pub fn authorization(host: &str, body: &str, seconds: i64, secret_id: &str, secret_key: &str) -> String {
-    let day = DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MIN_UTC).format("%Y-%m-%d").to_string();
-    let canonical = format!("POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\n\n{SIGNED_HEADERS}\n{}", sha256_hex(body.as_bytes()));
+pub fn authorization(
+    host: &str,
+    body: &str,
+    seconds: i64,
+    secret_id: &str,
+    secret_key: &str,
+) -> String {
+    let day = DateTime::<Utc>::from_timestamp(seconds, 0)
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
+        .format("%Y-%m-%d")
+        .to_string();
+    let canonical = format!(
+        "POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\n\n{SIGNED_HEADERS}\n{}",
+        sha256_hex(body.as_bytes())
+    );
     let scope = format!("{day}/{SERVICE}/tc3_request");
     let to_sign = format!("{ALGORITHM}\n{seconds}\n{scope}\n{}", sha256_hex(canonical.as_bytes()));
     let by_day = mac(format!("TC3{secret_key}").as_bytes(), &day);
     let key = mac(&mac(&by_day, SERVICE), "tc3_request");
     let signature = HEXLOWER.encode(&mac(&key, &to_sign));
-    format!("{ALGORITHM} Credential={secret_id}/{scope}, SignedHeaders={SIGNED_HEADERS}, Signature={signature}")
+    format!(
+        "{ALGORITHM} Credential={secret_id}/{scope}, SignedHeaders={SIGNED_HEADERS}, \
+            Signature={signature}"
+    )
 }
 
 fn mac(key: &[u8], text: &str) -> [u8; 32] {

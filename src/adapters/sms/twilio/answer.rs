@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::http::outcome_of_status;
-use super::super::{QueriedMessage, SubmitOutcome, QueryResult};
+use super::super::{QueriedMessage, QueryResult, SubmitOutcome};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -47,15 +47,19 @@ pub(super) fn classify(status: u16, body: &str) -> SubmitOutcome {
     }
 }
 
-pub(super) async fn classify_query(message: &QueriedMessage, response: reqwest::Response) -> QueryResult {
+pub(super) async fn classify_query(
+    message: &QueriedMessage,
+    response: reqwest::Response,
+) -> QueryResult {
     if !response.status().is_success() {
         return QueryResult::NoAnswer;
     }
     response.text().await.map_or(QueryResult::NoAnswer, |body| classify_page(message, &body))
 }
 
-/// A message has no field for our reference. So only two things are certain: its own id, and that a number which got nothing on that day did not get
-/// this one; anything else is for a person to look at.
+/// A message has no field for our reference. So only two things are certain: its own id, and that a
+/// number which got nothing on that day did not get this one; anything else is for a person to look
+/// at.
 fn classify_page(message: &QueriedMessage, body: &str) -> QueryResult {
     let Ok(page) = serde_json::from_str::<Page>(body) else { return QueryResult::NoAnswer };
     if page.messages.is_empty() {
@@ -64,7 +68,9 @@ fn classify_page(message: &QueriedMessage, body: &str) -> QueryResult {
     match page.messages.into_iter().find(|m| message.id.as_deref() == Some(&m.sid)) {
         None => QueryResult::NoAnswer,
         Some(m) if m.status == "delivered" => QueryResult::Delivered { id: Some(m.sid) },
-        Some(m) if m.status == "undelivered" || m.status == "failed" => QueryResult::Undelivered { id: Some(m.sid) },
+        Some(m) if m.status == "undelivered" || m.status == "failed" => {
+            QueryResult::Undelivered { id: Some(m.sid) }
+        }
         Some(m) => QueryResult::Accepted { id: Some(m.sid) },
     }
 }
@@ -79,12 +85,36 @@ mod tests {
     fn answers_to_a_message() {
         let code = |code: &str| code.to_owned();
         for (status, body, expected) in [
-            (201, r#"{"sid":"SM1","status":"queued"}"#, SubmitOutcome::Accepted { id: Some("SM1".into()) }),
-            (400, r#"{"code":21211,"message":"x","status":400}"#, SubmitOutcome::RefusedNumber { code: code("21211") }),
-            (400, r#"{"code":21610,"message":"x"}"#, SubmitOutcome::OptedOut { code: code("21610") }),
-            (429, r#"{"code":20429,"message":"x"}"#, SubmitOutcome::Throttled { code: code("20429"), retry_after: None }),
-            (401, r#"{"code":20003,"message":"x"}"#, SubmitOutcome::AccountFailure { code: code("20003") }),
-            (500, r#"{"code":20500,"message":"x"}"#, SubmitOutcome::InDoubt { code: code("20500") }),
+            (
+                201,
+                r#"{"sid":"SM1","status":"queued"}"#,
+                SubmitOutcome::Accepted { id: Some("SM1".into()) },
+            ),
+            (
+                400,
+                r#"{"code":21211,"message":"x","status":400}"#,
+                SubmitOutcome::RefusedNumber { code: code("21211") },
+            ),
+            (
+                400,
+                r#"{"code":21610,"message":"x"}"#,
+                SubmitOutcome::OptedOut { code: code("21610") },
+            ),
+            (
+                429,
+                r#"{"code":20429,"message":"x"}"#,
+                SubmitOutcome::Throttled { code: code("20429"), retry_after: None },
+            ),
+            (
+                401,
+                r#"{"code":20003,"message":"x"}"#,
+                SubmitOutcome::AccountFailure { code: code("20003") },
+            ),
+            (
+                500,
+                r#"{"code":20500,"message":"x"}"#,
+                SubmitOutcome::InDoubt { code: code("20500") },
+            ),
             (503, "", SubmitOutcome::TemporaryFailure { code: code("http_503") }),
             (201, "garbage", SubmitOutcome::InDoubt { code: code("http_201") }),
         ] {
@@ -102,7 +132,14 @@ mod tests {
         };
         assert_eq!(classify_page(&doubtful(None), r#"{"messages":[]}"#), QueryResult::Unknown);
         let page = r#"{"messages":[{"sid":"SM1","status":"delivered"}]}"#;
-        assert_eq!(classify_page(&doubtful(Some("SM1")), page), QueryResult::Delivered { id: Some("SM1".into()) });
-        assert_eq!(classify_page(&doubtful(None), page), QueryResult::NoAnswer, "it may be another message to the same number");
+        assert_eq!(
+            classify_page(&doubtful(Some("SM1")), page),
+            QueryResult::Delivered { id: Some("SM1".into()) }
+        );
+        assert_eq!(
+            classify_page(&doubtful(None), page),
+            QueryResult::NoAnswer,
+            "it may be another message to the same number"
+        );
     }
 }

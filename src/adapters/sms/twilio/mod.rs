@@ -1,6 +1,8 @@
-//! Twilio Messages (API 2010-04-01): one number a request, signed webhooks, query by number and day.
+//! Twilio Messages (API 2010-04-01): one number a request, signed webhooks, query by number and
+//! day.
 //!
-//! The webhook's signature is compared with what the official SDK's own validator computes by `tests/gateways.rs`.
+//! The webhook's signature is compared with what the official SDK's own validator computes by
+//! `tests/gateways.rs`.
 
 mod answer;
 mod push;
@@ -12,7 +14,10 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::http::classify_response;
-use super::{Capabilities, QueriedMessage, GatewayExchange, Gateway, SubmitOutcome, OutgoingMessage, Push, PushError, QueryResult, Receipt, Reply, BatchResult};
+use super::{
+    BatchResult, Capabilities, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
+    QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+};
 use crate::adapters::config::GatewayConfig;
 use crate::domain::personal::Personal;
 pub use sign::{Algorithm, signature};
@@ -51,7 +56,8 @@ pub struct Twilio {
 impl Twilio {
     /// Reads the gateway's file; the error names the key and the remedy.
     pub fn open(config: &GatewayConfig, webhook_base_url: &str) -> Result<Twilio, String> {
-        let file: File = toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
+        let file: File = toml::from_str(&config.definition)
+            .map_err(|e| e.to_string().trim().replace('\n', " "))?;
         if config.user.is_empty() {
             return Err("user is empty; set it to the Account SID".into());
         }
@@ -75,24 +81,37 @@ impl Twilio {
         format!("{}/2010-04-01/Accounts/{}/Messages.json", self.endpoint, self.account)
     }
 
-    /// The form of one message. Our reference travels in the status callback's address, and so comes back in every receipt.
+    /// The form of one message. Our reference travels in the status callback's address, and so
+    /// comes back in every receipt.
     fn form(&self, message: &OutgoingMessage) -> String {
         form_urlencoded::Serializer::new(String::new())
             .append_pair("To", message.to.e164())
             .append_pair(self.sender.0, &self.sender.1)
             .append_pair("Body", message.text.reveal())
-            .append_pair("StatusCallback", &format!("{}?reference={}", self.callback_url, message.reference))
+            .append_pair(
+                "StatusCallback",
+                &format!("{}?reference={}", self.callback_url, message.reference),
+            )
             .finish()
     }
 
     /// Checks `X-Twilio-Signature` over our own address and the form.
     fn check(&self, push: &Push<'_>) -> Result<Vec<(String, String)>, PushError> {
-        let fields: Vec<(String, String)> = form_urlencoded::parse(push.body).into_owned().collect();
-        let header = |name: &str| push.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let fields: Vec<(String, String)> =
+            form_urlencoded::parse(push.body).into_owned().collect();
+        let header =
+            |name: &str| push.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let algorithm = Algorithm::named_in(header("x-twilio-webhooks-signature-settings"));
-        let url = if push.query.is_empty() { push.url.to_owned() } else { format!("{}?{}", push.url, push.query) };
+        let url = if push.query.is_empty() {
+            push.url.to_owned()
+        } else {
+            format!("{}?{}", push.url, push.query)
+        };
         let given = header("x-twilio-signature");
-        match sign::spellings(&url).iter().any(|url| sign::same(&signature(url, &fields, self.token.reveal(), algorithm), given)) {
+        match sign::spellings(&url)
+            .iter()
+            .any(|url| sign::same(&signature(url, &fields, self.token.reveal(), algorithm), given))
+        {
             true => Ok(fields),
             false => Err(PushError::Forged),
         }
@@ -110,22 +129,36 @@ impl Gateway for Twilio {
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
-        let Some(message) = batch.first() else { return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default()) };
+        let Some(message) = batch.first() else {
+            return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default());
+        };
         let request = self
             .client
             .post(self.messages_url())
             .basic_auth(&self.account, Some(self.token.reveal()))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(self.form(message));
-        let request_log = format!("POST Messages {} of {} part(s), reference {}", self.sender.0, message.parts, message.reference);
-        classify_response(request.send().await, batch, request_log, |status, body| vec![answer::classify(status, body)]).await
+        let request_log = format!(
+            "POST Messages {} of {} part(s), reference {}",
+            self.sender.0, message.parts, message.reference
+        );
+        classify_response(request.send().await, batch, request_log, |status, body| {
+            vec![answer::classify(status, body)]
+        })
+        .await
     }
 
     async fn query(&self, message: &QueriedMessage) -> QueryResult {
         // Twilio's days are UTC's.
         let day = message.submitted_at.in_zone(chrono_tz::UTC).format("%Y-%m-%d").to_string();
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("To", message.to.e164()).append_pair("DateSent", &day).finish();
-        let request = self.client.get(format!("{}?{query}", self.messages_url())).basic_auth(&self.account, Some(self.token.reveal()));
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("To", message.to.e164())
+            .append_pair("DateSent", &day)
+            .finish();
+        let request = self
+            .client
+            .get(format!("{}?{query}", self.messages_url()))
+            .basic_auth(&self.account, Some(self.token.reveal()));
         match request.send().await {
             Err(_) => QueryResult::NoAnswer,
             Ok(response) => answer::classify_query(message, response).await,

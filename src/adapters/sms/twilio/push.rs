@@ -4,7 +4,11 @@ use super::super::{PushError, Receipt, Reply};
 use crate::domain::personal::Personal;
 
 fn field<'a>(fields: &'a [(String, String)], name: &'static str) -> Result<&'a str, PushError> {
-    fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).ok_or(PushError::Missing(name))
+    fields
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
+        .ok_or(PushError::Missing(name))
 }
 
 /// One status callback; states on the way (queued, sending, sent) are passed over.
@@ -15,11 +19,24 @@ pub(super) fn receipt(fields: &[(String, String)], query: &str) -> Result<Vec<Re
         "undelivered" | "failed" => false,
         _ => return Ok(Vec::new()),
     };
-    let code = field(fields, "ErrorCode").ok().filter(|code| !code.is_empty() && code.len() <= 10).map(str::to_owned);
+    let code = field(fields, "ErrorCode")
+        .ok()
+        .filter(|code| !code.is_empty() && code.len() <= 10)
+        .map(str::to_owned);
     // 30005: unknown destination handset; 30006: landline or unreachable carrier.
-    let dead_number = !delivered && code.as_deref().is_some_and(|code| ["30005", "30006"].contains(&code));
-    let reference = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reference").map(|(_, value)| value.into_owned());
-    Ok(vec![Receipt { reference, id: Some(sid.to_owned()), to: None, delivered, dead_number, code }])
+    let dead_number =
+        !delivered && code.as_deref().is_some_and(|code| ["30005", "30006"].contains(&code));
+    let reference = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "reference")
+        .map(|(_, value)| value.into_owned());
+    Ok(vec![Receipt {
+        reference,
+        id: Some(sid.to_owned()),
+        to: None,
+        delivered,
+        dead_number,
+        code,
+    }])
 }
 
 pub(super) fn reply(fields: &[(String, String)]) -> Result<Vec<Reply>, PushError> {

@@ -12,19 +12,35 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// As named in `X-Twilio-Webhooks-Signature-Settings` (`key=…,algorithm=HMAC_SHA256`); SHA-1 where nothing is named.
+    /// As named in `X-Twilio-Webhooks-Signature-Settings` (`key=…,algorithm=HMAC_SHA256`); SHA-1
+    /// where nothing is named.
     pub fn named_in(settings: &str) -> Algorithm {
-        let named = settings.split(',').filter_map(|part| part.split_once('=')).find(|(name, _)| name.trim() == "algorithm");
-        if named.is_some_and(|(_, value)| value.trim().eq_ignore_ascii_case("HMAC_SHA256")) { Algorithm::Sha256 } else { Algorithm::Sha1 }
+        let named = settings
+            .split(',')
+            .filter_map(|part| part.split_once('='))
+            .find(|(name, _)| name.trim() == "algorithm");
+        if named.is_some_and(|(_, value)| value.trim().eq_ignore_ascii_case("HMAC_SHA256")) {
+            Algorithm::Sha256
+        } else {
+            Algorithm::Sha1
+        }
     }
 }
 
-/// The signature of a push to `url` with these form fields. A value that stands twice under one name counts once.
-pub fn signature(url: &str, fields: &[(String, String)], token: &str, algorithm: Algorithm) -> String {
+/// The signature of a push to `url` with these form fields. A value that stands twice under one
+/// name counts once.
+pub fn signature(
+    url: &str,
+    fields: &[(String, String)],
+    token: &str,
+    algorithm: Algorithm,
+) -> String {
     let mut sorted: Vec<&(String, String)> = fields.iter().collect();
     sorted.sort();
     sorted.dedup();
-    let signed: String = std::iter::once(url.to_owned()).chain(sorted.iter().map(|(name, value)| format!("{name}{value}"))).collect();
+    let signed: String = std::iter::once(url.to_owned())
+        .chain(sorted.iter().map(|(name, value)| format!("{name}{value}")))
+        .collect();
     match algorithm {
         Algorithm::Sha1 => mac::<Hmac<Sha1>>(token, &signed),
         Algorithm::Sha256 => mac::<Hmac<Sha256>>(token, &signed),
@@ -33,7 +49,8 @@ pub fn signature(url: &str, fields: &[(String, String)], token: &str, algorithm:
 
 fn mac<M: Mac + KeyInit>(key: &str, text: &str) -> String {
     // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
-    let mut mac = <M as KeyInit>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac =
+        <M as KeyInit>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(text.as_bytes());
     BASE64.encode(&mac.finalize().into_bytes())
 }
@@ -44,15 +61,20 @@ pub fn spellings(url: &str) -> Vec<String> {
     let Some((scheme, rest)) = url.split_once("://") else { return spellings };
     let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => spellings.push(format!("{scheme}://{name}{path}")),
-        _ => spellings.push(format!("{scheme}://{host}:{}{path}", if scheme == "https" { 443 } else { 80 })),
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            spellings.push(format!("{scheme}://{name}{path}"))
+        }
+        _ => spellings
+            .push(format!("{scheme}://{host}:{}{path}", if scheme == "https" { 443 } else { 80 })),
     }
     spellings
 }
 
 /// Compares without telling by its time how much was right.
 pub fn same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0u8, |differences, (a, b)| differences | (a ^ b)) == 0
+    one.len() == other.len()
+        && one.bytes().zip(other.bytes()).fold(0u8, |differences, (a, b)| differences | (a ^ b))
+            == 0
 }
 
 #[cfg(test)]

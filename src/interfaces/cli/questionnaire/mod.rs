@@ -1,4 +1,5 @@
-//! `questionnaire`: looks a questionnaire's file over before it is launched, and draws it for those who review it.
+//! `questionnaire`: looks a questionnaire's file over before it is launched, and draws it for those
+//! who review it.
 
 mod routing_diagram;
 
@@ -43,33 +44,53 @@ pub enum QuestionnaireCommand {
 
 pub fn run(command: QuestionnaireCommand) -> Result<()> {
     match command {
-        QuestionnaireCommand::Check { file, picture, form, language, json } => check(&file, picture, form, &language, json),
+        QuestionnaireCommand::Check { file, picture, form, language, json } => {
+            check(&file, picture, form, &language, json)
+        }
         QuestionnaireCommand::Schema => output::print_json(&Questionnaire::schema()),
         QuestionnaireCommand::Import { file, output } => import(&file, output),
     }
 }
 
 fn import(file: &Path, target: Option<PathBuf>) -> Result<()> {
-    let imported = crate::services::questionnaires::import_xlsform(&super::read_file(file)?).with_context(|| file.display().to_string())?;
+    let imported = crate::services::questionnaires::import_xlsform(&super::read_file(file)?)
+        .with_context(|| file.display().to_string())?;
     imported.remarks.iter().for_each(|remark| eprintln!("{remark}"));
     match target {
         None => output::print_text(&imported.toml),
         Some(target) => {
             write(&target, &imported.toml)?;
-            eprintln!("{} is written; review it, and run: fieldworkd questionnaire check {}", target.display(), target.display());
+            eprintln!(
+                "{} is written; review it, and run: fieldworkd questionnaire check {}",
+                target.display(),
+                target.display()
+            );
         }
     }
     Ok(())
 }
 
-fn check(file: &Path, picture: Option<PathBuf>, form: Option<PathBuf>, language: &str, json: bool) -> Result<()> {
-    let Some(language) = Language::parse(language) else { bail!("--language {language}: take zh or en") };
-    let questionnaire = Questionnaire::parse(&super::read_text(file)?).with_context(|| file.display().to_string())?;
+fn check(
+    file: &Path,
+    picture: Option<PathBuf>,
+    form: Option<PathBuf>,
+    language: &str,
+    json: bool,
+) -> Result<()> {
+    let Some(language) = Language::parse(language) else {
+        bail!("--language {language}: take zh or en")
+    };
+    let questionnaire = Questionnaire::parse(&super::read_text(file)?)
+        .with_context(|| file.display().to_string())?;
     if let Some(target) = picture {
         write(&target, &routing_diagram::render_svg(&questionnaire, language))?;
     }
     if let Some(target) = form {
-        write(&target, &crate::services::datasets::PrintableQuestionnaire::new(&questionnaire, language).render()?)?;
+        write(
+            &target,
+            &crate::services::datasets::PrintableQuestionnaire::new(&questionnaire, language)
+                .render()?,
+        )?;
     }
     let findings = review(&questionnaire);
     let mistakes = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -85,11 +106,19 @@ fn check(file: &Path, picture: Option<PathBuf>, form: Option<PathBuf>, language:
         for finding in &findings {
             print_line!("{:<8} {:<14} {}", severity(finding.severity), finding.place, finding.what);
         }
-        let (code, version, pages) = (&questionnaire.code, questionnaire.version, questionnaire.pages.len());
-        print_line!("{code} version {version}: {pages} pages, {items} items, about {:.1} minutes; {mistakes} mistakes", questionnaire.minutes());
+        let (code, version, pages) =
+            (&questionnaire.code, questionnaire.version, questionnaire.pages.len());
+        print_line!(
+            "{code} version {version}: {pages} pages, {items} items, about {:.1} minutes; \
+                {mistakes} mistakes",
+            questionnaire.minutes()
+        );
     }
     if mistakes > 0 {
-        bail!("{}: {mistakes} of these cannot be meant so; correct them before the launch", file.display());
+        bail!(
+            "{}: {mistakes} of these cannot be meant so; correct them before the launch",
+            file.display()
+        );
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The routing as a picture: the items of each page in their order, and an arrow from each answer that decides to what it decides about.
+//! The routing as a picture: the items of each page in their order, and an arrow from each answer
+//! that decides to what it decides about.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,8 +17,15 @@ pub fn render_svg(questionnaire: &Questionnaire, language: Language) -> String {
     let (mut boxes, mut arrows, mut rows) = (String::new(), String::new(), BTreeMap::new());
     let mut y = 50;
     for (number, page) in questionnaire.pages.iter().enumerate() {
-        let condition = page.show_if.as_ref().map(|c| format!("  ⟨{}⟩", c.source())).unwrap_or_default();
-        push_text(&mut boxes, LEFT, y + 20, "page", &format!("{} {}{condition}", number + 1, page.title.in_language(language)));
+        let condition =
+            page.show_if.as_ref().map(|c| format!("  ⟨{}⟩", c.source())).unwrap_or_default();
+        push_text(
+            &mut boxes,
+            LEFT,
+            y + 20,
+            "page",
+            &format!("{} {}{condition}", number + 1, page.title.in_language(language)),
+        );
         y += HEAD;
         for item in &page.items {
             rows.insert(item.id.as_str(), y + ROW / 2 - 3);
@@ -28,16 +36,29 @@ pub fn render_svg(questionnaire: &Questionnaire, language: Language) -> String {
     }
     let mut arrow_count = 0;
     for item in questionnaire.items() {
-        let names: BTreeSet<String> = questionnaire.conditions_of(item).flat_map(|condition| condition.names().iter().cloned()).collect();
+        let names: BTreeSet<String> = questionnaire
+            .conditions_of(item)
+            .flat_map(|condition| condition.names().iter().cloned())
+            .collect();
         for from in names.iter().filter_map(|name| rows.get(name.as_str())) {
-            let (to, curve_x) = (rows[item.id.as_str()], LEFT + WIDTH + 30 + 14 * (arrow_count % 8));
+            let (to, curve_x) =
+                (rows[item.id.as_str()], LEFT + WIDTH + 30 + 14 * (arrow_count % 8));
             let right = LEFT + WIDTH;
-            _ = writeln!(arrows, r#"<path class="arrow" d="M{right} {from} C{curve_x} {from} {curve_x} {to} {} {to}" marker-end="url(#tip)"/>"#, right + 6);
+            _ = writeln!(
+                arrows,
+                r#"<path class="arrow" d="M{right} {from} C{curve_x} {from} {curve_x} {to} {} {to}" marker-end="url(#tip)"/>"#,
+                right + 6
+            );
             arrow_count += 1;
         }
     }
     let (height, width) = (y + 20, LEFT + WIDTH + 170);
-    let title = escape_xml(&format!("{} · {} v{}", questionnaire.title.in_language(language), questionnaire.code, questionnaire.version));
+    let title = escape_xml(&format!(
+        "{} · {} v{}",
+        questionnaire.title.in_language(language),
+        questionnaire.code,
+        questionnaire.version
+    ));
     format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-label="{title}">
 <style>text{{font:14px system-ui,"Noto Sans CJK SC",sans-serif;fill:#1b1b1f}}.title{{font-size:18px;font-weight:600}}.page{{font-weight:600;fill:#0b57a4}}.small{{font-size:11px;fill:#555}}
@@ -52,12 +73,21 @@ rect{{fill:#f1f3f7;stroke:#767c89}}.asked-if{{fill:#fff6e0}}.arrow{{fill:none;st
 
 fn draw_item(boxes: &mut String, item: &Item, y: i32, language: Language) {
     let class = if item.show_if.is_some() { " class=\"asked-if\"" } else { "" };
-    _ = writeln!(boxes, r#"<rect{class} x="{LEFT}" y="{y}" width="{WIDTH}" height="{}" rx="5"/>"#, ROW - 6);
+    _ = writeln!(
+        boxes,
+        r#"<rect{class} x="{LEFT}" y="{y}" width="{WIDTH}" height="{}" rx="5"/>"#,
+        ROW - 6
+    );
     let question = item.text.in_language(language);
-    let short: String = if question.chars().count() > 30 { question.chars().take(29).chain(['…']).collect() } else { question.to_owned() };
+    let short: String = if question.chars().count() > 30 {
+        question.chars().take(29).chain(['…']).collect()
+    } else {
+        question.to_owned()
+    };
     push_text(boxes, LEFT + 8, y + 18, "item", &format!("{} · {short}", item.id));
     let shown = item.show_if.iter().map(|c| format!("⟨{}⟩", c.source()));
-    let conditions: Vec<String> = shown.chain(item.screen_out_if.iter().map(|c| format!("4.1 ⟨{}⟩", c.source()))).collect();
+    let conditions: Vec<String> =
+        shown.chain(item.screen_out_if.iter().map(|c| format!("4.1 ⟨{}⟩", c.source()))).collect();
     if !conditions.is_empty() {
         push_text(boxes, LEFT + 350, y + 18, "small", &conditions.join(" "));
     }

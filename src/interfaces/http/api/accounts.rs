@@ -10,20 +10,22 @@ use utoipa::ToSchema;
 
 use super::pending_work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, format_utc};
-use crate::services::accounts::{self, AccountError, second_factor, tokens};
 use crate::adapters::crypto::password::new_token;
-use crate::domain::language::Language;
-use crate::domain::role::{Permission, Role};
 use crate::adapters::database::accounts as stored;
 use crate::adapters::database::api_tokens;
+use crate::domain::language::Language;
+use crate::domain::role::{Permission, Role};
 use crate::interfaces::http::state::AppState;
+use crate::services::accounts::{self, AccountError, second_factor, tokens};
 
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Problem {
         match error {
             AccountError::Unknown(_) => Problem::not_found(),
             AccountError::Taken(_) => Problem::conflict(error.to_string()),
-            AccountError::InvalidName | AccountError::InvalidPassword | AccountError::InvalidToken => Problem::wrong(error.to_string()),
+            AccountError::InvalidName
+            | AccountError::InvalidPassword
+            | AccountError::InvalidToken => Problem::wrong(error.to_string()),
             other => Problem::internal(&other.to_string()),
         }
     }
@@ -89,15 +91,24 @@ pub async fn add(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<NewPasswordResponse>), Problem> {
-    let role = Role::parse(&new.role).ok_or_else(|| Problem::wrong("role is administrator, operator, interviewer or auditor"))?;
-    let language = |tag: &String| Language::parse(tag).ok_or_else(|| Problem::wrong(format!("«{tag}» is no language; use zh or en")));
-    let mut languages = new.languages.iter().map(language).collect::<Result<Vec<Language>, Problem>>()?;
+    let role = Role::parse(&new.role)
+        .ok_or_else(|| Problem::wrong("role is administrator, operator, interviewer or auditor"))?;
+    let language = |tag: &String| {
+        Language::parse(tag)
+            .ok_or_else(|| Problem::wrong(format!("«{tag}» is no language; use zh or en")))
+    };
+    let mut languages =
+        new.languages.iter().map(language).collect::<Result<Vec<Language>, Problem>>()?;
     if languages.is_empty() {
         languages.push(Language::Zh);
     }
     let password = new_token().map_err(AccountError::from)?;
-    accounts::add(&app.context, &caller.actor, &new.name, role, &languages, password.clone()).await?;
-    Ok((StatusCode::CREATED, Json(NewPasswordResponse { name: new.name, password: password.reveal().to_owned() })))
+    accounts::add(&app.context, &caller.actor, &new.name, role, &languages, password.clone())
+        .await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(NewPasswordResponse { name: new.name, password: password.reveal().to_owned() }),
+    ))
 }
 
 /// Disables an account; whoever is signed in with it is not any more.
@@ -196,10 +207,15 @@ pub async fn make_token(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewToken>,
 ) -> Result<(StatusCode, Json<NewTokenResponse>), Problem> {
-    let scope = |code: &String| Permission::parse(code).ok_or_else(|| Problem::wrong(format!("«{code}» is no scope")));
+    let scope = |code: &String| {
+        Permission::parse(code).ok_or_else(|| Problem::wrong(format!("«{code}» is no scope")))
+    };
     let scopes = new.scopes.iter().map(scope).collect::<Result<Vec<Permission>, Problem>>()?;
     let token = tokens::create(&app.context, &caller.actor, &new.name, &scopes, new.days).await?;
-    Ok((StatusCode::CREATED, Json(NewTokenResponse { name: new.name, token: token.reveal().to_owned() })))
+    Ok((
+        StatusCode::CREATED,
+        Json(NewTokenResponse { name: new.name, token: token.reveal().to_owned() }),
+    ))
 }
 
 /// Revokes a token.

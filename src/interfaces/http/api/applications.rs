@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Caller, Path, Problem, Query, format_utc};
-use crate::services::deadlines::changes::{self, ChangedBy, ChangeError};
-use crate::services::deadlines::{ApplicationOverview, programme_overview};
-use crate::domain::category::Category;
-use crate::services::list_import::{ImportOutcome, ImportRequest, ListImportError, ListSource, import_list};
-use crate::services::programmes::{NewApplication as Declared, add_application};
 use crate::adapters::database::{application_events, applications, programmes};
+use crate::domain::category::Category;
 use crate::interfaces::http::state::AppState;
+use crate::services::deadlines::changes::{self, ChangeError, ChangedBy};
+use crate::services::deadlines::{ApplicationOverview, programme_overview};
+use crate::services::list_import::{
+    ImportOutcome, ImportRequest, ListImportError, ListSource, import_list,
+};
+use crate::services::programmes::{NewApplication as Declared, add_application};
 
 #[derive(Serialize, ToSchema)]
 pub struct Applications {
@@ -27,8 +29,12 @@ pub struct Applications {
 /// The applications of a programme.
 #[utoipa::path(get, path = "/api/v1/programmes/{programme}/applications", tag = "applications",
     params(("programme" = String, Path)), responses((status = 200, body = Applications)))]
-pub async fn of_programme(State(app): State<Arc<AppState>>, Path(programme): Path<String>) -> Result<Json<Applications>, Problem> {
-    let items = programme_overview(&app.context, &programme).await?.ok_or_else(Problem::not_found)?;
+pub async fn of_programme(
+    State(app): State<Arc<AppState>>,
+    Path(programme): Path<String>,
+) -> Result<Json<Applications>, Problem> {
+    let items =
+        programme_overview(&app.context, &programme).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(Applications { items }))
 }
 
@@ -59,7 +65,10 @@ pub struct RegisteredResponse {
 /// Registers an application.
 #[utoipa::path(post, path = "/api/v1/applications", tag = "applications", request_body = NewApplication,
     responses((status = 201, body = RegisteredResponse)))]
-pub async fn register(State(app): State<Arc<AppState>>, Body(new): Body<NewApplication>) -> Result<(StatusCode, Json<RegisteredResponse>), Problem> {
+pub async fn register(
+    State(app): State<Arc<AppState>>,
+    Body(new): Body<NewApplication>,
+) -> Result<(StatusCode, Json<RegisteredResponse>), Problem> {
     let declared = Declared {
         programme: &new.programme,
         code: &new.code,
@@ -92,11 +101,20 @@ pub async fn import(
     body: axum::body::Bytes,
 ) -> Result<Json<ImportOutcome>, Problem> {
     let codes = [application];
-    let request = ImportRequest { applications: &codes, file: "the body", content: ListSource::from(&body[..]), dry_run: import.dry_run };
+    let request = ImportRequest {
+        applications: &codes,
+        file: "the body",
+        content: ListSource::from(&body[..]),
+        dry_run: import.dry_run,
+    };
     match import_list(&app.context, &request, &mut |_, _| ()).await {
         Ok(outcome) => Ok(Json(outcome)),
         Err(ListImportError::Database(error)) => Err(error.into()),
-        Err(error @ (ListImportError::Keys(_) | ListImportError::Seal(_) | ListImportError::Stopped(_))) => Err(Problem::internal(&error.to_string())),
+        Err(
+            error @ (ListImportError::Keys(_)
+            | ListImportError::Seal(_)
+            | ListImportError::Stopped(_)),
+        ) => Err(Problem::internal(&error.to_string())),
         Err(ListImportError::UnknownApplication(_)) => Err(Problem::not_found()),
         Err(error @ ListImportError::NotOpen(_)) => Err(Problem::conflict(error.to_string())),
         Err(error) => Err(Problem::wrong(error.to_string())),
@@ -130,14 +148,21 @@ pub struct ApplicationResponse {
 /// One application, with what has happened to it.
 #[utoipa::path(get, path = "/api/v1/applications/{application}", tag = "applications", params(("application" = String, Path)),
     responses((status = 200, body = ApplicationResponse)))]
-pub async fn show(State(app): State<Arc<AppState>>, Path(application): Path<String>) -> Result<Json<ApplicationResponse>, Problem> {
+pub async fn show(
+    State(app): State<Arc<AppState>>,
+    Path(application): Path<String>,
+) -> Result<Json<ApplicationResponse>, Problem> {
     let mut connection = app.context.database.read().await?;
-    let stored = applications::find(&mut connection, &application).await?.ok_or_else(Problem::not_found)?;
+    let stored =
+        applications::find(&mut connection, &application).await?.ok_or_else(Problem::not_found)?;
     let programme = programmes::get(&mut connection, stored.programme_id).await?;
     let history = application_events::of_application(&mut connection, stored.id).await?;
     drop(connection);
     let all = programme_overview(&app.context, &programme.code).await?.unwrap_or_default();
-    let standing = all.into_iter().find(|other| other.application == application).ok_or_else(Problem::not_found)?;
+    let standing = all
+        .into_iter()
+        .find(|other| other.application == application)
+        .ok_or_else(Problem::not_found)?;
     let event_response = |event: application_events::ApplicationEvent| ApplicationEventResponse {
         at: format_utc(event.at),
         what: event.kind.as_str(),
@@ -170,7 +195,11 @@ pub async fn settle_fee(
     Path(application): Path<String>,
     Body(fee): Body<FeeRequest>,
 ) -> Result<Json<DeadlineResponse>, Problem> {
-    Ok(Json(changes::settle_fee(&app.context, &application, fee.settled, &caller.actor.name).await?.into()))
+    Ok(Json(
+        changes::settle_fee(&app.context, &application, fee.settled, &caller.actor.name)
+            .await?
+            .into(),
+    ))
 }
 
 /// What moves a due day.
@@ -214,14 +243,20 @@ pub async fn change_deadline(
     let done = match change.what {
         DeadlineChange::Hold => changes::hold(&app.context, &application, by).await,
         DeadlineChange::Release => changes::release(&app.context, &application, by).await,
-        DeadlineChange::Extend => changes::extend(&app.context, &application, change.days.unwrap_or(0), by).await,
+        DeadlineChange::Extend => {
+            changes::extend(&app.context, &application, change.days.unwrap_or(0), by).await
+        }
     };
     Ok(Json(done?.into()))
 }
 
 impl From<changes::DeadlineStatus> for DeadlineResponse {
     fn from(standing: changes::DeadlineStatus) -> DeadlineResponse {
-        DeadlineResponse { dataset_due: standing.dataset_due, held_since: standing.held_since, extended_days: standing.extended_days }
+        DeadlineResponse {
+            dataset_due: standing.dataset_due,
+            held_since: standing.held_since,
+            extended_days: standing.extended_days,
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{PageParams, Problem, Query, format_utc};
-use crate::domain::audit::Action;
 use crate::adapters::database::audit::{self as log, AuditFilter, LogVerification};
+use crate::domain::audit::Action;
 use crate::interfaces::http::state::AppState;
 
 #[derive(Deserialize, IntoParams)]
@@ -45,11 +45,20 @@ pub struct LogEntries {
 
 /// The audit log, the latest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditFilterParams, PageParams), responses((status = 200, body = LogEntries)))]
-pub async fn list(State(app): State<Arc<AppState>>, Query(filter): Query<AuditFilterParams>, Query(page): Query<PageParams>) -> Result<Json<LogEntries>, Problem> {
-    let unknown = |code: &str| Problem::new(StatusCode::BAD_REQUEST, format!("«{code}» is no action"));
+pub async fn list(
+    State(app): State<Arc<AppState>>,
+    Query(filter): Query<AuditFilterParams>,
+    Query(page): Query<PageParams>,
+) -> Result<Json<LogEntries>, Problem> {
+    let unknown =
+        |code: &str| Problem::new(StatusCode::BAD_REQUEST, format!("«{code}» is no action"));
     let filter = AuditFilter {
         actor: filter.who.unwrap_or_default(),
-        action: filter.action.as_deref().map(|code| Action::parse(code).ok_or_else(|| unknown(code))).transpose()?,
+        action: filter
+            .action
+            .as_deref()
+            .map(|code| Action::parse(code).ok_or_else(|| unknown(code)))
+            .transpose()?,
         object: filter.object.unwrap_or_default(),
         before: page.cursor()?,
     };
@@ -83,10 +92,21 @@ pub struct VerifiedLog {
 /// Reckons every hash again.
 #[utoipa::path(post, path = "/api/v1/audit/verify", tag = "audit", responses((status = 200, body = VerifiedLog)))]
 pub async fn verify(State(app): State<Arc<AppState>>) -> Result<Json<VerifiedLog>, Problem> {
-    let verified = log::verify(&mut *app.context.database.read().await?, app.context.keys.hasher(), None).await?;
+    let verified =
+        log::verify(&mut *app.context.database.read().await?, app.context.keys.hasher(), None)
+            .await?;
     Ok(Json(match verified {
-        LogVerification::Intact { entries, head } => VerifiedLog { is_whole: true, entries: Some(entries), head: Some(head), broken_at: None },
-        LogVerification::Broken { at } => VerifiedLog { is_whole: false, entries: None, head: None, broken_at: Some(at) },
-        LogVerification::HeadNotFound => VerifiedLog { is_whole: false, entries: None, head: None, broken_at: None },
+        LogVerification::Intact { entries, head } => VerifiedLog {
+            is_whole: true,
+            entries: Some(entries),
+            head: Some(head),
+            broken_at: None,
+        },
+        LogVerification::Broken { at } => {
+            VerifiedLog { is_whole: false, entries: None, head: None, broken_at: Some(at) }
+        }
+        LogVerification::HeadNotFound => {
+            VerifiedLog { is_whole: false, entries: None, head: None, broken_at: None }
+        }
     }))
 }

@@ -1,4 +1,5 @@
-//! The gate of the API: whose token it is, what it is for, what is written down, and requests that come twice.
+//! The gate of the API: whose token it is, what it is for, what is written down, and requests that
+//! come twice.
 
 use std::sync::Arc;
 
@@ -12,13 +13,13 @@ use sha2::{Digest, Sha256};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 
 use super::Problem;
-use crate::services::accounts::tokens;
 use crate::adapters::crypto::sha256;
+use crate::adapters::database::idempotency;
 use crate::domain::audit::{Action, Actor, Via};
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
-use crate::adapters::database::idempotency;
 use crate::interfaces::http::state::AppState;
+use crate::services::accounts::tokens;
 
 /// A list comes as the body of a request.
 const MAX_BODY: usize = 32 * 1024 * 1024;
@@ -26,7 +27,8 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 const MAX_REPLAY_BYTES: usize = 1024 * 1024;
 /// An answer is kept so long for whoever sends the same request again.
 const IDEMPOTENCY_TIME: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
-/// A request that has not been answered by then was cut off by the daemon's end. Nobody knows how far it came, so it is not done again.
+/// A request that has not been answered by then was cut off by the daemon's end. Nobody knows how
+/// far it came, so it is not done again.
 const ABANDONED_AFTER: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// Who calls.
@@ -57,64 +59,126 @@ impl ApiAuth {
     }
 
     /// A route that only looks at counts and codes.
-    pub fn read_only(self, permission: Permission, routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
-        self.add(RoutePolicy { permission, audit: None, is_stream: false, is_secret: false }, routes)
+    pub fn read_only(
+        self,
+        permission: Permission,
+        routes: UtoipaMethodRouter<Arc<AppState>>,
+    ) -> ApiAuth {
+        self.add(
+            RoutePolicy { permission, audit: None, is_stream: false, is_secret: false },
+            routes,
+        )
     }
 
     /// A route that its use-case writes down itself, in the transaction that does it.
-    pub fn audited_by_service(self, permission: Permission, routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
+    pub fn audited_by_service(
+        self,
+        permission: Permission,
+        routes: UtoipaMethodRouter<Arc<AppState>>,
+    ) -> ApiAuth {
         self.read_only(permission, routes)
     }
 
-    /// Such a route that answers with a secret, or with what people are or have said. It is not kept for whoever asks again (invariant I7).
-    pub fn secret(self, permission: Permission, routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
+    /// Such a route that answers with a secret, or with what people are or have said. It is not
+    /// kept for whoever asks again (invariant I7).
+    pub fn secret(
+        self,
+        permission: Permission,
+        routes: UtoipaMethodRouter<Arc<AppState>>,
+    ) -> ApiAuth {
         self.add(RoutePolicy { permission, audit: None, is_stream: false, is_secret: true }, routes)
     }
 
     /// A route that sends a file.
-    pub fn audited_file(self, permission: Permission, audit: (Action, &'static str), routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
-        self.add(RoutePolicy { permission, audit: Some(audit), is_stream: true, is_secret: false }, routes)
+    pub fn audited_file(
+        self,
+        permission: Permission,
+        audit: (Action, &'static str),
+        routes: UtoipaMethodRouter<Arc<AppState>>,
+    ) -> ApiAuth {
+        self.add(
+            RoutePolicy { permission, audit: Some(audit), is_stream: true, is_secret: false },
+            routes,
+        )
     }
 
-    /// A route that does something, or shows something of a person. In the object, `{code}` is what the address has there.
-    pub fn audited(self, permission: Permission, audit: (Action, &'static str), routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
-        self.add(RoutePolicy { permission, audit: Some(audit), is_stream: false, is_secret: false }, routes)
+    /// A route that does something, or shows something of a person. In the object, `{code}` is what
+    /// the address has there.
+    pub fn audited(
+        self,
+        permission: Permission,
+        audit: (Action, &'static str),
+        routes: UtoipaMethodRouter<Arc<AppState>>,
+    ) -> ApiAuth {
+        self.add(
+            RoutePolicy { permission, audit: Some(audit), is_stream: false, is_secret: false },
+            routes,
+        )
     }
 
     fn add(mut self, policy: RoutePolicy, routes: UtoipaMethodRouter<Arc<AppState>>) -> ApiAuth {
         let app = self.app.clone();
-        let guarded = routes.map(|methods: MethodRouter<Arc<AppState>>| methods.route_layer(from_fn_with_state((app, Arc::new(policy)), authorize)));
+        let guarded = routes.map(|methods: MethodRouter<Arc<AppState>>| {
+            methods.route_layer(from_fn_with_state((app, Arc::new(policy)), authorize))
+        });
         self.router = self.router.routes(guarded);
         self
     }
 }
 
 /// The same gate before a route that is not of the API: whoever may watch.
-pub fn require_watch(app: &Arc<AppState>, route: MethodRouter<Arc<AppState>>) -> MethodRouter<Arc<AppState>> {
-    let policy = RoutePolicy { permission: Permission::Watch, audit: None, is_stream: true, is_secret: false };
+pub fn require_watch(
+    app: &Arc<AppState>,
+    route: MethodRouter<Arc<AppState>>,
+) -> MethodRouter<Arc<AppState>> {
+    let policy = RoutePolicy {
+        permission: Permission::Watch,
+        audit: None,
+        is_stream: true,
+        is_secret: false,
+    };
     route.route_layer(from_fn_with_state((app.clone(), Arc::new(policy)), authorize))
 }
 
-async fn authorize(State((app, policy)): State<(Arc<AppState>, Arc<RoutePolicy>)>, request: Request, next: Next) -> Response {
+async fn authorize(
+    State((app, policy)): State<(Arc<AppState>, Arc<RoutePolicy>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     match handle_request(&app, &policy, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn handle_request(app: &Arc<AppState>, policy: &RoutePolicy, mut request: Request, next: Next) -> Result<Response, Problem> {
+async fn handle_request(
+    app: &Arc<AppState>,
+    policy: &RoutePolicy,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let caller = authenticate(app, policy.permission, request.headers()).await?;
-    let key =
-        request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned).filter(|_| request.method() == Method::POST);
+    let key = request
+        .headers()
+        .get("idempotency-key")
+        .and_then(|key| key.to_str().ok())
+        .map(str::to_owned)
+        .filter(|_| request.method() == Method::POST);
     if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 200) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "an Idempotency-Key has 1 to 200 characters"));
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "an Idempotency-Key has 1 to 200 characters",
+        ));
     }
     // The whole body, once: it is part of what makes a request the same.
     if request.method() != Method::GET {
         let (parts, body) = request.into_parts();
-        let body = to_bytes(body, MAX_BODY).await.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 32 MB"))?;
-        let fingerprint =
-            app.context.keys.hasher().fingerprint(&[parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body].concat());
+        let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 32 MB")
+        })?;
+        let fingerprint = app.context.keys.hasher().fingerprint(
+            &[parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body].concat(),
+        );
         request = Request::from_parts(parts, Body::from(body));
         if let Some(key) = &key
             && let Some(before) = begin_idempotent(app, &caller, key, &fingerprint).await?
@@ -125,16 +189,21 @@ async fn handle_request(app: &Arc<AppState>, policy: &RoutePolicy, mut request: 
     if let Some((action, object)) = policy.audit {
         let (mut parts, body) = request.into_parts();
         let object = match RawPathParams::from_request_parts(&mut parts, &()).await {
-            Ok(params) => params.iter().fold(object.to_owned(), |object, (name, value)| object.replace(&format!("{{{name}}}"), value)),
+            Ok(params) => params.iter().fold(object.to_owned(), |object, (name, value)| {
+                object.replace(&format!("{{{name}}}"), value)
+            }),
             Err(_) => object.to_owned(),
         };
         request = Request::from_parts(parts, body);
         let object: String = object.chars().filter(|c| !c.is_control()).take(120).collect();
         let entry = app.context.audit_before(&caller.actor, action, &object, "").await?;
         request.extensions_mut().insert(caller.clone());
-        let response = run_and_store_response(app, policy, &caller, key.as_deref(), request, next).await?;
+        let response =
+            run_and_store_response(app, policy, &caller, key.as_deref(), request, next).await?;
         if response.status().is_client_error() {
-            app.context.audit_before(&caller.actor, Action::Refused, &format!("entry:{entry}"), "").await?;
+            app.context
+                .audit_before(&caller.actor, Action::Refused, &format!("entry:{entry}"), "")
+                .await?;
         }
         return Ok(response);
     }
@@ -143,49 +212,105 @@ async fn handle_request(app: &Arc<AppState>, policy: &RoutePolicy, mut request: 
 }
 
 /// Whose token it is. The token of `delivery.pull` is good for datasets.
-async fn authenticate(app: &AppState, permission: Permission, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let token_sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+async fn authenticate(
+    app: &AppState,
+    permission: Permission,
+    headers: &HeaderMap,
+) -> Result<Caller, Problem> {
+    let token_sent = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
     let token_sent = token_sent.map(|token_sent| Personal::new(token_sent.trim()));
     let api = |name: &str| Caller { actor: Actor { name: name.to_owned(), via: Via::Api } };
     if let Some(token_sent) = &token_sent {
-        if let Some(token) = tokens::find_valid(&app.context, token_sent).await.map_err(|error| Problem::internal(&error.to_string()))? {
-            return if token.may(permission) { Ok(api(&token.name)) } else { Err(Problem::forbidden(permission)) };
+        if let Some(token) = tokens::find_valid(&app.context, token_sent)
+            .await
+            .map_err(|error| Problem::internal(&error.to_string()))?
+        {
+            return if token.may(permission) {
+                Ok(api(&token.name))
+            } else {
+                Err(Problem::forbidden(permission))
+            };
         }
         // Hashes are compared: how long that takes says nothing of the token.
         let pull = app.context.config.delivery.token.as_ref();
-        if pull.is_some_and(|token| sha256(token_sent.reveal().as_bytes()) == sha256(token.reveal().as_bytes())) {
-            return if permission == Permission::Datasets { Ok(api("delivery.pull")) } else { Err(Problem::forbidden(permission)) };
+        if pull.is_some_and(|token| {
+            sha256(token_sent.reveal().as_bytes()) == sha256(token.reveal().as_bytes())
+        }) {
+            return if permission == Permission::Datasets {
+                Ok(api("delivery.pull"))
+            } else {
+                Err(Problem::forbidden(permission))
+            };
         }
     }
-    Err(if token_sent.is_none() || app.failed_links.allow() { Problem::unauthorised() } else { Problem::too_many() })
+    Err(if token_sent.is_none() || app.failed_links.allow() {
+        Problem::unauthorised()
+    } else {
+        Problem::too_many()
+    })
 }
 
 /// Begins a request under its key; what was answered to the same one before is answered again.
-async fn begin_idempotent(app: &AppState, caller: &Caller, key: &str, fingerprint: &str) -> Result<Option<Result<Response, Problem>>, Problem> {
+async fn begin_idempotent(
+    app: &AppState,
+    caller: &Caller,
+    key: &str,
+    fingerprint: &str,
+) -> Result<Option<Result<Response, Problem>>, Problem> {
     let now = app.context.clock.now();
     let mut tx = app.context.database.write().await?;
-    let before = idempotency::begin(&mut tx, (&caller.actor.name, key, fingerprint), now - IDEMPOTENCY_TIME, now).await?;
+    let before = idempotency::begin(
+        &mut tx,
+        (&caller.actor.name, key, fingerprint),
+        now - IDEMPOTENCY_TIME,
+        now,
+    )
+    .await?;
     tx.commit().await?;
     Ok(before.map(|before| {
         if before.fingerprint != fingerprint {
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another request"));
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "this Idempotency-Key was \
+                used for another request",
+            ));
         }
         if before.status == 0 {
             let says = if now < before.at + ABANDONED_AFTER {
                 "the same request is being worked on; ask again in a moment"
             } else {
-                "the same request broke off, and may have been done; look, and send it under another key if it was not"
+                "the same request broke off, and may have been done; look, and send it under \
+                    another key if it was not"
             };
             return Err(Problem::new(StatusCode::CONFLICT, says));
         }
         let status = StatusCode::from_u16(before.status).unwrap_or(StatusCode::OK);
-        let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
-        Ok((status, [(header::CONTENT_TYPE, kind), (header::HeaderName::from_static("idempotency-replayed"), "true")], before.body).into_response())
+        let kind =
+            if status.is_success() { "application/json" } else { "application/problem+json" };
+        Ok((
+            status,
+            [
+                (header::CONTENT_TYPE, kind),
+                (header::HeaderName::from_static("idempotency-replayed"), "true"),
+            ],
+            before.body,
+        )
+            .into_response())
     }))
 }
 
 /// Runs the handler; tags what can be asked for again, and keeps what was answered under a key.
-async fn run_and_store_response(app: &AppState, policy: &RoutePolicy, caller: &Caller, key: Option<&str>, request: Request, next: Next) -> Result<Response, Problem> {
+async fn run_and_store_response(
+    app: &AppState,
+    policy: &RoutePolicy,
+    caller: &Caller,
+    key: Option<&str>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let is_get = request.method() == Method::GET;
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let response = next.run(request).await;
@@ -193,16 +318,35 @@ async fn run_and_store_response(app: &AppState, policy: &RoutePolicy, caller: &C
         return Ok(response);
     }
     let (mut parts, body) = response.into_parts();
-    let body = to_bytes(body, MAX_BODY).await.map_err(|error| Problem::internal(&error.to_string()))?;
+    let body =
+        to_bytes(body, MAX_BODY).await.map_err(|error| Problem::internal(&error.to_string()))?;
     if let Some(key) = key {
         let mut tx = app.context.database.write().await?;
         if parts.status.is_server_error() || body.len() > MAX_REPLAY_BYTES {
             idempotency::discard(&mut tx, &caller.actor.name, key).await?;
         } else if policy.is_secret && parts.status.is_success() {
-            let says = Problem::new(StatusCode::CONFLICT, "it was done, and what it showed is not kept; ask anew under another key if that was lost");
-            idempotency::finish(&mut tx, &caller.actor.name, key, StatusCode::CONFLICT.as_u16(), &says.to_json()).await?;
+            let says = Problem::new(
+                StatusCode::CONFLICT,
+                "it was done, and what it showed is not kept; ask anew under another key if that \
+                    was lost",
+            );
+            idempotency::finish(
+                &mut tx,
+                &caller.actor.name,
+                key,
+                StatusCode::CONFLICT.as_u16(),
+                &says.to_json(),
+            )
+            .await?;
         } else {
-            idempotency::finish(&mut tx, &caller.actor.name, key, parts.status.as_u16(), &String::from_utf8_lossy(&body)).await?;
+            idempotency::finish(
+                &mut tx,
+                &caller.actor.name,
+                key,
+                parts.status.as_u16(),
+                &String::from_utf8_lossy(&body),
+            )
+            .await?;
         }
         tx.commit().await?;
     }
@@ -211,7 +355,11 @@ async fn run_and_store_response(app: &AppState, policy: &RoutePolicy, caller: &C
         if let Ok(value) = HeaderValue::from_str(&tag) {
             parts.headers.insert(header::ETAG, value);
         }
-        if known.is_some_and(|known| known.to_str().is_ok_and(|known| known.split(',').any(|known| known.trim() == tag || known.trim() == "*"))) {
+        if known.is_some_and(|known| {
+            known.to_str().is_ok_and(|known| {
+                known.split(',').any(|known| known.trim() == tag || known.trim() == "*")
+            })
+        }) {
             parts.status = StatusCode::NOT_MODIFIED;
             parts.headers.remove(header::CONTENT_LENGTH);
             parts.headers.remove(header::CONTENT_TYPE);

@@ -9,14 +9,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Path, Problem, Query};
-use crate::services;
-use crate::services::campaigns::{RateGrouping, CampaignError, CampaignStatus, LaunchError, LaunchReport, LaunchRequest, GroupRates};
-use crate::services::forecasting::{ForecastError, self, ApplicationForecast};
-use crate::services::deadlines::{DeadlineError, close_campaign};
-use crate::domain::contact_plan::PlanFile;
 use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::{DatabaseError, applications, forecasts};
+use crate::domain::contact_plan::PlanFile;
 use crate::interfaces::http::state::AppState;
+use crate::services;
+use crate::services::campaigns::{
+    CampaignError, CampaignStatus, GroupRates, LaunchError, LaunchReport, LaunchRequest,
+    RateGrouping,
+};
+use crate::services::deadlines::{DeadlineError, close_campaign};
+use crate::services::forecasting::{self, ApplicationForecast, ForecastError};
 
 #[derive(Serialize, ToSchema)]
 pub struct CampaignResponse {
@@ -37,7 +40,9 @@ impl From<CampaignError> for Problem {
     fn from(error: CampaignError) -> Problem {
         match error {
             CampaignError::UnknownCampaign(_) => Problem::not_found(),
-            CampaignError::WrongState { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
+            CampaignError::WrongState { .. } => {
+                Problem::new(StatusCode::CONFLICT, error.to_string())
+            }
             other => Problem::internal(&other.to_string()),
         }
     }
@@ -59,7 +64,10 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Campaigns>, P
 /// How a campaign stands.
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = CampaignStatus)))]
-pub async fn show(State(app): State<Arc<AppState>>, Path(campaign): Path<String>) -> Result<Json<CampaignStatus>, Problem> {
+pub async fn show(
+    State(app): State<Arc<AppState>>,
+    Path(campaign): Path<String>,
+) -> Result<Json<CampaignStatus>, Problem> {
     Ok(Json(services::campaigns::status(&app.context, &campaign).await?))
 }
 
@@ -91,7 +99,11 @@ pub struct Rates {
 /// The outcome rates of AAPOR.
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/rates", tag = "campaigns", params(("campaign" = String, Path), RateGroupingParams),
     responses((status = 200, body = Rates)))]
-pub async fn rates(State(app): State<Arc<AppState>>, Path(campaign): Path<String>, Query(params): Query<RateGroupingParams>) -> Result<Json<Rates>, Problem> {
+pub async fn rates(
+    State(app): State<Arc<AppState>>,
+    Path(campaign): Path<String>,
+    Query(params): Query<RateGroupingParams>,
+) -> Result<Json<Rates>, Problem> {
     let by = match params.by {
         RateGroupingParam::Application => RateGrouping::Application,
         RateGroupingParam::Mode => RateGrouping::Mode,
@@ -109,13 +121,19 @@ pub struct Forecasts {
 /// The latest forecast of each application.
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = Forecasts)))]
-pub async fn forecasts(State(app): State<Arc<AppState>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
+pub async fn forecasts(
+    State(app): State<Arc<AppState>>,
+    Path(campaign): Path<String>,
+) -> Result<Json<Forecasts>, Problem> {
     let mut connection = app.context.database.read().await?;
-    let campaign = campaigns::find(&mut connection, &campaign).await?.ok_or_else(Problem::not_found)?;
+    let campaign =
+        campaigns::find(&mut connection, &campaign).await?.ok_or_else(Problem::not_found)?;
     let mut items = Vec::new();
     for application in applications::of_campaign(&mut connection, campaign.id).await? {
-        if let Some(kept) = forecasts::of_application(&mut connection, application.id).await?.pop() {
-            let unreadable = |_| DatabaseError::Unreadable { what: "a forecast", value: String::new() };
+        if let Some(kept) = forecasts::of_application(&mut connection, application.id).await?.pop()
+        {
+            let unreadable =
+                |_| DatabaseError::Unreadable { what: "a forecast", value: String::new() };
             items.push(serde_json::from_str(&kept.document).map_err(unreadable)?);
         }
     }
@@ -125,7 +143,10 @@ pub async fn forecasts(State(app): State<Arc<AppState>>, Path(campaign): Path<St
 /// Makes the forecasts of a campaign now, beside those of the day.
 #[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = Forecasts)))]
-pub async fn forecast(State(app): State<Arc<AppState>>, Path(campaign): Path<String>) -> Result<Json<Forecasts>, Problem> {
+pub async fn forecast(
+    State(app): State<Arc<AppState>>,
+    Path(campaign): Path<String>,
+) -> Result<Json<Forecasts>, Problem> {
     match forecasting::forecast_campaign(&app.context, &campaign).await {
         Ok(items) => Ok(Json(Forecasts { items })),
         Err(ForecastError::UnknownCampaign(_)) => Err(Problem::not_found()),
@@ -178,16 +199,21 @@ pub struct NewCampaign {
     dry_run: bool,
 }
 
-/// Launches a campaign, or reckons what the launch would do. Where two people have to agree to a launch, only the console launches.
+/// Launches a campaign, or reckons what the launch would do. Where two people have to agree to a
+/// launch, only the console launches.
 #[utoipa::path(post, path = "/api/v1/campaigns", tag = "campaigns", request_body = NewCampaign, responses((status = 201, body = LaunchReport)))]
-pub async fn launch(State(app): State<Arc<AppState>>, Body(new): Body<NewCampaign>) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
+pub async fn launch(
+    State(app): State<Arc<AppState>>,
+    Body(new): Body<NewCampaign>,
+) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
     if app.context.config.console.four_eyes && !new.dry_run {
         return Err(Problem::wrong("two people agree to a launch here: launch it on the console"));
     }
     if new.budget.is_some_and(|budget| !(0.0..1e9).contains(&budget)) {
         return Err(Problem::wrong("budget is between 0 and 1,000,000,000"));
     }
-    let plan: PlanFile = serde_json::from_value(new.plan).map_err(|error| Problem::wrong(format!("plan: {error}")))?;
+    let plan: PlanFile = serde_json::from_value(new.plan)
+        .map_err(|error| Problem::wrong(format!("plan: {error}")))?;
     let request = LaunchRequest {
         code: &new.code,
         applications: &new.applications,
@@ -197,7 +223,8 @@ pub async fn launch(State(app): State<Arc<AppState>>, Body(new): Body<NewCampaig
         seed: None,
         dry_run: new.dry_run,
     };
-    let report = services::campaigns::launch(&app.context, &request).await.map_err(launch_problem)?;
+    let report =
+        services::campaigns::launch(&app.context, &request).await.map_err(launch_problem)?;
     Ok((StatusCode::CREATED, Json(report)))
 }
 
@@ -205,7 +232,9 @@ pub async fn launch(State(app): State<Arc<AppState>>, Body(new): Body<NewCampaig
 pub fn launch_problem(error: LaunchError) -> Problem {
     match error {
         LaunchError::Database(error) => error.into(),
-        LaunchError::Keys(_) | LaunchError::Seal(_) | LaunchError::Questionnaire(_) => Problem::internal(&error.to_string()),
+        LaunchError::Keys(_) | LaunchError::Seal(_) | LaunchError::Questionnaire(_) => {
+            Problem::internal(&error.to_string())
+        }
         LaunchError::CodeTaken(_) => Problem::conflict(error.to_string()),
         error => Problem::wrong(error.to_string()),
     }
@@ -234,12 +263,20 @@ pub async fn change_state(
     Body(change): Body<StateChangeRequest>,
 ) -> Result<Json<CampaignStatus>, Problem> {
     match change.to {
-        WantedState::Running => services::campaigns::change_state(&app.context, &campaign, CampaignState::Running).await?,
-        WantedState::Paused => services::campaigns::change_state(&app.context, &campaign, CampaignState::Paused).await?,
+        WantedState::Running => {
+            services::campaigns::change_state(&app.context, &campaign, CampaignState::Running)
+                .await?
+        }
+        WantedState::Paused => {
+            services::campaigns::change_state(&app.context, &campaign, CampaignState::Paused)
+                .await?
+        }
         WantedState::Closed => match close_campaign(&app.context, &campaign).await {
             Ok(_) => {}
             Err(DeadlineError::UnknownCampaign(_)) => return Err(Problem::not_found()),
-            Err(error @ DeadlineError::Closed(_)) => return Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
+            Err(error @ DeadlineError::Closed(_)) => {
+                return Err(Problem::new(StatusCode::CONFLICT, error.to_string()));
+            }
             Err(error) => return Err(Problem::internal(&error.to_string())),
         },
     }

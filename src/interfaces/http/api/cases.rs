@@ -1,4 +1,5 @@
-//! Cases: codes and times for whoever watches; names and numbers for whoever may see people, each look written down.
+//! Cases: codes and times for whoever watches; names and numbers for whoever may see people, each
+//! look written down.
 
 use std::sync::Arc;
 
@@ -8,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, PageParams, Path, Problem, Query, format_utc};
+use crate::adapters::database::timeline::{self as stored, CaseDetails, CaseFilter};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::Personal;
-use crate::adapters::database::timeline::{self as stored, CaseFilter, CaseDetails};
+use crate::interfaces::http::state::AppState;
 use crate::services::monitoring::MonitoringError;
 use crate::services::monitoring::search::search as search_for;
 use crate::services::monitoring::timeline::{self, TimelineEvent, TimelineEventKind};
-use crate::interfaces::http::state::AppState;
 
 impl From<MonitoringError> for Problem {
     fn from(error: MonitoringError) -> Problem {
@@ -72,14 +73,23 @@ pub async fn of_application(
     Query(at): Query<DispositionParams>,
     Query(page): Query<PageParams>,
 ) -> Result<Json<Cases>, Problem> {
-    let unknown = |code: &str| Problem::new(axum::http::StatusCode::BAD_REQUEST, format!("«{code}» is no disposition"));
-    let at = at.disposition.as_deref().map(|code| Disposition::from_code(code).ok_or_else(|| unknown(code))).transpose()?;
+    let unknown = |code: &str| {
+        Problem::new(axum::http::StatusCode::BAD_REQUEST, format!("«{code}» is no disposition"))
+    };
+    let at = at
+        .disposition
+        .as_deref()
+        .map(|code| Disposition::from_code(code).ok_or_else(|| unknown(code)))
+        .transpose()?;
     let (limit, before) = (page.limit()?, page.cursor()?.map(CaseId));
     let mut connection = app.context.database.read().await?;
-    if crate::adapters::database::applications::find(&mut connection, &application).await?.is_none() {
+    if crate::adapters::database::applications::find(&mut connection, &application).await?.is_none()
+    {
         return Err(Problem::not_found());
     }
-    let found = stored::cases(&mut connection, &CaseFilter::Application(&application, at), before, limit).await?;
+    let found =
+        stored::cases(&mut connection, &CaseFilter::Application(&application, at), before, limit)
+            .await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|case| case.id.0);
     Ok(Json(Cases { items: found.into_iter().map(case_response).collect(), next }))
 }
@@ -88,7 +98,8 @@ pub async fn of_application(
 #[derive(Serialize, ToSchema)]
 pub struct TimelineEventResponse {
     at: String,
-    /// message, delivered, opened, consented, consent_withdrawn, begun, page, complete, call, reply or disposition.
+    /// message, delivered, opened, consented, consent_withdrawn, begun, page, complete, call, reply
+    /// or disposition.
     what: &'static str,
     /// More of it: the step, the state, the outcome, the code.
     detail: String,
@@ -104,7 +115,9 @@ pub struct CaseTimeline {
 
 fn timeline_event(told: &TimelineEvent) -> TimelineEventResponse {
     let (what, detail) = match &told.kind {
-        TimelineEventKind::Message { step, message, .. } => ("message", format!("{step}: {} by {}", message.state, message.gateway)),
+        TimelineEventKind::Message { step, message, .. } => {
+            ("message", format!("{step}: {} by {}", message.state, message.gateway))
+        }
         TimelineEventKind::Delivered { step } => ("delivered", step.clone()),
         TimelineEventKind::Opened => ("opened", String::new()),
         TimelineEventKind::Consented { version, .. } => ("consented", version.clone()),
@@ -112,17 +125,26 @@ fn timeline_event(told: &TimelineEvent) -> TimelineEventResponse {
         TimelineEventKind::AnswersBegun => ("begun", String::new()),
         TimelineEventKind::Page(visit) => ("page", (visit.page + 1).to_string()),
         TimelineEventKind::AnswersComplete { items } => ("complete", items.to_string()),
-        TimelineEventKind::Call { outcome, .. } => ("call", outcome.map(|outcome| outcome.as_str().to_owned()).unwrap_or_default()),
+        TimelineEventKind::Call { outcome, .. } => {
+            ("call", outcome.map(|outcome| outcome.as_str().to_owned()).unwrap_or_default())
+        }
         TimelineEventKind::Reply { meaning, .. } => ("reply", meaning.clone()),
-        TimelineEventKind::Disposition { to, source } => ("disposition", format!("{} ({source})", to.code())),
+        TimelineEventKind::Disposition { to, source } => {
+            ("disposition", format!("{} ({source})", to.code()))
+        }
     };
     TimelineEventResponse { at: format_utc(told.at), what, detail }
 }
 
 /// What has happened to a case.
 #[utoipa::path(get, path = "/api/v1/cases/{case}", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = CaseTimeline)))]
-pub async fn timeline(State(app): State<Arc<AppState>>, Path(case): Path<i64>) -> Result<Json<CaseTimeline>, Problem> {
-    let story = timeline::case_timeline(&app.context, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+pub async fn timeline(
+    State(app): State<Arc<AppState>>,
+    Path(case): Path<i64>,
+) -> Result<Json<CaseTimeline>, Problem> {
+    let story = timeline::case_timeline(&app.context, CaseId(case))
+        .await?
+        .ok_or_else(Problem::not_found)?;
     let told = story.events.iter().map(timeline_event).collect();
     Ok(Json(CaseTimeline { case: case_response(story.found.case), story: told }))
 }
@@ -138,9 +160,15 @@ pub struct CaseSearchRequest {
 
 /// Finds the cases of a person; what is looked for stands nowhere.
 #[utoipa::path(post, path = "/api/v1/cases/search", tag = "cases", request_body = CaseSearchRequest, responses((status = 200, body = Cases)))]
-pub async fn search(State(app): State<Arc<AppState>>, Body(request): Body<CaseSearchRequest>) -> Result<Json<Cases>, Problem> {
+pub async fn search(
+    State(app): State<Arc<AppState>>,
+    Body(request): Body<CaseSearchRequest>,
+) -> Result<Json<Cases>, Problem> {
     let found = search_for(&app.context, &Personal::new(request.who), super::MAX_PAGE_SIZE).await?;
-    Ok(Json(Cases { items: found.into_iter().map(|found| case_response(found.case)).collect(), next: None }))
+    Ok(Json(Cases {
+        items: found.into_iter().map(|found| case_response(found.case)).collect(),
+        next: None,
+    }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -152,7 +180,12 @@ pub struct PersonResponse {
 
 /// Who it is. That it was looked at is in the audit log.
 #[utoipa::path(get, path = "/api/v1/cases/{case}/person", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = PersonResponse)))]
-pub async fn person(State(app): State<Arc<AppState>>, Path(case): Path<i64>) -> Result<Json<PersonResponse>, Problem> {
-    let (name, phone) = timeline::reveal_person(&app.context, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+pub async fn person(
+    State(app): State<Arc<AppState>>,
+    Path(case): Path<i64>,
+) -> Result<Json<PersonResponse>, Problem> {
+    let (name, phone) = timeline::reveal_person(&app.context, CaseId(case))
+        .await?
+        .ok_or_else(Problem::not_found)?;
     Ok(Json(PersonResponse { name: name.reveal().to_owned(), number: phone.e164().to_owned() }))
 }

@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 
 use super::pending_work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, format_utc};
-use crate::services;
-use crate::services::datasets::delivery;
-use crate::services::deadlines::{self, DeadlineError};
 use crate::adapters::database::datasets::{self, Dataset};
 use crate::adapters::database::deliveries::{self, Verdict};
 use crate::interfaces::http::state::AppState;
+use crate::services;
+use crate::services::datasets::delivery;
+use crate::services::deadlines::{self, DeadlineError};
 
 /// Read and sent at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -67,8 +67,17 @@ async fn dataset_response(app: &AppState, dataset: &Dataset) -> Result<DatasetRe
         reason: dataset.reason.as_str(),
         frozen_at: format_utc(dataset.frozen_at),
         sha256: dataset.sha256.clone(),
-        url: format!("{}/api/v1/datasets/{}/{}", app.context.config.public_url, dataset.application_code, dataset.version_name()),
-        verdict: verdict.map(|verdict| VerdictResponse { accepted: verdict.is_accepted, reason: verdict.reason, at: format_utc(verdict.at) }),
+        url: format!(
+            "{}/api/v1/datasets/{}/{}",
+            app.context.config.public_url,
+            dataset.application_code,
+            dataset.version_name()
+        ),
+        verdict: verdict.map(|verdict| VerdictResponse {
+            accepted: verdict.is_accepted,
+            reason: verdict.reason,
+            at: format_utc(verdict.at),
+        }),
     })
 }
 
@@ -92,7 +101,11 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Datasets>, Pr
 
 async fn find(app: &AppState, application: &str, version: &str) -> Result<Dataset, Problem> {
     let all = datasets::all(&mut *app.context.database.read().await?).await?;
-    let is_requested = |dataset: &Dataset| dataset.application_code == application && dataset.version_name() == version && is_on_disk(dataset);
+    let is_requested = |dataset: &Dataset| {
+        dataset.application_code == application
+            && dataset.version_name() == version
+            && is_on_disk(dataset)
+    };
     all.into_iter().find(is_requested).ok_or_else(Problem::not_found)
 }
 
@@ -100,13 +113,20 @@ async fn find(app: &AppState, application: &str, version: &str) -> Result<Datase
 #[utoipa::path(get, path = "/api/v1/datasets/{application}/{version}", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path, description = "as its folder is named: v2, interim-3")),
     responses((status = 200, body = DatasetWithFiles)))]
-pub async fn show(State(app): State<Arc<AppState>>, Path((application, version)): Path<(String, String)>) -> Result<Json<DatasetWithFiles>, Problem> {
+pub async fn show(
+    State(app): State<Arc<AppState>>,
+    Path((application, version)): Path<(String, String)>,
+) -> Result<Json<DatasetWithFiles>, Problem> {
     let dataset = find(&app, &application, &version).await?;
     let response = dataset_response(&app, &dataset).await?;
     let mut names = Vec::new();
     let folder = dataset.folder.clone().unwrap_or_default();
-    let mut entries = tokio::fs::read_dir(&folder).await.map_err(|e| Problem::internal(&format!("{folder}: {e}")))?;
-    while let Some(entry) = entries.next_entry().await.map_err(|e| Problem::internal(&format!("{folder}: {e}")))? {
+    let mut entries = tokio::fs::read_dir(&folder)
+        .await
+        .map_err(|e| Problem::internal(&format!("{folder}: {e}")))?;
+    while let Some(entry) =
+        entries.next_entry().await.map_err(|e| Problem::internal(&format!("{folder}: {e}")))?
+    {
         names.push(entry.file_name().to_string_lossy().into_owned());
     }
     names.sort();
@@ -117,10 +137,15 @@ pub async fn show(State(app): State<Arc<AppState>>, Path((application, version))
 #[utoipa::path(get, path = "/api/v1/datasets/{application}/{version}/files/{file}", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path), ("file" = String, Path)),
     responses((status = 200, description = "the file", body = Vec<u8>, content_type = "application/octet-stream")))]
-pub async fn file(State(app): State<Arc<AppState>>, Path((application, version, name)): Path<(String, String, String)>) -> Result<Response, Problem> {
+pub async fn file(
+    State(app): State<Arc<AppState>>,
+    Path((application, version, name)): Path<(String, String, String)>,
+) -> Result<Response, Problem> {
     let dataset = find(&app, &application, &version).await?;
     // Only a name, never a way out of the folder.
-    if name.starts_with('.') || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+    if name.starts_with('.')
+        || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    {
         return Err(Problem::not_found());
     }
     let path = std::path::Path::new(&dataset.folder.clone().unwrap_or_default()).join(&name);
@@ -146,7 +171,11 @@ pub async fn file(State(app): State<Arc<AppState>>, Path((application, version, 
         }
     });
     let attachment = format!("attachment; filename=\"{name}\"");
-    let fixed = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_LENGTH, length.to_string()), (header::CONTENT_DISPOSITION, attachment)];
+    let fixed = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::CONTENT_DISPOSITION, attachment),
+    ];
     Ok((fixed, ResponseBody::from_stream(chunks)).into_response())
 }
 
@@ -171,7 +200,12 @@ pub async fn judge(
     Body(request): Body<VerdictRequest>,
 ) -> Result<Json<DatasetResponse>, Problem> {
     let dataset = find(&app, &application, &version).await?;
-    let verdict = Verdict { is_accepted: request.accepted, reason: request.reason, actor: caller.actor.name, at: app.context.clock.now() };
+    let verdict = Verdict {
+        is_accepted: request.accepted,
+        reason: request.reason,
+        actor: caller.actor.name,
+        at: app.context.clock.now(),
+    };
     delivery::record_verdict(&app.context, &dataset, &request.sha256, &verdict).await?;
     Ok(Json(dataset_response(&app, &dataset).await?))
 }
@@ -179,7 +213,10 @@ pub async fn judge(
 /// Hands a version over once more, by every way that is set up.
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/deliver", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path)), responses((status = 200, body = Done)))]
-pub async fn deliver(State(app): State<Arc<AppState>>, Path((application, version)): Path<(String, String)>) -> Result<Json<Done>, Problem> {
+pub async fn deliver(
+    State(app): State<Arc<AppState>>,
+    Path((application, version)): Path<(String, String)>,
+) -> Result<Json<Done>, Problem> {
     delivery::deliver_again(&app.context, &find(&app, &application, &version).await?).await?;
     Ok(DONE)
 }
@@ -209,8 +246,19 @@ pub async fn review(
     Extension(caller): Extension<Caller>,
     Path((application, version)): Path<(String, String)>,
 ) -> Result<Json<OpenAnswersResponse>, Problem> {
-    let (_, answers) = services::datasets::load_for_review(&app.context, &application, Some(&version), &caller.actor).await?;
-    let to_response = |answer: services::datasets::OpenAnswer| OpenAnswerResponse { number: answer.number, case: answer.case, item: answer.variable, text: answer.text };
+    let (_, answers) = services::datasets::load_for_review(
+        &app.context,
+        &application,
+        Some(&version),
+        &caller.actor,
+    )
+    .await?;
+    let to_response = |answer: services::datasets::OpenAnswer| OpenAnswerResponse {
+        number: answer.number,
+        case: answer.case,
+        item: answer.variable,
+        text: answer.text,
+    };
     Ok(Json(OpenAnswersResponse { items: answers.into_iter().map(to_response).collect() }))
 }
 
@@ -232,7 +280,8 @@ pub async fn release(
     Body(request): Body<ReleaseRequest>,
 ) -> Result<Json<Done>, Problem> {
     let strike = request.strike.into_iter().collect();
-    services::datasets::release(&app.context, &application, Some(&version), &strike, &caller.actor).await?;
+    services::datasets::release(&app.context, &application, Some(&version), &strike, &caller.actor)
+        .await?;
     Ok(DONE)
 }
 
@@ -243,14 +292,22 @@ pub struct FrozenVersionResponse {
     version: u32,
 }
 
-/// Freezes how a field stands on the way, or a further version of one that is closed, where something has changed since the last.
+/// Freezes how a field stands on the way, or a further version of one that is closed, where
+/// something has changed since the last.
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/freeze", tag = "datasets", params(("application" = String, Path)),
     responses((status = 201, body = FrozenVersionResponse)))]
-pub async fn freeze(State(app): State<Arc<AppState>>, Path(application): Path<String>) -> Result<(StatusCode, Json<FrozenVersionResponse>), Problem> {
+pub async fn freeze(
+    State(app): State<Arc<AppState>>,
+    Path(application): Path<String>,
+) -> Result<(StatusCode, Json<FrozenVersionResponse>), Problem> {
     match deadlines::freeze_as_it_stands(&app.context, &application).await {
-        Ok((kind, version)) => Ok((StatusCode::CREATED, Json(FrozenVersionResponse { kind: kind.as_str(), version }))),
+        Ok((kind, version)) => {
+            Ok((StatusCode::CREATED, Json(FrozenVersionResponse { kind: kind.as_str(), version })))
+        }
         Err(DeadlineError::UnknownApplication(_)) => Err(Problem::not_found()),
-        Err(error @ (DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_))) => Err(Problem::conflict(error.to_string())),
+        Err(error @ (DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_))) => {
+            Err(Problem::conflict(error.to_string()))
+        }
         Err(error) => Err(Problem::internal(&error.to_string())),
     }
 }

@@ -1,4 +1,5 @@
-//! Campaigns before their launch, as the console prepares them: kept, reckoned, rehearsed, tried out on oneself, launched.
+//! Campaigns before their launch, as the console prepares them: kept, reckoned, rehearsed, tried
+//! out on oneself, launched.
 
 use std::sync::Arc;
 
@@ -12,14 +13,14 @@ use utoipa::ToSchema;
 use super::campaigns::launch_problem;
 use super::pending_work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, format_utc};
-use crate::services::campaigns::LaunchReport;
-use crate::services::forecasting::RehearsalForecast;
-use crate::services::sms_sending::one_off::OneOffResult;
+use crate::adapters::database::drafts::{self, CampaignDraft};
 use crate::domain::contact_plan::PlanFile;
+use crate::interfaces::http::state::AppState;
+use crate::services::campaigns::LaunchReport;
 use crate::services::drafts::campaigns::{self as setup, CampaignDraftError};
 use crate::services::drafts::plan_form::PlanForm;
-use crate::adapters::database::drafts::{self, CampaignDraft};
-use crate::interfaces::http::state::AppState;
+use crate::services::forecasting::RehearsalForecast;
+use crate::services::sms_sending::one_off::OneOffResult;
 
 impl From<CampaignDraftError> for Problem {
     fn from(error: CampaignDraftError) -> Problem {
@@ -27,8 +28,12 @@ impl From<CampaignDraftError> for Problem {
             CampaignDraftError::Launch(error) => launch_problem(error),
             CampaignDraftError::Database(error) => error.into(),
             CampaignDraftError::NotFound => Problem::not_found(),
-            CampaignDraftError::Changed | CampaignDraftError::NeedsSecondPerson | CampaignDraftError::LaunchNotRequested => Problem::conflict(error.to_string()),
-            CampaignDraftError::Number(_) | CampaignDraftError::NoMessage => Problem::wrong(error.to_string()),
+            CampaignDraftError::Changed
+            | CampaignDraftError::NeedsSecondPerson
+            | CampaignDraftError::LaunchNotRequested => Problem::conflict(error.to_string()),
+            CampaignDraftError::Number(_) | CampaignDraftError::NoMessage => {
+                Problem::wrong(error.to_string())
+            }
             CampaignDraftError::Forecast(error) => Problem::internal(&error.to_string()),
         }
     }
@@ -56,7 +61,12 @@ pub struct Drafts {
 
 fn draft_response(draft: CampaignDraft) -> DraftResponse {
     DraftResponse {
-        applications: draft.applications.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
+        applications: draft
+            .applications
+            .split(',')
+            .filter(|code| !code.is_empty())
+            .map(str::to_owned)
+            .collect(),
         code: draft.code,
         gateway: draft.gateway,
         budget: draft.budget_micros.map(|micros| micros as f64 / 1e6),
@@ -76,7 +86,10 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Drafts>, Prob
 
 /// One draft.
 #[utoipa::path(get, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = DraftResponse)))]
-pub async fn show(State(app): State<Arc<AppState>>, Path(draft): Path<String>) -> Result<Json<DraftResponse>, Problem> {
+pub async fn show(
+    State(app): State<Arc<AppState>>,
+    Path(draft): Path<String>,
+) -> Result<Json<DraftResponse>, Problem> {
     Ok(Json(draft_response(setup::find(&app.context, &draft).await?)))
 }
 
@@ -95,7 +108,8 @@ pub struct PutDraft {
     budget: Option<f64>,
 }
 
-/// Keeps a draft under its code, or puts it in the place of the one there is; that somebody asked for its launch is taken back.
+/// Keeps a draft under its code, or puts it in the place of the one there is; that somebody asked
+/// for its launch is taken back.
 #[utoipa::path(put, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), request_body = PutDraft,
     responses((status = 200, body = DraftResponse)))]
 pub async fn put(
@@ -104,7 +118,9 @@ pub async fn put(
     Path(code): Path<String>,
     Body(draft): Body<PutDraft>,
 ) -> Result<Json<DraftResponse>, Problem> {
-    if draft.applications.is_empty() || draft.applications.iter().any(|code| code.is_empty() || code.contains(',')) {
+    if draft.applications.is_empty()
+        || draft.applications.iter().any(|code| code.is_empty() || code.contains(','))
+    {
         return Err(Problem::wrong("name one application at least, by its code"));
     }
     if draft.budget.is_some_and(|budget| !(0.0..1e9).contains(&budget)) {
@@ -114,13 +130,25 @@ pub async fn put(
     if let Err(error) = serde_json::from_value::<PlanFile>(plan.clone()) {
         return Err(Problem::wrong(format!("plan: {error}")));
     }
-    setup::save(&app.context, &caller.actor.name, &code, &draft.applications.join(","), &plan, &draft.gateway, draft.budget).await?;
+    setup::save(
+        &app.context,
+        &caller.actor.name,
+        &code,
+        &draft.applications.join(","),
+        &plan,
+        &draft.gateway,
+        draft.budget,
+    )
+    .await?;
     Ok(Json(draft_response(setup::find(&app.context, &code).await?)))
 }
 
 /// Throws a draft away.
 #[utoipa::path(delete, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
-pub async fn discard(State(app): State<Arc<AppState>>, Path(draft): Path<String>) -> Result<Json<Done>, Problem> {
+pub async fn discard(
+    State(app): State<Arc<AppState>>,
+    Path(draft): Path<String>,
+) -> Result<Json<Done>, Problem> {
     setup::find(&app.context, &draft).await?;
     setup::discard_draft(&app.context, &draft).await?;
     Ok(DONE)
@@ -143,14 +171,26 @@ pub struct Rehearsal {
     applications: Vec<RehearsalForecast>,
 }
 
-/// Reckons what the launch of a draft would do, and plays it through. Nothing is written and nothing is sent; 422 says what stands against the launch.
+/// Reckons what the launch of a draft would do, and plays it through. Nothing is written and
+/// nothing is sent; 422 says what stands against the launch.
 #[utoipa::path(get, path = "/api/v1/drafts/{draft}/rehearsal", tag = "drafts", params(("draft" = String, Path)),
     responses((status = 200, body = Rehearsal)))]
-pub async fn rehearse(State(app): State<Arc<AppState>>, Path(draft): Path<String>) -> Result<Json<Rehearsal>, Problem> {
+pub async fn rehearse(
+    State(app): State<Arc<AppState>>,
+    Path(draft): Path<String>,
+) -> Result<Json<Rehearsal>, Problem> {
     let draft = setup::find(&app.context, &draft).await?;
     let checked = setup::check(&app.context, &draft).await?;
-    let day = |day: setup::CalendarDay| CalendarDay { day: day.day, is_open: day.is_open, steps: day.steps };
-    Ok(Json(Rehearsal { launch: checked.report, calendar: checked.calendar.into_iter().map(day).collect(), applications: checked.rehearsals }))
+    let day = |day: setup::CalendarDay| CalendarDay {
+        day: day.day,
+        is_open: day.is_open,
+        steps: day.steps,
+    };
+    Ok(Json(Rehearsal {
+        launch: checked.report,
+        calendar: checked.calendar.into_iter().map(day).collect(),
+        applications: checked.rehearsals,
+    }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -163,21 +203,33 @@ pub struct TestMessage {
     number: String,
 }
 
-/// Sends a message of the plan to somebody of the staff, with a made-up name and a link to try the questionnaire out.
+/// Sends a message of the plan to somebody of the staff, with a made-up name and a link to try the
+/// questionnaire out.
 #[utoipa::path(post, path = "/api/v1/drafts/{draft}/test", tag = "drafts", params(("draft" = String, Path)), request_body = TestMessage,
     responses((status = 200, body = Done)))]
-pub async fn send_test(State(app): State<Arc<AppState>>, Path(draft): Path<String>, Body(message): Body<TestMessage>) -> Result<Json<Done>, Problem> {
+pub async fn send_test(
+    State(app): State<Arc<AppState>>,
+    Path(draft): Path<String>,
+    Body(message): Body<TestMessage>,
+) -> Result<Json<Done>, Problem> {
     let draft = setup::find(&app.context, &draft).await?;
-    let step = message.step.checked_sub(1).ok_or_else(|| Problem::wrong("steps are counted from 1"))?;
+    let step =
+        message.step.checked_sub(1).ok_or_else(|| Problem::wrong("steps are counted from 1"))?;
     match setup::send_test(&app.context, &draft, step, &message.number).await? {
         OneOffResult::Accepted => Ok(DONE),
-        OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem) => Err(Problem::conflict(problem)),
+        OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem) => {
+            Err(Problem::conflict(problem))
+        }
     }
 }
 
 /// Asks for the launch of a draft as it stands; somebody else agrees to it on the console.
 #[utoipa::path(post, path = "/api/v1/drafts/{draft}/ask", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
-pub async fn ask(State(app): State<Arc<AppState>>, Extension(caller): Extension<Caller>, Path(draft): Path<String>) -> Result<Json<Done>, Problem> {
+pub async fn ask(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Path(draft): Path<String>,
+) -> Result<Json<Done>, Problem> {
     let draft = setup::find(&app.context, &draft).await?;
     setup::request_launch(&app.context, &draft, &caller.actor.name).await?;
     Ok(DONE)
@@ -192,7 +244,10 @@ pub async fn launch(
     Path(draft): Path<String>,
 ) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
     if app.context.config.console.four_eyes {
-        return Err(Problem::wrong("two people agree to a launch here: ask for it, and somebody launches it on the console"));
+        return Err(Problem::wrong(
+            "two people agree to a launch here: ask for it, and somebody launches it on the \
+                console",
+        ));
     }
     let draft = setup::find(&app.context, &draft).await?;
     let (report, _) = setup::launch(&app.context, &draft, &caller.actor.name).await?;

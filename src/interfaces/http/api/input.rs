@@ -15,13 +15,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Body<T>, Problem> {
         // Whoever does not say what it is means JSON.
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("application/json");
-        if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or("application/json");
+        if !kind
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .eq_ignore_ascii_case("application/json")
+        {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
         }
-        let body =
-            axum::body::to_bytes(request.into_body(), usize::MAX).await.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
-        serde_json::from_slice(&body).map(Body).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}")))
+        let body = axum::body::to_bytes(request.into_body(), usize::MAX)
+            .await
+            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
+        serde_json::from_slice(&body).map(Body).map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"))
+        })
     }
 }
 
@@ -33,8 +46,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Problem> {
         let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        read.map(|query| Query(query.0))
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the query cannot be read: {}", error.body_text())))
+        read.map(|query| Query(query.0)).map_err(|error| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!("the query cannot be read: {}", error.body_text()),
+            )
+        })
     }
 }
 
@@ -45,6 +62,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
-        axum::extract::Path::<T>::from_request_parts(parts, state).await.map(|path| Path(path.0)).map_err(|_| Problem::not_found())
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|path| Path(path.0))
+            .map_err(|_| Problem::not_found())
     }
 }

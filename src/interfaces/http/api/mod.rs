@@ -1,22 +1,23 @@
-//! The API below `/api/v1`: what the console does, for programs. Bearer tokens (RFC 6750) with scopes, problem details (RFC 9457), cursors, `Idempotency-Key`,
-//! entity tags; described by itself at `/api/v1/openapi.json` (OpenAPI 3.1).
+//! The API below `/api/v1`: what the console does, for programs. Bearer tokens (RFC 6750) with
+//! scopes, problem details (RFC 9457), cursors, `Idempotency-Key`, entity tags; described by itself
+//! at `/api/v1/openapi.json` (OpenAPI 3.1).
 
 mod accounts;
 mod applications;
 mod audit;
+mod auth;
 mod campaigns;
 mod cases;
 mod datasets;
 mod drafts;
-mod auth;
 mod input;
+mod pending_work;
 mod privacy;
 mod problem;
 mod programmes;
 mod suppressions;
 mod telephone;
 mod webhooks;
-mod pending_work;
 
 use std::sync::Arc;
 
@@ -30,12 +31,12 @@ use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::state::AppState;
 use super::metrics::metrics;
+use super::state::AppState;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use auth::{Caller, ApiAuth};
+use auth::{ApiAuth, Caller};
 use input::{Body, Path, Query};
 use problem::{Problem, ProblemDetails};
 
@@ -65,13 +66,17 @@ impl PageParams {
         match self.limit {
             None => Ok(DEFAULT_PAGE_SIZE),
             Some(limit) if (1..=MAX_PAGE_SIZE).contains(&limit) => Ok(limit),
-            Some(_) => Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "limit is between 1 and 500")),
+            Some(_) => {
+                Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "limit is between 1 and 500"))
+            }
         }
     }
 
     fn cursor(&self) -> Result<Option<i64>, Problem> {
         match self.cursor {
-            Some(cursor) if cursor < 1 => Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "cursor is what «next» said")),
+            Some(cursor) if cursor < 1 => {
+                Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "cursor is what «next» said"))
+            }
             cursor => Ok(cursor),
         }
     }
@@ -79,18 +84,37 @@ impl PageParams {
 
 fn build_routes(app: &Arc<AppState>) -> ApiAuth {
     use Permission::{Audit, Datasets, ManageAccounts, Operate, Reveal, Supervise, Watch};
-    let info = InfoBuilder::new().title("fieldworkd").version("1").description(Some("Survey fieldwork: applications, campaigns, cases, datasets."));
+    let info = InfoBuilder::new()
+        .title("fieldworkd")
+        .version("1")
+        .description(Some("Survey fieldwork: applications, campaigns, cases, datasets."));
     ApiAuth::new(app, OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info.build()).build()))
         .read_only(Watch, routes!(programmes::list))
         .read_only(Watch, routes!(programmes::show))
-        .audited(Operate, (Action::ProgrammeSaved, "programme:{programme}"), routes!(programmes::put))
+        .audited(
+            Operate,
+            (Action::ProgrammeSaved, "programme:{programme}"),
+            routes!(programmes::put),
+        )
         .read_only(Operate, routes!(programmes::questionnaires))
         .read_only(Watch, routes!(applications::of_programme))
         .read_only(Watch, routes!(applications::show))
         .audited(Operate, (Action::ApplicationRegistered, ""), routes!(applications::register))
-        .audited(Operate, (Action::ListImported, "application:{application}"), routes!(applications::import))
-        .audited(Operate, (Action::DeadlineChanged, "application:{application}"), routes!(applications::settle_fee))
-        .audited(Operate, (Action::DeadlineChanged, "application:{application}"), routes!(applications::change_deadline))
+        .audited(
+            Operate,
+            (Action::ListImported, "application:{application}"),
+            routes!(applications::import),
+        )
+        .audited(
+            Operate,
+            (Action::DeadlineChanged, "application:{application}"),
+            routes!(applications::settle_fee),
+        )
+        .audited(
+            Operate,
+            (Action::DeadlineChanged, "application:{application}"),
+            routes!(applications::change_deadline),
+        )
         .read_only(Operate, routes!(drafts::list))
         .read_only(Operate, routes!(drafts::show))
         .audited(Operate, (Action::PlanSaved, "draft:{draft}"), routes!(drafts::put))
@@ -105,8 +129,16 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .read_only(Watch, routes!(campaigns::forecasts))
         .read_only(Operate, routes!(campaigns::forecast))
         .audited(Operate, (Action::CampaignLaunched, ""), routes!(campaigns::launch))
-        .audited(Operate, (Action::CampaignStateChanged, "campaign:{campaign}"), routes!(campaigns::change_state))
-        .audited(Operate, (Action::CampaignStateChanged, "campaign:{campaign}"), routes!(campaigns::set_budget))
+        .audited(
+            Operate,
+            (Action::CampaignStateChanged, "campaign:{campaign}"),
+            routes!(campaigns::change_state),
+        )
+        .audited(
+            Operate,
+            (Action::CampaignStateChanged, "campaign:{campaign}"),
+            routes!(campaigns::set_budget),
+        )
         .read_only(Watch, routes!(cases::of_application))
         .read_only(Watch, routes!(cases::timeline))
         .audited(Reveal, (Action::PersonSearched, ""), routes!(cases::search))
@@ -114,19 +146,43 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .secret(Reveal, routes!(privacy::export))
         .audited(Operate, (Action::PersonErased, "case:{case}"), routes!(privacy::erase))
         .read_only(ManageAccounts, routes!(privacy::applicants))
-        .audited(ManageAccounts, (Action::PeoplePurged, "applicant:{programme}/{applicant}"), routes!(privacy::purge_applicant))
-        .audited(ManageAccounts, (Action::LegalHoldChanged, "applicant:{programme}/{applicant}"), routes!(privacy::set_legal_hold))
-        .audited(ManageAccounts, (Action::LegalHoldChanged, "applicant:{programme}/{applicant}"), routes!(privacy::lift_legal_hold))
+        .audited(
+            ManageAccounts,
+            (Action::PeoplePurged, "applicant:{programme}/{applicant}"),
+            routes!(privacy::purge_applicant),
+        )
+        .audited(
+            ManageAccounts,
+            (Action::LegalHoldChanged, "applicant:{programme}/{applicant}"),
+            routes!(privacy::set_legal_hold),
+        )
+        .audited(
+            ManageAccounts,
+            (Action::LegalHoldChanged, "applicant:{programme}/{applicant}"),
+            routes!(privacy::lift_legal_hold),
+        )
         .read_only(ManageAccounts, routes!(privacy::certificates))
         .read_only(Watch, routes!(pending_work::pending_work))
         .read_only(Watch, routes!(pending_work::alarms))
-        .audited(Operate, (Action::AlarmAcknowledged, "application:{application}"), routes!(pending_work::acknowledge_alarm))
+        .audited(
+            Operate,
+            (Action::AlarmAcknowledged, "application:{application}"),
+            routes!(pending_work::acknowledge_alarm),
+        )
         .read_only(Watch, routes!(pending_work::gateways))
         .read_only(Operate, routes!(pending_work::replies))
         .audited(Reveal, (Action::ReplyViewed, "reply:{reply}"), routes!(pending_work::reply_text))
-        .audited(Operate, (Action::ReplyHandled, "reply:{reply}"), routes!(pending_work::reply_done))
+        .audited(
+            Operate,
+            (Action::ReplyHandled, "reply:{reply}"),
+            routes!(pending_work::reply_done),
+        )
         .read_only(Operate, routes!(pending_work::messages_in_doubt))
-        .audited(Operate, (Action::MessageSettled, "message:{reference}"), routes!(pending_work::settle))
+        .audited(
+            Operate,
+            (Action::MessageSettled, "message:{reference}"),
+            routes!(pending_work::settle),
+        )
         .read_only(Operate, routes!(suppressions::list))
         .audited(Operate, (Action::NumberSuppressed, ""), routes!(suppressions::suppress))
         .read_only(Supervise, routes!(telephone::queue))
@@ -136,12 +192,32 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .audited(Supervise, (Action::VerificationsDrawn, ""), routes!(telephone::draw))
         .read_only(Datasets, routes!(datasets::list))
         .read_only(Datasets, routes!(datasets::show))
-        .audited_file(Datasets, (Action::DatasetDownloaded, "application:{application}"), routes!(datasets::file))
-        .audited(Datasets, (Action::VerdictRecorded, "application:{application}"), routes!(datasets::judge))
+        .audited_file(
+            Datasets,
+            (Action::DatasetDownloaded, "application:{application}"),
+            routes!(datasets::file),
+        )
+        .audited(
+            Datasets,
+            (Action::VerdictRecorded, "application:{application}"),
+            routes!(datasets::judge),
+        )
         .secret(Reveal, routes!(datasets::review))
-        .audited(Reveal, (Action::DatasetReleased, "application:{application}"), routes!(datasets::release))
-        .audited(Operate, (Action::DatasetFrozen, "application:{application}"), routes!(datasets::freeze))
-        .audited(Operate, (Action::DatasetRedelivered, "application:{application}"), routes!(datasets::deliver))
+        .audited(
+            Reveal,
+            (Action::DatasetReleased, "application:{application}"),
+            routes!(datasets::release),
+        )
+        .audited(
+            Operate,
+            (Action::DatasetFrozen, "application:{application}"),
+            routes!(datasets::freeze),
+        )
+        .audited(
+            Operate,
+            (Action::DatasetRedelivered, "application:{application}"),
+            routes!(datasets::deliver),
+        )
         .read_only(Watch, routes!(datasets::deliveries))
         .read_only(ManageAccounts, routes!(accounts::list))
         .secret(ManageAccounts, routes!(accounts::add))
@@ -163,7 +239,9 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
 pub fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     let (router, described) = build_routes(app).router.split_for_parts();
     let described = Arc::new(complete_description(described));
-    router.route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) })).route("/metrics", auth::require_watch(app, get(metrics)))
+    router
+        .route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) }))
+        .route("/metrics", auth::require_watch(app, get(metrics)))
 }
 
 /// The description of the API, as `/api/v1/openapi.json` has it.
@@ -179,22 +257,41 @@ struct Problems;
 fn complete_description(mut described: OpenApi) -> OpenApi {
     described.merge(Problems::openapi());
     let components = described.components.get_or_insert_default();
-    components.add_security_scheme("token", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+    components.add_security_scheme(
+        "token",
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
+    );
     for item in described.paths.paths.values_mut() {
-        let (is_get, operations): (bool, Vec<&mut Operation>) =
-            (item.get.is_some(), [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten().collect());
+        let (is_get, operations): (bool, Vec<&mut Operation>) = (
+            item.get.is_some(),
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.delete]
+                .into_iter()
+                .flatten()
+                .collect(),
+        );
         for operation in operations {
-            operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+            operation.security =
+                Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
             if is_get {
+                operation.responses.responses.insert(
+                    "304".into(),
+                    RefOr::T(
+                        ResponseBuilder::new().description("unchanged, by If-None-Match").build(),
+                    ),
+                );
+            }
+            for (status, says) in PROBLEMS {
+                let content =
+                    Content::new(Some(RefOr::Ref(Ref::from_schema_name(ProblemDetails::name()))));
+                let response = ResponseBuilder::new()
+                    .description(says)
+                    .content("application/problem+json", content)
+                    .build();
                 operation
                     .responses
                     .responses
-                    .insert("304".into(), RefOr::T(ResponseBuilder::new().description("unchanged, by If-None-Match").build()));
-            }
-            for (status, says) in PROBLEMS {
-                let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name(ProblemDetails::name()))));
-                let response = ResponseBuilder::new().description(says).content("application/problem+json", content).build();
-                operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+                    .entry(status.to_owned())
+                    .or_insert(RefOr::T(response));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! What waits for somebody: alarms, replies, messages in doubt, lists with rejected rows; and how the gateways do.
+//! What waits for somebody: alarms, replies, messages in doubt, lists with rejected rows; and how
+//! the gateways do.
 
 use std::sync::Arc;
 
@@ -8,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Caller, Path, Problem, format_utc};
-use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
-use crate::services::sealing::seal_context;
 use crate::adapters::database::{alarms, applications, messages, rates, replies};
-use crate::services::monitoring::overview;
 use crate::interfaces::http::state::AppState;
+use crate::services::monitoring::overview;
+use crate::services::sealing::seal_context;
+use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
 
 /// A list of which rows were rejected, before its applications are launched.
 #[derive(Serialize, ToSchema)]
@@ -53,19 +54,23 @@ pub struct PendingWork {
 #[utoipa::path(get, path = "/api/v1/waiting", tag = "work", responses((status = 200, body = PendingWork)))]
 pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<PendingWork>, Problem> {
     let waiting = overview::pending_work(&app.context).await?;
-    let dataset = |problem: crate::adapters::database::deliveries::DeliveryProblem| UndeliveredVersionResponse {
-        application: problem.application_code,
-        kind: problem.kind,
-        version: problem.version,
-        way: problem.channel.map(|way| way.as_str()),
-        reason: problem.reason,
-        since: format_utc(problem.since),
+    let dataset = |problem: crate::adapters::database::deliveries::DeliveryProblem| {
+        UndeliveredVersionResponse {
+            application: problem.application_code,
+            kind: problem.kind,
+            version: problem.version,
+            way: problem.channel.map(|way| way.as_str()),
+            reason: problem.reason,
+            since: format_utc(problem.since),
+        }
     };
-    let list = |(codes, rows, rejected, at): (String, u64, u64, crate::domain::time::Timestamp)| RejectedList {
-        applications: codes.split(',').map(str::to_owned).collect(),
-        rows,
-        rejected,
-        imported_at: format_utc(at),
+    let list = |(codes, rows, rejected, at): (String, u64, u64, crate::domain::time::Timestamp)| {
+        RejectedList {
+            applications: codes.split(',').map(str::to_owned).collect(),
+            rows,
+            rejected,
+            imported_at: format_utc(at),
+        }
     };
     Ok(Json(PendingWork {
         alarms: waiting.alarms.len(),
@@ -132,8 +137,17 @@ pub async fn acknowledge_alarm(
     Body(request): Body<AcknowledgeRequest>,
 ) -> Result<Json<Done>, Problem> {
     let mut tx = app.context.database.write().await?;
-    let application = applications::find(&mut tx, &application).await?.ok_or_else(Problem::not_found)?;
-    if !alarms::acknowledge(&mut tx, application.id, &caller.actor.name, request.note.trim(), app.context.clock.now()).await? {
+    let application =
+        applications::find(&mut tx, &application).await?.ok_or_else(Problem::not_found)?;
+    if !alarms::acknowledge(
+        &mut tx,
+        application.id,
+        &caller.actor.name,
+        request.note.trim(),
+        app.context.clock.now(),
+    )
+    .await?
+    {
         return Err(Problem::conflict("it has no alarm that waits"));
     }
     tx.commit().await?;
@@ -162,7 +176,10 @@ pub async fn gateways(State(app): State<Arc<AppState>>) -> Result<Json<Gateways>
         let state = states.get(name);
         GatewayResponse {
             name: name.clone(),
-            paused_until: state.map(|state| state.paused_until).filter(|until| *until > now).map(format_utc),
+            paused_until: state
+                .map(|state| state.paused_until)
+                .filter(|until| *until > now)
+                .map(format_utc),
             paused_because: state.and_then(|state| state.paused_because.clone()),
         }
     };
@@ -187,8 +204,12 @@ pub struct Replies {
 #[utoipa::path(get, path = "/api/v1/replies", tag = "work", responses((status = 200, body = Replies)))]
 pub async fn replies(State(app): State<Arc<AppState>>) -> Result<Json<Replies>, Problem> {
     let all = replies::inbox(&mut *app.context.database.read().await?, None, false).await?;
-    let to_response =
-        |reply: replies::InboxEntry| ReplyResponse { id: reply.id, meaning: reply.meaning, received_at: format_utc(reply.received_at), campaign: reply.campaign };
+    let to_response = |reply: replies::InboxEntry| ReplyResponse {
+        id: reply.id,
+        meaning: reply.meaning,
+        received_at: format_utc(reply.received_at),
+        campaign: reply.campaign,
+    };
     Ok(Json(Replies { items: all.into_iter().map(to_response).collect() }))
 }
 
@@ -199,17 +220,27 @@ pub struct ReplyText {
 
 /// What a reply says. That it was read is in the audit log.
 #[utoipa::path(get, path = "/api/v1/replies/{reply}/text", tag = "work", params(("reply" = i64, Path)), responses((status = 200, body = ReplyText)))]
-pub async fn reply_text(State(app): State<Arc<AppState>>, Path(reply): Path<i64>) -> Result<Json<ReplyText>, Problem> {
-    let sealed = replies::sealed_text(&mut *app.context.database.read().await?, reply).await?.flatten();
+pub async fn reply_text(
+    State(app): State<Arc<AppState>>,
+    Path(reply): Path<i64>,
+) -> Result<Json<ReplyText>, Problem> {
+    let sealed =
+        replies::sealed_text(&mut *app.context.database.read().await?, reply).await?.flatten();
     let (sealed, key) = sealed.ok_or_else(Problem::not_found)?;
-    let sealer = app.context.keys.sealer(&key).map_err(|error| Problem::internal(&error.to_string()))?;
-    let text = sealer.open_text(seal_context::REPLY, &sealed).map_err(|error| Problem::internal(&error.to_string()))?;
+    let sealer =
+        app.context.keys.sealer(&key).map_err(|error| Problem::internal(&error.to_string()))?;
+    let text = sealer
+        .open_text(seal_context::REPLY, &sealed)
+        .map_err(|error| Problem::internal(&error.to_string()))?;
     Ok(Json(ReplyText { text }))
 }
 
 /// Marks a reply as dealt with.
 #[utoipa::path(post, path = "/api/v1/replies/{reply}/done", tag = "work", params(("reply" = i64, Path)), responses((status = 200, body = Done)))]
-pub async fn reply_done(State(app): State<Arc<AppState>>, Path(reply): Path<i64>) -> Result<Json<Done>, Problem> {
+pub async fn reply_done(
+    State(app): State<Arc<AppState>>,
+    Path(reply): Path<i64>,
+) -> Result<Json<Done>, Problem> {
     let mut tx = app.context.database.write().await?;
     if !replies::mark_handled(&mut tx, reply, app.context.clock.now()).await? {
         return Err(Problem::not_found());
@@ -233,7 +264,9 @@ pub struct MessagesInDoubt {
 
 /// Messages in doubt, which are never sent again by themselves.
 #[utoipa::path(get, path = "/api/v1/doubts", tag = "work", responses((status = 200, body = MessagesInDoubt)))]
-pub async fn messages_in_doubt(State(app): State<Arc<AppState>>) -> Result<Json<MessagesInDoubt>, Problem> {
+pub async fn messages_in_doubt(
+    State(app): State<Arc<AppState>>,
+) -> Result<Json<MessagesInDoubt>, Problem> {
     let since = app.context.clock.now() - app.context.config.dispatch.query_after;
     let all = messages::list_in_doubt(&mut *app.context.database.read().await?, since).await?;
     let to_response = |doubt: messages::DoubtSummary| MessageInDoubtResponse {
@@ -255,12 +288,18 @@ pub struct ResolveRequest {
 /// Says what became of a message in doubt.
 #[utoipa::path(post, path = "/api/v1/doubts/{reference}", tag = "work", params(("reference" = String, Path)), request_body = ResolveRequest,
     responses((status = 200, body = Done)))]
-pub async fn settle(State(app): State<Arc<AppState>>, Path(reference): Path<String>, Body(request): Body<ResolveRequest>) -> Result<Json<Done>, Problem> {
+pub async fn settle(
+    State(app): State<Arc<AppState>>,
+    Path(reference): Path<String>,
+    Body(request): Body<ResolveRequest>,
+) -> Result<Json<Done>, Problem> {
     let verdict = if request.went_out { DoubtResolution::Sent } else { DoubtResolution::NotSent };
     match in_doubt::resolve_manually(&app.context, &reference, verdict).await {
         Ok(_) => Ok(DONE),
         Err(DoubtResolutionError::Unknown(_)) => Err(Problem::not_found()),
-        Err(error @ DoubtResolutionError::NotInDoubt { .. }) => Err(Problem::conflict(error.to_string())),
+        Err(error @ DoubtResolutionError::NotInDoubt { .. }) => {
+            Err(Problem::conflict(error.to_string()))
+        }
         Err(error) => Err(Problem::internal(&error.to_string())),
     }
 }

@@ -1,4 +1,5 @@
-//! People's rights and the end of their data: what is held of a person, deletion, how long applicants' people are kept, legal holds, certificates.
+//! People's rights and the end of their data: what is held of a person, deletion, how long
+//! applicants' people are kept, legal holds, certificates.
 
 use std::sync::Arc;
 
@@ -9,30 +10,35 @@ use utoipa::ToSchema;
 
 use super::pending_work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, format_utc};
+use crate::adapters::database::erasure::{self, Applicant, LegalHold};
 use crate::domain::ids::CaseId;
 use crate::domain::phone::Phone;
-use crate::services::erasure::purge::{self, PurgeReview};
-use crate::services::erasure::{ErasureOrder, ErasureError, is_genuine, person};
-use crate::adapters::database::erasure::{self, Applicant, LegalHold};
-use crate::services::monitoring::timeline;
 use crate::interfaces::http::state::AppState;
+use crate::services::erasure::purge::{self, PurgeReview};
+use crate::services::erasure::{ErasureError, ErasureOrder, is_genuine, person};
+use crate::services::monitoring::timeline;
 
 impl From<ErasureError> for Problem {
     fn from(error: ErasureError) -> Problem {
         match error {
             ErasureError::Database(error) => error.into(),
-            ErasureError::UnknownApplicant { .. } | ErasureError::UnknownNumber => Problem::not_found(),
-            ErasureError::NoReason => Problem::wrong(error.to_string()),
-            ErasureError::InField(_) | ErasureError::LegalHold { .. } | ErasureError::AlreadyErased(_) | ErasureError::NoLegalHold(_) => {
-                Problem::conflict(error.to_string())
+            ErasureError::UnknownApplicant { .. } | ErasureError::UnknownNumber => {
+                Problem::not_found()
             }
+            ErasureError::NoReason => Problem::wrong(error.to_string()),
+            ErasureError::InField(_)
+            | ErasureError::LegalHold { .. }
+            | ErasureError::AlreadyErased(_)
+            | ErasureError::NoLegalHold(_) => Problem::conflict(error.to_string()),
             other => Problem::internal(&other.to_string()),
         }
     }
 }
 
 async fn phone_of(app: &AppState, case: i64) -> Result<Phone, Problem> {
-    let (_, phone) = timeline::reveal_person(&app.context, CaseId(case)).await?.ok_or_else(Problem::not_found)?;
+    let (_, phone) = timeline::reveal_person(&app.context, CaseId(case))
+        .await?
+        .ok_or_else(Problem::not_found)?;
     Ok(phone)
 }
 
@@ -49,10 +55,17 @@ pub struct PersonExportResponse {
 
 /// Everything that is held about the person of a case, on every list, for that person to have.
 #[utoipa::path(post, path = "/api/v1/cases/{case}/export", tag = "privacy", params(("case" = i64, Path)), responses((status = 200, body = PersonExportResponse)))]
-pub async fn export(State(app): State<Arc<AppState>>, Extension(caller): Extension<Caller>, Path(case): Path<i64>) -> Result<Json<PersonExportResponse>, Problem> {
+pub async fn export(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Path(case): Path<i64>,
+) -> Result<Json<PersonExportResponse>, Problem> {
     let phone = phone_of(&app, case).await?;
     let mut all = person::export(&app.context, phone.e164(), &caller.actor).await?;
-    Ok(Json(PersonExportResponse { held: all["held"].take(), not_to_be_contacted: all["not_to_be_contacted"].take() }))
+    Ok(Json(PersonExportResponse {
+        held: all["held"].take(),
+        not_to_be_contacted: all["not_to_be_contacted"].take(),
+    }))
 }
 
 /// Why something is done; it stands in the certificate, so no name and no number.
@@ -79,7 +92,8 @@ pub struct ErasureResponse {
     held: Vec<String>,
 }
 
-/// Deletes whoever a case is about, on every list, and contacts the number no more. It cannot be undone.
+/// Deletes whoever a case is about, on every list, and contacts the number no more. It cannot be
+/// undone.
 #[utoipa::path(post, path = "/api/v1/cases/{case}/erase", tag = "privacy", params(("case" = i64, Path)), request_body = ReasonRequest,
     responses((status = 200, body = ErasureResponse)))]
 pub async fn erase(
@@ -89,9 +103,21 @@ pub async fn erase(
     Body(request): Body<ReasonRequest>,
 ) -> Result<Json<ErasureResponse>, Problem> {
     let phone = phone_of(&app, case).await?;
-    let erased = person::erase(&app.context, phone.e164(), ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() }).await?;
-    let corrected = erased.corrected.into_iter().map(|(application, version)| CorrectedVersionResponse { application, version });
-    Ok(Json(ErasureResponse { people: erased.people, corrected: corrected.collect(), held: erased.held }))
+    let erased = person::erase(
+        &app.context,
+        phone.e164(),
+        ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() },
+    )
+    .await?;
+    let corrected = erased
+        .corrected
+        .into_iter()
+        .map(|(application, version)| CorrectedVersionResponse { application, version });
+    Ok(Json(ErasureResponse {
+        people: erased.people,
+        corrected: corrected.collect(),
+        held: erased.held,
+    }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -123,7 +149,11 @@ pub struct Applicants {
 /// How long every applicant's people are kept.
 #[utoipa::path(get, path = "/api/v1/applicants", tag = "privacy", responses((status = 200, body = Applicants)))]
 pub async fn applicants(State(app): State<Arc<AppState>>) -> Result<Json<Applicants>, Problem> {
-    let hold = |hold: LegalHold| LegalHoldResponse { since: format_utc(hold.since), who: hold.actor, reason: hold.reason };
+    let hold = |hold: LegalHold| LegalHoldResponse {
+        since: format_utc(hold.since),
+        who: hold.actor,
+        reason: hold.reason,
+    };
     let to_response = |PurgeReview { applicant, status }: PurgeReview| ApplicantResponse {
         programme: applicant.programme_code,
         applicant: applicant.code,
@@ -133,11 +163,15 @@ pub async fn applicants(State(app): State<Arc<AppState>>) -> Result<Json<Applica
         legal_hold: applicant.hold.map(hold),
         standing: status.labels(format_utc).1,
     };
-    Ok(Json(Applicants { items: purge::review_applicants(&app.context).await?.into_iter().map(to_response).collect() }))
+    Ok(Json(Applicants {
+        items: purge::review_applicants(&app.context).await?.into_iter().map(to_response).collect(),
+    }))
 }
 
 async fn find(app: &AppState, (programme, code): &(String, String)) -> Result<Applicant, Problem> {
-    erasure::find(&mut *app.context.database.read().await?, programme, code).await?.ok_or_else(Problem::not_found)
+    erasure::find(&mut *app.context.database.read().await?, programme, code)
+        .await?
+        .ok_or_else(Problem::not_found)
 }
 
 /// Forgets all people of an applicant now, whatever the programme's time. It cannot be undone.
@@ -150,7 +184,12 @@ pub async fn purge_applicant(
     Body(request): Body<ReasonRequest>,
 ) -> Result<Json<Done>, Problem> {
     let applicant = find(&app, &target).await?;
-    purge::purge(&app.context, applicant.id, ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() }).await?;
+    purge::purge(
+        &app.context,
+        applicant.id,
+        ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() },
+    )
+    .await?;
     Ok(DONE)
 }
 
@@ -164,14 +203,22 @@ pub async fn set_legal_hold(
     Body(request): Body<ReasonRequest>,
 ) -> Result<Json<Done>, Problem> {
     let applicant = find(&app, &target).await?;
-    purge::set_hold(&app.context, applicant.id, Some(ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() })).await?;
+    purge::set_hold(
+        &app.context,
+        applicant.id,
+        Some(ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() }),
+    )
+    .await?;
     Ok(DONE)
 }
 
 /// Lifts a legal hold.
 #[utoipa::path(delete, path = "/api/v1/applicants/{programme}/{applicant}/legal-hold", tag = "privacy",
     params(("programme" = String, Path), ("applicant" = String, Path)), responses((status = 200, body = Done)))]
-pub async fn lift_legal_hold(State(app): State<Arc<AppState>>, Path(target): Path<(String, String)>) -> Result<Json<Done>, Problem> {
+pub async fn lift_legal_hold(
+    State(app): State<Arc<AppState>>,
+    Path(target): Path<(String, String)>,
+) -> Result<Json<Done>, Problem> {
     let applicant = find(&app, &target).await?;
     purge::set_hold(&app.context, applicant.id, None).await?;
     Ok(DONE)

@@ -4,10 +4,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::services::datasets::DatasetError;
-use crate::domain::role::Permission;
 use crate::adapters::database::DatabaseError;
+use crate::domain::role::Permission;
 use crate::interfaces::http::error_page::log_with_reference;
+use crate::services::datasets::DatasetError;
 
 pub struct Problem {
     status: StatusCode,
@@ -34,7 +34,10 @@ impl Problem {
     }
 
     pub fn forbidden(permission: Permission) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, format!("this token is not for «{}»", permission.as_str()))
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            format!("this token is not for «{}»", permission.as_str()),
+        )
     }
 
     pub fn unauthorised() -> Problem {
@@ -47,7 +50,13 @@ impl Problem {
 
     /// Ours: the text goes to the log only.
     pub fn internal(problem: &str) -> Problem {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("something went wrong here; the log has it under {}", log_with_reference(problem)))
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!(
+                "something went wrong here; the log has it under {}",
+                log_with_reference(problem)
+            ),
+        )
     }
 }
 
@@ -60,11 +69,15 @@ impl From<DatabaseError> for Problem {
 impl From<DatasetError> for Problem {
     fn from(error: DatasetError) -> Problem {
         match error {
-            DatasetError::VerdictExists(_) | DatasetError::HashMismatch { .. } | DatasetError::NoDeliveryChannel => {
+            DatasetError::VerdictExists(_)
+            | DatasetError::HashMismatch { .. }
+            | DatasetError::NoDeliveryChannel => {
                 Problem::new(StatusCode::CONFLICT, error.to_string())
             }
             DatasetError::NothingToReview(_) => Problem::conflict(error.to_string()),
-            DatasetError::UnknownAnswer(_) | DatasetError::NoReason => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            DatasetError::UnknownAnswer(_) | DatasetError::NoReason => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            }
             other => Problem::internal(&other.to_string()),
         }
     }
@@ -85,16 +98,21 @@ pub struct ProblemDetails {
 impl Problem {
     pub fn to_json(&self) -> String {
         let (title, status) = (self.status.canonical_reason(), self.status.as_u16());
-        let details = ProblemDetails { r#type: "about:blank", title, status, detail: self.detail.clone() };
+        let details =
+            ProblemDetails { r#type: "about:blank", title, status, detail: self.detail.clone() };
         serde_json::to_string(&details).unwrap_or_default()
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], self.to_json()).into_response();
+        let mut response =
+            (self.status, [(header::CONTENT_TYPE, "application/problem+json")], self.to_json())
+                .into_response();
         if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
         response
     }

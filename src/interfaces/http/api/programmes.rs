@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Path, Problem};
-use crate::services::questionnaires::load_for_category;
+use crate::adapters::database::programmes;
 use crate::domain::category::Category;
 use crate::domain::programme::Programme;
-use crate::services::programmes::{RegistrationError, put_programme};
-use crate::services::drafts::trial_link;
-use crate::adapters::database::programmes;
 use crate::interfaces::http::state::AppState;
+use crate::services::drafts::trial_link;
+use crate::services::programmes::{RegistrationError, put_programme};
+use crate::services::questionnaires::load_for_category;
 
 impl From<RegistrationError> for Problem {
     fn from(error: RegistrationError) -> Problem {
@@ -45,14 +45,18 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Programmes>, 
     let mut items = Vec::new();
     for code in programmes::codes(&mut connection).await? {
         if let Some((_, programme)) = programmes::find(&mut connection, &code).await? {
-            items.push(ProgrammeResponse { code, name_zh: programme.name.zh, name_en: programme.name.en });
+            items.push(ProgrammeResponse {
+                code,
+                name_zh: programme.name.zh,
+                name_en: programme.name.en,
+            });
         }
     }
     Ok(Json(Programmes { items }))
 }
 
-/// A programme's rules, with the keys of its file: `name`, `certificate_months`, `dataset_lead_days`, `fee_first`, `cut_off`, `caps`, `retention_months`,
-/// `privacy`, `time_zone`.
+/// A programme's rules, with the keys of its file: `name`, `certificate_months`,
+/// `dataset_lead_days`, `fee_first`, `cut_off`, `caps`, `retention_months`, `privacy`, `time_zone`.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(value_type = Object)]
 #[serde(transparent)]
@@ -60,14 +64,19 @@ pub struct Rules(serde_json::Value);
 
 impl Rules {
     fn from_programme(programme: &Programme) -> Result<Rules, Problem> {
-        serde_json::to_value(programme).map(Rules).map_err(|error| Problem::internal(&error.to_string()))
+        serde_json::to_value(programme)
+            .map(Rules)
+            .map_err(|error| Problem::internal(&error.to_string()))
     }
 }
 
 /// The rules of a programme.
 #[utoipa::path(get, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)),
     responses((status = 200, body = Rules)))]
-pub async fn show(State(app): State<Arc<AppState>>, Path(programme): Path<String>) -> Result<Json<Rules>, Problem> {
+pub async fn show(
+    State(app): State<Arc<AppState>>,
+    Path(programme): Path<String>,
+) -> Result<Json<Rules>, Problem> {
     let found = programmes::find(&mut *app.context.database.read().await?, &programme).await?;
     let (_, programme) = found.ok_or_else(Problem::not_found)?;
     Ok(Json(Rules::from_programme(&programme)?))
@@ -76,12 +85,22 @@ pub async fn show(State(app): State<Arc<AppState>>, Path(programme): Path<String
 /// Sets up a programme, or gives it other rules; what is not said has its usual value.
 #[utoipa::path(put, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)), request_body = Rules,
     responses((status = 200, body = Rules)))]
-pub async fn put(State(app): State<Arc<AppState>>, Path(code): Path<String>, Body(rules): Body<Rules>) -> Result<Json<Rules>, Problem> {
-    let serde_json::Value::Object(mut rules) = rules.0 else { return Err(Problem::wrong("rules are an object")) };
-    if rules.insert("code".to_owned(), code.clone().into()).is_some_and(|said| said != code.as_str()) {
+pub async fn put(
+    State(app): State<Arc<AppState>>,
+    Path(code): Path<String>,
+    Body(rules): Body<Rules>,
+) -> Result<Json<Rules>, Problem> {
+    let serde_json::Value::Object(mut rules) = rules.0 else {
+        return Err(Problem::wrong("rules are an object"));
+    };
+    if rules
+        .insert("code".to_owned(), code.clone().into())
+        .is_some_and(|said| said != code.as_str())
+    {
         return Err(Problem::wrong("code is another one than the address has"));
     }
-    let programme: Programme = serde_json::from_value(rules.into()).map_err(|error| Problem::wrong(error.to_string()))?;
+    let programme: Programme =
+        serde_json::from_value(rules.into()).map_err(|error| Problem::wrong(error.to_string()))?;
     let programme = put_programme(&app.context, programme).await?;
     Ok(Json(Rules::from_programme(&programme)?))
 }
@@ -106,11 +125,14 @@ pub struct Questionnaires {
 
 /// The questionnaires that launches would use.
 #[utoipa::path(get, path = "/api/v1/questionnaires", tag = "programmes", responses((status = 200, body = Questionnaires)))]
-pub async fn questionnaires(State(app): State<Arc<AppState>>) -> Result<Json<Questionnaires>, Problem> {
+pub async fn questionnaires(
+    State(app): State<Arc<AppState>>,
+) -> Result<Json<Questionnaires>, Problem> {
     let folder = app.context.config.questionnaires.as_deref();
     let mut items = Vec::new();
     for category in Category::ALL {
-        let (source, questionnaire) = load_for_category(folder, category).map_err(|error| Problem::internal(&error.to_string()))?;
+        let (source, questionnaire) = load_for_category(folder, category)
+            .map_err(|error| Problem::internal(&error.to_string()))?;
         items.push(QuestionnaireResponse {
             category: category.as_str(),
             version: questionnaire.version,

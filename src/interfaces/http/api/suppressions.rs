@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, PageParams, Problem, Query, format_utc};
-use crate::domain::suppression::SuppressionReason;
-use crate::services::suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
 use crate::adapters::database::suppressions;
+use crate::domain::suppression::SuppressionReason;
 use crate::interfaces::http::state::AppState;
+use crate::services::suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
 
 /// Numbers that are to be contacted no more.
 #[derive(Deserialize, ToSchema)]
@@ -36,10 +36,19 @@ pub struct SuppressResponse {
 
 /// Suppresses numbers.
 #[utoipa::path(post, path = "/api/v1/suppressions", tag = "suppressions", request_body = SuppressRequest, responses((status = 200, body = SuppressResponse)))]
-pub async fn suppress(State(app): State<Arc<AppState>>, Body(new): Body<SuppressRequest>) -> Result<Json<SuppressResponse>, Problem> {
-    let reason = SuppressionReason::parse(&new.reason).ok_or_else(|| Problem::wrong("reason is opt_out, complaint or invalid"))?;
-    let defaults = SuppressionDefaults { reason, programme: new.programme.as_deref(), until: new.until };
-    let lines: String = new.numbers.iter().map(|number| number.replace(['\n', '\r', ',', '"'], " ") + "\n").collect();
+pub async fn suppress(
+    State(app): State<Arc<AppState>>,
+    Body(new): Body<SuppressRequest>,
+) -> Result<Json<SuppressResponse>, Problem> {
+    let reason = SuppressionReason::parse(&new.reason)
+        .ok_or_else(|| Problem::wrong("reason is opt_out, complaint or invalid"))?;
+    let defaults =
+        SuppressionDefaults { reason, programme: new.programme.as_deref(), until: new.until };
+    let lines: String = new
+        .numbers
+        .iter()
+        .map(|number| number.replace(['\n', '\r', ',', '"'], " ") + "\n")
+        .collect();
     match import_suppressions(&app.context, lines.as_bytes(), &defaults).await {
         Ok(numbers) => Ok(Json(SuppressResponse { numbers })),
         Err(SuppressionError::Database(error)) => Err(error.into()),
@@ -67,9 +76,17 @@ pub struct Suppressions {
 
 /// The suppression list, the oldest first.
 #[utoipa::path(get, path = "/api/v1/suppressions", tag = "suppressions", params(PageParams), responses((status = 200, body = Suppressions)))]
-pub async fn list(State(app): State<Arc<AppState>>, Query(page): Query<PageParams>) -> Result<Json<Suppressions>, Problem> {
+pub async fn list(
+    State(app): State<Arc<AppState>>,
+    Query(page): Query<PageParams>,
+) -> Result<Json<Suppressions>, Problem> {
     let (limit, after) = (page.limit()?, page.cursor()?);
-    let all = suppressions::page_after(&mut *app.context.database.read().await?, after.unwrap_or(0), limit).await?;
+    let all = suppressions::page_after(
+        &mut *app.context.database.read().await?,
+        after.unwrap_or(0),
+        limit,
+    )
+    .await?;
     let next = all.last().filter(|_| all.len() == limit as usize).map(|(id, _)| *id);
     let to_response = |(_, suppression): (i64, suppressions::Suppression)| SuppressionResponse {
         programme: Some(suppression.scope).filter(|scope| scope != suppressions::ALL),

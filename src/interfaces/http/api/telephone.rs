@@ -1,4 +1,5 @@
-//! The telephone's supervision: who waits, who is to call whom, how interviewers do, and verification. Calls themselves are made by people, at their pages.
+//! The telephone's supervision: who waits, who is to call whom, how interviewers do, and
+//! verification. Calls themselves are made by people, at their pages.
 
 use std::sync::Arc;
 
@@ -9,12 +10,12 @@ use utoipa::ToSchema;
 
 use super::pending_work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, format_utc};
-use crate::domain::ids::InvitationId;
 use crate::adapters::database::verifications;
+use crate::domain::ids::InvitationId;
+use crate::interfaces::http::state::AppState;
 use crate::services::call_center::quality::{self, InterviewerQuality};
 use crate::services::call_center::supervision::{self, QueueDashboardRow};
 use crate::services::call_center::{CallCenterError, verification};
-use crate::interfaces::http::state::AppState;
 
 /// How interviewers do is told of so many days.
 const QUALITY_DAYS: u64 = 30;
@@ -98,7 +99,8 @@ pub async fn assign(
     Path(invitation): Path<i64>,
     Body(request): Body<AssignRequest>,
 ) -> Result<Json<Done>, Problem> {
-    supervision::assign(&app.context, &caller.actor, InvitationId(invitation), request.to.trim()).await?;
+    supervision::assign(&app.context, &caller.actor, InvitationId(invitation), request.to.trim())
+        .await?;
     Ok(DONE)
 }
 
@@ -138,7 +140,13 @@ pub async fn interviewers(State(app): State<Arc<AppState>>) -> Result<Json<Inter
         verified: quality.verified,
         doubtful: quality.doubtful,
     };
-    Ok(Json(Interviewers { items: quality::of_interviewers(&app.context, since).await?.into_iter().map(to_response).collect() }))
+    Ok(Json(Interviewers {
+        items: quality::of_interviewers(&app.context, since)
+            .await?
+            .into_iter()
+            .map(to_response)
+            .collect(),
+    }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -158,7 +166,9 @@ pub struct Verifications {
 
 /// Interviews that were drawn to be verified, those still to be made first; 200 at most.
 #[utoipa::path(get, path = "/api/v1/telephone/verifications", tag = "telephone", responses((status = 200, body = Verifications)))]
-pub async fn verifications(State(app): State<Arc<AppState>>) -> Result<Json<Verifications>, Problem> {
+pub async fn verifications(
+    State(app): State<Arc<AppState>>,
+) -> Result<Json<Verifications>, Problem> {
     let all = verifications::all(&mut *app.context.database.read().await?, MAX_ROWS).await?;
     let to_response = |verification: verifications::Verification| VerificationResponse {
         id: verification.id,
@@ -185,7 +195,10 @@ pub struct DrawResponse {
 
 /// Draws interviews to be verified, one at least of each interviewer.
 #[utoipa::path(post, path = "/api/v1/telephone/verifications", tag = "telephone", request_body = DrawRequest, responses((status = 200, body = DrawResponse)))]
-pub async fn draw(State(app): State<Arc<AppState>>, Body(request): Body<DrawRequest>) -> Result<Json<DrawResponse>, Problem> {
+pub async fn draw(
+    State(app): State<Arc<AppState>>,
+    Body(request): Body<DrawRequest>,
+) -> Result<Json<DrawResponse>, Problem> {
     let share = request.share.unwrap_or(verification::DEFAULT_SHARE);
     if !(0.0..=1.0).contains(&share) {
         return Err(Problem::wrong("share is between 0 and 1"));

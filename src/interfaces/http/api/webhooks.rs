@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 
 use super::pending_work::{DONE, Done};
 use super::{Body, Caller, PageParams, Path, Problem, Query, format_utc};
-use crate::domain::event::EventKind;
-use crate::services::webhooks::{self, EndpointError};
 use crate::adapters::database::events as stored;
+use crate::domain::event::EventKind;
 use crate::interfaces::http::state::AppState;
+use crate::services::webhooks::{self, EndpointError};
 
 impl From<EndpointError> for Problem {
     fn from(error: EndpointError) -> Problem {
@@ -62,7 +62,11 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Webhooks>, Pr
             made_by: endpoint.created_by,
             created_at: format_utc(endpoint.created_at),
             failing_since: endpoint.failing_since.map(format_utc),
-            next_try_at: endpoint.failing_since.and(Some(endpoint.retry_at)).filter(|until| *until < stored::NEVER_AGAIN).map(format_utc),
+            next_try_at: endpoint
+                .failing_since
+                .and(Some(endpoint.retry_at))
+                .filter(|until| *until < stored::NEVER_AGAIN)
+                .map(format_utc),
             problem: endpoint.last_error,
         });
     }
@@ -97,16 +101,26 @@ pub async fn add(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewWebhook>,
 ) -> Result<(StatusCode, Json<NewWebhookResponse>), Problem> {
-    let kind = |code: &String| EventKind::parse(code).ok_or_else(|| Problem::wrong(format!("«{code}» is no event; docs/api.md lists them")));
+    let kind = |code: &String| {
+        EventKind::parse(code)
+            .ok_or_else(|| Problem::wrong(format!("«{code}» is no event; docs/api.md lists them")))
+    };
     let kinds = new.events.iter().map(kind).collect::<Result<Vec<EventKind>, Problem>>()?;
     let secret = webhooks::add(&app.context, &caller.actor, &new.name, &new.url, &kinds).await?;
-    Ok((StatusCode::CREATED, Json(NewWebhookResponse { name: new.name, secret: secret.reveal().to_owned() })))
+    Ok((
+        StatusCode::CREATED,
+        Json(NewWebhookResponse { name: new.name, secret: secret.reveal().to_owned() }),
+    ))
 }
 
 /// Takes a webhook away, with what was on its way there.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{webhook}", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]
-pub async fn remove(State(app): State<Arc<AppState>>, Extension(caller): Extension<Caller>, Path(webhook): Path<String>) -> Result<Json<Done>, Problem> {
+pub async fn remove(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Path(webhook): Path<String>,
+) -> Result<Json<Done>, Problem> {
     webhooks::remove(&app.context, &caller.actor, &webhook).await?;
     Ok(DONE)
 }
@@ -114,7 +128,11 @@ pub async fn remove(State(app): State<Arc<AppState>>, Extension(caller): Extensi
 /// Tells a webhook an event of no meaning (`webhook.test`).
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook}/test", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]
-pub async fn test(State(app): State<Arc<AppState>>, Extension(caller): Extension<Caller>, Path(webhook): Path<String>) -> Result<Json<Done>, Problem> {
+pub async fn test(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Path(webhook): Path<String>,
+) -> Result<Json<Done>, Problem> {
     webhooks::send_test_event(&app.context, &caller.actor, &webhook).await?;
     Ok(DONE)
 }
@@ -142,10 +160,15 @@ pub struct Events {
 /// What a webhook was told in the last 30 days, the latest first.
 #[utoipa::path(get, path = "/api/v1/webhooks/{webhook}/events", tag = "webhooks", params(("webhook" = String, Path), PageParams),
     responses((status = 200, body = Events)))]
-pub async fn list_events(State(app): State<Arc<AppState>>, Path(webhook): Path<String>, Query(page): Query<PageParams>) -> Result<Json<Events>, Problem> {
+pub async fn list_events(
+    State(app): State<Arc<AppState>>,
+    Path(webhook): Path<String>,
+    Query(page): Query<PageParams>,
+) -> Result<Json<Events>, Problem> {
     let (limit, before) = (page.limit()?, page.cursor()?);
     let mut connection = app.context.database.read().await?;
-    let endpoint = stored::endpoint(&mut connection, &webhook).await?.ok_or_else(Problem::not_found)?;
+    let endpoint =
+        stored::endpoint(&mut connection, &webhook).await?.ok_or_else(Problem::not_found)?;
     let all = stored::deliveries(&mut connection, endpoint.id, before, limit).await?;
     let next = all.last().filter(|_| all.len() == limit as usize).map(|last| last.id);
     let to_response = |event: stored::EventDelivery| EventResponse {

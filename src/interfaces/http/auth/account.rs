@@ -12,10 +12,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::super::Failure;
 use super::super::state::AppState;
 use super::{FormFields, Staff};
-use crate::interfaces::http::page_layout::{PageLayout, Translator, render_page};
-use crate::services::accounts::{self, AccountError, second_factor};
 use crate::adapters::crypto::totp::TotpSecret;
 use crate::domain::personal::Personal;
+use crate::interfaces::http::page_layout::{PageLayout, Translator, render_page};
+use crate::services::accounts::{self, AccountError, second_factor};
 
 #[derive(Template)]
 #[template(path = "staff/account.html")]
@@ -47,33 +47,55 @@ impl<'a> AccountPage<'a> {
     }
 
     fn with_offer(mut self, offered: &TotpSecret) -> AccountPage<'a> {
-        self.offered = Some((offered.qr_svg().unwrap_or_else(|| Personal::new("")), offered.grouped_base32()));
+        self.offered =
+            Some((offered.qr_svg().unwrap_or_else(|| Personal::new("")), offered.grouped_base32()));
         self
     }
 }
 
 /// What somebody did wrong, as the page says it; an error of ours goes on.
-pub(super) fn describe_problem(tr: Translator, error: AccountError) -> Result<&'static str, Failure> {
+pub(super) fn describe_problem(
+    tr: Translator,
+    error: AccountError,
+) -> Result<&'static str, Failure> {
     Ok(match error {
-        AccountError::WrongCredentials => tr.t("现在的密码不正确。", "The present password is wrong."),
-        AccountError::Locked => tr.t("多次错误，请一刻钟后再试。", "Wrong too often; try again in a quarter of an hour."),
-        AccountError::InvalidPassword => tr
-            .t("密码须有 15 至 256 个字符；几个词连在一起便于记忆。", "A password has 15 to 256 characters; several words are easy to keep in mind."),
-        AccountError::WrongCode => {
-            tr.t("口令不正确，请输入验证器现在显示的 6 位数字。", "The code is wrong; enter the six digits that the authenticator shows now.")
+        AccountError::WrongCredentials => {
+            tr.t("现在的密码不正确。", "The present password is wrong.")
         }
+        AccountError::Locked => tr
+            .t("多次错误，请一刻钟后再试。", "Wrong too often; try again in a quarter of an hour."),
+        AccountError::InvalidPassword => tr.t(
+            "密码须有 15 至 256 个字符；几个词连在一起便于记忆。",
+            "A password has 15 to 256 characters; several words are easy to keep in mind.",
+        ),
+        AccountError::WrongCode => tr.t(
+            "口令不正确，请输入验证器现在显示的 6 位数字。",
+            "The code is wrong; enter the six digits that the authenticator shows now.",
+        ),
         AccountError::NothingToConfirm => tr.t("请从头开始。", "Begin again."),
-        AccountError::InvalidName => tr.t("用户名为 1 至 40 个字母、数字、“-”“_”“.”。", "A name has 1 to 40 letters, digits, «-», «_» and «.»."),
+        AccountError::InvalidName => tr.t(
+            "用户名为 1 至 40 个字母、数字、“-”“_”“.”。",
+            "A name has 1 to 40 letters, digits, «-», «_» and «.».",
+        ),
         AccountError::Taken(_) => tr.t("已有同名。", "The name is taken."),
-        AccountError::Unknown(_) => tr.t("没有此账户或令牌，或已停用。", "There is no such account or token, or not any more."),
-        AccountError::InvalidToken => tr.t("令牌至少有一项权限，有效 1 至 730 天。", "A token is for one scope at least, and for 1 to 730 days."),
+        AccountError::Unknown(_) => tr.t(
+            "没有此账户或令牌，或已停用。",
+            "There is no such account or token, or not any more.",
+        ),
+        AccountError::InvalidToken => tr.t(
+            "令牌至少有一项权限，有效 1 至 730 天。",
+            "A token is for one scope at least, and for 1 to 730 days.",
+        ),
         other => return Err(Failure::Internal(other.to_string())),
     })
 }
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "password" => tr.t("密码已修改，其他登录已失效。", "The password is another one now; you are signed out elsewhere."),
+        "password" => tr.t(
+            "密码已修改，其他登录已失效。",
+            "The password is another one now; you are signed out elsewhere.",
+        ),
         "removed" => tr.t("动态口令已停用。", "Codes are not asked for any more."),
         _ => return None,
     })
@@ -104,7 +126,14 @@ pub async fn change_password(
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
-    match accounts::change_own_password(&app.context, &staff.session, password_from(&form, "present"), password_from(&form, "new")).await {
+    match accounts::change_own_password(
+        &app.context,
+        &staff.session,
+        password_from(&form, "present"),
+        password_from(&form, "new"),
+    )
+    .await
+    {
         Ok(()) => Ok(Redirect::to("/staff/account?noted=password").into_response()),
         Err(error) => render_problem(&app, &staff, error),
     }
@@ -115,8 +144,12 @@ pub async fn offer_second_factor(
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
-    match second_factor::draw_secret(&app.context, &staff.session, password_from(&form, "present")).await {
-        Ok(offered) => Ok(render_page(StatusCode::OK, &AccountPage::new(&app, &staff).with_offer(&offered))),
+    match second_factor::draw_secret(&app.context, &staff.session, password_from(&form, "present"))
+        .await
+    {
+        Ok(offered) => {
+            Ok(render_page(StatusCode::OK, &AccountPage::new(&app, &staff).with_offer(&offered)))
+        }
         Err(error) => render_problem(&app, &staff, error),
     }
 }
@@ -129,11 +162,14 @@ pub async fn confirm_second_factor(
     match second_factor::confirm(&app.context, &staff.session, form.text("code")).await {
         Ok(codes) => {
             let mut template = AccountPage::new(&app, &staff);
-            (template.has_second_factor, template.is_needed, template.recovery_codes) = (true, false, codes);
+            (template.has_second_factor, template.is_needed, template.recovery_codes) =
+                (true, false, codes);
             Ok(render_page(StatusCode::OK, &template))
         }
         Err(error) => {
-            let offered = second_factor::pending_secret(&app.context, &staff.session).await.map_err(|error| Failure::Internal(error.to_string()))?;
+            let offered = second_factor::pending_secret(&app.context, &staff.session)
+                .await
+                .map_err(|error| Failure::Internal(error.to_string()))?;
             let Some(offered) = offered else { return render_problem(&app, &staff, error) };
             let mut template = AccountPage::new(&app, &staff).with_offer(&offered);
             template.problem = Some(describe_problem(staff.tr, error)?);
@@ -147,7 +183,8 @@ pub async fn remove_second_factor(
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
-    match second_factor::remove(&app.context, &staff.session, password_from(&form, "present")).await {
+    match second_factor::remove(&app.context, &staff.session, password_from(&form, "present")).await
+    {
         Ok(()) => Ok(Redirect::to("/staff/account?noted=removed").into_response()),
         Err(error) => render_problem(&app, &staff, error),
     }

@@ -13,15 +13,15 @@ use super::super::Failure;
 use super::super::state::AppState;
 use super::account::describe_problem;
 use super::{FormFields, Staff};
-use crate::interfaces::http::page_layout::{PageLayout, Translator, render_page};
-use crate::services::accounts::{self, AccountError, second_factor, tokens};
 use crate::adapters::crypto::password::new_token;
+use crate::adapters::database::accounts::Account;
+use crate::adapters::database::api_tokens::{self, ApiToken};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::{Permission, Role};
 use crate::domain::time::Timestamp;
-use crate::adapters::database::accounts::Account;
-use crate::adapters::database::api_tokens::{self, ApiToken};
+use crate::interfaces::http::page_layout::{PageLayout, Translator, render_page};
+use crate::services::accounts::{self, AccountError, second_factor, tokens};
 
 struct AccountRow {
     account: Account,
@@ -67,7 +67,8 @@ struct FormState {
 }
 
 async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<Response, Failure> {
-    let internal = |error: crate::adapters::database::DatabaseError| Failure::Internal(error.to_string());
+    let internal =
+        |error: crate::adapters::database::DatabaseError| Failure::Internal(error.to_string());
     let mut connection = app.context.database.read().await.map_err(internal)?;
     let all = crate::adapters::database::accounts::all(&mut connection).await.map_err(internal)?;
     let tokens = api_tokens::all(&mut connection).await.map_err(internal)?;
@@ -90,7 +91,11 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
         is_valid: token.revoked_at.is_none() && token.expires_at > now,
         token,
     };
-    let status = if form_state.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if form_state.problem.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
     let template = AccountsPage {
         layout: PageLayout::for_staff(staff),
         flash: form_state.flash,
@@ -99,24 +104,49 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
         accounts: all.into_iter().map(account).collect(),
         tokens: tokens.into_iter().map(token).collect(),
         roles: Role::ALL.into_iter().map(|role| (role.as_str(), tr.pair(role.labels()))).collect(),
-        scopes: Permission::ALL.into_iter().map(|permission| (permission.as_str(), tr.pair(permission.labels()))).collect(),
+        scopes: Permission::ALL
+            .into_iter()
+            .map(|permission| (permission.as_str(), tr.pair(permission.labels())))
+            .collect(),
     };
     Ok(render_page(status, &template))
 }
 
 /// What a change came to: a page that says so once, or what was wrong.
-async fn respond(app: &AppState, staff: &Staff, done: Result<Option<OneTimeSecret>, AccountError>, flash: &'static str) -> Result<Response, Failure> {
+async fn respond(
+    app: &AppState,
+    staff: &Staff,
+    done: Result<Option<OneTimeSecret>, AccountError>,
+    flash: &'static str,
+) -> Result<Response, Failure> {
     match done {
         Ok(None) => Ok(Redirect::to(&format!("/accounts?noted={flash}")).into_response()),
-        Ok(one_time_secret) => render(app, staff, FormState { one_time_secret, ..FormState::default() }).await,
-        Err(error) => render(app, staff, FormState { problem: Some(describe_problem(staff.tr, error)?), ..FormState::default() }).await,
+        Ok(one_time_secret) => {
+            render(app, staff, FormState { one_time_secret, ..FormState::default() }).await
+        }
+        Err(error) => {
+            render(
+                app,
+                staff,
+                FormState {
+                    problem: Some(describe_problem(staff.tr, error)?),
+                    ..FormState::default()
+                },
+            )
+            .await
+        }
     }
 }
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "disabled" => tr.t("已停用，其登录已失效。", "Disabled; whoever was signed in is not any more."),
-        "reset" => tr.t("动态口令已停用，请其重新设置。", "Codes are off for them; ask them to set up new ones."),
+        "disabled" => {
+            tr.t("已停用，其登录已失效。", "Disabled; whoever was signed in is not any more.")
+        }
+        "reset" => tr.t(
+            "动态口令已停用，请其重新设置。",
+            "Codes are off for them; ask them to set up new ones.",
+        ),
         "revoked" => tr.t("令牌已吊销。", "The token is revoked."),
         _ => return None,
     })
@@ -132,17 +162,40 @@ pub async fn show(
 }
 
 /// A new account; its password is made here and shown once.
-pub async fn add(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Extension(form): Extension<FormFields>) -> Result<Response, Failure> {
-    let Some(role) = Role::parse(form.text("role")) else { return Err(Failure::BadRequest("the form names no role".into())) };
-    let (name, password) = (form.text("name").trim().to_owned(), new_token().map_err(|error| Failure::Internal(error.to_string()))?);
-    let languages: Vec<Language> = form.text("languages").split_whitespace().filter_map(Language::parse).collect();
+pub async fn add(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Response, Failure> {
+    let Some(role) = Role::parse(form.text("role")) else {
+        return Err(Failure::BadRequest("the form names no role".into()));
+    };
+    let (name, password) = (
+        form.text("name").trim().to_owned(),
+        new_token().map_err(|error| Failure::Internal(error.to_string()))?,
+    );
+    let languages: Vec<Language> =
+        form.text("languages").split_whitespace().filter_map(Language::parse).collect();
     let languages = if languages.is_empty() { vec![Language::Zh] } else { languages };
-    let done = accounts::add(&app.context, &staff.session.actor(), &name, role, &languages, password.clone()).await;
+    let done = accounts::add(
+        &app.context,
+        &staff.session.actor(),
+        &name,
+        role,
+        &languages,
+        password.clone(),
+    )
+    .await;
     let what = staff.tr.t("新账户的密码", "The new account's password");
-    respond(&app, &staff, done.map(|()| Some(OneTimeSecret { what, name, secret: password })), "").await
+    respond(&app, &staff, done.map(|()| Some(OneTimeSecret { what, name, secret: password })), "")
+        .await
 }
 
-pub async fn disable(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(name): Path<String>) -> Result<Response, Failure> {
+pub async fn disable(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
     if name == staff.session.account.name {
         let problem = Some(staff.tr.t("不能停用自己。", "Nobody disables themselves."));
         return render(&app, &staff, FormState { problem, ..FormState::default() }).await;
@@ -157,9 +210,11 @@ pub async fn reset_password(
     Path(name): Path<String>,
 ) -> Result<Response, Failure> {
     let password = new_token().map_err(|error| Failure::Internal(error.to_string()))?;
-    let done = accounts::set_password(&app.context, &staff.session.actor(), &name, password.clone()).await;
+    let done =
+        accounts::set_password(&app.context, &staff.session.actor(), &name, password.clone()).await;
     let what = staff.tr.t("新密码", "The new password");
-    respond(&app, &staff, done.map(|()| Some(OneTimeSecret { what, name, secret: password })), "").await
+    respond(&app, &staff, done.map(|()| Some(OneTimeSecret { what, name, secret: password })), "")
+        .await
 }
 
 pub async fn reset_second_factor(
@@ -176,8 +231,10 @@ pub async fn make_token(
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
-    let scopes: Vec<Permission> =
-        Permission::ALL.into_iter().filter(|permission| form.0.contains_key(&format!("scope-{}", permission.as_str()))).collect();
+    let scopes: Vec<Permission> = Permission::ALL
+        .into_iter()
+        .filter(|permission| form.0.contains_key(&format!("scope-{}", permission.as_str())))
+        .collect();
     let name = form.text("name").trim().to_owned();
     let days = form.text("days").trim().parse().unwrap_or(0);
     let done = tokens::create(&app.context, &staff.session.actor(), &name, &scopes, days).await;
@@ -185,7 +242,11 @@ pub async fn make_token(
     respond(&app, &staff, done.map(|secret| Some(OneTimeSecret { what, name, secret })), "").await
 }
 
-pub async fn revoke_token(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(name): Path<String>) -> Result<Response, Failure> {
+pub async fn revoke_token(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
     let done = tokens::revoke(&app.context, &staff.session.actor(), &name).await;
     respond(&app, &staff, done.map(|()| None), "revoked").await
 }

@@ -1,4 +1,5 @@
-//! The guard of the staff's routes: who is signed in, may they, and does the form come from their own page?
+//! The guard of the staff's routes: who is signed in, may they, and does the form come from their
+//! own page?
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,18 +11,18 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use cookie::Cookie;
 
-use super::super::items::merge_form_fields;
 use super::super::Failure;
+use super::super::items::merge_form_fields;
 use super::super::state::AppState;
 use super::MAX_FORM;
 use super::routes::RouteSpec;
-use crate::interfaces::http::page_layout::{ErrorPage, Translator, content_security_policy};
-use crate::interfaces::http::upload::{MAX_UPLOAD, UploadedFile, read_upload};
-use crate::services::accounts::{self, Session};
 use crate::domain::audit::Action;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
+use crate::interfaces::http::page_layout::{ErrorPage, Translator, content_security_policy};
+use crate::interfaces::http::upload::{MAX_UPLOAD, UploadedFile, read_upload};
+use crate::services::accounts::{self, Session};
 
 pub(super) const SESSION: &str = "fieldworkd_session";
 pub(super) const LANGUAGE: &str = "fieldworkd_language";
@@ -52,14 +53,26 @@ impl FormFields {
 }
 
 /// What stands before a door.
-pub(super) async fn authorize(State((app, route)): State<(Arc<AppState>, Arc<RouteSpec>)>, request: Request, next: Next) -> Response {
+pub(super) async fn authorize(
+    State((app, route)): State<(Arc<AppState>, Arc<RouteSpec>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     match check_request(&app, &route, request).await {
         Ok((request, entry)) => {
             let staff = request.extensions().get::<Staff>().cloned();
             let response = with_security_policy(next.run(request).await);
             if response.status().is_client_error()
                 && let (Some(entry), Some(staff)) = (entry, staff)
-                && let Err(error) = app.context.audit_before(&staff.session.actor(), Action::Refused, &format!("entry:{entry}"), "").await
+                && let Err(error) = app
+                    .context
+                    .audit_before(
+                        &staff.session.actor(),
+                        Action::Refused,
+                        &format!("entry:{entry}"),
+                        "",
+                    )
+                    .await
             {
                 return Failure::Internal(error.to_string()).into_response();
             }
@@ -69,28 +82,46 @@ pub(super) async fn authorize(State((app, route)): State<(Arc<AppState>, Arc<Rou
     }
 }
 
-/// Lets a request through, or says why not. Comes with the number of its entry in the audit log, where it has one.
-async fn check_request(app: &AppState, route: &RouteSpec, mut request: Request) -> Result<(Request, Option<i64>), Box<Response>> {
+/// Lets a request through, or says why not. Comes with the number of its entry in the audit log,
+/// where it has one.
+async fn check_request(
+    app: &AppState,
+    route: &RouteSpec,
+    mut request: Request,
+) -> Result<(Request, Option<i64>), Box<Response>> {
     let language = language_of(request.headers());
     let internal = |error: String| Box::new(Failure::Internal(error).into_response());
     let session = match cookie_of(request.headers(), SESSION).map(Personal::new) {
-        Some(token) if route.is_background => accounts::peek_session(&app.context, token).await.map_err(|error| internal(error.to_string()))?,
-        Some(token) => accounts::resume_session(&app.context, token).await.map_err(|error| internal(error.to_string()))?,
+        Some(token) if route.is_background => accounts::peek_session(&app.context, token)
+            .await
+            .map_err(|error| internal(error.to_string()))?,
+        Some(token) => accounts::resume_session(&app.context, token)
+            .await
+            .map_err(|error| internal(error.to_string()))?,
         None => None,
     };
     let Some(session) = session else {
         return Err(Box::new(match *request.method() {
             Method::GET => Redirect::to(&sign_in_path(request.uri().path())).into_response(),
-            _ => error_page(StatusCode::UNAUTHORIZED, Translator(language.unwrap_or_default()), ErrorPage::SignedOut),
+            _ => error_page(
+                StatusCode::UNAUTHORIZED,
+                Translator(language.unwrap_or_default()),
+                ErrorPage::SignedOut,
+            ),
         }));
     };
-    let tr = Translator(language.or_else(|| session.account.languages.first().copied()).unwrap_or_default());
+    let tr = Translator(
+        language.or_else(|| session.account.languages.first().copied()).unwrap_or_default(),
+    );
     let refuse = |status, error| Box::new(error_page(status, tr, error));
     if route.permission.is_some_and(|permission| !session.account.role.may(permission)) {
         return Err(refuse(StatusCode::FORBIDDEN, ErrorPage::NotAllowed));
     }
     // Where a second factor is asked of everybody, nothing but setting it up is open without one.
-    if app.context.config.console.needs_second_factor && !session.account.has_second_factor && route.permission.is_some() {
+    if app.context.config.console.needs_second_factor
+        && !session.account.has_second_factor
+        && route.permission.is_some()
+    {
         return Err(Box::new(Redirect::to("/staff/account").into_response()));
     }
     let form_token = session.form_token(&app.context);
@@ -101,10 +132,14 @@ async fn check_request(app: &AppState, route: &RouteSpec, mut request: Request) 
         }
         let (parts, body) = request.into_parts();
         let max_bytes = if route.takes_files { MAX_UPLOAD } else { MAX_FORM };
-        let body = to_bytes(body, max_bytes).await.map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLarge))?;
+        let body = to_bytes(body, max_bytes)
+            .await
+            .map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLarge))?;
         let mut uploaded = UploadedFile::default();
         if route.takes_files {
-            (form, uploaded) = read_upload(&parts.headers, body).await.map_err(|_| refuse(StatusCode::BAD_REQUEST, ErrorPage::BrokenUpload))?;
+            (form, uploaded) = read_upload(&parts.headers, body)
+                .await
+                .map_err(|_| refuse(StatusCode::BAD_REQUEST, ErrorPage::BrokenUpload))?;
         } else {
             form = FormFields(merge_form_fields(form_urlencoded::parse(&body).into_owned()));
         }
@@ -118,26 +153,35 @@ async fn check_request(app: &AppState, route: &RouteSpec, mut request: Request) 
     let mut entry = None;
     if let Some(audit) = route.audit {
         let (mut parts, body) = request.into_parts();
-        let path: Vec<(String, String)> = match RawPathParams::from_request_parts(&mut parts, &()).await {
-            Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            Err(_) => Vec::new(),
-        };
+        let path: Vec<(String, String)> =
+            match RawPathParams::from_request_parts(&mut parts, &()).await {
+                Ok(params) => {
+                    params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+                }
+                Err(_) => Vec::new(),
+            };
         request = Request::from_parts(parts, body);
-        let (object, detail) = (fill_template(audit.object, &path, &form), fill_template(audit.detail, &path, &form));
-        let written = app.context.audit_before(&session.actor(), audit.action, &object, &detail).await;
+        let (object, detail) =
+            (fill_template(audit.object, &path, &form), fill_template(audit.detail, &path, &form));
+        let written =
+            app.context.audit_before(&session.actor(), audit.action, &object, &detail).await;
         entry = Some(written.map_err(|error| internal(error.to_string()))?);
     }
     request.extensions_mut().insert(Staff { session, form_token, tr });
     Ok((request, entry))
 }
 
-/// A text with what the address and the form have in place of its names. What stands in the log is short.
+/// A text with what the address and the form have in place of its names. What stands in the log is
+/// short.
 fn fill_template(text: &str, path: &[(String, String)], form: &FormFields) -> String {
     const LONGEST: usize = 80;
     let (mut filled, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once('{') {
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        let value = path.iter().find(|(known, _)| known == name).map_or_else(|| form.text(name), |(_, value)| value);
+        let value = path
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or_else(|| form.text(name), |(_, value)| value);
         filled.push_str(before);
         filled.extend(value.chars().filter(|c| !c.is_control()).take(LONGEST));
         rest = after;
@@ -150,13 +194,19 @@ fn sign_in_path(path: &str) -> String {
     if path == "/staff" {
         "/staff/sign-in".to_owned()
     } else {
-        format!("/staff/sign-in?next={}", form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>())
+        format!(
+            "/staff/sign-in?next={}",
+            form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>()
+        )
     }
 }
 
 /// A way within this site, from a value that anybody may have written.
 pub(super) fn local_path_or_home(next: &str) -> &str {
-    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']) && !next.starts_with("/staff/sign-");
+    let is_ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains(['\\', '\r', '\n', '\t'])
+        && !next.starts_with("/staff/sign-");
     if is_ours && next.len() < 300 { next } else { "/staff" }
 }
 
@@ -177,7 +227,11 @@ pub(super) fn with_security_policy(mut response: Response) -> Response {
 }
 
 pub(super) fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(Cookie::split_parse);
+    let all = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(Cookie::split_parse);
     all.flatten().find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 

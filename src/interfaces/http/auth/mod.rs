@@ -1,12 +1,15 @@
-//! What the staff's pages share: signing in and out, the doors that every route is, the frame around every page.
+//! What the staff's pages share: signing in and out, the doors that every route is, the frame
+//! around every page.
 //!
-//! A route is open to whoever has its permission ([`crate::domain::role`]) and to nobody else; every POST carries a token of its session that no other site can
-//! know; what is done or shown of a person is in the audit log before it happens. The browser holds the session in a cookie that scripts cannot read.
+//! A route is open to whoever has its permission ([`crate::domain::role`]) and to nobody else;
+//! every POST carries a token of its session that no other site can know; what is done or shown of
+//! a person is in the audit log before it happens. The browser holds the session in a cookie that
+//! scripts cannot read.
 
 mod account;
 mod accounts;
-mod routes;
 mod authorize;
+mod routes;
 mod sign_in;
 
 use std::sync::Arc;
@@ -17,8 +20,8 @@ use axum::routing::get;
 
 use super::state::AppState;
 use crate::domain::role::Permission;
-pub use routes::{AuditSpec, RouteSpec, StaffRouter};
 pub use authorize::{FormFields, Staff};
+pub use routes::{AuditSpec, RouteSpec, StaffRouter};
 
 /// Forms of the staff; a note to a call is the longest.
 const MAX_FORM: usize = 64 * 1024;
@@ -46,7 +49,11 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .form("/accounts", Permission::ManageAccounts, accounts::add)
         .form("/accounts/{name}/disable", Permission::ManageAccounts, accounts::disable)
         .form("/accounts/{name}/password", Permission::ManageAccounts, accounts::reset_password)
-        .form("/accounts/{name}/second-factor", Permission::ManageAccounts, accounts::reset_second_factor)
+        .form(
+            "/accounts/{name}/second-factor",
+            Permission::ManageAccounts,
+            accounts::reset_second_factor,
+        )
         .form("/tokens", Permission::ManageAccounts, accounts::make_token)
         .form("/tokens/{name}/revoke", Permission::ManageAccounts, accounts::revoke_token)
 }

@@ -1,4 +1,5 @@
-//! The table of the staff's routes: each stands there once, with who may come through and what is written into the audit log.
+//! The table of the staff's routes: each stands there once, with who may come through and what is
+//! written into the audit log.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use super::authorize::authorize;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
 
-/// What is written down before a handler does it or shows it. In the texts, `{code}` stands for what the address or the form has under that name.
+/// What is written down before a handler does it or shows it. In the texts, `{code}` stands for
+/// what the address or the form has under that name.
 #[derive(Debug, Clone, Copy)]
 pub struct AuditSpec {
     pub action: Action,
@@ -49,9 +51,21 @@ impl StaffRouter {
     }
 
     /// A page; it shows nothing of a person that has to be written down.
-    pub fn page<H: Handler<T, Arc<AppState>>, T: 'static>(self, path: &'static str, permission: impl Into<Option<Permission>>, handler: H) -> StaffRouter {
+    pub fn page<H: Handler<T, Arc<AppState>>, T: 'static>(
+        self,
+        path: &'static str,
+        permission: impl Into<Option<Permission>>,
+        handler: H,
+    ) -> StaffRouter {
         self.add(
-            RouteSpec { method: Method::GET, path, permission: permission.into(), audit: None, takes_files: false, is_background: false },
+            RouteSpec {
+                method: Method::GET,
+                path,
+                permission: permission.into(),
+                audit: None,
+                takes_files: false,
+                is_background: false,
+            },
             get(handler),
         )
     }
@@ -65,7 +79,17 @@ impl StaffRouter {
         handler: H,
     ) -> StaffRouter {
         let audit = Some(AuditSpec { action, object, detail: "" });
-        self.add(RouteSpec { method: Method::GET, path, permission: Some(permission), audit, takes_files: false, is_background: false }, get(handler))
+        self.add(
+            RouteSpec {
+                method: Method::GET,
+                path,
+                permission: Some(permission),
+                audit,
+                takes_files: false,
+                is_background: false,
+            },
+            get(handler),
+        )
     }
 
     /// A form that does something.
@@ -77,7 +101,17 @@ impl StaffRouter {
         handler: H,
     ) -> StaffRouter {
         let audit = Some(AuditSpec { action, object, detail });
-        self.add(RouteSpec { method: Method::POST, path, permission: Some(permission), audit, takes_files: false, is_background: false }, post(handler))
+        self.add(
+            RouteSpec {
+                method: Method::POST,
+                path,
+                permission: Some(permission),
+                audit,
+                takes_files: false,
+                is_background: false,
+            },
+            post(handler),
+        )
     }
 
     /// A form that brings a file.
@@ -89,31 +123,81 @@ impl StaffRouter {
         handler: H,
     ) -> StaffRouter {
         let audit = Some(AuditSpec { action, object, detail });
-        self.add(RouteSpec { method: Method::POST, path, permission: Some(permission), audit, takes_files: true, is_background: false }, post(handler))
+        self.add(
+            RouteSpec {
+                method: Method::POST,
+                path,
+                permission: Some(permission),
+                audit,
+                takes_files: true,
+                is_background: false,
+            },
+            post(handler),
+        )
     }
 
-    /// A form that its use-case writes down itself, in the transaction that does it; or one that concerns nobody but who sends it.
-    pub fn form<H: Handler<T, Arc<AppState>>, T: 'static>(self, path: &'static str, permission: impl Into<Option<Permission>>, handler: H) -> StaffRouter {
+    /// A form that its use-case writes down itself, in the transaction that does it; or one that
+    /// concerns nobody but who sends it.
+    pub fn form<H: Handler<T, Arc<AppState>>, T: 'static>(
+        self,
+        path: &'static str,
+        permission: impl Into<Option<Permission>>,
+        handler: H,
+    ) -> StaffRouter {
         self.add(
-            RouteSpec { method: Method::POST, path, permission: permission.into(), audit: None, takes_files: false, is_background: false },
+            RouteSpec {
+                method: Method::POST,
+                path,
+                permission: permission.into(),
+                audit: None,
+                takes_files: false,
+                is_background: false,
+            },
             post(handler),
         )
     }
 
     /// What a page asks for by itself.
-    pub fn background_page<H: Handler<T, Arc<AppState>>, T: 'static>(self, path: &'static str, permission: Permission, handler: H) -> StaffRouter {
-        let spec = RouteSpec { method: Method::GET, path, permission: Some(permission), audit: None, takes_files: false, is_background: true };
+    pub fn background_page<H: Handler<T, Arc<AppState>>, T: 'static>(
+        self,
+        path: &'static str,
+        permission: Permission,
+        handler: H,
+    ) -> StaffRouter {
+        let spec = RouteSpec {
+            method: Method::GET,
+            path,
+            permission: Some(permission),
+            audit: None,
+            takes_files: false,
+            is_background: true,
+        };
         self.add(spec, get(handler))
     }
 
     /// A form that a page sends by itself.
-    pub fn background_form<H: Handler<T, Arc<AppState>>, T: 'static>(self, path: &'static str, permission: Permission, handler: H) -> StaffRouter {
-        let spec = RouteSpec { method: Method::POST, path, permission: Some(permission), audit: None, takes_files: false, is_background: true };
+    pub fn background_form<H: Handler<T, Arc<AppState>>, T: 'static>(
+        self,
+        path: &'static str,
+        permission: Permission,
+        handler: H,
+    ) -> StaffRouter {
+        let spec = RouteSpec {
+            method: Method::POST,
+            path,
+            permission: Some(permission),
+            audit: None,
+            takes_files: false,
+            is_background: true,
+        };
         self.add(spec, post(handler))
     }
 
     fn add(mut self, route: RouteSpec, handler: MethodRouter<Arc<AppState>>) -> StaffRouter {
-        let authorized = handler.route_layer(from_fn_with_state((self.app.clone(), Arc::new(route.clone())), authorize));
+        let authorized = handler.route_layer(from_fn_with_state(
+            (self.app.clone(), Arc::new(route.clone())),
+            authorize,
+        ));
         self.router = self.router.route(route.path, authorized);
         self.table.push(route);
         self

@@ -1,5 +1,6 @@
-//! What gateways push: `/hooks/GATEWAY/SECRET/receipts` and `…/replies`, by GET or POST. The secret part of the address is derived from the
-//! installation's key, and a gateway's `allow` list names the networks it may come from; a push is answered with success only when it is on disk.
+//! What gateways push: `/hooks/GATEWAY/SECRET/receipts` and `…/replies`, by GET or POST. The secret
+//! part of the address is derived from the installation's key, and a gateway's `allow` list names
+//! the networks it may come from; a push is answered with success only when it is on disk.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use axum::routing::any;
 use super::Failure;
 use super::state::AppState;
 use crate::adapters::crypto::sha256_hex;
-use crate::services::sms_inbound;
 use crate::adapters::sms::{Gateway, Push, PushError};
 use crate::services::interviews::sms_conversation;
+use crate::services::sms_inbound;
 
 /// A push of some hundred receipts stays far below this.
 const MAX_PUSH: usize = 1024 * 1024;
@@ -31,22 +32,32 @@ pub fn routes() -> Router<Arc<AppState>> {
 /// A push, taken apart by axum.
 type PushParts = (Path<(String, String)>, ConnectInfo<SocketAddr>, OriginalUri, HeaderMap, Bytes);
 
-async fn receipts(State(app): State<Arc<AppState>>, (Path((name, secret)), from, uri, headers, body): PushParts) -> Result<Response, Failure> {
+async fn receipts(
+    State(app): State<Arc<AppState>>,
+    (Path((name, secret)), from, uri, headers, body): PushParts,
+) -> Result<Response, Failure> {
     let gateway = authorised_gateway(&app, &name, &secret, sender_address(&app, from, &headers))?;
     let url = format!("{}{}", app.context.config.public_url, uri.path());
-    let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
+    let push =
+        Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     let receipts = gateway.parse_receipts(push).map_err(|error| bad_request(&name, error))?;
     sms_inbound::process_receipts(&app.context, &name, receipts).await?;
     Ok(acknowledgement(gateway))
 }
 
-async fn replies(State(app): State<Arc<AppState>>, (Path((name, secret)), from, uri, headers, body): PushParts) -> Result<Response, Failure> {
+async fn replies(
+    State(app): State<Arc<AppState>>,
+    (Path((name, secret)), from, uri, headers, body): PushParts,
+) -> Result<Response, Failure> {
     let gateway = authorised_gateway(&app, &name, &secret, sender_address(&app, from, &headers))?;
     let url = format!("{}{}", app.context.config.public_url, uri.path());
-    let push = Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
+    let push =
+        Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     for reply in gateway.parse_replies(push).map_err(|error| bad_request(&name, error))? {
         if let Some(taken) = sms_inbound::process_reply(&app.context, &name, &reply).await? {
-            sms_conversation::handle_reply(&app.context, &app.interview_service, &taken).await.map_err(|error| Failure::Internal(error.to_string()))?;
+            sms_conversation::handle_reply(&app.context, &app.interview_service, &taken)
+                .await
+                .map_err(|error| Failure::Internal(error.to_string()))?;
         }
     }
     Ok(acknowledgement(gateway))
@@ -59,22 +70,39 @@ fn acknowledgement(gateway: &dyn Gateway) -> Response {
 }
 
 /// Where a push comes from; behind a proxy of our own, from where that one says.
-fn sender_address(app: &AppState, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: &HeaderMap) -> IpAddr {
+fn sender_address(
+    app: &AppState,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: &HeaderMap,
+) -> IpAddr {
     let peer = peer.ip().to_canonical();
     let is_proxy = app.context.config.proxies.iter().any(|network| network.contains(&peer));
-    let forwarded = || headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
+    let forwarded =
+        || headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
     if is_proxy { forwarded().unwrap_or(peer) } else { peer }
 }
 
-fn authorised_gateway<'a>(app: &'a AppState, name: &str, secret: &str, from: IpAddr) -> Result<&'a dyn Gateway, Failure> {
+fn authorised_gateway<'a>(
+    app: &'a AppState,
+    name: &str,
+    secret: &str,
+    from: IpAddr,
+) -> Result<&'a dyn Gateway, Failure> {
     let gateway = app.context.gateways.get(name).ok_or(Failure::NotFound)?;
-    let allow = app.context.config.gateways.get(name).map(|g| g.allowed_networks.as_slice()).unwrap_or_default();
+    let allow = app
+        .context
+        .config
+        .gateways
+        .get(name)
+        .map(|g| g.allowed_networks.as_slice())
+        .unwrap_or_default();
     if !allow.is_empty() && !allow.iter().any(|network| network.contains(&from)) {
         tracing::warn!(gateway = name, %from, "a push came from outside the gateway's allow list");
         return Err(Failure::NotFound);
     }
     let expected = app.context.keys.hasher().webhook_secret(name);
-    // Compared as hashes, so that the time it takes says nothing about how much of the secret was right.
+    // Compared as hashes, so that the time it takes says nothing about how much of the secret was
+    // right.
     if sha256_hex(secret.as_bytes()) != sha256_hex(expected.as_bytes()) {
         return Err(Failure::NotFound);
     }

@@ -9,13 +9,13 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::super::page_layout::{PageLayout, render_page};
-use super::super::auth::Staff;
 use super::super::Failure;
+use super::super::auth::Staff;
+use super::super::page_layout::{PageLayout, render_page};
 use super::super::state::AppState;
 use super::{ZONE, csv_download};
-use crate::domain::audit::{Action, AuditEntry};
 use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
+use crate::domain::audit::{Action, AuditEntry};
 
 const LISTED: u32 = 100;
 /// In an export.
@@ -41,25 +41,46 @@ struct AuditPage<'a> {
 
 fn filter_from(query: &BTreeMap<String, String>) -> AuditFilter {
     let text = |key: &str| query.get(key).map(|text| text.trim().to_owned()).unwrap_or_default();
-    AuditFilter { actor: text("who"), action: Action::parse(&text("action")), object: text("object"), before: text("before").parse().ok() }
+    AuditFilter {
+        actor: text("who"),
+        action: Action::parse(&text("action")),
+        object: text("object"),
+        before: text("before").parse().ok(),
+    }
 }
 
 /// The same question, as an address.
 fn audit_url(filter: &AuditFilter, more: &[(&str, String)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("who", &filter.actor).append_pair("action", filter.action.map_or("", Action::code)).append_pair("object", &filter.object);
+    query
+        .append_pair("who", &filter.actor)
+        .append_pair("action", filter.action.map_or("", Action::code))
+        .append_pair("object", &filter.object);
     more.iter().for_each(|(key, value)| {
         query.append_pair(key, value);
     });
     format!("/audit?{}", query.finish())
 }
 
-async fn render(app: &AppState, staff: &Staff, filter: AuditFilter, verified: Option<LogVerification>) -> Result<Response, Failure> {
+async fn render(
+    app: &AppState,
+    staff: &Staff,
+    filter: AuditFilter,
+    verified: Option<LogVerification>,
+) -> Result<Response, Failure> {
     let entries = audit::entries(&mut *app.context.database.read().await?, &filter, LISTED).await?;
     let tr = staff.tr;
-    let last = entries.last().filter(|_| entries.len() == LISTED as usize).map(|entry| entry.number);
-    let row = |entry: AuditEntry| Row { at: entry.at.in_zone(ZONE).format("%Y-%m-%d %H:%M:%S").to_string(), action: tr.pair(entry.action.labels()), entry };
-    let mut actions: Vec<_> = Action::ALL.iter().map(|action| (action.code(), tr.pair(action.labels()), filter.action == Some(*action))).collect();
+    let last =
+        entries.last().filter(|_| entries.len() == LISTED as usize).map(|entry| entry.number);
+    let row = |entry: AuditEntry| Row {
+        at: entry.at.in_zone(ZONE).format("%Y-%m-%d %H:%M:%S").to_string(),
+        action: tr.pair(entry.action.labels()),
+        entry,
+    };
+    let mut actions: Vec<_> = Action::ALL
+        .iter()
+        .map(|action| (action.code(), tr.pair(action.labels()), filter.action == Some(*action)))
+        .collect();
     actions.sort_by_key(|(_, words, _)| *words);
     let template = AuditPage {
         layout: PageLayout::for_staff(staff),
@@ -80,11 +101,23 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let filter = filter_from(&query);
     if query.get("format").is_some_and(|format| format == "csv") {
-        let entries = audit::entries(&mut *app.context.database.read().await?, &filter, EXPORTED).await?;
+        let entries =
+            audit::entries(&mut *app.context.database.read().await?, &filter, EXPORTED).await?;
         let is_cut = entries.len() == EXPORTED as usize;
-        let cut = vec!["…".to_owned(), format!("only the latest {EXPORTED} entries; ask for less, or «audit list --before»")];
+        let cut = vec![
+            "…".to_owned(),
+            format!("only the latest {EXPORTED} entries; ask for less, or «audit list --before»"),
+        ];
         let cells = |e: AuditEntry| {
-            vec![e.number.to_string(), e.at.rfc3339(ZONE), e.actor.name, e.actor.via.as_str().into(), e.action.code().into(), e.object, e.detail]
+            vec![
+                e.number.to_string(),
+                e.at.rfc3339(ZONE),
+                e.actor.name,
+                e.actor.via.as_str().into(),
+                e.action.code().into(),
+                e.object,
+                e.detail,
+            ]
         };
         return csv_download::csv_download(
             "audit",
@@ -96,7 +129,12 @@ pub async fn show(
 }
 
 /// Reckons every hash again.
-pub async fn verify(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>) -> Result<Response, Failure> {
-    let verified = audit::verify(&mut *app.context.database.read().await?, app.context.keys.hasher(), None).await?;
+pub async fn verify(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+) -> Result<Response, Failure> {
+    let verified =
+        audit::verify(&mut *app.context.database.read().await?, app.context.keys.hasher(), None)
+            .await?;
     render(&app, &staff, AuditFilter::default(), Some(verified)).await
 }

@@ -9,20 +9,20 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
-use super::home::{chance_class, percent, state_label};
 use super::chart::{Curve, curve};
+use super::home::{chance_class, percent, state_label};
 use super::{ZONE, csv_download};
-use crate::services;
-use crate::services::campaigns::{ApplicationStatus, CampaignError, GroupRates};
-use crate::services::deadlines::changes::{self, ChangedBy, ChangeError};
-use crate::services::deadlines::{DeadlineError, close_campaign};
+use crate::adapters::database::campaigns::{self, Campaign, CampaignState};
 use crate::domain::disposition::Disposition;
 use crate::domain::role::Permission;
-use crate::adapters::database::campaigns::{self, Campaign, CampaignState};
+use crate::services;
+use crate::services::campaigns::{ApplicationStatus, CampaignError, GroupRates};
+use crate::services::deadlines::changes::{self, ChangeError, ChangedBy};
+use crate::services::deadlines::{DeadlineError, close_campaign};
 use crate::services::monitoring::campaign::{ApplicationProgress, CampaignDetail, campaign_detail};
 
 struct CampaignRow {
@@ -44,11 +44,26 @@ pub async fn list(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let all = campaigns::all(&mut *app.context.database.read().await?).await?;
-    let row = |campaign: Campaign| CampaignRow { state: state_label(staff.tr, campaign.state.as_str()), launched: campaign.launched_at.date(ZONE).to_string(), campaign };
+    let row = |campaign: Campaign| CampaignRow {
+        state: state_label(staff.tr, campaign.state.as_str()),
+        launched: campaign.launched_at.date(ZONE).to_string(),
+        campaign,
+    };
     let rows: Vec<CampaignRow> = all.into_iter().map(row).collect();
     if query.get("format").is_some_and(|format| format == "csv") {
-        let cells = rows.iter().map(|row| vec![row.campaign.code.clone(), row.campaign.state.as_str().to_owned(), row.campaign.gateway.clone(), row.launched.clone()]);
-        return csv_download::csv_download("campaigns", &["campaign", "state", "gateway", "launched"], cells);
+        let cells = rows.iter().map(|row| {
+            vec![
+                row.campaign.code.clone(),
+                row.campaign.state.as_str().to_owned(),
+                row.campaign.gateway.clone(),
+                row.launched.clone(),
+            ]
+        });
+        return csv_download::csv_download(
+            "campaigns",
+            &["campaign", "state", "gateway", "launched"],
+            cells,
+        );
     }
     Ok(render_page(StatusCode::OK, &CampaignsPage { layout: PageLayout::for_staff(&staff), rows }))
 }
@@ -104,15 +119,28 @@ fn rate_row<'a>(tr: Translator) -> impl Fn(&'a GroupRates) -> RateRow<'a> {
     move |group| RateRow {
         rates: RATES
             .iter()
-            .map(|name| group.rates.get(name).copied().flatten().map_or_else(|| tr.t("无", "n/a").to_owned(), |rate| format!("{:.1} %", rate * 100.0)))
+            .map(|name| {
+                group.rates.get(name).copied().flatten().map_or_else(
+                    || tr.t("无", "n/a").to_owned(),
+                    |rate| format!("{:.1} %", rate * 100.0),
+                )
+            })
             .collect(),
         group,
     }
 }
 
-fn application_view<'a>(tr: Translator, status: &'a ApplicationStatus, progress: &'a ApplicationProgress) -> ApplicationView<'a> {
+fn application_view<'a>(
+    tr: Translator,
+    status: &'a ApplicationStatus,
+    progress: &'a ApplicationProgress,
+) -> ApplicationView<'a> {
     let names = status.names.max(1) as f64;
-    let bar = |(words, count): (&'static str, u64)| Bar { words, count, share: count as f64 * 100.0 / names };
+    let bar = |(words, count): (&'static str, u64)| Bar {
+        words,
+        count,
+        share: count as f64 * 100.0 / names,
+    };
     let funnel = [
         (tr.t("名单", "names"), status.names),
         (tr.t("已邀请", "invited"), status.invited),
@@ -127,13 +155,23 @@ fn application_view<'a>(tr: Translator, status: &'a ApplicationStatus, progress:
         .map(|day| (day.day, (day.completes.low, day.completes.median, day.completes.high)))
         .collect();
     let interventions =
-        progress.forecast.iter().flat_map(|forecast| &forecast.interventions).map(|intervention| format!("{} {}", tr.pair(intervention.measure.labels()), percent(intervention.chance)));
-    let disposition =
-        |(code, cases): &'a (String, u64)| (code.as_str(), Disposition::from_code(code).map_or("", |disposition| tr.pair(disposition.labels())), *cases);
+        progress.forecast.iter().flat_map(|forecast| &forecast.interventions).map(|intervention| {
+            format!("{} {}", tr.pair(intervention.measure.labels()), percent(intervention.chance))
+        });
+    let disposition = |(code, cases): &'a (String, u64)| {
+        (
+            code.as_str(),
+            Disposition::from_code(code).map_or("", |disposition| tr.pair(disposition.labels())),
+            *cases,
+        )
+    };
     let is_open = status.state != "closed";
     ApplicationView {
         status,
-        state: state_label(tr, if status.held_since.is_some() && is_open { "on_hold" } else { status.state }),
+        state: state_label(
+            tr,
+            if status.held_since.is_some() && is_open { "on_hold" } else { status.state },
+        ),
         status_class: chance_class(status.chance.filter(|_| is_open)),
         chance: status.chance.filter(|_| is_open).map(percent).unwrap_or_default(),
         funnel: funnel.into_iter().map(bar).collect(),
@@ -145,7 +183,10 @@ fn application_view<'a>(tr: Translator, status: &'a ApplicationStatus, progress:
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "paused" => tr.t("已暂停：不再发送；受访者仍可作答。", "Paused: nothing is sent; people may still answer."),
+        "paused" => tr.t(
+            "已暂停：不再发送；受访者仍可作答。",
+            "Paused: nothing is sent; people may still answer.",
+        ),
         "running" => tr.t("已恢复。", "It goes on."),
         "closed" => tr.t("已结束；数据集正在写出。", "Closed; the datasets are being written."),
         "budget" => tr.t("预算已更改。", "The budget is another one now."),
@@ -165,7 +206,13 @@ async fn render(
 ) -> Result<Response, Failure> {
     let detail = campaign_detail(&app.context, code).await?;
     let tr = staff.tr;
-    let applications = detail.status.applications.iter().zip(&detail.applications).map(|(status, progress)| application_view(tr, status, progress)).collect();
+    let applications = detail
+        .status
+        .applications
+        .iter()
+        .zip(&detail.applications)
+        .map(|(status, progress)| application_view(tr, status, progress))
+        .collect();
     let template = CampaignPage {
         layout: PageLayout::for_staff(staff),
         flash,
@@ -203,16 +250,31 @@ pub async fn change_state(
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
     let done = match form.text("to") {
-        "running" => services::campaigns::change_state(&app.context, &code, CampaignState::Running).await.map(|()| "running"),
-        "paused" => services::campaigns::change_state(&app.context, &code, CampaignState::Paused).await.map(|()| "paused"),
+        "running" => services::campaigns::change_state(&app.context, &code, CampaignState::Running)
+            .await
+            .map(|()| "running"),
+        "paused" => services::campaigns::change_state(&app.context, &code, CampaignState::Paused)
+            .await
+            .map(|()| "paused"),
         "closed" if form.text("sure") != code => {
-            let problem = staff.tr.t("请输入活动代码以确认结束。", "To close it, type its code.").to_owned();
-            return render(&app, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await;
+            let problem =
+                staff.tr.t("请输入活动代码以确认结束。", "To close it, type its code.").to_owned();
+            return render(
+                &app,
+                &staff,
+                &code,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                None,
+                Some(problem),
+            )
+            .await;
         }
         "closed" => match close_campaign(&app.context, &code).await {
             Ok(_) => Ok("closed"),
             Err(DeadlineError::UnknownCampaign(_)) => return Err(Failure::NotFound),
-            Err(DeadlineError::Closed(code)) => Err(CampaignError::WrongState { code, state: "closed", wanted: "closed" }),
+            Err(DeadlineError::Closed(code)) => {
+                Err(CampaignError::WrongState { code, state: "closed", wanted: "closed" })
+            }
             Err(error) => return Err(Failure::Internal(error.to_string())),
         },
         _ => return Err(Failure::BadRequest("the form names no state".into())),
@@ -220,7 +282,13 @@ pub async fn change_state(
     match done {
         Ok(flash) => Ok(redirect_to_campaign(&code, flash)),
         Err(CampaignError::WrongState { .. }) => {
-            let problem = staff.tr.t("活动已是其他状态，请看下方。", "The campaign is in another state by now; see below.").to_owned();
+            let problem = staff
+                .tr
+                .t(
+                    "活动已是其他状态，请看下方。",
+                    "The campaign is in another state by now; see below.",
+                )
+                .to_owned();
             render(&app, &staff, &code, StatusCode::CONFLICT, None, Some(problem)).await
         }
         Err(CampaignError::UnknownCampaign(_)) => Err(Failure::NotFound),
@@ -239,8 +307,19 @@ pub async fn set_budget(
         ("", _) => None,
         (_, Ok(amount)) if amount.is_finite() && (0.0..1e9).contains(&amount) => Some(amount),
         _ => {
-            let problem = staff.tr.t("预算须为数字，留空则不限。", "A budget is a number, or empty for none.").to_owned();
-            return render(&app, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await;
+            let problem = staff
+                .tr
+                .t("预算须为数字，留空则不限。", "A budget is a number, or empty for none.")
+                .to_owned();
+            return render(
+                &app,
+                &staff,
+                &code,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                None,
+                Some(problem),
+            )
+            .await;
         }
     };
     match services::campaigns::set_budget(&app.context, &code, budget).await {
@@ -257,11 +336,16 @@ pub async fn change_deadline(
     Extension(form): Extension<FormFields>,
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
-    let (context, by) = (&app.context, ChangedBy { actor: &staff.session.account.name, reason: form.text("reason").trim() });
+    let (context, by) = (
+        &app.context,
+        ChangedBy { actor: &staff.session.account.name, reason: form.text("reason").trim() },
+    );
     let done = match form.text("what") {
         "hold" => changes::hold(context, &code, by).await,
         "release" => changes::release(context, &code, by).await,
-        "extend" => changes::extend(context, &code, form.text("days").trim().parse().unwrap_or(0), by).await,
+        "extend" => {
+            changes::extend(context, &code, form.text("days").trim().parse().unwrap_or(0), by).await
+        }
         _ => return Err(Failure::BadRequest("the form names no change".into())),
     };
     let campaign = form.text("campaign");
@@ -269,12 +353,17 @@ pub async fn change_deadline(
     let problem = match done {
         Ok(_) => return Ok(redirect_to_campaign(campaign, "deadline")),
         Err(ChangeError::UnknownApplication(_)) => return Err(Failure::NotFound),
-        Err(ChangeError::NoReason) => tr.t("请写明原因，它会留在记录中。", "Say why; it stays with the application."),
+        Err(ChangeError::NoReason) => {
+            tr.t("请写明原因，它会留在记录中。", "Say why; it stays with the application.")
+        }
         Err(ChangeError::Days(_)) => tr.t("延长 1 至 366 天。", "Extend by 1 to 366 days."),
-        Err(ChangeError::Closed(_)) => tr.t("申报已结束，期限不再变动。", "The application is closed; its days no longer run."),
+        Err(ChangeError::Closed(_)) => {
+            tr.t("申报已结束，期限不再变动。", "The application is closed; its days no longer run.")
+        }
         Err(ChangeError::AlreadyOnHold(_)) => tr.t("已在暂停中。", "It is on hold already."),
         Err(ChangeError::NotOnHold(_)) => tr.t("未暂停。", "It is not on hold."),
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
-    render(&app, &staff, campaign, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem.to_owned())).await
+    render(&app, &staff, campaign, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem.to_owned()))
+        .await
 }

@@ -1,4 +1,5 @@
-//! Cases: found by what somebody knows of a person, and one case's whole story. People are masked until somebody asks for them, which is written down first.
+//! Cases: found by what somebody knows of a person, and one case's whole story. People are masked
+//! until somebody asks for them, which is written down first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +10,19 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
+use crate::adapters::database::audit;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::services::erasure::{ErasureOrder, ErasureError, person};
-use crate::adapters::database::audit;
+use crate::services::erasure::{ErasureError, ErasureOrder, person};
 use crate::services::monitoring::search::{CaseMatch, cases_of_application, search as search_for};
 use crate::services::monitoring::timeline::{self, CaseTimeline, TimelineEvent, TimelineEventKind};
 
@@ -53,7 +54,11 @@ fn format_time(at: Timestamp) -> String {
 }
 
 fn rows(tr: Translator, found: Vec<CaseMatch>) -> Vec<CaseRow> {
-    let row = |found: CaseMatch| CaseRow { disposition: tr.pair(found.case.disposition.labels()), since: format_time(found.case.disposed_at), found };
+    let row = |found: CaseMatch| CaseRow {
+        disposition: tr.pair(found.case.disposition.labels()),
+        since: format_time(found.case.disposed_at),
+        found,
+    };
     found.into_iter().map(row).collect()
 }
 
@@ -66,16 +71,45 @@ pub async fn show(
     let text = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
     let (application, disposition) = (text("application"), text("disposition"));
     if application.is_empty() {
-        let template = CasesPage { layout: PageLayout::for_staff(&staff), was_searched: false, heading: String::new(), rows: Vec::new(), next: None };
+        let template = CasesPage {
+            layout: PageLayout::for_staff(&staff),
+            was_searched: false,
+            heading: String::new(),
+            rows: Vec::new(),
+            next: None,
+        };
         return Ok(render_page(StatusCode::OK, &template));
     }
     let before = text("before").parse().ok().map(CaseId);
-    let found = cases_of_application(&app.context, application, Disposition::from_code(disposition), before, LISTED).await?;
+    let found = cases_of_application(
+        &app.context,
+        application,
+        Disposition::from_code(disposition),
+        before,
+        LISTED,
+    )
+    .await?;
     let last = found.last().filter(|_| found.len() == LISTED as usize).map(|found| found.case.id.0);
-    let encoded = |value: &str| form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
-    let next = last.map(|last| format!("/cases?application={}&disposition={}&before={last}", encoded(application), encoded(disposition)));
+    let encoded =
+        |value: &str| form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
+    let next = last.map(|last| {
+        format!(
+            "/cases?application={}&disposition={}&before={last}",
+            encoded(application),
+            encoded(disposition)
+        )
+    });
     let heading = format!("{application} {disposition}");
-    Ok(render_page(StatusCode::OK, &CasesPage { layout: PageLayout::for_staff(&staff), was_searched: false, heading, rows: rows(staff.tr, found), next }))
+    Ok(render_page(
+        StatusCode::OK,
+        &CasesPage {
+            layout: PageLayout::for_staff(&staff),
+            was_searched: false,
+            heading,
+            rows: rows(staff.tr, found),
+            next,
+        },
+    ))
 }
 
 /// What somebody looks for never stands in an address or in a log.
@@ -85,7 +119,13 @@ pub async fn search(
     Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
     let found = search_for(&app.context, &Personal::new(form.text("who")), LISTED).await?;
-    let template = CasesPage { layout: PageLayout::for_staff(&staff), was_searched: true, heading: String::new(), rows: rows(staff.tr, found), next: None };
+    let template = CasesPage {
+        layout: PageLayout::for_staff(&staff),
+        was_searched: true,
+        heading: String::new(),
+        rows: rows(staff.tr, found),
+        next: None,
+    };
     Ok(render_page(StatusCode::OK, &template))
 }
 
@@ -125,30 +165,71 @@ fn line(tr: Translator, told: &TimelineEvent) -> TimelineLine {
             let code = message.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
             let state = tr.pair(state_of_message(&message.state));
             let parts = tr.t("条", "parts");
-            (tr.t("短信", "message"), format!("{step}: {state}{code} · {} · {} {parts}", message.gateway, message.parts), talk.clone())
+            (
+                tr.t("短信", "message"),
+                format!("{step}: {state}{code} · {} · {} {parts}", message.gateway, message.parts),
+                talk.clone(),
+            )
         }
-        TimelineEventKind::Delivered { step } => (tr.t("回执", "receipt"), format!("{step}: {}", tr.t("已送达", "delivered")), Vec::new()),
-        TimelineEventKind::Opened => (tr.t("链接", "link"), tr.t("首次打开", "opened for the first time").to_owned(), Vec::new()),
-        TimelineEventKind::Consented { version, mode } => {
-            (tr.t("同意", "consent"), format!("{} {version} ({mode})", tr.t("同意告知", "agreed to the notice")), Vec::new())
+        TimelineEventKind::Delivered { step } => (
+            tr.t("回执", "receipt"),
+            format!("{step}: {}", tr.t("已送达", "delivered")),
+            Vec::new(),
+        ),
+        TimelineEventKind::Opened => (
+            tr.t("链接", "link"),
+            tr.t("首次打开", "opened for the first time").to_owned(),
+            Vec::new(),
+        ),
+        TimelineEventKind::Consented { version, mode } => (
+            tr.t("同意", "consent"),
+            format!("{} {version} ({mode})", tr.t("同意告知", "agreed to the notice")),
+            Vec::new(),
+        ),
+        TimelineEventKind::ConsentWithdrawn { version } => (
+            tr.t("同意", "consent"),
+            format!("{} {version}", tr.t("撤回", "took it back")),
+            Vec::new(),
+        ),
+        TimelineEventKind::AnswersBegun => {
+            (tr.t("作答", "answers"), tr.t("开始", "begun").to_owned(), Vec::new())
         }
-        TimelineEventKind::ConsentWithdrawn { version } => (tr.t("同意", "consent"), format!("{} {version}", tr.t("撤回", "took it back")), Vec::new()),
-        TimelineEventKind::AnswersBegun => (tr.t("作答", "answers"), tr.t("开始", "begun").to_owned(), Vec::new()),
         TimelineEventKind::Page(visit) => {
-            let problems =
-                if visit.problems > 0 { format!(" · {} {}", visit.problems, tr.t("题被退回", "items sent back")) } else { String::new() };
-            let text = format!("{} {} · {} · {} · {} s{problems}", tr.t("第", "page"), visit.page + 1, visit.mode, visit.device, visit.seconds);
+            let problems = if visit.problems > 0 {
+                format!(" · {} {}", visit.problems, tr.t("题被退回", "items sent back"))
+            } else {
+                String::new()
+            };
+            let text = format!(
+                "{} {} · {} · {} · {} s{problems}",
+                tr.t("第", "page"),
+                visit.page + 1,
+                visit.mode,
+                visit.device,
+                visit.seconds
+            );
             (tr.t("作答", "answers"), text, Vec::new())
         }
-        TimelineEventKind::AnswersComplete { items } => {
-            (tr.t("作答", "answers"), format!("{} · {items} {}", tr.t("完成", "complete"), tr.t("题", "items")), Vec::new())
-        }
+        TimelineEventKind::AnswersComplete { items } => (
+            tr.t("作答", "answers"),
+            format!("{} · {items} {}", tr.t("完成", "complete"), tr.t("题", "items")),
+            Vec::new(),
+        ),
         TimelineEventKind::Call { by, outcome } => {
-            let outcome = outcome.map_or_else(|| tr.t("进行中", "under way"), |outcome| tr.pair(outcome.labels()));
+            let outcome = outcome
+                .map_or_else(|| tr.t("进行中", "under way"), |outcome| tr.pair(outcome.labels()));
             (tr.t("电话", "call"), format!("{by}: {outcome}"), Vec::new())
         }
-        TimelineEventKind::Reply { number, meaning } => (tr.t("回复", "reply"), format!("#{number} {}", tr.pair(super::inbox::meaning_label(meaning))), Vec::new()),
-        TimelineEventKind::Disposition { to, source } => (tr.t("处置", "disposition"), format!("{} {} ({source})", to.code(), tr.pair(to.labels())), Vec::new()),
+        TimelineEventKind::Reply { number, meaning } => (
+            tr.t("回复", "reply"),
+            format!("#{number} {}", tr.pair(super::inbox::meaning_label(meaning))),
+            Vec::new(),
+        ),
+        TimelineEventKind::Disposition { to, source } => (
+            tr.t("处置", "disposition"),
+            format!("{} {} ({source})", to.code(), tr.pair(to.labels())),
+            Vec::new(),
+        ),
     };
     TimelineLine { at: format_time(told.at), kind, text, gateway_log: talk }
 }
@@ -174,15 +255,34 @@ struct FormState {
     problem: Option<String>,
 }
 
-async fn render(app: &AppState, staff: &Staff, case: CaseId, form_state: FormState) -> Result<Response, Failure> {
-    let Some(timeline) = timeline::case_timeline(&app.context, case).await? else { return Err(Failure::NotFound) };
+async fn render(
+    app: &AppState,
+    staff: &Staff,
+    case: CaseId,
+    form_state: FormState,
+) -> Result<Response, Failure> {
+    let Some(timeline) = timeline::case_timeline(&app.context, case).await? else {
+        return Err(Failure::NotFound);
+    };
     let tr = staff.tr;
     let reveals = if staff.may(Permission::Audit) {
-        let filter = audit::AuditFilter { object: format!("case:{}", case.0), ..audit::AuditFilter::default() };
-        let entries = audit::entries(&mut *app.context.database.read().await?, &filter, MAX_REVEALS).await?;
+        let filter = audit::AuditFilter {
+            object: format!("case:{}", case.0),
+            ..audit::AuditFilter::default()
+        };
+        let entries =
+            audit::entries(&mut *app.context.database.read().await?, &filter, MAX_REVEALS).await?;
         // `case:1` is the beginning of `case:17`.
         let exact = entries.into_iter().filter(|entry| entry.object == filter.object);
-        Some(exact.map(|entry| CaseReveal { at: format_time(entry.at), who: entry.actor.name, action: tr.pair(entry.action.labels()) }).collect())
+        Some(
+            exact
+                .map(|entry| CaseReveal {
+                    at: format_time(entry.at),
+                    who: entry.actor.name,
+                    action: tr.pair(entry.action.labels()),
+                })
+                .collect(),
+        )
     } else {
         None
     };
@@ -198,7 +298,8 @@ async fn render(app: &AppState, staff: &Staff, case: CaseId, form_state: FormSta
         reveals,
         timeline: &timeline,
     };
-    let status = if template.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status =
+        if template.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok(render_page(status, &template))
 }
 
@@ -209,23 +310,39 @@ pub async fn timeline(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let tr = staff.tr;
-    let flash = query.get("noted").map(|_| tr.t("已删除，此号码不再联系。", "It is deleted, and the number is contacted no more."));
+    let flash = query.get("noted").map(|_| {
+        tr.t("已删除，此号码不再联系。", "It is deleted, and the number is contacted no more.")
+    });
     render(&app, &staff, CaseId(case), FormState { flash, ..FormState::default() }).await
 }
 
 /// Shows who it is, this once: the page is the answer to the form, and no address leads to it.
-pub async fn reveal(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
+pub async fn reveal(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(case): Path<i64>,
+) -> Result<Response, Failure> {
     let person = timeline::reveal_person(&app.context, CaseId(case)).await?;
     render(&app, &staff, CaseId(case), FormState { person, ..FormState::default() }).await
 }
 
-/// Everything that is held about the person of a case, for that person to have (Personal Information Protection Law, article 45).
-pub async fn export(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(case): Path<i64>) -> Result<Response, Failure> {
-    let (_, phone) = timeline::reveal_person(&app.context, CaseId(case)).await?.ok_or(Failure::NotFound)?;
-    let held = person::export(&app.context, phone.e164(), &staff.session.actor()).await.map_err(|e| Failure::Internal(e.to_string()))?;
+/// Everything that is held about the person of a case, for that person to have (Personal
+/// Information Protection Law, article 45).
+pub async fn export(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(case): Path<i64>,
+) -> Result<Response, Failure> {
+    let (_, phone) =
+        timeline::reveal_person(&app.context, CaseId(case)).await?.ok_or(Failure::NotFound)?;
+    let held = person::export(&app.context, phone.e164(), &staff.session.actor())
+        .await
+        .map_err(|e| Failure::Internal(e.to_string()))?;
     let body = serde_json::to_string_pretty(&held).map_err(|e| Failure::Internal(e.to_string()))?;
-    let headers =
-        [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"case-{case}.json\""))];
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"case-{case}.json\"")),
+    ];
     Ok((headers, body).into_response())
 }
 
@@ -237,26 +354,36 @@ pub async fn erase(
     Path(case): Path<i64>,
 ) -> Result<Response, Failure> {
     let tr = staff.tr;
-    let refused = |problem: &str| FormState { problem: Some(problem.to_owned()), ..FormState::default() };
+    let refused =
+        |problem: &str| FormState { problem: Some(problem.to_owned()), ..FormState::default() };
     if form.text("sure").trim() != case.to_string() {
-        let form_state = refused(tr.t("请输入个案编号以确认删除。", "To delete it, type the case's number."));
+        let form_state =
+            refused(tr.t("请输入个案编号以确认删除。", "To delete it, type the case's number."));
         return render(&app, &staff, CaseId(case), form_state).await;
     }
     let Some((_, phone)) = timeline::reveal_person(&app.context, CaseId(case)).await? else {
         let form_state = refused(tr.t("此人的信息已清除。", "This person is forgotten already."));
         return render(&app, &staff, CaseId(case), form_state).await;
     };
-    let order = ErasureOrder { actor: &staff.session.account.name, reason: form.text("reason").trim() };
+    let order =
+        ErasureOrder { actor: &staff.session.account.name, reason: form.text("reason").trim() };
     match person::erase(&app.context, phone.e164(), order).await {
-        Ok(erased) if erased.held.is_empty() => Ok(Redirect::to(&format!("/cases/{case}?noted=erased")).into_response()),
+        Ok(erased) if erased.held.is_empty() => {
+            Ok(Redirect::to(&format!("/cases/{case}?noted=erased")).into_response())
+        }
         Ok(erased) => {
             let held = erased.held.join(", ");
-            let says =
-                tr.t("以下单位处于法律保全，其信息保留；号码不再联系：", "Under a legal hold, and kept there; the number is contacted no more:");
+            let says = tr.t(
+                "以下单位处于法律保全，其信息保留；号码不再联系：",
+                "Under a legal hold, and kept there; the number is contacted no more:",
+            );
             render(&app, &staff, CaseId(case), refused(&format!("{says} {held}"))).await
         }
         Err(ErasureError::NoReason) => {
-            let says = tr.t("请写明原因（勿写姓名和号码），它会留在证明中。", "Say why (no name, no number); it stands in the certificate.");
+            let says = tr.t(
+                "请写明原因（勿写姓名和号码），它会留在证明中。",
+                "Say why (no name, no number); it stands in the certificate.",
+            );
             render(&app, &staff, CaseId(case), refused(says)).await
         }
         Err(error) => Err(Failure::Internal(error.to_string())),

@@ -7,7 +7,11 @@ use super::super::Failure;
 use crate::adapters::transports::csv_safe_cell;
 
 /// A download; spreadsheets take no cell of it for a formula.
-pub fn csv_download(name: &str, header_row: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<Response, Failure> {
+pub fn csv_download(
+    name: &str,
+    header_row: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Result<Response, Failure> {
     // With the mark by which Excel knows UTF-8.
     let mut out = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
     let failed = |error: csv::Error| Failure::Internal(error.to_string());
@@ -16,7 +20,9 @@ pub fn csv_download(name: &str, header_row: &[&str], rows: impl IntoIterator<Ite
         out.write_record(row.iter().map(|cell| csv_safe_cell(cell))).map_err(failed)?;
     }
     let bytes = out.into_inner().map_err(|error| Failure::Internal(error.to_string()))?;
-    let headers =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\""))];
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
+    ];
     Ok((headers, bytes).into_response())
 }

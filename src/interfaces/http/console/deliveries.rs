@@ -9,17 +9,17 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::Staff;
 use super::super::Failure;
+use super::super::auth::Staff;
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
-use crate::services::datasets::{DatasetError, delivery};
-use crate::domain::role::Permission;
-use crate::domain::time::Timestamp;
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::datasets::{self, Dataset};
 use crate::adapters::database::deliveries::{self, Delivery};
+use crate::domain::role::Permission;
+use crate::domain::time::Timestamp;
+use crate::services::datasets::{DatasetError, delivery};
 
 struct VersionRow {
     dataset: Dataset,
@@ -50,8 +50,13 @@ fn channel_status(tr: Translator, delivery: &Delivery) -> (String, &'static str)
     let name = delivery.channel.as_str();
     let problem = delivery.last_error.as_deref().unwrap_or_default();
     match (delivery.arrived_at, delivery.next_at) {
-        (Some(at), _) => (format!("{name}: {} {}", tr.t("已送达", "arrived"), format_time(at)), "good"),
-        (None, Some(at)) => (format!("{name}: {} {} {problem}", tr.t("将重试于", "tried again at"), format_time(at)), "warning"),
+        (Some(at), _) => {
+            (format!("{name}: {} {}", tr.t("已送达", "arrived"), format_time(at)), "good")
+        }
+        (None, Some(at)) => (
+            format!("{name}: {} {} {problem}", tr.t("将重试于", "tried again at"), format_time(at)),
+            "warning",
+        ),
         (None, None) => (format!("{name}: {} {problem}", tr.t("已放弃", "given up")), "bad"),
     }
 }
@@ -60,10 +65,19 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
         "again" => tr.t("将再次交付。", "It is handed over once more."),
         "no-way" => tr.t("没有配置交付方式。", "No way of handing over is set up."),
-        "released" => tr.t("已放行，稍后写出并交付。", "It may go out; it is written and handed over in a moment."),
-        "no-review" => tr.t("没有待审阅的版本，或它刚变化，请再看一遍。", "No version waits to be read, or it has just changed; look again."),
+        "released" => tr.t(
+            "已放行，稍后写出并交付。",
+            "It may go out; it is written and handed over in a moment.",
+        ),
+        "no-review" => tr.t(
+            "没有待审阅的版本，或它刚变化，请再看一遍。",
+            "No version waits to be read, or it has just changed; look again.",
+        ),
         "frozen" => tr.t("已冻结。", "It is frozen."),
-        "nothing-new" => tr.t("自上一版本以来没有变化，未冻结。", "Nothing has changed since the last version; nothing was frozen."),
+        "nothing-new" => tr.t(
+            "自上一版本以来没有变化，未冻结。",
+            "Nothing has changed since the last version; nothing was frozen.",
+        ),
         _ => return None,
     })
 }
@@ -82,24 +96,66 @@ pub async fn show(
     for dataset in all {
         let verdict = deliveries::verdict(&mut connection, dataset.id).await?;
         let (verdict, status_class) = match verdict {
-            Some(verdict) if verdict.is_accepted => (format!("{} {}", tr.t("已接受", "accepted"), format_time(verdict.at)), "good"),
-            Some(verdict) => (format!("{} {}: {}", tr.t("被退回", "rejected"), format_time(verdict.at), verdict.reason), "bad"),
-            None if dataset.folder.is_none() => (tr.t("待审阅或写出", "waits to be read, or written").to_owned(), "warning"),
+            Some(verdict) if verdict.is_accepted => {
+                (format!("{} {}", tr.t("已接受", "accepted"), format_time(verdict.at)), "good")
+            }
+            Some(verdict) => (
+                format!(
+                    "{} {}: {}",
+                    tr.t("被退回", "rejected"),
+                    format_time(verdict.at),
+                    verdict.reason
+                ),
+                "bad",
+            ),
+            None if dataset.folder.is_none() => {
+                (tr.t("待审阅或写出", "waits to be read, or written").to_owned(), "warning")
+            }
             None => (tr.t("尚无反馈", "nothing yet").to_owned(), ""),
         };
-        let channels = sent.iter().filter(|delivery| delivery.dataset == dataset.id).map(|delivery| channel_status(tr, delivery)).collect();
-        rows.push(VersionRow { version: dataset.version_name(), frozen: format_time(dataset.frozen_at), channels, verdict, status_class, dataset });
+        let channels = sent
+            .iter()
+            .filter(|delivery| delivery.dataset == dataset.id)
+            .map(|delivery| channel_status(tr, delivery))
+            .collect();
+        rows.push(VersionRow {
+            version: dataset.version_name(),
+            frozen: format_time(dataset.frozen_at),
+            channels,
+            verdict,
+            status_class,
+            dataset,
+        });
     }
-    let freezable = applications::all(&mut connection).await?.into_iter().filter(|application| application.state != ApplicationState::Registered);
-    let freezable = freezable.map(|application| (application.code, application.state == ApplicationState::InField)).collect();
+    let freezable = applications::all(&mut connection)
+        .await?
+        .into_iter()
+        .filter(|application| application.state != ApplicationState::Registered);
+    let freezable = freezable
+        .map(|application| (application.code, application.state == ApplicationState::InField))
+        .collect();
     drop(connection);
     let flash = query.get("noted").and_then(|what| flash_text(tr, what));
-    Ok(render_page(StatusCode::OK, &DeliveriesPage { layout: PageLayout::for_staff(&staff), flash, may_operate: staff.may(Permission::Operate), rows, freezable }))
+    Ok(render_page(
+        StatusCode::OK,
+        &DeliveriesPage {
+            layout: PageLayout::for_staff(&staff),
+            flash,
+            may_operate: staff.may(Permission::Operate),
+            rows,
+            freezable,
+        },
+    ))
 }
 
-pub async fn again(State(app): State<Arc<AppState>>, Path((application, version)): Path<(String, String)>) -> Result<Redirect, Failure> {
+pub async fn again(
+    State(app): State<Arc<AppState>>,
+    Path((application, version)): Path<(String, String)>,
+) -> Result<Redirect, Failure> {
     let all = datasets::all(&mut *app.context.database.read().await?).await?;
-    let dataset = all.into_iter().find(|dataset| dataset.application_code == application && dataset.version_name() == version);
+    let dataset = all.into_iter().find(|dataset| {
+        dataset.application_code == application && dataset.version_name() == version
+    });
     match delivery::deliver_again(&app.context, &dataset.ok_or(Failure::NotFound)?).await {
         Ok(()) => Ok(Redirect::to("/deliveries?noted=again")),
         Err(DatasetError::NoDeliveryChannel) => Ok(Redirect::to("/deliveries?noted=no-way")),

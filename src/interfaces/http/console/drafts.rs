@@ -1,4 +1,5 @@
-//! A campaign before its launch: the plan's editor with a calendar, parts and cost; a test to oneself; the rehearsal; and one or two who launch it.
+//! A campaign before its launch: the plan's editor with a calendar, parts and cost; a test to
+//! oneself; the rehearsal; and one or two who launch it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,19 +11,21 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::Datelike;
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::chart::{Curve, curve};
 use super::localized_errors::LocalizedError;
-use crate::services::campaigns::LaunchError;
-use crate::services::sms_sending::one_off::OneOffResult;
-use crate::services::drafts::campaigns::{self as setup, DraftCheck, CalendarDay, CampaignDraftError};
-use crate::services::drafts::plan_form::{DAYS, PlanForm};
-use crate::services::drafts::trial_link;
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::drafts::CampaignDraft;
+use crate::services::campaigns::LaunchError;
+use crate::services::drafts::campaigns::{
+    self as setup, CalendarDay, CampaignDraftError, DraftCheck,
+};
+use crate::services::drafts::plan_form::{DAYS, PlanForm};
+use crate::services::drafts::trial_link;
+use crate::services::sms_sending::one_off::OneOffResult;
 
 #[derive(Template)]
 #[template(path = "console/new-campaign.html")]
@@ -44,12 +47,22 @@ async fn render_new(
     chosen: &[String],
 ) -> Result<Response, Failure> {
     let all = applications::all(&mut *app.context.database.read().await?).await?;
-    let open = all.into_iter().filter(|application| application.state == ApplicationState::Registered && application.list_received_at.is_some());
+    let open = all.into_iter().filter(|application| {
+        application.state == ApplicationState::Registered && application.list_received_at.is_some()
+    });
     let template = NewPage {
         layout: PageLayout::for_staff(staff),
         problem,
         code,
-        applications: open.map(|a| (a.code.clone(), format!("{} · {}", a.applicant_name, a.subject.title()), chosen.contains(&a.code))).collect(),
+        applications: open
+            .map(|a| {
+                (
+                    a.code.clone(),
+                    format!("{} · {}", a.applicant_name, a.subject.title()),
+                    chosen.contains(&a.code),
+                )
+            })
+            .collect(),
         gateways: gateways(app),
     };
     Ok(render_page(status, &template))
@@ -65,7 +78,10 @@ pub async fn new(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let chosen: Vec<String> = query.get("application").cloned().into_iter().collect();
-    let code = chosen.first().map(|code| format!("{code}-{}", app.context.clock.now().date(super::ZONE).year())).unwrap_or_default();
+    let code = chosen
+        .first()
+        .map(|code| format!("{code}-{}", app.context.clock.now().date(super::ZONE).year()))
+        .unwrap_or_default();
     render_new(&app, &staff, StatusCode::OK, None, code, &chosen).await
 }
 
@@ -75,17 +91,51 @@ pub async fn create(
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
-    let chosen: Vec<String> = form.0.keys().filter_map(|name| name.strip_prefix("application-")).map(str::to_owned).collect();
+    let chosen: Vec<String> = form
+        .0
+        .keys()
+        .filter_map(|name| name.strip_prefix("application-"))
+        .map(str::to_owned)
+        .collect();
     let code = form.text("code").trim().to_owned();
     let actor = &staff.session.account.name;
     if chosen.is_empty() {
-        let problem = staff.tr.t("请至少选择一个申报。", "Choose one application at least.").to_owned();
-        return render_new(&app, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(problem), code, &chosen).await;
+        let problem =
+            staff.tr.t("请至少选择一个申报。", "Choose one application at least.").to_owned();
+        return render_new(
+            &app,
+            &staff,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some(problem),
+            code,
+            &chosen,
+        )
+        .await;
     }
-    match setup::save(&app.context, actor, &code, &chosen.join(","), &PlanForm::standard().to_json(), form.text("gateway"), None).await {
+    match setup::save(
+        &app.context,
+        actor,
+        &code,
+        &chosen.join(","),
+        &PlanForm::standard().to_json(),
+        form.text("gateway"),
+        None,
+    )
+    .await
+    {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}")).into_response()),
-        Err(CampaignDraftError::Launch(error @ (LaunchError::InvalidCode(_) | LaunchError::CodeTaken(_)))) => {
-            render_new(&app, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(error.localized(staff.tr)), code, &chosen).await
+        Err(CampaignDraftError::Launch(
+            error @ (LaunchError::InvalidCode(_) | LaunchError::CodeTaken(_)),
+        )) => {
+            render_new(
+                &app,
+                &staff,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Some(error.localized(staff.tr)),
+                code,
+                &chosen,
+            )
+            .await
         }
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
@@ -131,7 +181,11 @@ impl DraftPage<'_> {
     }
 
     fn day_label(&self, day: &CalendarDay) -> String {
-        if day.day.day() == 1 { day.day.format("%m-%d").to_string() } else { day.day.day().to_string() }
+        if day.day.day() == 1 {
+            day.day.format("%m-%d").to_string()
+        } else {
+            day.day.day().to_string()
+        }
     }
 }
 
@@ -139,7 +193,10 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
         "saved" => tr.t("已保存。", "It is kept."),
         "tested" => tr.t("测试短信已发出。", "The test message is sent."),
-        "asked" => tr.t("已申请启动，等待另一人同意。", "You have asked for the launch; somebody else has to agree."),
+        "asked" => tr.t(
+            "已申请启动，等待另一人同意。",
+            "You have asked for the launch; somebody else has to agree.",
+        ),
         _ => return None,
     })
 }
@@ -166,7 +223,11 @@ async fn render(
     };
     let band = |low: u32, median: u32, high: u32| format!("{median} ({low}–{high})");
     let rehearsal = |r: &crate::services::forecasting::RehearsalForecast| {
-        let days: Vec<_> = r.days.iter().map(|day| (day.day, (day.completes.low, day.completes.median, day.completes.high))).collect();
+        let days: Vec<_> = r
+            .days
+            .iter()
+            .map(|day| (day.day, (day.completes.low, day.completes.median, day.completes.high)))
+            .collect();
         RehearsalView {
             code: r.application.clone(),
             people: r.people,
@@ -174,19 +235,27 @@ async fn render(
             chance: format!("{:.0} %", r.chance * 100.0),
             completes: band(r.completes.low, r.completes.median, r.completes.high),
             messages: band(r.messages.low, r.messages.median, r.messages.high),
-            handed_to_interviewers: band(r.handed_to_interviewers.low, r.handed_to_interviewers.median, r.handed_to_interviewers.high),
+            handed_to_interviewers: band(
+                r.handed_to_interviewers.low,
+                r.handed_to_interviewers.median,
+                r.handed_to_interviewers.high,
+            ),
             curve: curve(&[(r.launched, 0)], &days, r.target),
         }
     };
     let mut connection = app.context.database.read().await?;
     let first = draft.applications.split(',').next().unwrap_or_default();
-    let category = applications::find(&mut connection, first).await?.map(|application| application.category);
+    let category =
+        applications::find(&mut connection, first).await?.map(|application| application.category);
     drop(connection);
     let template = DraftPage {
         layout: PageLayout::for_staff(staff),
         flash,
         problem: problem.or(launch_problem),
-        budget: draft.budget_micros.map(|micros| format!("{:.2}", micros as f64 / 1e6)).unwrap_or_default(),
+        budget: draft
+            .budget_micros
+            .map(|micros| format!("{:.2}", micros as f64 / 1e6))
+            .unwrap_or_default(),
         plan: PlanForm::from_plan(&serde_json::from_str(&draft.plan).unwrap_or_default()),
         gateways: gateways(app),
         day_names: [
@@ -202,9 +271,12 @@ async fn render(
         .map(|words| tr.pair(words)),
         rehearsals: checked.iter().flat_map(|checked| &checked.rehearsals).map(rehearsal).collect(),
         checked: checked.as_ref(),
-        trial_link: category.map(|category| trial_link(&app.context, category.as_str())).unwrap_or_default(),
+        trial_link: category
+            .map(|category| trial_link(&app.context, category.as_str()))
+            .unwrap_or_default(),
         needs_two: app.context.config.console.four_eyes,
-        is_asked_by_self: draft.launch_requested_by.as_deref() == Some(staff.session.account.name.as_str()),
+        is_asked_by_self: draft.launch_requested_by.as_deref()
+            == Some(staff.session.account.name.as_str()),
         draft: &draft,
     };
     Ok(render_page(status, &template))
@@ -236,9 +308,24 @@ pub async fn save(
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
     let draft = draft_of(&app, &code).await?;
-    let budget = form.text("budget").trim().parse::<f64>().ok().filter(|budget| budget.is_finite() && *budget >= 0.0);
-    let plan = PlanForm::from_fields(&form.0).to_json_keeping_unknown(&serde_json::from_str(&draft.plan).unwrap_or_default());
-    let saved = setup::save(&app.context, &draft.created_by, &code, &draft.applications, &plan, form.text("gateway"), budget).await;
+    let budget = form
+        .text("budget")
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .filter(|budget| budget.is_finite() && *budget >= 0.0);
+    let plan = PlanForm::from_fields(&form.0)
+        .to_json_keeping_unknown(&serde_json::from_str(&draft.plan).unwrap_or_default());
+    let saved = setup::save(
+        &app.context,
+        &draft.created_by,
+        &code,
+        &draft.applications,
+        &plan,
+        form.text("gateway"),
+        budget,
+    )
+    .await;
     match saved {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=saved")).into_response()),
         Err(error) => Err(Failure::Internal(error.to_string())),
@@ -255,7 +342,9 @@ pub async fn send_test(
     let draft = draft_of(&app, &code).await?;
     let step = form.text("step").parse().unwrap_or(0);
     let problem = match setup::send_test(&app.context, &draft, step, form.text("number")).await {
-        Ok(OneOffResult::Accepted) => return Ok(Redirect::to(&format!("/drafts/{code}?noted=tested")).into_response()),
+        Ok(OneOffResult::Accepted) => {
+            return Ok(Redirect::to(&format!("/drafts/{code}?noted=tested")).into_response());
+        }
         Ok(OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem)) => problem,
         Err(CampaignDraftError::Database(error)) => return Err(error.into()),
         Err(error) => error.localized(staff.tr),
@@ -264,12 +353,19 @@ pub async fn send_test(
 }
 
 /// Asks for the launch, which somebody else has to agree to.
-pub async fn ask(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(code): Path<String>) -> Result<Response, Failure> {
+pub async fn ask(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(code): Path<String>,
+) -> Result<Response, Failure> {
     let draft = draft_of(&app, &code).await?;
     match setup::request_launch(&app.context, &draft, &staff.session.account.name).await {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=asked")).into_response()),
         Err(CampaignDraftError::Database(error)) => Err(error.into()),
-        Err(error) => render(&app, &staff, &code, StatusCode::CONFLICT, None, Some(error.localized(staff.tr))).await,
+        Err(error) => {
+            render(&app, &staff, &code, StatusCode::CONFLICT, None, Some(error.localized(staff.tr)))
+                .await
+        }
     }
 }
 
@@ -287,14 +383,24 @@ pub async fn launch(
         Err(CampaignDraftError::Changed)
     };
     let problem = match launched {
-        Ok(_) => return Ok(Redirect::to(&format!("/campaigns/{code}?noted=launched")).into_response()),
-        Err(CampaignDraftError::Database(error) | CampaignDraftError::Launch(LaunchError::Database(error))) => return Err(error.into()),
+        Ok(_) => {
+            return Ok(Redirect::to(&format!("/campaigns/{code}?noted=launched")).into_response());
+        }
+        Err(
+            CampaignDraftError::Database(error)
+            | CampaignDraftError::Launch(LaunchError::Database(error)),
+        ) => return Err(error.into()),
         Err(error) => error.localized(staff.tr),
     };
     render(&app, &staff, &code, StatusCode::CONFLICT, None, Some(problem)).await
 }
 
-pub async fn discard(State(app): State<Arc<AppState>>, Path(code): Path<String>) -> Result<Redirect, Failure> {
-    setup::discard_draft(&app.context, &code).await.map_err(|error| Failure::Internal(error.to_string()))?;
+pub async fn discard(
+    State(app): State<Arc<AppState>>,
+    Path(code): Path<String>,
+) -> Result<Redirect, Failure> {
+    setup::discard_draft(&app.context, &code)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
     Ok(Redirect::to("/setup?noted=dropped"))
 }

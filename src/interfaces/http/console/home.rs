@@ -9,15 +9,15 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
-use crate::services::deadlines::ApplicationOverview;
+use crate::adapters::database::{alarms, applications};
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::adapters::database::{alarms, applications};
+use crate::services::deadlines::ApplicationOverview;
 use crate::services::monitoring::overview::{self, SystemOverview};
 
 /// An application, as a row tells it.
@@ -90,19 +90,33 @@ pub fn state_label(tr: Translator, state: &str) -> &'static str {
 }
 
 impl<'a> HomeLive<'a> {
-    pub fn new(tr: Translator, token: &'a str, may_operate: bool, board: &'a SystemOverview) -> HomeLive<'a> {
+    pub fn new(
+        tr: Translator,
+        token: &'a str,
+        may_operate: bool,
+        board: &'a SystemOverview,
+    ) -> HomeLive<'a> {
         let row = |overview: &'a ApplicationOverview| ApplicationRow {
             overview,
             state: state_label(tr, overview.state),
-            chance: overview.chance.filter(|_| overview.state != "closed").map(percent).unwrap_or_default(),
+            chance: overview
+                .chance
+                .filter(|_| overview.state != "closed")
+                .map(percent)
+                .unwrap_or_default(),
             status_class: chance_class(overview.chance.filter(|_| overview.state != "closed")),
         };
         let format_time = |at: Timestamp| at.in_zone(ZONE).format("%m-%d %H:%M").to_string();
         let gateway = |state: &'a overview::GatewayHealth| {
             let (status_text, status_class) = match (state.paused_until, state.pace_permille) {
-                (Some(until), _) => (format!("{} {}", tr.t("停用至", "held still until"), format_time(until)), "bad"),
+                (Some(until), _) => (
+                    format!("{} {}", tr.t("停用至", "held still until"), format_time(until)),
+                    "bad",
+                ),
                 (None, 1000) => (tr.t("正常", "well").to_owned(), "good"),
-                (None, permille) => (format!("{} {} %", tr.t("减速至", "slowed down to"), permille / 10), "warning"),
+                (None, permille) => {
+                    (format!("{} {} %", tr.t("减速至", "slowed down to"), permille / 10), "warning")
+                }
             };
             GatewayView { name: &state.name, status_text, status_class }
         };
@@ -136,7 +150,9 @@ impl<'a> HomeLive<'a> {
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "taken" => tr.t("警报已确认，不再重复。", "You have taken over the alarm; it is not repeated."),
+        "taken" => {
+            tr.t("警报已确认，不再重复。", "You have taken over the alarm; it is not repeated.")
+        }
         "no-alarm" => tr.t("此警报已不存在。", "There is no such alarm any more."),
         _ => return None,
     })
@@ -150,7 +166,10 @@ pub async fn show(
     let board = overview::system_overview(&app.context).await?;
     let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
     let live = HomeLive::new(staff.tr, &staff.form_token, staff.may(Permission::Operate), &board);
-    Ok(render_page(StatusCode::OK, &HomePage { layout: PageLayout::for_staff(&staff), flash, live }))
+    Ok(render_page(
+        StatusCode::OK,
+        &HomePage { layout: PageLayout::for_staff(&staff), flash, live },
+    ))
 }
 
 /// Somebody takes over an alarm.
@@ -163,7 +182,15 @@ pub async fn acknowledge_alarm(
     let mut tx = app.context.database.write().await?;
     let application = applications::find(&mut tx, &code).await?.ok_or(Failure::NotFound)?;
     let actor = &staff.session.account.name;
-    let is_taken = alarms::acknowledge(&mut tx, application.id, actor, form.text("note").trim(), app.context.clock.now()).await?;
+    let is_taken = alarms::acknowledge(
+        &mut tx,
+        application.id,
+        actor,
+        form.text("note").trim(),
+        app.context.clock.now(),
+    )
+    .await?;
     tx.commit().await?;
-    Ok(Redirect::to(if is_taken { "/home?noted=taken" } else { "/home?noted=no-alarm" }).into_response())
+    Ok(Redirect::to(if is_taken { "/home?noted=taken" } else { "/home?noted=no-alarm" })
+        .into_response())
 }

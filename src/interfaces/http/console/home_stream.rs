@@ -13,16 +13,17 @@ use futures_util::stream;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::super::state::AppState;
 use super::super::auth::Staff;
+use super::super::state::AppState;
 use super::home::HomeLive;
-use crate::services::accounts;
 use crate::domain::role::Permission;
+use crate::services::accounts;
 use crate::services::context::AppContext;
 use crate::services::monitoring::MonitoringError;
 use crate::services::monitoring::overview::{SystemOverview, system_overview};
 
-/// The picture is taken so often, however many watch. A connection is paced by the machine: whoever watches moves no clock.
+/// The picture is taken so often, however many watch. A connection is paced by the machine: whoever
+/// watches moves no clock.
 const PUSH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The latest picture, shared by all who watch.
@@ -43,7 +44,10 @@ impl OverviewCache {
 }
 
 /// Sends the page's live part whenever it is another one, until the session ends.
-pub async fn home(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>) -> impl IntoResponse {
+pub async fn home(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+) -> impl IntoResponse {
     let events = stream::unfold((app, staff, String::new()), |(app, staff, before)| async move {
         loop {
             let context = &app.context;
@@ -52,13 +56,21 @@ pub async fn home(State(app): State<Arc<AppState>>, Extension(staff): Extension<
                 _ = stopping.wait_for(|stops| *stops) => return None,
                 () = tokio::time::sleep(PUSH_INTERVAL) => {}
             }
-            let is_signed_in = accounts::peek_session(context, staff.session.token.clone()).await.ok()?.is_some();
+            let is_signed_in =
+                accounts::peek_session(context, staff.session.token.clone()).await.ok()?.is_some();
             let board = app.overview_cache.get(context).await.ok().filter(|_| is_signed_in)?;
-            let live = HomeLive::new(staff.tr, &staff.form_token, staff.may(Permission::Operate), &board).render().ok()?;
+            let live =
+                HomeLive::new(staff.tr, &staff.form_token, staff.may(Permission::Operate), &board)
+                    .render()
+                    .ok()?;
             // The time of day alone is nothing new.
-            let without_time = live.lines().filter(|line| !line.contains("data-at")).collect::<String>();
+            let without_time =
+                live.lines().filter(|line| !line.contains("data-at")).collect::<String>();
             if without_time != before {
-                return Some((Ok::<_, Infallible>(Event::default().data(live)), (app, staff, without_time)));
+                return Some((
+                    Ok::<_, Infallible>(Event::default().data(live)),
+                    (app, staff, without_time),
+                ));
             }
         }
     });

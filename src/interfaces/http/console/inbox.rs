@@ -9,18 +9,18 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
-use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
+use crate::adapters::database::messages::{self, DoubtSummary};
+use crate::adapters::database::replies::{self, InboxEntry};
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
 use crate::services::sealing::seal_context;
-use crate::adapters::database::messages::{self, DoubtSummary};
-use crate::adapters::database::replies::{self, InboxEntry};
+use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
 
 struct ReplyRow {
     entry: InboxEntry,
@@ -63,9 +63,10 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
         "done" => tr.t("已处理。", "Dealt with."),
         "gone" => tr.t("已被他人处理。", "Somebody else has dealt with it."),
         "settled" => tr.t("已处理存疑短信。", "The message is settled."),
-        "unreadable" => {
-            tr.t("此回复来自从未联系过的号码，只保留了含义。", "This reply came from a number that was never written to; only its meaning was kept.")
-        }
+        "unreadable" => tr.t(
+            "此回复来自从未联系过的号码，只保留了含义。",
+            "This reply came from a number that was never written to; only its meaning was kept.",
+        ),
         _ => return None,
     })
 }
@@ -81,11 +82,17 @@ async fn render(
     let mut connection = app.context.database.read().await?;
     let mut all = replies::inbox(&mut connection, None, with_handled).await?;
     // Whoever wants a call comes first.
-    all.sort_by_key(|reply| (reply.handled_at.is_some(), reply.meaning != "call_me", reply.received_at));
+    all.sort_by_key(|reply| {
+        (reply.handled_at.is_some(), reply.meaning != "call_me", reply.received_at)
+    });
     let since = app.context.clock.now() - app.context.config.dispatch.query_after;
     let in_doubt = messages::list_in_doubt(&mut connection, since).await?;
     drop(connection);
-    let row = |entry: InboxEntry| ReplyRow { meaning: staff.tr.pair(meaning_label(&entry.meaning)), at: format_time(entry.received_at), entry };
+    let row = |entry: InboxEntry| ReplyRow {
+        meaning: staff.tr.pair(meaning_label(&entry.meaning)),
+        at: format_time(entry.received_at),
+        entry,
+    };
     let template = InboxPage {
         layout: PageLayout::for_staff(staff),
         flash,
@@ -93,7 +100,10 @@ async fn render(
         with_handled,
         opened_reply,
         replies: all.into_iter().map(row).collect(),
-        in_doubt: in_doubt.into_iter().map(|message| InDoubtRow { at: format_time(message.submitted_at), message }).collect(),
+        in_doubt: in_doubt
+            .into_iter()
+            .map(|message| InDoubtRow { at: format_time(message.submitted_at), message })
+            .collect(),
     };
     Ok(render_page(StatusCode::OK, &template))
 }
@@ -108,15 +118,31 @@ pub async fn show(
 }
 
 /// Shows what a reply says; no address leads to it.
-pub async fn read(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(reply): Path<i64>) -> Result<Response, Failure> {
-    let sealed = replies::sealed_text(&mut *app.context.database.read().await?, reply).await?.ok_or(Failure::NotFound)?;
-    let Some((sealed, key)) = sealed else { return Ok(Redirect::to("/inbox?noted=unreadable").into_response()) };
-    let opened_reply = app.context.keys.sealer(&key).map_err(|error| Failure::Internal(error.to_string()))?.open_text(seal_context::REPLY, &sealed);
+pub async fn read(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(reply): Path<i64>,
+) -> Result<Response, Failure> {
+    let sealed = replies::sealed_text(&mut *app.context.database.read().await?, reply)
+        .await?
+        .ok_or(Failure::NotFound)?;
+    let Some((sealed, key)) = sealed else {
+        return Ok(Redirect::to("/inbox?noted=unreadable").into_response());
+    };
+    let opened_reply = app
+        .context
+        .keys
+        .sealer(&key)
+        .map_err(|error| Failure::Internal(error.to_string()))?
+        .open_text(seal_context::REPLY, &sealed);
     let text = Personal::new(opened_reply.map_err(|error| Failure::Internal(error.to_string()))?);
     render(&app, &staff, None, true, Some((reply, text))).await
 }
 
-pub async fn done(State(app): State<Arc<AppState>>, Path(reply): Path<i64>) -> Result<Redirect, Failure> {
+pub async fn done(
+    State(app): State<Arc<AppState>>,
+    Path(reply): Path<i64>,
+) -> Result<Redirect, Failure> {
     let mut tx = app.context.database.write().await?;
     let is_done = replies::mark_handled(&mut tx, reply, app.context.clock.now()).await?;
     tx.commit().await?;
@@ -124,7 +150,11 @@ pub async fn done(State(app): State<Arc<AppState>>, Path(reply): Path<i64>) -> R
 }
 
 /// Somebody has found out whether a message in doubt went out.
-pub async fn settle(State(app): State<Arc<AppState>>, Extension(form): Extension<FormFields>, Path(reference): Path<String>) -> Result<Redirect, Failure> {
+pub async fn settle(
+    State(app): State<Arc<AppState>>,
+    Extension(form): Extension<FormFields>,
+    Path(reference): Path<String>,
+) -> Result<Redirect, Failure> {
     let verdict = match form.text("as") {
         "sent" => DoubtResolution::Sent,
         "not_sent" => DoubtResolution::NotSent,

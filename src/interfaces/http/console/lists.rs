@@ -9,15 +9,18 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
-use super::super::upload::UploadedFile;
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
+use super::super::upload::UploadedFile;
 use super::localized_errors::LocalizedError;
 use super::setup::show_application;
-use crate::services::list_import::{RowDecision, ImportFinding, ImportOutcome};
-use crate::services::drafts::lists::{ListDraftError, Preview, PreviewRow, correct as apply_corrections, preview, create_list_draft, import_list_draft, discard_draft};
+use crate::services::drafts::lists::{
+    ListDraftError, Preview, PreviewRow, correct as apply_corrections, create_list_draft,
+    discard_draft, import_list_draft, preview,
+};
+use crate::services::list_import::{ImportFinding, ImportOutcome, RowDecision};
 
 /// Rows with problems that are corrected at a time, and sound rows that are shown.
 const ROWS_PER_PAGE: usize = 50;
@@ -47,23 +50,43 @@ struct ListPage<'a> {
 fn finding_text(tr: Translator, finding: &ImportFinding) -> String {
     let zh = match finding.message.as_str() {
         "no telephone number stands here; fill it in" => "没有电话号码，请填写",
-        what if what.starts_with("the spreadsheet has cut digits off") => "表格软件截去了末尾数字（如 1.38E+10）；请将该列设为文本后重新填写",
-        what if what.starts_with("this is not a telephone number") => "不是电话号码；固定电话请加区号，境外号码请加 + 国家代码",
+        what if what.starts_with("the spreadsheet has cut digits off") => {
+            "表格软件截去了末尾数字（如 1.38E+10）；请将该列设为文本后重新填写"
+        }
+        what if what.starts_with("this is not a telephone number") => {
+            "不是电话号码；固定电话请加区号，境外号码请加 + 国家代码"
+        }
         what if what.starts_with("no such number exists") => "号段不存在；请向申报单位核实",
-        what if what.starts_with("a fixed line") => "固定电话：可电话访问，不能收短信；请向申报单位索要手机号",
-        what if what.starts_with("the same number as") => "与前面某行号码相同，视为同一人；如确为两人，请更正号码",
-        what if what.starts_with("on an earlier list of this applicant") => "已在该单位较早的名单中：仍为一人，各申报共一次邀请",
-        what if what.starts_with("on an earlier list of this application") => "已在本申报较早的名单中，无需处理",
+        what if what.starts_with("a fixed line") => {
+            "固定电话：可电话访问，不能收短信；请向申报单位索要手机号"
+        }
+        what if what.starts_with("the same number as") => {
+            "与前面某行号码相同，视为同一人；如确为两人，请更正号码"
+        }
+        what if what.starts_with("on an earlier list of this applicant") => {
+            "已在该单位较早的名单中：仍为一人，各申报共一次邀请"
+        }
+        what if what.starts_with("on an earlier list of this application") => {
+            "已在本申报较早的名单中，无需处理"
+        }
         what if what.starts_with("suppressed") => "在免打扰名单中：保留在名单上，不联系",
         _ => "",
     };
     let words = if tr.tag() == "zh" && !zh.is_empty() { zh } else { &finding.message };
-    if finding.column.is_empty() { words.to_owned() } else { format!("{}: {words}", finding.column) }
+    if finding.column.is_empty() {
+        words.to_owned()
+    } else {
+        format!("{}: {words}", finding.column)
+    }
 }
 
 fn view(tr: Translator, row: &PreviewRow) -> RowView<'_> {
     let is_rejected = row.findings.iter().any(|finding| finding.decision == RowDecision::Rejected);
-    RowView { source: row, is_rejected, problems: row.findings.iter().map(|finding| finding_text(tr, finding)).collect() }
+    RowView {
+        source: row,
+        is_rejected,
+        problems: row.findings.iter().map(|finding| finding_text(tr, finding)).collect(),
+    }
 }
 
 async fn render(
@@ -79,9 +102,12 @@ async fn render(
         Err(error) => return not_found_or(error),
     };
     let tr = staff.tr;
-    let (with_findings, valid_rows): (Vec<&PreviewRow>, Vec<&PreviewRow>) = preview.rows.iter().partition(|row| !row.findings.is_empty());
-    let (to_correct, flagged_rows): (Vec<RowView<'_>>, Vec<RowView<'_>>) = with_findings.into_iter().map(|row| view(tr, row)).partition(|row| row.is_rejected);
-    let problem = problem.or_else(|| preview.outcome.as_ref().err().map(|error| error.localized(tr)));
+    let (with_findings, valid_rows): (Vec<&PreviewRow>, Vec<&PreviewRow>) =
+        preview.rows.iter().partition(|row| !row.findings.is_empty());
+    let (to_correct, flagged_rows): (Vec<RowView<'_>>, Vec<RowView<'_>>) =
+        with_findings.into_iter().map(|row| view(tr, row)).partition(|row| row.is_rejected);
+    let problem =
+        problem.or_else(|| preview.outcome.as_ref().err().map(|error| error.localized(tr)));
     let template = ListPage {
         layout: PageLayout::for_staff(staff),
         flash,
@@ -112,18 +138,48 @@ pub async fn upload(
     Extension(uploaded): Extension<UploadedFile>,
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
-    let other_codes = form.text("others").split([',', '，', ' ']).map(str::trim).filter(|other| !other.is_empty()).map(str::to_owned);
-    let codes: Vec<String> = std::iter::once(code.clone()).chain(other_codes.filter(|other| *other != code)).collect();
-    match create_list_draft(&app.context, &staff.session.account.name, &codes, &uploaded.name, &uploaded.content).await {
+    let other_codes = form
+        .text("others")
+        .split([',', '，', ' '])
+        .map(str::trim)
+        .filter(|other| !other.is_empty())
+        .map(str::to_owned);
+    let codes: Vec<String> =
+        std::iter::once(code.clone()).chain(other_codes.filter(|other| *other != code)).collect();
+    match create_list_draft(
+        &app.context,
+        &staff.session.account.name,
+        &codes,
+        &uploaded.name,
+        &uploaded.content,
+    )
+    .await
+    {
         Ok(id) => Ok(Redirect::to(&format!("/lists/{id}")).into_response()),
-        Err(error @ (ListDraftError::Import(_) | ListDraftError::TooManyRows(_) | ListDraftError::CellTooLarge { .. })) => {
-            show_application(&app, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.localized(staff.tr))).await
+        Err(
+            error @ (ListDraftError::Import(_)
+            | ListDraftError::TooManyRows(_)
+            | ListDraftError::CellTooLarge { .. }),
+        ) => {
+            show_application(
+                &app,
+                &staff,
+                &code,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                None,
+                Some(error.localized(staff.tr)),
+            )
+            .await
         }
         Err(error) => not_found_or(error),
     }
 }
 
-pub async fn show(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(id): Path<i64>) -> Result<Response, Failure> {
+pub async fn show(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
     render(&app, &staff, id, StatusCode::OK, None, None).await
 }
 
@@ -138,29 +194,60 @@ pub async fn correct(
         let mut parts = name.strip_prefix("cell-")?.splitn(2, '-');
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     };
-    let corrections: BTreeMap<(u32, usize), String> = form.0.iter().filter_map(|(name, value)| Some((cell(name)?, value.clone()))).collect();
+    let corrections: BTreeMap<(u32, usize), String> =
+        form.0.iter().filter_map(|(name, value)| Some((cell(name)?, value.clone()))).collect();
     match apply_corrections(&app.context, id, &corrections).await {
-        Ok(()) => render(&app, &staff, id, StatusCode::OK, Some(staff.tr.t("已更正并重新检查。", "Corrected, and checked again.")), None).await,
+        Ok(()) => {
+            render(
+                &app,
+                &staff,
+                id,
+                StatusCode::OK,
+                Some(staff.tr.t("已更正并重新检查。", "Corrected, and checked again.")),
+                None,
+            )
+            .await
+        }
         Err(ListDraftError::Changed) => {
-            let problem = staff.tr.t("他人刚刚更正过此名单，请再看一遍。", "Somebody else has corrected this list meanwhile; look at it again.");
+            let problem = staff.tr.t(
+                "他人刚刚更正过此名单，请再看一遍。",
+                "Somebody else has corrected this list meanwhile; look at it again.",
+            );
             render(&app, &staff, id, StatusCode::CONFLICT, None, Some(problem.to_owned())).await
         }
         Err(error) => not_found_or(error),
     }
 }
 
-pub async fn import(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(id): Path<i64>) -> Result<Response, Failure> {
+pub async fn import(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
     match import_list_draft(&app.context, id).await {
         Ok(outcome) => {
             let first = outcome.names.first().map(|(code, _)| code.clone()).unwrap_or_default();
             Ok(Redirect::to(&format!("/applications/{first}?noted=imported")).into_response())
         }
-        Err(ListDraftError::Import(error)) => render(&app, &staff, id, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.localized(staff.tr))).await,
+        Err(ListDraftError::Import(error)) => {
+            render(
+                &app,
+                &staff,
+                id,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                None,
+                Some(error.localized(staff.tr)),
+            )
+            .await
+        }
         Err(error) => not_found_or(error),
     }
 }
 
-pub async fn discard(State(app): State<Arc<AppState>>, Path(id): Path<i64>) -> Result<Response, Failure> {
+pub async fn discard(
+    State(app): State<Arc<AppState>>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
     match discard_draft(&app.context, id).await {
         Ok(()) => Ok(Redirect::to("/setup?noted=dropped").into_response()),
         Err(error) => not_found_or(error),

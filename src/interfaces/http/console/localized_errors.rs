@@ -1,9 +1,7 @@
-//! What was refused, in the reader's language: in Chinese here, in English as the error itself says it, but without its hints at the command line.
+//! What was refused, in the reader's language: in Chinese here, in English as the error itself says
+//! it, but without its hints at the command line.
 
 use super::super::page_layout::Translator;
-use crate::services::campaigns::LaunchError;
-use crate::services::questionnaires::QuestionnaireSourceError;
-use crate::services::deadlines::changes::ChangeError;
 use crate::domain::category::Category;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::contact_window::ContactHoursError;
@@ -13,11 +11,14 @@ use crate::domain::programme::ProgrammeError;
 use crate::domain::quota::QuotaError;
 use crate::domain::sms_text::TemplateError;
 use crate::domain::subject::SubjectError;
-use crate::services::list_import::{ListImportError, TableError};
-use crate::services::programmes::RegistrationError;
-use crate::services::suppressions::SuppressionError;
+use crate::services::campaigns::LaunchError;
+use crate::services::deadlines::changes::ChangeError;
 use crate::services::drafts::campaigns::CampaignDraftError;
 use crate::services::drafts::lists::ListDraftError;
+use crate::services::list_import::{ListImportError, TableError};
+use crate::services::programmes::RegistrationError;
+use crate::services::questionnaires::QuestionnaireSourceError;
+use crate::services::suppressions::SuppressionError;
 
 /// Something that a form asked for and that was refused.
 pub trait LocalizedError: std::error::Error {
@@ -32,12 +33,21 @@ pub trait LocalizedError: std::error::Error {
     }
 }
 
-/// Hints such as «; import one with «list import»» are for the command line; pages have their own ways.
+/// Hints such as «; import one with «list import»» are for the command line; pages have their own
+/// ways.
 fn strip_command_hints(said: &str) -> String {
-    const COMMANDS: [&str; 6] =
-        ["«application add»", "«list import»", "«application fee»", "«application release»", "«programme apply»", "«purge --dry-run»"];
+    const COMMANDS: [&str; 6] = [
+        "«application add»",
+        "«list import»",
+        "«application fee»",
+        "«application release»",
+        "«programme apply»",
+        "«purge --dry-run»",
+    ];
     match said.rsplit_once("; ") {
-        Some((what, hint)) if COMMANDS.iter().any(|command| hint.contains(command)) => what.to_owned(),
+        Some((what, hint)) if COMMANDS.iter().any(|command| hint.contains(command)) => {
+            what.to_owned()
+        }
         _ => said.to_owned(),
     }
 }
@@ -49,31 +59,57 @@ fn category_zh(of: Category) -> &'static str {
 impl LocalizedError for LaunchError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            LaunchError::InvalidCode(code) => format!("活动代码“{code}”：请用字母、数字、- 和 _，最多 40 个"),
+            LaunchError::InvalidCode(code) => {
+                format!("活动代码“{code}”：请用字母、数字、- 和 _，最多 40 个")
+            }
             LaunchError::CodeTaken(code) => format!("活动 {code} 已存在，请另取代码"),
             LaunchError::Plan(error) => return error.zh().map(|plan| format!("联系计划：{plan}")),
-            LaunchError::UnknownGateway { name, known } => format!("没有名为 {name} 的网关；已配置：{known}"),
+            LaunchError::UnknownGateway { name, known } => {
+                format!("没有名为 {name} 的网关；已配置：{known}")
+            }
             LaunchError::GatewayStep { gateway, problem } => format!("网关 {gateway}：{problem}"),
-            LaunchError::Currencies { route, currencies } => format!("{route} 的网关计费币种不同（{currencies}），设预算须为同一币种"),
+            LaunchError::Currencies { route, currencies } => {
+                format!("{route} 的网关计费币种不同（{currencies}），设预算须为同一币种")
+            }
             LaunchError::UnknownApplication(code) => format!("没有代码为 {code} 的申报"),
             LaunchError::NotOpen(code) => format!("申报 {code} 已在进行中或已结束"),
-            LaunchError::OtherProgramme(code, programme) => format!("申报 {code} 不属于项目 {programme}，请分两个活动启动"),
+            LaunchError::OtherProgramme(code, programme) => {
+                format!("申报 {code} 不属于项目 {programme}，请分两个活动启动")
+            }
             LaunchError::NoList(code) => format!("申报 {code} 没有名单，请先上传"),
             LaunchError::FeeNotSettled(code) => format!("申报 {code} 的调查费未到账，请先登记"),
             LaunchError::OnHold(code) => format!("申报 {code} 处于暂停，请先恢复"),
-            LaunchError::SharesPeople(codes) => format!("{codes} 与所选申报有共同的受访者，请一并启动，以免同一人被问两次"),
-            LaunchError::DueDayPast { code, due } => format!("申报 {code} 的数据期限 {due} 已过，启动即会结束"),
-            LaunchError::Quota { code, error } => return error.zh().map(|error| format!("申报 {code}：{error}")),
+            LaunchError::SharesPeople(codes) => {
+                format!("{codes} 与所选申报有共同的受访者，请一并启动，以免同一人被问两次")
+            }
+            LaunchError::DueDayPast { code, due } => {
+                format!("申报 {code} 的数据期限 {due} 已过，启动即会结束")
+            }
+            LaunchError::Quota { code, error } => {
+                return error.zh().map(|error| format!("申报 {code}：{error}"));
+            }
             LaunchError::TooLate { number, name, until, code, closes } => {
-                format!("联系计划第 {number} 步（{name}）：短信要发到 {until}，而 {code} 于 {closes} 结束；请缩短间隔或放宽联系时段")
+                format!(
+                    "联系计划第 {number} 步（{name}）：短信要发到 {until}，而 {code} 于 {closes} \
+                        结束；请缩短间隔或放宽联系时段"
+                )
             }
             LaunchError::TooManyParts { number, name, people, parts, max } => {
-                format!("联系计划第 {number} 步（{name}）：{people} 人的短信多达 {parts} 条，最多允许 {max} 条；请缩短内容或提高上限")
+                format!(
+                    "联系计划第 {number} 步（{name}）：{people} 人的短信多达 {parts} \
+                        条，最多允许 {max} 条；请缩短内容或提高上限"
+                )
             }
-            LaunchError::Questionnaire(QuestionnaireSourceError::Unreadable { file, error }) => format!("问卷 {file} 无法读取：{error}"),
+            LaunchError::Questionnaire(QuestionnaireSourceError::Unreadable { file, error }) => {
+                format!("问卷 {file} 无法读取：{error}")
+            }
             LaunchError::Questionnaire(error) => format!("问卷有误：{error}"),
-            LaunchError::ListField { code, field } => format!("申报 {code} 的问卷用到名单字段 {field}，但该申报未保留此字段"),
-            LaunchError::ChangedQuestionnaire { code, version } => format!("问卷 {code} 第 {version} 版曾以另一文本启动，请提高版本号"),
+            LaunchError::ListField { code, field } => {
+                format!("申报 {code} 的问卷用到名单字段 {field}，但该申报未保留此字段")
+            }
+            LaunchError::ChangedQuestionnaire { code, version } => {
+                format!("问卷 {code} 第 {version} 版曾以另一文本启动，请提高版本号")
+            }
             LaunchError::Database(_) | LaunchError::Keys(_) | LaunchError::Seal(_) => return None,
         })
     }
@@ -94,20 +130,38 @@ impl LocalizedError for ContactPlanError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             ContactPlanError::Toml(problem) => format!("无法读取：{problem}"),
-            ContactPlanError::TimeZone(zone) => format!("“{zone}”不是时区，请用 Asia/Shanghai 这样的名称"),
-            ContactPlanError::Hours { day, error } => format!("{} 的联系时段：{}", weekday_zh(day), error.zh()?),
+            ContactPlanError::TimeZone(zone) => {
+                format!("“{zone}”不是时区，请用 Asia/Shanghai 这样的名称")
+            }
+            ContactPlanError::Hours { day, error } => {
+                format!("{} 的联系时段：{}", weekday_zh(day), error.zh()?)
+            }
             ContactPlanError::AllHours(error) => format!("联系时段：{}", error.zh()?),
-            ContactPlanError::Delay { step: n, name, value } => format!("{}：间隔“{value}”应写作 3d 或 12h", step_zh(*n, name)),
-            ContactPlanError::Text { step: n, name, language: of, error } => format!("{}，{}文本：{}", step_zh(*n, name), language_zh(*of), error.zh()?),
-            ContactPlanError::NoText { step: n, name } => format!("{}没有文本，请填写中文文本", step_zh(*n, name)),
+            ContactPlanError::Delay { step: n, name, value } => {
+                format!("{}：间隔“{value}”应写作 3d 或 12h", step_zh(*n, name))
+            }
+            ContactPlanError::Text { step: n, name, language: of, error } => {
+                format!("{}，{}文本：{}", step_zh(*n, name), language_zh(*of), error.zh()?)
+            }
+            ContactPlanError::NoText { step: n, name } => {
+                format!("{}没有文本，请填写中文文本", step_zh(*n, name))
+            }
             ContactPlanError::NoSteps => "没有步骤，请添加邀请短信".to_owned(),
             ContactPlanError::Holidays(problem) => format!("节假日：{problem}"),
             ContactPlanError::MaxParts => "短信条数上限为 1 到 10".to_owned(),
-            ContactPlanError::Spread(value) => format!("分散方式“{value}”应为 window 或 2h、0s 这样的时长"),
-            ContactPlanError::Confirmation { language: of, error } => format!("退订确认的{}文本：{}", language_zh(*of), error.zh()?),
-            ContactPlanError::Link { language: of, error } => format!("补发链接的{}文本：{}", language_zh(*of), error.zh()?),
+            ContactPlanError::Spread(value) => {
+                format!("分散方式“{value}”应为 window 或 2h、0s 这样的时长")
+            }
+            ContactPlanError::Confirmation { language: of, error } => {
+                format!("退订确认的{}文本：{}", language_zh(*of), error.zh()?)
+            }
+            ContactPlanError::Link { language: of, error } => {
+                format!("补发链接的{}文本：{}", language_zh(*of), error.zh()?)
+            }
             ContactPlanError::TooManySteps => "步骤过多".to_owned(),
-            ContactPlanError::Step { step: n, name, problem } => format!("{}：{}", step_zh(*n, name), step_problem_zh(problem)),
+            ContactPlanError::Step { step: n, name, problem } => {
+                format!("{}：{}", step_zh(*n, name), step_problem_zh(problem))
+            }
         })
     }
 }
@@ -129,7 +183,9 @@ fn weekday_zh(day: &str) -> &str {
 fn step_problem_zh(problem: &str) -> String {
     match problem {
         "only a step with mode = \"telephone\" has calls" => "只有电话步骤才有拨打次数".to_owned(),
-        "a step by telephone has no text; the interviewer reads the questionnaire" => "电话步骤没有文本，由访问员读问卷".to_owned(),
+        "a step by telephone has no text; the interviewer reads the questionnaire" => {
+            "电话步骤没有文本，由访问员读问卷".to_owned()
+        }
         problem if problem.starts_with("calls = ") => "拨打次数为 1 到 30".to_owned(),
         problem => problem.to_owned(),
     }
@@ -138,7 +194,9 @@ fn step_problem_zh(problem: &str) -> String {
 impl LocalizedError for ContactHoursError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            ContactHoursError::BadInterval(raw) => format!("“{raw}”不是时段，请写作 09:00-12:00，止在起之后"),
+            ContactHoursError::BadInterval(raw) => {
+                format!("“{raw}”不是时段，请写作 09:00-12:00，止在起之后")
+            }
             ContactHoursError::Overlap(day) => format!("{} 的时段重叠", weekday_zh(day)),
             ContactHoursError::NeverOpen => "没有任何工作日可联系".to_owned(),
         })
@@ -149,13 +207,17 @@ impl LocalizedError for TemplateError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             TemplateError::UnknownPlaceholder { name } => {
-                let known = crate::domain::sms_text::Placeholder::ALL.map(|p| format!("{{{}}}", p.as_str())).join("、");
+                let known = crate::domain::sms_text::Placeholder::ALL
+                    .map(|p| format!("{{{}}}", p.as_str()))
+                    .join("、");
                 format!("{{{name}}} 不是占位符；可用：{known}")
             }
             TemplateError::OpenBrace => "花括号没有闭合，应写作 {link} 这样".to_owned(),
             TemplateError::NoLink => "没有 {link}，收到的人无法作答".to_owned(),
             TemplateError::NoOptOut => "没有退订说明，请加上“拒收请回复R”".to_owned(),
-            TemplateError::NoSignature => "没有以报备的签名开头，请以【{signature}】开头".to_owned(),
+            TemplateError::NoSignature => {
+                "没有以报备的签名开头，请以【{signature}】开头".to_owned()
+            }
         })
     }
 }
@@ -163,7 +225,9 @@ impl LocalizedError for TemplateError {
 impl LocalizedError for QuotaError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            QuotaError::OverCap { target, category: of, cap } => format!("目标 {target} 超过{}类上限 {cap}", category_zh(*of)),
+            QuotaError::OverCap { target, category: of, cap } => {
+                format!("目标 {target} 超过{}类上限 {cap}", category_zh(*of))
+            }
             QuotaError::Zero => "目标至少为 1".to_owned(),
             QuotaError::SoftTotal => "总配额为 hard 或 reserved；soft 用于配额格".to_owned(),
             QuotaError::NoReplicate => "样本批至少 1 人".to_owned(),
@@ -179,7 +243,9 @@ impl LocalizedError for SubjectError {
         Some(match self {
             SubjectError::Missing { field, .. } => format!("请填写：{}", named(field)),
             SubjectError::Broken { field, .. } => format!("请只填一个具体的对象：{}", named(field)),
-            SubjectError::Unknown { field, category: of, .. } => format!("{}类没有字段 {field}", category_zh(*of)),
+            SubjectError::Unknown { field, category: of, .. } => {
+                format!("{}类没有字段 {field}", category_zh(*of))
+            }
         })
     }
 }
@@ -194,19 +260,31 @@ impl LocalizedError for RegistrationError {
                 "dataset_lead_days" => "评分所需天数过多，没有留给调查的时间".to_owned(),
                 key => format!("{key} 有误：{self}"),
             },
-            RegistrationError::ChangedNotice(version) => format!("隐私告知 {version} 版已有另一文本，受访者可能已同意；请提高版本号"),
+            RegistrationError::ChangedNotice(version) => {
+                format!("隐私告知 {version} 版已有另一文本，受访者可能已同意；请提高版本号")
+            }
             RegistrationError::UnknownProgramme(code) => format!("没有代码为 {code} 的项目"),
             RegistrationError::Field { code, problem } if problem.starts_with("applicant.name") => {
                 format!("申报 {code}：请填写申报单位名称，受访者会看到")
             }
-            RegistrationError::Field { code, problem } if problem.starts_with("code and applicant.code") => {
+            RegistrationError::Field { code, problem }
+                if problem.starts_with("code and applicant.code") =>
+            {
                 format!("申报 {code}：申报和单位代码请用字母、数字、- 和 _，最多 40 个")
             }
             RegistrationError::Field { code, problem } => format!("申报 {code}：{problem}"),
-            RegistrationError::Subject { code, error } => return error.zh().map(|error| format!("申报 {code}：{error}")),
-            RegistrationError::Quota { code, error } => return error.zh().map(|error| format!("申报 {code}：{error}")),
-            RegistrationError::ApplicantErased { code, day } => format!("单位 {code} 的人员已于 {day} 清除，密钥已销毁；请用另一代码登记"),
-            RegistrationError::NotOpen(code) => format!("申报 {code} 已启动，或属于另一单位，不能再改"),
+            RegistrationError::Subject { code, error } => {
+                return error.zh().map(|error| format!("申报 {code}：{error}"));
+            }
+            RegistrationError::Quota { code, error } => {
+                return error.zh().map(|error| format!("申报 {code}：{error}"));
+            }
+            RegistrationError::ApplicantErased { code, day } => {
+                format!("单位 {code} 的人员已于 {day} 清除，密钥已销毁；请用另一代码登记")
+            }
+            RegistrationError::NotOpen(code) => {
+                format!("申报 {code} 已启动，或属于另一单位，不能再改")
+            }
             RegistrationError::NoApplications
             | RegistrationError::Toml(_)
             | RegistrationError::Programme(_)
@@ -222,9 +300,13 @@ impl LocalizedError for TableError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             TableError::Empty => "文件是空的，名单至少要有一行".to_owned(),
-            TableError::TooLarge(_) => "文件过大（或解压后过大）；更大的名单请存为 CSV，或检查是否选错文件".to_owned(),
+            TableError::TooLarge(_) => {
+                "文件过大（或解压后过大）；更大的名单请存为 CSV，或检查是否选错文件".to_owned()
+            }
             TableError::Encoding => "文字编码无法识别，请另存为 UTF-8 的 CSV 或 XLSX".to_owned(),
-            TableError::Spreadsheet(problem) => format!("表格无法打开（{problem}），请另存为不带密码和宏的 XLSX"),
+            TableError::Spreadsheet(problem) => {
+                format!("表格无法打开（{problem}），请另存为不带密码和宏的 XLSX")
+            }
             TableError::Row { row, .. } => format!("第 {row} 行无法读取，请检查引号"),
             TableError::NoNumbers => "没有电话号码列，请在表头写“手机”".to_owned(),
             TableError::Unreadable(problem) => format!("无法读取：{problem}"),
@@ -235,17 +317,34 @@ impl LocalizedError for TableError {
 impl LocalizedError for ListImportError {
     fn zh(&self) -> Option<String> {
         Some(match self {
-            ListImportError::Table { file, error } => return error.zh().map(|error| format!("{file}：{error}")),
+            ListImportError::Table { file, error } => {
+                return error.zh().map(|error| format!("{file}：{error}"));
+            }
             ListImportError::UnknownApplication(code) => format!("没有代码为 {code} 的申报"),
-            ListImportError::DifferentApplicants(a, b) => format!("申报 {a} 和 {b} 属于不同单位；名单属于一个单位，请分别上传"),
+            ListImportError::DifferentApplicants(a, b) => {
+                format!("申报 {a} 和 {b} 属于不同单位；名单属于一个单位，请分别上传")
+            }
             ListImportError::NotOpen(code) => format!("申报 {code} 已启动或已结束，名单不能再改"),
             ListImportError::OverCap { application, names, category: of, cap, over, .. } => {
-                format!("申报 {application} 将有 {names} 人，{}类最多 {cap} 人；请减少 {over} 人，未导入任何一行", category_zh(*of))
+                format!(
+                    "申报 {application} 将有 {names} 人，{}类最多 {cap} 人；请减少 {over} \
+                        人，未导入任何一行",
+                    category_zh(*of)
+                )
             }
-            ListImportError::NothingTaken { rejected, .. } => format!("没有一行可以导入（{rejected} 行有误），请更正后再导入"),
-            ListImportError::AfterCutOff { application, cut_off } => format!("申报 {application}：项目只收 {cut_off} 及以前的名单，请登记到下一年度"),
-            ListImportError::NoField { words, .. } => format!("没有表头为 {words} 的列，而申报保留此字段；请补上该列"),
-            ListImportError::Stopped(_) | ListImportError::Database(_) | ListImportError::Keys(_) | ListImportError::Seal(_) => return None,
+            ListImportError::NothingTaken { rejected, .. } => {
+                format!("没有一行可以导入（{rejected} 行有误），请更正后再导入")
+            }
+            ListImportError::AfterCutOff { application, cut_off } => {
+                format!("申报 {application}：项目只收 {cut_off} 及以前的名单，请登记到下一年度")
+            }
+            ListImportError::NoField { words, .. } => {
+                format!("没有表头为 {words} 的列，而申报保留此字段；请补上该列")
+            }
+            ListImportError::Stopped(_)
+            | ListImportError::Database(_)
+            | ListImportError::Keys(_)
+            | ListImportError::Seal(_) => return None,
         })
     }
 }
@@ -254,8 +353,12 @@ impl LocalizedError for ListDraftError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             ListDraftError::Import(error) => return error.zh(),
-            ListDraftError::TooManyRows(rows) => format!("名单有 {rows} 行，网页上过多；请联系管理员用命令导入"),
-            ListDraftError::CellTooLarge { row, length } => format!("第 {row} 行有 {length} 字的单元格，或列数过多；是否选错文件？"),
+            ListDraftError::TooManyRows(rows) => {
+                format!("名单有 {rows} 行，网页上过多；请联系管理员用命令导入")
+            }
+            ListDraftError::CellTooLarge { row, length } => {
+                format!("第 {row} 行有 {length} 字的单元格，或列数过多；是否选错文件？")
+            }
             ListDraftError::Changed => "他人刚刚更正过此名单，请再看一遍".to_owned(),
             ListDraftError::NotFound => "此名单已不存在".to_owned(),
             _ => return None,
@@ -283,7 +386,9 @@ impl LocalizedError for PhoneError {
         Some(
             match self {
                 PhoneError::Empty => "没有电话号码，请填写",
-                PhoneError::DigitsLost => "表格软件截去了末尾数字（如 1.38E+10）；请将该列设为文本后重新填写",
+                PhoneError::DigitsLost => {
+                    "表格软件截去了末尾数字（如 1.38E+10）；请将该列设为文本后重新填写"
+                }
                 PhoneError::NotANumber => "不是电话号码；固定电话请加区号，境外号码请加 + 国家代码",
                 PhoneError::Invalid => "号段不存在；请向申报单位核实",
             }
@@ -311,7 +416,9 @@ impl LocalizedError for ChangeError {
             ChangeError::Closed(_) => "申报已结束，期限不再变动".to_owned(),
             ChangeError::AlreadyOnHold(_) => "已在暂停中".to_owned(),
             ChangeError::NotOnHold(_) => "未暂停".to_owned(),
-            ChangeError::FeeAlreadyCounted { settled, .. } => format!("申报已启动，其费用到账日 {settled} 已计入期限"),
+            ChangeError::FeeAlreadyCounted { settled, .. } => {
+                format!("申报已启动，其费用到账日 {settled} 已计入期限")
+            }
             ChangeError::NoReason => "请写明原因，它会留在记录中".to_owned(),
             ChangeError::Days(_) => "延长 1 至 366 天".to_owned(),
             ChangeError::Database(_) => return None,
@@ -328,15 +435,31 @@ mod tests {
         let error = LaunchError::NoList("A1".into());
         assert_eq!(error.localized(Translator(Language::Zh)), "申报 A1 没有名单，请先上传");
         assert_eq!(error.localized(Translator(Language::En)), "application A1 has no list");
-        assert_eq!(LaunchError::SharesPeople("B1".into()).localized(Translator(Language::En)), LaunchError::SharesPeople("B1".into()).to_string());
+        assert_eq!(
+            LaunchError::SharesPeople("B1".into()).localized(Translator(Language::En)),
+            LaunchError::SharesPeople("B1".into()).to_string()
+        );
     }
 
     #[test]
     fn what_is_wrong_with_a_plan_is_said_in_chinese_to_its_end() {
-        let error =
-            LaunchError::Plan(ContactPlanError::Text { step: 2, name: "提醒".into(), language: Language::Zh, error: TemplateError::NoOptOut });
-        assert_eq!(error.localized(Translator(Language::Zh)), "联系计划：第 2 步（提醒），中文文本：没有退订说明，请加上“拒收请回复R”");
-        let error = ContactPlanError::Hours { day: "monday".into(), error: ContactHoursError::BadInterval("9-12".into()) };
-        assert_eq!(error.localized(Translator(Language::Zh)), "周一 的联系时段：“9-12”不是时段，请写作 09:00-12:00，止在起之后");
+        let error = LaunchError::Plan(ContactPlanError::Text {
+            step: 2,
+            name: "提醒".into(),
+            language: Language::Zh,
+            error: TemplateError::NoOptOut,
+        });
+        assert_eq!(
+            error.localized(Translator(Language::Zh)),
+            "联系计划：第 2 步（提醒），中文文本：没有退订说明，请加上“拒收请回复R”"
+        );
+        let error = ContactPlanError::Hours {
+            day: "monday".into(),
+            error: ContactHoursError::BadInterval("9-12".into()),
+        };
+        assert_eq!(
+            error.localized(Translator(Language::Zh)),
+            "周一 的联系时段：“9-12”不是时段，请写作 09:00-12:00，止在起之后"
+        );
     }
 }

@@ -1,23 +1,25 @@
-//! The console: what operators and administrators do all day, and what auditors look at. Plain HTML that works before any script.
+//! The console: what operators and administrators do all day, and what auditors look at. Plain HTML
+//! that works before any script.
 //!
-//! A page takes one picture of [`crate::services::monitoring`] and shows it; a form calls one use-case and leads back to a page.
+//! A page takes one picture of [`crate::services::monitoring`] and shows it; a form calls one
+//! use-case and leads back to a page.
 
 mod audit;
-mod home;
 mod campaigns;
 mod cases;
 mod chart;
+mod csv_download;
 mod deliveries;
 mod drafts;
+mod home;
+mod home_stream;
 mod inbox;
 mod lists;
-mod home_stream;
+mod localized_errors;
 mod privacy;
 mod questionnaires;
-mod localized_errors;
 mod review;
 mod setup;
-mod csv_download;
 mod suppressions;
 mod webhooks;
 
@@ -28,13 +30,13 @@ pub use home_stream::OverviewCache;
 use axum::Router;
 use axum::routing::get;
 
-use super::auth::StaffRouter;
 use super::Failure;
+use super::auth::StaffRouter;
 use super::state::AppState;
-use crate::services::campaigns::CampaignError;
+use crate::adapters::database::DatabaseError;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
-use crate::adapters::database::DatabaseError;
+use crate::services::campaigns::CampaignError;
 use crate::services::monitoring::MonitoringError;
 
 /// The time zone that pages tell times in, where no programme says its own.
@@ -48,22 +50,77 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .background_page("/home/live", WATCH, home_stream::home)
         .page("/campaigns", WATCH, campaigns::list)
         .page("/campaigns/{code}", WATCH, campaigns::show)
-        .audited_form("/campaigns/{code}/state", OPERATE, (Action::CampaignStateChanged, "campaign:{code}", "{to}"), campaigns::change_state)
-        .audited_form("/campaigns/{code}/budget", OPERATE, (Action::CampaignStateChanged, "campaign:{code}", "budget {amount}"), campaigns::set_budget)
-        .audited_form("/applications/{code}/deadline", OPERATE, (Action::DeadlineChanged, "application:{code}", "{what} {days}"), campaigns::change_deadline)
-        .audited_form("/applications/{code}/alarm", OPERATE, (Action::AlarmAcknowledged, "application:{code}", ""), home::acknowledge_alarm)
+        .audited_form(
+            "/campaigns/{code}/state",
+            OPERATE,
+            (Action::CampaignStateChanged, "campaign:{code}", "{to}"),
+            campaigns::change_state,
+        )
+        .audited_form(
+            "/campaigns/{code}/budget",
+            OPERATE,
+            (Action::CampaignStateChanged, "campaign:{code}", "budget {amount}"),
+            campaigns::set_budget,
+        )
+        .audited_form(
+            "/applications/{code}/deadline",
+            OPERATE,
+            (Action::DeadlineChanged, "application:{code}", "{what} {days}"),
+            campaigns::change_deadline,
+        )
+        .audited_form(
+            "/applications/{code}/alarm",
+            OPERATE,
+            (Action::AlarmAcknowledged, "application:{code}", ""),
+            home::acknowledge_alarm,
+        )
         .page("/cases", Permission::Reveal, cases::show)
-        .audited_form("/cases/search", Permission::Reveal, (Action::PersonSearched, "", ""), cases::search)
+        .audited_form(
+            "/cases/search",
+            Permission::Reveal,
+            (Action::PersonSearched, "", ""),
+            cases::search,
+        )
         .page("/cases/{case}", Permission::Reveal, cases::timeline)
-        .audited_form("/cases/{case}/reveal", Permission::Reveal, (Action::CasePersonViewed, "case:{case}", ""), cases::reveal)
+        .audited_form(
+            "/cases/{case}/reveal",
+            Permission::Reveal,
+            (Action::CasePersonViewed, "case:{case}", ""),
+            cases::reveal,
+        )
         .form("/cases/{case}/export", Permission::Reveal, cases::export)
-        .audited_form("/cases/{case}/erase", OPERATE, (Action::PersonErased, "case:{case}", ""), cases::erase)
+        .audited_form(
+            "/cases/{case}/erase",
+            OPERATE,
+            (Action::PersonErased, "case:{case}", ""),
+            cases::erase,
+        )
         .page("/inbox", OPERATE, inbox::show)
-        .audited_form("/inbox/{reply}/read", Permission::Reveal, (Action::ReplyViewed, "reply:{reply}", ""), inbox::read)
-        .audited_form("/inbox/{reply}/done", OPERATE, (Action::ReplyHandled, "reply:{reply}", ""), inbox::done)
-        .audited_form("/doubts/{reference}", OPERATE, (Action::MessageSettled, "message:{reference}", "{as}"), inbox::settle)
+        .audited_form(
+            "/inbox/{reply}/read",
+            Permission::Reveal,
+            (Action::ReplyViewed, "reply:{reply}", ""),
+            inbox::read,
+        )
+        .audited_form(
+            "/inbox/{reply}/done",
+            OPERATE,
+            (Action::ReplyHandled, "reply:{reply}", ""),
+            inbox::done,
+        )
+        .audited_form(
+            "/doubts/{reference}",
+            OPERATE,
+            (Action::MessageSettled, "message:{reference}", "{as}"),
+            inbox::settle,
+        )
         .page("/suppressions", OPERATE, suppressions::show)
-        .audited_form("/suppressions", OPERATE, (Action::NumberSuppressed, "", "{reason}"), suppressions::add)
+        .audited_form(
+            "/suppressions",
+            OPERATE,
+            (Action::NumberSuppressed, "", "{reason}"),
+            suppressions::add,
+        )
         .page("/deliveries", WATCH, deliveries::show)
         .audited_form(
             "/deliveries/{application}/{version}/again",
@@ -78,7 +135,12 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::DatasetReleased, "application:{application}", "{version}"),
             review::release,
         )
-        .audited_form("/datasets/{application}/freeze", OPERATE, (Action::DatasetFrozen, "application:{application}", ""), review::freeze)
+        .audited_form(
+            "/datasets/{application}/freeze",
+            OPERATE,
+            (Action::DatasetFrozen, "application:{application}", ""),
+            review::freeze,
+        )
         .page("/privacy", Permission::ManageAccounts, privacy::show)
         .audited_form(
             "/privacy/{programme}/{applicant}/forget",
@@ -94,30 +156,100 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         )
         .page("/privacy/certificates/{id}/{part}", Permission::ManageAccounts, privacy::certificate)
         .page("/setup", OPERATE, setup::show)
-        .audited_form("/programmes", OPERATE, (Action::ProgrammeSaved, "programme:{code}", ""), setup::save_programme)
-        .audited_form("/applications", OPERATE, (Action::ApplicationRegistered, "application:{code}", "{category}"), setup::register)
+        .audited_form(
+            "/programmes",
+            OPERATE,
+            (Action::ProgrammeSaved, "programme:{code}", ""),
+            setup::save_programme,
+        )
+        .audited_form(
+            "/applications",
+            OPERATE,
+            (Action::ApplicationRegistered, "application:{code}", "{category}"),
+            setup::register,
+        )
         .page("/applications/{code}", OPERATE, setup::application)
-        .audited_form("/applications/{code}/fee", OPERATE, (Action::DeadlineChanged, "application:{code}", "fee settled on {day}"), setup::settle_fee)
-        .audited_upload("/applications/{code}/list", OPERATE, (Action::ListUploaded, "application:{code}", "{others}"), lists::upload)
-        .audited_page("/lists/{list}", Permission::Reveal, (Action::ListViewed, "list:{list}"), lists::show)
-        .audited_form("/lists/{list}", Permission::Reveal, (Action::ListCorrected, "list:{list}", ""), lists::correct)
-        .audited_form("/lists/{list}/import", OPERATE, (Action::ListImported, "list:{list}", ""), lists::import)
-        .audited_form("/lists/{list}/drop", OPERATE, (Action::ListDiscarded, "list:{list}", ""), lists::discard)
+        .audited_form(
+            "/applications/{code}/fee",
+            OPERATE,
+            (Action::DeadlineChanged, "application:{code}", "fee settled on {day}"),
+            setup::settle_fee,
+        )
+        .audited_upload(
+            "/applications/{code}/list",
+            OPERATE,
+            (Action::ListUploaded, "application:{code}", "{others}"),
+            lists::upload,
+        )
+        .audited_page(
+            "/lists/{list}",
+            Permission::Reveal,
+            (Action::ListViewed, "list:{list}"),
+            lists::show,
+        )
+        .audited_form(
+            "/lists/{list}",
+            Permission::Reveal,
+            (Action::ListCorrected, "list:{list}", ""),
+            lists::correct,
+        )
+        .audited_form(
+            "/lists/{list}/import",
+            OPERATE,
+            (Action::ListImported, "list:{list}", ""),
+            lists::import,
+        )
+        .audited_form(
+            "/lists/{list}/drop",
+            OPERATE,
+            (Action::ListDiscarded, "list:{list}", ""),
+            lists::discard,
+        )
         .page("/questionnaires/{category}", OPERATE, questionnaires::show)
         .page("/new-campaign", OPERATE, drafts::new)
         .audited_form("/drafts", OPERATE, (Action::PlanSaved, "draft:{code}", ""), drafts::create)
         .page("/drafts/{code}", OPERATE, drafts::show)
-        .audited_form("/drafts/{code}", OPERATE, (Action::PlanSaved, "draft:{code}", "{do}"), drafts::save)
-        .audited_form("/drafts/{code}/test", OPERATE, (Action::TestMessageSent, "draft:{code}", "{step}"), drafts::send_test)
-        .audited_form("/drafts/{code}/ask", OPERATE, (Action::LaunchRequested, "draft:{code}", ""), drafts::ask)
-        .audited_form("/drafts/{code}/launch", OPERATE, (Action::CampaignLaunched, "campaign:{code}", ""), drafts::launch)
-        .audited_form("/drafts/{code}/drop", OPERATE, (Action::DraftDiscarded, "draft:{code}", ""), drafts::discard)
+        .audited_form(
+            "/drafts/{code}",
+            OPERATE,
+            (Action::PlanSaved, "draft:{code}", "{do}"),
+            drafts::save,
+        )
+        .audited_form(
+            "/drafts/{code}/test",
+            OPERATE,
+            (Action::TestMessageSent, "draft:{code}", "{step}"),
+            drafts::send_test,
+        )
+        .audited_form(
+            "/drafts/{code}/ask",
+            OPERATE,
+            (Action::LaunchRequested, "draft:{code}", ""),
+            drafts::ask,
+        )
+        .audited_form(
+            "/drafts/{code}/launch",
+            OPERATE,
+            (Action::CampaignLaunched, "campaign:{code}", ""),
+            drafts::launch,
+        )
+        .audited_form(
+            "/drafts/{code}/drop",
+            OPERATE,
+            (Action::DraftDiscarded, "draft:{code}", ""),
+            drafts::discard,
+        )
         .page("/webhooks", Permission::ManageAccounts, webhooks::show)
         .form("/webhooks", Permission::ManageAccounts, webhooks::add)
         .form("/webhooks/{name}/test", Permission::ManageAccounts, webhooks::test)
         .form("/webhooks/{name}/remove", Permission::ManageAccounts, webhooks::remove)
         .page("/audit", Permission::Audit, audit::show)
-        .audited_form("/audit/verify", Permission::Audit, (Action::AuditLogVerified, "", ""), audit::verify)
+        .audited_form(
+            "/audit/verify",
+            Permission::Audit,
+            (Action::AuditLogVerified, "", ""),
+            audit::verify,
+        )
 }
 
 /// What is open to whoever has a signed link.

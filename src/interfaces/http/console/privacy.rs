@@ -1,4 +1,5 @@
-//! How long people are kept: each applicant's standing, deletion by hand, legal holds, and the certificates of what was deleted.
+//! How long people are kept: each applicant's standing, deletion by hand, legal holds, and the
+//! certificates of what was deleted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,15 +10,15 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
+use crate::adapters::database::erasure::{self, Applicant, CertificateKind};
 use crate::domain::time::Timestamp;
 use crate::services::erasure::purge::{self, PurgeReview};
-use crate::services::erasure::{ErasureOrder, ErasureError, certificate_files, is_genuine};
-use crate::adapters::database::erasure::{self, Applicant, CertificateKind};
+use crate::services::erasure::{ErasureError, ErasureOrder, certificate_files, is_genuine};
 
 struct ApplicantRow {
     applicant: Applicant,
@@ -50,15 +51,26 @@ fn day(at: Timestamp) -> String {
     at.date(ZONE).to_string()
 }
 
-async fn render(app: &AppState, staff: &Staff, flash: Option<&'static str>, problem: Option<String>) -> Result<Response, Failure> {
+async fn render(
+    app: &AppState,
+    staff: &Staff,
+    flash: Option<&'static str>,
+    problem: Option<String>,
+) -> Result<Response, Failure> {
     let tr = staff.tr;
-    let reviews = purge::review_applicants(&app.context).await.map_err(|error| Failure::Internal(error.to_string()))?;
+    let reviews = purge::review_applicants(&app.context)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
     let certificates = erasure::certificates(&mut *app.context.database.read().await?).await?;
     let row = |review: PurgeReview| {
         let (zh, en) = review.status.labels(day);
         ApplicantRow {
             standing: tr.t(&zh, &en).to_owned(),
-            hold: review.applicant.hold.as_ref().map(|hold| format!("{} · {} · {}", day(hold.since), hold.actor, hold.reason)),
+            hold: review
+                .applicant
+                .hold
+                .as_ref()
+                .map(|hold| format!("{} · {} · {}", day(hold.since), hold.actor, hold.reason)),
             may_purge: review.applicant.purged_at.is_none()
                 && review.applicant.in_field == 0
                 && review.applicant.hold.is_none()
@@ -114,22 +126,36 @@ pub async fn show(
 }
 
 async fn applicant(app: &AppState, programme: &str, code: &str) -> Result<Applicant, Failure> {
-    erasure::find(&mut *app.context.database.read().await?, programme, code).await?.ok_or(Failure::NotFound)
+    erasure::find(&mut *app.context.database.read().await?, programme, code)
+        .await?
+        .ok_or(Failure::NotFound)
 }
 
 /// What was refused, in words; `Err`: it is no refusal.
 fn refusal_text(tr: Translator, error: &ErasureError) -> Option<&'static str> {
     Some(match error {
-        ErasureError::NoReason => tr.t("请写明原因，它会留在证明中。", "Say why; it stands in the certificate."),
-        ErasureError::InField(_) => tr.t("仍有申报在进行中，请先结束。", "It has applications in the field; close them first."),
-        ErasureError::LegalHold { .. } => tr.t("处于法律保全中，不能清除。", "It is under a legal hold; nothing is deleted."),
+        ErasureError::NoReason => {
+            tr.t("请写明原因，它会留在证明中。", "Say why; it stands in the certificate.")
+        }
+        ErasureError::InField(_) => tr.t(
+            "仍有申报在进行中，请先结束。",
+            "It has applications in the field; close them first.",
+        ),
+        ErasureError::LegalHold { .. } => {
+            tr.t("处于法律保全中，不能清除。", "It is under a legal hold; nothing is deleted.")
+        }
         ErasureError::AlreadyErased(_) => tr.t("已经清除。", "They are forgotten already."),
         ErasureError::NoLegalHold(_) => tr.t("没有法律保全。", "It is under no legal hold."),
         _ => return None,
     })
 }
 
-async fn respond(app: &AppState, staff: &Staff, done: Result<(), ErasureError>, flash: &str) -> Result<Response, Failure> {
+async fn respond(
+    app: &AppState,
+    staff: &Staff,
+    done: Result<(), ErasureError>,
+    flash: &str,
+) -> Result<Response, Failure> {
     match done {
         Ok(()) => Ok(Redirect::to(&format!("/privacy?noted={flash}")).into_response()),
         Err(error) => match refusal_text(staff.tr, &error) {
@@ -148,10 +174,17 @@ pub async fn purge_applicant(
 ) -> Result<Response, Failure> {
     let applicant = applicant(&app, &programme, &code).await?;
     if form.text("sure").trim() != code {
-        let problem = staff.tr.t("请输入申报单位代码以确认清除。", "To have them forgotten, type the applicant's code.").to_owned();
+        let problem = staff
+            .tr
+            .t(
+                "请输入申报单位代码以确认清除。",
+                "To have them forgotten, type the applicant's code.",
+            )
+            .to_owned();
         return render(&app, &staff, None, Some(problem)).await;
     }
-    let order = ErasureOrder { actor: &staff.session.account.name, reason: form.text("reason").trim() };
+    let order =
+        ErasureOrder { actor: &staff.session.account.name, reason: form.text("reason").trim() };
     let done = purge::purge(&app.context, applicant.id, order).await;
     respond(&app, &staff, done, "purged").await
 }
@@ -165,7 +198,13 @@ pub async fn set_legal_hold(
 ) -> Result<Response, Failure> {
     let applicant = applicant(&app, &programme, &code).await?;
     let (hold, flash) = match form.text("do") {
-        "set" => (Some(ErasureOrder { actor: &staff.session.account.name, reason: form.text("reason").trim() }), "held"),
+        "set" => (
+            Some(ErasureOrder {
+                actor: &staff.session.account.name,
+                reason: form.text("reason").trim(),
+            }),
+            "held",
+        ),
         "lift" => (None, "lifted"),
         _ => return Err(Failure::BadRequest("the form names no change".into())),
     };
@@ -174,16 +213,24 @@ pub async fn set_legal_hold(
 }
 
 /// A certificate, or its signature; openssl checks them (docs/privacy.md).
-pub async fn certificate(State(app): State<Arc<AppState>>, Path((id, part)): Path<(i64, String)>) -> Result<Response, Failure> {
+pub async fn certificate(
+    State(app): State<Arc<AppState>>,
+    Path((id, part)): Path<(i64, String)>,
+) -> Result<Response, Failure> {
     let all = erasure::certificates(&mut *app.context.database.read().await?).await?;
-    let found = all.iter().find(|certificate| certificate.id == id && certificate.signature.is_some()).ok_or(Failure::NotFound)?;
+    let found = all
+        .iter()
+        .find(|certificate| certificate.id == id && certificate.signature.is_some())
+        .ok_or(Failure::NotFound)?;
     let [body, signature] = certificate_files(found);
     let (name, content) = match part.as_str() {
         "text" => body,
         "signature" => signature,
         _ => return Err(Failure::NotFound),
     };
-    let headers =
-        [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))];
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
     Ok((headers, content).into_response())
 }

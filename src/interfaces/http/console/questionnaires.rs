@@ -1,4 +1,5 @@
-//! Questionnaires as telephones show them: for staff, and behind a signed link on their own telephone. Nothing is kept of what is tried.
+//! Questionnaires as telephones show them: for staff, and behind a signed link on their own
+//! telephone. Nothing is kept of what is tried.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,20 +10,20 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::super::items::{Field, ItemView, preview_item_view};
-use super::super::respondent::STYLE;
-use super::super::page_layout::{PageLayout, render_page};
-use super::super::auth::Staff;
-use super::super::translations::{Translations, translations};
 use super::super::Failure;
+use super::super::auth::Staff;
+use super::super::items::{Field, ItemView, preview_item_view};
+use super::super::page_layout::{PageLayout, render_page};
+use super::super::respondent::STYLE;
 use super::super::state::AppState;
+use super::super::translations::{Translations, translations};
 use super::setup::category_label;
-use crate::services::questionnaires::load_for_category;
 use crate::domain::category::Category;
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{TextPiping, Questionnaire};
+use crate::domain::questionnaire::{Questionnaire, TextPiping};
 use crate::domain::time::Timestamp;
 use crate::services::drafts::trial_signature;
+use crate::services::questionnaires::load_for_category;
 
 struct PageView<'a> {
     title: &'a str,
@@ -39,13 +40,26 @@ struct Items<'a> {
     items: Vec<ItemView<'a>>,
 }
 
-fn pages<'a>(questionnaire: &'a Questionnaire, language: Language, texts: &'static Translations) -> Vec<PageView<'a>> {
+fn pages<'a>(
+    questionnaire: &'a Questionnaire,
+    language: Language,
+    texts: &'static Translations,
+) -> Vec<PageView<'a>> {
     let answers = BTreeMap::new();
-    let piped = TextPiping { questionnaire, subject: texts.sample_subject, applicant: texts.sample_applicant, answers: &answers, language };
+    let piped = TextPiping {
+        questionnaire,
+        subject: texts.sample_subject,
+        applicant: texts.sample_applicant,
+        answers: &answers,
+        language,
+    };
     let page = |page: &'a crate::domain::questionnaire::Page| PageView {
         title: page.title.in_language(language),
         condition: page.show_if.as_ref().map(|condition| condition.source()),
-        items: Items { texts, items: page.items.iter().map(|item| preview_item_view(item, &piped, texts)).collect() },
+        items: Items {
+            texts,
+            items: page.items.iter().map(|item| preview_item_view(item, &piped, texts)).collect(),
+        },
     };
     questionnaire.pages.iter().map(page).collect()
 }
@@ -76,7 +90,8 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let category = Category::parse(&category).ok_or(Failure::NotFound)?;
     let (_, questionnaire) =
-        load_for_category(app.context.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
+        load_for_category(app.context.config.questionnaires.as_deref(), category)
+            .map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query);
     let texts = translations(language);
     let template = QuestionnairePage {
@@ -110,13 +125,19 @@ pub async fn try_out(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let until = Timestamp(until);
-    let is_ours = trial_signature(&app.context, &category, until) == signature && until > app.context.clock.now();
+    let is_ours = trial_signature(&app.context, &category, until) == signature
+        && until > app.context.clock.now();
     if !is_ours {
-        return Err(if app.failed_links.allow() { Failure::NotFound } else { Failure::TooManyAttempts });
+        return Err(if app.failed_links.allow() {
+            Failure::NotFound
+        } else {
+            Failure::TooManyAttempts
+        });
     }
     let category = Category::parse(&category).ok_or(Failure::NotFound)?;
     let (_, questionnaire) =
-        load_for_category(app.context.config.questionnaires.as_deref(), category).map_err(|error| Failure::Internal(error.to_string()))?;
+        load_for_category(app.context.config.questionnaires.as_deref(), category)
+            .map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query);
     let texts = translations(language);
     let template = TryPage {
@@ -126,5 +147,6 @@ pub async fn try_out(
         introduction: questionnaire.introduction.in_language(language),
         pages: pages(&questionnaire, language, texts),
     };
-    Ok(Html(template.render().map_err(|error| Failure::Internal(error.to_string()))?).into_response())
+    Ok(Html(template.render().map_err(|error| Failure::Internal(error.to_string()))?)
+        .into_response())
 }

@@ -1,4 +1,5 @@
-//! Open answers are read before a version goes out, and versions are frozen by hand. Words of people stand in answers to forms only, and each reading is written down.
+//! Open answers are read before a version goes out, and versions are frozen by hand. Words of
+//! people stand in answers to forms only, and each reading is written down.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, render_page};
 use super::super::state::AppState;
 use crate::services::datasets::{self, DatasetError, OpenAnswer};
 use crate::services::deadlines::{self, DeadlineError};
@@ -35,8 +36,18 @@ pub async fn read(
     Extension(staff): Extension<Staff>,
     Path((application, version)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    match datasets::load_for_review(&app.context, &application, Some(&version), &staff.session.actor()).await {
-        Ok((_, answers)) => Ok(render_page(StatusCode::OK, &ReviewPage { layout: PageLayout::for_staff(&staff), application, version, answers })),
+    match datasets::load_for_review(
+        &app.context,
+        &application,
+        Some(&version),
+        &staff.session.actor(),
+    )
+    .await
+    {
+        Ok((_, answers)) => Ok(render_page(
+            StatusCode::OK,
+            &ReviewPage { layout: PageLayout::for_staff(&staff), application, version, answers },
+        )),
         Err(DatasetError::NothingToReview(_)) => Ok(redirect_to_deliveries("no-review")),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
@@ -49,20 +60,36 @@ pub async fn release(
     Extension(form): Extension<FormFields>,
     Path((application, version)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    let strike: BTreeSet<usize> = form.0.keys().filter_map(|name| name.strip_prefix("strike-")?.parse().ok()).collect();
-    match datasets::release(&app.context, &application, Some(&version), &strike, &staff.session.actor()).await {
+    let strike: BTreeSet<usize> =
+        form.0.keys().filter_map(|name| name.strip_prefix("strike-")?.parse().ok()).collect();
+    match datasets::release(
+        &app.context,
+        &application,
+        Some(&version),
+        &strike,
+        &staff.session.actor(),
+    )
+    .await
+    {
         Ok(_) => Ok(redirect_to_deliveries("released")),
-        Err(DatasetError::NothingToReview(_) | DatasetError::UnknownAnswer(_)) => Ok(redirect_to_deliveries("no-review")),
+        Err(DatasetError::NothingToReview(_) | DatasetError::UnknownAnswer(_)) => {
+            Ok(redirect_to_deliveries("no-review"))
+        }
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
 }
 
 /// Freezes how a field stands on the way, or a further version of one that is closed.
-pub async fn freeze(State(app): State<Arc<AppState>>, Path(application): Path<String>) -> Result<Response, Failure> {
+pub async fn freeze(
+    State(app): State<Arc<AppState>>,
+    Path(application): Path<String>,
+) -> Result<Response, Failure> {
     match deadlines::freeze_as_it_stands(&app.context, &application).await {
         Ok(_) => Ok(redirect_to_deliveries("frozen")),
         Err(DeadlineError::UnknownApplication(_)) => Err(Failure::NotFound),
-        Err(DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_)) => Ok(redirect_to_deliveries("nothing-new")),
+        Err(DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_)) => {
+            Ok(redirect_to_deliveries("nothing-new"))
+        }
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
 }

@@ -1,4 +1,5 @@
-//! From nothing to a list: programmes, applications with the rules of their categories, and what is to be done next.
+//! From nothing to a list: programmes, applications with the rules of their categories, and what is
+//! to be done next.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,24 +10,26 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
 use super::home::state_label;
 use super::localized_errors::LocalizedError;
-use crate::services::deadlines::changes;
-use crate::services::deadlines::{ApplicationOverview, programme_overview};
-use crate::domain::category::Category;
-use crate::domain::language::LocalizedText;
-use crate::domain::programme::Programme;
-use crate::domain::subject::required_fields;
-use crate::services::programmes::{NewApplication, RegistrationError, add_application, put_programme};
 use crate::adapters::database::application_events::{self, ApplicationEvent};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::drafts::{self, CampaignDraft, ListDraft};
 use crate::adapters::database::programmes;
+use crate::domain::category::Category;
+use crate::domain::language::LocalizedText;
+use crate::domain::programme::Programme;
+use crate::domain::subject::required_fields;
+use crate::services::deadlines::changes;
+use crate::services::deadlines::{ApplicationOverview, programme_overview};
+use crate::services::programmes::{
+    NewApplication, RegistrationError, add_application, put_programme,
+};
 
 /// What an application waits for.
 struct PendingApplication<'a> {
@@ -91,32 +94,44 @@ async fn render(
     let tr = staff.tr;
     let (mut names, mut all) = (Vec::new(), Vec::new());
     for code in programmes::codes(&mut *app.context.database.read().await?).await? {
-        if let Some((_, programme)) = programmes::find(&mut *app.context.database.read().await?, &code).await? {
+        if let Some((_, programme)) =
+            programmes::find(&mut *app.context.database.read().await?, &code).await?
+        {
             names.push((code.clone(), tr.t(&programme.name.zh, &programme.name.en).to_owned()));
         }
         all.extend(programme_overview(&app.context, &code).await?.unwrap_or_default());
     }
     let mut connection = app.context.database.read().await?;
-    let (lists, drafts) = (drafts::lists(&mut connection).await?, drafts::campaigns(&mut connection).await?);
+    let (lists, drafts) =
+        (drafts::lists(&mut connection).await?, drafts::campaigns(&mut connection).await?);
     drop(connection);
     let pending = |overview: &ApplicationOverview| {
         let link = format!("/applications/{}", overview.application);
         let (next, link) = match overview.state {
             "waits_for_list" => (tr.t("上传名单", "upload its list"), link),
             "waits_for_fee" => (tr.t("登记费用", "write down its fee"), link),
-            _ => (tr.t("拟定活动", "draw up its campaign"), format!("/new-campaign?application={}", overview.application)),
+            _ => (
+                tr.t("拟定活动", "draw up its campaign"),
+                format!("/new-campaign?application={}", overview.application),
+            ),
         };
         (next, link)
     };
-    let rows = all.iter().filter(|overview| overview.campaign.is_none() && overview.state != "closed").map(|overview| {
-        let (next, link) = pending(overview);
-        PendingApplication { overview, state: state_label(tr, overview.state), next, link }
-    });
+    let rows = all
+        .iter()
+        .filter(|overview| overview.campaign.is_none() && overview.state != "closed")
+        .map(|overview| {
+            let (next, link) = pending(overview);
+            PendingApplication { overview, state: state_label(tr, overview.state), next, link }
+        });
     let categories = Category::ALL.map(|category| CategoryView {
         code: category.as_str(),
         words: category_label(tr, category),
         cap: category.default_cap(),
-        fields: required_fields(category).iter().map(|(field, _, remedy)| (*field, tr.pair(field_label(field, remedy)))).collect(),
+        fields: required_fields(category)
+            .iter()
+            .map(|(field, _, remedy)| (*field, tr.pair(field_label(field, remedy))))
+            .collect(),
     });
     let template = SetupPage {
         layout: PageLayout::for_staff(staff),
@@ -159,14 +174,17 @@ pub async fn show(
     render(&app, &staff, StatusCode::OK, flash, (None, BTreeMap::new())).await
 }
 
-/// A new programme, or other rules for one that there is; what the form does not have stays as it was.
+/// A new programme, or other rules for one that there is; what the form does not have stays as it
+/// was.
 pub async fn save_programme(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
     let text = |field: &str| form.text(field).trim().to_owned();
-    let known = programmes::find(&mut *app.context.database.read().await?, &text("code")).await?.map(|(_, programme)| programme);
+    let known = programmes::find(&mut *app.context.database.read().await?, &text("code"))
+        .await?
+        .map(|(_, programme)| programme);
     let (zh, en) = (text("name_zh"), text("name_en"));
     let name = LocalizedText { en: if en.is_empty() { zh.clone() } else { en }, zh };
     let mut programme = match known {
@@ -189,11 +207,25 @@ pub async fn save_programme(
 }
 
 /// What somebody filled in is shown again, with what is wrong with it.
-async fn refused(app: &AppState, staff: &Staff, error: RegistrationError, form: FormFields) -> Result<Response, Failure> {
+async fn refused(
+    app: &AppState,
+    staff: &Staff,
+    error: RegistrationError,
+    form: FormFields,
+) -> Result<Response, Failure> {
     match error {
         RegistrationError::Database(error) => Err(error.into()),
         RegistrationError::Keys(error) => Err(Failure::Internal(error.to_string())),
-        error => render(app, staff, StatusCode::UNPROCESSABLE_ENTITY, None, (Some(error.localized(staff.tr)), form.0)).await,
+        error => {
+            render(
+                app,
+                staff,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                None,
+                (Some(error.localized(staff.tr)), form.0),
+            )
+            .await
+        }
     }
 }
 
@@ -212,7 +244,12 @@ pub async fn register(
         applicant_code: text("applicant"),
         applicant_name: text("applicant_name"),
         category,
-        subject: fields.iter().map(|(field, ..)| ((*field).to_owned(), text(&format!("{category}-{field}")).to_owned())).collect(),
+        subject: fields
+            .iter()
+            .map(|(field, ..)| {
+                ((*field).to_owned(), text(&format!("{category}-{field}")).to_owned())
+            })
+            .collect(),
         target: text("target").parse().ok(),
     };
     match add_application(&app.context, declared).await {
@@ -262,7 +299,11 @@ pub async fn show_application(
     let application = applications::find(&mut connection, code).await?.ok_or(Failure::NotFound)?;
     let programme = programmes::get(&mut connection, application.programme_id).await?;
     let history = application_events::of_application(&mut connection, application.id).await?;
-    let lists = drafts::lists(&mut connection).await?.into_iter().filter(|list| list.applications.split(',').any(|other| other == code)).collect();
+    let lists = drafts::lists(&mut connection)
+        .await?
+        .into_iter()
+        .filter(|list| list.applications.split(',').any(|other| other == code))
+        .collect();
     drop(connection);
     let overview = programme_overview(&app.context, &programme.code)
         .await?
@@ -273,7 +314,11 @@ pub async fn show_application(
     let tr = staff.tr;
     let history_line = |event: ApplicationEvent| {
         let what = tr.pair(event.kind.labels());
-        (event.at.in_zone(ZONE).format("%Y-%m-%d %H:%M").to_string(), what, format!("{} {}", event.reason, event.actor))
+        (
+            event.at.in_zone(ZONE).format("%Y-%m-%d %H:%M").to_string(),
+            what,
+            format!("{} {}", event.reason, event.actor),
+        )
     };
     let is_open = application.state == ApplicationState::Registered;
     let template = ApplicationPage {
@@ -304,11 +349,29 @@ pub async fn settle_fee(
 ) -> Result<Response, Failure> {
     let Ok(day) = form.text("day").parse() else {
         let problem = Some(staff.tr.t("请选择日期。", "Choose a day.").to_owned());
-        return show_application(&app, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, problem).await;
+        return show_application(
+            &app,
+            &staff,
+            &code,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            None,
+            problem,
+        )
+        .await;
     };
     match changes::settle_fee(&app.context, &code, day, &staff.session.account.name).await {
         Ok(_) => Ok(Redirect::to(&format!("/applications/{code}")).into_response()),
         Err(changes::ChangeError::Database(error)) => Err(error.into()),
-        Err(error) => show_application(&app, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.localized(staff.tr))).await,
+        Err(error) => {
+            show_application(
+                &app,
+                &staff,
+                &code,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                None,
+                Some(error.localized(staff.tr)),
+            )
+            .await
+        }
     }
 }

@@ -9,16 +9,16 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::localized_errors::LocalizedError;
 use super::{ZONE, csv_download};
+use crate::adapters::database::{programmes, suppressions};
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
 use crate::services::suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
-use crate::adapters::database::{programmes, suppressions};
 
 struct Row {
     scope: String,
@@ -50,17 +50,28 @@ fn reason_label(reason: &str) -> (&'static str, &'static str) {
     }
 }
 
-async fn render(app: &AppState, staff: &Staff, status: StatusCode, flash: Option<&'static str>, problem: Option<String>) -> Result<Response, Failure> {
+async fn render(
+    app: &AppState,
+    staff: &Staff,
+    status: StatusCode,
+    flash: Option<&'static str>,
+    problem: Option<String>,
+) -> Result<Response, Failure> {
     let (rows, programmes) = {
         let mut connection = app.context.database.read().await?;
-        (rows(staff.tr, suppressions::list(&mut connection).await?), programmes::codes(&mut connection).await?)
+        (
+            rows(staff.tr, suppressions::list(&mut connection).await?),
+            programmes::codes(&mut connection).await?,
+        )
     };
     let template = SuppressionsPage {
         layout: PageLayout::for_staff(staff),
         flash,
         problem,
         programmes,
-        reasons: SuppressionReason::ALL.map(|reason| (reason.as_str(), staff.tr.pair(reason_label(reason.as_str())))).to_vec(),
+        reasons: SuppressionReason::ALL
+            .map(|reason| (reason.as_str(), staff.tr.pair(reason_label(reason.as_str()))))
+            .to_vec(),
         all: rows.len(),
         rows: rows.into_iter().rev().take(LISTED).collect(),
     };
@@ -70,7 +81,11 @@ async fn render(app: &AppState, staff: &Staff, status: StatusCode, flash: Option
 fn rows(tr: Translator, all: Vec<suppressions::Suppression>) -> Vec<Row> {
     let day = |at: Timestamp| at.date(ZONE).to_string();
     let row = |suppression: suppressions::Suppression| Row {
-        scope: if suppression.scope == suppressions::ALL { tr.t("全部项目", "everywhere").to_owned() } else { suppression.scope },
+        scope: if suppression.scope == suppressions::ALL {
+            tr.t("全部项目", "everywhere").to_owned()
+        } else {
+            suppression.scope
+        },
         reason: tr.pair(reason_label(&suppression.reason)),
         since: day(suppression.created_at),
         until: suppression.expires_at.map_or_else(|| tr.t("永久", "for good").to_owned(), day),
@@ -84,25 +99,43 @@ pub async fn show(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     if query.get("format").is_some_and(|format| format == "csv") {
-        let all = rows(staff.tr, suppressions::list(&mut *app.context.database.read().await?).await?);
+        let all =
+            rows(staff.tr, suppressions::list(&mut *app.context.database.read().await?).await?);
         return csv_download::csv_download(
             "suppressions",
             &["scope", "reason", "since", "until"],
             all.into_iter().map(|row| vec![row.scope, row.reason.to_owned(), row.since, row.until]),
         );
     }
-    let flash = query.contains_key("noted").then(|| staff.tr.t("已加入，不再联系。", "They are not contacted any more."));
+    let flash = query
+        .contains_key("noted")
+        .then(|| staff.tr.t("已加入，不再联系。", "They are not contacted any more."));
     render(&app, &staff, StatusCode::OK, flash, None).await
 }
 
 /// Numbers, one a line.
-pub async fn add(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Extension(form): Extension<FormFields>) -> Result<Response, Failure> {
-    let reason = SuppressionReason::parse(form.text("reason")).ok_or_else(|| Failure::BadRequest("the form names no reason".into()))?;
+pub async fn add(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Response, Failure> {
+    let reason = SuppressionReason::parse(form.text("reason"))
+        .ok_or_else(|| Failure::BadRequest("the form names no reason".into()))?;
     let scope = Some(form.text("scope")).filter(|scope| !scope.is_empty());
-    let defaults = SuppressionDefaults { reason, programme: scope, until: form.text("until").parse().ok() };
+    let defaults =
+        SuppressionDefaults { reason, programme: scope, until: form.text("until").parse().ok() };
     match import_suppressions(&app.context, form.text("numbers").as_bytes(), &defaults).await {
         Ok(_) => Ok(Redirect::to("/suppressions?noted").into_response()),
         Err(SuppressionError::Database(error)) => Err(error.into()),
-        Err(error) => render(&app, &staff, StatusCode::UNPROCESSABLE_ENTITY, None, Some(error.localized(staff.tr))).await,
+        Err(error) => {
+            render(
+                &app,
+                &staff,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                None,
+                Some(error.localized(staff.tr)),
+            )
+            .await
+        }
     }
 }

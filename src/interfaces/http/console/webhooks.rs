@@ -1,4 +1,5 @@
-//! Where events are told: webhooks are added, tried out and taken away, and one sees what went there.
+//! Where events are told: webhooks are added, tried out and taken away, and one sees what went
+//! there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,16 +10,16 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::auth::{FormFields, Staff};
 use super::super::Failure;
+use super::super::auth::{FormFields, Staff};
+use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
+use crate::adapters::database::events::{self as stored, Endpoint, EventDelivery};
 use crate::domain::event::EventKind;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 use crate::services::webhooks::{self, EndpointError};
-use crate::adapters::database::events::{self as stored, Endpoint, EventDelivery};
 
 /// Events of a webhook on the page.
 const LISTED: u32 = 20;
@@ -67,29 +68,59 @@ fn format_time(at: Timestamp) -> String {
     at.in_zone(ZONE).format("%m-%d %H:%M:%S").to_string()
 }
 
-fn view(tr: Translator, endpoint: Endpoint, waiting: u64, recent_events: Vec<EventDelivery>) -> WebhookView {
+fn view(
+    tr: Translator,
+    endpoint: Endpoint,
+    waiting: u64,
+    recent_events: Vec<EventDelivery>,
+) -> WebhookView {
     let event = |event: EventDelivery| {
-        let (status_text, status_class) = match (event.arrived_at, event.next_at, event.last_error) {
-            (Some(at), ..) => (format!("{} {}", tr.t("已送达", "arrived"), format_time(at)), "good"),
+        let (status_text, status_class) = match (event.arrived_at, event.next_at, event.last_error)
+        {
+            (Some(at), ..) => {
+                (format!("{} {}", tr.t("已送达", "arrived"), format_time(at)), "good")
+            }
             (None, Some(_), None) => (tr.t("待发送", "waits").to_owned(), ""),
-            (None, Some(next), Some(problem)) => (format!("{problem}; {} {}", tr.t("再试于", "again at"), format_time(next)), "warning"),
-            (None, None, problem) => (format!("{}: {}", tr.t("已放弃", "given up"), problem.unwrap_or_default()), "bad"),
+            (None, Some(next), Some(problem)) => (
+                format!("{problem}; {} {}", tr.t("再试于", "again at"), format_time(next)),
+                "warning",
+            ),
+            (None, None, problem) => {
+                (format!("{}: {}", tr.t("已放弃", "given up"), problem.unwrap_or_default()), "bad")
+            }
         };
-        let kind = EventKind::parse(&event.kind).map_or(event.kind.clone(), |kind| tr.pair(kind.labels()).to_owned());
+        let kind = EventKind::parse(&event.kind)
+            .map_or(event.kind.clone(), |kind| tr.pair(kind.labels()).to_owned());
         EventRow { at: format_time(event.created_at), kind, status_text, status_class }
     };
     let (status_text, status_class) = match (endpoint.failing_since, endpoint.last_error) {
         (None, _) => (tr.t("正常", "well").to_owned(), "good"),
-        (Some(since), problem) => (format!("{} {}: {}", tr.t("失败始于", "fails since"), format_time(since), problem.unwrap_or_default()), "bad"),
+        (Some(since), problem) => (
+            format!(
+                "{} {}: {}",
+                tr.t("失败始于", "fails since"),
+                format_time(since),
+                problem.unwrap_or_default()
+            ),
+            "bad",
+        ),
     };
     WebhookView {
         name: endpoint.name,
         url: endpoint.url,
         kinds: match endpoint.kinds.as_slice() {
             [] => tr.t("全部", "everything").to_owned(),
-            kinds => kinds.iter().map(|kind| tr.pair(kind.labels())).collect::<Vec<_>>().join(tr.t("、", ", ")),
+            kinds => kinds
+                .iter()
+                .map(|kind| tr.pair(kind.labels()))
+                .collect::<Vec<_>>()
+                .join(tr.t("、", ", ")),
         },
-        status_text: if waiting > 0 { format!("{status_text} · {} {waiting}", tr.t("待送", "waiting:")) } else { status_text },
+        status_text: if waiting > 0 {
+            format!("{status_text} · {} {waiting}", tr.t("待送", "waiting:"))
+        } else {
+            status_text
+        },
         status_class,
         events: recent_events.into_iter().map(event).collect(),
     }
@@ -114,15 +145,33 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
         webhooks.push(view(tr, endpoint, waiting, recent_events));
     }
     drop(connection);
-    let status = if form_state.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if form_state.problem.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
     let kinds = EventKind::ALL.iter().map(|kind| (kind.code(), tr.pair(kind.labels()))).collect();
     let FormState { flash, problem, new_secret, form } = form_state;
-    Ok(render_page(status, &WebhooksPage { layout: PageLayout::for_staff(staff), flash, problem, new_secret, webhooks, kinds, form }))
+    Ok(render_page(
+        status,
+        &WebhooksPage {
+            layout: PageLayout::for_staff(staff),
+            flash,
+            problem,
+            new_secret,
+            webhooks,
+            kinds,
+            form,
+        },
+    ))
 }
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "tested" => tr.t("测试事件已排队，几秒后刷新可见结果。", "A test is on its way; look again in some seconds."),
+        "tested" => tr.t(
+            "测试事件已排队，几秒后刷新可见结果。",
+            "A test is on its way; look again in some seconds.",
+        ),
         "removed" => tr.t("已停用。", "It is taken away."),
         "gone" => tr.t("此推送已不存在。", "There is no such webhook any more."),
         _ => return None,
@@ -139,22 +188,55 @@ pub async fn show(
 }
 
 /// Adds one; its secret is shown once.
-pub async fn add(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Extension(form): Extension<FormFields>) -> Result<Response, Failure> {
-    let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(|kind| form.0.contains_key(&format!("event-{}", kind.code()))).collect();
+pub async fn add(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Response, Failure> {
+    let kinds: Vec<EventKind> = EventKind::ALL
+        .iter()
+        .copied()
+        .filter(|kind| form.0.contains_key(&format!("event-{}", kind.code())))
+        .collect();
     let name = form.text("name").trim().to_owned();
     let tr = staff.tr;
-    let problem = match webhooks::add(&app.context, &staff.session.actor(), &name, form.text("url"), &kinds).await {
-        Ok(secret) => return render(&app, &staff, FormState { new_secret: Some((name, secret)), ..FormState::default() }).await,
+    let problem = match webhooks::add(
+        &app.context,
+        &staff.session.actor(),
+        &name,
+        form.text("url"),
+        &kinds,
+    )
+    .await
+    {
+        Ok(secret) => {
+            return render(
+                &app,
+                &staff,
+                FormState { new_secret: Some((name, secret)), ..FormState::default() },
+            )
+            .await;
+        }
         Err(EndpointError::Database(error)) => return Err(error.into()),
-        Err(EndpointError::Name(_)) => tr.t("名称为 1–40 个字母、数字、-、_ 或 .。", "A name has 1 to 40 letters, digits, «-», «_» and «.»."),
+        Err(EndpointError::Name(_)) => tr.t(
+            "名称为 1–40 个字母、数字、-、_ 或 .。",
+            "A name has \
+            1 to 40 letters, digits, «-», «_» and «.».",
+        ),
         Err(EndpointError::Address) => tr.t(
             "地址须以 https:// 开头（内网可用 http://），且不含密码。",
-            "An address begins with https:// (http:// only within your own network) and holds no password.",
+            "An address begins with https:// (http:// only within your own network) and holds no \
+                password.",
         ),
-        Err(EndpointError::Taken(_)) => tr.t("已有同名推送。", "There is a webhook of that name already."),
+        Err(EndpointError::Taken(_)) => tr.t(
+            "已有同名推送。",
+            "There is a webhook of that name \
+            already.",
+        ),
         Err(EndpointError::Unknown(name)) => return Err(Failure::Internal(name)),
     };
-    render(&app, &staff, FormState { problem: Some(problem), form: form.0, ..FormState::default() }).await
+    render(&app, &staff, FormState { problem: Some(problem), form: form.0, ..FormState::default() })
+        .await
 }
 
 fn back(done: Result<(), EndpointError>, flash: &str) -> Result<Redirect, Failure> {
@@ -165,10 +247,23 @@ fn back(done: Result<(), EndpointError>, flash: &str) -> Result<Redirect, Failur
     }
 }
 
-pub async fn test(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(name): Path<String>) -> Result<Response, Failure> {
-    Ok(back(webhooks::send_test_event(&app.context, &staff.session.actor(), &name).await, "tested")?.into_response())
+pub async fn test(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    Ok(back(
+        webhooks::send_test_event(&app.context, &staff.session.actor(), &name).await,
+        "tested",
+    )?
+    .into_response())
 }
 
-pub async fn remove(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(name): Path<String>) -> Result<Response, Failure> {
-    Ok(back(webhooks::remove(&app.context, &staff.session.actor(), &name).await, "removed")?.into_response())
+pub async fn remove(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    Ok(back(webhooks::remove(&app.context, &staff.session.actor(), &name).await, "removed")?
+        .into_response())
 }

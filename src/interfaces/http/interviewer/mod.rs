@@ -1,6 +1,7 @@
 //! The interviewer's page at `/interview`: the next person, the script, what the call came to.
 //!
-//! A number is on the page only while its person is leased to this interviewer. Every change is a POST that ends in a redirect.
+//! A number is on the page only while its person is leased to this interviewer. Every change is a
+//! POST that ends in a redirect.
 
 mod views;
 
@@ -14,12 +15,12 @@ use axum::{Extension, Json};
 use chrono::NaiveDateTime;
 use serde_json::json;
 
-use super::items::RejectedAnswers;
-use super::auth::{StaffRouter, FormFields, Staff};
-use super::page_layout::render_page;
 use super::Failure;
+use super::auth::{FormFields, Staff, StaffRouter};
+use super::items::RejectedAnswers;
+use super::page_layout::render_page;
 use super::state::AppState;
-use crate::services::interviews::{SaveOutcome, Screen, SubmittedPage, AnswerContext};
+use crate::adapters::database::accounts::Account;
 use crate::domain::audit::Action;
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::CallId;
@@ -29,12 +30,12 @@ use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
-use crate::adapters::database::accounts::Account;
 use crate::services::call_center::call_screen::{CallScreen, load_call_screen};
 use crate::services::call_center::outcome::{CallReport, record_outcome};
 use crate::services::call_center::queue::Lease;
 use crate::services::call_center::{CallCenterError, quality, queue};
-use views::{CallPage, ReadyPage, Script, FormState};
+use crate::services::interviews::{AnswerContext, SaveOutcome, Screen, SubmittedPage};
+use views::{CallPage, FormState, ReadyPage, Script};
 
 pub fn routes(app: &Arc<AppState>) -> StaffRouter {
     const PERMISSION: Permission = Permission::Interview;
@@ -46,8 +47,18 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .form("/interview/{call}/dial", PERMISSION, dial)
         .form("/interview/{call}/begin", PERMISSION, begin)
         .form("/interview/{call}/answers", PERMISSION, answers)
-        .audited_form("/interview/{call}/not-a-user", PERMISSION, (Action::NonUserReported, "call:{call}", ""), not_a_user)
-        .audited_form("/interview/{call}/outcome", PERMISSION, (Action::CallReported, "call:{call}", "{outcome}"), outcome)
+        .audited_form(
+            "/interview/{call}/not-a-user",
+            PERMISSION,
+            (Action::NonUserReported, "call:{call}", ""),
+            not_a_user,
+        )
+        .audited_form(
+            "/interview/{call}/outcome",
+            PERMISSION,
+            (Action::CallReported, "call:{call}", "{outcome}"),
+            outcome,
+        )
 }
 
 impl From<CallCenterError> for Failure {
@@ -63,7 +74,9 @@ async fn show(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let account = &staff.session.account;
-    let Some(lease) = queue::current_lease(&app.context, account).await? else { return render_ready(&app, &staff, &query).await };
+    let Some(lease) = queue::current_lease(&app.context, account).await? else {
+        return render_ready(&app, &staff, &query).await;
+    };
     // The page is there; its script will tell that it goes on being there.
     match queue::renew(&app.context, account, lease.call, false).await {
         Err(CallCenterError::CallOver) => return render_ready(&app, &staff, &query).await,
@@ -71,32 +84,58 @@ async fn show(
     }
     let call_screen = load_call_screen(&app.context, account, lease).await?;
     let wanted = query.get("page").and_then(|page| page.parse().ok());
-    let form_state = FormState { flash: query.get("noted").map(String::as_str).unwrap_or_default(), ..FormState::default() };
+    let form_state = FormState {
+        flash: query.get("noted").map(String::as_str).unwrap_or_default(),
+        ..FormState::default()
+    };
     render(&app, &staff, &call_screen, wanted, form_state).await
 }
 
-async fn render_ready(app: &AppState, staff: &Staff, query: &BTreeMap<String, String>) -> Result<Response, Failure> {
+async fn render_ready(
+    app: &AppState,
+    staff: &Staff,
+    query: &BTreeMap<String, String>,
+) -> Result<Response, Failure> {
     let now = app.context.clock.now();
     let next = queue::next_due(&app.context).await?;
     let today = quality::todays_work(&app.context, &staff.session.account).await?;
     let flash = query.get("noted").map(String::as_str).unwrap_or_default();
-    Ok(render_page(StatusCode::OK, &ReadyPage::new(staff, flash, today, next.map(|at| at.since(now)))))
+    Ok(render_page(
+        StatusCode::OK,
+        &ReadyPage::new(staff, flash, today, next.map(|at| at.since(now))),
+    ))
 }
 
-async fn next(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>) -> Result<Redirect, Failure> {
+async fn next(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+) -> Result<Redirect, Failure> {
     let found = queue::lease_next(&app.context, &staff.session.account).await?;
     Ok(Redirect::to(if found.is_some() { "/interview" } else { "/interview?noted=nobody" }))
 }
 
 /// The page's script tells that the page is there, and hears whether the person still is.
-async fn keep_alive(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(call): Path<i64>) -> Result<Response, Failure> {
+async fn keep_alive(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(call): Path<i64>,
+) -> Result<Response, Failure> {
     let state = match leased_screen(&app, &staff, call).await? {
         None => "over",
         Some(call_screen) => {
-            queue::renew(&app.context, &staff.session.account, call_screen.lease.call, true).await?;
-            let invitation_cases = app.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await.map_err(|error| Failure::from_collect_error(&app, error))?;
+            queue::renew(&app.context, &staff.session.account, call_screen.lease.call, true)
+                .await?;
+            let invitation_cases = app
+                .interview_service
+                .open_invitation(&call_screen.code, Mode::Telephone)
+                .await
+                .map_err(|error| Failure::from_collect_error(&app, error))?;
             let accepts_answers = invitation_cases.cases.iter().any(|case| case.accepts_answers);
-            let taken_over = app.interview_service.has_web_answers(&invitation_cases, call_screen.since).await.map_err(|error| Failure::from_collect_error(&app, error))?;
+            let taken_over = app
+                .interview_service
+                .has_web_answers(&invitation_cases, call_screen.since)
+                .await
+                .map_err(|error| Failure::from_collect_error(&app, error))?;
             match (taken_over, accepts_answers) {
                 (true, _) => "web",
                 (false, true) => "held",
@@ -108,8 +147,14 @@ async fn keep_alive(State(app): State<Arc<AppState>>, Extension(staff): Extensio
 }
 
 /// Has the telephone system connect the interviewer with the person on the desk.
-async fn dial(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(call): Path<i64>) -> Result<Redirect, Failure> {
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
+async fn dial(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(call): Path<i64>,
+) -> Result<Redirect, Failure> {
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+        return Ok(Redirect::to("/interview?noted=over"));
+    };
     let Some(dialer) = &app.context.dialer else { return Err(Failure::NotFound) };
     match dialer.dial(&call_screen.phone, &staff.session.account.name).await {
         Ok(()) => Ok(Redirect::to("/interview?noted=dialling")),
@@ -126,10 +171,25 @@ async fn begin(
     Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Redirect, Failure> {
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+        return Ok(Redirect::to("/interview?noted=over"));
+    };
     let failure = |error| Failure::from_collect_error(&app, error);
-    let saved = app.interview_service.begin(&call_screen.code, language_of(&form, &call_screen), form.text("notice"), answer_context(&staff, &call_screen)).await.map_err(failure)?;
-    Ok(Redirect::to(if saved == SaveOutcome::PlacesReserved { "/interview?noted=held" } else { "/interview" }))
+    let saved = app
+        .interview_service
+        .begin(
+            &call_screen.code,
+            language_of(&form, &call_screen),
+            form.text("notice"),
+            answer_context(&staff, &call_screen),
+        )
+        .await
+        .map_err(failure)?;
+    Ok(Redirect::to(if saved == SaveOutcome::PlacesReserved {
+        "/interview?noted=held"
+    } else {
+        "/interview"
+    }))
 }
 
 async fn answers(
@@ -140,21 +200,54 @@ async fn answers(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let account = &staff.session.account;
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over").into_response()) };
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+        return Ok(Redirect::to("/interview?noted=over").into_response());
+    };
     let failure = |error| Failure::from_collect_error(&app, error);
-    let number =
-        |field: &str| form.text(field).parse::<usize>().map_err(|_| Failure::BadRequest(format!("the form has no {field} that can be read")));
+    let number = |field: &str| {
+        form.text(field)
+            .parse::<usize>()
+            .map_err(|_| Failure::BadRequest(format!("the form has no {field} that can be read")))
+    };
     let (case, page) = (number("case")?, number("page")?);
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let agent =
+        headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let shown_at = form.text("shown").parse().ok().map(Timestamp);
     let device = DeviceClass::of_user_agent(agent);
-    let page_answers =
-        SubmittedPage { answer_context: answer_context(&staff, &call_screen), case, page, single_item: None, fields: &form.0, language: language_of(&form, &call_screen), device, shown_at };
-    match app.interview_service.save_page(&call_screen.code, &page_answers).await.map_err(failure)? {
+    let page_answers = SubmittedPage {
+        answer_context: answer_context(&staff, &call_screen),
+        case,
+        page,
+        single_item: None,
+        fields: &form.0,
+        language: language_of(&form, &call_screen),
+        device,
+        shown_at,
+    };
+    match app
+        .interview_service
+        .save_page(&call_screen.code, &page_answers)
+        .await
+        .map_err(failure)?
+    {
         SaveOutcome::Accepted => {
-            let invitation_cases = app.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await.map_err(failure)?;
-            if matches!(invitation_cases.screen(&invitation_cases.paths(), None), Screen::Finished(_)) {
-                record_outcome(&app.context, account, call_screen.lease, CallOutcome::Interviewed, &CallReport::default()).await?;
+            let invitation_cases = app
+                .interview_service
+                .open_invitation(&call_screen.code, Mode::Telephone)
+                .await
+                .map_err(failure)?;
+            if matches!(
+                invitation_cases.screen(&invitation_cases.paths(), None),
+                Screen::Finished(_)
+            ) {
+                record_outcome(
+                    &app.context,
+                    account,
+                    call_screen.lease,
+                    CallOutcome::Interviewed,
+                    &CallReport::default(),
+                )
+                .await?;
                 return Ok(Redirect::to("/interview?noted=interviewed").into_response());
             }
             Ok(Redirect::to(&format!("/interview?page={}", page + 1)).into_response())
@@ -164,7 +257,14 @@ async fn answers(
         SaveOutcome::NotAccepting => Ok(Redirect::to("/interview").into_response()),
         SaveOutcome::Problems(problems) => {
             let rejected = RejectedAnswers { problems, fields: form.0.clone() };
-            render(&app, &staff, &call_screen, Some(page), FormState { rejected: Some(rejected), ..FormState::default() }).await
+            render(
+                &app,
+                &staff,
+                &call_screen,
+                Some(page),
+                FormState { rejected: Some(rejected), ..FormState::default() },
+            )
+            .await
         }
     }
 }
@@ -175,15 +275,34 @@ async fn not_a_user(
     Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Redirect, Failure> {
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over")) };
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+        return Ok(Redirect::to("/interview?noted=over"));
+    };
     let failure = |error| Failure::from_collect_error(&app, error);
-    let case = form.text("case").parse().map_err(|_| Failure::BadRequest("the form has no case that can be read".into()))?;
-    app.interview_service.mark_not_eligible(&call_screen.code, case, answer_context(&staff, &call_screen)).await.map_err(failure)?;
-    let invitation_cases = app.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await.map_err(failure)?;
+    let case = form
+        .text("case")
+        .parse()
+        .map_err(|_| Failure::BadRequest("the form has no case that can be read".into()))?;
+    app.interview_service
+        .mark_not_eligible(&call_screen.code, case, answer_context(&staff, &call_screen))
+        .await
+        .map_err(failure)?;
+    let invitation_cases = app
+        .interview_service
+        .open_invitation(&call_screen.code, Mode::Telephone)
+        .await
+        .map_err(failure)?;
     if invitation_cases.cases.iter().any(|case| case.accepts_answers) {
         return Ok(Redirect::to("/interview"));
     }
-    record_outcome(&app.context, &staff.session.account, call_screen.lease, CallOutcome::Interviewed, &CallReport::default()).await?;
+    record_outcome(
+        &app.context,
+        &staff.session.account,
+        call_screen.lease,
+        CallOutcome::Interviewed,
+        &CallReport::default(),
+    )
+    .await?;
     Ok(Redirect::to("/interview?noted=interviewed"))
 }
 
@@ -193,7 +312,9 @@ async fn outcome(
     Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Response, Failure> {
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else { return Ok(Redirect::to("/interview?noted=over").into_response()) };
+    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+        return Ok(Redirect::to("/interview?noted=over").into_response());
+    };
     let tr = staff.tr;
     let render_problem = async |problem: String| {
         let form_state = FormState {
@@ -206,36 +327,72 @@ async fn outcome(
         render(&app, &staff, &call_screen, None, form_state).await
     };
     let Some(outcome) = CallOutcome::parse(form.text("outcome")) else {
-        return render_problem(tr.t("请选择通话结果。", "Choose what the call came to.").into()).await;
+        return render_problem(tr.t("请选择通话结果。", "Choose what the call came to.").into())
+            .await;
     };
     let at = form.text("at").trim();
-    let call_back_at = NaiveDateTime::parse_from_str(at, "%Y-%m-%dT%H:%M").ok().map(|local| Timestamp::from_local(local, call_screen.zone));
+    let call_back_at = NaiveDateTime::parse_from_str(at, "%Y-%m-%dT%H:%M")
+        .ok()
+        .map(|local| Timestamp::from_local(local, call_screen.zone));
     if outcome == CallOutcome::CallBack && call_back_at.is_none() {
-        return render_problem(tr.t("请填写约定的日期和时间。", "Give the day and the hour that were agreed.").into()).await;
+        return render_problem(
+            tr.t("请填写约定的日期和时间。", "Give the day and the hour that were agreed.").into(),
+        )
+        .await;
     }
     let report = CallReport {
         call_back_at: call_back_at.filter(|_| outcome == CallOutcome::CallBack),
         language: Language::parse(form.text("language")),
         note: Personal::new(form.text("note").trim()),
     };
-    match record_outcome(&app.context, &staff.session.account, call_screen.lease, outcome, &report).await {
-        Ok(()) => Ok(Redirect::to(&format!("/interview?noted={}", outcome.as_str())).into_response()),
+    match record_outcome(&app.context, &staff.session.account, call_screen.lease, outcome, &report)
+        .await
+    {
+        Ok(()) => {
+            Ok(Redirect::to(&format!("/interview?noted={}", outcome.as_str())).into_response())
+        }
         Err(CallCenterError::CallOver) => Ok(Redirect::to("/interview?noted=over").into_response()),
-        Err(CallCenterError::TimeInPast) => render_problem(tr.t("约定的时间已过。", "That time has passed.").into()).await,
-        Err(CallCenterError::AfterFieldCloses) => render_problem(tr.t("约定的时间在调查结束之后。", "The survey is over by then.").into()).await,
-        Err(CallCenterError::NoSms) => render_problem(tr.t("该号码不能收短信。", "This number gets no messages.").into()).await,
+        Err(CallCenterError::TimeInPast) => {
+            render_problem(tr.t("约定的时间已过。", "That time has passed.").into()).await
+        }
+        Err(CallCenterError::AfterFieldCloses) => {
+            render_problem(tr.t("约定的时间在调查结束之后。", "The survey is over by then.").into())
+                .await
+        }
+        Err(CallCenterError::NoSms) => {
+            render_problem(tr.t("该号码不能收短信。", "This number gets no messages.").into()).await
+        }
         Err(CallCenterError::OutsideHours(open)) => {
-            let open = open.map(|at| at.in_zone(call_screen.zone).format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
-            render_problem(format!("{} {open}", tr.t("该时间不可拨打；其后最早可拨打的时间：", "At that time nobody is called; the next that is open:"))).await
+            let open = open
+                .map(|at| at.in_zone(call_screen.zone).format("%Y-%m-%d %H:%M").to_string())
+                .unwrap_or_default();
+            render_problem(format!(
+                "{} {open}",
+                tr.t(
+                    "该时间不可拨打；其后最早可拨打的时间：",
+                    "At that time nobody is called; the next that is open:"
+                )
+            ))
+            .await
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// What is on this interviewer's desk, if it is this call; each thing that the interviewer sends keeps it there.
-async fn leased_screen(app: &AppState, staff: &Staff, call: i64) -> Result<Option<CallScreen>, Failure> {
+/// What is on this interviewer's desk, if it is this call; each thing that the interviewer sends
+/// keeps it there.
+async fn leased_screen(
+    app: &AppState,
+    staff: &Staff,
+    call: i64,
+) -> Result<Option<CallScreen>, Failure> {
     let account: &Account = &staff.session.account;
-    let Some(lease) = queue::current_lease(&app.context, account).await?.filter(|lease: &Lease| lease.call == CallId(call)) else { return Ok(None) };
+    let Some(lease) = queue::current_lease(&app.context, account)
+        .await?
+        .filter(|lease: &Lease| lease.call == CallId(call))
+    else {
+        return Ok(None);
+    };
     match queue::renew(&app.context, account, lease.call, false).await {
         Err(CallCenterError::CallOver) => return Ok(None),
         renewed => renewed?,
@@ -244,25 +401,57 @@ async fn leased_screen(app: &AppState, staff: &Staff, call: i64) -> Result<Optio
 }
 
 fn answer_context(staff: &Staff, call_screen: &CallScreen) -> AnswerContext {
-    AnswerContext { mode: Mode::Telephone, since: Some(call_screen.since), account: Some(staff.session.account.id) }
+    AnswerContext {
+        mode: Mode::Telephone,
+        since: Some(call_screen.since),
+        account: Some(staff.session.account.id),
+    }
 }
 
 fn language_of(form: &FormFields, call_screen: &CallScreen) -> Language {
     Language::parse(form.text("asked_in")).unwrap_or(call_screen.language)
 }
 
-async fn render(app: &AppState, staff: &Staff, call_screen: &CallScreen, wanted: Option<usize>, form_state: FormState<'_>) -> Result<Response, Failure> {
+async fn render(
+    app: &AppState,
+    staff: &Staff,
+    call_screen: &CallScreen,
+    wanted: Option<usize>,
+    form_state: FormState<'_>,
+) -> Result<Response, Failure> {
     let failure = |error| Failure::from_collect_error(app, error);
-    let invitation_cases = app.interview_service.open_invitation(&call_screen.code, Mode::Telephone).await.map_err(failure)?;
+    let invitation_cases = app
+        .interview_service
+        .open_invitation(&call_screen.code, Mode::Telephone)
+        .await
+        .map_err(failure)?;
     let paths = invitation_cases.paths();
     let now = app.context.clock.now();
-    let taken_over = app.interview_service.has_web_answers(&invitation_cases, call_screen.since).await.map_err(failure)?;
-    let status = if form_state.problem.is_empty() && form_state.rejected.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let taken_over = app
+        .interview_service
+        .has_web_answers(&invitation_cases, call_screen.since)
+        .await
+        .map_err(failure)?;
+    let status = if form_state.problem.is_empty() && form_state.rejected.is_none() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
     let script = match invitation_cases.screen(&paths, wanted) {
         _ if taken_over => Script::AnsweredOnWeb,
         Screen::Welcome => Script::welcome(&invitation_cases, call_screen),
-        Screen::Page { case, page } => Script::questions(&invitation_cases, &paths, (case, page), call_screen, now, form_state.rejected.as_ref()),
+        Screen::Page { case, page } => Script::questions(
+            &invitation_cases,
+            &paths,
+            (case, page),
+            call_screen,
+            now,
+            form_state.rejected.as_ref(),
+        ),
         Screen::Finished(_) | Screen::RequestConfirmed(_) => Script::NothingToAsk,
     };
-    Ok(render_page(status, &CallPage::new(staff, call_screen, script, &form_state, now, app.context.dialer.is_some())))
+    Ok(render_page(
+        status,
+        &CallPage::new(staff, call_screen, script, &form_state, now, app.context.dialer.is_some()),
+    ))
 }

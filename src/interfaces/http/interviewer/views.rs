@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::super::items::{RejectedAnswers, Field, ItemView, item_view};
-use super::super::page_layout::{PageLayout, Translator};
 use super::super::auth::Staff;
+use super::super::items::{Field, ItemView, RejectedAnswers, item_view};
+use super::super::page_layout::{PageLayout, Translator};
 use super::super::translations::{Translations, translations};
-use crate::services::interviews::InvitationCases;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::questionnaire::{QuestionPath, TextPiping};
@@ -16,6 +15,7 @@ use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
 use crate::services::call_center::call_screen::CallScreen;
 use crate::services::call_center::quality::Today;
+use crate::services::interviews::InvitationCases;
 
 /// What a page has to tell beside its contents: what was just done, what was wrong, what was sent.
 #[derive(Default)]
@@ -33,11 +33,23 @@ fn flash_text(tr: Translator, what: &str) -> Option<String> {
     let text = match what {
         "" => return None,
         "nobody" => tr.t("现在没有可拨打的受访者。", "Nobody can be called just now."),
-        "over" => tr.t("该通话已结束，受访者已转给他人。", "That call is over; its person is with somebody else by now."),
-        "held" => tr.t("名额正由其他人填写，请另约时间。", "All places are being filled by others just now; agree on another time."),
-        "web" => tr.t("受访者正在网上填写，未保存电话答案。", "The respondent is answering on the web; nothing was saved from here."),
+        "over" => tr.t(
+            "该通话已结束，受访者已转给他人。",
+            "That call is over; its person is with somebody else by now.",
+        ),
+        "held" => tr.t(
+            "名额正由其他人填写，请另约时间。",
+            "All places are being filled by others just now; agree on another time.",
+        ),
+        "web" => tr.t(
+            "受访者正在网上填写，未保存电话答案。",
+            "The respondent is answering on the web; nothing was saved from here.",
+        ),
         "dialling" => tr.t("正在接通……", "The telephone system is connecting you."),
-        "dial_failed" => tr.t("未能自动拨号，请手动拨打。", "The telephone system did not connect you; dial by hand."),
+        "dial_failed" => tr.t(
+            "未能自动拨号，请手动拨打。",
+            "The telephone system did not connect you; dial by hand.",
+        ),
         "interviewed" => tr.t("访问完成，已保存。", "The interview is complete and saved."),
         other => {
             let outcome = CallOutcome::parse(other).map(|outcome| tr.pair(outcome.labels()))?;
@@ -58,8 +70,18 @@ pub struct ReadyPage<'a> {
 }
 
 impl<'a> ReadyPage<'a> {
-    pub fn new(staff: &'a Staff, what: &str, today: Today, wait: Option<Duration>) -> ReadyPage<'a> {
-        ReadyPage { layout: PageLayout::for_staff(staff), flash: flash_text(staff.tr, what), today, wait: wait.map(|wait| wait.as_secs().div_ceil(60)) }
+    pub fn new(
+        staff: &'a Staff,
+        what: &str,
+        today: Today,
+        wait: Option<Duration>,
+    ) -> ReadyPage<'a> {
+        ReadyPage {
+            layout: PageLayout::for_staff(staff),
+            flash: flash_text(staff.tr, what),
+            today,
+            wait: wait.map(|wait| wait.as_secs().div_ceil(60)),
+        }
     }
 }
 
@@ -95,8 +117,17 @@ pub struct Questions<'a> {
 impl<'a> Script<'a> {
     pub fn welcome(invitation_cases: &'a InvitationCases, call_screen: &CallScreen) -> Script<'a> {
         let privacy = &invitation_cases.programme.privacy;
-        let subjects = invitation_cases.cases.iter().filter(|case| case.accepts_answers).map(|case| case.application.subject.as_str()).collect();
-        let paragraphs = privacy.paragraphs(call_screen.language, invitation_cases.applicant_name(), &invitation_cases.programme.name);
+        let subjects = invitation_cases
+            .cases
+            .iter()
+            .filter(|case| case.accepts_answers)
+            .map(|case| case.application.subject.as_str())
+            .collect();
+        let paragraphs = privacy.paragraphs(
+            call_screen.language,
+            invitation_cases.applicant_name(),
+            &invitation_cases.programme.name,
+        );
         Script::Welcome { notice: &privacy.version, paragraphs, subjects }
     }
 
@@ -108,7 +139,8 @@ impl<'a> Script<'a> {
         now: Timestamp,
         rejected: Option<&RejectedAnswers>,
     ) -> Script<'a> {
-        let (texts, current, path) = (translations(call_screen.language), &invitation_cases.cases[case], &paths[case]);
+        let (texts, current, path) =
+            (translations(call_screen.language), &invitation_cases.cases[case], &paths[case]);
         let questionnaire = &current.application.questionnaire;
         let piped = TextPiping {
             questionnaire,
@@ -124,11 +156,14 @@ impl<'a> Script<'a> {
         Script::Questions(Box::new(Questions {
             subject: &current.application.subject,
             title: questionnaire.pages[page].title.in_language(call_screen.language),
-            introduction: (page == 0).then(|| questionnaire.introduction.in_language(call_screen.language)),
+            introduction: (page == 0)
+                .then(|| questionnaire.introduction.in_language(call_screen.language)),
             case,
             page,
             shown_at: now.0,
-            page_number: paths[..case].iter().map(|path| path.pages.len()).sum::<usize>() + path.pages_before(page) + 1,
+            page_number: paths[..case].iter().map(|path| path.pages.len()).sum::<usize>()
+                + path.pages_before(page)
+                + 1,
             page_count: paths.iter().map(|path| path.pages.len()).sum(),
             back: path.page_before(page),
             is_last: path.is_last(page),
@@ -188,16 +223,26 @@ const OUTCOMES: [CallOutcome; 15] = [
 ];
 
 impl<'a> CallPage<'a> {
-    pub fn new(staff: &'a Staff, call_screen: &'a CallScreen, script: Script<'a>, form_state: &'a FormState<'_>, now: Timestamp, can_dial: bool) -> CallPage<'a> {
+    pub fn new(
+        staff: &'a Staff,
+        call_screen: &'a CallScreen,
+        script: Script<'a>,
+        form_state: &'a FormState<'_>,
+        now: Timestamp,
+        can_dial: bool,
+    ) -> CallPage<'a> {
         let tr = staff.tr;
-        let format_time = |at: Timestamp| at.in_zone(call_screen.zone).format("%Y-%m-%d %H:%M").to_string();
-        let previous_call = |call: &'a crate::services::call_center::call_screen::PreviousCall| PreviousCall {
-            at: format_time(call.at),
-            by: &call.by,
-            outcome: tr.pair(call.outcome.labels()),
-            note: &call.note,
-        };
-        let is_possible = |outcome: &CallOutcome| *outcome != CallOutcome::LinkSent || call_screen.can_send_link;
+        let format_time =
+            |at: Timestamp| at.in_zone(call_screen.zone).format("%Y-%m-%d %H:%M").to_string();
+        let previous_call =
+            |call: &'a crate::services::call_center::call_screen::PreviousCall| PreviousCall {
+                at: format_time(call.at),
+                by: &call.by,
+                outcome: tr.pair(call.outcome.labels()),
+                note: &call.note,
+            };
+        let is_possible =
+            |outcome: &CallOutcome| *outcome != CallOutcome::LinkSent || call_screen.can_send_link;
         CallPage {
             layout: PageLayout::for_staff(staff),
             flash: flash_text(tr, form_state.flash),
@@ -209,7 +254,11 @@ impl<'a> CallPage<'a> {
             promised: call_screen.promised_at.map(format_time),
             previous_calls: call_screen.previous_calls.iter().map(previous_call).collect(),
             script,
-            outcomes: OUTCOMES.into_iter().filter(is_possible).map(|outcome| (outcome.as_str(), tr.pair(outcome.labels()))).collect(),
+            outcomes: OUTCOMES
+                .into_iter()
+                .filter(is_possible)
+                .map(|outcome| (outcome.as_str(), tr.pair(outcome.labels())))
+                .collect(),
             chosen: &form_state.chosen,
             at: &form_state.at,
             note: &form_state.note,

@@ -1,6 +1,8 @@
-//! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, Chinese and English.
+//! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, Chinese
+//! and English.
 //!
-//! GET shows and changes nothing; every change is a POST that ends in a redirect, so that a reload never sends anything twice.
+//! GET shows and changes nothing; every change is a POST that ends in a redirect, so that a reload
+//! never sends anything twice.
 
 mod views;
 
@@ -16,15 +18,18 @@ use axum::routing::{get, post};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use super::items::{RejectedAnswers, merge_form_fields};
 use super::Failure;
+use super::items::{RejectedAnswers, merge_form_fields};
 use super::state::AppState;
-use crate::services::interviews::{InvitationCases, CallTime, ReminderTime, RequestConfirmation, SaveOutcome, Screen, SubmittedPage, AnswerContext};
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire;
 use crate::domain::time::Timestamp;
+use crate::services::interviews::{
+    AnswerContext, CallTime, InvitationCases, ReminderTime, RequestConfirmation, SaveOutcome,
+    Screen, SubmittedPage,
+};
 use views::{EndPage, PageRef, QuestionsPage, WelcomePage};
 
 pub const STYLE: &str = include_str!("../../../../templates/respondent/style.css");
@@ -35,7 +40,10 @@ const PAGE_CAPACITY: usize = 14 * 1024;
 /// Nothing is loaded from anywhere; the one style sheet is in the page and allowed by its hash.
 static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = BASE64.encode(&Sha256::digest(STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; \
+            frame-ancestors 'none'"
+    )
 });
 
 pub fn content_security_policy() -> &'static str {
@@ -56,19 +64,33 @@ pub fn routes() -> Router<Arc<AppState>> {
 
 type Fields = BTreeMap<String, String>;
 
-async fn show(State(app): State<Arc<AppState>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Response, Failure> {
+async fn show(
+    State(app): State<Arc<AppState>>,
+    Path(code): Path<String>,
+    Query(query): Query<Fields>,
+) -> Result<Response, Failure> {
     let failure = |error| Failure::from_collect_error(&app, error);
-    let invitation_cases = app.interview_service.open_invitation(parse_code(&code)?, Mode::Web).await.map_err(failure)?;
+    let invitation_cases = app
+        .interview_service
+        .open_invitation(parse_code(&code)?, Mode::Web)
+        .await
+        .map_err(failure)?;
     let language = language_of(&query).unwrap_or(invitation_cases.language());
     let wanted = query.get("page").and_then(|page| page.parse().ok());
     let paths = invitation_cases.paths();
-    let screen = match (invitation_cases.screen(&paths, wanted), query.get("noted").map(String::as_str)) {
-        (finished @ Screen::Finished(_), _) => finished,
-        (_, Some("later")) => Screen::RequestConfirmed(app.interview_service.reminder_confirmation(&invitation_cases).await.map_err(failure)?),
-        (_, Some("call")) => Screen::RequestConfirmed(RequestConfirmation::CallRequested),
-        (_, Some("held")) => Screen::RequestConfirmed(RequestConfirmation::PlacesReserved),
-        (screen, _) => screen,
-    };
+    let screen =
+        match (invitation_cases.screen(&paths, wanted), query.get("noted").map(String::as_str)) {
+            (finished @ Screen::Finished(_), _) => finished,
+            (_, Some("later")) => Screen::RequestConfirmed(
+                app.interview_service
+                    .reminder_confirmation(&invitation_cases)
+                    .await
+                    .map_err(failure)?,
+            ),
+            (_, Some("call")) => Screen::RequestConfirmed(RequestConfirmation::CallRequested),
+            (_, Some("held")) => Screen::RequestConfirmed(RequestConfirmation::PlacesReserved),
+            (screen, _) => screen,
+        };
     Ok(render(&app, &invitation_cases, &paths, &code, language, screen, None))
 }
 
@@ -81,7 +103,12 @@ async fn begin(
     let code = parse_code(&code)?;
     let failure = |error| Failure::from_collect_error(&app, error);
     let language = language_of(&query).unwrap_or_default();
-    match app.interview_service.begin(code, language, text(&form, "notice")?, AnswerContext::WEB).await.map_err(failure)? {
+    match app
+        .interview_service
+        .begin(code, language, text(&form, "notice")?, AnswerContext::WEB)
+        .await
+        .map_err(failure)?
+    {
         SaveOutcome::PlacesReserved => Ok(redirect_with_confirmation(code, language, "held")),
         _ => Ok(redirect_to_page(code, language, None)),
     }
@@ -99,19 +126,43 @@ async fn answers(
     let failure = |error| Failure::from_collect_error(&app, error);
     let language = language_of(&query).unwrap_or_default();
     let (case, page) = (number(&form, "case")?, number(&form, "page")?);
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let agent =
+        headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let shown_at = form.get("shown").and_then(|shown| shown.parse().ok()).map(Timestamp);
-    let sent =
-        SubmittedPage { answer_context: AnswerContext::WEB, case, page, single_item: None, fields: &form, language, device: DeviceClass::of_user_agent(agent), shown_at };
+    let sent = SubmittedPage {
+        answer_context: AnswerContext::WEB,
+        case,
+        page,
+        single_item: None,
+        fields: &form,
+        language,
+        device: DeviceClass::of_user_agent(agent),
+        shown_at,
+    };
     match app.interview_service.save_page(code, &sent).await.map_err(failure)? {
-        SaveOutcome::Accepted => Ok(redirect_to_page(code, language, Some(page + 1)).into_response()),
-        SaveOutcome::PlacesReserved => Ok(redirect_with_confirmation(code, language, "held").into_response()),
-        SaveOutcome::NotAccepting | SaveOutcome::AnsweredOnWeb => Ok(redirect_to_page(code, language, None).into_response()),
+        SaveOutcome::Accepted => {
+            Ok(redirect_to_page(code, language, Some(page + 1)).into_response())
+        }
+        SaveOutcome::PlacesReserved => {
+            Ok(redirect_with_confirmation(code, language, "held").into_response())
+        }
+        SaveOutcome::NotAccepting | SaveOutcome::AnsweredOnWeb => {
+            Ok(redirect_to_page(code, language, None).into_response())
+        }
         SaveOutcome::Problems(problems) => {
-            let invitation_cases = app.interview_service.open_invitation(code, Mode::Web).await.map_err(failure)?;
+            let invitation_cases =
+                app.interview_service.open_invitation(code, Mode::Web).await.map_err(failure)?;
             let rejected = RejectedAnswers { problems, fields: form };
             let paths = invitation_cases.paths();
-            Ok(render(&app, &invitation_cases, &paths, code, language, invitation_cases.screen(&paths, Some(page)), Some(rejected)))
+            Ok(render(
+                &app,
+                &invitation_cases,
+                &paths,
+                code,
+                language,
+                invitation_cases.screen(&paths, Some(page)),
+                Some(rejected),
+            ))
         }
     }
 }
@@ -142,7 +193,11 @@ async fn call_me(
     Ok(redirect_with_confirmation(code, language_of(&query).unwrap_or_default(), "call"))
 }
 
-async fn refuse(State(app): State<Arc<AppState>>, Path(code): Path<String>, Query(query): Query<Fields>) -> Result<Redirect, Failure> {
+async fn refuse(
+    State(app): State<Arc<AppState>>,
+    Path(code): Path<String>,
+    Query(query): Query<Fields>,
+) -> Result<Redirect, Failure> {
     let code = parse_code(&code)?;
     let failure = |error| Failure::from_collect_error(&app, error);
     app.interview_service.refuse(code).await.map_err(failure)?;
@@ -157,13 +212,20 @@ async fn not_a_user(
 ) -> Result<Redirect, Failure> {
     let code = parse_code(&code)?;
     let failure = |error| Failure::from_collect_error(&app, error);
-    app.interview_service.mark_not_eligible(code, number(&form, "case")?, AnswerContext::WEB).await.map_err(failure)?;
+    app.interview_service
+        .mark_not_eligible(code, number(&form, "case")?, AnswerContext::WEB)
+        .await
+        .map_err(failure)?;
     Ok(redirect_to_page(code, language_of(&query).unwrap_or_default(), None))
 }
 
 /// Only what can be a code is looked up.
 fn parse_code(code: &str) -> Result<&str, Failure> {
-    if (10..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric()) { Ok(code) } else { Err(Failure::NotFound) }
+    if (10..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        Ok(code)
+    } else {
+        Err(Failure::NotFound)
+    }
 }
 
 fn language_of(query: &Fields) -> Option<Language> {
@@ -204,10 +266,25 @@ fn render(
     let now = app.context.clock.now();
     let mut html = String::with_capacity(PAGE_CAPACITY);
     let rendered = match screen {
-        Screen::Welcome => WelcomePage::new(invitation_cases, code, language, now).render_into(&mut html),
-        Screen::Page { case, page } => QuestionsPage::new(invitation_cases, paths, code, language, PageRef { case, page }, now, rejected).render_into(&mut html),
-        Screen::RequestConfirmed(noted) => EndPage::noted(noted, invitation_cases, code, language).render_into(&mut html),
-        Screen::Finished(finish) => EndPage::finished(finish, code, language).render_into(&mut html),
+        Screen::Welcome => {
+            WelcomePage::new(invitation_cases, code, language, now).render_into(&mut html)
+        }
+        Screen::Page { case, page } => QuestionsPage::new(
+            invitation_cases,
+            paths,
+            code,
+            language,
+            PageRef { case, page },
+            now,
+            rejected,
+        )
+        .render_into(&mut html),
+        Screen::RequestConfirmed(noted) => {
+            EndPage::noted(noted, invitation_cases, code, language).render_into(&mut html)
+        }
+        Screen::Finished(finish) => {
+            EndPage::finished(finish, code, language).render_into(&mut html)
+        }
     };
     match rendered {
         Ok(()) => (status, Html(html)).into_response(),

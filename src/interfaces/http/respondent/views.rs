@@ -2,13 +2,13 @@
 
 use askama::Template;
 
-use super::super::items::{RejectedAnswers, Field, ItemView, item_view};
+use super::super::items::{Field, ItemView, RejectedAnswers, item_view};
 use super::super::translations::{Translations, translations};
 use super::STYLE;
-use crate::services::interviews::{InvitationCases, EndScreen, RequestConfirmation};
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{QuestionPath, TextPiping};
 use crate::domain::time::Timestamp;
+use crate::services::interviews::{EndScreen, InvitationCases, RequestConfirmation};
 
 #[derive(Template)]
 #[template(path = "respondent/welcome.html")]
@@ -25,11 +25,18 @@ pub struct WelcomePage<'a> {
 
 /// The day that people read of a field that closes when the due day is over.
 fn last_day(invitation_cases: &InvitationCases, closes: Timestamp) -> String {
-    (closes - std::time::Duration::from_secs(1)).date(invitation_cases.programme.time_zone).to_string()
+    (closes - std::time::Duration::from_secs(1))
+        .date(invitation_cases.programme.time_zone)
+        .to_string()
 }
 
 impl<'a> WelcomePage<'a> {
-    pub fn new(invitation_cases: &'a InvitationCases, code: &'a str, language: Language, now: Timestamp) -> WelcomePage<'a> {
+    pub fn new(
+        invitation_cases: &'a InvitationCases,
+        code: &'a str,
+        language: Language,
+        now: Timestamp,
+    ) -> WelcomePage<'a> {
         let askable = invitation_cases.cases.iter().filter(|case| case.accepts_answers);
         let privacy = &invitation_cases.programme.privacy;
         WelcomePage {
@@ -38,9 +45,16 @@ impl<'a> WelcomePage<'a> {
             code,
             applicant: invitation_cases.applicant_name(),
             subjects: askable.map(|case| case.application.subject.clone()).collect(),
-            open_until: invitation_cases.field_closes_at().filter(|closes| *closes > now).map(|closes| last_day(invitation_cases, closes)),
+            open_until: invitation_cases
+                .field_closes_at()
+                .filter(|closes| *closes > now)
+                .map(|closes| last_day(invitation_cases, closes)),
             notice: &privacy.version,
-            notice_paragraphs: privacy.paragraphs(language, invitation_cases.applicant_name(), &invitation_cases.programme.name),
+            notice_paragraphs: privacy.paragraphs(
+                language,
+                invitation_cases.applicant_name(),
+                &invitation_cases.programme.name,
+            ),
         }
     }
 }
@@ -97,12 +111,17 @@ impl<'a> QuestionsPage<'a> {
             answers: &current.answers,
             language,
         };
-        let items = path.items_on_page(page).iter().map(|item| item_view(item, current, &piped, rejected.as_ref(), texts)).collect();
+        let items = path
+            .items_on_page(page)
+            .iter()
+            .map(|item| item_view(item, current, &piped, rejected.as_ref(), texts))
+            .collect();
         QuestionsPage {
             style: STYLE,
             texts,
             code,
-            introduction: (page == 0).then(|| current.application.questionnaire.introduction.in_language(language)),
+            introduction: (page == 0)
+                .then(|| current.application.questionnaire.introduction.in_language(language)),
             title: current.application.questionnaire.pages[page].title.in_language(language),
             case,
             page,
@@ -143,10 +162,23 @@ impl<'a> EndPage<'a> {
             EndScreen::QuotaFull => texts.cell_full,
             EndScreen::Closed => texts.closed,
         };
-        EndPage { style: STYLE, texts, code: Some(code), heading, paragraphs: vec![text.to_owned()], can_continue: false, can_withdraw: finish == EndScreen::Thanks }
+        EndPage {
+            style: STYLE,
+            texts,
+            code: Some(code),
+            heading,
+            paragraphs: vec![text.to_owned()],
+            can_continue: false,
+            can_withdraw: finish == EndScreen::Thanks,
+        }
     }
 
-    pub fn noted(noted: RequestConfirmation, invitation_cases: &InvitationCases, code: &'a str, language: Language) -> EndPage<'a> {
+    pub fn noted(
+        noted: RequestConfirmation,
+        invitation_cases: &InvitationCases,
+        code: &'a str,
+        language: Language,
+    ) -> EndPage<'a> {
         let texts = translations(language);
         let (heading, text) = match noted {
             RequestConfirmation::RemindedOn(_) => texts.reminder_confirmed,
@@ -155,21 +187,49 @@ impl<'a> EndPage<'a> {
         };
         let mut paragraphs = vec![text.to_owned()];
         if let RequestConfirmation::RemindedOn(Some(reminder)) = noted {
-            paragraphs.push(format!("{} {}", texts.reminder_on, reminder.date(invitation_cases.programme.time_zone)));
+            paragraphs.push(format!(
+                "{} {}",
+                texts.reminder_on,
+                reminder.date(invitation_cases.programme.time_zone)
+            ));
         }
-        paragraphs.extend(invitation_cases.field_closes_at().map(|closes| format!("{} {}", texts.open_until, last_day(invitation_cases, closes))));
-        EndPage { style: STYLE, texts, code: Some(code), heading, paragraphs, can_continue: true, can_withdraw: false }
+        paragraphs.extend(
+            invitation_cases.field_closes_at().map(|closes| {
+                format!("{} {}", texts.open_until, last_day(invitation_cases, closes))
+            }),
+        );
+        EndPage {
+            style: STYLE,
+            texts,
+            code: Some(code),
+            heading,
+            paragraphs,
+            can_continue: true,
+            can_withdraw: false,
+        }
     }
 
     pub fn not_found() -> EndPage<'static> {
-        let paragraphs = vec!["请核对短信中的链接。".to_owned(), "Please check the link in your message.".to_owned()];
+        let paragraphs = vec![
+            "请核对短信中的链接。".to_owned(),
+            "Please check the link in your message.".to_owned(),
+        ];
         EndPage {
-            style: STYLE, texts: translations(Language::Zh), code: None, heading: "没有这个页面 · Not found", paragraphs, can_continue: false, can_withdraw: false
+            style: STYLE,
+            texts: translations(Language::Zh),
+            code: None,
+            heading: "没有这个页面 · Not found",
+            paragraphs,
+            can_continue: false,
+            can_withdraw: false,
         }
     }
 
     pub fn failure(reference: &str) -> EndPage<'static> {
-        let paragraphs = vec![format!("请稍后再试。编号 {reference}"), format!("Please try again later. Reference {reference}")];
+        let paragraphs = vec![
+            format!("请稍后再试。编号 {reference}"),
+            format!("Please try again later. Reference {reference}"),
+        ];
         EndPage {
             style: STYLE,
             texts: translations(Language::Zh),

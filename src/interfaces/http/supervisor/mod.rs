@@ -1,4 +1,5 @@
-//! The supervisors' pages at `/supervision`: the queue, who is on whose screen, how interviewers do, and verification.
+//! The supervisors' pages at `/supervision`: the queue, who is on whose screen, how interviewers
+//! do, and verification.
 
 mod views;
 
@@ -11,16 +12,18 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::auth::{StaffRouter, FormFields, Staff};
-use super::page_layout::render_page;
 use super::Failure;
+use super::auth::{FormFields, Staff, StaffRouter};
+use super::page_layout::render_page;
 use super::state::AppState;
+use crate::adapters::database::verifications;
 use crate::domain::audit::Action;
 use crate::domain::ids::InvitationId;
 use crate::domain::role::Permission;
-use crate::adapters::database::verifications;
 use crate::services::call_center::supervision::{assign, interviewers, supervision_dashboard};
-use crate::services::call_center::verification::{self, VerificationResult, VerificationRefusal, current_task};
+use crate::services::call_center::verification::{
+    self, VerificationRefusal, VerificationResult, current_task,
+};
 use crate::services::call_center::{CallCenterError, quality};
 use views::{SupervisionPage, VerificationPage};
 
@@ -33,9 +36,19 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
     StaffRouter::new(app)
         .page("/supervision", PERMISSION, show)
         .form("/supervision/assign", PERMISSION, assign_invitation)
-        .audited_form("/supervision/verifications", PERMISSION, (Action::VerificationsDrawn, "", "{percent}"), draw)
+        .audited_form(
+            "/supervision/verifications",
+            PERMISSION,
+            (Action::VerificationsDrawn, "", "{percent}"),
+            draw,
+        )
         .page("/supervision/verifications/{id}", PERMISSION, verify)
-        .audited_form("/supervision/verifications/{id}", PERMISSION, (Action::VerificationReported, "verification:{id}", "{outcome}"), finish)
+        .audited_form(
+            "/supervision/verifications/{id}",
+            PERMISSION,
+            (Action::VerificationReported, "verification:{id}", "{outcome}"),
+            finish,
+        )
         .form("/supervision/verifications/{id}/call", PERMISSION, call)
 }
 
@@ -47,16 +60,38 @@ async fn show(
     let now = app.context.clock.now();
     let board = supervision_dashboard(&app.context).await?;
     let qualities = quality::of_interviewers(&app.context, now - QUALITY_PERIOD).await?;
-    let names: Vec<String> = interviewers(&app.context).await?.into_iter().map(|account| account.name).collect();
-    let verifications = verifications::all(&mut *app.context.database.read().await.map_err(CallCenterError::from)?, MAX_ROWS).await;
+    let names: Vec<String> =
+        interviewers(&app.context).await?.into_iter().map(|account| account.name).collect();
+    let verifications = verifications::all(
+        &mut *app.context.database.read().await.map_err(CallCenterError::from)?,
+        MAX_ROWS,
+    )
+    .await;
     let verifications = verifications.map_err(CallCenterError::from)?;
     let flash = query.get("noted").map(String::as_str).unwrap_or_default();
-    Ok(render_page(StatusCode::OK, &SupervisionPage::new(&staff, flash, &board, &qualities, &names, &verifications, now)))
+    Ok(render_page(
+        StatusCode::OK,
+        &SupervisionPage::new(&staff, flash, &board, &qualities, &names, &verifications, now),
+    ))
 }
 
-async fn assign_invitation(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Extension(form): Extension<FormFields>) -> Result<Redirect, Failure> {
-    let invitation = form.text("invitation").parse().map_err(|_| Failure::BadRequest("the form names nobody".into()))?;
-    let flash = match assign(&app.context, &staff.session.actor(), InvitationId(invitation), form.text("to").trim()).await {
+async fn assign_invitation(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Redirect, Failure> {
+    let invitation = form
+        .text("invitation")
+        .parse()
+        .map_err(|_| Failure::BadRequest("the form names nobody".into()))?;
+    let flash = match assign(
+        &app.context,
+        &staff.session.actor(),
+        InvitationId(invitation),
+        form.text("to").trim(),
+    )
+    .await
+    {
         Ok(()) => "assigned",
         Err(CallCenterError::NotInQueue) => "gone",
         Err(CallCenterError::UnknownInterviewer(_)) => "unknown",
@@ -65,13 +100,28 @@ async fn assign_invitation(State(app): State<Arc<AppState>>, Extension(staff): E
     Ok(Redirect::to(&format!("/supervision?noted={flash}")))
 }
 
-async fn draw(State(app): State<Arc<AppState>>, Extension(form): Extension<FormFields>) -> Result<Redirect, Failure> {
-    let share = form.text("percent").trim().parse::<f64>().map_or(verification::DEFAULT_SHARE, |percent| percent / 100.0);
+async fn draw(
+    State(app): State<Arc<AppState>>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Redirect, Failure> {
+    let share = form
+        .text("percent")
+        .trim()
+        .parse::<f64>()
+        .map_or(verification::DEFAULT_SHARE, |percent| percent / 100.0);
     let drawn = verification::draw(&app.context, share).await?;
-    Ok(Redirect::to(if drawn == 0 { "/supervision?noted=none" } else { "/supervision?noted=drawn" }))
+    Ok(Redirect::to(if drawn == 0 {
+        "/supervision?noted=none"
+    } else {
+        "/supervision?noted=drawn"
+    }))
 }
 
-async fn call(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(id): Path<i64>) -> Result<Redirect, Failure> {
+async fn call(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(id): Path<i64>,
+) -> Result<Redirect, Failure> {
     Ok(match verification::take(&app.context, &staff.session.account, id).await? {
         Ok(()) => Redirect::to(&format!("/supervision/verifications/{id}")),
         Err(VerificationRefusal::Unavailable) => Redirect::to("/supervision?noted=gone"),
@@ -80,7 +130,11 @@ async fn call(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staf
     })
 }
 
-async fn verify(State(app): State<Arc<AppState>>, Extension(staff): Extension<Staff>, Path(id): Path<i64>) -> Result<Response, Failure> {
+async fn verify(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
     match current_task(&app.context, &staff.session.account, id).await? {
         Some(task) => Ok(render_page(StatusCode::OK, &VerificationPage::new(&staff, &task, None))),
         None => Ok(Redirect::to("/supervision?noted=gone").into_response()),
@@ -105,7 +159,10 @@ async fn finish(
         VerificationResult::Doubtful => Redirect::to("/supervision?noted=doubtful").into_response(),
         VerificationResult::Problems(problems) => {
             let rejected = super::items::RejectedAnswers { problems, fields: form.0.clone() };
-            render_page(StatusCode::UNPROCESSABLE_ENTITY, &VerificationPage::new(&staff, &task, Some(&rejected)))
+            render_page(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &VerificationPage::new(&staff, &task, Some(&rejected)),
+            )
         }
     })
 }

@@ -2,14 +2,14 @@
 
 use askama::Template;
 
-use super::super::items::{RejectedAnswers, Field, ItemView, standalone_item_view};
-use super::super::page_layout::{PageLayout, Translator};
 use super::super::auth::Staff;
+use super::super::items::{Field, ItemView, RejectedAnswers, standalone_item_view};
+use super::super::page_layout::{PageLayout, Translator};
 use super::super::translations::{Translations, translations};
-use crate::domain::time::Timestamp;
 use crate::adapters::database::verifications::Verification;
+use crate::domain::time::Timestamp;
 use crate::services::call_center::quality::{InterviewerQuality, ObservedShare};
-use crate::services::call_center::supervision::{SupervisionDashboard, QueueDashboardRow};
+use crate::services::call_center::supervision::{QueueDashboardRow, SupervisionDashboard};
 use crate::services::call_center::verification::{VerificationTask, questionnaire};
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
@@ -83,7 +83,10 @@ impl<'a> SupervisionPage<'a> {
         let zone = chrono_tz::Asia::Shanghai;
         let format_time = |at: Timestamp| at.in_zone(zone).format("%m-%d %H:%M").to_string();
         let share = |share: &ObservedShare| match share.percent() {
-            Some(percent) => format!("{percent}% ({}/{}; {}–{})", share.count, share.of, share.expected.0, share.expected.1),
+            Some(percent) => format!(
+                "{percent}% ({}/{}; {}–{})",
+                share.count, share.of, share.expected.0, share.expected.1
+            ),
             None => "–".to_owned(),
         };
         let state = |v: &Verification| match (v.outcome.as_deref(), v.taken_by) {
@@ -101,18 +104,41 @@ impl<'a> SupervisionPage<'a> {
             layout: PageLayout::for_staff(staff),
             flash: flash_text(tr, what),
             board,
-            queue: board.rows.iter().map(|row| QueueRow { row, next: next(row), promised: row.promised_at.map(format_time) }).collect(),
+            queue: board
+                .rows
+                .iter()
+                .map(|row| QueueRow {
+                    row,
+                    next: next(row),
+                    promised: row.promised_at.map(format_time),
+                })
+                .collect(),
             qualities: qualities
                 .iter()
                 .map(|quality| QualityRow {
                     quality,
-                    shares: [&quality.no_answers, &quality.refusals, &quality.short].map(|known| (known, share(known))),
-                    outcomes: quality.outcomes.iter().map(|(outcome, calls)| format!("{} {calls}", tr.pair(outcome.labels()))).collect::<Vec<_>>().join(" · "),
-                    pace: quality.seconds_per_answer.map_or("–".to_owned(), |seconds| format!("{seconds:.1}")),
+                    shares: [&quality.no_answers, &quality.refusals, &quality.short]
+                        .map(|known| (known, share(known))),
+                    outcomes: quality
+                        .outcomes
+                        .iter()
+                        .map(|(outcome, calls)| format!("{} {calls}", tr.pair(outcome.labels())))
+                        .collect::<Vec<_>>()
+                        .join(" · "),
+                    pace: quality
+                        .seconds_per_answer
+                        .map_or("–".to_owned(), |seconds| format!("{seconds:.1}")),
                 })
                 .collect(),
             names,
-            verifications: verifications.iter().map(|verification| VerificationRow { verification, at: format_time(verification.interviewed_at), state: state(verification) }).collect(),
+            verifications: verifications
+                .iter()
+                .map(|verification| VerificationRow {
+                    verification,
+                    at: format_time(verification.interviewed_at),
+                    state: state(verification),
+                })
+                .collect(),
         }
     }
 }
@@ -130,16 +156,26 @@ pub struct VerificationPage<'a> {
 }
 
 impl<'a> VerificationPage<'a> {
-    pub fn new(staff: &'a Staff, task: &'a VerificationTask, rejected: Option<&'a RejectedAnswers>) -> VerificationPage<'a> {
+    pub fn new(
+        staff: &'a Staff,
+        task: &'a VerificationTask,
+        rejected: Option<&'a RejectedAnswers>,
+    ) -> VerificationPage<'a> {
         let (language, texts) = (task.language, translations(task.language));
         VerificationPage {
             layout: PageLayout::for_staff(staff),
             task,
             introduction: questionnaire().introduction.in_language(language),
             texts,
-            items: questionnaire().items().map(|item| standalone_item_view(item, language, rejected, texts)).collect(),
+            items: questionnaire()
+                .items()
+                .map(|item| standalone_item_view(item, language, rejected, texts))
+                .collect(),
             has_problems: rejected.is_some(),
-            comment: rejected.and_then(|rejected| rejected.fields.get("comment")).map(String::as_str).unwrap_or_default(),
+            comment: rejected
+                .and_then(|rejected| rejected.fields.get("comment"))
+                .map(String::as_str)
+                .unwrap_or_default(),
         }
     }
 }

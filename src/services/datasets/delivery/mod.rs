@@ -1,8 +1,11 @@
-//! The hand-over: each version goes to the scoring step by every way that is set up, until it has arrived; the scoring step says whether it takes it.
+//! The hand-over: each version goes to the scoring step by every way that is set up, until it has
+//! arrived; the scoring step says whether it takes it.
 //!
-//! In go versions that were written; a row for each way is planned in the transaction that notes the writing, so that none is forgotten, however often the
-//! daemon dies. A way may be tried twice for one arrival: folders are written whole or not at all, a bucket gets the same objects, and an announcement has the same id every time, so that the
-//! other side knows a repetition. A version has one verdict: said again it changes nothing, another one is refused (invariant I6).
+//! In go versions that were written; a row for each way is planned in the transaction that notes
+//! the writing, so that none is forgotten, however often the daemon dies. A way may be tried twice
+//! for one arrival: folders are written whole or not at all, a bucket gets the same objects, and an
+//! announcement has the same id every time, so that the other side knows a repetition. A version
+//! has one verdict: said again it changes nothing, another one is refused (invariant I6).
 
 mod bucket;
 mod folder;
@@ -11,12 +14,12 @@ mod webhook;
 use std::path::PathBuf;
 
 use super::DatasetError;
+use crate::adapters::database::datasets::{self, Dataset};
+use crate::adapters::database::deliveries::{self, Delivery, DeliveryChannel, Verdict};
+use crate::adapters::database::{DatabaseError, WriteTx};
 use crate::domain::retry_delay::retry_delay;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::database::datasets::{self, Dataset};
-use crate::adapters::database::deliveries::{self, Delivery, Verdict, DeliveryChannel};
-use crate::adapters::database::{DatabaseError, WriteTx};
 
 /// Why a try failed.
 pub(super) enum DeliveryFailure {
@@ -27,12 +30,20 @@ pub(super) enum DeliveryFailure {
 /// The ways that are set up.
 fn configured_channels(context: &AppContext) -> Vec<DeliveryChannel> {
     let config = &context.config.delivery;
-    let all = [(DeliveryChannel::Folder, config.folder.is_some()), (DeliveryChannel::S3, config.s3.is_some()), (DeliveryChannel::Webhook, config.webhook.is_some())];
+    let all = [
+        (DeliveryChannel::Folder, config.folder.is_some()),
+        (DeliveryChannel::S3, config.s3.is_some()),
+        (DeliveryChannel::Webhook, config.webhook.is_some()),
+    ];
     all.into_iter().filter(|(_, is_set)| *is_set).map(|(way, _)| way).collect()
 }
 
 /// Plans a version's deliveries, in the transaction that notes that it is written.
-pub(super) async fn plan_deliveries(context: &AppContext, tx: &mut WriteTx, dataset: &Dataset) -> Result<(), DatabaseError> {
+pub(super) async fn plan_deliveries(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    dataset: &Dataset,
+) -> Result<(), DatabaseError> {
     for way in configured_channels(context) {
         deliveries::schedule(tx, dataset.id, way, context.clock.now()).await?;
     }
@@ -44,12 +55,17 @@ pub async fn deliver_due(context: &AppContext) -> Result<u64, DatasetError> {
     let mut arrived = 0;
     loop {
         let now = context.clock.now();
-        if deliveries::next_due(&mut *context.database.read().await?).await?.is_none_or(|next| next > now) {
+        if deliveries::next_due(&mut *context.database.read().await?)
+            .await?
+            .is_none_or(|next| next > now)
+        {
             return Ok(arrived);
         }
         let mut tx = context.database.write().await?;
         let retry_at = now + retry_delay(1).unwrap_or_default();
-        let Some(delivery) = deliveries::take_due(&mut tx, now, retry_at).await? else { return Ok(arrived) };
+        let Some(delivery) = deliveries::take_due(&mut tx, now, retry_at).await? else {
+            return Ok(arrived);
+        };
         let dataset = datasets::get(&mut tx, delivery.dataset).await?;
         tx.commit().await?;
         let result = send(context, &dataset, delivery.channel, now).await;
@@ -71,32 +87,77 @@ pub async fn deliver_due(context: &AppContext) -> Result<u64, DatasetError> {
     }
 }
 
-async fn set_failed(tx: &mut WriteTx, delivery: &Delivery, failed: DeliveryFailure, now: Timestamp) -> Result<(), DatabaseError> {
+async fn set_failed(
+    tx: &mut WriteTx,
+    delivery: &Delivery,
+    failed: DeliveryFailure,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
     let attempt_count = delivery.attempt_count + 1;
     let (next, problem) = match failed {
-        DeliveryFailure::Retry(problem) => (retry_delay(attempt_count).map(|wait| now + wait), problem),
+        DeliveryFailure::Retry(problem) => {
+            (retry_delay(attempt_count).map(|wait| now + wait), problem)
+        }
         DeliveryFailure::Abandoned(problem) => (None, problem),
     };
     let (application, way) = (&delivery.application_code, delivery.channel.as_str());
     match next {
-        Some(_) => tracing::warn!(application, way, attempt_count, problem, "a dataset did not arrive; it is tried again"),
-        None => tracing::error!(application, way, attempt_count, problem, "a dataset could not be handed over; «dataset deliver» tries once more"),
+        Some(_) => tracing::warn!(
+            application,
+            way,
+            attempt_count,
+            problem,
+            "a dataset did not arrive; it is tried again"
+        ),
+        None => tracing::error!(
+            application,
+            way,
+            attempt_count,
+            problem,
+            "a dataset could not be handed over; «dataset deliver» tries once more"
+        ),
     }
     deliveries::set_failed(tx, delivery.id, next, &problem).await
 }
 
 #[tracing::instrument(name = "deliver dataset", level = "debug", skip_all, fields(application = dataset.application_code, way = way.as_str()))]
-async fn send(context: &AppContext, dataset: &Dataset, way: DeliveryChannel, now: Timestamp) -> Result<(), DeliveryFailure> {
+async fn send(
+    context: &AppContext,
+    dataset: &Dataset,
+    way: DeliveryChannel,
+    now: Timestamp,
+) -> Result<(), DeliveryFailure> {
     let config = &context.config.delivery;
     let not_configured = || DeliveryFailure::Abandoned("this way is not set up any more".into());
-    let written = dataset.folder.as_ref().map(PathBuf::from).ok_or_else(|| DeliveryFailure::Retry("it is not written yet".into()))?;
+    let written = dataset
+        .folder
+        .as_ref()
+        .map(PathBuf::from)
+        .ok_or_else(|| DeliveryFailure::Retry("it is not written yet".into()))?;
     if !written.exists() {
-        return Err(DeliveryFailure::Abandoned("its files are gone, with the people of the applicant; «dataset export» writes what may still be told".into()));
+        return Err(DeliveryFailure::Abandoned(
+            "its files are gone, with the people of the \
+            applicant; «dataset export» writes what may still be told"
+                .into(),
+        ));
     }
     match way {
-        DeliveryChannel::Folder => folder::copy(&written, &config.folder.clone().ok_or_else(not_configured)?, dataset).await,
-        DeliveryChannel::S3 => bucket::put(&written, config.s3.as_ref().ok_or_else(not_configured)?, dataset).await,
-        DeliveryChannel::Webhook => webhook::announce(context, config.webhook.as_ref().ok_or_else(not_configured)?, dataset, now).await,
+        DeliveryChannel::Folder => {
+            folder::copy(&written, &config.folder.clone().ok_or_else(not_configured)?, dataset)
+                .await
+        }
+        DeliveryChannel::S3 => {
+            bucket::put(&written, config.s3.as_ref().ok_or_else(not_configured)?, dataset).await
+        }
+        DeliveryChannel::Webhook => {
+            webhook::announce(
+                context,
+                config.webhook.as_ref().ok_or_else(not_configured)?,
+                dataset,
+                now,
+            )
+            .await
+        }
     }
 }
 
@@ -111,11 +172,21 @@ pub async fn deliver_again(context: &AppContext, dataset: &Dataset) -> Result<()
     Ok(())
 }
 
-/// What the scoring step says to a version: it takes it, or not, and then why. `sha256`: what it has received, the hash of `SHA256SUMS`; it must be this version.
-pub async fn record_verdict(context: &AppContext, dataset: &Dataset, sha256: &str, verdict: &Verdict) -> Result<(), DatasetError> {
-    let version = || format!("{} {} {}", dataset.application_code, dataset.kind.as_str(), dataset.version);
+/// What the scoring step says to a version: it takes it, or not, and then why. `sha256`: what it
+/// has received, the hash of `SHA256SUMS`; it must be this version.
+pub async fn record_verdict(
+    context: &AppContext,
+    dataset: &Dataset,
+    sha256: &str,
+    verdict: &Verdict,
+) -> Result<(), DatasetError> {
+    let version =
+        || format!("{} {} {}", dataset.application_code, dataset.kind.as_str(), dataset.version);
     if dataset.sha256.as_deref() != Some(sha256) {
-        return Err(DatasetError::HashMismatch { version: version(), sha256: dataset.sha256.clone().unwrap_or_default() });
+        return Err(DatasetError::HashMismatch {
+            version: version(),
+            sha256: dataset.sha256.clone().unwrap_or_default(),
+        });
     }
     if !verdict.is_accepted && verdict.reason.trim().is_empty() {
         return Err(DatasetError::NoReason);
@@ -131,7 +202,11 @@ pub async fn record_verdict(context: &AppContext, dataset: &Dataset, sha256: &st
     }
     tx.commit().await?;
     if verdict.is_accepted {
-        tracing::info!(application = dataset.application_code, version = dataset.version, "the scoring step has taken the dataset");
+        tracing::info!(
+            application = dataset.application_code,
+            version = dataset.version,
+            "the scoring step has taken the dataset"
+        );
     } else {
         tracing::error!(
             application = dataset.application_code,

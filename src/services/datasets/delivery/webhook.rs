@@ -1,15 +1,21 @@
-//! Announces a version: a signed post (Standard Webhooks) that says where it can be fetched and what it hashes to. It holds nothing of its rows.
+//! Announces a version: a signed post (Standard Webhooks) that says where it can be fetched and
+//! what it hashes to. It holds nothing of its rows.
 
 use serde_json::json;
 
 use super::DeliveryFailure;
 use crate::adapters::config::WebhookConfig;
+use crate::adapters::database::datasets::Dataset;
+use crate::adapters::transports::webhook::{self, WebhookError};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::adapters::transports::webhook::{self, WebhookError};
-use crate::adapters::database::datasets::Dataset;
 
-pub(super) async fn announce(context: &AppContext, config: &WebhookConfig, dataset: &Dataset, now: Timestamp) -> Result<(), DeliveryFailure> {
+pub(super) async fn announce(
+    context: &AppContext,
+    config: &WebhookConfig,
+    dataset: &Dataset,
+    now: Timestamp,
+) -> Result<(), DeliveryFailure> {
     let version = dataset.version_name();
     // The same on every try, and of this version alone.
     let id = format!("dataset-{}-{version}", dataset.application_code);

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::services::datasets::columns::{ResponseColumn, columns};
 use crate::domain::disposition::Disposition;
 use crate::domain::language::LocalizedText;
 use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Selection};
+use crate::services::datasets::columns::{ResponseColumn, columns};
 
 pub use crate::services::datasets::columns::{DONT_KNOW, NOT_APPLICABLE};
 
@@ -49,7 +49,8 @@ pub fn codebook(questionnaire: &Questionnaire) -> Value {
                 entry["max_chars"] = json!(max_chars);
             }
         }
-        entry["not_applicable"] = if item.not_applicable { json!(NOT_APPLICABLE) } else { Value::Null };
+        entry["not_applicable"] =
+            if item.not_applicable { json!(NOT_APPLICABLE) } else { Value::Null };
         if item.dont_know {
             entry["dont_know"] = json!(DONT_KNOW);
         }
@@ -59,7 +60,8 @@ pub fn codebook(questionnaire: &Questionnaire) -> Value {
         if let Some(heading) = &item.heading {
             entry["heading"] = both(heading);
         }
-        let conditions: Vec<&str> = questionnaire.conditions_of(item).map(|condition| condition.source()).collect();
+        let conditions: Vec<&str> =
+            questionnaire.conditions_of(item).map(|condition| condition.source()).collect();
         if !conditions.is_empty() {
             entry["asked_if"] = json!(conditions.join(" && "));
         }

@@ -5,9 +5,9 @@ use std::io;
 use csv::StringRecord;
 
 use super::TableFormat;
-use crate::services::datasets::layout::{Table, layout};
-use crate::domain::questionnaire::Questionnaire;
 use crate::adapters::transports::{NewFile, NewFolder};
+use crate::domain::questionnaire::Questionnaire;
+use crate::services::datasets::layout::{Table, layout};
 
 pub struct CsvFile {
     table: Table,
@@ -15,7 +15,11 @@ pub struct CsvFile {
 }
 
 impl CsvFile {
-    pub fn begin<'n>(file: NewFile, table: Table, names: impl Iterator<Item = &'n str>) -> io::Result<CsvFile> {
+    pub fn begin<'n>(
+        file: NewFile,
+        table: Table,
+        names: impl Iterator<Item = &'n str>,
+    ) -> io::Result<CsvFile> {
         let mut out = csv::Writer::from_writer(file);
         out.write_record(names)?;
         Ok(CsvFile { table, out })
@@ -23,12 +27,20 @@ impl CsvFile {
 }
 
 /// One for each table.
-pub(super) fn all(folder: &NewFolder, questionnaire: &Questionnaire, list_fields: &[String]) -> io::Result<Vec<Box<dyn TableFormat>>> {
+pub(super) fn all(
+    folder: &NewFolder,
+    questionnaire: &Questionnaire,
+    list_fields: &[String],
+) -> io::Result<Vec<Box<dyn TableFormat>>> {
     let mut formats: Vec<Box<dyn TableFormat>> = Vec::new();
     for table in Table::ALL {
         let fields = layout(table, questionnaire, list_fields);
         let file = folder.file(&format!("{}.csv", table.name()))?;
-        formats.push(Box::new(CsvFile::begin(file, table, fields.iter().map(|field| field.name.as_str()))?));
+        formats.push(Box::new(CsvFile::begin(
+            file,
+            table,
+            fields.iter().map(|field| field.name.as_str()),
+        )?));
     }
     Ok(formats)
 }

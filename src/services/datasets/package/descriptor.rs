@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
-use crate::services::datasets::metadata::DatasetMetadata;
-use crate::services::datasets::layout::{Field, FieldKind, SUPPRESSED, Table, layout};
-use crate::domain::questionnaire::Questionnaire;
 use crate::adapters::transports::FileDigest;
+use crate::domain::questionnaire::Questionnaire;
+use crate::services::datasets::layout::{Field, FieldKind, SUPPRESSED, Table, layout};
+use crate::services::datasets::metadata::DatasetMetadata;
 
-pub fn descriptor(metadata: &DatasetMetadata, questionnaire: &Questionnaire, files: &BTreeMap<String, FileDigest>) -> Value {
+pub fn descriptor(
+    metadata: &DatasetMetadata,
+    questionnaire: &Questionnaire,
+    files: &BTreeMap<String, FileDigest>,
+) -> Value {
     let resource = |table: Table| {
         let path = format!("{}.csv", table.name());
         let facts = files.get(&path);

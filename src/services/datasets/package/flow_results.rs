@@ -1,5 +1,5 @@
-//! `flow-results.json` and `flow-results-data.json`: a FLOIP Flow Results 1.0.0-rc1 package, one row for an answer
-//! (<https://floip.gitbook.io/flow-results-specification>).
+//! `flow-results.json` and `flow-results-data.json`: a FLOIP Flow Results 1.0.0-rc1 package, one
+//! row for an answer (<https://floip.gitbook.io/flow-results-specification>).
 
 use std::io::{self, Write};
 
@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use super::{FormatContext, TableFormat, pretty};
 use crate::adapters::crypto::sha256_hex;
-use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
-use crate::domain::questionnaire::{Choice, Item, ItemKind, Selection};
 use crate::adapters::transports::NewFile;
+use crate::domain::questionnaire::{Choice, Item, ItemKind, Selection};
+use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
 
 const DATA: &str = "flow-results-data.json";
 
@@ -33,7 +33,11 @@ struct Question {
 
 impl FlowResults {
     pub(super) fn begin(format_context: FormatContext<'_>) -> io::Result<FlowResults> {
-        let fields = layout(Table::Responses, format_context.questionnaire, &format_context.metadata.list_fields);
+        let fields = layout(
+            Table::Responses,
+            format_context.questionnaire,
+            &format_context.metadata.list_fields,
+        );
         format_context.folder.write("flow-results.json", &pretty(&descriptor(format_context)))?;
         let mut questions: Vec<Question> = Vec::new();
         for (field, at) in fields.iter().zip(0..) {
@@ -49,18 +53,31 @@ impl FlowResults {
                 }),
             }
         }
-        let place = |name: &str| fields.iter().position(|field: &Field<'_>| field.name == name).unwrap_or(0);
+        let place = |name: &str| {
+            fields.iter().position(|field: &Field<'_>| field.name == name).unwrap_or(0)
+        };
         let mut out = format_context.folder.file(DATA)?;
         out.write_all(b"[")?;
-        Ok(FlowResults { out, started_at: place("started_at"), completed_at: place("completed_at"), questions, rows: 0 })
+        Ok(FlowResults {
+            out,
+            started_at: place("started_at"),
+            completed_at: place("completed_at"),
+            questions,
+            rows: 0,
+        })
     }
 }
 
 fn descriptor(format_context: FormatContext<'_>) -> Value {
     let metadata = format_context.metadata;
-    let text = |name: &str, title: &str, kind: &str| json!({ "name": name, "title": title, "type": kind });
-    let questions: Map<String, Value> =
-        format_context.questionnaire.items().filter(|item| item.is_question()).map(|item| (item.variable.clone(), question(item))).collect();
+    let text =
+        |name: &str, title: &str, kind: &str| json!({ "name": name, "title": title, "type": kind });
+    let questions: Map<String, Value> = format_context
+        .questionnaire
+        .items()
+        .filter(|item| item.is_question())
+        .map(|item| (item.variable.clone(), question(item)))
+        .collect();
     let id = uuid_of(&format!("{} {} {}", metadata.application, metadata.kind, metadata.version));
     json!({
         "profile": "flow-results-package",
@@ -93,7 +110,10 @@ fn question(item: &Item) -> Value {
         ItemKind::Scale(scale) => ("numeric", json!({ "range": [scale.from, scale.to] })),
         ItemKind::Choice(Choice { options, selection, .. }) => {
             let kind = if *selection == Selection::One { "select_one" } else { "select_many" };
-            (kind, json!({ "choices": options.iter().map(|option| option.code.as_str()).collect::<Vec<_>>() }))
+            (
+                kind,
+                json!({ "choices": options.iter().map(|option| option.code.as_str()).collect::<Vec<_>>() }),
+            )
         }
         ItemKind::Number(range) => match (range.min, range.max) {
             (Some(min), Some(max)) => ("numeric", json!({ "range": [min, max] })),
@@ -110,7 +130,14 @@ fn question(item: &Item) -> Value {
 fn uuid_of(name: &str) -> String {
     let hash = sha256_hex(name.as_bytes());
     // Version 4 and the variant of RFC 9562 in their places.
-    format!("{}-{}-4{}-a{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32])
+    format!(
+        "{}-{}-4{}-a{}-{}",
+        &hash[..8],
+        &hash[8..12],
+        &hash[13..16],
+        &hash[17..20],
+        &hash[20..32]
+    )
 }
 
 impl Question {
@@ -122,19 +149,38 @@ impl Question {
             return None;
         }
         if first == NOT_APPLICABLE || first == DONT_KNOW {
-            return Some((Value::Null, json!({ "missing": if first == DONT_KNOW { "dont_know" } else { "not_applicable" } })));
+            return Some((
+                Value::Null,
+                json!({ "missing": if first == DONT_KNOW { "dont_know" } else { "not_applicable" } }),
+            ));
         }
         if self.is_ranking {
-            let mut ranked: Vec<(u32, &str)> =
-                self.columns.iter().filter_map(|(at, code)| Some((cell(*at).parse().ok()?, code.as_deref()?))).collect();
+            let mut ranked: Vec<(u32, &str)> = self
+                .columns
+                .iter()
+                .filter_map(|(at, code)| Some((cell(*at).parse().ok()?, code.as_deref()?)))
+                .collect();
             ranked.sort_unstable();
-            return Some((ranked.into_iter().map(|(_, code)| code).collect(), json!({ "order": "ranked" })));
+            return Some((
+                ranked.into_iter().map(|(_, code)| code).collect(),
+                json!({ "order": "ranked" }),
+            ));
         }
         if self.columns.iter().any(|(_, code)| code.is_some()) {
-            let taken = self.columns.iter().filter(|(at, _)| cell(*at) == "1").filter_map(|(_, code)| code.as_deref());
+            let taken = self
+                .columns
+                .iter()
+                .filter(|(at, _)| cell(*at) == "1")
+                .filter_map(|(_, code)| code.as_deref());
             return Some((taken.collect(), json!({})));
         }
-        let number = || first.parse::<i64>().map(Value::from).or_else(|_| first.parse::<f64>().map(Value::from)).ok();
+        let number = || {
+            first
+                .parse::<i64>()
+                .map(Value::from)
+                .or_else(|_| first.parse::<f64>().map(Value::from))
+                .ok()
+        };
         Some((if self.is_number { number()? } else { Value::from(first) }, json!({})))
     }
 }
@@ -145,12 +191,24 @@ impl TableFormat for FlowResults {
             return Ok(());
         }
         let cell = |at: usize| row.get(at).unwrap_or_default();
-        let at = if cell(self.completed_at).is_empty() { cell(self.started_at) } else { cell(self.completed_at) };
+        let at = if cell(self.completed_at).is_empty() {
+            cell(self.started_at)
+        } else {
+            cell(self.completed_at)
+        };
         for question in &self.questions {
             let Some((response, metadata)) = question.response(row) else { continue };
             self.out.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
             self.rows += 1;
-            let row = json!([at, self.rows.to_string(), cell(0), cell(0), question.id, response, metadata]);
+            let row = json!([
+                at,
+                self.rows.to_string(),
+                cell(0),
+                cell(0),
+                question.id,
+                response,
+                metadata
+            ]);
             serde_json::to_writer(&mut self.out, &row)?;
         }
         Ok(())

@@ -6,8 +6,8 @@ use serde_json::{Map, json};
 
 use super::pretty;
 use crate::adapters::crypto::{Signer, sha256_hex};
-use crate::services::datasets::metadata::DatasetMetadata;
 use crate::adapters::transports::NewFolder;
+use crate::services::datasets::metadata::DatasetMetadata;
 
 pub const MANIFEST: &str = "manifest.json";
 /// The signature of the manifest's bytes (Ed25519), in base 64.
@@ -17,8 +17,11 @@ pub const SUMS: &str = "SHA256SUMS";
 
 /// Signs what has been written, and writes the sums of it all; returns the sums' hash.
 pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> io::Result<String> {
-    let files: Map<_, _> =
-        folder.written().into_iter().map(|(name, facts)| (name, json!({ "bytes": facts.bytes, "sha256": facts.sha256 }))).collect();
+    let files: Map<_, _> = folder
+        .written()
+        .into_iter()
+        .map(|(name, facts)| (name, json!({ "bytes": facts.bytes, "sha256": facts.sha256 })))
+        .collect();
     let manifest = json!({
         "format": "fieldworkd-dataset/1",
         "application": metadata.application,
@@ -38,7 +41,11 @@ pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> 
     let manifest = pretty(&manifest);
     folder.write(MANIFEST, &manifest)?;
     folder.write(SIGNATURE, format!("{}\n", signer.sign(&manifest)).as_bytes())?;
-    let sums: String = folder.written().into_iter().map(|(name, facts)| format!("{}  {name}\n", facts.sha256)).collect();
+    let sums: String = folder
+        .written()
+        .into_iter()
+        .map(|(name, facts)| format!("{}  {name}\n", facts.sha256))
+        .collect();
     folder.write(SUMS, sums.as_bytes())?;
     Ok(sha256_hex(sums.as_bytes()))
 }

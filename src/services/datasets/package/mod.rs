@@ -1,8 +1,11 @@
-//! Writes the files of a version from its frozen rows, each row once through every format, a block of rows at a time.
+//! Writes the files of a version from its frozen rows, each row once through every format, a block
+//! of rows at a time.
 //!
-//! In goes a [`Frozen`] version; out comes a folder in which nothing depends on the day or the machine: the same version and signing key give the same
-//! bytes. [`csv_files`] are the tables themselves; [`parquet_files`], [`workbook`], [`flow_results`] and [`triple_s`] the same for other tools;
-//! [`descriptor`] and [`codebook`] say what stands in them, [`report`] how the fieldwork went, [`manifest`] signs it all.
+//! In goes a [`Frozen`] version; out comes a folder in which nothing depends on the day or the
+//! machine: the same version and signing key give the same bytes. [`csv_files`] are the tables
+//! themselves; [`parquet_files`], [`workbook`], [`flow_results`] and [`triple_s`] the same for
+//! other tools; [`descriptor`] and [`codebook`] say what stands in them, [`report`] how the
+//! fieldwork went, [`manifest`] signs it all.
 
 mod codebook;
 pub mod csv_files;
@@ -20,19 +23,20 @@ use std::path::Path;
 use csv::StringRecord;
 
 use super::DatasetError;
-use super::metadata::DatasetMetadata;
 use super::frozen::Frozen;
 use super::layout::{Table, layout};
+use super::metadata::DatasetMetadata;
 use crate::adapters::crypto::Signer;
+use crate::adapters::transports::NewFolder;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
 use crate::services::context::AppContext;
-use crate::adapters::transports::NewFolder;
 pub use manifest::{MANIFEST, SIGNATURE, SUMS};
 
 /// A format that takes the tables' rows one by one.
 pub trait TableFormat: Send {
-    /// Takes a row, if the table is one of its own. Tables come one after the other, in the order of [`Table::ALL`].
+    /// Takes a row, if the table is one of its own. Tables come one after the other, in the order
+    /// of [`Table::ALL`].
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()>;
     /// Ends its files.
     fn finish(self: Box<Self>) -> io::Result<()>;
@@ -47,18 +51,27 @@ struct FormatContext<'a> {
 }
 
 /// Writes the whole folder of a version to `target`; returns the hash of its sums.
-pub async fn write(context: &AppContext, frozen: &Frozen, signer: &Signer, target: &Path) -> Result<String, DatasetError> {
-    let failed = |error: io::Error| DatasetError::Write { folder: target.display().to_string(), error };
+pub async fn write(
+    context: &AppContext,
+    frozen: &Frozen,
+    signer: &Signer,
+    target: &Path,
+) -> Result<String, DatasetError> {
+    let failed =
+        |error: io::Error| DatasetError::Write { folder: target.display().to_string(), error };
     let folder = NewFolder::begin(target).map_err(failed)?;
     let (metadata, questionnaire) = (&frozen.metadata, &frozen.questionnaire);
     let format_context = FormatContext { folder: &folder, metadata, questionnaire };
-    let mut formats = csv_files::all(&folder, questionnaire, &metadata.list_fields).map_err(failed)?;
+    let mut formats =
+        csv_files::all(&folder, questionnaire, &metadata.list_fields).map_err(failed)?;
     for table in [Table::Responses, Table::Cases] {
         let fields = layout(table, questionnaire, &metadata.list_fields);
         let codebook = codebook::codebook(questionnaire).to_string();
         let name = format!("{}.parquet", table.name());
         let file = folder.file(&name).map_err(failed)?;
-        formats.push(Box::new(parquet_files::ParquetFile::begin(file, table, &fields, &codebook).map_err(failed)?));
+        formats.push(Box::new(
+            parquet_files::ParquetFile::begin(file, table, &fields, &codebook).map_err(failed)?,
+        ));
     }
     formats.push(Box::new(workbook::Workbook::begin(format_context).map_err(failed)?));
     formats.push(Box::new(flow_results::FlowResults::begin(format_context).map_err(failed)?));
@@ -69,10 +82,16 @@ pub async fn write(context: &AppContext, frozen: &Frozen, signer: &Signer, targe
         folder.write("codebook.json", &pretty(&codebook::codebook(questionnaire)))?;
         folder.write("questionnaire.toml", frozen.source.as_bytes())?;
         for language in [Language::Zh, Language::En] {
-            folder.write(&format!("questionnaire.{}.html", language.tag()), report::questionnaire(questionnaire, language)?.as_bytes())?;
+            folder.write(
+                &format!("questionnaire.{}.html", language.tag()),
+                report::questionnaire(questionnaire, language)?.as_bytes(),
+            )?;
         }
         folder.write("fieldwork-report.html", report::report(metadata)?.as_bytes())?;
-        folder.write("datapackage.json", &pretty(&descriptor::descriptor(metadata, questionnaire, &folder.written())))?;
+        folder.write(
+            "datapackage.json",
+            &pretty(&descriptor::descriptor(metadata, questionnaire, &folder.written())),
+        )?;
         manifest::sign(&folder, metadata, signer)
     };
     let sums = rest().map_err(failed)?;
@@ -80,9 +99,19 @@ pub async fn write(context: &AppContext, frozen: &Frozen, signer: &Signer, targe
     Ok(sums)
 }
 
-/// Sends every frozen row through `formats` and ends them. The formats' work is done beside the daemon's own.
-pub async fn write_rows(context: &AppContext, frozen: &Frozen, mut formats: Vec<Box<dyn TableFormat>>) -> Result<io::Result<()>, DatasetError> {
-    let broken = |_| DatasetError::Format(frozen.dataset.application_code.clone(), "the writer of a format broke off".into());
+/// Sends every frozen row through `formats` and ends them. The formats' work is done beside the
+/// daemon's own.
+pub async fn write_rows(
+    context: &AppContext,
+    frozen: &Frozen,
+    mut formats: Vec<Box<dyn TableFormat>>,
+) -> Result<io::Result<()>, DatasetError> {
+    let broken = |_| {
+        DatasetError::Format(
+            frozen.dataset.application_code.clone(),
+            "the writer of a format broke off".into(),
+        )
+    };
     for table in Table::ALL {
         for number in 0.. {
             let Some(rows) = frozen.block(context, table, number).await? else { break };

@@ -1,6 +1,8 @@
-//! `responses.parquet` and `cases.parquet` (Apache Parquet), with the codebook in the key-value metadata under `codebook`.
+//! `responses.parquet` and `cases.parquet` (Apache Parquet), with the codebook in the key-value
+//! metadata under `codebook`.
 //!
-//! A number that was not given is null; where an item can be answered with «not applicable» or «don't know», the column `NAME_missing` says which.
+//! A number that was not given is null; where an item can be answered with «not applicable» or
+//! «don't know», the column `NAME_missing` says which.
 
 use std::io;
 use std::sync::Arc;
@@ -16,8 +18,8 @@ use parquet::schema::types::Type;
 
 use super::TableFormat;
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
-use crate::services::datasets::layout::{Field, FieldKind, Table};
 use crate::adapters::transports::NewFile;
+use crate::services::datasets::layout::{Field, FieldKind, Table};
 
 /// Rows that are held in memory until they are written as a row group.
 const ROWS_PER_GROUP: usize = 50_000;
@@ -56,11 +58,25 @@ fn other(error: ParquetError) -> io::Error {
 }
 
 impl ParquetFile {
-    pub fn begin(file: NewFile, table: Table, fields: &[Field<'_>], codebook: &str) -> io::Result<ParquetFile> {
+    pub fn begin(
+        file: NewFile,
+        table: Table,
+        fields: &[Field<'_>],
+        codebook: &str,
+    ) -> io::Result<ParquetFile> {
         let (mut types, mut columns) = (Vec::new(), Vec::new());
-        let mut add = |name: &str, at: usize, is_required: bool, physical: Physical, logical: Option<LogicalType>, values: Values| {
+        let mut add = |name: &str,
+                       at: usize,
+                       is_required: bool,
+                       physical: Physical,
+                       logical: Option<LogicalType>,
+                       values: Values| {
             let repetition = if is_required { Repetition::REQUIRED } else { Repetition::OPTIONAL };
-            let made = Type::primitive_type_builder(name, physical).with_repetition(repetition).with_logical_type(logical).build().map_err(other)?;
+            let made = Type::primitive_type_builder(name, physical)
+                .with_repetition(repetition)
+                .with_logical_type(logical)
+                .build()
+                .map_err(other)?;
             types.push(Arc::new(made));
             columns.push(Column { at, is_required, values, defined: Vec::new() });
             io::Result::Ok(())
@@ -72,7 +88,9 @@ impl ParquetFile {
                 FieldKind::Integer => (Physical::INT64, None, Values::Integer(Vec::new())),
                 FieldKind::Number => (Physical::DOUBLE, None, Values::Number(Vec::new())),
                 FieldKind::Boolean => (Physical::BOOLEAN, None, Values::Boolean(Vec::new())),
-                FieldKind::Date => (Physical::INT32, Some(LogicalType::Date), Values::Date(Vec::new())),
+                FieldKind::Date => {
+                    (Physical::INT32, Some(LogicalType::Date), Values::Date(Vec::new()))
+                }
                 FieldKind::Time => {
                     let utc = LogicalType::timestamp(true, TimeUnit::MILLIS);
                     (Physical::INT64, Some(utc), Values::Time(Vec::new()))
@@ -81,10 +99,19 @@ impl ParquetFile {
             add(&field.name, at, field.is_required(), physical, logical, values)?;
             let item = field.column.as_ref().map(|column| column.item);
             if item.is_some_and(|item| item.not_applicable || item.dont_know) {
-                add(&format!("{}_missing", field.name), at, false, Physical::BYTE_ARRAY, text(), Values::Missing(Vec::new()))?;
+                add(
+                    &format!("{}_missing", field.name),
+                    at,
+                    false,
+                    Physical::BYTE_ARRAY,
+                    text(),
+                    Values::Missing(Vec::new()),
+                )?;
             }
         }
-        let schema = Arc::new(Type::group_type_builder(table.name()).with_fields(types).build().map_err(other)?);
+        let schema = Arc::new(
+            Type::group_type_builder(table.name()).with_fields(types).build().map_err(other)?,
+        );
         let metadata = vec![KeyValue::new("codebook".to_owned(), codebook.to_owned())];
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
@@ -101,16 +128,32 @@ impl ParquetFile {
         }
         let mut group = self.out.next_row_group().map_err(other)?;
         for column in &mut self.columns {
-            let mut out = group.next_column().map_err(other)?.ok_or_else(|| io::Error::other("the schema has fewer columns than the table"))?;
+            let mut out = group
+                .next_column()
+                .map_err(other)?
+                .ok_or_else(|| io::Error::other("the schema has fewer columns than the table"))?;
             let defined = (!column.is_required).then_some(column.defined.as_slice());
             match &mut column.values {
-                Values::Text(values) | Values::Missing(values) => {
-                    out.typed::<ByteArrayType>().write_batch(values, defined, None).map(|_| values.clear())
-                }
-                Values::Integer(values) | Values::Time(values) => out.typed::<Int64Type>().write_batch(values, defined, None).map(|_| values.clear()),
-                Values::Number(values) => out.typed::<DoubleType>().write_batch(values, defined, None).map(|_| values.clear()),
-                Values::Boolean(values) => out.typed::<BoolType>().write_batch(values, defined, None).map(|_| values.clear()),
-                Values::Date(values) => out.typed::<Int32Type>().write_batch(values, defined, None).map(|_| values.clear()),
+                Values::Text(values) | Values::Missing(values) => out
+                    .typed::<ByteArrayType>()
+                    .write_batch(values, defined, None)
+                    .map(|_| values.clear()),
+                Values::Integer(values) | Values::Time(values) => out
+                    .typed::<Int64Type>()
+                    .write_batch(values, defined, None)
+                    .map(|_| values.clear()),
+                Values::Number(values) => out
+                    .typed::<DoubleType>()
+                    .write_batch(values, defined, None)
+                    .map(|_| values.clear()),
+                Values::Boolean(values) => out
+                    .typed::<BoolType>()
+                    .write_batch(values, defined, None)
+                    .map(|_| values.clear()),
+                Values::Date(values) => out
+                    .typed::<Int32Type>()
+                    .write_batch(values, defined, None)
+                    .map(|_| values.clear()),
             }
             .map_err(other)?;
             column.defined.clear();
@@ -143,9 +186,16 @@ impl Column {
             Values::Boolean(values) => values.push(cell == "true"),
             Values::Date(values) => {
                 let day: chrono::NaiveDate = cell.parse().map_err(|_| wrong())?;
-                values.push(i32::try_from(day.signed_duration_since(chrono::NaiveDate::default()).num_days()).map_err(|_| wrong())?);
+                values.push(
+                    i32::try_from(
+                        day.signed_duration_since(chrono::NaiveDate::default()).num_days(),
+                    )
+                    .map_err(|_| wrong())?,
+                );
             }
-            Values::Time(values) => values.push(chrono::DateTime::parse_from_rfc3339(cell).map_err(|_| wrong())?.timestamp_millis()),
+            Values::Time(values) => values.push(
+                chrono::DateTime::parse_from_rfc3339(cell).map_err(|_| wrong())?.timestamp_millis(),
+            ),
         }
         Ok(())
     }

@@ -1,15 +1,16 @@
-//! `fieldwork-report.html` and `questionnaire.*.html`: one page each that stands alone, reads in Chinese and English, and prints.
+//! `fieldwork-report.html` and `questionnaire.*.html`: one page each that stands alone, reads in
+//! Chinese and English, and prints.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use askama::Template;
 
-use crate::services::datasets::metadata::{DatasetMetadata, CellSummary};
-use crate::services::datasets::printable_questionnaire::PrintableQuestionnaire;
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
+use crate::services::datasets::metadata::{CellSummary, DatasetMetadata};
+use crate::services::datasets::printable_questionnaire::PrintableQuestionnaire;
 
 pub fn report(metadata: &DatasetMetadata) -> io::Result<String> {
     Report { metadata }.render().map_err(|e| io::Error::other(e.to_string()))
@@ -17,7 +18,9 @@ pub fn report(metadata: &DatasetMetadata) -> io::Result<String> {
 
 /// The questionnaire as asked.
 pub fn questionnaire(questionnaire: &Questionnaire, language: Language) -> io::Result<String> {
-    PrintableQuestionnaire::new(questionnaire, language).render().map_err(|e| io::Error::other(e.to_string()))
+    PrintableQuestionnaire::new(questionnaire, language)
+        .render()
+        .map_err(|e| io::Error::other(e.to_string()))
 }
 
 #[derive(Template)]
@@ -69,13 +72,21 @@ impl Report<'_> {
         let all = self.metadata.cases.max(1) as f64;
         let outcome = |(code, cases): (&String, &u64)| {
             let (zh, en) = Disposition::from_code(code).map_or(("", ""), Disposition::labels);
-            Outcome { code: code.clone(), zh, en, cases: *cases, share: *cases as f64 / all * 100.0 }
+            Outcome {
+                code: code.clone(),
+                zh,
+                en,
+                cases: *cases,
+                share: *cases as f64 / all * 100.0,
+            }
         };
         self.metadata.dispositions.iter().map(outcome).collect()
     }
 
     fn rates(&self) -> Vec<(&str, String)> {
-        let shown = |rate: &Option<f64>| rate.map_or("n/a".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
+        let shown = |rate: &Option<f64>| {
+            rate.map_or("n/a".to_owned(), |rate| format!("{:.1} %", rate * 100.0))
+        };
         self.metadata.rates.iter().map(|(name, rate)| (name.as_str(), shown(rate))).collect()
     }
 
@@ -92,7 +103,11 @@ impl Report<'_> {
     /// How far a cell is filled, in hundredths; a cell that is too small to be told is drawn empty.
     fn fill_percent(&self, cell: &CellSummary) -> f64 {
         let is_told = cell.completes == 0 || cell.completes >= self.metadata.smallest_cell;
-        if is_told && cell.target > 0 { (f64::from(cell.completes) / f64::from(cell.target) * 100.0).min(100.0) } else { 0.0 }
+        if is_told && cell.target > 0 {
+            (f64::from(cell.completes) / f64::from(cell.target) * 100.0).min(100.0)
+        } else {
+            0.0
+        }
     }
 
     fn pairs<'m>(&self, counts: &'m BTreeMap<String, u64>) -> Vec<(&'m str, String)> {
@@ -100,16 +115,26 @@ impl Report<'_> {
     }
 
     fn attempts(&self) -> Vec<(i64, u64, u64)> {
-        self.metadata.attempts.iter().map(|(attempts, (cases, completes))| (*attempts, *cases, *completes)).collect()
+        self.metadata
+            .attempts
+            .iter()
+            .map(|(attempts, (cases, completes))| (*attempts, *cases, *completes))
+            .collect()
     }
 
     /// `None`: nobody completed.
     fn curve(&self) -> Option<Curve> {
         let day = |text: &String| text.parse::<chrono::NaiveDate>().ok();
-        let all = self.metadata.completes_by_day.keys().chain(self.metadata.first_contacts_by_day.keys()).filter_map(day);
-        let (first, last) = all.fold(None, |span: Option<(chrono::NaiveDate, chrono::NaiveDate)>, day| {
-            Some(span.map_or((day, day), |(first, last)| (first.min(day), last.max(day))))
-        })?;
+        let all = self
+            .metadata
+            .completes_by_day
+            .keys()
+            .chain(self.metadata.first_contacts_by_day.keys())
+            .filter_map(day);
+        let (first, last) =
+            all.fold(None, |span: Option<(chrono::NaiveDate, chrono::NaiveDate)>, day| {
+                Some(span.map_or((day, day), |(first, last)| (first.min(day), last.max(day))))
+            })?;
         let days = (last - first).num_days() + 1;
         let top = self.completes().max(u64::from(self.metadata.target)).max(1);
         let (across, up) = ((WIDTH - LEFT) / days as f64, (HEIGHT - BELOW) / top as f64);
@@ -121,11 +146,23 @@ impl Report<'_> {
             points.push(format!("{:.1},{:.1}", x + across / 2.0, HEIGHT - BELOW - sum as f64 * up));
             if of_day > 0 {
                 let height = of_day as f64 * up;
-                bars.push(Bar { x, y: HEIGHT - BELOW - height, width: (across - 0.5).max(0.5), height });
+                bars.push(Bar {
+                    x,
+                    y: HEIGHT - BELOW - height,
+                    width: (across - 0.5).max(0.5),
+                    height,
+                });
             }
         }
         let target_y = HEIGHT - BELOW - f64::from(self.metadata.target) * up;
-        Some(Curve { points: points.join(" "), bars, target_y, top, first: first.to_string(), last: last.to_string() })
+        Some(Curve {
+            points: points.join(" "),
+            bars,
+            target_y,
+            top,
+            first: first.to_string(),
+            last: last.to_string(),
+        })
     }
 
     fn deviation(what: &str) -> &'static str {

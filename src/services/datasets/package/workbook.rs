@@ -1,4 +1,5 @@
-//! `dataset.xlsx` (Office Open XML): the responses as codes and once more as labels, the cases, the codebook.
+//! `dataset.xlsx` (Office Open XML): the responses as codes and once more as labels, the cases, the
+//! codebook.
 
 use std::io::{self, Write};
 
@@ -7,9 +8,9 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook as Book, Xl
 
 use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use super::{FormatContext, TableFormat};
-use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
-use crate::domain::questionnaire::{Choice, ItemKind, Selection};
 use crate::adapters::transports::NewFile;
+use crate::domain::questionnaire::{Choice, ItemKind, Selection};
+use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
 
 const SHEETS: [&str; 4] = ["codebook", "responses", "labels", "cases"];
 /// Their places.
@@ -44,14 +45,25 @@ fn cell_format(field: &Field<'_>) -> CellFormat {
     if let Some(column) = &field.column {
         match &column.item.kind {
             ItemKind::Choice(Choice { selection: Selection::Several { .. }, .. }) => {
-                labels.extend([("1", "是 yes"), ("0", "否 no")].map(|(code, label)| (code.to_owned(), label.to_owned())));
+                labels.extend(
+                    [("1", "是 yes"), ("0", "否 no")]
+                        .map(|(code, label)| (code.to_owned(), label.to_owned())),
+                );
             }
             ItemKind::Choice(Choice { selection: Selection::One, options, .. }) => {
-                labels.extend(options.iter().map(|option| (option.code.clone(), format!("{} {}", option.text.zh, option.text.en))));
+                labels.extend(options.iter().map(|option| {
+                    (option.code.clone(), format!("{} {}", option.text.zh, option.text.en))
+                }));
             }
             ItemKind::Scale(scale) => {
-                labels.push((scale.from.to_string(), format!("{} {} {}", scale.from, scale.low.zh, scale.low.en)));
-                labels.push((scale.to.to_string(), format!("{} {} {}", scale.to, scale.high.zh, scale.high.en)));
+                labels.push((
+                    scale.from.to_string(),
+                    format!("{} {} {}", scale.from, scale.low.zh, scale.low.en),
+                ));
+                labels.push((
+                    scale.to.to_string(),
+                    format!("{} {} {}", scale.to, scale.high.zh, scale.high.en),
+                ));
             }
             _ => {}
         }
@@ -64,18 +76,38 @@ fn cell_format(field: &Field<'_>) -> CellFormat {
 impl Workbook {
     pub(super) fn begin(format_context: FormatContext<'_>) -> io::Result<Workbook> {
         let mut book = Book::new();
-        let frozen = chrono::DateTime::parse_from_rfc3339(&format_context.metadata.frozen_at).map_or(0, |at| at.timestamp());
+        let frozen = chrono::DateTime::parse_from_rfc3339(&format_context.metadata.frozen_at)
+            .map_or(0, |at| at.timestamp());
         let created = ExcelDateTime::from_timestamp(frozen).map_err(other)?;
-        let properties = DocProperties::new().set_title(&format_context.metadata.subject).set_author("fieldworkd").set_creation_datetime(&created);
+        let properties = DocProperties::new()
+            .set_title(&format_context.metadata.subject)
+            .set_author("fieldworkd")
+            .set_creation_datetime(&created);
         book.set_properties(&properties);
         for name in SHEETS {
-            book.add_worksheet_with_constant_memory().map_err(other)?.set_name(name).map_err(other)?;
+            book.add_worksheet_with_constant_memory()
+                .map_err(other)?
+                .set_name(name)
+                .map_err(other)?;
         }
         let out = format_context.folder.file("dataset.xlsx")?;
-        let responses = layout(Table::Responses, format_context.questionnaire, &format_context.metadata.list_fields);
-        let cases = layout(Table::Cases, format_context.questionnaire, &format_context.metadata.list_fields);
-        let mut workbook =
-            Workbook { book, out, responses: responses.iter().map(cell_format).collect(), cases: cases.iter().map(cell_format).collect(), rows: [0; 4] };
+        let responses = layout(
+            Table::Responses,
+            format_context.questionnaire,
+            &format_context.metadata.list_fields,
+        );
+        let cases = layout(
+            Table::Cases,
+            format_context.questionnaire,
+            &format_context.metadata.list_fields,
+        );
+        let mut workbook = Workbook {
+            book,
+            out,
+            responses: responses.iter().map(cell_format).collect(),
+            cases: cases.iter().map(cell_format).collect(),
+            rows: [0; 4],
+        };
         workbook.codebook(format_context, &responses, &cases)?;
         for (sheet, fields) in [(RESPONSES, &responses), (LABELS, &responses), (CASES, &cases)] {
             workbook.header(sheet, fields.iter().map(|field| field.name.as_str()))?;
@@ -94,18 +126,36 @@ impl Workbook {
         Ok(())
     }
 
-    fn codebook(&mut self, format_context: FormatContext<'_>, responses: &[Field<'_>], cases: &[Field<'_>]) -> io::Result<()> {
-        self.header(CODEBOOK, ["table", "variable", "type", "title", "description", "code", "label"].into_iter())?;
-        let fields = responses.iter().map(|field| (Table::Responses, field)).chain(cases.iter().map(|field| (Table::Cases, field)));
+    fn codebook(
+        &mut self,
+        format_context: FormatContext<'_>,
+        responses: &[Field<'_>],
+        cases: &[Field<'_>],
+    ) -> io::Result<()> {
+        self.header(
+            CODEBOOK,
+            ["table", "variable", "type", "title", "description", "code", "label"].into_iter(),
+        )?;
+        let fields = responses
+            .iter()
+            .map(|field| (Table::Responses, field))
+            .chain(cases.iter().map(|field| (Table::Cases, field)));
         for (table, field) in fields {
             let description = field.description.clone().unwrap_or_default();
-            let head = [table.name(), &field.name, field.kind.schema_type(), &field.title, &description];
+            let head =
+                [table.name(), &field.name, field.kind.schema_type(), &field.title, &description];
             self.write_texts(CODEBOOK, &head)?;
             for (code, label) in cell_format(field).labels {
-                self.write_texts(CODEBOOK, &[table.name(), &field.name, "", "", "", &code, &label])?;
+                self.write_texts(
+                    CODEBOOK,
+                    &[table.name(), &field.name, "", "", "", &code, &label],
+                )?;
             }
         }
-        let title = format!("{} {}", format_context.questionnaire.title.zh, format_context.questionnaire.title.en);
+        let title = format!(
+            "{} {}",
+            format_context.questionnaire.title.zh, format_context.questionnaire.title.en
+        );
         self.write_texts(CODEBOOK, &["", "", "", &title])
     }
 
@@ -131,14 +181,20 @@ impl Workbook {
             if cell.is_empty() {
                 continue;
             }
-            let label = if labelled { cell_format.labels.iter().find(|(code, _)| code == cell) } else { None };
+            let label = if labelled {
+                cell_format.labels.iter().find(|(code, _)| code == cell)
+            } else {
+                None
+            };
             match (label, cell_format.kind) {
                 (Some((_, label)), _) => worksheet.write_string(number, column, label),
                 (None, FieldKind::Integer | FieldKind::Number) => match cell.parse::<f64>() {
                     Ok(value) => worksheet.write_number(number, column, value),
                     Err(_) => worksheet.write_string(number, column, cell),
                 },
-                (None, FieldKind::Boolean) => worksheet.write_boolean(number, column, cell == "true"),
+                (None, FieldKind::Boolean) => {
+                    worksheet.write_boolean(number, column, cell == "true")
+                }
                 (None, _) => worksheet.write_string(number, column, cell),
             }
             .map_err(other)?;
